@@ -1,0 +1,159 @@
+/**
+ * pi-server: many pi coding-agent sessions behind one JSON protocol, over WebSocket and stdio.
+ *
+ * As a program: `deno run -A mod.ts --help`. As a library, on Deno and on Node:
+ *
+ * @example
+ * ```ts
+ * import { startServer } from "@pi/server";
+ *
+ * await using server = await startServer({ port: 0, demo: true });
+ * console.log(server.endpoints);
+ * ```
+ *
+ * @module
+ */
+import { withConfigDefaults } from "./src/config.ts";
+import { withDefaults } from "./src/governor/limits.ts";
+import { createLog } from "./src/log.ts";
+import type { Runtime } from "./src/runtime/runtime.ts";
+import { serve } from "./src/server.ts";
+
+/** How to run a server from a program. Everything has the default of the flag with that name. */
+export interface ServerOptions {
+  /** TCP port of the WebSocket; 0 picks a free one. Default: 3141. */
+  readonly port?: number;
+  /** Address to bind. Default: 127.0.0.1. */
+  readonly host?: string;
+  /** Whether WebSockets need the token. Default: true. */
+  readonly auth?: boolean;
+  /** The token; default: the one in the state folder, made on the first start. */
+  readonly token?: string;
+  /** Origins of browser pages that may connect. Default: none. */
+  readonly allowOrigins?: readonly string[];
+  /** Names accepted in the Host header beyond loopback ones. Default: none. */
+  readonly allowHosts?: readonly string[];
+  /** Folder of the token and of `endpoint.json`. Default: `~/.pi/server`. */
+  readonly stateDir?: string;
+  /** Working directory of sessions that name none. Default: the process's own. */
+  readonly cwd?: string;
+  /** Folders that clients' paths must stay in. Default: `cwd` and pi's session folders. */
+  readonly roots?: readonly string[];
+  /** Whether every project's own extensions and settings are loaded. Default: false. */
+  readonly trustProjects?: boolean;
+  /** Worker threads for sessions; 0 runs them in this thread. Default: 1. */
+  readonly hosts?: number;
+  /** Whether to offer the scripted demo model. Default: false. */
+  readonly demo?: boolean;
+  /** Milliseconds that running turns get at shutdown. Default: 30,000. */
+  readonly shutdownTimeoutMs?: number;
+  /** Limits by name, such as `{ sessions: 10 }`. */
+  readonly limits?: Readonly<Record<string, number>>;
+  /** What the log on stderr shows. Default: "warn". */
+  readonly logLevel?: "debug" | "info" | "warn" | "error" | "silent";
+}
+
+/** Where clients can reach a server. */
+export interface ServerEndpoint {
+  /** The transport, always "websocket" for a server that runs inside a program. */
+  readonly transport: string;
+  /** Its address. */
+  readonly url: string;
+}
+
+/** What a shutdown came to, in sessions. */
+export interface ServerShutdown {
+  /** Were busy and ended by themselves. */
+  readonly drained: number;
+  /** Were busy at the deadline and were aborted. */
+  readonly aborted: number;
+  /** Were disposed. */
+  readonly disposed: number;
+  /** Could not be disposed in time. */
+  readonly failed: number;
+}
+
+/** A server that runs. */
+export interface Server extends AsyncDisposable {
+  /** Where clients connect. */
+  readonly endpoints: readonly ServerEndpoint[];
+  /** File with the token; absent when none is asked for, or it was given. */
+  readonly tokenFile?: string;
+  /** Resolves when the server has shut down. */
+  readonly closed: Promise<ServerShutdown>;
+  /** Shuts down gracefully; every call returns the same promise. */
+  shutdown(): Promise<ServerShutdown>;
+}
+
+const WORKER = new URL("./src/host/worker.ts", import.meta.url);
+
+async function pickRuntime(): Promise<Runtime> {
+  const { runtime } = "Deno" in globalThis
+    ? await import("./src/runtime/deno.ts")
+    : await import("./src/runtime/node.ts");
+  return runtime;
+}
+
+/**
+ * Starts a server inside this program: WebSocket only, no signals touched.
+ *
+ * @param options what differs from the defaults
+ * @returns the running server; `await using` shuts it down at the end of the scope
+ * @throws {Error} when the port cannot be had, or another server owns the state folder
+ *
+ * @example
+ * ```ts
+ * import { startServer } from "@pi/server";
+ *
+ * const server = await startServer({ port: 0, demo: true });
+ * console.log(await server.shutdown());
+ * ```
+ */
+export async function startServer(options: ServerOptions = {}): Promise<Server> {
+  const { token, limits, logLevel, ...rest } = options;
+  const runtime = await pickRuntime();
+  const config = withConfigDefaults({
+    ...rest,
+    stdio: "off",
+    logLevel: logLevel ?? "warn",
+    limits: withDefaults(limits),
+  });
+  const log = createLog({
+    level: config.logLevel,
+    format: config.logFormat,
+    now: () => runtime.now(),
+    write: (line) => runtime.writeError(line),
+  });
+  const running = await serve({
+    config,
+    runtime,
+    log,
+    worker: WORKER,
+    ...(token === undefined ? {} : { token }),
+  });
+  const shutdown = (): Promise<ServerShutdown> =>
+    running.shutdown.begin("shutdown was called", config.shutdownTimeoutMs);
+  return {
+    endpoints: running.endpoints,
+    ...(running.tokenFile === undefined ? {} : { tokenFile: running.tokenFile }),
+    closed: running.closed,
+    shutdown,
+    async [Symbol.asyncDispose]() {
+      await shutdown();
+    },
+  };
+}
+
+/**
+ * Runs the program `pi-server` with the given arguments until it ends.
+ *
+ * @param args arguments without the program's name, such as `["--port", "0"]`
+ * @returns the exit code: 0 after a graceful end, 1 when it could not start, 2 for bad arguments
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  // The program's own parts load only where a program runs.
+  const [{ run }, runtime] = await Promise.all([import("./src/cli.ts"), pickRuntime()]);
+  return await run(args, runtime, WORKER);
+}
+
+if ("Deno" in globalThis && import.meta.main) Deno.exit(await main(Deno.args));

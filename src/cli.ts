@@ -1,0 +1,153 @@
+// The program: arguments and variables to a running server, signals to its shutdown, and its end to an exit
+// code. The only place that prints help or ends the process.
+import { type Config, helpText, parseConfig } from "./config.ts";
+import { createLog, type Log } from "./log.ts";
+import { StateFolderError } from "./manager/state_folder.ts";
+import { IMPATIENT_MS } from "./governor/limits.ts";
+import { SERVER_VERSION } from "./protocol/version.ts";
+import { ListenError, type Runtime } from "./runtime/runtime.ts";
+import { type RunningServer, serve } from "./server.ts";
+
+const EXIT_OK = 0;
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+const EXIT_SIGINT = 130;
+
+/** A token from the environment, which no session is to inherit. */
+async function takeToken(runtime: Runtime): Promise<string | undefined | { reason: string }> {
+  const named = runtime.env("PI_SERVER_TOKEN");
+  const file = runtime.env("PI_SERVER_TOKEN_FILE");
+  runtime.forgetEnv("PI_SERVER_TOKEN");
+  runtime.forgetEnv("PI_SERVER_TOKEN_FILE");
+  if (named === undefined && file === undefined) return undefined;
+  const token = named ??
+    (file === undefined ? undefined : await runtime.files.read(file).catch(() => undefined));
+  const from = named === undefined ? `PI_SERVER_TOKEN_FILE: ${file}` : "PI_SERVER_TOKEN:";
+  if (token === undefined) return { reason: `${from} cannot be read` };
+  // A short token can be guessed, one with other characters cannot be sent as a subprotocol.
+  if (/^[A-Za-z0-9._~-]{16,512}$/.test(token.trim())) return token.trim();
+  return { reason: `${from} must hold 16 to 512 characters of A-Z a-z 0-9 . _ ~ -` };
+}
+
+function wantsStdio(config: Config, runtime: Runtime): boolean {
+  if (config.stdio !== "auto") return config.stdio === "on";
+  return runtime.inputKind() === "stream";
+}
+
+/** Reports what a person at a terminal needs to connect; never the token itself. */
+function welcome(server: RunningServer, runtime: Runtime): void {
+  const [endpoint] = server.endpoints;
+  if (endpoint === undefined) return;
+  const { url } = endpoint;
+  const read = server.tokenFile === undefined
+    ? ""
+    : `,["pi-server.v1","pi-server.bearer."+require("fs").readFileSync(${
+      JSON.stringify(server.tokenFile)
+    },"utf8").trim()]`;
+  const client = `node -e 'const w=new WebSocket("${url}"${read});w.onmessage=e=>console.log(e.data)'`;
+  runtime.writeError([
+    "",
+    `  pi-server ${SERVER_VERSION} listens on ${url}`,
+    ...(server.tokenFile === undefined ? [] : [`  token        ${server.tokenFile}`]),
+    `  try (Node 22) ${client}`,
+    "  stop with    Ctrl-C",
+    "",
+    "",
+  ].join("\n"));
+}
+
+function onSignals(server: RunningServer, config: Config, runtime: Runtime, log: Log): () => void {
+  let firstInterrupt: number | undefined;
+  const stop = (name: string): void => {
+    if (server.shutdown.phase === "running") log.info(`${name}: shutting down`);
+    void server.shutdown.begin(name, config.shutdownTimeoutMs);
+  };
+  const off = [
+    runtime.onSignal("SIGTERM", () => stop("SIGTERM")),
+    runtime.onSignal("SIGHUP", () => stop("SIGHUP")),
+    runtime.onSignal("SIGINT", () => {
+      const now = runtime.monotonic();
+      // Supervisors and npm repeat a signal at once; a person who insists takes longer.
+      if (firstInterrupt !== undefined && now - firstInterrupt > IMPATIENT_MS) runtime.exit(EXIT_SIGINT);
+      firstInterrupt ??= now;
+      stop("SIGINT");
+    }),
+  ];
+  return () => off.forEach((fn) => fn());
+}
+
+function whyNot(error: unknown, config: Config): string | undefined {
+  if (error instanceof StateFolderError) return error.message;
+  if (!(error instanceof ListenError)) return undefined;
+  if (/in use|EADDRINUSE/i.test(error.message)) {
+    return `Port ${config.port} on ${config.host} is in use; choose another with --port, or 0 for a free one`;
+  }
+  return `Cannot listen on ${config.host}, port ${config.port}: ${error.message}`;
+}
+
+/**
+ * Runs the program until it ends.
+ *
+ * @param args arguments, without the program's name
+ * @param worker entry of the worker that runs sessions
+ * @returns the exit code
+ */
+export async function run(args: readonly string[], runtime: Runtime, worker: URL): Promise<number> {
+  const parsed = parseConfig(args, (name) => runtime.env(name));
+  const output = runtime.stdout();
+  const print = (text: string): Promise<void> => output.write(new TextEncoder().encode(text));
+  if (parsed.kind === "help") return await print(helpText(SERVER_VERSION)).then(() => EXIT_OK);
+  if (parsed.kind === "version") return await print(`${SERVER_VERSION}\n`).then(() => EXIT_OK);
+  const fail = (reason: string, code: number): number => {
+    runtime.writeError(`pi-server: ${reason}\n`);
+    return code;
+  };
+  if (parsed.kind === "invalid") return fail(parsed.reason, EXIT_USAGE);
+  const { config } = parsed;
+  const token = await takeToken(runtime);
+  if (typeof token === "object") return fail(token.reason, EXIT_USAGE);
+  const stdio = wantsStdio(config, runtime);
+  if (!stdio && !config.ws) {
+    return fail("--no-ws: stdin is no pipe, so there is nothing to serve; add --stdio on", EXIT_USAGE);
+  }
+  runtime.guardStdout();
+  const { logLevel: level, logFormat: format } = config;
+  const log = createLog({
+    level,
+    format,
+    now: () => runtime.now(),
+    write: (line) => runtime.writeError(line),
+  });
+  try {
+    const server = await serve({
+      config,
+      runtime,
+      log,
+      worker,
+      ...(stdio ? { stdio: { input: runtime.stdin(), output } } : {}),
+      ...(token === undefined ? {} : { token }),
+    });
+    const off = onSignals(server, config, runtime, log);
+    report(server, config, runtime, log);
+    const result = await server.closed;
+    off();
+    log.info("stopped", { ...result });
+    return EXIT_OK;
+  } catch (error) {
+    const reason = whyNot(error, config);
+    if (reason === undefined) throw error;
+    return fail(reason, EXIT_FAILED);
+  }
+}
+
+function report(server: RunningServer, config: Config, runtime: Runtime, log: Log): void {
+  const [endpoint] = server.endpoints;
+  if (runtime.stderrIsTerminal() && config.logFormat === "text" && config.logLevel !== "silent") {
+    welcome(server, runtime);
+  } else if (endpoint !== undefined) {
+    log.info("listening", {
+      url: endpoint.url,
+      ...(server.tokenFile === undefined ? {} : { tokenFile: server.tokenFile }),
+    });
+  }
+}

@@ -1,0 +1,394 @@
+// Every flag and its variable, parsed and validated in one place with one style of error. A flag wins over
+// its variable (`--max-sessions`, `PI_SERVER_MAX_SESSIONS`). Reads no environment by itself.
+import { parseArgs } from "@std/cli/parse-args";
+import { LIMIT_NAMES, type LimitName, LIMITS, type Limits, withDefaults } from "./governor/limits.ts";
+import { LOG_LEVELS, type LogLevel } from "./log.ts";
+
+/** Whether stdin and stdout speak the protocol; `auto`: unless stdin is a terminal, null or closed. */
+export type StdioMode = "auto" | "on" | "off";
+
+/** Everything that can be set about a server. */
+export interface Config {
+  /** TCP port of the WebSocket; 0 picks a free one. */
+  readonly port: number;
+  /** Address to bind. */
+  readonly host: string;
+  readonly stdio: StdioMode;
+  /** Whether to listen for WebSockets at all. */
+  readonly ws: boolean;
+  /** Whether WebSockets need the token. */
+  readonly auth: boolean;
+  readonly allowOrigins: readonly string[];
+  readonly allowHosts: readonly string[];
+  /** Absent: `~/.pi/server`. */
+  readonly stateDir?: string;
+  /** Absent: the process's working directory. */
+  readonly cwd?: string;
+  /** Absent: the working directory and pi's session folders. */
+  readonly roots?: readonly string[];
+  readonly trustProjects: boolean;
+  /** Worker threads for sessions; 0 runs them in the server's own thread. */
+  readonly hosts: number;
+  readonly demo: boolean;
+  /** Milliseconds that running turns get before they are aborted. */
+  readonly shutdownTimeoutMs: number;
+  /** Milliseconds after the end of input on stdio; absent: as long as it takes. */
+  readonly eofTimeoutMs?: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: "text" | "json";
+  readonly limits: Limits;
+}
+
+/** The defaults, with `over` on top. */
+export function withConfigDefaults(over: Partial<Config> = {}): Config {
+  return {
+    port: 3141,
+    host: "127.0.0.1",
+    stdio: "auto",
+    ws: true,
+    auth: true,
+    allowOrigins: [],
+    allowHosts: [],
+    trustProjects: false,
+    hosts: 1,
+    demo: false,
+    shutdownTimeoutMs: 30_000,
+    logLevel: "info",
+    logFormat: "text",
+    limits: withDefaults(),
+    ...over,
+  };
+}
+
+type Kind = "switch" | "integer" | "bytes" | "duration" | "text" | "list" | "choice";
+
+interface Flag {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly about: string;
+  readonly least?: number;
+  readonly most?: number;
+  readonly choices?: readonly string[];
+  readonly shown?: string;
+}
+
+const FLAGS: readonly Flag[] = [
+  {
+    name: "port",
+    kind: "integer",
+    least: 0,
+    most: 65_535,
+    about: "WebSocket port, 0 picks a free one",
+    shown: "3141",
+  },
+  { name: "host", kind: "text", about: "address to bind", shown: "127.0.0.1" },
+  {
+    name: "stdio",
+    kind: "choice",
+    choices: ["auto", "on", "off"],
+    about: "speak the protocol on stdin and stdout",
+    shown: "auto",
+  },
+  { name: "no-ws", kind: "switch", about: "do not listen for WebSockets" },
+  { name: "no-auth", kind: "switch", about: "let WebSockets in without the token (loopback only)" },
+  { name: "allow-origin", kind: "list", about: "let browser pages of this origin in (repeatable)" },
+  { name: "allow-host", kind: "list", about: "accept this name in the Host header (repeatable)" },
+  { name: "state-dir", kind: "text", about: "folder of the token and endpoint.json", shown: "~/.pi/server" },
+  { name: "cwd", kind: "text", about: "working directory of sessions that name none", shown: "." },
+  { name: "root", kind: "list", about: "folder that paths must stay in, / for all (repeatable)" },
+  { name: "trust-projects", kind: "switch", about: "load every project's own extensions and settings" },
+  {
+    name: "hosts",
+    kind: "integer",
+    least: 0,
+    most: 64,
+    about: "worker threads for sessions, 0 for none",
+    shown: "1",
+  },
+  { name: "demo", kind: "switch", about: "offer a scripted model that needs no API key" },
+  {
+    name: "shutdown-timeout",
+    kind: "duration",
+    least: 0,
+    most: 86_400_000,
+    about: "time that running turns get at shutdown",
+    shown: "30s",
+  },
+  {
+    name: "eof-timeout",
+    kind: "duration",
+    least: 0,
+    most: 86_400_000,
+    about: "time that commands get after the end of stdin",
+    shown: "none",
+  },
+  {
+    name: "log-level",
+    kind: "choice",
+    choices: LOG_LEVELS,
+    about: "what the log on stderr shows",
+    shown: "info",
+  },
+  { name: "log-format", kind: "choice", choices: ["text", "json"], about: "form of the log", shown: "text" },
+  ...LIMIT_NAMES.map(limitFlag),
+  { name: "version", kind: "switch", about: "print the version and exit" },
+  { name: "help", kind: "switch", about: "print this and exit" },
+];
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function limitFlag(name: LimitName): Flag {
+  const { unit, least, most, value, about } = LIMITS[name];
+  const shown = unit === "bytes" && value % (1024 * 1024) === 0 ? `${value / 1024 / 1024}MiB` : String(value);
+  return {
+    name: `max-${kebab(name)}`,
+    kind: unit === "bytes" ? "bytes" : "integer",
+    least,
+    most,
+    about,
+    shown,
+  };
+}
+
+/** The variable of a flag. */
+export function variableOf(flag: string): string {
+  return `PI_SERVER_${flag.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/** What the command line asks for. */
+export type Parsed =
+  | { readonly kind: "serve"; readonly config: Config }
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | { readonly kind: "invalid"; readonly reason: string };
+
+type Value = string | boolean | readonly string[];
+
+class Invalid extends Error {}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const SIZES: Readonly<Record<string, number>> = {
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  KB: 1000,
+  MB: 1e6,
+};
+
+function scaled(text: string, units: Readonly<Record<string, number>>): number {
+  const parts = /^([0-9]+(?:\.[0-9]+)?) *([A-Za-z]*)$/.exec(text.trim());
+  const unit = parts?.[2] ?? "";
+  const factor = unit === "" ? 1 : Object.hasOwn(units, unit) ? units[unit] : undefined;
+  return parts === null || factor === undefined ? NaN : Number(parts[1]) * factor;
+}
+
+function numberOf(flag: Flag, text: string, from: string): number {
+  const { least = 0, most = Number.MAX_SAFE_INTEGER } = flag;
+  const units = flag.kind === "duration" ? UNITS : flag.kind === "bytes" ? SIZES : {};
+  const value = scaled(text, units);
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  const what = flag.kind === "duration"
+    ? "a time such as 500ms, 30s or 2m"
+    : flag.kind === "bytes"
+    ? "a size such as 65536 or 10MiB"
+    : "an integer";
+  throw new Invalid(`${from}: expected ${what} from ${least} to ${most}, got "${text}"`);
+}
+
+function switchOf(text: string, from: string): boolean {
+  if (["1", "true", "yes", "on"].includes(text.toLowerCase())) return true;
+  if (["", "0", "false", "no", "off"].includes(text.toLowerCase())) return false;
+  throw new Invalid(`${from}: expected true or false, got "${text}"`);
+}
+
+/** Flags from the command line, and those that it leaves out from their variables. */
+class Values {
+  readonly #given: ReadonlyMap<string, { value: Value; from: string }>;
+
+  constructor(given: ReadonlyMap<string, { value: Value; from: string }>) {
+    this.#given = given;
+  }
+
+  on(name: string): boolean {
+    return this.#given.get(name)?.value === true;
+  }
+
+  text(name: string): string | undefined {
+    const found = this.#given.get(name);
+    if (found === undefined || typeof found.value !== "string") return undefined;
+    if (found.value === "") throw new Invalid(`${found.from}: expected a value`);
+    if (found.value.includes("\0")) throw new Invalid(`${found.from}: a NUL character cannot be part of it`);
+    return found.value;
+  }
+
+  list(name: string): readonly string[] | undefined {
+    const found = this.#given.get(name);
+    if (found === undefined || !Array.isArray(found.value)) return undefined;
+    if (found.value.includes("")) throw new Invalid(`${found.from}: expected a value`);
+    return found.value;
+  }
+
+  number(name: string): number | undefined {
+    const found = this.#given.get(name);
+    const flag = FLAGS.find((one) => one.name === name);
+    if (found === undefined || flag === undefined || typeof found.value !== "string") return undefined;
+    return numberOf(flag, found.value, found.from);
+  }
+
+  choice(name: string): string | undefined {
+    const found = this.#given.get(name);
+    const choices = FLAGS.find((one) => one.name === name)?.choices ?? [];
+    if (found === undefined || typeof found.value !== "string") return undefined;
+    if (choices.includes(found.value)) return found.value;
+    throw new Invalid(`${found.from}: expected one of ${choices.join(", ")}, got "${found.value}"`);
+  }
+}
+
+function names(...kinds: readonly Kind[]): string[] {
+  return FLAGS.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
+}
+
+function collect(args: readonly string[], env: (name: string) => string | undefined): Values {
+  const unknown: string[] = [];
+  const parsed = parseArgs([...args], {
+    boolean: names("switch"),
+    string: names("integer", "bytes", "duration", "text", "choice", "list"),
+    collect: names("list"),
+    unknown: (arg) => {
+      unknown.push(arg);
+      return false;
+    },
+  });
+  const [stray] = unknown;
+  if (stray !== undefined) throw new Invalid(`${stray}: there is no such flag; see --help`);
+  const [word] = parsed._;
+  if (word !== undefined) throw new Invalid(`${word}: there is nothing to do with this argument; see --help`);
+  const given = new Map<string, { value: Value; from: string }>();
+  for (const { name, kind } of FLAGS) {
+    const value = parsed[name];
+    if (typeof value === "string" || value === true) given.set(name, { value, from: `--${name}` });
+    else if (Array.isArray(value) && value.length > 0) {
+      given.set(name, { value: value.map(String), from: `--${name}` });
+    } else fromVariable(name, kind, env, given);
+  }
+  return new Values(given);
+}
+
+function fromVariable(
+  name: string,
+  kind: Kind,
+  env: (name: string) => string | undefined,
+  given: Map<string, { value: Value; from: string }>,
+): void {
+  if (name === "help" || name === "version") return;
+  const from = variableOf(name);
+  const text = env(from);
+  if (text === undefined) return;
+  if (kind === "switch") given.set(name, { value: switchOf(text, from), from });
+  else if (kind === "list") given.set(name, { value: text.split(",").map((one) => one.trim()), from });
+  else given.set(name, { value: text, from });
+}
+
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && url.origin === text) return text;
+  const next = "as browsers send it, such as https://app.example or http://localhost:5173";
+  throw new Invalid(`--allow-origin: expected an origin ${next}, got "${text}"`);
+}
+
+function isLoopbackAddress(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function limitsOf(values: Values): Limits {
+  const over: Partial<Record<LimitName, number>> = {};
+  for (const name of LIMIT_NAMES) {
+    const value = values.number(`max-${kebab(name)}`);
+    if (value !== undefined) over[name] = value;
+  }
+  return withDefaults(over);
+}
+
+function configOf(values: Values): Config {
+  const maybe = <K extends keyof Config>(key: K, value: Config[K] | undefined): Partial<Config> =>
+    value === undefined ? {} : { [key]: value } as Partial<Config>;
+  const level = values.choice("log-level");
+  const format = values.choice("log-format");
+  const stdio = values.choice("stdio");
+  const config = withConfigDefaults({
+    ...maybe("port", values.number("port")),
+    ...maybe("host", values.text("host")),
+    ...maybe("stdio", stdio === "on" || stdio === "off" ? stdio : undefined),
+    ws: !values.on("no-ws"),
+    auth: !values.on("no-auth"),
+    allowOrigins: (values.list("allow-origin") ?? []).map(originOf),
+    allowHosts: (values.list("allow-host") ?? []).map((name) => name.toLowerCase()),
+    ...maybe("stateDir", values.text("state-dir")),
+    ...maybe("cwd", values.text("cwd")),
+    ...maybe("roots", values.list("root")),
+    trustProjects: values.on("trust-projects"),
+    ...maybe("hosts", values.number("hosts")),
+    demo: values.on("demo"),
+    ...maybe("shutdownTimeoutMs", values.number("shutdown-timeout")),
+    ...maybe("eofTimeoutMs", values.number("eof-timeout")),
+    ...maybe("logLevel", LOG_LEVELS.find((one) => one === level)),
+    ...maybe("logFormat", format === "json" ? "json" : undefined),
+    limits: limitsOf(values),
+  });
+  if (!config.auth && !isLoopbackAddress(config.host)) {
+    throw new Invalid(`--no-auth: is allowed on a loopback address only, not on ${config.host}`);
+  }
+  if (!config.ws && config.stdio === "off") {
+    throw new Invalid("--no-ws: with --stdio off there is nothing left to serve");
+  }
+  return config;
+}
+
+/**
+ * Parses arguments and variables.
+ *
+ * @param args arguments, without the program's name
+ * @param env looks a variable up
+ */
+export function parseConfig(args: readonly string[], env: (name: string) => string | undefined): Parsed {
+  try {
+    const values = collect(args, env);
+    if (values.on("help")) return { kind: "help" };
+    if (values.on("version")) return { kind: "version" };
+    return { kind: "serve", config: configOf(values) };
+  } catch (error) {
+    if (error instanceof Invalid) return { kind: "invalid", reason: error.message };
+    throw error;
+  }
+}
+
+/** The text of `--help`. */
+export function helpText(version: string): string {
+  const placeholder: Readonly<Record<Kind, string>> = {
+    switch: "",
+    integer: " N",
+    bytes: " SIZE",
+    duration: " TIME",
+    text: " TEXT",
+    list: " TEXT",
+    choice: "",
+  };
+  const rows = FLAGS.map(({ name, kind, about, choices, shown }) => {
+    const flag = `--${name}${kind === "choice" ? ` ${choices?.join("|")}` : placeholder[kind]}`;
+    return `  ${flag.padEnd(42)} ${about}${shown === undefined ? "" : ` (${shown})`}`;
+  });
+  return [
+    `pi-server ${version}: many pi coding-agent sessions behind WebSocket and stdio`,
+    "",
+    "Usage: pi-server [flags]",
+    "",
+    ...rows,
+    "",
+    "Each flag has a variable: --max-sessions is PI_SERVER_MAX_SESSIONS. The token can be given in",
+    "PI_SERVER_TOKEN or in a file named by PI_SERVER_TOKEN_FILE. Times without a unit are milliseconds.",
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,119 @@
+// Every number of the system that an operator can set (PROTOCOL §8): default, range, unit and reason. Flags
+// (`--max-…`) and variables (`PI_SERVER_MAX_…`) are made from this table. Pure.
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** One limit. */
+export interface LimitSpec {
+  readonly value: number;
+  readonly least: number;
+  readonly most: number;
+  readonly unit: "bytes" | "count" | "chars";
+  readonly about: string;
+}
+
+const TABLE = {
+  frameBytes: {
+    value: 10 * MIB,
+    least: 1 * KIB,
+    // Deno's own cap on an inbound WebSocket message is 64 MiB; ours is checked behind it.
+    most: 64 * MIB,
+    unit: "bytes",
+    about: "largest inbound message",
+  },
+  sessions: { value: 100, least: 1, most: 100_000, unit: "count", about: "live sessions" },
+  connections: { value: 1000, least: 1, most: 100_000, unit: "count", about: "WebSocket connections" },
+  inFlightPerConnection: {
+    value: 64,
+    least: 1,
+    most: 1_000_000,
+    unit: "count",
+    about: "commands of one connection that wait for their answer",
+  },
+  mailbox: {
+    value: 128,
+    least: 1,
+    most: 1_000_000,
+    unit: "count",
+    about: "commands that wait in one session",
+  },
+  messageChars: { value: 1_000_000, least: 1, most: 50_000_000, unit: "chars", about: "length of a prompt" },
+  commandChars: {
+    value: 100_000,
+    least: 1,
+    most: 10_000_000,
+    unit: "chars",
+    about: "length of a bash command",
+  },
+  pathChars: { value: 4096, least: 1, most: 65_536, unit: "chars", about: "length of a path" },
+  outboxCloseBytes: {
+    value: 32 * MIB,
+    least: 64 * KIB,
+    most: 1024 * MIB,
+    unit: "bytes",
+    about: "queued output of one connection at which it is closed",
+  },
+} as const satisfies Record<string, LimitSpec>;
+
+/** Names of the limits. */
+export type LimitName = keyof typeof TABLE;
+
+/** A value for each limit. */
+export type Limits = Readonly<Record<LimitName, number>>;
+
+/** All limits. */
+export const LIMITS: Readonly<Record<LimitName, LimitSpec>> = TABLE;
+
+/** Names of the limits, in the order of the table. */
+export const LIMIT_NAMES: readonly LimitName[] = [
+  "frameBytes",
+  "sessions",
+  "connections",
+  "inFlightPerConnection",
+  "mailbox",
+  "messageChars",
+  "commandChars",
+  "pathChars",
+  "outboxCloseBytes",
+];
+
+/** The defaults, with `over` on top. */
+export function withDefaults(over: Partial<Limits> = {}): Limits {
+  const value = (name: LimitName): number => over[name] ?? TABLE[name].value;
+  return {
+    frameBytes: value("frameBytes"),
+    sessions: value("sessions"),
+    connections: value("connections"),
+    inFlightPerConnection: value("inFlightPerConnection"),
+    mailbox: value("mailbox"),
+    messageChars: value("messageChars"),
+    commandChars: value("commandChars"),
+    pathChars: value("pathChars"),
+    outboxCloseBytes: value("outboxCloseBytes"),
+  };
+}
+
+/** Milliseconds after which a command that met a full queue is worth sending again. */
+export const RETRY_AFTER_MS: number = 250;
+
+/** Bytes of commands that a stdio connection reads ahead while it waits for room, to find an `abort`. */
+export const READ_AHEAD_BYTES: number = 10 * MIB;
+
+/** Bytes handed to a socket at a time; the rest stays in the outbox, where it can be freed. */
+export const SOCKET_WINDOW_BYTES: number = 256 * KIB;
+
+/** Sessions that one host builds at the same time. */
+export const BUILDS_AT_ONCE: number = 4;
+
+/** Milliseconds that disposing one session may take. */
+export const DISPOSE_MS: number = 5_000;
+
+/** Milliseconds that `session_start` handlers of extensions may hold up a session's mailbox. */
+export const SESSION_START_MS: number = 30_000;
+
+/** Milliseconds that an aborted bash may still hold its mailbox after a timeout. */
+export const BASH_GRACE_MS: number = 5_000;
+
+/** Milliseconds between two SIGINTs from which the second one means "now". */
+export const IMPATIENT_MS: number = 1_000;

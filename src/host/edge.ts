@@ -1,0 +1,78 @@
+// The host's edge: what the router thread and a host say to each other. Plain data, in order, no callbacks
+// and no shared objects, so a host may be this thread, a worker, or one day another machine.
+import type { Failure } from "../protocol/errors.ts";
+import type { Command } from "../protocol/commands.ts";
+
+/** What a host must know to run sessions. */
+export interface HostConfig {
+  /** Folder that a relative `cwd` resolves against; also the default `cwd`. */
+  readonly cwd: string;
+  /** Folders that paths must stay in, after links are resolved; undefined means the default roots. */
+  readonly roots?: readonly string[];
+  readonly trustProjects: boolean;
+  readonly demo: boolean;
+}
+
+/** How many subscribers want each form of a session's events. */
+export interface Demand {
+  readonly delta: number;
+  readonly full: number;
+}
+
+/** Router thread → host. */
+export type ToHost =
+  | { readonly kind: "start"; readonly config: HostConfig }
+  /** Run a command; exactly one `reply` follows. `connection` groups what one client pipelines. */
+  | { readonly kind: "command"; readonly ref: number; readonly connection: number; readonly command: Command }
+  | { readonly kind: "create"; readonly ref: number; readonly demand: Demand; readonly command: Command }
+  | { readonly kind: "demand"; readonly sessionId: string; readonly demand: Demand }
+  /** State of the named sessions, or of all that are built, all at one point of the order. */
+  | { readonly kind: "attach"; readonly ref: number; readonly sessionIds?: readonly string[] }
+  /** Counts the busy sessions, and with `stop` has them and every bash stopped. */
+  | { readonly kind: "busy"; readonly ref: number; readonly stop: boolean }
+  /** Replies once no session (or none of those) is busy and no command runs. */
+  | { readonly kind: "when_idle"; readonly ref: number; readonly sessionIds?: readonly string[] }
+  | { readonly kind: "dispose_all"; readonly ref: number };
+
+/** An encoded event with what the router thread needs of it, so that it never parses one. */
+export interface EventRecord {
+  readonly seq: number;
+  readonly type: string;
+  readonly delta?: string;
+  readonly full?: string;
+}
+
+/** How a command ended. `dataText` is JSON already. */
+export type Reply =
+  | { readonly ok: true; readonly dataText: string; readonly sessionVersion?: number }
+  | { readonly ok: false; readonly failure: Failure; readonly sessionVersion?: number };
+
+/** What `attach` answers for one session. */
+export interface Attachment {
+  readonly sessionId: string;
+  /** JSON of the session's part of the answer. */
+  readonly text: string;
+  /** JSON of the session's SessionInfo alone. */
+  readonly infoText: string;
+}
+
+/** Host → router thread. */
+export type FromHost =
+  /** The host listens. */
+  | { readonly kind: "up" }
+  /** pi is loaded. */
+  | { readonly kind: "ready" }
+  | { readonly kind: "reply"; readonly ref: number; readonly reply: Reply }
+  /** The command has left the mailbox and counts as in flight no longer; its reply is still to come. */
+  | { readonly kind: "accepted"; readonly ref: number }
+  | { readonly kind: "attached"; readonly ref: number; readonly sessions: readonly Attachment[] }
+  | { readonly kind: "events"; readonly sessionId: string; readonly events: readonly EventRecord[] }
+  | { readonly kind: "idle"; readonly ref: number }
+  | { readonly kind: "counted"; readonly ref: number; readonly busy: number }
+  | { readonly kind: "disposed"; readonly ref: number; readonly disposed: number; readonly failed: number }
+  | {
+    readonly kind: "log";
+    readonly level: "debug" | "info" | "warn" | "error";
+    readonly message: string;
+    readonly fields: Readonly<Record<string, unknown>>;
+  };

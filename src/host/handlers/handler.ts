@@ -1,0 +1,26 @@
+// What a handler is: a function from a session and one of its commands to an outcome, and how the map of
+// handlers is typed, so that a handler gets exactly the command that it is registered for.
+import type { CommandName, CommandOf } from "../../protocol/commands.ts";
+import type { Handled, Handler, OnTimeout, Session } from "../session.ts";
+
+/** An entry of the map of handlers. */
+export type Entry = readonly [CommandName, Handler];
+
+/** Registers `run` for the command of that name. */
+export function on<N extends CommandName>(
+  name: N,
+  run: (session: Session, command: CommandOf<N>) => Handled | Promise<Handled>,
+  onTimeout?: OnTimeout,
+): Entry {
+  const handler: Handler = {
+    // The map is asked by the command's own type, so the command is that of this entry.
+    run: async (session, command) => await run(session, command as CommandOf<N>),
+    ...(onTimeout === undefined ? {} : { onTimeout }),
+  };
+  return [name, handler];
+}
+
+/** Success. */
+export function done(value: unknown): Handled {
+  return { ok: true, value };
+}

@@ -1,0 +1,44 @@
+// Talking to the agent: prompt, steer, follow_up, abort, clear_queue (PROTOCOL §5).
+import type { CommandOf } from "../../protocol/commands.ts";
+import type { Settled } from "../../protocol/responses.ts";
+import type { Outcome, PromptInput, QueueKind } from "../agent_port.ts";
+import type { Handled, Session } from "../session.ts";
+import { done, type Entry, on } from "./handler.ts";
+
+function inputOf(command: { message: string; images?: PromptInput["images"][number][] }): PromptInput {
+  return { message: command.message, images: command.images ?? [] };
+}
+
+async function prompt(session: Session, command: CommandOf<"prompt">): Promise<Handled> {
+  const handle = session.agent.prompt(inputOf(command), command.streamingBehavior);
+  const acceptance = await handle.accepted;
+  if (!acceptance.ok) return acceptance;
+  const { disposition, queued } = acceptance;
+  if (command.waitFor !== "settled") return done({ disposition });
+  if (disposition === "handled") {
+    const nothing: Settled = { disposition, text: null, stopReason: null, usage: null };
+    const later = handle.returned.then((): Outcome<Settled> => ({ ok: true, value: nothing }));
+    return { ok: true, value: undefined, later };
+  }
+  return { ok: true, value: undefined, later: session.settled(disposition, queued, command.waitMs) };
+}
+
+async function queue(session: Session, kind: QueueKind, input: PromptInput): Promise<Handled> {
+  const acceptance = await session.agent.queue(kind, input);
+  return acceptance.ok ? done({ disposition: acceptance.disposition }) : acceptance;
+}
+
+function withdraw(session: Session, texts: { steering: string[]; followUp: string[] }): Handled {
+  session.withdrawn("steer", texts.steering);
+  session.withdrawn("followUp", texts.followUp);
+  return done(texts);
+}
+
+/** The group's handlers. */
+export const INTERACTION: readonly Entry[] = [
+  on("prompt", prompt),
+  on("steer", (session, command) => queue(session, "steer", inputOf(command))),
+  on("follow_up", (session, command) => queue(session, "followUp", inputOf(command))),
+  on("abort", (session) => withdraw(session, session.agent.abort())),
+  on("clear_queue", (session) => withdraw(session, session.agent.clearQueue())),
+];

@@ -1,0 +1,14 @@
+// All handlers of session commands, by command. A file for each group; a new command goes into one of them.
+import { BASH } from "./bash.ts";
+import { INTERACTION } from "./interaction.ts";
+import { MODEL } from "./model.ts";
+import type { Handler } from "../session.ts";
+import { STATE } from "./state.ts";
+
+/** Handlers by command name. */
+export const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  ...INTERACTION,
+  ...STATE,
+  ...MODEL,
+  ...BASH,
+]);

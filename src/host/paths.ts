@@ -1,0 +1,59 @@
+// Keeps every path that a client names inside the roots (PROTOCOL §4): resolved, links followed, then
+// compared. `~` is an ordinary name. Used by the handlers; reads nothing but what links lead to.
+import { failure } from "../protocol/errors.ts";
+import type { Files } from "../runtime/runtime.ts";
+import type { Outcome } from "./agent_port.ts";
+
+/** Checks paths against a fixed set of roots. */
+export class PathGuard {
+  readonly #files: Files;
+  readonly #roots: readonly string[];
+
+  /** @param roots absolute folders; the root of the file system means everything */
+  constructor(files: Files, roots: readonly string[]) {
+    this.#files = files;
+    this.#roots = roots;
+  }
+
+  /** A folder that exists inside the roots; the answer is its canonical path. */
+  async folder(base: string, path: string): Promise<Outcome<string>> {
+    if (path.includes("\0")) {
+      return { ok: false, failure: failure("path_forbidden", "A path cannot contain a NUL character") };
+    }
+    const absolute = this.#files.resolve(base, path);
+    // Before anything else: whether a path outside the roots exists is nobody's business.
+    const real = await this.#canonical(absolute);
+    if (!await this.#inside(real)) {
+      const sentence = `${absolute} is outside the server's roots; start it with --root to allow it`;
+      return { ok: false, failure: failure("path_forbidden", sentence) };
+    }
+    const found = await this.#files.stat(real);
+    if (found === undefined) {
+      return { ok: false, failure: failure("path_not_found", `${absolute} does not exist; create it first`) };
+    }
+    if (found.kind !== "directory") {
+      return { ok: false, failure: failure("path_not_found", `${absolute} is not a directory`) };
+    }
+    return { ok: true, value: real };
+  }
+
+  /** The canonical path; of what does not exist, that of the nearest existing parent with the rest behind. */
+  async #canonical(absolute: string): Promise<string> {
+    let rest = "";
+    for (let at = absolute;; at = this.#files.parent(at)) {
+      const real = await this.#files.realpath(at).catch(() => undefined);
+      if (real !== undefined) return rest === "" ? real : this.#files.join(real, rest);
+      if (this.#files.parent(at) === at) return absolute;
+      rest = this.#files.join(at.slice(this.#files.parent(at).length), rest);
+    }
+  }
+
+  async #inside(real: string): Promise<boolean> {
+    for (const root of this.#roots) {
+      const top = await this.#files.realpath(root).catch(() => undefined) ?? root;
+      const prefix = top.endsWith(this.#files.separator) ? top : `${top}${this.#files.separator}`;
+      if (real === top || real.startsWith(prefix)) return true;
+    }
+    return false;
+  }
+}

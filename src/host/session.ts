@@ -1,0 +1,381 @@
+// One session as an actor: takes commands, runs them in order with their timeouts, stamps and encodes
+// events, and keeps whoever waits for a run. Knows the agent port and the edge, no connection and no pi.
+import { type Command, type CommandSpec, specOf } from "../protocol/commands.ts";
+import { type Failure, failure } from "../protocol/errors.ts";
+import { encodeEvent, type SessionEvent, toDelta } from "../protocol/events.ts";
+import type { Disposition, SessionInfo, Settled } from "../protocol/responses.ts";
+import { SESSION_START_MS } from "../governor/limits.ts";
+import type { Clock, Timer } from "../runtime/runtime.ts";
+import type { AgentPort, Outcome, QueueKind, RunResult } from "./agent_port.ts";
+import type { Demand, EventRecord, Reply } from "./edge.ts";
+import { Mailbox } from "./mailbox.ts";
+
+/** How a command went. With `later` it has left the mailbox, and the answer comes when that resolves. */
+export type Handled =
+  | { readonly ok: true; readonly value: unknown; readonly later?: Promise<Outcome<unknown>> }
+  | { readonly ok: false; readonly failure: Failure };
+
+/** What is to be done about a command that takes too long. */
+export interface OnTimeout {
+  /** Milliseconds that the command may still hold the mailbox once it was told to stop. */
+  readonly holdMs: number;
+  stop(session: Session): void;
+}
+
+/** Carries out one kind of command. */
+export interface Handler {
+  run(session: Session, command: Command): Promise<Handled>;
+  readonly onTimeout?: OnTimeout;
+}
+
+/** What a session needs of its host. */
+export interface SessionParts {
+  readonly handlers: ReadonlyMap<string, Handler>;
+  readonly sessionId: string;
+  readonly epoch: string;
+  readonly clock: Clock;
+  readonly demand: Demand;
+  reply(ref: number, reply: Reply): void;
+  accepted(ref: number): void;
+  events(sessionId: string, events: readonly EventRecord[]): void;
+  log(level: "debug" | "info" | "warn" | "error", message: string, fields: Record<string, unknown>): void;
+  /** Something ended; whoever waits for idleness may look again. */
+  changed(): void;
+  /** The session is to be forgotten and what it holds released. */
+  removed(session: Session): void;
+}
+
+/** A command on its way. */
+export interface Job {
+  readonly ref: number;
+  readonly connection: number;
+  readonly command: Command;
+}
+
+interface Waiter {
+  readonly disposition: Disposition;
+  readonly queued: { kind: QueueKind; text: string } | undefined;
+  finish(outcome: Outcome<Settled>): void;
+}
+
+type State = "building" | "live" | "closed";
+
+const notFound = (sessionId: string): Failure =>
+  failure("session_not_found", `There is no session "${sessionId}"; list_sessions shows what there is`);
+
+/** One session. */
+export class Session {
+  readonly sessionId: string;
+  readonly #parts: SessionParts;
+  readonly #mailbox = new Mailbox();
+  readonly #unanswered = new Map<number, Job>();
+  readonly #waiters = new Set<Waiter>();
+  readonly #timers = new Set<Timer>();
+  readonly #createdAt: number;
+  #state: State = "building";
+  #untilBuilt: (() => void)[] = [];
+  #agent: AgentPort | undefined;
+  #demand: Demand;
+  #seq = 0;
+  #version = 0;
+  #lastActivity: number;
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    this.sessionId = parts.sessionId;
+    this.#demand = parts.demand;
+    this.#createdAt = parts.clock.now();
+    this.#lastActivity = this.#createdAt;
+  }
+
+  /** Whether pi's runtime is there. */
+  get live(): boolean {
+    return this.#state === "live";
+  }
+
+  /** Nothing runs, waits or is being built. */
+  get idle(): boolean {
+    if (this.#state === "building") return false;
+    return this.#unanswered.size === 0 && this.#mailbox.size === 0 && !(this.#agent?.busy() ?? false);
+  }
+
+  /** The agent; only handlers of a live session get to ask. */
+  get agent(): AgentPort {
+    if (this.#agent === undefined) throw new Error(`Session ${this.sessionId} has no agent`);
+    return this.#agent;
+  }
+
+  /** pi's runtime is built: the session exists. Its `session_start` handlers run after the caller is done. */
+  built(agent: AgentPort): void {
+    this.#agent = agent;
+    this.#state = "live";
+  }
+
+  /** Lets in what waited for the build, and starts the extensions. */
+  open(): void {
+    const opened = (): void => this.#mailbox.open();
+    const late = this.#after(SESSION_START_MS, () => {
+      this.#parts.log("warn", "session_start handlers take too long; the session goes on without them", {
+        sessionId: this.sessionId,
+      });
+      opened();
+    });
+    this.agent.start().catch((error) => this.#defect("session_start", error)).then(() => {
+      this.#drop(late);
+      opened();
+    });
+    for (const fn of this.#untilBuilt.splice(0)) fn();
+  }
+
+  /** Calls `fn` once the session is live or has failed to become so; at once when that is clear. */
+  whenBuilt(fn: () => void): void {
+    if (this.#state === "building") this.#untilBuilt.push(fn);
+    else fn();
+  }
+
+  setDemand(demand: Demand): void {
+    this.#demand = demand;
+  }
+
+  /** Takes a command; it is answered exactly once. */
+  submit(job: Job): void {
+    this.#unanswered.set(job.ref, job);
+    this.whenBuilt(() => this.#route(job));
+  }
+
+  /** The state that clients see. */
+  info(): SessionInfo {
+    return {
+      sessionId: this.sessionId,
+      ...this.agent.info(),
+      createdAt: new Date(this.#createdAt).toISOString(),
+      lastActivityAt: new Date(this.#lastActivity).toISOString(),
+      status: "live",
+      subscribers: this.#demand.delta + this.#demand.full,
+      sessionVersion: this.#version,
+      epoch: this.#parts.epoch,
+      seq: this.#seq,
+    };
+  }
+
+  /** Stamps, encodes and sends an event, in the forms that someone wants. Never throws. */
+  emit(event: SessionEvent): void {
+    if (this.#state === "closed") return;
+    this.#seq++;
+    this.#lastActivity = this.#parts.clock.now();
+    const record = this.#encode(event);
+    if (record !== undefined) this.#parts.events(this.sessionId, [record]);
+    if (event.type === "agent_settled") this.#settle(this.agent.lastRun());
+  }
+
+  /** Resolves when the run that this prompt is part of has settled, or the prompt was taken back. */
+  settled(disposition: Disposition, queued: Waiter["queued"], waitMs?: number): Promise<Outcome<Settled>> {
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        disposition,
+        queued,
+        finish: (outcome) => {
+          this.#waiters.delete(waiter);
+          if (timer !== undefined) this.#drop(timer);
+          resolve(outcome);
+        },
+      };
+      const timer = waitMs === undefined ? undefined : this.#after(waitMs, () => {
+        const sentence = `The run has not settled within ${waitMs} ms; it goes on`;
+        waiter.finish({ ok: false, failure: failure("timeout", sentence) });
+      });
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Answers those whose queued prompts were removed. */
+  withdrawn(kind: QueueKind, texts: readonly string[]): void {
+    const left = [...texts];
+    for (const waiter of [...this.#waiters]) {
+      if (waiter.queued?.kind !== kind) continue;
+      const at = left.indexOf(waiter.queued.text);
+      if (at < 0) continue;
+      left.splice(at, 1);
+      const data = { disposition: waiter.disposition, text: null, stopReason: null, usage: null };
+      const sentence = "The prompt was removed from the queue before it ran";
+      waiter.finish({ ok: false, failure: failure("cancelled", sentence, { data }) });
+    }
+  }
+
+  /** Has the run and the bash stopped; both end by themselves, with their events and answers. */
+  stop(): void {
+    if (!this.live) return;
+    const { steering, followUp } = this.agent.abort();
+    this.withdrawn("steer", steering);
+    this.withdrawn("followUp", followUp);
+    this.agent.abortBash();
+  }
+
+  /** Ends the session at once: what waits is answered, what runs is told to stop. Returns what to dispose. */
+  close(): AgentPort | undefined {
+    if (this.#state === "closed") return undefined;
+    this.#state = "closed";
+    this.#mailbox.close();
+    for (const timer of [...this.#timers]) this.#drop(timer);
+    const gone = failure("cancelled", "The session was deleted before the command had finished");
+    this.#waiters.clear();
+    for (const job of [...this.#unanswered.values()]) {
+      const missing = this.#agent === undefined ? notFound(this.sessionId) : gone;
+      if (job.command.type !== "delete_session") this.#answer(job, { ok: false, failure: missing });
+    }
+    for (const fn of this.#untilBuilt.splice(0)) fn();
+    return this.#agent;
+  }
+
+  /** Ends the session on a client's word. */
+  remove(): void {
+    this.#parts.removed(this);
+  }
+
+  #route(job: Job): void {
+    if (!this.#unanswered.has(job.ref)) return;
+    if (this.#state === "closed") {
+      return this.#answer(job, { ok: false, failure: notFound(this.sessionId) });
+    }
+    this.#lastActivity = this.#parts.clock.now();
+    const spec = specOf(job.command.type);
+    const slow = job.command.type === "bash";
+    const run = (): Promise<void> => this.#run(job, spec);
+    if (spec.lane === "mailbox") this.#mailbox.push({ connection: job.connection, slow, run });
+    else if (spec.lane === "after") this.#mailbox.pushAfter({ connection: job.connection, slow, run });
+    else void run();
+  }
+
+  /** Runs one command; resolves when it no longer stands in the way of the next. */
+  async #run(job: Job, spec: CommandSpec): Promise<void> {
+    if (!this.#unanswered.has(job.ref)) return;
+    const stale = this.#versionConflict(job.command);
+    if (stale !== undefined) return this.#answer(job, { ok: false, failure: stale });
+    const handled = this.#handle(job);
+    const timely = await this.#within(spec.timeoutMs, handled);
+    if (timely === "late") {
+      const sentence = `${job.command.type} took longer than ${spec.timeoutMs} ms`;
+      this.#answer(job, { ok: false, failure: failure("timeout", sentence) });
+      void handled.then((late) =>
+        this.#parts.log("warn", "a timed-out command has ended", { command: job.command.type, ok: late.ok })
+      );
+      await this.#stopLate(job, handled);
+      return;
+    }
+    this.#conclude(job, spec, timely);
+  }
+
+  async #stopLate(job: Job, handled: Promise<Handled>): Promise<void> {
+    const onTimeout = this.#parts.handlers.get(job.command.type)?.onTimeout;
+    if (onTimeout === undefined) return;
+    onTimeout.stop(this);
+    await this.#within(onTimeout.holdMs, handled);
+  }
+
+  #conclude(job: Job, spec: CommandSpec, handled: Handled): void {
+    if (!handled.ok) return this.#answer(job, handled);
+    if (spec.mutates) this.#version++;
+    if (handled.later === undefined) return this.#answer(job, { ok: true, value: handled.value });
+    this.#parts.accepted(job.ref);
+    void handled.later.then((outcome) => this.#answer(job, outcome), (error) => {
+      this.#answer(job, { ok: false, failure: this.#defect(job.command.type, error) });
+    });
+  }
+
+  async #handle(job: Job): Promise<Handled> {
+    const handler = this.#parts.handlers.get(job.command.type);
+    if (handler === undefined) {
+      return { ok: false, failure: failure("unknown_command", `${job.command.type} is not for a session`) };
+    }
+    try {
+      return await handler.run(this, job.command);
+    } catch (error) {
+      return { ok: false, failure: this.#defect(job.command.type, error) };
+    }
+  }
+
+  #versionConflict(command: Command): Failure | undefined {
+    if (!("ifSessionVersion" in command) || command.ifSessionVersion === undefined) return undefined;
+    if (command.ifSessionVersion === this.#version) return undefined;
+    const sentence = `The session is at version ${this.#version}; read its state and decide again`;
+    return failure("version_conflict", sentence, { data: { sessionVersion: this.#version } });
+  }
+
+  #answer(job: Job, outcome: Outcome<unknown>): void {
+    if (!this.#unanswered.delete(job.ref)) return;
+    const version = { sessionVersion: this.#version };
+    if (!outcome.ok) this.#parts.reply(job.ref, { ok: false, failure: outcome.failure, ...version });
+    else {
+      try {
+        this.#parts.reply(job.ref, { ok: true, dataText: JSON.stringify(outcome.value), ...version });
+      } catch (error) {
+        this.#parts.reply(job.ref, { ok: false, failure: this.#defect("encode", error), ...version });
+      }
+    }
+    this.#parts.changed();
+  }
+
+  #defect(where: string, error: unknown): Failure {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#parts.log("error", `${where} failed: ${message}`, {
+      sessionId: this.sessionId,
+      ...(error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {}),
+    });
+    return failure("internal", `${where} failed: ${message}`);
+  }
+
+  #encode(event: SessionEvent): EventRecord | undefined {
+    const { delta, full } = this.#demand;
+    if (delta + full === 0) return undefined;
+    const slim = toDelta(event);
+    const text = (form: SessionEvent): string => encodeEvent(this.sessionId, this.#seq, form);
+    const record = { seq: this.#seq, type: event.type };
+    // Most events have one form; it then stands in for both.
+    if (slim === event) return { ...record, delta: text(event) };
+    return {
+      ...record,
+      ...(delta > 0 ? { delta: text(slim) } : {}),
+      ...(full > 0 ? { full: text(event) } : {}),
+    };
+  }
+
+  #settle(run: RunResult): void {
+    const { text, stopReason, usage } = run;
+    for (const waiter of [...this.#waiters]) {
+      const data: Settled = { disposition: waiter.disposition, text, stopReason, usage };
+      if (run.aborted) {
+        waiter.finish({ ok: false, failure: failure("cancelled", "The run was aborted", { data }) });
+      } else if (stopReason === "error") {
+        const sentence = run.errorMessage ?? "The model failed without saying why";
+        waiter.finish({ ok: false, failure: failure("agent_error", sentence, { data }) });
+      } else {
+        waiter.finish({ ok: true, value: data });
+      }
+    }
+    this.#parts.changed();
+  }
+
+  async #within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
+    let timer: Timer | undefined;
+    const late = new Promise<"late">((resolve) => timer = this.#after(ms, () => resolve("late")));
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      if (timer !== undefined) this.#drop(timer);
+    }
+  }
+
+  #after(ms: number, fn: () => void): Timer {
+    const timer = this.#parts.clock.after(ms, () => {
+      this.#timers.delete(timer);
+      fn();
+    });
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  #drop(timer: Timer): void {
+    timer.clear();
+    this.#timers.delete(timer);
+  }
+}

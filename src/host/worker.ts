@@ -1,0 +1,45 @@
+// Entry of a host's thread, on Deno and on Node: ties a Host to the thread's messages. Before pi is loaded
+// it sees to it that nothing in here prints to stdout, ends the process or takes its signals.
+import process from "node:process";
+import type { FromHost, ToHost } from "./edge.ts";
+import { Host, loadPi } from "./host.ts";
+import type { WorkerPort } from "../runtime/runtime.ts";
+
+async function connect(): Promise<{ runtime: import("../runtime/runtime.ts").Runtime; port: WorkerPort }> {
+  if ("Deno" in globalThis) {
+    const { runtime, workerPort } = await import("../runtime/deno.ts");
+    return { runtime, port: workerPort() };
+  }
+  const { runtime, workerPort } = await import("../runtime/node.ts");
+  return { runtime, port: workerPort() };
+}
+
+const refuseExit = (): never => {
+  throw new Error("A session cannot end the server's process");
+};
+
+/** pi's lock library installs signal handlers that would kill the process; signals are the router's. */
+function keepSignals(): void {
+  const original = process.on;
+  Reflect.set(process, "on", function (this: unknown, name: string, ...rest: unknown[]) {
+    return name.startsWith("SIG") ? process : Reflect.apply(original, this, [name, ...rest]);
+  });
+}
+
+const { runtime, port } = await connect();
+runtime.guardStdout();
+keepSignals();
+Reflect.set(process, "exit", refuseExit);
+if ("Deno" in globalThis) Reflect.set(Deno, "exit", refuseExit);
+// An extension's stray rejection must not end the other sessions.
+process.on(
+  "unhandledRejection",
+  (reason) => runtime.writeError(`unhandled rejection in a session: ${reason}\n`),
+);
+process.on("uncaughtException", (error) => runtime.writeError(`uncaught exception in a session: ${error}\n`));
+
+const host = new Host(runtime, loadPi, (batch: readonly FromHost[]) => port.post(batch));
+// The router thread is the only sender and speaks ToHost: here bytes become types.
+port.listen((message) => host.receive(message as ToHost));
+// Deno drops what arrives before someone listens, so the router thread waits for this.
+port.post([{ kind: "up" }] satisfies FromHost[]);

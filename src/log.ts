@@ -1,0 +1,48 @@
+// The server's log: one line a record on stderr, as text for people or as JSON for machines. Never holds a
+// token, and never stdout, which belongs to the protocol.
+
+/** How grave a record is; `silent` as a threshold shows none. */
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+/** The levels, least grave first. */
+export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
+
+/** Details of a record. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Writes records. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+/** Where and how records are written. */
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+  now(): number;
+  write(line: string): void;
+}
+
+function textLine(time: string, level: string, message: string, fields: LogFields): string {
+  const details = Object.entries(fields).map(([name, value]) =>
+    ` ${name}=${typeof value === "string" && /^\S+$/.test(value) ? value : JSON.stringify(value)}`
+  );
+  return `${time} ${level.padEnd(5)} ${message}${details.join("")}\n`;
+}
+
+/** Makes a log. */
+export function createLog(options: LogOptions): Log {
+  const threshold = LOG_LEVELS.indexOf(options.level);
+  const at = (level: LogLevel) => (message: string, fields: LogFields = {}): void => {
+    if (LOG_LEVELS.indexOf(level) < threshold) return;
+    const time = new Date(options.now()).toISOString();
+    const line = options.format === "json"
+      ? `${JSON.stringify({ time, level, message, ...fields })}\n`
+      : textLine(time, level, message, fields);
+    options.write(line);
+  };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}

@@ -1,0 +1,85 @@
+// The router thread's end of a host's edge: the same messages whether the host is a worker or this thread.
+// Starts the host, keeps order, and tells when it is gone.
+import type { FromHost, HostConfig, ToHost } from "../host/edge.ts";
+import type { Runtime, WorkerHandle } from "../runtime/runtime.ts";
+
+/** One host, as the manager sees it. */
+export interface HostLink {
+  send(message: ToHost): void;
+  /** Ends the host at once, whatever it is doing. */
+  terminate(): void;
+}
+
+/** What a link tells its manager. */
+export interface LinkEvents {
+  message(message: FromHost): void;
+  exit(reason: string): void;
+}
+
+/** Starts a host. */
+export type StartHost = (config: HostConfig, events: LinkEvents) => HostLink;
+
+/** Hosts in worker threads; `worker` is the entry's own file. */
+export function workerHosts(runtime: Runtime, worker: URL): StartHost {
+  return (config, events) => {
+    let waiting: ToHost[] | undefined = [{ kind: "start", config }];
+    let handle: WorkerHandle | undefined;
+    // In a turn of its own, so that greetings leave before the thread is made.
+    const spawning = runtime.after(0, () => {
+      const spawned = runtime.spawn(worker);
+      handle = spawned;
+      spawned.onMessage = (received) => {
+        // The worker's entry posts nothing but batches of FromHost.
+        for (const message of received as readonly FromHost[]) {
+          if (message.kind !== "up") {
+            events.message(message);
+            continue;
+          }
+          for (const early of waiting ?? []) spawned.post(early);
+          waiting = undefined;
+        }
+      };
+      spawned.onExit = (reason) => events.exit(reason);
+    });
+    return {
+      send(message) {
+        if (waiting === undefined) handle?.post(message);
+        else waiting.push(message);
+      },
+      terminate() {
+        spawning.clear();
+        handle?.terminate();
+      },
+    };
+  };
+}
+
+/** A host in this thread (`--hosts 0`), for tests and debugging. Messages are copied as a worker would. */
+export function localHosts(runtime: Runtime): StartHost {
+  return (config, events) => {
+    let send: ((message: ToHost) => void) | undefined;
+    let waiting: ToHost[] = [{ kind: "start", config }];
+    let gone = false;
+    const start = async (): Promise<void> => {
+      const { Host, loadPi } = await import("../host/host.ts");
+      const host = new Host(runtime, loadPi, (batch) => {
+        for (const message of structuredClone(batch)) if (!gone) events.message(message);
+      });
+      send = (message) => host.receive(structuredClone(message));
+      for (const early of waiting) send(early);
+      waiting = [];
+    };
+    const starting = runtime.after(0, () => void start().catch((error) => events.exit(String(error))));
+    return {
+      send(message) {
+        if (gone) return;
+        if (send === undefined) waiting.push(message);
+        else send(message);
+      },
+      terminate() {
+        gone = true;
+        starting.clear();
+      },
+    };
+  };
+}

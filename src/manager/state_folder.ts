@@ -1,0 +1,160 @@
+// The state folder (PROTOCOL §9): one owner at a time, the token, and `endpoint.json`, which tells clients
+// where the server listens. Everything in it is for its owner's eyes alone.
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** Why a state folder cannot be used: a sentence with the next step. */
+export class StateFolderError extends Error {
+  override name = "StateFolderError";
+}
+
+/** What `endpoint.json` says. */
+export interface EndpointFile {
+  readonly pid: number;
+  readonly serverId: string;
+  readonly version: string;
+  /** The WebSocket's address; absent when there is none. */
+  readonly url?: string;
+  readonly transports: readonly string[];
+  /** Where the token is; absent when none is asked for, or it came from the environment. */
+  readonly tokenFile?: string;
+}
+
+interface Owner {
+  readonly pid: number;
+  readonly start?: string;
+}
+
+const TOKEN_BYTES = 32;
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function parseOwner(text: string | undefined): Owner | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (!isRecord(value) || typeof value["pid"] !== "number") return undefined;
+    const start = value["start"];
+    return { pid: value["pid"], ...(typeof start === "string" ? { start } : {}) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A state folder that this process owns. */
+export class StateFolder {
+  readonly path: string;
+  readonly #runtime: Runtime;
+
+  private constructor(path: string, runtime: Runtime) {
+    this.path = path;
+    this.#runtime = runtime;
+  }
+
+  /** Creates the folder if need be and becomes its owner. Throws `StateFolderError` when another is. */
+  static async open(path: string, runtime: Runtime): Promise<StateFolder> {
+    const folder = new StateFolder(path, runtime);
+    try {
+      await runtime.files.makePrivateFolder(path);
+      await folder.#own();
+    } catch (error) {
+      if (error instanceof StateFolderError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StateFolderError(
+        `The state folder ${path} cannot be used: ${reason}; choose another --state-dir`,
+      );
+    }
+    return folder;
+  }
+
+  /** The token in the folder; made on the first start. */
+  async token(): Promise<string> {
+    const { files } = this.#runtime;
+    const file = this.tokenFile;
+    const made = await files.createPrivate(file, `${this.#runtime.randomHex(TOKEN_BYTES)}\n`);
+    if (!made && await files.isLink(file)) {
+      throw new StateFolderError(
+        `${file} is a symbolic link; remove it, and the next start makes a new token`,
+      );
+    }
+    await files.makePrivate(file);
+    const token = (await files.read(file))?.trim() ?? "";
+    if (token.length >= 16 && /^[\x21-\x7e]+$/.test(token)) return token;
+    throw new StateFolderError(
+      `${file} holds no usable token; remove it, and the next start makes a new one`,
+    );
+  }
+
+  /** Path of the token's file. */
+  get tokenFile(): string {
+    return this.#runtime.files.join(this.path, "token");
+  }
+
+  /** Tells clients where the server listens. */
+  async publish(endpoint: EndpointFile): Promise<void> {
+    await this.#runtime.files.writePrivate(
+      this.#file("endpoint.json"),
+      `${JSON.stringify(endpoint, null, 2)}\n`,
+    );
+  }
+
+  /** Lets go of the folder. */
+  async release(): Promise<void> {
+    await this.#runtime.files.remove(this.#file("endpoint.json"));
+    await this.#runtime.files.remove(this.#file("owner.json"));
+  }
+
+  #file(name: string): string {
+    return this.#runtime.files.join(this.path, name);
+  }
+
+  async #own(): Promise<void> {
+    const { files, pid, startOf } = this.#runtime;
+    const start = startOf(pid);
+    const mine = JSON.stringify({ pid, ...(start === undefined ? {} : { start }) });
+    const file = this.#file("owner.json");
+    // The second try follows the removal of a dead owner's file; a third owner in between wins.
+    for (let tries = 0; tries < 2; tries++) {
+      if (await files.createPrivate(file, mine)) return;
+      const text = await files.read(file);
+      const owner = parseOwner(text);
+      if (owner !== undefined && this.#lives(owner)) throw new StateFolderError(await this.#inUse(owner));
+      await this.#clear(file, text);
+    }
+    throw new StateFolderError(`The state folder ${this.path} was taken by another server just now`);
+  }
+
+  /** Removes a dead owner's file, but puts back one that somebody made in the meantime. */
+  async #clear(file: string, dead: string | undefined): Promise<void> {
+    const { files } = this.#runtime;
+    const aside = `${file}.${this.#runtime.randomHex(4)}`;
+    await files.rename(file, aside).catch(() => undefined);
+    const found = await files.read(aside);
+    if (found !== undefined && found !== dead) await files.createPrivate(file, found);
+    await files.remove(aside);
+  }
+
+  #lives(owner: Owner): boolean {
+    // A process that has our own id and isn't us is long gone (containers always start at 1).
+    if (owner.pid === this.#runtime.pid) {
+      return owner.start !== undefined && owner.start === this.#runtime.startOf(owner.pid);
+    }
+    if (!this.#runtime.alive(owner.pid)) return false;
+    const start = this.#runtime.startOf(owner.pid);
+    return owner.start === undefined || start === undefined || owner.start === start;
+  }
+
+  async #inUse(owner: Owner): Promise<string> {
+    const text = await this.#runtime.files.read(this.#file("endpoint.json")).catch(() => undefined);
+    let url = "stdio only";
+    try {
+      const endpoint: unknown = JSON.parse(text ?? "");
+      if (isRecord(endpoint) && typeof endpoint["url"] === "string") url = endpoint["url"];
+    } catch {
+      // Its owner has not published it yet.
+    }
+    const next = "connect to that one, stop it, or choose another --state-dir";
+    return `Another server (process ${owner.pid}, ${url}) uses the state folder ${this.path}; ${next}`;
+  }
+}

@@ -1,0 +1,195 @@
+// From text to a typed command, or to a refusal that says what is wrong (PROTOCOL §3). The schema is chosen
+// by `type` and then checked, so an error is about that command and not about a union of all. Pure.
+import { Compile, type Validator } from "typebox/compile";
+import { type Command, COMMANDS, type CommandSpec } from "./commands.ts";
+import { type Failure, failure } from "./errors.ts";
+
+/** The configurable lengths that schemas refer to by `x-limit`; in UTF-16 code units. */
+export interface LengthLimits {
+  readonly messageChars: number;
+  readonly commandChars: number;
+  readonly pathChars: number;
+}
+
+/** A valid command, or why there is none and what of it can be echoed. */
+export type Decoded =
+  | { readonly ok: true; readonly command: Command; readonly spec: CommandSpec }
+  | {
+    readonly ok: false;
+    readonly id?: string;
+    readonly command: string;
+    readonly sessionId?: string;
+    readonly failure: Failure;
+  };
+
+interface SchemaError {
+  readonly keyword: string;
+  readonly schemaPath: string;
+  readonly instancePath: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object") return "an object";
+  if (typeof value === "string") return `the string ${JSON.stringify(clip(value))}`;
+  return `${typeof value} ${String(value)}`;
+}
+
+function clip(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** Walks a JSON pointer through own properties only. */
+function at(root: unknown, pointer: string): unknown {
+  let value = root;
+  for (const part of pointer.split("/").slice(1)) {
+    const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
+    if (Array.isArray(value)) value = value[Number(key)];
+    else if (isRecord(value) && Object.hasOwn(value, key)) value = value[key];
+    else return undefined;
+  }
+  return value;
+}
+
+function names(value: unknown): string {
+  return Array.isArray(value) ? value.map((name) => JSON.stringify(clip(String(name)))).join(", ") : "";
+}
+
+function expectation(error: SchemaError): string {
+  const { keyword, params } = error;
+  switch (keyword) {
+    case "type":
+      return String(params["type"]) === "integer" ? "an integer" : `a value of type ${params["type"]}`;
+    case "enum":
+      return `one of ${names(params["allowedValues"])}`;
+    case "const":
+      return JSON.stringify(params["allowedValue"]);
+    case "pattern":
+      return `a string that matches ${params["pattern"]}`;
+    case "minLength":
+      return `at least ${params["limit"]} character(s)`;
+    case "maxLength":
+      return `at most ${params["limit"]} characters`;
+    case "minItems":
+      return `at least ${params["limit"]} item(s)`;
+    case "maxItems":
+      return `at most ${params["limit"]} items`;
+    case "minimum":
+      return `at least ${params["limit"]}`;
+    case "maximum":
+      return `at most ${params["limit"]}`;
+    default:
+      return `a value that satisfies "${keyword}"`;
+  }
+}
+
+function explain(errors: readonly SchemaError[], message: unknown): string {
+  const unknown = errors.find((error) => error.keyword === "additionalProperties");
+  if (unknown !== undefined) {
+    const where = unknown.instancePath === "" ? "" : ` at ${unknown.instancePath}`;
+    return `Unknown field ${names(unknown.params["additionalProperties"])}${where}; see get_schema`;
+  }
+  const missing = errors.find((error) => error.keyword === "required");
+  if (missing !== undefined) {
+    const where = missing.instancePath === "" ? "" : ` at ${missing.instancePath}`;
+    return `Missing field ${names(missing.params["requiredProperties"])}${where}`;
+  }
+  const first = errors[0];
+  if (first === undefined) return "The command does not match its schema; see get_schema";
+  const same = errors.filter((error) =>
+    error.instancePath === first.instancePath && error.keyword !== "anyOf"
+  );
+  const expected = [...new Set(same.map(expectation))].join(" or ");
+  return `${first.instancePath}: expected ${expected}, got ${kindOf(at(message, first.instancePath))}`;
+}
+
+/** Decoder with the validators of all commands, compiled on first use. */
+export class Codec {
+  readonly #limits: LengthLimits;
+  readonly #validators = new Map<string, Validator>();
+
+  constructor(limits: LengthLimits) {
+    this.#limits = limits;
+  }
+
+  /** Decodes one frame. Never throws. */
+  decode(text: string): Decoded {
+    let message: unknown;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return refuse("unknown", {}, failure("invalid_json", "The message is not valid JSON"));
+    }
+    if (!isRecord(message)) {
+      const got = kindOf(message);
+      return refuse("unknown", {}, failure("invalid_json", `The message must be a JSON object, got ${got}`));
+    }
+    return this.#check(message);
+  }
+
+  #check(message: Record<string, unknown>): Decoded {
+    const id = Object.hasOwn(message, "id") ? message["id"] : undefined;
+    const echo = typeof id === "string" && id.length >= 1 && id.length <= 128 ? { id } : {};
+    const type = Object.hasOwn(message, "type") ? message["type"] : undefined;
+    if (typeof type !== "string") {
+      return refuse(
+        "unknown",
+        echo,
+        failure("invalid_params", `/type: expected a string, got ${kindOf(type)}`),
+      );
+    }
+    const spec = COMMANDS.get(type);
+    if (spec === undefined) {
+      const known = "get_schema lists the commands";
+      return refuse("unknown", echo, failure("unknown_command", `Unknown command "${clip(type)}"; ${known}`));
+    }
+    const validator = this.#validator(type, spec);
+    if (!validator.Check(message)) {
+      return refuse(type, echo, failure("invalid_params", explain(validator.Errors(message), message)));
+    }
+    const long = this.#tooLong(message, spec);
+    if (long !== undefined) return refuse(type, echo, failure("invalid_params", long));
+    // The schema of its type has accepted the message: here bytes become types.
+    return { ok: true, command: message as unknown as Command, spec };
+  }
+
+  #validator(type: string, spec: CommandSpec): Validator {
+    const known = this.#validators.get(type);
+    if (known !== undefined) return known;
+    const compiled = Compile(spec.schema);
+    this.#validators.set(type, compiled);
+    return compiled;
+  }
+
+  #tooLong(message: Record<string, unknown>, spec: CommandSpec): string | undefined {
+    for (const [field, schema] of Object.entries(spec.schema.properties)) {
+      const limit: unknown = Reflect.get(schema, "x-limit");
+      const value = message[field];
+      if (typeof value !== "string" || !isLimit(limit)) continue;
+      const most = this.#limits[limit];
+      if (value.length > most) return `/${field}: expected at most ${most} characters, got ${value.length}`;
+    }
+    return undefined;
+  }
+}
+
+function isLimit(name: unknown): name is keyof LengthLimits {
+  return name === "messageChars" || name === "commandChars" || name === "pathChars";
+}
+
+function refuse(command: string, echo: { id?: string }, failed: Failure): Decoded {
+  return { ok: false, command, ...echo, failure: failed };
+}
+
+/** Whether `text` has more than `frameBytes` bytes in UTF-8, without encoding it where that is clear. */
+export function exceeds(text: string, frameBytes: number): boolean {
+  if (text.length > frameBytes) return true;
+  if (text.length * 3 <= frameBytes) return false;
+  return new TextEncoder().encode(text).length > frameBytes;
+}

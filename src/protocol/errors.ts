@@ -1,0 +1,60 @@
+// The error table of the protocol (PROTOCOL §3): every code, whether a retry can help, and what it means.
+// An expected failure is a value of type `Failure`; only bugs are thrown. Imports nothing.
+
+interface ErrorTraits {
+  readonly retryable: boolean;
+  readonly meaning: string;
+}
+
+const traits = (retryable: boolean, meaning: string): ErrorTraits => ({ retryable, meaning });
+
+const TABLE = {
+  invalid_json: traits(false, "The message is not a JSON object in UTF-8"),
+  frame_too_large: traits(false, "The message has more bytes than the limit frameBytes"),
+  unknown_command: traits(false, "There is no command of that type"),
+  invalid_params: traits(false, "A field is missing, unknown or of the wrong kind"),
+  unsupported_protocol_version: traits(false, "No offered major version of the protocol is spoken here"),
+  session_not_found: traits(false, "There is no session with that id"),
+  session_exists: traits(false, "A session with that id exists already"),
+  session_in_use: traits(false, "The session file is driven by another session or process"),
+  session_limit: traits(true, "As many sessions are live as the limit allows"),
+  rate_limited: traits(true, "More commands than the limit allows in this minute"),
+  overloaded: traits(true, "Too many commands wait on this connection or session"),
+  agent_busy: traits(true, "The session's agent is running"),
+  no_model: traits(false, "The session has no model"),
+  model_not_found: traits(false, "pi knows no such model"),
+  no_api_key: traits(false, "pi has no credentials for the model's provider"),
+  version_conflict: traits(false, "The session has moved on from the version that the command expects"),
+  path_forbidden: traits(false, "The path is outside the server's roots"),
+  path_not_found: traits(false, "The path does not exist, or is no directory"),
+  timeout: traits(true, "The command took longer than it may; what it started may still finish"),
+  cancelled: traits(false, "The command was stopped before it could finish"),
+  shutting_down: traits(true, "The server is shutting down"),
+  agent_error: traits(false, "The agent or its model failed"),
+  internal: traits(false, "A defect or a failure of the machine; the log has the details"),
+} as const;
+
+/** Code of an error response, for programs. */
+export type ErrorCode = keyof typeof TABLE;
+
+/** All codes with what they mean and whether sending the same command again can help. */
+export const ERRORS: Readonly<Record<ErrorCode, ErrorTraits>> = TABLE;
+
+/** An expected failure. `message` is a sentence for people: what is wrong and what to do, no full stop. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** After how many milliseconds a retry is worth it, where known. */
+  readonly retryAfterMs?: number;
+  /** Details for programs. */
+  readonly data?: unknown;
+}
+
+/** Makes a failure. */
+export function failure(
+  code: ErrorCode,
+  message: string,
+  more: { retryAfterMs?: number; data?: unknown } = {},
+): Failure {
+  return { code, message, ...more };
+}

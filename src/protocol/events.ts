@@ -1,0 +1,124 @@
+// Session events that pi doesn't have, server events, and the two wire forms of an event (PROTOCOL §6).
+// pi's own events pass unchanged (`full`) or without what was sent before (`delta`). Pure.
+import { type TObject, Type } from "typebox";
+import { ModelSchema } from "./responses.ts";
+
+/** How much of a streaming message a subscriber gets with each update. */
+export type Updates = "delta" | "full";
+
+/** An event of a session: `type` and whatever pi puts beside it. */
+export interface SessionEvent {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+const text = Type.String();
+
+/** Events beyond pi's own, by type. */
+export const EVENT_SCHEMAS: Readonly<Record<string, TObject>> = {
+  agent_settled: Type.Object({
+    type: Type.Literal("agent_settled"),
+    stopReason: Type.Union([text, Type.Null()]),
+    aborted: Type.Boolean(),
+    pendingMessageCount: Type.Integer({ minimum: 0 }),
+  }),
+  model_changed: Type.Object({ type: Type.Literal("model_changed"), model: ModelSchema }),
+  bash_output: Type.Object({
+    type: Type.Literal("bash_output"),
+    commandId: Type.Optional(text),
+    chunk: text,
+  }),
+  extension_ui_request: Type.Object({
+    type: Type.Literal("extension_ui_request"),
+    requestId: text,
+    method: text,
+  }),
+  extension_error: Type.Object({
+    type: Type.Literal("extension_error"),
+    extensionPath: text,
+    event: text,
+    error: text,
+  }),
+};
+
+/** pi 0.73.1's own event types that reach subscribers. */
+export const PI_EVENTS: readonly string[] = [
+  "agent_start",
+  "turn_start",
+  "message_start",
+  "message_update",
+  "message_end",
+  "tool_execution_start",
+  "tool_execution_update",
+  "tool_execution_end",
+  "turn_end",
+  "agent_end",
+  "queue_update",
+  "compaction_start",
+  "compaction_end",
+  "auto_retry_start",
+  "auto_retry_end",
+  "session_info_changed",
+  "thinking_level_changed",
+];
+
+/** Server events: they go to every connection and have no cursor. */
+export const SERVER_EVENTS: readonly string[] = [
+  "session_created",
+  "session_deleted",
+  "session_crashed",
+  "server_shutdown",
+];
+
+/** A server event, encoded. */
+export function encodeServerEvent(type: string, data: Record<string, unknown>): string {
+  return JSON.stringify({ type, data });
+}
+
+function without(event: SessionEvent, ...fields: string[]): SessionEvent {
+  const { type, ...rest } = event;
+  return { type, ...Object.fromEntries(Object.entries(rest).filter(([name]) => !fields.includes(name))) };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+const REPEATED: ReadonlySet<string> = new Set(["text_end", "thinking_end", "toolcall_end"]);
+
+/** `assistantMessageEvent` without the message so far, and without the content that an end repeats. */
+function slimUpdate(update: unknown): unknown {
+  if (!isRecord(update)) return update;
+  const { partial: _partial, message: _message, error: _error, ...rest } = update;
+  if (typeof rest.type === "string" && REPEATED.has(rest.type)) {
+    const { content: _content, toolCall: _toolCall, ...end } = rest;
+    return end;
+  }
+  return rest;
+}
+
+/** The delta form of an event: what is new in it. A message of n bytes costs O(n) (PROTOCOL §6). */
+export function toDelta(event: SessionEvent): SessionEvent {
+  switch (event.type) {
+    case "message_update":
+      return {
+        ...without(event, "message", "assistantMessageEvent"),
+        assistantMessageEvent: slimUpdate(event.assistantMessageEvent),
+      };
+    case "turn_end":
+      return without(event, "message", "toolResults");
+    case "agent_end":
+      return without(event, "messages");
+    default:
+      return event;
+  }
+}
+
+/** Encodes one event with its address in front. What cannot be encoded is told as such, with its `seq`. */
+export function encodeEvent(sessionId: string, seq: number, event: SessionEvent): string {
+  try {
+    return JSON.stringify({ type: "event", sessionId, seq, event });
+  } catch {
+    return JSON.stringify({ type: "event", sessionId, seq, event: { type: event.type, unencodable: true } });
+  }
+}

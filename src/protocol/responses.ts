@@ -1,0 +1,161 @@
+// Outbound messages: what commands answer with, the greeting, server events, and the envelopes around
+// them. Schemas are open: clients must accept fields that they don't know. Imports only TypeBox.
+import { type Static, Type } from "typebox";
+import { ERRORS, type Failure } from "./errors.ts";
+import { PROTOCOL_VERSION } from "./version.ts";
+
+/** pi's thinking levels, exactly (pi 0.73.1, `xhigh` only where a model maps it). */
+export const THINKING_LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh"] as const;
+
+const text = (): ReturnType<typeof Type.String> => Type.String();
+const count = (): ReturnType<typeof Type.Integer> => Type.Integer({ minimum: 0 });
+
+/** A model as clients see it: never headers, keys or a base URL (PROTOCOL §4). */
+export const ModelSchema = Type.Object({
+  provider: text(),
+  id: text(),
+  name: text(),
+  api: text(),
+  reasoning: Type.Boolean(),
+  input: Type.Array(text()),
+  contextWindow: Type.Number(),
+  maxTokens: Type.Number(),
+  cost: Type.Object({
+    input: Type.Number(),
+    output: Type.Number(),
+    cacheRead: Type.Number(),
+    cacheWrite: Type.Number(),
+  }),
+});
+/** A model as clients see it. */
+export type WireModel = Static<typeof ModelSchema>;
+
+/** State of one session (PROTOCOL §4). */
+export const SessionInfoSchema = Type.Object({
+  sessionId: text(),
+  sessionName: Type.Optional(text()),
+  sessionFile: Type.Optional(text()),
+  cwd: text(),
+  model: Type.Optional(ModelSchema),
+  thinkingLevel: Type.Enum([...THINKING_LEVELS]),
+  isStreaming: Type.Boolean(),
+  isCompacting: Type.Boolean(),
+  steeringMode: Type.Enum(["all", "one-at-a-time"]),
+  followUpMode: Type.Enum(["all", "one-at-a-time"]),
+  autoCompactionEnabled: Type.Boolean(),
+  messageCount: count(),
+  pendingMessageCount: count(),
+  createdAt: Type.String({ format: "date-time" }),
+  lastActivityAt: Type.String({ format: "date-time" }),
+  status: Type.Enum(["live", "parked"]),
+  subscribers: count(),
+  sessionVersion: count(),
+  epoch: text(),
+  seq: count(),
+  untrusted: Type.Optional(Type.Array(text())),
+});
+/** State of one session. */
+export type SessionInfo = Static<typeof SessionInfoSchema>;
+
+/** Tokens and cost of a run, as pi reports them; money in USD. */
+export const UsageSchema = Type.Object({
+  input: Type.Number(),
+  output: Type.Number(),
+  cacheRead: Type.Number(),
+  cacheWrite: Type.Number(),
+  totalTokens: Type.Number(),
+  cost: Type.Object({
+    input: Type.Number(),
+    output: Type.Number(),
+    cacheRead: Type.Number(),
+    cacheWrite: Type.Number(),
+    total: Type.Number(),
+  }),
+});
+/** Tokens and cost of a run. */
+export type Usage = Static<typeof UsageSchema>;
+
+/** How a prompt, steer or follow-up was taken. */
+export const DispositionSchema = Type.Enum(["started", "queued", "handled"]);
+/** How a prompt, steer or follow-up was taken. */
+export type Disposition = Static<typeof DispositionSchema>;
+
+/** Texts that were queued and have been removed. */
+export const QueueSchema = Type.Object({ steering: Type.Array(text()), followUp: Type.Array(text()) });
+/** Texts that were queued and have been removed. */
+export type QueuedTexts = Static<typeof QueueSchema>;
+
+/** `data` of a prompt that was sent with `waitFor:"settled"`. */
+export const SettledSchema = Type.Object({
+  disposition: DispositionSchema,
+  text: Type.Union([text(), Type.Null()]),
+  stopReason: Type.Union([text(), Type.Null()]),
+  usage: Type.Union([UsageSchema, Type.Null()]),
+});
+/** `data` of a prompt that was sent with `waitFor:"settled"`. */
+export type Settled = Static<typeof SettledSchema>;
+
+/** What `subscribe` answers for one session. */
+export const SubscribedSchema = Type.Object({
+  mode: Type.Enum(["live", "replay", "snapshot"]),
+  epoch: text(),
+  seq: count(),
+  sessionInfo: SessionInfoSchema,
+  pendingUi: Type.Array(Type.Object({})),
+});
+
+/** The first message on every connection (PROTOCOL §2). */
+export const GreetingSchema = Type.Object({
+  type: Type.Literal("server_ready"),
+  data: Type.Object({
+    version: text(),
+    protocolVersion: text(),
+    serverId: text(),
+    transports: Type.Array(text()),
+    endpoints: Type.Array(Type.Object({ transport: text(), url: text() })),
+    schemaHash: text(),
+    pi: Type.Object({ package: text(), version: text() }),
+    capabilities: Type.Array(text()),
+    limits: Type.Object({ frameBytes: count(), sessions: count() }),
+  }),
+});
+/** The first message on every connection. */
+export type Greeting = Static<typeof GreetingSchema>;
+
+/** What a response is about: the parts of the command that are echoed. */
+export interface ResponseHead {
+  readonly id?: string;
+  readonly command: string;
+  readonly sessionId?: string;
+  readonly sessionVersion?: number;
+}
+
+function head(about: ResponseHead, success: boolean): Record<string, unknown> {
+  return {
+    ...(about.id === undefined ? {} : { id: about.id }),
+    type: "response",
+    command: about.command,
+    success,
+    protocolVersion: PROTOCOL_VERSION,
+    ...(about.sessionId === undefined ? {} : { sessionId: about.sessionId }),
+    ...(about.sessionVersion === undefined ? {} : { sessionVersion: about.sessionVersion }),
+  };
+}
+
+/** A successful response around `dataText`, which is JSON already: nothing is encoded twice. */
+export function encodeSuccess(about: ResponseHead, dataText: string): string {
+  return `${JSON.stringify(head(about, true)).slice(0, -1)},"data":${dataText}}`;
+}
+
+/** An error response. */
+export function encodeFailure(about: ResponseHead, failed: Failure): string {
+  return JSON.stringify({
+    ...head(about, false),
+    error: failed.message,
+    code: failed.code,
+    retryable: ERRORS[failed.code].retryable,
+    ...(failed.retryAfterMs === undefined ? {} : { retryAfterMs: failed.retryAfterMs }),
+    ...(failed.code === "timeout" ? { timedOut: true } : {}),
+    ...(failed.data === undefined ? {} : { data: failed.data }),
+  });
+}

@@ -1,0 +1,24 @@
+// What this server is and speaks: its own version, the protocol's version and the pi it is built on.
+// Pure constants; `tests/version_test.ts` holds them to deno.json and to the installed pi.
+
+/** Version of pi-server itself (`version` in deno.json). */
+export const SERVER_VERSION: string = "0.1.0";
+
+/** `MAJOR.MINOR` of the wire protocol; minor versions only add (PROTOCOL §2). */
+export const PROTOCOL_VERSION: string = "1.0";
+
+/** The pi package that sessions run on. */
+export const PI: { readonly package: string; readonly version: string } = {
+  package: "@mariozechner/pi-coding-agent",
+  version: "0.73.1",
+};
+
+/** What a client may rely on beyond the plain commands (PROTOCOL §2). Grows as parts are built. */
+export const CAPABILITIES: readonly string[] = ["subscribe", "delta"];
+
+/** Picks the protocol version to speak, or `undefined` when no offered major is spoken here. */
+export function negotiate(offered: readonly string[] | undefined): string | undefined {
+  if (offered === undefined) return PROTOCOL_VERSION;
+  const major = PROTOCOL_VERSION.split(".")[0];
+  return offered.some((version) => version.split(".")[0] === major) ? PROTOCOL_VERSION : undefined;
+}

@@ -1,0 +1,106 @@
+// One peer as the router sees it: its outbox, its unanswered commands, and, where the peer waits instead of
+// being refused (stdio), the commands that were read ahead. Knows no command beyond that.
+import type { Command, CommandSpec } from "../protocol/commands.ts";
+import { READ_AHEAD_BYTES } from "../governor/limits.ts";
+import { Outbox } from "./outbox.ts";
+import type { Wire } from "./wire.ts";
+
+/** A decoded command that waits for room. */
+export interface Held {
+  readonly command: Command;
+  readonly spec: CommandSpec;
+  readonly bytes: number;
+}
+
+/** One connection. */
+export class Connection {
+  readonly id: number;
+  readonly wire: Wire;
+  readonly outbox: Outbox;
+  /** Sessions that this connection has sent a command to, for the end of its input. */
+  readonly touched = new Set<string>();
+  /** Whether a valid command has come. */
+  spoken = false;
+  readonly #held: Held[] = [];
+  readonly #rooms: (() => void)[] = [];
+  readonly #quiet: (() => void)[] = [];
+  #heldBytes = 0;
+  #unanswered = 0;
+  #open = true;
+
+  /** @param overflow called when the outbox has grown beyond its limit */
+  constructor(id: number, wire: Wire, outboxCloseBytes: number, overflow: (connection: Connection) => void) {
+    this.id = id;
+    this.wire = wire;
+    this.outbox = new Outbox(wire, outboxCloseBytes, () => overflow(this));
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  send(text: string): void {
+    if (this.#open) this.outbox.push(text);
+  }
+
+  /** A command has been taken on; `answered` must follow. */
+  asked(): void {
+    this.#unanswered++;
+  }
+
+  answered(): void {
+    this.#unanswered--;
+    this.#checkQuiet();
+  }
+
+  /** Whether commands wait for room; then later ones must line up behind them. */
+  get holding(): boolean {
+    return this.#held.length > 0;
+  }
+
+  hold(held: Held): void {
+    this.#held.push(held);
+    this.#heldBytes += held.bytes;
+  }
+
+  /** Tries the held commands again, in order, until one still finds no room. */
+  retry(take: (held: Held) => "taken" | "full"): void {
+    while (this.#held.length > 0) {
+      const next = this.#held[0];
+      if (next === undefined || take(next) === "full") break;
+      this.#held.shift();
+      this.#heldBytes -= next.bytes;
+    }
+    if (this.#heldBytes < READ_AHEAD_BYTES) { for (const fn of this.#rooms.splice(0)) fn(); }
+    this.#checkQuiet();
+  }
+
+  /** Resolves when the transport may read on. */
+  room(): Promise<void> {
+    if (this.#heldBytes < READ_AHEAD_BYTES || !this.#open) return Promise.resolve();
+    return new Promise((resolve) => this.#rooms.push(resolve));
+  }
+
+  /** Resolves when every command that was read has been answered. */
+  quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#quiet.push(resolve);
+      this.#checkQuiet();
+    });
+  }
+
+  /** The peer is gone. */
+  closed(): void {
+    this.#open = false;
+    this.#held.length = 0;
+    this.#heldBytes = 0;
+    this.outbox.close();
+    for (const fn of this.#rooms.splice(0)) fn();
+    for (const fn of this.#quiet.splice(0)) fn();
+  }
+
+  #checkQuiet(): void {
+    if (this.#unanswered > 0 || this.#held.length > 0) return;
+    for (const fn of this.#quiet.splice(0)) fn();
+  }
+}

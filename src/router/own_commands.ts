@@ -1,0 +1,107 @@
+// The commands that the router answers itself or puts together from several hosts: hello, ping, get_schema,
+// list_sessions, create_session, subscribe, unsubscribe, switch_session (PROTOCOL §2, §4, §6).
+import type { Command, CommandName, CommandOf } from "../protocol/commands.ts";
+import { type Failure, failure } from "../protocol/errors.ts";
+import { commandSchema } from "../protocol/schema.ts";
+import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../protocol/version.ts";
+import type { Greeting } from "../protocol/responses.ts";
+import type { Asker, Manager } from "../manager/manager.ts";
+import type { Connection } from "./connection.ts";
+import type { Subscriber } from "./subscriber.ts";
+import type { Wanted } from "./subscriptions.ts";
+
+/** What these commands need of the router. */
+export interface OwnContext {
+  readonly manager: Manager;
+  readonly subscriber: Subscriber;
+  readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
+  now(): number;
+  greeting(): Greeting;
+}
+
+type Own = (router: OwnContext, connection: Connection, command: Command, asker: Asker) => void;
+
+function on<N extends CommandName>(
+  name: N,
+  run: (router: OwnContext, connection: Connection, command: CommandOf<N>, asker: Asker) => void,
+): readonly [N, Own] {
+  // The map is asked by the command's own type, so the command is that of this entry.
+  return [
+    name,
+    (router, connection, command, asker) => run(router, connection, command as CommandOf<N>, asker),
+  ];
+}
+
+const answer = (asker: Asker, data: unknown): void =>
+  asker.answer({ ok: true, dataText: JSON.stringify(data) });
+
+const refuse = (asker: Asker, failed: Failure): void => asker.answer({ ok: false, failure: failed });
+
+function hello(router: OwnContext, _: Connection, command: CommandOf<"hello">, asker: Asker): void {
+  const protocolVersion = negotiate(command.protocolVersions);
+  if (protocolVersion === undefined) {
+    const sentence = `No offered protocol version is spoken here; offer ${PROTOCOL_VERSION}`;
+    const data = { supported: [PROTOCOL_VERSION] };
+    return refuse(asker, failure("unsupported_protocol_version", sentence, { data }));
+  }
+  const { limits } = router.greeting().data;
+  answer(asker, { protocolVersion, serverVersion: SERVER_VERSION, capabilities: CAPABILITIES, limits });
+}
+
+function getSchema(router: OwnContext, _: Connection, command: CommandOf<"get_schema">, asker: Asker): void {
+  const { all, hash } = router.schema;
+  const schema = command.command === undefined ? all : commandSchema(command.command);
+  if (schema === undefined) {
+    const sentence = `/command: there is no command "${command.command}"; leave it out to see all`;
+    return refuse(asker, failure("invalid_params", sentence));
+  }
+  answer(asker, { schema, schemaHash: hash });
+}
+
+function listSessions(router: OwnContext, _: Connection, __: unknown, asker: Asker): void {
+  const { manager } = router;
+  const infos: string[] = [];
+  let failed: Failure | undefined;
+  let hosts = 0;
+  manager.attachAll((sessions) => {
+    if ("code" in sessions) failed = sessions;
+    else infos.push(...sessions.map(({ infoText }) => infoText));
+    if (++hosts < manager.hosts) return;
+    if (failed !== undefined) refuse(asker, failed);
+    else asker.answer({ ok: true, dataText: `{"sessions":[${infos.join(",")}]}` });
+  });
+}
+
+function subscribe(
+  router: OwnContext,
+  connection: Connection,
+  command: CommandOf<"subscribe">,
+  asker: Asker,
+): void {
+  const wanted: Wanted = {
+    updates: command.updates ?? "delta",
+    ...(command.events === undefined ? {} : { events: new Set(command.events) }),
+  };
+  if (command.sessionId === "*") router.subscriber.all(connection, wanted, asker);
+  else router.subscriber.one(connection, command.sessionId, wanted, asker, ({ text }) => text);
+}
+
+/** The router's own commands by name. */
+export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
+  on("hello", hello),
+  on("ping", (router, _connection, _command, asker) => answer(asker, { now: router.now() })),
+  on("get_schema", getSchema),
+  on("list_sessions", listSessions),
+  on("create_session", (router, connection, command, asker) => {
+    connection.touched.add(router.manager.create(command, asker));
+  }),
+  on("subscribe", subscribe),
+  on("unsubscribe", (router, connection, command, asker) => {
+    answer(asker, { unsubscribed: router.subscriber.end(connection, command.sessionId) });
+  }),
+  on("switch_session", (router, connection, command, asker) => {
+    const wanted: Wanted = { updates: "full" };
+    const dataText = (infoText: string): string => `{"sessionInfo":${infoText}}`;
+    router.subscriber.one(connection, command.sessionId, wanted, asker, ({ infoText }) => dataText(infoText));
+  }),
+]);

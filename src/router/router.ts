@@ -1,0 +1,222 @@
+// Takes decoded commands of all connections, refuses what is to be refused in the order of PROTOCOL §3, and
+// sends the rest to the router's own commands or to the manager. Fans events out to subscribers.
+import { Codec, type Decoded, exceeds } from "../protocol/codec.ts";
+import type { Command, CommandSpec } from "../protocol/commands.ts";
+import { type Failure, failure } from "../protocol/errors.ts";
+import { encodeServerEvent } from "../protocol/events.ts";
+import { encodeFailure, encodeSuccess, type Greeting, type ResponseHead } from "../protocol/responses.ts";
+import { type Governor, isPermit, type Permit } from "../governor/governor.ts";
+import type { Reply } from "../host/edge.ts";
+import type { Log } from "../log.ts";
+import type { Asker, Manager } from "../manager/manager.ts";
+import { Connection } from "./connection.ts";
+import { OWN_COMMANDS, type OwnContext } from "./own_commands.ts";
+import { Subscriber } from "./subscriber.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import type { Wire } from "./wire.ts";
+
+/** What the router is made of. */
+export interface RouterParts {
+  readonly manager: Manager;
+  readonly governor: Governor;
+  readonly log: Log;
+  now(): number;
+  /** What every connection is told first; asked for at each one, since endpoints come up one by one. */
+  greeting(): Greeting;
+  readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
+}
+
+const NO_PERMIT: Permit = { release() {} };
+
+/** The router. */
+export class Router {
+  readonly parts: RouterParts;
+  readonly #subscriber: Subscriber;
+  readonly #own: OwnContext;
+  readonly #codec: Codec;
+  readonly #subscriptions = new Subscriptions();
+  readonly #connections = new Set<Connection>();
+  #refusing = false;
+  #ids = 0;
+
+  constructor(parts: RouterParts) {
+    this.parts = parts;
+    this.#codec = new Codec(parts.governor.limits);
+    this.#subscriber = new Subscriber(parts.manager, this.#subscriptions);
+    const { manager, schema } = parts;
+    const { now, greeting } = { now: () => parts.now(), greeting: () => parts.greeting() };
+    this.#own = { manager, schema, now, greeting, subscriber: this.#subscriber };
+  }
+
+  /** Starts the hosts and listens to them. */
+  open(): void {
+    this.parts.manager.open({
+      events: (sessionId, records, host) => {
+        for (const record of records) this.#subscriptions.publish(sessionId, record, host);
+      },
+      server: (type, data) => this.announce(type, data),
+      demand: (sessionId) => this.#subscriptions.demand(sessionId),
+    });
+  }
+
+  /** Connections that are open now. */
+  get connections(): readonly Connection[] {
+    return [...this.#connections];
+  }
+
+  /** Takes a new peer on and greets it. */
+  accept(wire: Wire): Connection {
+    const { governor, log } = this.parts;
+    const connection = new Connection(++this.#ids, wire, governor.limits.outboxCloseBytes, (slow) => {
+      log.warn("a connection is closed: it reads too slowly", { connection: slow.id });
+      slow.wire.close(1013, "The outbox is full; connect again");
+      this.closed(slow);
+    });
+    this.#connections.add(connection);
+    connection.send(JSON.stringify(this.parts.greeting()));
+    return connection;
+  }
+
+  /** The peer is gone; what it has started goes on. */
+  closed(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    connection.closed();
+    this.#subscriptions.drop(connection);
+    this.#subscriber.demandChanged();
+  }
+
+  /** Takes one message. Returns false when the message was too large and a socket is to be closed for it. */
+  receive(connection: Connection, text: string): boolean {
+    if (exceeds(text, this.parts.governor.limits.frameBytes)) {
+      this.tooLarge(connection);
+      return false;
+    }
+    const decoded = this.#codec.decode(text);
+    if (decoded.ok) this.#take(connection, decoded, text.length);
+    else this.#refuse(connection, decoded);
+    return true;
+  }
+
+  /** A message was larger than a frame may be. */
+  tooLarge(connection: Connection): void {
+    const most = this.parts.governor.limits.frameBytes;
+    const sentence = `The message has more than ${most} bytes; send less, or raise --max-frame-bytes`;
+    const failed = failure("frame_too_large", sentence);
+    connection.send(encodeFailure({ command: "unknown" }, failed));
+  }
+
+  /** A message was no text in UTF-8. */
+  malformed(connection: Connection): void {
+    const failed = failure("invalid_json", "The message is not valid UTF-8");
+    connection.send(encodeFailure({ command: "unknown" }, failed));
+  }
+
+  /** From now on new commands are refused, but those that read or stop something. */
+  refuse(): void {
+    this.#refusing = true;
+  }
+
+  /** Tells every connection. */
+  announce(type: string, data: Record<string, unknown>): void {
+    const text = encodeServerEvent(type, data);
+    for (const connection of this.connections) connection.send(text);
+    const { sessionId } = data;
+    if (type === "session_created" || typeof sessionId !== "string") return;
+    this.#subscriptions.dropSession(sessionId);
+  }
+
+  #refuse(connection: Connection, decoded: Extract<Decoded, { ok: false }>): void {
+    const head: ResponseHead = {
+      ...(decoded.id === undefined ? {} : { id: decoded.id }),
+      command: decoded.command,
+    };
+    connection.send(encodeFailure(head, decoded.failure));
+  }
+
+  #take(connection: Connection, decoded: Extract<Decoded, { ok: true }>, bytes: number): void {
+    connection.spoken = true;
+    const { command, spec } = decoded;
+    const held = { command, spec, bytes };
+    if (!spec.exempt && connection.holding) connection.hold(held);
+    else if (this.#admit(connection, command, spec) === "full") connection.hold(held);
+  }
+
+  /** Runs or refuses a command; "full" when there is no room and the peer is one that waits. */
+  #admit(connection: Connection, command: Command, spec: CommandSpec): "taken" | "full" {
+    const { governor } = this.parts;
+    if (this.#refusing && !spec.duringShutdown) {
+      const sentence = "The server is shutting down; connect again once it is back";
+      this.#respond(connection, command, failure("shutting_down", sentence));
+      return "taken";
+    }
+    const permit = spec.exempt ? NO_PERMIT : governor.inFlight(connection.id);
+    if (!isPermit(permit)) {
+      if (connection.wire.waits) return "full";
+      this.#respond(connection, command, permit);
+      return "taken";
+    }
+    const asker = this.#asker(connection, command, permit);
+    connection.asked();
+    const refused = this.#dispatch(connection, command, spec, asker);
+    if (refused === undefined) return "taken";
+    permit.release();
+    connection.answered();
+    if (refused.code === "overloaded" && connection.wire.waits) return "full";
+    this.#respond(connection, command, refused);
+    return "taken";
+  }
+
+  #dispatch(connection: Connection, command: Command, spec: CommandSpec, asker: Asker): Failure | undefined {
+    const own = OWN_COMMANDS.get(command.type);
+    if (own !== undefined) {
+      own(this.#own, connection, command, asker);
+      return undefined;
+    }
+    const refused = this.parts.manager.command(command, spec, asker);
+    if (refused === undefined && command.sessionId !== undefined) connection.touched.add(command.sessionId);
+    return refused;
+  }
+
+  /** Turns the one answer into the one response, and makes room. */
+  #asker(connection: Connection, command: Command, permit: Permit): Asker {
+    let open = true;
+    return {
+      connection: connection.id,
+      accepted: () => {
+        permit.release();
+        this.#makeRoom(connection);
+      },
+      answer: (reply) => {
+        if (!open) return;
+        open = false;
+        permit.release();
+        this.#reply(connection, command, reply);
+        connection.answered();
+        this.#makeRoom(connection);
+      },
+    };
+  }
+
+  /** Room in a mailbox may be what another waiting connection needs, so all of them are asked. */
+  #makeRoom(answered: Connection): void {
+    for (const connection of answered.holding ? [answered, ...this.#connections] : this.#connections) {
+      if (connection.holding) connection.retry(({ command, spec }) => this.#admit(connection, command, spec));
+    }
+  }
+
+  #respond(connection: Connection, command: Command, failed: Failure): void {
+    this.#reply(connection, command, { ok: false, failure: failed });
+  }
+
+  #reply(connection: Connection, command: Command, reply: Reply): void {
+    const head: ResponseHead = {
+      ...(command.id === undefined ? {} : { id: command.id }),
+      command: command.type,
+      ...(command.sessionId === undefined || command.sessionId === "*"
+        ? {}
+        : { sessionId: command.sessionId }),
+      ...(reply.sessionVersion === undefined ? {} : { sessionVersion: reply.sessionVersion }),
+    };
+    connection.send(reply.ok ? encodeSuccess(head, reply.dataText) : encodeFailure(head, reply.failure));
+  }
+}

@@ -1,0 +1,86 @@
+// Carries out subscribe, unsubscribe and switch_session: asks the hosts for the state at a point of the
+// order, and lets events flow from exactly there.
+import { type Failure, failure } from "../protocol/errors.ts";
+import type { Attachment } from "../host/edge.ts";
+import type { Asker, Manager } from "../manager/manager.ts";
+import type { Connection } from "./connection.ts";
+import type { Subscriptions, Wanted } from "./subscriptions.ts";
+
+/** Ties subscriptions to the manager. */
+export class Subscriber {
+  readonly #manager: Manager;
+  readonly #subscriptions: Subscriptions;
+
+  constructor(manager: Manager, subscriptions: Subscriptions) {
+    this.#manager = manager;
+    this.#subscriptions = subscriptions;
+  }
+
+  /** Subscribes to one session; `dataText` makes the answer of what the host said. */
+  one(
+    connection: Connection,
+    sessionId: string,
+    wanted: Wanted,
+    asker: Asker,
+    dataText: (attachment: Attachment) => string,
+  ): void {
+    const asked = this.#subscriptions.ask(connection, sessionId, wanted);
+    this.#tell(sessionId);
+    this.#manager.attach(sessionId, (sessions) => {
+      asked.settle();
+      const [attachment] = Array.isArray(sessions) ? sessions : [];
+      if (attachment === undefined) {
+        this.#tell(sessionId);
+        return asker.answer({ ok: false, failure: isFailure(sessions) ? sessions : notFound(sessionId) });
+      }
+      asker.answer({ ok: true, dataText: dataText(attachment) });
+      if (connection.open) this.#subscriptions.add(connection, sessionId, wanted);
+      this.#tell(sessionId);
+    });
+  }
+
+  /** Subscribes to all sessions, now and later. */
+  all(connection: Connection, wanted: Wanted, asker: Asker): void {
+    const asked = this.#subscriptions.ask(connection, "*", wanted);
+    const gathering = this.#subscriptions.gather(connection, wanted);
+    this.demandChanged();
+    const parts: string[] = [];
+    let failed: Failure | undefined;
+    this.#manager.attachAll((sessions, host) => {
+      if (isFailure(sessions)) failed = sessions;
+      else parts.push(...sessions.map(({ sessionId, text }) => `${JSON.stringify(sessionId)}:${text}`));
+      gathering.answered.add(host);
+      if (gathering.answered.size < this.#manager.hosts) return;
+      asked.settle();
+      if (failed !== undefined) asker.answer({ ok: false, failure: failed });
+      else asker.answer({ ok: true, dataText: `{"sessions":{${parts.join(",")}}}` });
+      if (failed === undefined && connection.open) this.#subscriptions.gathered(connection, gathering);
+      this.demandChanged();
+    });
+  }
+
+  /** Ends a subscription; false when there was none. */
+  end(connection: Connection, target: string): boolean {
+    const ended = this.#subscriptions.remove(connection, target);
+    if (ended) this.demandChanged();
+    return ended;
+  }
+
+  /** Tells the hosts how many want what, of every session. */
+  demandChanged(): void {
+    for (const sessionId of this.#manager.sessionIds) this.#tell(sessionId);
+  }
+
+  #tell(sessionId: string): void {
+    this.#manager.setDemand(sessionId, this.#subscriptions.demand(sessionId));
+  }
+}
+
+function isFailure(value: readonly Attachment[] | Failure): value is Failure {
+  return !Array.isArray(value);
+}
+
+function notFound(sessionId: string): Failure {
+  const sentence = `There is no session "${sessionId}"; list_sessions shows what there is`;
+  return failure("session_not_found", sentence);
+}

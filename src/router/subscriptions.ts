@@ -1,0 +1,154 @@
+// Who gets which events (PROTOCOL §6, Subscribing). A subscription by id overrides `*` for that session; a
+// subscription counts as demand from the moment it is asked for, and delivers from its answer on.
+import type { Demand, EventRecord } from "../host/edge.ts";
+import type { Updates } from "../protocol/events.ts";
+import type { Connection } from "./connection.ts";
+
+/** What a subscriber wants. */
+export interface Wanted {
+  readonly updates: Updates;
+  /** Only these types; all when absent. */
+  readonly events?: ReadonlySet<string>;
+}
+
+/** A `*` subscription whose answer is being put together from several hosts. */
+interface Gathering {
+  readonly wanted: Wanted;
+  readonly answered: Set<number>;
+  readonly held: { sessionId: string; record: EventRecord }[];
+}
+
+type Targets = Map<string, Wanted>;
+
+/** All subscriptions of all connections. */
+export class Subscriptions {
+  readonly #byConnection = new Map<Connection, Targets>();
+  readonly #bySession = new Map<string, Set<Connection>>();
+  readonly #stars = new Set<Connection>();
+  readonly #asked = new Map<Connection, Map<symbol, { target: string; wanted: Wanted }>>();
+  readonly #gathering = new Map<Connection, Gathering>();
+
+  /** Counts a subscription that was asked for; `settle` ends that, whatever came of it. */
+  ask(connection: Connection, target: string, wanted: Wanted): { settle(): void } {
+    const asked = this.#asked.get(connection) ?? new Map<symbol, { target: string; wanted: Wanted }>();
+    const key = Symbol(target);
+    asked.set(key, { target, wanted });
+    this.#asked.set(connection, asked);
+    return {
+      settle: () => {
+        asked.delete(key);
+        if (asked.size === 0) this.#asked.delete(connection);
+      },
+    };
+  }
+
+  /** Delivers from now on; replaces what there was for that target. */
+  add(connection: Connection, target: string, wanted: Wanted): void {
+    const targets = this.#byConnection.get(connection) ?? new Map<string, Wanted>();
+    targets.set(target, wanted);
+    this.#byConnection.set(connection, targets);
+    if (target === "*") return void this.#stars.add(connection);
+    const subscribers = this.#bySession.get(target) ?? new Set<Connection>();
+    subscribers.add(connection);
+    this.#bySession.set(target, subscribers);
+  }
+
+  /** Ends one subscription; false when there was none. */
+  remove(connection: Connection, target: string): boolean {
+    const targets = this.#byConnection.get(connection);
+    if (targets === undefined || !targets.delete(target)) return false;
+    if (target === "*") this.#stars.delete(connection);
+    else this.#dropFrom(target, connection);
+    if (targets.size === 0) this.#byConnection.delete(connection);
+    return true;
+  }
+
+  /** Ends everything of a connection. */
+  drop(connection: Connection): void {
+    for (const target of this.#byConnection.get(connection)?.keys() ?? []) {
+      if (target !== "*") this.#dropFrom(target, connection);
+    }
+    this.#byConnection.delete(connection);
+    this.#stars.delete(connection);
+    this.#asked.delete(connection);
+    this.#gathering.delete(connection);
+  }
+
+  /** Forgets a session that is gone. */
+  dropSession(sessionId: string): void {
+    for (const connection of this.#bySession.get(sessionId) ?? []) {
+      const targets = this.#byConnection.get(connection);
+      targets?.delete(sessionId);
+      if (targets?.size === 0) this.#byConnection.delete(connection);
+    }
+    this.#bySession.delete(sessionId);
+  }
+
+  /** How many want which form of a session's events. */
+  demand(sessionId: string): Demand {
+    const forms: Record<Updates, number> = { delta: 0, full: 0 };
+    const own = this.#bySession.get(sessionId);
+    for (const connection of own ?? []) {
+      const wanted = this.#byConnection.get(connection)?.get(sessionId);
+      if (wanted !== undefined) forms[wanted.updates]++;
+    }
+    for (const connection of this.#stars) {
+      const wanted = this.#byConnection.get(connection)?.get("*");
+      if (wanted !== undefined && !own?.has(connection)) forms[wanted.updates]++;
+    }
+    for (const asked of this.#asked.values()) {
+      for (const { target, wanted } of asked.values()) {
+        if (target === sessionId || target === "*") forms[wanted.updates]++;
+      }
+    }
+    return forms;
+  }
+
+  /** Starts to hold what belongs behind the answer to a `*` subscription. */
+  gather(connection: Connection, wanted: Wanted): Gathering {
+    const gathering: Gathering = { wanted, answered: new Set(), held: [] };
+    this.#gathering.set(connection, gathering);
+    return gathering;
+  }
+
+  /** The answer is out: delivers what was held, then as usual. */
+  gathered(connection: Connection, gathering: Gathering): void {
+    if (this.#gathering.get(connection) !== gathering) return;
+    this.#gathering.delete(connection);
+    this.add(connection, "*", gathering.wanted);
+    for (const { sessionId, record } of gathering.held) this.#deliver(connection, sessionId, record);
+  }
+
+  /** Gives an event to everyone who is to have it. */
+  publish(sessionId: string, record: EventRecord, host: number): void {
+    // Over copies: a connection may go away in the middle.
+    for (const connection of [...this.#bySession.get(sessionId) ?? []]) {
+      this.#deliver(connection, sessionId, record);
+    }
+    const own = this.#bySession.get(sessionId);
+    for (const connection of [...this.#stars]) {
+      if (!own?.has(connection) && !this.#gathering.has(connection)) {
+        this.#deliver(connection, sessionId, record);
+      }
+    }
+    for (const [connection, { answered, held }] of this.#gathering) {
+      if (answered.has(host) && !own?.has(connection)) held.push({ sessionId, record });
+    }
+  }
+
+  #deliver(connection: Connection, sessionId: string, record: EventRecord): void {
+    const targets = this.#byConnection.get(connection);
+    const wanted = targets?.get(sessionId) ?? targets?.get("*");
+    if (wanted === undefined) return;
+    if (wanted.events !== undefined && !wanted.events.has(record.type)) return;
+    // An event with one form only carries it as `delta`.
+    const text = wanted.updates === "full" ? record.full ?? record.delta : record.delta;
+    if (text !== undefined) connection.send(text);
+  }
+
+  #dropFrom(sessionId: string, connection: Connection): void {
+    const subscribers = this.#bySession.get(sessionId);
+    subscribers?.delete(connection);
+    if (subscribers?.size === 0) this.#bySession.delete(sessionId);
+  }
+}

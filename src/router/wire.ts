@@ -1,0 +1,17 @@
+// What a transport gives the router: one peer's pipe for whole messages. Types only.
+
+/** One peer. */
+export interface Wire {
+  readonly transport: "websocket" | "stdio" | "memory";
+  /**
+   * Whether a full queue makes the peer wait instead of being refused (stdio): the transport then stops
+   * reading until `Connection.room` resolves.
+   */
+  readonly waits: boolean;
+  send(text: string): void;
+  /** Bytes handed over that the peer has not taken yet. */
+  readonly buffered: number;
+  /** Set by the router: called when `buffered` has fallen. */
+  onDrain: () => void;
+  close(code: number, reason: string): void;
+}

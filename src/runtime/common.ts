@@ -1,0 +1,156 @@
+// The parts of a runtime that Deno and Node share, made of Node's built-in modules (Deno has them too):
+// clock, files, randomness, signals, environment. Used by deno.ts and node.ts alone.
+import { Buffer } from "node:buffer";
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { fstatSync, readFileSync } from "node:fs";
+import { chmod, link, lstat, mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import * as path from "node:path";
+import process from "node:process";
+import type { Files, FileStat, InputKind, SignalName, Timer } from "./runtime.ts";
+
+function isMissing(error: unknown): boolean {
+  const code = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function describe(found: { isFile(): boolean; isDirectory(): boolean; size: number }): FileStat {
+  const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
+  return { kind, size: found.size };
+}
+
+/** A new file beside `file` with that text, on disk when this resolves. */
+async function writeBeside(file: string, text: string): Promise<string> {
+  const temporary = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  // Exclusive creation never follows a link, not even a dangling one.
+  const handle = await open(temporary, "wx", 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return temporary;
+}
+
+async function createPrivate(file: string, text: string): Promise<boolean> {
+  const temporary = await writeBeside(file, text);
+  try {
+    // A hard link appears with its whole text or not at all, and fails where the name is taken.
+    await link(temporary, file);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && Reflect.get(error, "code") === "EEXIST") return false;
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** When that process started, in a form that only equality is asked of; where the system tells. */
+function startOf(pid: number): string | undefined {
+  try {
+    // Field 22 of proc(5)'s stat, counted behind the name in parentheses, which may hold anything.
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return `${boot}/${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""}`;
+  } catch {
+    return undefined;
+  }
+}
+
+async function makePrivateFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const found = await lstat(folder);
+  if (found.isDirectory() && (found.mode & 0o077) !== 0) await chmod(folder, 0o700);
+}
+
+/** Files through node:fs. */
+export const files: Files = {
+  async stat(file) {
+    const found = await orMissing(stat(file));
+    return found === undefined ? undefined : describe(found);
+  },
+  realpath: (file) => orMissing(realpath(file)),
+  read: (file) => orMissing(readFile(file, "utf8")),
+  async writePrivate(file, text) {
+    await rename(await writeBeside(file, text), file);
+  },
+  createPrivate,
+  makePrivateFolder,
+  async isLink(file) {
+    return (await orMissing(lstat(file)))?.isSymbolicLink() ?? false;
+  },
+  makePrivate: (file) => chmod(file, 0o600),
+  rename: (from, to) => rename(from, to),
+  remove: (file) => rm(file, { force: true }),
+  join: (...parts) => path.join(...parts),
+  resolve: (base, file) => path.resolve(base, file),
+  parent: (file) => path.dirname(file),
+  separator: path.sep,
+};
+
+/** Clock, timers, randomness, environment, signals. */
+export const common = {
+  files,
+  pid: process.pid,
+  now: (): number => Date.now(),
+  monotonic: (): number => performance.now(),
+  after(ms: number, fn: () => void): Timer {
+    const timer = setTimeout(fn, ms);
+    return { clear: () => clearTimeout(timer) };
+  },
+  alive(pid: number): boolean {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch (error) {
+      // EPERM: it lives, but belongs to someone else.
+      return error instanceof Error && Reflect.get(error, "code") === "EPERM";
+    }
+  },
+  startOf,
+  uuid: (): string => randomUUID(),
+  randomHex: (bytes: number): string => randomBytes(bytes).toString("hex"),
+  sha256: (text: string): string => createHash("sha256").update(text).digest("base64"),
+  equalTexts(a: string, b: string): boolean {
+    // Hashing first makes both sides equally long, as timingSafeEqual demands.
+    const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+    return timingSafeEqual(digest(a), digest(b));
+  },
+  env: (name: string): string | undefined => process.env[name],
+  forgetEnv(name: string): void {
+    delete process.env[name];
+  },
+  cwd: (): string => process.cwd(),
+  home: (): string => homedir(),
+  // process.on on both runtimes: proper-lockfile's signal-exit counts these listeners and would otherwise
+  // kill the process itself (PI_FACTS §6).
+  onSignal(name: SignalName, fn: () => void): () => void {
+    process.on(name, fn);
+    return () => process.off(name, fn);
+  },
+  inputKind(): InputKind {
+    if (process.stdin.isTTY) return "terminal";
+    try {
+      const found = fstatSync(0);
+      if (!found.isCharacterDevice()) return "stream";
+      // Device 1:3 on Linux; elsewhere a character device that is no terminal is the null device too.
+      return "null";
+    } catch {
+      return "closed";
+    }
+  },
+  exit(code: number): void {
+    process.exit(code);
+  },
+};

@@ -1,0 +1,203 @@
+// The runtime on Deno: Deno.serve with upgradeWebSocket, web-stream stdio, web workers. Imported by the
+// entries alone.
+import process from "node:process";
+import { common } from "./common.ts";
+import {
+  type ByteSink,
+  type HttpRequest,
+  type HttpVerdict,
+  type Listener,
+  ListenError,
+  type Runtime,
+  type SocketHandle,
+  type WorkerHandle,
+  type WorkerPort,
+} from "./runtime.ts";
+
+/** How often a socket whose peer reads slowly is asked how much it has taken; Deno tells nobody by itself. */
+const DRAIN_POLL_MS = 5;
+
+/** Deno pings after half of this many seconds of silence and drops a peer that does not answer. */
+const PEER_SILENCE_S = 30;
+
+class DenoSocket implements SocketHandle {
+  onText: (text: string) => void = () => {};
+  onBinary: () => void = () => {};
+  onClose: () => void = () => {};
+  onDrain: () => void = () => {};
+  readonly #socket: WebSocket;
+  #poll: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(socket: WebSocket, opened: (socket: SocketHandle) => void, abandoned: () => void) {
+    this.#socket = socket;
+    let open = false;
+    socket.onopen = () => {
+      open = true;
+      opened(this);
+    };
+    socket.onmessage = (event) => {
+      if (typeof event.data === "string") this.onText(event.data);
+      else this.onBinary();
+    };
+    // An error is always followed by a close.
+    socket.onerror = () => {};
+    socket.onclose = () => {
+      clearTimeout(this.#poll);
+      if (open) this.onClose();
+      else abandoned();
+    };
+  }
+
+  get buffered(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  send(text: string): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(text);
+    this.#watch();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(code, reason);
+  }
+
+  #watch(): void {
+    if (this.#poll !== undefined || this.#socket.bufferedAmount === 0) return;
+    const before = this.#socket.bufferedAmount;
+    this.#poll = setTimeout(() => {
+      this.#poll = undefined;
+      if (this.#socket.bufferedAmount < before) this.onDrain();
+      this.#watch();
+    }, DRAIN_POLL_MS);
+  }
+}
+
+function toRequest(request: Request, info: Deno.ServeHandlerInfo): HttpRequest {
+  const url = new URL(request.url);
+  const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "local";
+  return { method: request.method, path: url.pathname, headers: new Map(request.headers), peer };
+}
+
+function carryOut(verdict: HttpVerdict, request: Request): Response {
+  if (verdict.kind === "answer") {
+    const { status, body, contentType, headers } = verdict.answer;
+    return new Response(body, {
+      status,
+      headers: { "content-type": contentType ?? "text/plain; charset=utf-8", ...headers },
+    });
+  }
+  try {
+    const { socket, response } = Deno.upgradeWebSocket(request, {
+      idleTimeout: PEER_SILENCE_S,
+      ...(verdict.protocol === undefined ? {} : { protocol: verdict.protocol }),
+    });
+    new DenoSocket(socket, verdict.accept, verdict.abandon);
+    return response;
+  } catch {
+    verdict.abandon();
+    return new Response("Not a valid WebSocket handshake\n", { status: 400 });
+  }
+}
+
+function serve(
+  hostname: string,
+  port: number,
+  decide: (request: HttpRequest) => HttpVerdict,
+): Promise<Listener> {
+  try {
+    const server = Deno.serve(
+      { hostname, port, onListen: () => {} },
+      (request, info) => carryOut(decide(toRequest(request, info)), request),
+    );
+    const address = server.addr;
+    return Promise.resolve({
+      hostname: address.hostname,
+      port: address.port,
+      close: () => server.shutdown(),
+    });
+  } catch (error) {
+    return Promise.reject(new ListenError(error instanceof Error ? error.message : String(error)));
+  }
+}
+
+function sink(): ByteSink {
+  const writer = Deno.stdout.writable.getWriter();
+  return { write: (bytes) => writer.write(bytes) };
+}
+
+function spawn(url: URL): WorkerHandle {
+  const worker = new Worker(url, { type: "module", name: "pi-server-host" });
+  let gone = false;
+  const handle: WorkerHandle = {
+    post: (message) => worker.postMessage(message),
+    onMessage: () => {},
+    onExit: () => {},
+    terminate() {
+      gone = true;
+      worker.terminate();
+    },
+  };
+  worker.onmessage = (event) => handle.onMessage(event.data);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    if (gone) return;
+    gone = true;
+    handle.onExit(event.message);
+  };
+  return handle;
+}
+
+/** This worker's end of its messages. Valid in a worker only. */
+export function workerPort(): WorkerPort {
+  const scope: unknown = globalThis;
+  const port = scope as Pick<Worker, "postMessage" | "onmessage">;
+  return {
+    post: (message) => port.postMessage(message),
+    listen(fn) {
+      port.onmessage = (event) => fn(event.data);
+    },
+  };
+}
+
+const encoder = new TextEncoder();
+
+function writeAll(text: string): void {
+  const bytes = encoder.encode(text);
+  let at = 0;
+  try {
+    while (at < bytes.length) at += Deno.stderr.writeSync(bytes.subarray(at));
+  } catch {
+    // Nobody reads stderr any more; there is nowhere left to say so.
+  }
+}
+
+/** What prints in this thread prints to stderr from here on. */
+function guardStdout(): void {
+  for (const level of ["log", "info", "debug", "dir", "table"] as const) {
+    console[level] = (...values: unknown[]) => console.error(...values);
+  }
+  // Node's console.error under Deno does not go through process.stdout, so this cannot loop.
+  Reflect.set(process.stdout, "write", (chunk: string | Uint8Array, ...rest: unknown[]) => {
+    writeAll(typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk));
+    const done = rest.find((value) => typeof value === "function");
+    if (typeof done === "function") queueMicrotask(() => done());
+    return true;
+  });
+  Reflect.set(Deno.stdout, "write", (bytes: Uint8Array) => Deno.stderr.write(bytes));
+  Reflect.set(Deno.stdout, "writeSync", (bytes: Uint8Array) => Deno.stderr.writeSync(bytes));
+  Object.defineProperty(Deno.stdout, "writable", { get: () => Deno.stderr.writable, configurable: true });
+}
+
+/** The runtime on Deno. */
+export const runtime: Runtime = {
+  ...common,
+  name: "deno",
+  serve,
+  stdin: () => Deno.stdin.readable,
+  stdout: sink,
+  stderrIsTerminal: () => Deno.stderr.isTerminal(),
+  writeError: writeAll,
+  guardStdout,
+  spawn,
+};

@@ -1,0 +1,236 @@
+// The runtime on Node: node:http with ws, node:worker_threads, stdio through the machine's own handles.
+// Imported by the entries alone.
+import { createWriteStream, fstatSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import process from "node:process";
+import { type Duplex, Readable, type Writable } from "node:stream";
+import { parentPort, Worker } from "node:worker_threads";
+import { type WebSocket, WebSocketServer } from "ws";
+import { common } from "./common.ts";
+import {
+  type ByteSink,
+  type HttpAnswer,
+  type HttpRequest,
+  type HttpVerdict,
+  type Listener,
+  ListenError,
+  type Runtime,
+  type SocketHandle,
+  type WorkerHandle,
+  type WorkerPort,
+} from "./runtime.ts";
+
+/** The same cap as Deno's; the protocol's own limit is checked behind it, where it can be answered. */
+const MESSAGE_BYTES = 64 * 1024 * 1024;
+
+/** A peer that has not answered a ping by the next one is gone. */
+const PING_MS = 15_000;
+
+class NodeSocket implements SocketHandle {
+  onText: (text: string) => void = () => {};
+  onBinary: () => void = () => {};
+  onClose: () => void = () => {};
+  onDrain: () => void = () => {};
+  readonly #socket: WebSocket;
+  #heard = true;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    const ping = setInterval(() => {
+      if (!this.#heard) return socket.terminate();
+      this.#heard = false;
+      socket.ping();
+    }, PING_MS);
+    socket.on("pong", () => this.#heard = true);
+    socket.on("message", (data, isBinary) => {
+      this.#heard = true;
+      if (isBinary) this.onBinary();
+      else this.onText(data.toString());
+    });
+    // An error is always followed by a close.
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      clearInterval(ping);
+      this.onClose();
+    });
+  }
+
+  get buffered(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  send(text: string): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#socket.send(text, () => this.onDrain());
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+}
+
+function toRequest(request: IncomingMessage): HttpRequest {
+  const headers = new Map<string, string>();
+  // rawHeaders, since node:http silently drops a second Host or Authorization; the gate must see both.
+  for (let at = 0; at + 1 < request.rawHeaders.length; at += 2) {
+    const name = (request.rawHeaders[at] ?? "").toLowerCase();
+    const value = request.rawHeaders[at + 1] ?? "";
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  const path = (request.url ?? "/").split("?")[0] ?? "/";
+  return { method: request.method ?? "GET", path, headers, peer: request.socket.remoteAddress ?? "" };
+}
+
+function respond(response: ServerResponse, answer: HttpAnswer): void {
+  response.writeHead(answer.status, {
+    "content-type": answer.contentType ?? "text/plain; charset=utf-8",
+    ...answer.headers,
+  });
+  response.end(answer.body);
+}
+
+function refuseUpgrade(socket: Duplex, answer: HttpAnswer): void {
+  const headers = Object.entries({
+    "content-type": answer.contentType ?? "text/plain; charset=utf-8",
+    "content-length": String(new TextEncoder().encode(answer.body).length),
+    connection: "close",
+    ...answer.headers,
+  });
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  socket.end(`HTTP/1.1 ${answer.status} Refused\r\n${lines}\r\n${answer.body}`);
+}
+
+function upgrade(
+  sockets: WebSocketServer,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Uint8Array,
+  decide: (request: HttpRequest) => HttpVerdict,
+): void {
+  socket.on("error", () => socket.destroy());
+  const verdict = decide(toRequest(request));
+  if (verdict.kind === "answer") return refuseUpgrade(socket, verdict.answer);
+  let opened = false;
+  socket.once("close", () => opened || verdict.abandon());
+  // ws offers only what `handleProtocols` picks; the verdict has picked already.
+  Reflect.set(request, "piServerProtocol", verdict.protocol);
+  sockets.handleUpgrade(request, socket, Buffer.from(head), (accepted) => {
+    opened = true;
+    verdict.accept(new NodeSocket(accepted));
+  });
+}
+
+function close(server: Server, sockets: WebSocketServer): Promise<void> {
+  for (const socket of sockets.clients) socket.terminate();
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+function serve(
+  hostname: string,
+  port: number,
+  decide: (request: HttpRequest) => HttpVerdict,
+): Promise<Listener> {
+  const server = createServer((request, response) => {
+    const verdict = decide(toRequest(request));
+    if (verdict.kind === "answer") return respond(response, verdict.answer);
+    verdict.abandon();
+    respond(response, { status: 400, body: "Not a valid WebSocket handshake\n" });
+  });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MESSAGE_BYTES,
+    handleProtocols: (_offered, request) => {
+      const picked: unknown = Reflect.get(request, "piServerProtocol");
+      return typeof picked === "string" ? picked : false;
+    },
+  });
+  server.on("upgrade", (request, socket, head) => upgrade(sockets, request, socket, head, decide));
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(new ListenError(error.message)));
+    server.listen(port, hostname, () => {
+      const address = server.address();
+      const bound = typeof address === "object" && address !== null ? address : { address: hostname, port };
+      resolve({ hostname: bound.address, port: bound.port, close: () => close(server, sockets) });
+    });
+  });
+}
+
+/** stdout without process.stdout, whose writes to a pipe block the thread while the reader is slow. */
+function openStdout(): Writable {
+  try {
+    const found = fstatSync(1);
+    if (found.isFIFO() || found.isSocket()) return new Socket({ fd: 1, readable: false, writable: true });
+  } catch {
+    // A closed stdout: the first write will say so.
+  }
+  return createWriteStream("", { fd: 1, autoClose: false });
+}
+
+function sink(): ByteSink {
+  const stream = openStdout();
+  // Reported by the write's own callback.
+  stream.on("error", () => {});
+  return {
+    write: (bytes) =>
+      new Promise((resolve, reject) => stream.write(bytes, (error) => error ? reject(error) : resolve())),
+  };
+}
+
+function spawn(url: URL): WorkerHandle {
+  // With `stdout: true` what prints in the worker comes here and not to our stdout.
+  const worker = new Worker(url, { stdout: true, name: "pi-server-host" });
+  worker.stdout.on("data", (chunk: Uint8Array) => process.stderr.write(chunk));
+  let gone = false;
+  const handle: WorkerHandle = {
+    post: (message) => worker.postMessage(message),
+    onMessage: () => {},
+    onExit: () => {},
+    terminate() {
+      gone = true;
+      void worker.terminate();
+    },
+  };
+  const exit = (reason: string): void => {
+    if (gone) return;
+    gone = true;
+    handle.onExit(reason);
+  };
+  worker.on("message", (message) => handle.onMessage(message));
+  worker.on("error", (error) => exit(error instanceof Error ? error.message : String(error)));
+  worker.on("exit", (code) => exit(`the host's thread ended with code ${code}`));
+  return handle;
+}
+
+/** This worker's end of its messages. Valid in a worker only. */
+export function workerPort(): WorkerPort {
+  return {
+    post: (message) => parentPort?.postMessage(message),
+    listen: (fn) => parentPort?.on("message", fn),
+  };
+}
+
+function guardStdout(): void {
+  const toError = process.stderr.write.bind(process.stderr);
+  // console.log goes through process.stdout on Node.
+  Reflect.set(process.stdout, "write", toError);
+}
+
+/** The runtime on Node. */
+export const runtime: Runtime = {
+  ...common,
+  name: "node",
+  serve,
+  stdin: () => Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>,
+  stdout: sink,
+  stderrIsTerminal: () => process.stderr.isTTY === true,
+  writeError: (text) => {
+    process.stderr.write(text);
+  },
+  guardStdout,
+  spawn,
+};

@@ -1,0 +1,164 @@
+// What the server needs of the machine, as one interface. Everything else is handed an implementation by the
+// entry (deno.ts, node.ts), so it runs the same on both, and in a simulated world in tests. Types only.
+
+/** A timer that its owner can clear. */
+export interface Timer {
+  clear(): void;
+}
+
+/** Time. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Milliseconds from some start, never going back. */
+  monotonic(): number;
+  /** Calls `fn` once after `ms` milliseconds. */
+  after(ms: number, fn: () => void): Timer;
+}
+
+/** What a path leads to, links followed. */
+export interface FileStat {
+  readonly kind: "file" | "directory" | "other";
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Files. Missing things are `undefined`; whatever else goes wrong is thrown. */
+export interface Files {
+  stat(path: string): Promise<FileStat | undefined>;
+  /** The canonical path, links resolved, or `undefined` when it does not exist. */
+  realpath(path: string): Promise<string | undefined>;
+  read(path: string): Promise<string | undefined>;
+  /** Writes through a temporary file and a rename, readable by the owner alone. */
+  writePrivate(path: string, text: string): Promise<void>;
+  /** Creates the file with that text, owner alone, in one step; false when the path is taken, even by a link. */
+  createPrivate(path: string, text: string): Promise<boolean>;
+  /** Creates the folder and its parents, and makes it 0700. */
+  makePrivateFolder(path: string): Promise<void>;
+  /** Whether the path itself is a symbolic link. */
+  isLink(path: string): Promise<boolean>;
+  /** Makes a file readable and writable by its owner alone. */
+  makePrivate(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Joins and normalises. */
+  join(...parts: string[]): string;
+  /** Resolves `path` against `base` to an absolute path. */
+  resolve(base: string, path: string): string;
+  parent(path: string): string;
+  /** The separator between parts of a path. */
+  readonly separator: string;
+}
+
+/** Signals that the server listens to. */
+export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+/** A place to write bytes to; resolves when they were taken, rejects when nobody reads any more. */
+export interface ByteSink {
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+/** What standard input is. */
+export type InputKind = "terminal" | "null" | "closed" | "stream";
+
+/** A worker thread, and messages to and from it, in order. */
+export interface WorkerHandle {
+  post(message: unknown): void;
+  onMessage: (message: unknown) => void;
+  /** The worker is gone, with the reason where there is one. Called once. */
+  onExit: (reason: string) => void;
+  terminate(): void;
+}
+
+/** A worker's own end of its messages. */
+export interface WorkerPort {
+  post(message: unknown): void;
+  listen(fn: (message: unknown) => void): void;
+}
+
+/** One HTTP request, as far as the server looks at it. Header names in lower case; none is dropped. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly peer: string;
+}
+
+/** An HTTP answer. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: string;
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** One end of an accepted WebSocket. */
+export interface SocketHandle {
+  send(text: string): void;
+  /** Bytes handed over that have not reached the machine's network yet. */
+  readonly buffered: number;
+  close(code: number, reason: string): void;
+  onText: (text: string) => void;
+  onBinary: () => void;
+  onClose: () => void;
+  /** `buffered` has fallen. */
+  onDrain: () => void;
+}
+
+/** What is to be done with a request: answer it, or make it a WebSocket. */
+export type HttpVerdict =
+  | { readonly kind: "answer"; readonly answer: HttpAnswer }
+  | {
+    readonly kind: "upgrade";
+    readonly protocol?: string;
+    readonly accept: (socket: SocketHandle) => void;
+    /** The upgrade did not come about. */
+    readonly abandon: () => void;
+  };
+
+/** A listening HTTP server. */
+export interface Listener {
+  readonly hostname: string;
+  readonly port: number;
+  /** Stops listening and drops what is left of its sockets. */
+  close(): Promise<void>;
+}
+
+/** Thrown by `serve` when the address cannot be had. */
+export class ListenError extends Error {
+  override name = "ListenError";
+}
+
+/** Everything that differs between Deno and Node. */
+export interface Runtime extends Clock {
+  readonly name: "deno" | "node";
+  readonly files: Files;
+  readonly pid: number;
+  /** Whether a process of that id is alive. */
+  alive(pid: number): boolean;
+  /** Tells two processes of the same id apart, where the system can. */
+  startOf(pid: number): string | undefined;
+  /** A random UUID. */
+  uuid(): string;
+  randomHex(bytes: number): string;
+  /** SHA-256 in base64. */
+  sha256(text: string): string;
+  /** Compares in time that does not depend on where the texts differ. */
+  equalTexts(a: string, b: string): boolean;
+  env(name: string): string | undefined;
+  forgetEnv(name: string): void;
+  cwd(): string;
+  home(): string;
+  /** Calls `fn` at each such signal; returns what takes that back. */
+  onSignal(name: SignalName, fn: () => void): () => void;
+  serve(hostname: string, port: number, decide: (request: HttpRequest) => HttpVerdict): Promise<Listener>;
+  inputKind(): InputKind;
+  stdin(): ReadableStream<Uint8Array>;
+  stdout(): ByteSink;
+  stderrIsTerminal(): boolean;
+  writeError(text: string): void;
+  /** From now on what JavaScript prints goes to stderr; `stdout()` made before this still reaches stdout. */
+  guardStdout(): void;
+  spawn(worker: URL): WorkerHandle;
+  exit(code: number): void;
+}

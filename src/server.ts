@@ -1,0 +1,250 @@
+// The composition root: builds the stages from a configuration and a runtime, ties them, and takes them
+// apart again. No logic of its own beyond that.
+import type { Config } from "./config.ts";
+import { Governor } from "./governor/governor.ts";
+import { DISPOSE_MS } from "./governor/limits.ts";
+import type { Log } from "./log.ts";
+import { localHosts, workerHosts } from "./manager/host_link.ts";
+import { Manager } from "./manager/manager.ts";
+import { StateFolder } from "./manager/state_folder.ts";
+import { protocolSchema } from "./protocol/schema.ts";
+import type { Greeting } from "./protocol/responses.ts";
+import { CAPABILITIES, PI, PROTOCOL_VERSION, SERVER_VERSION } from "./protocol/version.ts";
+import { Router } from "./router/router.ts";
+import type { ByteSink, Runtime, Timer } from "./runtime/runtime.ts";
+import { Shutdown, type ShutdownResult } from "./shutdown.ts";
+import { StdioTransport } from "./transports/stdio.ts";
+import type { Endpoint, Transport } from "./transports/transport.ts";
+import { WebSocketTransport } from "./transports/websocket.ts";
+
+/** What a server is built from. */
+export interface ServerParts {
+  readonly config: Config;
+  readonly runtime: Runtime;
+  readonly log: Log;
+  /** Entry of the worker that runs sessions. */
+  readonly worker: URL;
+  /** Given when stdio speaks the protocol. */
+  readonly stdio?: { readonly input: ReadableStream<Uint8Array>; readonly output: ByteSink };
+  /** A token from outside; else the state folder's is used. */
+  readonly token?: string;
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  readonly endpoints: readonly Endpoint[];
+  readonly stateDir: string;
+  /** Where the token is; absent when none is asked for, or it came from outside. */
+  readonly tokenFile?: string;
+  readonly shutdown: Shutdown;
+  /** Resolves when the server has shut down, for whatever reason. */
+  readonly closed: Promise<ShutdownResult>;
+}
+
+/** Milliseconds that peers get to take what is queued for them, and to say goodbye. */
+const FAREWELL_MS = 2_000;
+
+/** Milliseconds that hosts get to count their busy sessions. */
+const COUNT_MS = 1_000;
+
+/** One server under construction; the fields are its stages. */
+class Server {
+  readonly #parts: ServerParts;
+  readonly #serverId: string;
+  readonly #governor: Governor;
+  readonly #manager: Manager;
+  readonly #router: Router;
+  readonly #transports: Transport[] = [];
+  readonly #schemaText: string;
+  readonly shutdown: Shutdown;
+  readonly closed: Promise<ShutdownResult>;
+  #state: StateFolder | undefined;
+  #closed: (result: ShutdownResult) => void = () => {};
+
+  constructor(parts: ServerParts) {
+    const { config, runtime, log } = parts;
+    this.#parts = parts;
+    this.#serverId = runtime.uuid();
+    this.#governor = new Governor(config.limits);
+    const schema = protocolSchema();
+    this.#schemaText = JSON.stringify(schema);
+    this.#manager = new Manager({
+      clock: runtime,
+      uuid: () => runtime.uuid(),
+      governor: this.#governor,
+      log,
+      config: this.#hostConfig(),
+      hosts: config.hosts,
+      start: config.hosts === 0 ? localHosts(runtime) : workerHosts(runtime, parts.worker),
+    });
+    const hash = `sha256-${runtime.sha256(this.#schemaText)}`;
+    this.#router = new Router({
+      manager: this.#manager,
+      governor: this.#governor,
+      log,
+      now: () => runtime.now(),
+      greeting: () => this.#greeting(hash),
+      schema: { all: schema, hash },
+    });
+    this.shutdown = this.#makeShutdown();
+    this.closed = new Promise((resolve) => this.#closed = resolve);
+  }
+
+  async start(): Promise<RunningServer> {
+    const { config, runtime, token } = this.#parts;
+    const path = runtime.files.resolve(runtime.cwd(), config.stateDir ?? `${runtime.home()}/.pi/server`);
+    const state = await StateFolder.open(path, runtime);
+    this.#state = state;
+    try {
+      const ownToken = config.auth && config.ws && token === undefined;
+      const asked = !config.auth ? undefined : ownToken ? await state.token() : token;
+      if (config.ws) this.#transports.push(await this.#listen(asked));
+      await this.#publish(state, ownToken);
+      this.#router.open();
+      this.#openStdio();
+      return {
+        endpoints: this.#endpoints(),
+        stateDir: path,
+        ...(ownToken ? { tokenFile: state.tokenFile } : {}),
+        shutdown: this.shutdown,
+        closed: this.closed,
+      };
+    } catch (error) {
+      await state.release();
+      throw error;
+    }
+  }
+
+  #hostConfig() {
+    const { config, runtime } = this.#parts;
+    const absolute = (path: string): string => runtime.files.resolve(runtime.cwd(), path);
+    return {
+      cwd: absolute(config.cwd ?? "."),
+      ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
+      trustProjects: config.trustProjects,
+      demo: config.demo,
+    };
+  }
+
+  #listen(token: string | undefined): Promise<WebSocketTransport> {
+    const { config, runtime } = this.#parts;
+    return WebSocketTransport.listen({
+      runtime,
+      router: this.#router,
+      governor: this.#governor,
+      hostname: config.host,
+      port: config.port,
+      gate: {
+        ...(token === undefined ? {} : { token }),
+        allowOrigins: new Set(config.allowOrigins),
+        allowHosts: new Set([...config.allowHosts, config.host.toLowerCase()]),
+        equalTexts: (a, b) => runtime.equalTexts(a, b),
+      },
+      http: { ready: () => this.shutdown.phase === "running", schema: () => this.#schemaText },
+    });
+  }
+
+  async #publish(state: StateFolder, ownToken: boolean): Promise<void> {
+    const [endpoint] = this.#endpoints();
+    await state.publish({
+      pid: this.#parts.runtime.pid,
+      serverId: this.#serverId,
+      version: SERVER_VERSION,
+      ...(endpoint === undefined ? {} : { url: endpoint.url }),
+      transports: this.#transportNames(),
+      ...(ownToken ? { tokenFile: state.tokenFile } : {}),
+    });
+  }
+
+  #openStdio(): void {
+    const { stdio, config, runtime, log } = this.#parts;
+    if (stdio === undefined) return;
+    this.#transports.push(
+      new StdioTransport({
+        clock: runtime,
+        router: this.#router,
+        frameBytes: config.limits.frameBytes,
+        input: stdio.input,
+        output: stdio.output,
+        ended: (connection, spoken) => {
+          // Beside a WebSocket, a parent that never spoke has merely closed what it didn't need.
+          if (config.ws && config.stdio === "auto" && !spoken) return;
+          log.info("end of input; finishing what was asked for");
+          void this.#finish(connection.quiet(), () => [...connection.touched]);
+        },
+        broken: () => {
+          log.warn("nobody reads stdout any more; stopping");
+          void this.shutdown.hurry("stdout was closed");
+        },
+      }),
+    );
+  }
+
+  /** Waits for what the parent asked for, as long as `--eof-timeout` allows, then shuts down. */
+  async #finish(quiet: Promise<void>, touched: () => string[]): Promise<void> {
+    const { config, runtime } = this.#parts;
+    const finished = quiet.then(() => this.#manager.whenIdle(touched())).then(() => true);
+    let timer: Timer | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      if (config.eofTimeoutMs !== undefined) {
+        timer = runtime.after(config.eofTimeoutMs, () => resolve(false));
+      }
+    });
+    const ended = await Promise.race([finished, late]);
+    timer?.clear();
+    if (ended) await this.shutdown.begin("end of input", config.shutdownTimeoutMs);
+    else await this.shutdown.hurry("end of input");
+  }
+
+  #endpoints(): Endpoint[] {
+    return this.#transports.flatMap((transport) => [...transport.endpoints]);
+  }
+
+  #transportNames(): string[] {
+    const { config, stdio } = this.#parts;
+    return [...(config.ws ? ["websocket"] : []), ...(stdio === undefined ? [] : ["stdio"])];
+  }
+
+  #greeting(schemaHash: string): Greeting {
+    const { frameBytes, sessions } = this.#parts.config.limits;
+    return {
+      type: "server_ready",
+      data: {
+        version: SERVER_VERSION,
+        protocolVersion: PROTOCOL_VERSION,
+        serverId: this.#serverId,
+        transports: this.#transportNames(),
+        endpoints: this.#endpoints().map(({ transport, url }) => ({ transport, url })),
+        schemaHash,
+        pi: { package: PI.package, version: PI.version },
+        capabilities: [...CAPABILITIES],
+        limits: { frameBytes, sessions },
+      },
+    };
+  }
+
+  #makeShutdown(): Shutdown {
+    return new Shutdown({
+      clock: this.#parts.runtime,
+      refuse: () => {
+        this.#router.refuse();
+        for (const transport of this.#transports) transport.refuse();
+      },
+      announce: (reason, timeoutMs) => this.#router.announce("server_shutdown", { reason, timeoutMs }),
+      idle: () => this.#manager.whenIdle(),
+      busy: (stop) => this.#manager.busy(stop, COUNT_MS),
+      // Each session is bounded by itself; the second more is for the host's answer.
+      dispose: () => this.#manager.dispose(DISPOSE_MS + 1_000),
+      close: async () => {
+        await Promise.all(this.#transports.map((transport) => transport.close(FAREWELL_MS)));
+        await this.#state?.release();
+      },
+      closed: (result) => this.#closed(result),
+    });
+  }
+}
+
+/** Starts a server. Throws `StateFolderError` or `ListenError` when it cannot. */
+export function serve(parts: ServerParts): Promise<RunningServer> {
+  return new Server(parts).start();
+}

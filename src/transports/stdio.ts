@@ -1,0 +1,137 @@
+// JSON Lines over standard input and output (PROTOCOL §1, §10): one peer, the parent process. Waits instead
+// of refusing when there is no room, and tells when the input has ended or nobody reads the output.
+import { JsonlDecoder, type Line } from "../protocol/jsonl.ts";
+import type { Connection } from "../router/connection.ts";
+import type { Router } from "../router/router.ts";
+import type { Wire } from "../router/wire.ts";
+import type { ByteSink, Clock, Timer } from "../runtime/runtime.ts";
+import type { Endpoint, Transport } from "./transport.ts";
+
+/** What the transport is made of. */
+export interface StdioParts {
+  readonly clock: Clock;
+  readonly router: Router;
+  readonly frameBytes: number;
+  readonly input: ReadableStream<Uint8Array>;
+  readonly output: ByteSink;
+  /** Everything was read; `spoken` says whether a valid command was among it. */
+  ended(connection: Connection, spoken: boolean): void;
+  /** Nobody reads the output any more. */
+  broken(): void;
+}
+
+const encoder = new TextEncoder();
+
+/** Writes whatever is queued in one piece, one write at a time. */
+class LineWire implements Wire {
+  readonly transport = "stdio";
+  readonly waits = true;
+  onDrain: () => void = () => {};
+  readonly #output: ByteSink;
+  readonly #broken: () => void;
+  #queue: string[] = [];
+  #buffered = 0;
+  #state: "idle" | "writing" | "broken" = "idle";
+
+  constructor(output: ByteSink, broken: () => void) {
+    this.#output = output;
+    this.#broken = broken;
+  }
+
+  get buffered(): number {
+    return this.#buffered;
+  }
+
+  send(text: string): void {
+    if (this.#state === "broken") return;
+    this.#queue.push(text);
+    this.#buffered += text.length + 1;
+    if (this.#state === "idle") void this.#write();
+  }
+
+  /** Standard output has no close of its own; the process ends. */
+  close(): void {}
+
+  async #write(): Promise<void> {
+    this.#state = "writing";
+    while (this.#queue.length > 0) {
+      const lines = `${this.#queue.join("\n")}\n`;
+      this.#queue = [];
+      try {
+        await this.#output.write(encoder.encode(lines));
+      } catch {
+        // EPIPE: the parent is gone.
+        this.#state = "broken";
+        this.#queue = [];
+        this.#buffered = 0;
+        this.#broken();
+        this.onDrain();
+        return;
+      }
+      this.#buffered -= lines.length;
+      this.onDrain();
+    }
+    this.#state = "idle";
+  }
+}
+
+/** The stdio transport, reading. */
+export class StdioTransport implements Transport {
+  readonly endpoints: readonly Endpoint[] = [];
+  readonly #parts: StdioParts;
+  readonly #connection: Connection;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #closed = false;
+
+  constructor(parts: StdioParts) {
+    this.#parts = parts;
+    this.#connection = parts.router.accept(new LineWire(parts.output, () => this.#broken()));
+    this.#reader = parts.input.getReader();
+    void this.#read();
+  }
+
+  /** Commands are refused by the router; the pipe itself stays. */
+  refuse(): void {}
+
+  async close(withinMs: number): Promise<void> {
+    const { outbox } = this.#connection;
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => timer = this.#parts.clock.after(withinMs, resolve));
+    await Promise.race([outbox.flushed(), late]);
+    timer?.clear();
+    this.#closed = true;
+    this.#parts.router.closed(this.#connection);
+    // The read that is under way ends with the process.
+    void this.#reader.cancel().catch(() => {});
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new JsonlDecoder(this.#parts.frameBytes);
+    try {
+      while (true) {
+        const { done, value } = await this.#reader.read();
+        if (done) break;
+        for (const line of decoder.push(value)) await this.#take(line);
+      }
+      for (const line of decoder.end()) await this.#take(line);
+    } catch {
+      // A broken input is an ended input.
+    }
+    if (!this.#closed) this.#parts.ended(this.#connection, this.#connection.spoken);
+  }
+
+  async #take(line: Line): Promise<void> {
+    const { router } = this.#parts;
+    if (line.kind === "line") router.receive(this.#connection, line.text);
+    else if (line.kind === "malformed") router.malformed(this.#connection);
+    else router.tooLarge(this.#connection);
+    await this.#connection.room();
+  }
+
+  #broken(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#parts.router.closed(this.#connection);
+    this.#parts.broken();
+  }
+}
