@@ -40,11 +40,17 @@ declare module "@std/assert" {
   export function fail(msg?: string): never;
 }
 
-declare module "@std/async" {
+declare module "@std/async/delay" {
   /** Resolves after `ms` milliseconds. */
   export function delay(ms: number, options?: { signal?: AbortSignal; persistent?: boolean }): Promise<void>;
+}
+
+declare module "@std/async/deadline" {
   /** Rejects when `p` takes longer than `ms` milliseconds. */
   export function deadline<T>(p: Promise<T>, ms: number, options?: { signal?: AbortSignal }): Promise<T>;
+}
+
+declare module "@std/async/pool" {
   /** Maps with at most `poolLimit` calls under way. */
   export function pooledMap<T, R>(
     poolLimit: number,

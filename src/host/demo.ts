@@ -30,7 +30,7 @@ export interface ProviderRegistry {
 }
 
 const API = "pi-server-demo";
-const TOKENS_PER_SECOND = 250;
+const TOKENS_PER_SECOND = 120;
 const FREE = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
 const MODEL = { id: "demo-1", name: "Demo 1 (scripted)", contextWindow: 128_000, maxTokens: 16_384 };
 

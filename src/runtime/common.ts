@@ -1,6 +1,6 @@
 // The parts of a runtime that Deno and Node share, made of Node's built-in modules (Deno has them too):
 // clock, files, randomness, signals, environment. Used by deno.ts and node.ts alone.
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import { fstatSync, readFileSync } from "node:fs";
 import { chmod, link, lstat, mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
