@@ -251,9 +251,24 @@ function names(...kinds: readonly Kind[]): string[] {
   return FLAGS.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
 }
 
+/** A value may begin with a dash (`--port -1`): it is glued to its flag, so that the error is about the value. */
+function glued(args: readonly string[]): string[] {
+  const takesValue = new Set(
+    names("integer", "bytes", "duration", "text", "choice", "list").map((name) => `--${name}`),
+  );
+  const out: string[] = [];
+  for (const arg of args) {
+    const flag = out.at(-1);
+    if (flag !== undefined && takesValue.has(flag) && /^-[0-9]/.test(arg)) {
+      out.splice(-1, 1, `${flag}=${arg}`);
+    } else out.push(arg);
+  }
+  return out;
+}
+
 function collect(args: readonly string[], env: (name: string) => string | undefined): Values {
   const unknown: string[] = [];
-  const parsed = parseArgs([...args], {
+  const parsed = parseArgs(glued(args), {
     boolean: names("switch"),
     string: names("integer", "bytes", "duration", "text", "choice", "list"),
     collect: names("list"),

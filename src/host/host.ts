@@ -8,7 +8,7 @@ import type { AgentFactory, AgentPort, AgentRequest, Outcome } from "./agent_por
 import type { Attachment, FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
 import { HANDLERS } from "./handlers/mod.ts";
 import { PathGuard } from "./paths.ts";
-import { Session } from "./session.ts";
+import { notFound, Session } from "./session.ts";
 
 type Create = CommandOf<"create_session">;
 type MessageOf<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
@@ -18,6 +18,8 @@ interface Loaded {
   readonly factory: AgentFactory;
   readonly guard: PathGuard;
 }
+
+const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
 
 /** Loads what builds agents; a host does this once, after it has started. */
 export type LoadFactory = (runtime: Runtime, config: HostConfig) => Promise<AgentFactory>;
@@ -96,7 +98,7 @@ export class Host {
     const sessionId = command.sessionId ?? "";
     const session = this.#sessions.get(sessionId);
     if (session !== undefined) return session.submit({ ref, connection, command });
-    this.#refuse(ref, failure("session_not_found", `There is no session "${sessionId}"`));
+    this.#refuse(ref, notFound(sessionId));
   }
 
   #attach({ ref, sessionIds }: MessageOf<"attach">): void {
@@ -159,6 +161,9 @@ export class Host {
     if (outcome === "late") {
       void built.then((agent) => agent.ok ? this.#dispose(agent.value) : undefined);
       this.#fail(ref, session, failure("timeout", `The session was not built within ${timeoutMs} ms`));
+    } else if (session.closed) {
+      if (outcome.ok) void this.#dispose(outcome.value);
+      this.#refuse(ref, STOPPED);
     } else if (!outcome.ok) {
       this.#fail(ref, session, outcome.failure);
     } else {
@@ -175,15 +180,15 @@ export class Host {
   #fail(ref: number, session: Session, failed: Failure): void {
     this.#sessions.delete(session.sessionId);
     this.#refuse(ref, failed);
-    session.close();
+    session.close(notFound(session.sessionId));
   }
 
   async #request(session: Session, command: Create): Promise<Outcome<AgentPort>> {
     if (this.#loaded === undefined) {
       return { ok: false, failure: this.#broken ?? failure("internal", "pi is not loaded") };
     }
-    const { config, factory, guard } = this.#loaded;
-    const cwd = await guard.folder(config.cwd, command.cwd ?? config.cwd);
+    const { config, factory } = this.#loaded;
+    const cwd = await this.#folder(this.#loaded, command.cwd);
     if (!cwd.ok) return cwd;
     const { provider, modelId, thinkingLevel, tools, sessionName } = command;
     if ((provider === undefined) !== (modelId === undefined)) {
@@ -202,9 +207,18 @@ export class Host {
     return await factory.build(request, (event) => session.emit(event));
   }
 
+  /** The session's folder; one that names none, on a server started outside its roots, gets the first root. */
+  async #folder({ config, guard }: Loaded, named: string | undefined): Promise<Outcome<string>> {
+    const cwd = await guard.folder(config.cwd, named ?? config.cwd);
+    const [first] = config.roots ?? [];
+    if (cwd.ok || named !== undefined || first === undefined) return cwd;
+    return await guard.folder(config.cwd, first);
+  }
+
   #forget(session: Session): void {
     this.#sessions.delete(session.sessionId);
-    const agent = session.close();
+    const why = failure("cancelled", "The session was deleted before the command had finished");
+    const agent = session.close(why);
     if (agent !== undefined) void this.#dispose(agent);
     this.#checkIdle();
   }
@@ -216,7 +230,7 @@ export class Host {
   }
 
   async #disposeAll(ref: number): Promise<void> {
-    const agents = [...this.#sessions.values()].map((session) => session.close());
+    const agents = [...this.#sessions.values()].map((session) => session.close(STOPPED));
     this.#sessions.clear();
     const results = await Promise.all(
       agents.map((agent) => agent === undefined ? true : this.#dispose(agent)),

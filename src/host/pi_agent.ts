@@ -120,8 +120,12 @@ export class PiAgent implements AgentPort {
   prompt(input: PromptInput, whenBusy: QueueKind | undefined): PromptHandle {
     const settled = Promise.resolve();
     if (this.#isExtensionCommand(input.message)) {
-      const handler = this.#call(input, undefined);
-      return { accepted: Promise.resolve({ ok: true, disposition: "handled" }), returned: handler.returned };
+      const returned = this.#session.prompt(input.message, { source: "rpc" }).then(
+        () => {},
+        // pi reports what a handler throws as extension_error; nothing is left to tell.
+        () => {},
+      );
+      return { accepted: Promise.resolve({ ok: true, disposition: "handled" }), returned };
     }
     if (this.busy()) {
       if (whenBusy === undefined) {
@@ -147,7 +151,7 @@ export class PiAgent implements AgentPort {
   abort(): QueuedTexts {
     const session = this.#session;
     this.#settler.abort(this.#preparing > 0);
-    const cleared = session.clearQueue();
+    const cleared = this.clearQueue();
     session.abortRetry();
     session.abortCompaction();
     session.abortBranchSummary();
@@ -157,6 +161,9 @@ export class PiAgent implements AgentPort {
   }
 
   clearQueue(): QueuedTexts {
+    // pi tells of an empty queue that was emptied, too; that is nobody's business.
+    const { pendingMessageCount, agent } = this.#session;
+    if (pendingMessageCount === 0 && !agent.hasQueuedMessages()) return { steering: [], followUp: [] };
     return this.#session.clearQueue();
   }
 

@@ -60,7 +60,8 @@ interface Waiter {
 
 type State = "building" | "live" | "closed";
 
-const notFound = (sessionId: string): Failure =>
+/** There is no such session. */
+export const notFound = (sessionId: string): Failure =>
   failure("session_not_found", `There is no session "${sessionId}"; list_sessions shows what there is`);
 
 /** One session. */
@@ -76,6 +77,7 @@ export class Session {
   #untilBuilt: (() => void)[] = [];
   #agent: AgentPort | undefined;
   #demand: Demand;
+  #tracked = 0;
   #seq = 0;
   #version = 0;
   #lastActivity: number;
@@ -88,6 +90,10 @@ export class Session {
     this.#lastActivity = this.#createdAt;
   }
 
+  get closed(): boolean {
+    return this.#state === "closed";
+  }
+
   /** Whether pi's runtime is there. */
   get live(): boolean {
     return this.#state === "live";
@@ -96,7 +102,7 @@ export class Session {
   /** Nothing runs, waits or is being built. */
   get idle(): boolean {
     if (this.#state === "building") return false;
-    return this.#unanswered.size === 0 && this.#mailbox.size === 0 && !(this.#agent?.busy() ?? false);
+    return this.#unanswered.size === 0 && this.#tracked === 0 && !(this.#agent?.busy() ?? false);
   }
 
   /** The agent; only handlers of a live session get to ask. */
@@ -188,6 +194,15 @@ export class Session {
     });
   }
 
+  /** Keeps the session from counting as idle until that is over; it never rejects. */
+  track(work: Promise<void>): void {
+    this.#tracked++;
+    void work.then(() => {
+      this.#tracked--;
+      this.#parts.changed();
+    });
+  }
+
   /** Answers those whose queued prompts were removed. */
   withdrawn(kind: QueueKind, texts: readonly string[]): void {
     const left = [...texts];
@@ -211,17 +226,19 @@ export class Session {
     this.agent.abortBash();
   }
 
-  /** Ends the session at once: what waits is answered, what runs is told to stop. Returns what to dispose. */
-  close(): AgentPort | undefined {
+  /**
+   * Ends the session at once: whoever waits is answered with `why`. What runs is stopped by disposing the
+   * agent, which is returned.
+   */
+  close(why: Failure): AgentPort | undefined {
     if (this.#state === "closed") return undefined;
     this.#state = "closed";
     this.#mailbox.close();
     for (const timer of [...this.#timers]) this.#drop(timer);
-    const gone = failure("cancelled", "The session was deleted before the command had finished");
     this.#waiters.clear();
     for (const job of [...this.#unanswered.values()]) {
-      const missing = this.#agent === undefined ? notFound(this.sessionId) : gone;
-      if (job.command.type !== "delete_session") this.#answer(job, { ok: false, failure: missing });
+      // A deletion is what closes the session, and answers itself.
+      if (job.command.type !== "delete_session") this.#answer(job, { ok: false, failure: why });
     }
     for (const fn of this.#untilBuilt.splice(0)) fn();
     return this.#agent;

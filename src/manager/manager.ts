@@ -208,6 +208,9 @@ export class Manager {
       [...this.#hosts.keys()].map((host) => this.#disposeHost(host, withinMs)),
     );
     for (const { link } of this.#hosts) link.terminate();
+    // A host that hung has left someone without an answer.
+    const stopped = failure("cancelled", "The server was shut down before the command had finished");
+    for (const ref of [...this.#pending.keys()]) this.#answer(ref, { ok: false, failure: stopped });
     return counts.reduce((sum, one) => ({
       disposed: sum.disposed + one.disposed,
       failed: sum.failed + one.failed,

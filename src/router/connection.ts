@@ -26,6 +26,7 @@ export class Connection {
   readonly #quiet: (() => void)[] = [];
   #heldBytes = 0;
   #unanswered = 0;
+  #retrying = false;
   #open = true;
 
   /** @param overflow called when the outbox has grown beyond its limit */
@@ -65,12 +66,16 @@ export class Connection {
 
   /** Tries the held commands again, in order, until one still finds no room. */
   retry(take: (held: Held) => "taken" | "full"): void {
+    // A command that is answered at once makes room, and so comes by here again.
+    if (this.#retrying) return;
+    this.#retrying = true;
     while (this.#held.length > 0) {
       const next = this.#held[0];
       if (next === undefined || take(next) === "full") break;
       this.#held.shift();
       this.#heldBytes -= next.bytes;
     }
+    this.#retrying = false;
     if (this.#heldBytes < READ_AHEAD_BYTES) { for (const fn of this.#rooms.splice(0)) fn(); }
     this.#checkQuiet();
   }

@@ -9,6 +9,10 @@ import * as path from "node:path";
 import process from "node:process";
 import type { Files, FileStat, InputKind, SignalName, Timer } from "./runtime.ts";
 
+/** Bits of a file's mode that tell its kind, and their value for a character device (stat(2)). */
+const FILE_KIND = 0o170000;
+const CHARACTER_DEVICE = 0o020000;
+
 function isMissing(error: unknown): boolean {
   const code = error instanceof Error ? Reflect.get(error, "code") : undefined;
   return code === "ENOENT" || code === "ENOTDIR";
@@ -142,10 +146,9 @@ export const common = {
   inputKind(): InputKind {
     if (process.stdin.isTTY) return "terminal";
     try {
-      const found = fstatSync(0);
-      if (!found.isCharacterDevice()) return "stream";
-      // Device 1:3 on Linux; elsewhere a character device that is no terminal is the null device too.
-      return "null";
+      // The mode's own bits: Deno 2.4's isCharacterDevice() is always false. A character device that is no
+      // terminal is the null device, as is a descriptor that was closed before the process began.
+      return (fstatSync(0).mode & FILE_KIND) === CHARACTER_DEVICE ? "null" : "stream";
     } catch {
       return "closed";
     }

@@ -11,6 +11,8 @@ function inputOf(command: { message: string; images?: PromptInput["images"][numb
 
 async function prompt(session: Session, command: CommandOf<"prompt">): Promise<Handled> {
   const handle = session.agent.prompt(inputOf(command), command.streamingBehavior);
+  // A slash command's handler may outlive its answer, and a call that pi turns down late tells nobody else.
+  session.track(handle.returned);
   const acceptance = await handle.accepted;
   if (!acceptance.ok) return acceptance;
   const { disposition, queued } = acceptance;

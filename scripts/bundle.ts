@@ -1,0 +1,287 @@
+// Bundles mod.ts and the host worker with esbuild into a folder that needs no node_modules: mod.js, worker.js,
+// chunks/ (pi and each provider stay lazy) and pi/ (the files pi reads at run time). build_node.ts and compile.ts
+// wrap the result; what must be changed in pi for this stands in pi_patches.ts. The build fails when mod.js would
+// load pi before a host does.
+
+import * as esbuild from "esbuild";
+import { builtinModules } from "node:module";
+import * as path from "node:path";
+import { fileURLToPath } from "node:url";
+import { ASSET_FILES, ASSETS, checkPatches, optionalPackages, patches, PI } from "./pi_patches.ts";
+
+export interface BundleOptions {
+  readonly outDir: string;
+  readonly platform: "node" | "deno";
+  /** The checkout to bundle; by default the one this script stands in. */
+  readonly root?: string;
+}
+
+export interface BundleReport {
+  readonly fileCount: number;
+  readonly bytes: number;
+  /** Size of what mod.js loads before anything is imported dynamically. */
+  readonly routerBytes: number;
+}
+
+/** Stands for the bundle's root in emitted URLs until it is known how deep the emitted file lies. */
+const ROOT_MARK = "@pi-server-bundle-root@/";
+const WORKER_URL = /new URL\(\s*"(?:\.{1,2}\/)+(?:[a-z_]+\/)*worker\.ts",\s*import\.meta\.url,?\s*\)/g;
+
+/** The repository's root, wherever the scripts are started from. */
+export function repositoryRoot(): string {
+  return path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+}
+
+/** Writes the bundle to `outDir`, which is emptied first. */
+export async function bundle(options: BundleOptions): Promise<BundleReport> {
+  const root = options.root ?? repositoryRoot();
+  const imports = await readImportMap(root);
+  const patched = new Set<string>();
+  let workerUrls = 0;
+  try {
+    const result = await esbuild.build({
+      absWorkingDir: root,
+      entryPoints: { mod: "mod.ts", worker: "src/host/worker.ts" },
+      outdir: options.outDir,
+      chunkNames: "chunks/[name]-[hash]",
+      bundle: true,
+      splitting: true,
+      format: "esm",
+      platform: "node",
+      target: "node20.6",
+      minifySyntax: true,
+      minifyWhitespace: true,
+      legalComments: "none",
+      tsconfigRaw: {},
+      metafile: true,
+      write: false,
+      logLevel: "warning",
+      plugins: [
+        builtins(),
+        importMap(root, imports),
+        optionalPackages(),
+        otherRuntime(options.platform),
+        assets(),
+        patches(patched),
+        projectSources(root, (count) => workerUrls += count),
+      ],
+    });
+    checkPatches(patched, result.metafile);
+    if (workerUrls === 0) throw new Error(`no module contains new URL("…/worker.ts", import.meta.url)`);
+    const router = checkRouter(result.metafile, path.relative(root, path.join(options.outDir, "mod.js")));
+    return await writeBundle(root, options.outDir, result, router);
+  } finally {
+    await esbuild.stop();
+  }
+}
+
+/** deno.json's imports as npm package paths: `@std/assert` → `deno-std/assert/mod.js`. */
+async function readImportMap(root: string): Promise<Map<string, string>> {
+  const config: { imports?: Record<string, string> } = JSON.parse(
+    await Deno.readTextFile(path.join(root, "deno.json")),
+  );
+  const map = new Map<string, string>();
+  for (const [name, target] of Object.entries(config.imports ?? {})) {
+    const match = /^npm:\/?((?:@[^/@]+\/)?[^/@]+)(?:@[^/]+)?(\/.*)?$/.exec(target);
+    if (match !== null) map.set(name, `${match[1]}${match[2] ?? ""}`);
+  }
+  return map;
+}
+
+function builtins(): esbuild.Plugin {
+  const names = builtinModules.filter((name) => !name.startsWith("_"));
+  const filter = new RegExp(`^(?:node:.+|${names.map((name) => name.replace("/", "\\/")).join("|")})$`);
+  return {
+    name: "builtins",
+    setup(build) {
+      build.onResolve({ filter }, ({ path: name }) => ({
+        path: name.startsWith("node:") ? name : `node:${name}`,
+        external: true,
+        sideEffects: false,
+      }));
+    },
+  };
+}
+
+function importMap(root: string, imports: Map<string, string>): esbuild.Plugin {
+  return {
+    name: "import-map",
+    setup(build) {
+      build.onResolve({ filter: /^[@a-z]/ }, ({ path: name, importer, kind, pluginData }) => {
+        if (pluginData === "mapped" || importer.includes("node_modules")) return undefined;
+        const target = mapSpecifier(imports, name);
+        if (target === undefined) return undefined;
+        return build.resolve(target, { resolveDir: root, kind, importer, pluginData: "mapped" });
+      });
+    },
+  };
+}
+
+function mapSpecifier(imports: Map<string, string>, name: string): string | undefined {
+  const exact = imports.get(name);
+  if (exact !== undefined) return exact;
+  for (const [key, target] of imports) {
+    if (name.startsWith(`${key}/`)) return target + name.slice(key.length);
+  }
+  return undefined;
+}
+
+/** The other runtime's adapter, and what it imports, stays out of the bundle. */
+function otherRuntime(platform: "node" | "deno"): esbuild.Plugin {
+  const other = platform === "node" ? "deno" : "node";
+  const contents = `throw new Error("this build of pi-server runs on ${platform}, not on ${other}")`;
+  return {
+    name: "other-runtime",
+    setup(build) {
+      const filter = new RegExp(`[\\\\/]src[\\\\/]runtime[\\\\/]${other}\\.ts$`);
+      build.onLoad({ filter }, () => ({ contents, loader: "js" }));
+    },
+  };
+}
+
+/** A module that knows where the files of pi/ lie at run time. */
+function assets(): esbuild.Plugin {
+  const contents = `
+    import { fileURLToPath } from "node:url";
+    export default {
+      piDir: fileURLToPath(new URL("${ROOT_MARK}pi", import.meta.url)),
+      photonWasm: fileURLToPath(new URL("${ROOT_MARK}pi/photon_rs_bg.bin", import.meta.url)),
+    };`;
+  return {
+    name: "assets",
+    setup(build) {
+      build.onResolve({ filter: /^pi-server:assets$/ }, () => ({ path: ASSETS, namespace: "pi-server" }));
+      build.onLoad({ filter: /.*/, namespace: "pi-server" }, () => ({ contents, loader: "js" }));
+    },
+  };
+}
+
+/** Points the worker's URL at worker.js. */
+function projectSources(root: string, found: (count: number) => void): esbuild.Plugin {
+  return {
+    name: "worker-url",
+    setup(build) {
+      build.onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
+        if (!file.startsWith(root + path.sep) || file.includes("node_modules")) return undefined;
+        const text = await Deno.readTextFile(file);
+        const count = text.match(WORKER_URL)?.length ?? 0;
+        if (count === 0) return undefined;
+        found(count);
+        const contents = text.replace(WORKER_URL, () => `new URL("${ROOT_MARK}worker.js", import.meta.url)`);
+        return { contents, loader: "ts" };
+      });
+    },
+  };
+}
+
+/** Everything mod.js loads at start; throws when pi is part of it. */
+function checkRouter(metafile: esbuild.Metafile, entry: string): ReadonlySet<string> {
+  const start = entry.replaceAll("\\", "/");
+  const seen = new Set<string>();
+  const queue = [start];
+  for (let output = queue.pop(); output !== undefined; output = queue.pop()) {
+    if (seen.has(output)) continue;
+    seen.add(output);
+    const chunk = metafile.outputs[output];
+    if (chunk === undefined) throw new Error(`esbuild's metafile does not list ${output}`);
+    const pi = Object.keys(chunk.inputs).find((input) => input.includes("node_modules/@mariozechner/"));
+    if (pi !== undefined) {
+      throw new Error(
+        `mod.ts reaches ${pi} through static imports; pi belongs to the host alone (dynamic import)`,
+      );
+    }
+    for (const edge of chunk.imports) {
+      if (edge.kind === "import-statement" && edge.external !== true) queue.push(edge.path);
+    }
+  }
+  return seen;
+}
+
+async function writeBundle(
+  root: string,
+  outDir: string,
+  result: esbuild.BuildResult<{ metafile: true; write: false }>,
+  router: ReadonlySet<string>,
+): Promise<BundleReport> {
+  await Deno.remove(outDir, { recursive: true }).catch(ignoreMissing);
+  const report = { fileCount: 0, bytes: 0, routerBytes: 0 };
+  const write = async (name: string, contents: string | Uint8Array): Promise<number> => {
+    const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
+    const target = path.join(outDir, name);
+    await Deno.mkdir(path.dirname(target), { recursive: true });
+    await Deno.writeFile(target, bytes);
+    report.fileCount++;
+    report.bytes += bytes.length;
+    return bytes.length;
+  };
+  for (const file of result.outputFiles) {
+    const name = path.relative(outDir, file.path);
+    const size = await write(name, finish(file.text, path.dirname(name)));
+    if (router.has(path.relative(root, file.path).replaceAll("\\", "/"))) report.routerBytes += size;
+  }
+  const packages = packageFolders(root, result.metafile);
+  for (const [name, from, to] of ASSET_FILES) {
+    await write(path.join("pi", to), await Deno.readFile(path.join(folderOf(packages, name), from)));
+  }
+  const docs = path.join(folderOf(packages, PI), "docs");
+  for await (const entry of Deno.readDir(docs)) {
+    if (!entry.name.endsWith(".md")) continue;
+    await write(path.join("pi/docs", entry.name), await Deno.readFile(path.join(docs, entry.name)));
+  }
+  await write("LICENSES.txt", await licenses(packages));
+  return report;
+}
+
+/** Settles the bundle-relative URLs, and gives `require` to the chunk whose CommonJS modules ask for built-ins. */
+function finish(text: string, folder: string): string {
+  const up = folder === "." ? "./" : "../".repeat(folder.split(path.sep).length);
+  const settled = text.replaceAll(ROOT_MARK, up);
+  if (!settled.includes("typeof require")) return settled;
+  const banner = 'import{createRequire as __piServerCreateRequire}from"node:module";' +
+    "const require=__piServerCreateRequire(import.meta.url);";
+  return `${banner}\n${settled}`;
+}
+
+/** Folder of each npm package that has a part in the bundle, by its name. */
+function packageFolders(root: string, metafile: esbuild.Metafile): Map<string, string> {
+  const folders = new Map<string, string>();
+  for (const input of Object.keys(metafile.inputs)) {
+    const match = /^(.*node_modules\/((?:@[^/]+\/)?[^/]+))\//.exec(input);
+    if (match?.[1] !== undefined && match[2] !== undefined) {
+      folders.set(match[2], path.resolve(root, match[1]));
+    }
+  }
+  return folders;
+}
+
+function folderOf(packages: Map<string, string>, name: string): string {
+  const folder = packages.get(name);
+  if (folder === undefined) throw new Error(`${name} is not part of the bundle, but files of it are needed`);
+  return folder;
+}
+
+/** The license notices of all bundled packages. */
+async function licenses(packages: Map<string, string>): Promise<string> {
+  const parts: string[] = [];
+  for (const [name, folder] of [...packages].sort(([a], [b]) => a < b ? -1 : 1)) {
+    const manifest: { version?: string; license?: unknown } = JSON.parse(
+      await Deno.readTextFile(path.join(folder, "package.json")),
+    );
+    const texts: string[] = [];
+    for await (const entry of Deno.readDir(folder)) {
+      if (!entry.isFile || !/^(licen[cs]e|copying|notice)/i.test(entry.name)) continue;
+      texts.push((await Deno.readTextFile(path.join(folder, entry.name))).trim());
+    }
+    parts.push(
+      [`${name} ${manifest.version ?? ""} (${String(manifest.license ?? "see text")})`, ...texts].join(
+        "\n\n",
+      ),
+    );
+  }
+  return parts.join(`\n\n${"=".repeat(80)}\n\n`) + "\n";
+}
+
+/** For `.catch` of a removal: the file may be absent, anything else is an error. */
+export function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}

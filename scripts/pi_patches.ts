@@ -1,0 +1,197 @@
+// Where pi and its dependencies must be told that they are bundled: texts to replace, files read at run time,
+// packages that may be absent. Everything here is tied to pinned versions: the build fails, naming the place, when
+// a text is no longer found or a patched file no longer reached. Used by bundle.ts alone.
+
+import type * as esbuild from "esbuild";
+import * as path from "node:path";
+
+/** The virtual module that knows where the files of pi/ lie; bundle.ts makes it. */
+export const ASSETS = "pi-server:assets";
+/** The package that most of this file is about. */
+export const PI = "@mariozechner/pi-coding-agent";
+
+interface Patch {
+  /** End of the file's path, with forward slashes. */
+  readonly file: string;
+  readonly edits: readonly (readonly [from: string, to: string])[];
+  readonly why: string;
+}
+
+const CJS = "a bundled CommonJS module, imported dynamically, has a default export only";
+
+/** Keeps the newest compilation of each of an extension's files, for as long as the host lives. */
+const TRANSFORM_ONCE = `const piServerCompiled = new Map();
+function piServerTransform(options) {
+  const name = options.filename + (options.async ? " async" : "");
+  const key = JSON.stringify(options);
+  const known = piServerCompiled.get(name);
+  if (known !== undefined && known.key === key) return known.result;
+  const result = _babelTransform(options);
+  if (piServerCompiled.size >= 1000) piServerCompiled.clear();
+  if (!result.error) piServerCompiled.set(name, { key, result });
+  return result;
+}`;
+
+const PATCHES: readonly Patch[] = [
+  {
+    file: `${PI}/dist/core/extensions/loader.js`,
+    edits: [
+      ['import { createJiti } from "jiti/static";\n', ""],
+      [
+        "const jiti = createJiti(",
+        'const { createJiti } = await import("jiti/static");\n    const jiti = createJiti(',
+      ],
+      [
+        "...(isBunBinary ? { virtualModules: VIRTUAL_MODULES, tryNative: false } : { alias: getAliases() }),",
+        "virtualModules: VIRTUAL_MODULES, tryNative: false, fsCache: false,",
+      ],
+    ],
+    why:
+      "extensions import pi and typebox from the bundle; the TypeScript compiler loads with the first of them",
+  },
+  {
+    file: "jiti/lib/jiti-static.mjs",
+    edits: [["transform: _babelTransform }", "transform: piServerTransform }"], [
+      "export function createJiti(",
+      `${TRANSFORM_ONCE}\nexport function createJiti(`,
+    ]],
+    why:
+      "a second session finds an extension compiled, though nothing is kept in /tmp/jiti: anyone may write there",
+  },
+  {
+    file: `${PI}/dist/config.js`,
+    edits: [
+      [
+        "export function getPackageDir() {\n",
+        "export function getPackageDir() {\n    return piServerAssets.piDir;\n",
+      ],
+      ["export const isBunBinary", `import piServerAssets from "${ASSETS}";\nexport const isBunBinary`],
+    ],
+    why:
+      "package.json, themes, templates and docs lie in pi/, and no variable is set that shells would inherit",
+  },
+  {
+    file: "@mariozechner/pi-ai/dist/providers/register-builtins.js",
+    edits: [['importNodeOnlyProvider("./amazon-bedrock.js")', 'import("./amazon-bedrock.js")']],
+    why: "esbuild bundles an import only when it can read its specifier",
+  },
+  {
+    file: "@mariozechner/pi-ai/dist/providers/amazon-bedrock.js",
+    edits: [
+      [
+        'await import("@smithy/node-http-handler")',
+        '(await import("@smithy/node-http-handler")).default',
+      ],
+      ['await import("proxy-agent")', '(await import("proxy-agent")).default'],
+    ],
+    why: CJS,
+  },
+  {
+    file: "gaxios/build/cjs/src/gaxios.js",
+    edits: [["await import('https-proxy-agent')", "(await import('https-proxy-agent')).default"]],
+    why: CJS,
+  },
+  {
+    file: `${PI}/dist/utils/photon.js`,
+    edits: [[
+      'await import("@silvia-odwyer/photon-node")',
+      '(await import("@silvia-odwyer/photon-node")).default',
+    ]],
+    why: CJS,
+  },
+  {
+    file: "@tootallnate/quickjs-emscripten/dist/generated/emscripten-module.WASM_RELEASE_SYNC.js",
+    edits: [['__dirname + "/"', '"/"']],
+    why: "an ES module has no __dirname; its wasm is inlined, so the folder is never read",
+  },
+  {
+    file: "@silvia-odwyer/photon-node/photon_rs.js",
+    edits: [[
+      "require('path').join(__dirname, 'photon_rs_bg.wasm')",
+      `require("${ASSETS}").default.photonWasm`,
+    ]],
+    why: "the image codec lies in pi/",
+  },
+];
+
+/** Packages that dependencies use only where they are installed; in the bundle, as without them, loading throws. */
+const OPTIONAL_PACKAGES = /^(?:@opentelemetry\/.*|bufferutil|utf-8-validate)$/;
+
+/** Files of packages that are read at run time: [package, path in it, name in pi/]. `deno compile` would take a
+    .wasm file for a module, hence its other name. */
+export const ASSET_FILES: readonly (readonly [string, string, string])[] = [
+  [PI, "package.json", "package.json"],
+  [PI, "README.md", "README.md"],
+  [PI, "dist/modes/interactive/theme/dark.json", "dist/modes/interactive/theme/dark.json"],
+  [PI, "dist/modes/interactive/theme/light.json", "dist/modes/interactive/theme/light.json"],
+  [PI, "dist/modes/interactive/theme/theme-schema.json", "dist/modes/interactive/theme/theme-schema.json"],
+  [PI, "dist/core/export-html/template.html", "dist/core/export-html/template.html"],
+  [PI, "dist/core/export-html/template.css", "dist/core/export-html/template.css"],
+  [PI, "dist/core/export-html/template.js", "dist/core/export-html/template.js"],
+  [PI, "dist/core/export-html/vendor/highlight.min.js", "dist/core/export-html/vendor/highlight.min.js"],
+  [PI, "dist/core/export-html/vendor/marked.min.js", "dist/core/export-html/vendor/marked.min.js"],
+  ["@silvia-odwyer/photon-node", "photon_rs_bg.wasm", "photon_rs_bg.bin"],
+];
+
+/** Makes a module that throws of every optional package. */
+export function optionalPackages(): esbuild.Plugin {
+  return {
+    name: "optional-packages",
+    setup(build) {
+      build.onResolve(
+        { filter: OPTIONAL_PACKAGES },
+        (found) => ({ path: found.path, namespace: "optional" }),
+      );
+      build.onLoad({ filter: /.*/, namespace: "optional" }, ({ path: name }) => ({
+        contents: `module.exports = {}; throw new Error("Cannot find package '${name}'");`,
+        loader: "js",
+      }));
+    },
+  };
+}
+
+/** Applies the patches, and notes in `applied` which files were reached. */
+export function patches(applied: Set<string>): esbuild.Plugin {
+  return {
+    name: "patches",
+    setup(build) {
+      const names = PATCHES.map(({ file }) => path.basename(file).replaceAll(".", "\\."));
+      build.onLoad({ filter: new RegExp(`[\\\\/](?:${names.join("|")})$`) }, async ({ path: file }) => {
+        const patch = patchFor(file);
+        if (patch === undefined) return undefined;
+        applied.add(patch.file);
+        return { contents: applyPatch(patch, await Deno.readTextFile(file)), loader: "js" };
+      });
+    },
+  };
+}
+
+function patchFor(file: string): Patch | undefined {
+  const name = file.replaceAll("\\", "/");
+  return PATCHES.find((patch) => name.endsWith(`/${patch.file}`));
+}
+
+function applyPatch(patch: Patch, text: string): string {
+  let result = text;
+  for (const [from, to] of patch.edits) {
+    if (!result.includes(from)) {
+      throw new Error(`${patch.file} no longer contains: ${from} (why: ${patch.why})`);
+    }
+    result = result.replaceAll(from, () => to);
+  }
+  return result;
+}
+
+/** Throws when a patch is out of use, or a module needs one that is not there. */
+export function checkPatches(applied: Set<string>, metafile: esbuild.Metafile): void {
+  const missing = PATCHES.filter((patch) => !applied.has(patch.file)).map((patch) => patch.file);
+  if (missing.length > 0) throw new Error(`expected in the bundle, but not reached: ${missing.join(", ")}`);
+  for (const [importer, { imports }] of Object.entries(metafile.inputs)) {
+    for (const edge of imports) {
+      if (edge.kind !== "dynamic-import" || metafile.inputs[edge.path]?.format !== "cjs") continue;
+      if (patchFor(importer) === undefined) {
+        throw new Error(`${importer} imports ${edge.path} dynamically and needs a patch: ${CJS}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,262 @@
+// Extensions and trust (PROTOCOL §3–§4): what is loaded and what isn't, tools they bring, dialogs that are
+// cancelled until dialogs are built, what they print, and one that never yields.
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { arrayAt, at, type Json, objectAt } from "../support/json.ts";
+import { calls, hang, text } from "../support/model_server.ts";
+import { until } from "../support/wait.ts";
+import { alone, type Bench, settled, shared } from "./suite.ts";
+
+/** A user's extension: a tool, and commands that ask, print and spin. */
+const USER_EXTENSION = `
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+export default function (pi) {
+  console.log("NOISE at load");
+  pi.registerTool({
+    name: "stamp", label: "Stamp", description: "Stamps a word",
+    parameters: { type: "object", properties: { word: { type: "string" } }, required: ["word"] },
+    async execute(_id, params) {
+      console.log("NOISE in a tool");
+      process.stdout.write("NOISE raw\\n");
+      return { content: [{ type: "text", text: "stamped " + params.word }], details: {} };
+    },
+  });
+  pi.registerCommand("ask", {
+    description: "Asks four times",
+    handler: async (_args, ctx) => {
+      const answers = {
+        select: String(await ctx.ui.select("Pick", ["A", "B"])),
+        confirm: String(await ctx.ui.confirm("Sure?", "Really?")),
+        input: String(await ctx.ui.input("Name", "who")),
+        editor: String(await ctx.ui.editor("Text", "prefill")),
+      };
+      console.error("asked");
+      writeFileSync(join(ctx.cwd, "answers.json"), JSON.stringify(answers));
+    },
+  });
+  pi.registerCommand("fails", { description: "Throws", handler: async () => { throw new Error("broken command"); } });
+  pi.registerCommand("quit", { description: "Exits", handler: async () => { process.exit(3); } });
+  pi.registerCommand("bye", { description: "Asks to shut down", handler: async (_args, ctx) => { ctx.shutdown(); } });
+  pi.registerCommand("late", {
+    description: "Fails later",
+    handler: async () => {
+      Promise.reject(new Error("late rejection"));
+      setTimeout(() => { throw new Error("late throw"); }, 1);
+    },
+  });
+  pi.registerCommand("spin", { description: "Never yields", handler: async () => { while (true); } });
+}
+`;
+
+async function withUserExtension(bench: Bench): Promise<void> {
+  await Deno.mkdir(`${bench.home.agentDir}/extensions`, { recursive: true });
+  await Deno.writeTextFile(`${bench.home.agentDir}/extensions/user.ts`, USER_EXTENSION);
+}
+
+const test = shared([], withUserExtension);
+
+/** A folder with a project extension that leaves a mark when it is loaded, and project settings. */
+async function project(bench: Bench): Promise<{ cwd: string; loaded: () => Promise<boolean> }> {
+  const cwd = await bench.home.folder(bench.name("project"));
+  const marker = `${cwd}/loaded.txt`;
+  await Deno.mkdir(`${cwd}/.pi/extensions`, { recursive: true });
+  await Deno.writeTextFile(
+    `${cwd}/.pi/extensions/x.ts`,
+    `import { writeFileSync } from "node:fs";
+writeFileSync(${JSON.stringify(marker)}, "loaded");
+export default function (pi) { writeFileSync(${JSON.stringify(marker)}, "called"); }`,
+  );
+  await Deno.writeTextFile(
+    `${cwd}/.pi/settings.json`,
+    JSON.stringify({ shellCommandPrefix: "echo PREFIXED;" }),
+  );
+  const loaded = () => Deno.stat(marker).then(() => true, () => false);
+  return { cwd, loaded };
+}
+
+test("trust: an untrusted project's extension and settings are not loaded, and it says so", async (bench) => {
+  const wire = await bench.connect();
+  const { cwd, loaded } = await project(bench);
+  const data = await wire.ok({ type: "create_session", cwd });
+  const untrusted = arrayAt(data, "sessionInfo", "untrusted");
+  assert(untrusted.length > 0);
+  assertStringIncludes(JSON.stringify(untrusted), ".pi");
+  const id = String(data.sessionId);
+  assertEquals((await wire.ok({ type: "bash", sessionId: id, command: "echo plain" })).output, "plain\n");
+  const marker = bench.name("untrusted");
+  bench.model.script(marker, text(["ok"]));
+  await settled(wire, id, marker);
+  assertEquals(await loaded(), false, "the project's extension was run");
+  assertEquals(arrayAt(await wire.ok({ type: "get_state", sessionId: id }), "untrusted"), untrusted);
+  const explicit = await wire.ok({ type: "create_session", cwd, trustProject: false });
+  assert(arrayAt(explicit, "sessionInfo", "untrusted").length > 0);
+  assertEquals(await loaded(), false);
+});
+
+test("trust: with trustProject the project's extension and settings are loaded", async (bench) => {
+  const wire = await bench.connect();
+  const { cwd, loaded } = await project(bench);
+  const data = await wire.ok({ type: "create_session", cwd, trustProject: true });
+  assertEquals(await loaded(), true);
+  assertEquals(at(data, "sessionInfo", "untrusted"), undefined);
+  const id = String(data.sessionId);
+  assertEquals(
+    (await wire.ok({ type: "bash", sessionId: id, command: "echo plain" })).output,
+    "PREFIXED\nplain\n",
+  );
+});
+
+alone("trust: --trust-projects trusts every folder", async (bench) => {
+  await bench.start(["--trust-projects"]);
+  const wire = await bench.connect();
+  const { cwd, loaded } = await project(bench);
+  await wire.ok({ type: "create_session", cwd });
+  assertEquals(await loaded(), true);
+});
+
+test("a user's extension is loaded: its tool works, also in an untrusted project", async (bench) => {
+  const wire = await bench.connect();
+  const { cwd } = await project(bench);
+  const { id } = await bench.watched(wire, { cwd });
+  const marker = bench.name("stamp");
+  bench.model.script(marker, calls([{ name: "stamp", args: { word: "blue" } }]), text(["stamped it"]));
+  await settled(wire, id, marker);
+  assertEquals((await bench.model.request(marker, 1)).toolResults, ["stamped blue"]);
+});
+
+test("dialogs are cancelled at once, with a warning", async (bench) => {
+  const wire = await bench.connect();
+  const { id, cwd } = await bench.watched(wire);
+  const data = await wire.ok({ type: "prompt", sessionId: id, message: "/ask", waitFor: "settled" }, 10_000);
+  assertEquals([data.disposition, data.text], ["handled", null]);
+  const answers: Json = JSON.parse(await Deno.readTextFile(`${cwd}/answers.json`));
+  assertEquals(answers, { select: "undefined", confirm: "false", input: "undefined", editor: "undefined" });
+});
+
+test("a slash command answers handled; one that throws is reported, and the session lives", async (bench) => {
+  const wire = await bench.connect();
+  const { id } = await bench.watched(wire);
+  await wire.ok({ type: "prompt", sessionId: id, message: "/fails" }).catch(() => undefined);
+  const event = await wire.event(id, "extension_error");
+  assertStringIncludes(JSON.stringify(event), "broken command");
+  await wire.refused("invalid_params", { type: "steer", sessionId: id, message: "/ask" });
+  await wire.refused("invalid_params", { type: "follow_up", sessionId: id, message: "/ask" });
+  await wire.ok({ type: "get_state", sessionId: id });
+});
+
+test("an extension that can't be loaded is an event or a warning, and the session works", async (bench) => {
+  const wire = await bench.connect();
+  const { cwd } = await project(bench);
+  await Deno.writeTextFile(
+    `${cwd}/.pi/extensions/broken.ts`,
+    "export default function (pi) { throw new Error('no'); }",
+  );
+  const data = await wire.ok({ type: "create_session", cwd, trustProject: true });
+  const marker = bench.name("broken");
+  bench.model.script(marker, text(["works"]));
+  assertEquals((await settled(wire, String(data.sessionId), marker)).text, "works");
+});
+
+alone("what extensions print never reaches stdout", async (bench) => {
+  await withUserExtension(bench);
+  const wire = await bench.startStdio();
+  const { id } = await bench.watched(wire);
+  const marker = bench.name("noise");
+  bench.model.script(marker, calls([{ name: "stamp", args: { word: "red" } }]), text(["quiet"]));
+  await settled(wire, id, marker);
+  // The checker refuses every line that is no protocol message; the noise must be on stderr instead.
+  await wire.close();
+  assertEquals(await bench.server.exitCode(), 0);
+  for (const noise of ["NOISE at load", "NOISE in a tool", "NOISE raw"]) {
+    assertStringIncludes(bench.server.stderr, noise);
+  }
+});
+
+alone("an extension that spins leaves ping and other connections alone, and shutdown too", async (bench) => {
+  await withUserExtension(bench);
+  await bench.start(["--shutdown-timeout", "1s"]);
+  const wire = await bench.connect();
+  const { id } = await bench.watched(wire);
+  const other = await bench.connect("other");
+  for (const each of [wire, other]) each.mayLoseResponses = true;
+  wire.send({ type: "prompt", id: "spin", sessionId: id, message: "/spin" });
+  // The command reaches the spinning host in some moment; until well after, every ping must be quick.
+  for (let n = 0; n < 40; n++) {
+    const start = performance.now();
+    assertEquals(typeof (await other.ok({ type: "ping" })).now, "number");
+    const took = performance.now() - start;
+    assert(took <= 100, `ping took ${took.toFixed(1)} ms while an extension spins`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  await wire.ok({ type: "ping" });
+  const start = performance.now();
+  const third = await bench.connect("third");
+  const took = performance.now() - start;
+  assert(took <= 100, `connecting took ${took.toFixed(1)} ms`);
+  assertEquals(objectAt(await third.request({ type: "hello" })).success, true);
+  bench.server.signal("SIGTERM");
+  assertEquals((await other.closed).code, 1001);
+  assertEquals(await bench.server.exitCode(20_000), 0);
+});
+
+test("a slash command runs while the session is busy", async (bench) => {
+  const wire = await bench.connect();
+  const { id, cwd } = await bench.watched(wire);
+  const marker = bench.name("busy");
+  bench.model.script(marker, hang());
+  await wire.ok({ type: "prompt", sessionId: id, message: marker });
+  await wire.event(id, "message_update");
+  assertEquals(await wire.ok({ type: "prompt", sessionId: id, message: "/ask" }), { disposition: "handled" });
+  await until(
+    () => Deno.readTextFile(`${cwd}/answers.json`).catch(() => undefined),
+    5000,
+    () => "the command's file",
+  );
+  await wire.ok({ type: "abort", sessionId: id });
+  await wire.event(id, "agent_settled");
+});
+
+for (const [command, what] of [["quit", "process.exit"], ["bye", "ctx.shutdown"], ["late", "late errors"]]) {
+  test(`an extension's ${what} ends neither server nor session`, async (bench) => {
+    const wire = await bench.connect();
+    const other = await bench.connect("other");
+    const { id } = await bench.watched(wire);
+    const bystander = await bench.watched(other);
+    const response = await wire.request({
+      type: "prompt",
+      sessionId: id,
+      message: `/${command}`,
+      waitFor: "settled",
+    });
+    assertEquals(response.type, "response");
+    const marker = bench.name("after");
+    bench.model.script(marker, text(["both"]), text(["live"]));
+    assertEquals((await settled(wire, id, marker)).text, "both");
+    assertEquals((await settled(other, bystander.id, marker)).text, "live");
+  });
+}
+
+test("session_start handlers run after create answered; the mailbox waits for them, reads don't", async (bench) => {
+  const wire = await bench.connect();
+  const other = await bench.connect("other");
+  const { cwd } = await project(bench);
+  await Deno.writeTextFile(
+    `${cwd}/.pi/extensions/slow.ts`,
+    `import { existsSync, writeFileSync } from "node:fs";
+export default function (pi) {
+  pi.on("session_start", async () => {
+    writeFileSync("${cwd}/begun", "");
+    while (!existsSync("${cwd}/go")) await new Promise((resolve) => setTimeout(resolve, 5));
+    writeFileSync("${cwd}/started", "");
+  });
+}`,
+  );
+  const { id } = await bench.session(wire, { cwd, trustProject: true });
+  await until(() => Deno.stat(`${cwd}/begun`).catch(() => undefined), 5000, () => "the handler to begin");
+  wire.send({ type: "bash", id: "b", sessionId: id, command: "ls started" });
+  assertEquals((await other.ok({ type: "get_state", sessionId: id })).sessionId, id);
+  assertEquals(wire.messages.some((message) => message.id === "b"), false);
+  await Deno.writeTextFile(`${cwd}/go`, "");
+  assertEquals(at(await wire.response("b"), "data", "output"), "PREFIXED\nstarted\n");
+});

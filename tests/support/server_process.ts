@@ -1,0 +1,250 @@
+// Starts the server under test as a child: from the sources, the Node build or the compiled binary, each in a
+// temporary home of its own. Finds it the way a client does (endpoint.json and token in the state folder) and
+// ends it by its own process id, always.
+
+import { brief, stringAt } from "./json.ts";
+import { deadline, until } from "./wait.ts";
+import { StdioWire, WsWire } from "./wire_client.ts";
+import { writeModels } from "./model_server.ts";
+
+/** What is tested. */
+export type Target = "sources" | "node" | "binary";
+
+/** The repository's root. */
+export const REPO: string = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
+
+/** The target of this run, from `PI_SERVER_TARGET`. */
+export const TARGET: Target = targetOf(Deno.env.get("PI_SERVER_TARGET") ?? "sources");
+
+const READY_MS = 60_000;
+
+function targetOf(name: string): Target {
+  if (name === "sources" || name === "node" || name === "binary") return name;
+  throw new Error(`PI_SERVER_TARGET is "${name}", use sources, node or binary`);
+}
+
+/** Program and arguments that start the target. */
+export function commandOf(target: Target = TARGET): { program: string; args: string[] } {
+  switch (target) {
+    case "sources":
+      return {
+        program: Deno.execPath(),
+        args: ["run", "-A", "--config", `${REPO}/deno.json`, `${REPO}/mod.ts`],
+      };
+    case "node":
+      return { program: "node", args: [`${REPO}/dist/npm/bin/pi-server.js`] };
+    case "binary":
+      return { program: `${REPO}/dist/pi-server`, args: [] };
+  }
+}
+
+/** A temporary home: agent folder, state folder and a root for the sessions' working folders. */
+export class Home {
+  readonly dir: string;
+  readonly agentDir: string;
+  readonly stateDir: string;
+  readonly root: string;
+
+  private constructor(dir: string) {
+    this.dir = dir;
+    this.agentDir = `${dir}/agent`;
+    this.stateDir = `${dir}/state`;
+    this.root = `${dir}/root`;
+  }
+
+  /** A fresh one; with `modelUrl` its agent folder knows the scripted models. */
+  static async make(modelUrl?: string): Promise<Home> {
+    const home = new Home(await Deno.realPath(await Deno.makeTempDir({ prefix: "pi-server-test-" })));
+    await Deno.mkdir(home.root);
+    await Deno.mkdir(home.agentDir);
+    if (modelUrl) await writeModels(home.agentDir, modelUrl);
+    return home;
+  }
+
+  /** A new folder under the root. */
+  async folder(name: string): Promise<string> {
+    const path = `${this.root}/${name}`;
+    await Deno.mkdir(path, { recursive: true });
+    return path;
+  }
+
+  async remove(): Promise<void> {
+    await Deno.remove(this.dir, { recursive: true }).catch(() => {});
+  }
+}
+
+/** The environment of a child: nothing of ours but what programs need to be found and cached. */
+export function environment(home: Home, more: Record<string, string> = {}): Record<string, string> {
+  const outerHome = Deno.env.get("HOME") ?? "/";
+  const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${outerHome}/.cache`;
+  return {
+    PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin",
+    DENO_DIR: Deno.env.get("DENO_DIR") ?? `${cache}/deno`,
+    DENO_NO_UPDATE_CHECK: "1",
+    NO_COLOR: "1",
+    LANG: "C.UTF-8",
+    HOME: home.dir,
+    PI_CODING_AGENT_DIR: home.agentDir,
+    PI_OFFLINE: "1",
+    ...more,
+  };
+}
+
+/** How to start a server. */
+export interface StartOptions {
+  /** `ws` (the default): `--stdio off` and a free port; `stdio`: stdin and stdout piped, and a free port. */
+  mode?: "ws" | "stdio";
+  /** Further flags. */
+  args?: string[];
+  env?: Record<string, string>;
+  /** Replaces the flags for state folder, port, root and working folder. */
+  bare?: boolean;
+  target?: Target;
+}
+
+/** A server that runs, or ran. */
+export class ServerProcess {
+  readonly home: Home;
+  readonly child: Deno.ChildProcess;
+  /** When the child was started, in `performance.now()`. */
+  readonly startedAt: number;
+  readonly status: Promise<Deno.CommandStatus>;
+  #stderr = "";
+  #stdout = "";
+  #exited = false;
+  readonly #readers: Promise<void>[] = [];
+
+  private constructor(home: Home, child: Deno.ChildProcess, startedAt: number, piped: boolean) {
+    this.home = home;
+    this.child = child;
+    this.startedAt = startedAt;
+    running.add(this);
+    this.status = child.status.then((status) => {
+      this.#exited = true;
+      running.delete(this);
+      return status;
+    });
+    this.#readers.push(collect(child.stderr, (text) => this.#stderr += text));
+    if (!piped) this.#readers.push(collect(child.stdout, (text) => this.#stdout += text));
+  }
+
+  /** Starts without waiting for anything. */
+  static spawn(home: Home, options: StartOptions = {}): ServerProcess {
+    const { program, args } = commandOf(options.target);
+    const stdio = options.mode === "stdio";
+    const own = options.bare ? [] : [
+      ...["--state-dir", home.stateDir, "--root", home.root, "--cwd", home.root, "--port", "0"],
+      ...["--stdio", stdio ? "on" : "off"],
+    ];
+    const startedAt = performance.now();
+    const child = new Deno.Command(program, {
+      args: [...args, ...own, ...options.args ?? []],
+      cwd: home.root,
+      clearEnv: true,
+      env: environment(home, options.env),
+      stdin: stdio ? "piped" : "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    return new ServerProcess(home, child, startedAt, stdio);
+  }
+
+  /** Starts a WebSocket server and waits until it listens. */
+  static async start(home: Home, options: StartOptions = {}): Promise<ServerProcess> {
+    const server = ServerProcess.spawn(home, options);
+    try {
+      await server.endpoint();
+    } catch (error) {
+      await server.kill();
+      throw error;
+    }
+    return server;
+  }
+
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** What came on stdout, when no stdio client reads it. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  /** `endpoint.json`, waited for. */
+  async endpoint(): Promise<{ url: string; port: number }> {
+    const url = await until(
+      async () => {
+        if (this.#exited) throw new Error(`the server exited before it listened:\n${this.#stderr}`);
+        const text = await Deno.readTextFile(`${this.home.stateDir}/endpoint.json`).catch(() => "");
+        if (text === "") return undefined;
+        return stringAt(JSON.parse(text), "url");
+      },
+      READY_MS,
+      () => `no endpoint.json; stderr:\n${this.#stderr}`,
+    );
+    return { url, port: Number(new URL(url).port) };
+  }
+
+  /** The token from the state folder. */
+  async token(): Promise<string> {
+    return (await Deno.readTextFile(`${this.home.stateDir}/token`)).trim();
+  }
+
+  /** A new WebSocket connection. */
+  async connect(name = "ws"): Promise<WsWire> {
+    return await WsWire.connect((await this.endpoint()).url, await this.token(), name);
+  }
+
+  /** The stdio connection; only one can be had. */
+  stdio(filter?: (line: string) => string[]): StdioWire {
+    return new StdioWire({ stdin: this.child.stdin, stdout: this.child.stdout }, "stdio", filter);
+  }
+
+  signal(name: Deno.Signal): void {
+    if (!this.#exited) this.child.kill(name);
+  }
+
+  /** The exit code, waited for; everything on stderr has been read by then. */
+  async exitCode(timeoutMs = 30_000): Promise<number> {
+    const status = await deadline(
+      this.status,
+      timeoutMs,
+      () => `the server did not exit; stderr:\n${brief(this.#stderr, 2000)}`,
+    );
+    await Promise.all(this.#readers);
+    return status.code;
+  }
+
+  /** Ends the child for certain. */
+  async kill(): Promise<void> {
+    this.signal("SIGKILL");
+    await this.status;
+    await Promise.all(this.#readers);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+  }
+}
+
+const running = new Set<ServerProcess>();
+
+// A test run that ends early must not leave servers behind.
+globalThis.addEventListener("unload", () => {
+  for (const server of running) {
+    try {
+      Deno.kill(server.pid, "SIGKILL");
+    } catch {
+      // It was gone already.
+    }
+  }
+});
+
+async function collect(stream: ReadableStream<Uint8Array>, add: (text: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) add(decoder.decode(chunk, { stream: true }));
+}
