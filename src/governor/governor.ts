@@ -63,10 +63,11 @@ export class Governor {
       refusal("inFlightPerConnection", most, "Too many commands of this connection wait for their answer");
   }
 
-  /** Room for one more command in that session's mailbox. */
+  /** Room for one more command in that session's mailbox; released when it has run or left it. */
   mailbox(sessionId: string): Permit | Failure {
     const most = this.limits.mailbox;
-    return take(this.#mailboxes, sessionId, most) ??
+    // One of them runs; the limit is about those that wait.
+    return take(this.#mailboxes, sessionId, most + 1) ??
       refusal("mailbox", most, "Too many commands wait in this session");
   }
 }

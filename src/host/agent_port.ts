@@ -35,6 +35,8 @@ export interface PromptHandle {
   readonly accepted: Promise<Acceptance>;
   /** Resolves when pi is done with the call; for a slash command, when its handler has returned. */
   readonly returned: Promise<void>;
+  /** Starts a slash command's handler, which may never yield: to be called once the answer is on its way. */
+  readonly begin?: () => void;
 }
 
 /** What the last run came to. */

@@ -13,10 +13,11 @@ export interface HostConfig {
   readonly demo: boolean;
 }
 
-/** How many subscribers want each form of a session's events. */
+/** Which forms of a session's events somebody wants, and how many connections that is. */
 export interface Demand {
-  readonly delta: number;
-  readonly full: number;
+  readonly delta: boolean;
+  readonly full: boolean;
+  readonly subscribers: number;
 }
 
 /** Router thread → host. */

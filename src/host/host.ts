@@ -125,6 +125,7 @@ export class Host {
       demand,
       reply: (to, reply) => this.#reply(to, reply),
       accepted: (to) => this.#send({ kind: "accepted", ref: to }),
+      flush: () => this.#flush(),
       events: (sessionId, events) => this.#send({ kind: "events", sessionId, events }),
       log: (level, message, fields) => this.#log(level, message, fields),
       changed: () => this.#checkIdle(),
@@ -279,11 +280,13 @@ export class Host {
   #send(message: FromHost): void {
     this.#outgoing.push(message);
     if (this.#outgoing.length > 1) return;
-    queueMicrotask(() => {
-      const batch = this.#outgoing;
-      this.#outgoing = [];
-      this.#post(batch);
-    });
+    queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    const batch = this.#outgoing;
+    this.#outgoing = [];
+    if (batch.length > 0) this.#post(batch);
   }
 }
 

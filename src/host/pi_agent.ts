@@ -120,12 +120,7 @@ export class PiAgent implements AgentPort {
   prompt(input: PromptInput, whenBusy: QueueKind | undefined): PromptHandle {
     const settled = Promise.resolve();
     if (this.#isExtensionCommand(input.message)) {
-      const returned = this.#session.prompt(input.message, { source: "rpc" }).then(
-        () => {},
-        // pi reports what a handler throws as extension_error; nothing is left to tell.
-        () => {},
-      );
-      return { accepted: Promise.resolve({ ok: true, disposition: "handled" }), returned };
+      return this.#command(input.message);
     }
     if (this.busy()) {
       if (whenBusy === undefined) {
@@ -288,6 +283,16 @@ export class PiAgent implements AgentPort {
       },
     ).finally(prepared);
     return { accepted, returned };
+  }
+
+  #command(message: string): PromptHandle {
+    let finish: () => void = () => {};
+    const returned = new Promise<void>((resolve) => finish = resolve);
+    const begin = (): void => {
+      // pi reports what a handler throws as extension_error; nothing is left to tell.
+      void this.#session.prompt(message, { source: "rpc" }).then(finish, finish);
+    };
+    return { accepted: Promise.resolve({ ok: true, disposition: "handled" }), returned, begin };
   }
 
   #queued(kind: QueueKind): Acceptance {

@@ -12,7 +12,13 @@ import { Mailbox } from "./mailbox.ts";
 
 /** How a command went. With `later` it has left the mailbox, and the answer comes when that resolves. */
 export type Handled =
-  | { readonly ok: true; readonly value: unknown; readonly later?: Promise<Outcome<unknown>> }
+  | {
+    readonly ok: true;
+    readonly value: unknown;
+    readonly later?: Promise<Outcome<unknown>>;
+    /** Called once the answer is on its way, for work that may never yield. */
+    readonly begin?: (() => void) | undefined;
+  }
   | { readonly ok: false; readonly failure: Failure };
 
 /** What is to be done about a command that takes too long. */
@@ -37,6 +43,8 @@ export interface SessionParts {
   readonly demand: Demand;
   reply(ref: number, reply: Reply): void;
   accepted(ref: number): void;
+  /** Sends what has been handed over so far at once. */
+  flush(): void;
   events(sessionId: string, events: readonly EventRecord[]): void;
   log(level: "debug" | "info" | "warn" | "error", message: string, fields: Record<string, unknown>): void;
   /** Something ended; whoever waits for idleness may look again. */
@@ -157,7 +165,7 @@ export class Session {
       createdAt: new Date(this.#createdAt).toISOString(),
       lastActivityAt: new Date(this.#lastActivity).toISOString(),
       status: "live",
-      subscribers: this.#demand.delta + this.#demand.full,
+      subscribers: this.#demand.subscribers,
       sessionVersion: this.#version,
       epoch: this.#parts.epoch,
       seq: this.#seq,
@@ -292,9 +300,13 @@ export class Session {
   #conclude(job: Job, spec: CommandSpec, handled: Handled): void {
     if (!handled.ok) return this.#answer(job, handled);
     if (spec.mutates) this.#version++;
-    if (handled.later === undefined) return this.#answer(job, { ok: true, value: handled.value });
-    this.#parts.accepted(job.ref);
-    void handled.later.then((outcome) => this.#answer(job, outcome), (error) => {
+    if (handled.later === undefined) this.#answer(job, { ok: true, value: handled.value });
+    else this.#parts.accepted(job.ref);
+    if (handled.begin !== undefined) {
+      this.#parts.flush();
+      handled.begin();
+    }
+    void handled.later?.then((outcome) => this.#answer(job, outcome), (error) => {
       this.#answer(job, { ok: false, failure: this.#defect(job.command.type, error) });
     });
   }
@@ -343,7 +355,7 @@ export class Session {
 
   #encode(event: SessionEvent): EventRecord | undefined {
     const { delta, full } = this.#demand;
-    if (delta + full === 0) return undefined;
+    if (!delta && !full) return undefined;
     const slim = toDelta(event);
     const text = (form: SessionEvent): string => encodeEvent(this.sessionId, this.#seq, form);
     const record = { seq: this.#seq, type: event.type };
@@ -351,8 +363,8 @@ export class Session {
     if (slim === event) return { ...record, delta: text(event) };
     return {
       ...record,
-      ...(delta > 0 ? { delta: text(slim) } : {}),
-      ...(full > 0 ? { full: text(event) } : {}),
+      ...(delta ? { delta: text(slim) } : {}),
+      ...(full ? { full: text(event) } : {}),
     };
   }
 

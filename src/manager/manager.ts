@@ -23,7 +23,7 @@ export interface ManagerParts {
 export interface ManagerEvents {
   events(sessionId: string, records: readonly EventRecord[], host: number): void;
   server(type: string, data: Record<string, unknown>): void;
-  /** How many want which form of a new session's events. */
+  /** Who wants which form of a new session's events. */
   demand(sessionId: string): Demand;
 }
 
@@ -119,7 +119,7 @@ export class Manager {
       this.#events?.server("session_created", { sessionId });
     };
     const ref = this.#expect({ host, asker, permit: undefined, settled });
-    const demand = this.#events?.demand(sessionId) ?? { delta: 0, full: 0 };
+    const demand = this.#events?.demand(sessionId) ?? { delta: false, full: false, subscribers: 0 };
     this.#send(host, { kind: "create", ref, demand, command: { ...command, sessionId } });
     return sessionId;
   }
@@ -163,7 +163,7 @@ export class Manager {
     for (const host of this.#hosts.keys()) this.#attach(host, undefined, done);
   }
 
-  /** Tells the host how many want which form of a session's events. */
+  /** Tells the host who wants which form of a session's events. */
   setDemand(sessionId: string, demand: Demand): void {
     const entry = this.#sessions.get(sessionId);
     if (entry !== undefined) this.#send(entry.host, { kind: "demand", sessionId, demand });

@@ -84,24 +84,28 @@ export class Subscriptions {
     this.#bySession.delete(sessionId);
   }
 
-  /** How many want which form of a session's events. */
+  /** Who wants which form of a session's events. */
   demand(sessionId: string): Demand {
-    const forms: Record<Updates, number> = { delta: 0, full: 0 };
+    const forms = new Set<Updates>();
+    const subscribers = new Set<Connection>();
+    const count = (connection: Connection, wanted: Wanted | undefined): void => {
+      if (wanted === undefined) return;
+      forms.add(wanted.updates);
+      subscribers.add(connection);
+    };
     const own = this.#bySession.get(sessionId);
     for (const connection of own ?? []) {
-      const wanted = this.#byConnection.get(connection)?.get(sessionId);
-      if (wanted !== undefined) forms[wanted.updates]++;
+      count(connection, this.#byConnection.get(connection)?.get(sessionId));
     }
     for (const connection of this.#stars) {
-      const wanted = this.#byConnection.get(connection)?.get("*");
-      if (wanted !== undefined && !own?.has(connection)) forms[wanted.updates]++;
+      if (!own?.has(connection)) count(connection, this.#byConnection.get(connection)?.get("*"));
     }
-    for (const asked of this.#asked.values()) {
+    for (const [connection, asked] of this.#asked) {
       for (const { target, wanted } of asked.values()) {
-        if (target === sessionId || target === "*") forms[wanted.updates]++;
+        if (target === sessionId || target === "*") count(connection, wanted);
       }
     }
-    return forms;
+    return { delta: forms.has("delta"), full: forms.has("full"), subscribers: subscribers.size };
   }
 
   /** Starts to hold what belongs behind the answer to a `*` subscription. */

@@ -16,11 +16,12 @@ async function prompt(session: Session, command: CommandOf<"prompt">): Promise<H
   const acceptance = await handle.accepted;
   if (!acceptance.ok) return acceptance;
   const { disposition, queued } = acceptance;
-  if (command.waitFor !== "settled") return done({ disposition });
+  const { begin } = handle;
+  if (command.waitFor !== "settled") return { ok: true, value: { disposition }, begin };
   if (disposition === "handled") {
     const nothing: Settled = { disposition, text: null, stopReason: null, usage: null };
     const later = handle.returned.then((): Outcome<Settled> => ({ ok: true, value: nothing }));
-    return { ok: true, value: undefined, later };
+    return { ok: true, value: undefined, later, begin };
   }
   return { ok: true, value: undefined, later: session.settled(disposition, queued, command.waitMs) };
 }
