@@ -27,7 +27,7 @@ const FILE_LAYERS: Readonly<Record<string, string>> = {
 const ENTRIES = ["mod.ts", "src/host/worker.ts"];
 const RUNTIME = "src/runtime/runtime.ts";
 /** Settings and logging import the pure layers alone, and serve every layer of the router thread. */
-const LEAVES = ["src/config.ts", "src/log.ts"];
+const LEAVES = ["src/config.ts", "src/flags.ts", "src/log.ts"];
 const LEAF_USERS = ["manager", "router", "transports", "server", "cli"];
 /** The seam to pi: pi.ts, files split off it, and the embedded demo model. */
 const PI_ROOMS = /^src\/host\/(?:pi(?:_[a-z_]+)?|demo)\.ts$/;

@@ -1,6 +1,7 @@
 // The program: arguments and variables to a running server, signals to its shutdown, and its end to an exit
 // code. The only place that prints help or ends the process.
-import { type Config, helpText, parseConfig } from "./config.ts";
+import { type Config, parseConfig } from "./config.ts";
+import { helpText } from "./flags.ts";
 import { createLog, type Log } from "./log.ts";
 import { StateFolderError } from "./manager/state_folder.ts";
 import { IMPATIENT_MS } from "./governor/limits.ts";

@@ -3,12 +3,13 @@
 import { type Command, type CommandSpec, specOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { encodeEvent, type SessionEvent, toDelta } from "../protocol/events.ts";
-import type { Disposition, SessionInfo, Settled } from "../protocol/responses.ts";
+import type { SessionInfo } from "../protocol/responses.ts";
 import { SESSION_START_MS } from "../governor/limits.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
-import type { AgentPort, Outcome, QueueKind, RunResult } from "./agent_port.ts";
+import type { AgentPort, Outcome } from "./agent_port.ts";
 import type { Demand, EventRecord, Reply } from "./edge.ts";
 import { Mailbox } from "./mailbox.ts";
+import { RunWaiters } from "./run_waiters.ts";
 
 /** How a command went. With `later` it has left the mailbox, and the answer comes when that resolves. */
 export type Handled =
@@ -60,12 +61,6 @@ export interface Job {
   readonly command: Command;
 }
 
-interface Waiter {
-  readonly disposition: Disposition;
-  readonly queued: { kind: QueueKind; text: string } | undefined;
-  finish(outcome: Outcome<Settled>): void;
-}
-
 type State = "building" | "live" | "closed";
 
 /** There is no such session. */
@@ -78,7 +73,8 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #mailbox = new Mailbox();
   readonly #unanswered = new Map<number, Job>();
-  readonly #waiters = new Set<Waiter>();
+  /** Who waits for the current run to settle. */
+  readonly waiters: RunWaiters;
   readonly #timers = new Set<Timer>();
   readonly #createdAt: number;
   #state: State = "building";
@@ -94,6 +90,7 @@ export class Session {
     this.#parts = parts;
     this.sessionId = parts.sessionId;
     this.#demand = parts.demand;
+    this.waiters = new RunWaiters((ms, fn) => this.#after(ms, fn));
     this.#createdAt = parts.clock.now();
     this.#lastActivity = this.#createdAt;
   }
@@ -179,27 +176,9 @@ export class Session {
     this.#lastActivity = this.#parts.clock.now();
     const record = this.#encode(event);
     if (record !== undefined) this.#parts.events(this.sessionId, [record]);
-    if (event.type === "agent_settled") this.#settle(this.agent.lastRun());
-  }
-
-  /** Resolves when the run that this prompt is part of has settled, or the prompt was taken back. */
-  settled(disposition: Disposition, queued: Waiter["queued"], waitMs?: number): Promise<Outcome<Settled>> {
-    return new Promise((resolve) => {
-      const waiter: Waiter = {
-        disposition,
-        queued,
-        finish: (outcome) => {
-          this.#waiters.delete(waiter);
-          if (timer !== undefined) this.#drop(timer);
-          resolve(outcome);
-        },
-      };
-      const timer = waitMs === undefined ? undefined : this.#after(waitMs, () => {
-        const sentence = `The run has not settled within ${waitMs} ms; it goes on`;
-        waiter.finish({ ok: false, failure: failure("timeout", sentence) });
-      });
-      this.#waiters.add(waiter);
-    });
+    if (event.type !== "agent_settled") return;
+    this.waiters.settle(this.agent.lastRun());
+    this.#parts.changed();
   }
 
   /** Keeps the session from counting as idle until that is over; it never rejects. */
@@ -211,26 +190,10 @@ export class Session {
     });
   }
 
-  /** Answers those whose queued prompts were removed. */
-  withdrawn(kind: QueueKind, texts: readonly string[]): void {
-    const left = [...texts];
-    for (const waiter of [...this.#waiters]) {
-      if (waiter.queued?.kind !== kind) continue;
-      const at = left.indexOf(waiter.queued.text);
-      if (at < 0) continue;
-      left.splice(at, 1);
-      const data = { disposition: waiter.disposition, text: null, stopReason: null, usage: null };
-      const sentence = "The prompt was removed from the queue before it ran";
-      waiter.finish({ ok: false, failure: failure("cancelled", sentence, { data }) });
-    }
-  }
-
   /** Has the run and the bash stopped; both end by themselves, with their events and answers. */
   stop(): void {
     if (!this.live) return;
-    const { steering, followUp } = this.agent.abort();
-    this.withdrawn("steer", steering);
-    this.withdrawn("followUp", followUp);
+    this.waiters.withdraw(this.agent.abort());
     this.agent.abortBash();
   }
 
@@ -243,7 +206,7 @@ export class Session {
     this.#state = "closed";
     this.#mailbox.close();
     for (const timer of [...this.#timers]) this.#drop(timer);
-    this.#waiters.clear();
+    this.waiters.clear();
     for (const job of [...this.#unanswered.values()]) {
       // A deletion is what closes the session, and answers itself.
       if (job.command.type !== "delete_session") this.#answer(job, { ok: false, failure: why });
@@ -366,22 +329,6 @@ export class Session {
       ...(delta ? { delta: text(slim) } : {}),
       ...(full ? { full: text(event) } : {}),
     };
-  }
-
-  #settle(run: RunResult): void {
-    const { text, stopReason, usage } = run;
-    for (const waiter of [...this.#waiters]) {
-      const data: Settled = { disposition: waiter.disposition, text, stopReason, usage };
-      if (run.aborted) {
-        waiter.finish({ ok: false, failure: failure("cancelled", "The run was aborted", { data }) });
-      } else if (stopReason === "error") {
-        const sentence = run.errorMessage ?? "The model failed without saying why";
-        waiter.finish({ ok: false, failure: failure("agent_error", sentence, { data }) });
-      } else {
-        waiter.finish({ ok: true, value: data });
-      }
-    }
-    this.#parts.changed();
   }
 
   async #within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {

@@ -1,6 +1,6 @@
 // Talking to the agent: prompt, steer, follow_up, abort, clear_queue (PROTOCOL §5).
 import type { CommandOf } from "../../protocol/commands.ts";
-import type { Settled } from "../../protocol/responses.ts";
+import type { QueuedTexts, Settled } from "../../protocol/responses.ts";
 import type { Outcome, PromptInput, QueueKind } from "../agent_port.ts";
 import type { Handled, Session } from "../session.ts";
 import { done, type Entry, on } from "./handler.ts";
@@ -23,7 +23,7 @@ async function prompt(session: Session, command: CommandOf<"prompt">): Promise<H
     const later = handle.returned.then((): Outcome<Settled> => ({ ok: true, value: nothing }));
     return { ok: true, value: undefined, later, begin };
   }
-  return { ok: true, value: undefined, later: session.settled(disposition, queued, command.waitMs) };
+  return { ok: true, value: undefined, later: session.waiters.wait(disposition, queued, command.waitMs) };
 }
 
 async function queue(session: Session, kind: QueueKind, input: PromptInput): Promise<Handled> {
@@ -31,9 +31,8 @@ async function queue(session: Session, kind: QueueKind, input: PromptInput): Pro
   return acceptance.ok ? done({ disposition: acceptance.disposition }) : acceptance;
 }
 
-function withdraw(session: Session, texts: { steering: string[]; followUp: string[] }): Handled {
-  session.withdrawn("steer", texts.steering);
-  session.withdrawn("followUp", texts.followUp);
+function withdraw(session: Session, texts: QueuedTexts): Handled {
+  session.waiters.withdraw(texts);
   return done(texts);
 }
 

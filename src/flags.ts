@@ -1,0 +1,138 @@
+// The table of flags: names, kinds, ranges and what `--help` says of them. The limits' flags come from the
+// governor's table. What a value means is config.ts's business.
+import { LIMIT_NAMES, type LimitName, LIMITS } from "./governor/limits.ts";
+import { LOG_LEVELS } from "./log.ts";
+
+/** What kind of value a flag takes. */
+export type Kind = "switch" | "integer" | "bytes" | "duration" | "text" | "list" | "choice";
+
+/** One flag. */
+export interface Flag {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly about: string;
+  readonly least?: number;
+  readonly most?: number;
+  readonly choices?: readonly string[];
+  readonly shown?: string;
+}
+
+/** All flags. */
+export const FLAGS: readonly Flag[] = [
+  {
+    name: "port",
+    kind: "integer",
+    least: 0,
+    most: 65_535,
+    about: "WebSocket port, 0 picks a free one",
+    shown: "3141",
+  },
+  { name: "host", kind: "text", about: "address to bind", shown: "127.0.0.1" },
+  {
+    name: "stdio",
+    kind: "choice",
+    choices: ["auto", "on", "off"],
+    about: "speak the protocol on stdin and stdout",
+    shown: "auto",
+  },
+  { name: "no-ws", kind: "switch", about: "do not listen for WebSockets" },
+  { name: "no-auth", kind: "switch", about: "let WebSockets in without the token (loopback only)" },
+  { name: "allow-origin", kind: "list", about: "let browser pages of this origin in (repeatable)" },
+  { name: "allow-host", kind: "list", about: "accept this name in the Host header (repeatable)" },
+  { name: "state-dir", kind: "text", about: "folder of the token and endpoint.json", shown: "~/.pi/server" },
+  { name: "cwd", kind: "text", about: "working directory of sessions that name none", shown: "." },
+  { name: "root", kind: "list", about: "folder that paths must stay in, / for all (repeatable)" },
+  { name: "trust-projects", kind: "switch", about: "load every project's own extensions and settings" },
+  {
+    name: "hosts",
+    kind: "integer",
+    least: 0,
+    most: 64,
+    about: "worker threads for sessions, 0 for none",
+    shown: "1",
+  },
+  { name: "demo", kind: "switch", about: "offer a scripted model that needs no API key" },
+  {
+    name: "shutdown-timeout",
+    kind: "duration",
+    least: 0,
+    most: 86_400_000,
+    about: "time that running turns get at shutdown",
+    shown: "30s",
+  },
+  {
+    name: "eof-timeout",
+    kind: "duration",
+    least: 0,
+    most: 86_400_000,
+    about: "time that commands get after the end of stdin",
+    shown: "none",
+  },
+  {
+    name: "log-level",
+    kind: "choice",
+    choices: LOG_LEVELS,
+    about: "what the log on stderr shows",
+    shown: "info",
+  },
+  { name: "log-format", kind: "choice", choices: ["text", "json"], about: "form of the log", shown: "text" },
+  ...LIMIT_NAMES.map(limitFlag),
+  { name: "version", kind: "switch", about: "print the version and exit" },
+  { name: "help", kind: "switch", about: "print this and exit" },
+];
+
+/** `inFlightPerConnection` as `in-flight-per-connection`. */
+export function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function limitFlag(name: LimitName): Flag {
+  const { unit, least, most, value, about } = LIMITS[name];
+  const shown = unit === "bytes" && value % (1024 * 1024) === 0 ? `${value / 1024 / 1024}MiB` : String(value);
+  return {
+    name: `max-${kebab(name)}`,
+    kind: unit === "bytes" ? "bytes" : "integer",
+    least,
+    most,
+    about,
+    shown,
+  };
+}
+
+/** The variable of a flag. */
+export function variableOf(flag: string): string {
+  return `PI_SERVER_${flag.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/** Names of the flags of these kinds. */
+export function namesOf(...kinds: readonly Kind[]): string[] {
+  return FLAGS.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
+}
+
+/** The text of `--help`. */
+export function helpText(version: string): string {
+  const placeholder: Readonly<Record<Kind, string>> = {
+    switch: "",
+    integer: " N",
+    bytes: " SIZE",
+    duration: " TIME",
+    text: " TEXT",
+    list: " TEXT",
+    choice: "",
+  };
+  const rows = FLAGS.map(({ name, kind, about, choices, shown }) => {
+    const flag = `--${name}${kind === "choice" ? ` ${choices?.join("|")}` : placeholder[kind]}`;
+    return `  ${flag.padEnd(42)} ${about}${shown === undefined ? "" : ` (${shown})`}`;
+  });
+  return [
+    `pi-server ${version}: many pi coding-agent sessions behind WebSocket and stdio`,
+    "",
+    "Usage: pi-server [flags]",
+    "",
+    ...rows,
+    "",
+    "Each flag has a variable: --max-sessions is PI_SERVER_MAX_SESSIONS. The token can be given in",
+    "PI_SERVER_TOKEN or in a file named by PI_SERVER_TOKEN_FILE. Times without a unit are milliseconds.",
+    "",
+  ].join("\n");
+}

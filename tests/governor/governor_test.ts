@@ -1,0 +1,129 @@
+// The counters: the last place is given, the next is refused, what is given back is free again, once.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Governor, isPermit, type Permit } from "../../src/governor/governor.ts";
+import { withDefaults } from "../../src/governor/limits.ts";
+import type { Failure } from "../../src/protocol/errors.ts";
+
+const make = (): Governor =>
+  new Governor(withDefaults({ connections: 2, sessions: 2, inFlightPerConnection: 2, mailbox: 2 }));
+
+function permit(value: Permit | Failure | undefined): Permit {
+  if (value === undefined || !isPermit(value)) throw new Error(`refused: ${JSON.stringify(value)}`);
+  return value;
+}
+
+function refused(value: Permit | Failure): Failure {
+  if (isPermit(value)) throw new Error("a permit was given beyond the limit");
+  return value;
+}
+
+const KINDS: readonly [string, (governor: Governor) => Permit | Failure | undefined][] = [
+  ["connection", (governor) => governor.connection()],
+  ["session", (governor) => governor.session()],
+  ["inFlight", (governor) => governor.inFlight(1)],
+  ["mailbox", (governor) => governor.mailbox("a")],
+];
+
+for (const [kind, take] of KINDS) {
+  Deno.test(`governor: ${kind} gives as many as the limit, and a place that was given back`, () => {
+    const governor = make();
+    const taken = (): boolean => {
+      const value = take(governor);
+      return value !== undefined && isPermit(value);
+    };
+    const first = permit(take(governor));
+    assertEquals([taken(), taken(), taken()], [true, false, false]);
+    first.release();
+    assertEquals([taken(), taken()], [true, false]);
+  });
+
+  Deno.test(`governor: releasing a ${kind} twice frees one place`, () => {
+    const governor = make();
+    const first = permit(take(governor));
+    permit(take(governor));
+    first.release();
+    first.release();
+    permit(take(governor));
+    const more = take(governor);
+    assert(more === undefined || !isPermit(more), "the second release freed another's place");
+  });
+}
+
+Deno.test("governor: connections and sessions are counted", () => {
+  const governor = make();
+  const [connection, session] = [permit(governor.connection()), permit(governor.session())];
+  assertEquals([governor.connections, governor.sessions], [1, 1]);
+  connection.release();
+  session.release();
+  session.release();
+  assertEquals([governor.connections, governor.sessions], [0, 0]);
+});
+
+Deno.test("governor: keys do not share their places, whatever they are called", () => {
+  const governor = make();
+  for (const key of ["a", "__proto__", "constructor", "toString", ""]) {
+    permit(governor.mailbox(key));
+    permit(governor.mailbox(key));
+    refused(governor.mailbox(key));
+  }
+  permit(governor.inFlight(1));
+  permit(governor.inFlight(1));
+  permit(governor.inFlight(2));
+});
+
+Deno.test("governor: a full queue is overloaded, and says which limit and when to come back", () => {
+  const governor = new Governor(withDefaults({ inFlightPerConnection: 1, mailbox: 1 }));
+  permit(governor.inFlight(1));
+  permit(governor.mailbox("a"));
+  const cases = [[governor.inFlight(1), "inFlightPerConnection"], [
+    governor.mailbox("a"),
+    "mailbox",
+  ]] as const;
+  for (const [value, limit] of cases) {
+    const { code, message, retryAfterMs, data } = refused(value);
+    assertEquals([code, retryAfterMs, data], ["overloaded", 250, { limit }]);
+    assertStringIncludes(message, `${limit}: 1`);
+  }
+});
+
+Deno.test("governor: a full server is session_limit and names the flag", () => {
+  const governor = new Governor(withDefaults({ sessions: 1 }));
+  permit(governor.session());
+  const { code, message, data } = refused(governor.session());
+  assertEquals([code, data], ["session_limit", { limit: "sessions" }]);
+  assertStringIncludes(message, "--max-sessions");
+});
+
+Deno.test("governor: no entry is left of keys that gave everything back", () => {
+  // A Map that never forgets would be seen here as places that stay taken, or as a count gone below zero.
+  const governor = make();
+  for (let round = 0; round < 3; round++) {
+    const held = [permit(governor.mailbox("a")), permit(governor.mailbox("a"))];
+    refused(governor.mailbox("a"));
+    for (const one of held.toReversed()) one.release();
+  }
+  const sets = spyOnMaps(() => {
+    const fresh = make();
+    const one = permit(fresh.mailbox("gone"));
+    const two = permit(fresh.inFlight(9));
+    one.release();
+    two.release();
+  });
+  assertEquals(sets, []);
+});
+
+/** Keys that are still in some Map that was written to during `fn`. */
+function spyOnMaps(fn: () => void): unknown[] {
+  const original = Map.prototype.set;
+  const written = new Set<Map<unknown, unknown>>();
+  Map.prototype.set = function (key: unknown, value: unknown) {
+    written.add(this);
+    return original.call(this, key, value);
+  };
+  try {
+    fn();
+  } finally {
+    Map.prototype.set = original;
+  }
+  return [...written].flatMap((map) => [...map.keys()]);
+}
