@@ -123,6 +123,7 @@ class Server {
       ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
       trustProjects: config.trustProjects,
       demo: config.demo,
+      pendingUi: config.limits.pendingUiPerSession,
     };
   }
 

@@ -47,6 +47,13 @@ const TABLE = {
     about: "length of a bash command",
   },
   pathChars: { value: 4096, least: 1, most: 65_536, unit: "chars", about: "length of a path" },
+  pendingUiPerSession: {
+    value: 32,
+    least: 1,
+    most: 10_000,
+    unit: "count",
+    about: "open dialogs of one session",
+  },
   outboxCloseBytes: {
     value: 32 * MIB,
     least: 64 * KIB,
@@ -75,6 +82,7 @@ export const LIMIT_NAMES: readonly LimitName[] = [
   "messageChars",
   "commandChars",
   "pathChars",
+  "pendingUiPerSession",
   "outboxCloseBytes",
 ];
 
@@ -90,6 +98,7 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
     messageChars: value("messageChars"),
     commandChars: value("commandChars"),
     pathChars: value("pathChars"),
+    pendingUiPerSession: value("pendingUiPerSession"),
     outboxCloseBytes: value("outboxCloseBytes"),
   };
 }
@@ -112,8 +121,8 @@ export const DISPOSE_MS: number = 5_000;
 /** Milliseconds that `session_start` handlers of extensions may hold up a session's mailbox. */
 export const SESSION_START_MS: number = 30_000;
 
-/** Milliseconds that an aborted bash may still hold its mailbox after a timeout. */
-export const BASH_GRACE_MS: number = 5_000;
+/** Milliseconds that a timed-out bash or compaction may still hold its mailbox once it was told to stop. */
+export const COMMAND_GRACE_MS: number = 5_000;
 
 /** Milliseconds between two SIGINTs from which the second one means "now". */
 export const IMPATIENT_MS: number = 1_000;

@@ -3,6 +3,8 @@
 import type { Failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
 import type { Disposition, QueuedTexts, SessionInfo, Usage, WireModel } from "../protocol/responses.ts";
+import type { ContextUsage, Tool, TreeNode } from "../protocol/results.ts";
+import type { Answer, Question } from "./dialogs.ts";
 
 /** An image of a prompt, as pi takes it. */
 export interface PromptImage {
@@ -80,8 +82,73 @@ export type AgentInfo = Pick<
   | "untrusted"
 >;
 
+/** pi's thinking levels. */
+export type ThinkingLevel = SessionInfo["thinkingLevel"];
+
+/** How queued messages are delivered: all together, or one a turn. */
+export type QueueMode = SessionInfo["steeringMode"];
+
+/** How to leave one branch of the tree for another. */
+export interface NavigateOptions {
+  readonly summarize?: boolean;
+  readonly customInstructions?: string;
+  readonly replaceInstructions?: boolean;
+  readonly label?: string;
+}
+
+/** The model, the thinking level and the modes of one session. */
+export interface AgentSettings {
+  models(): readonly WireModel[];
+  setModel(provider: string, modelId: string): Promise<Outcome<WireModel>>;
+  cycleModel(
+    direction: "forward" | "backward",
+  ): Promise<{ model: WireModel; thinkingLevel: ThinkingLevel; isScoped: boolean } | null>;
+  /** Returns the level in effect, after clamping to what the model can. */
+  setThinkingLevel(level: ThinkingLevel): ThinkingLevel;
+  cycleThinkingLevel(): ThinkingLevel | null;
+  setSteeringMode(mode: QueueMode): void;
+  setFollowUpMode(mode: QueueMode): void;
+  setAutoCompaction(enabled: boolean): void;
+  setAutoRetry(enabled: boolean): void;
+}
+
+/** The history of one session; whatever replaces it keeps the port. */
+export interface AgentHistory {
+  newSession(parentSession: string | undefined): Promise<Outcome<{ cancelled: boolean }>>;
+  /** The file must have been checked: pi overwrites what is no session. */
+  switchFile(path: string): Promise<Outcome<{ cancelled: boolean }>>;
+  fork(entryId: string): Promise<Outcome<{ text: string; cancelled: boolean }>>;
+  clone(): Promise<Outcome<{ cancelled: boolean }>>;
+  forkMessages(): readonly { entryId: string; text: string }[];
+  tree(): { currentLeafId: string | null; nodes: readonly TreeNode[] };
+  navigate(
+    targetId: string,
+    options: NavigateOptions,
+  ): Promise<Outcome<{ editorText?: string; cancelled: boolean; aborted?: boolean }>>;
+  /** Writes the page to that absolute path. */
+  exportHtml(path: string): Promise<Outcome<{ path: string }>>;
+}
+
+/** What a session has at hand, and what it has used. */
+export interface AgentDiscovery {
+  commands(): readonly unknown[];
+  skills(): readonly unknown[];
+  tools(): readonly Tool[];
+  /** Returns the names that are unknown, and then changes nothing. */
+  setTools(names: readonly string[]): readonly string[];
+  reload(): Promise<Outcome<undefined>>;
+  lastAssistantText(): string | null;
+  stats(): Readonly<Record<string, unknown>>;
+  contextUsage(): ContextUsage | null;
+  /** Folder in which pi keeps this session's file; absent when it has none. */
+  sessionFolder(): string | undefined;
+}
+
 /** One agent session. */
 export interface AgentPort {
+  readonly settings: AgentSettings;
+  readonly history: AgentHistory;
+  readonly discovery: AgentDiscovery;
   info(): AgentInfo;
   /** From acceptance to `agent_settled`, retry waits and compaction included. */
   busy(): boolean;
@@ -95,10 +162,12 @@ export interface AgentPort {
   queue(kind: QueueKind, input: PromptInput): Promise<Acceptance>;
   /** Tells everything that runs to stop and empties the queue. */
   abort(): QueuedTexts;
+  abortRetry(): void;
+  /** Stops a compaction or the summary of a branch. */
+  abortCompaction(): void;
   clearQueue(): QueuedTexts;
   setName(name: string): void;
-  models(): readonly WireModel[];
-  setModel(provider: string, modelId: string): Promise<Outcome<WireModel>>;
+  compact(customInstructions: string | undefined): Promise<Outcome<unknown>>;
   bash(
     command: string,
     excludeFromContext: boolean,
@@ -111,20 +180,30 @@ export interface AgentPort {
 
 /** What to build a session from. */
 export interface AgentRequest {
-  /** Id for pi's own file when the server chose it; a client's id never becomes a file name. */
-  readonly piSessionId?: string;
+  /** A checked session file to go on with; else a new session is made. */
+  readonly sessionFile?: string;
   readonly cwd: string;
   readonly inMemory: boolean;
   readonly trusted: boolean;
   readonly sessionName?: string;
   readonly model?: { readonly provider: string; readonly id: string };
-  readonly thinkingLevel?: SessionInfo["thinkingLevel"];
+  readonly thinkingLevel?: ThinkingLevel;
   readonly tools?: readonly string[];
+}
+
+/** What an agent tells and asks its session. */
+export interface AgentHooks {
+  emit(event: SessionEvent): void;
+  ask(question: Question): Promise<Answer>;
+  /** The session behind the port is about to be replaced: its dialogs have nobody left to answer to. */
+  replacing(): void;
+  /** The session writes another file from now on, or none. */
+  fileChanged(path: string | undefined): void;
 }
 
 /** Builds sessions; holds what they share. */
 export interface AgentFactory {
   /** Folders that pi keeps sessions in, for the default roots. */
   readonly sessionFolders: readonly string[];
-  build(request: AgentRequest, emit: (event: SessionEvent) => void): Promise<Outcome<AgentPort>>;
+  build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>>;
 }

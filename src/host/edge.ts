@@ -11,6 +11,8 @@ export interface HostConfig {
   readonly roots?: readonly string[];
   readonly trustProjects: boolean;
   readonly demo: boolean;
+  /** Most dialogs that may be open in one session. */
+  readonly pendingUi: number;
 }
 
 /** Which forms of a session's events somebody wants, and how many connections that is. */
@@ -25,7 +27,14 @@ export type ToHost =
   | { readonly kind: "start"; readonly config: HostConfig }
   /** Run a command; exactly one `reply` follows. `connection` groups what one client pipelines. */
   | { readonly kind: "command"; readonly ref: number; readonly connection: number; readonly command: Command }
+  /** Build the session that a `create_session` or `load_session` with its id filled in asks for. */
   | { readonly kind: "create"; readonly ref: number; readonly demand: Demand; readonly command: Command }
+  /** Check a session file and say which id it has. */
+  | { readonly kind: "inspect"; readonly ref: number; readonly sessionPath: string }
+  /** Answer to a `claim`; `owner` is another session that has the file. */
+  | { readonly kind: "claimed"; readonly ref: number; readonly owner?: string }
+  /** That file is driven by that session from now on, or by none. */
+  | { readonly kind: "live_file"; readonly file: string; readonly sessionId?: string }
   | { readonly kind: "demand"; readonly sessionId: string; readonly demand: Demand }
   /** State of the named sessions, or of all that are built, all at one point of the order. */
   | { readonly kind: "attach"; readonly ref: number; readonly sessionIds?: readonly string[] }
@@ -55,6 +64,8 @@ export interface Attachment {
   readonly text: string;
   /** JSON of the session's SessionInfo alone. */
   readonly infoText: string;
+  /** JSON of each open dialog. */
+  readonly pendingUi: readonly string[];
 }
 
 /** Host → router thread. */
@@ -68,6 +79,11 @@ export type FromHost =
   | { readonly kind: "accepted"; readonly ref: number }
   | { readonly kind: "attached"; readonly ref: number; readonly sessions: readonly Attachment[] }
   | { readonly kind: "events"; readonly sessionId: string; readonly events: readonly EventRecord[] }
+  | { readonly kind: "inspected"; readonly ref: number; readonly id: string; readonly file: string }
+  /** May this session drive that file? */
+  | { readonly kind: "claim"; readonly ref: number; readonly sessionId: string; readonly file: string }
+  /** The session drives that file from now on, or none. */
+  | { readonly kind: "file"; readonly sessionId: string; readonly file?: string }
   | { readonly kind: "idle"; readonly ref: number }
   | { readonly kind: "counted"; readonly ref: number; readonly busy: number }
   | { readonly kind: "disposed"; readonly ref: number; readonly disposed: number; readonly failed: number }

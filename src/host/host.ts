@@ -1,25 +1,21 @@
 // A host: runs sessions for the router thread, behind the data-only edge. Loads pi itself, later than it
-// starts, and builds, finds and disposes sessions. Knows nothing of connections.
-import { type CommandOf, specOf } from "../protocol/commands.ts";
+// starts, and finds, builds and disposes sessions. Knows nothing of connections.
+import { SESSION_ID_PATTERN } from "../protocol/command_spec.ts";
+import type { CommandOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
-import { BUILDS_AT_ONCE, DISPOSE_MS } from "../governor/limits.ts";
+import { DISPOSE_MS } from "../governor/limits.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
-import type { AgentFactory, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
-import type { Attachment, FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
+import type { AgentFactory, AgentHooks, AgentPort } from "./agent_port.ts";
+import { Builder } from "./builder.ts";
+import { Claims } from "./claims.ts";
+import type { Attachment, Demand, FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
+import { noSession } from "./failures.ts";
 import { HANDLERS } from "./handlers/mod.ts";
-import { PathGuard } from "./paths.ts";
-import { notFound, Session } from "./session.ts";
+import type { Place } from "./place.ts";
+import { Session } from "./session.ts";
 
-type Create = CommandOf<"create_session">;
 type MessageOf<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
-
-interface Loaded {
-  readonly config: HostConfig;
-  readonly factory: AgentFactory;
-  readonly guard: PathGuard;
-}
-
-const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
+type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Loads what builds agents; a host does this once, after it has started. */
 export type LoadFactory = (runtime: Runtime, config: HostConfig) => Promise<AgentFactory>;
@@ -27,8 +23,11 @@ export type LoadFactory = (runtime: Runtime, config: HostConfig) => Promise<Agen
 /** Loads pi. The dynamic import keeps it out of the router thread and behind the greeting. */
 export const loadPi: LoadFactory = async (runtime, config) => {
   const { createFactory } = await import("./pi.ts");
-  return createFactory(runtime, { demo: config.demo });
+  return createFactory(runtime, { demo: config.demo, trustProjects: config.trustProjects });
 };
+
+const USABLE_ID = new RegExp(SESSION_ID_PATTERN);
+const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
 
 /** One host. */
 export class Host {
@@ -36,13 +35,13 @@ export class Host {
   readonly #load: LoadFactory;
   readonly #post: (batch: readonly FromHost[]) => void;
   readonly #sessions = new Map<string, Session>();
-  readonly #builds: (() => void)[] = [];
   readonly #idleWaits = new Map<number, readonly string[] | undefined>();
-  #building = 0;
+  readonly #claims = new Claims((message) => this.#send(message));
   #outgoing: FromHost[] = [];
   /** Messages that came before pi was loaded. */
   #early: Exclude<ToHost, { kind: "start" }>[] | undefined = [];
-  #loaded: Loaded | undefined;
+  #builder: Builder | undefined;
+  #pendingUi = 1;
   #broken: Failure | undefined;
 
   constructor(runtime: Runtime, load: LoadFactory, post: (batch: readonly FromHost[]) => void) {
@@ -59,10 +58,17 @@ export class Host {
   }
 
   async #start(config: HostConfig): Promise<void> {
+    this.#pendingUi = config.pendingUi;
     try {
       const factory = await this.#load(this.#runtime, config);
-      const roots = config.roots ?? [config.cwd, ...factory.sessionFolders];
-      this.#loaded = { config, factory, guard: new PathGuard(this.#runtime.files, roots) };
+      this.#builder = new Builder({
+        runtime: this.#runtime,
+        config,
+        factory,
+        claims: this.#claims,
+        log: (message, fields) => this.#log("error", message, fields),
+        stray: (agent) => void this.#dispose(agent),
+      });
       this.#send({ kind: "ready" });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -77,9 +83,15 @@ export class Host {
   #take(message: Exclude<ToHost, { kind: "start" }>): void {
     switch (message.kind) {
       case "create":
-        return this.#create(message);
+        return void this.#create(message);
       case "command":
         return this.#command(message);
+      case "inspect":
+        return void this.#inspect(message);
+      case "claimed":
+        return this.#claims.answered(message.ref, message.owner);
+      case "live_file":
+        return this.#claims.learn(message.file, message.sessionId);
       case "demand":
         return this.#sessions.get(message.sessionId)?.setDemand(message.demand);
       case "attach":
@@ -95,16 +107,17 @@ export class Host {
   }
 
   #command({ ref, connection, command }: MessageOf<"command">): void {
+    if (command.type === "list_stored_sessions") return void this.#list(ref, command);
     const sessionId = command.sessionId ?? "";
     const session = this.#sessions.get(sessionId);
-    if (session !== undefined) return session.submit({ ref, connection, command });
-    this.#refuse(ref, notFound(sessionId));
+    if (session !== undefined) session.submit({ ref, connection, command });
+    else this.#refuse(ref, noSession(sessionId));
   }
 
   #attach({ ref, sessionIds }: MessageOf<"attach">): void {
     const answer = (): void => {
       const wanted = sessionIds?.map((id) => this.#sessions.get(id)) ?? [...this.#sessions.values()];
-      const sessions = wanted.filter((session) => session !== undefined && session.live).map(attachment);
+      const sessions = wanted.flatMap((session) => session?.live ? [attachment(session)] : []);
       this.#send({ kind: "attached", ref, sessions });
     };
     const [only] = sessionIds ?? [];
@@ -113,113 +126,95 @@ export class Host {
     else session.whenBuilt(answer);
   }
 
-  #create({ ref, demand, command }: MessageOf<"create">): void {
-    if (command.type !== "create_session" || command.sessionId === undefined) {
-      return this.#refuse(ref, failure("internal", "A session cannot be created without an id"));
+  async #create({ ref, demand, command }: MessageOf<"create">): Promise<void> {
+    const { sessionId } = command;
+    const builder = this.#builder;
+    if (builder === undefined || sessionId === undefined) {
+      return this.#refuse(
+        ref,
+        this.#broken ?? failure("internal", "A session cannot be built without an id"),
+      );
     }
-    const session = new Session({
+    const session = this.#newSession(sessionId, demand, builder);
+    this.#sessions.set(sessionId, session);
+    const outcome = await builder.build(command, this.#hooks(session, builder));
+    if (session.closed) {
+      if (outcome.ok) void this.#dispose(outcome.value);
+      this.#refuse(ref, STOPPED);
+    } else if (!outcome.ok) {
+      this.#sessions.delete(sessionId);
+      this.#refuse(ref, outcome.failure);
+      session.close(noSession(sessionId));
+    } else {
+      session.built(outcome.value);
+      const dataText = JSON.stringify({ sessionId, sessionInfo: session.info() });
+      this.#reply(ref, { ok: true, dataText, sessionVersion: 0 });
+      session.open();
+    }
+    this.#checkIdle();
+  }
+
+  #newSession(sessionId: string, demand: Demand, builder: Builder): Session {
+    const place: Place = {
+      guard: builder.guard,
+      files: this.#runtime.files,
+      claim: (id, file) => this.#claims.ask(id, file),
+      liveSession: (file) => this.#claims.liveSession(file),
+    };
+    return new Session({
       handlers: HANDLERS,
-      sessionId: command.sessionId,
+      sessionId,
       epoch: this.#runtime.uuid(),
       clock: this.#runtime,
+      uuid: () => this.#runtime.uuid(),
+      pendingUi: this.#pendingUi,
       demand,
+      place,
       reply: (to, reply) => this.#reply(to, reply),
       accepted: (to) => this.#send({ kind: "accepted", ref: to }),
       flush: () => this.#flush(),
-      events: (sessionId, events) => this.#send({ kind: "events", sessionId, events }),
+      events: (id, events) => this.#send({ kind: "events", sessionId: id, events }),
       log: (level, message, fields) => this.#log(level, message, fields),
       changed: () => this.#checkIdle(),
       removed: (which) => this.#forget(which),
     });
-    this.#sessions.set(command.sessionId, session);
-    this.#builds.push(() => void this.#build(ref, session, command));
-    this.#nextBuild();
   }
 
-  #nextBuild(): void {
-    while (this.#building < BUILDS_AT_ONCE) {
-      const build = this.#builds.shift();
-      if (build === undefined) return;
-      this.#building++;
-      build();
-    }
-  }
-
-  async #build(ref: number, session: Session, command: Create): Promise<void> {
-    let timer: Timer | undefined;
-    const { timeoutMs } = specOf("create_session");
-    const late = new Promise<"late">((resolve) => {
-      timer = this.#runtime.after(timeoutMs, () => resolve("late"));
-    });
-    const built = this.#request(session, command).catch((error): Outcome<AgentPort> => {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#log("error", `create_session failed: ${message}`, { sessionId: session.sessionId });
-      return { ok: false, failure: failure("agent_error", `pi could not build the session: ${message}`) };
-    });
-    const outcome = await Promise.race([built, late]);
-    timer?.clear();
-    this.#building--;
-    if (outcome === "late") {
-      void built.then((agent) => agent.ok ? this.#dispose(agent.value) : undefined);
-      this.#fail(ref, session, failure("timeout", `The session was not built within ${timeoutMs} ms`));
-    } else if (session.closed) {
-      if (outcome.ok) void this.#dispose(outcome.value);
-      this.#refuse(ref, STOPPED);
-    } else if (!outcome.ok) {
-      this.#fail(ref, session, outcome.failure);
-    } else {
-      session.built(outcome.value);
-      const sessionInfo = session.info();
-      const dataText = JSON.stringify({ sessionId: session.sessionId, sessionInfo });
-      this.#reply(ref, { ok: true, dataText, sessionVersion: 0 });
-      session.open();
-    }
-    this.#nextBuild();
-    this.#checkIdle();
-  }
-
-  #fail(ref: number, session: Session, failed: Failure): void {
-    this.#sessions.delete(session.sessionId);
-    this.#refuse(ref, failed);
-    session.close(notFound(session.sessionId));
-  }
-
-  async #request(session: Session, command: Create): Promise<Outcome<AgentPort>> {
-    if (this.#loaded === undefined) {
-      return { ok: false, failure: this.#broken ?? failure("internal", "pi is not loaded") };
-    }
-    const { config, factory } = this.#loaded;
-    const cwd = await this.#folder(this.#loaded, command.cwd);
-    if (!cwd.ok) return cwd;
-    const { provider, modelId, thinkingLevel, tools, sessionName } = command;
-    if ((provider === undefined) !== (modelId === undefined)) {
-      const sentence = `"provider" and "modelId" go together; send both or neither`;
-      return { ok: false, failure: failure("invalid_params", sentence) };
-    }
-    const request: AgentRequest = {
-      cwd: cwd.value,
-      inMemory: command.inMemory ?? false,
-      trusted: command.trustProject ?? config.trustProjects,
-      ...(sessionName === undefined ? {} : { sessionName }),
-      ...(provider === undefined || modelId === undefined ? {} : { model: { provider, id: modelId } }),
-      ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
-      ...(tools === undefined ? {} : { tools }),
+  #hooks(session: Session, builder: Builder): AgentHooks {
+    return {
+      emit: (event) => session.emit(event),
+      ask: (question) => session.dialogs.ask(question),
+      replacing: () => session.dialogs.cancel("session"),
+      fileChanged: (path) => {
+        if (path === undefined) return this.#claims.tell(session.sessionId, undefined);
+        void builder.canonical(path).then((file) => {
+          if (!session.closed) this.#claims.tell(session.sessionId, file);
+        });
+      },
     };
-    return await factory.build(request, (event) => session.emit(event));
   }
 
-  /** The session's folder; one that names none, on a server started outside its roots, gets the first root. */
-  async #folder({ config, guard }: Loaded, named: string | undefined): Promise<Outcome<string>> {
-    const cwd = await guard.folder(config.cwd, named ?? config.cwd);
-    const [first] = config.roots ?? [];
-    if (cwd.ok || named !== undefined || first === undefined) return cwd;
-    return await guard.folder(config.cwd, first);
+  async #inspect({ ref, sessionPath }: MessageOf<"inspect">): Promise<void> {
+    const found = await this.#builder?.inspect(sessionPath).catch(unreadable);
+    if (found?.ok) {
+      const { path, header } = found.value;
+      // The file's id becomes the session's, unless it is none that a client could name.
+      const id = USABLE_ID.test(header.id) ? header.id : this.#runtime.uuid();
+      this.#send({ kind: "inspected", ref, id, file: path });
+    } else this.#refuse(ref, found?.failure ?? this.#broken ?? failure("internal", "pi is not loaded"));
+  }
+
+  async #list(ref: number, command: CommandOf<"list_stored_sessions">): Promise<void> {
+    const found = await this.#builder?.list(command).catch(unreadable);
+    if (found?.ok) this.#reply(ref, { ok: true, dataText: JSON.stringify(found.value) });
+    else this.#refuse(ref, found?.failure ?? this.#broken ?? failure("internal", "pi is not loaded"));
   }
 
   #forget(session: Session): void {
     this.#sessions.delete(session.sessionId);
-    const why = failure("cancelled", "The session was deleted before the command had finished");
-    const agent = session.close(why);
+    const agent = session.close(
+      failure("cancelled", "The session was deleted before the command had finished"),
+    );
     if (agent !== undefined) void this.#dispose(agent);
     this.#checkIdle();
   }
@@ -272,15 +267,14 @@ export class Host {
     this.#reply(ref, { ok: false, failure: failed });
   }
 
-  #log(level: "debug" | "info" | "warn" | "error", message: string, fields: Record<string, unknown>): void {
+  #log(level: LogLevel, message: string, fields: Record<string, unknown>): void {
     this.#send({ kind: "log", level, message, fields });
   }
 
   /** What arises in one turn of the event loop crosses the edge as one batch. */
   #send(message: FromHost): void {
     this.#outgoing.push(message);
-    if (this.#outgoing.length > 1) return;
-    queueMicrotask(() => this.#flush());
+    if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush());
   }
 
   #flush(): void {
@@ -290,13 +284,19 @@ export class Host {
   }
 }
 
-function attachment(session: Session | undefined): Attachment {
-  if (session === undefined) throw new Error("A session vanished while it was being described");
+function unreadable(error: unknown): { ok: false; failure: Failure } {
+  const message = error instanceof Error ? error.message : String(error);
+  return { ok: false, failure: failure("internal", `Session files cannot be read: ${message}`) };
+}
+
+function attachment(session: Session): Attachment {
   const sessionInfo = session.info();
   const { epoch, seq, sessionId } = sessionInfo;
+  const pendingUi = session.dialogs.pending;
   return {
     sessionId,
-    text: JSON.stringify({ mode: "live", epoch, seq, sessionInfo, pendingUi: [] }),
+    text: JSON.stringify({ mode: "live", epoch, seq, sessionInfo, pendingUi }),
     infoText: JSON.stringify(sessionInfo),
+    pendingUi: pendingUi.map((request) => JSON.stringify(request)),
   };
 }

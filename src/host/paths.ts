@@ -17,24 +17,55 @@ export class PathGuard {
 
   /** A folder that exists inside the roots; the answer is its canonical path. */
   async folder(base: string, path: string): Promise<Outcome<string>> {
+    return await this.#existing(base, path, "directory");
+  }
+
+  /** A regular file that exists inside the roots; the answer is its canonical path. */
+  async file(base: string, path: string): Promise<Outcome<string>> {
+    return await this.#existing(base, path, "file");
+  }
+
+  /** A file to write inside the roots, in a folder that exists; the answer is its canonical path. */
+  async output(base: string, path: string): Promise<Outcome<string>> {
+    const real = await this.inside(base, path);
+    if (!real.ok) return real;
+    const found = await this.#files.stat(real.value);
+    if (found !== undefined && found.kind !== "file") {
+      return {
+        ok: false,
+        failure: failure("path_forbidden", `${real.value} is no regular file; choose another`),
+      };
+    }
+    const folder = await this.#files.stat(this.#files.parent(real.value));
+    if (folder?.kind === "directory") return real;
+    const sentence = `${this.#files.parent(real.value)} is no folder; create it first`;
+    return { ok: false, failure: failure("path_not_found", sentence) };
+  }
+
+  /** The canonical form of a path that may not exist, if it is inside the roots. */
+  async inside(base: string, path: string): Promise<Outcome<string>> {
     if (path.includes("\0")) {
       return { ok: false, failure: failure("path_forbidden", "A path cannot contain a NUL character") };
     }
     const absolute = this.#files.resolve(base, path);
-    // Before anything else: whether a path outside the roots exists is nobody's business.
     const real = await this.#canonical(absolute);
-    if (!await this.#inside(real)) {
-      const sentence = `${absolute} is outside the server's roots; start it with --root to allow it`;
-      return { ok: false, failure: failure("path_forbidden", sentence) };
-    }
-    const found = await this.#files.stat(real);
-    if (found === undefined) {
-      return { ok: false, failure: failure("path_not_found", `${absolute} does not exist; create it first`) };
-    }
-    if (found.kind !== "directory") {
-      return { ok: false, failure: failure("path_not_found", `${absolute} is not a directory`) };
-    }
-    return { ok: true, value: real };
+    if (await this.#inside(real)) return { ok: true, value: real };
+    const sentence = `${absolute} is outside the server's roots; start it with --root to allow it`;
+    return { ok: false, failure: failure("path_forbidden", sentence) };
+  }
+
+  async #existing(base: string, path: string, kind: "file" | "directory"): Promise<Outcome<string>> {
+    // Before anything else: whether a path outside the roots exists is nobody's business.
+    const real = await this.inside(base, path);
+    if (!real.ok) return real;
+    const found = await this.#files.stat(real.value);
+    if (found?.kind === kind) return real;
+    const problem = found === undefined
+      ? "does not exist"
+      : kind === "file"
+      ? "is no regular file"
+      : "is not a directory";
+    return { ok: false, failure: failure("path_not_found", `${real.value} ${problem}`) };
   }
 
   /** The canonical path; of what does not exist, that of the nearest existing parent with the rest behind. */

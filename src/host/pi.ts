@@ -8,9 +8,11 @@ import * as pi from "@mariozechner/pi-coding-agent";
 import { failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { AgentFactory, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
+import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
 import { registerDemo } from "./demo.ts";
-import { type Loaded, PiAgent } from "./pi_agent.ts";
+import { PiAgent } from "./pi_agent.ts";
+import type { Loaded, Surroundings } from "./pi_live.ts";
+import { noSuchModel } from "./pi_settings.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
 import { projectResources } from "./trust.ts";
 
@@ -101,38 +103,72 @@ async function loadErrors(services: Services): Promise<SessionEvent[]> {
   ];
 }
 
+/** What is fixed for all replacements of one session, and what the last one came to. */
+interface Plan {
+  readonly request: AgentRequest;
+  readonly settings: pi.SettingsManager;
+  readonly registry: Registry;
+  readonly model: Model | undefined;
+  readonly around: Surroundings;
+  /** Whether the session has a file. */
+  persisted: boolean;
+  first: boolean;
+}
+
+type RuntimeFactory = Parameters<typeof pi.createAgentSessionRuntime>[0];
+type FactoryOptions = Parameters<RuntimeFactory>[0];
+
+/**
+ * The history to build on. pi loses things when it forks what has no file yet, and gives a file to new
+ * sessions of those that never had one (PI_FACTS §2).
+ */
+function historyFor(plan: Plan, options: FactoryOptions): pi.SessionManager {
+  const { sessionManager: given, sessionStartEvent } = options;
+  const { reason, previousSessionFile } = sessionStartEvent ?? {};
+  if (reason === "new" && !plan.persisted && given.isPersisted()) {
+    const fresh = pi.SessionManager.inMemory(plan.around.cwd);
+    const { parentSession } = given.getHeader() ?? {};
+    if (parentSession !== undefined) fresh.newSession({ parentSession });
+    return fresh;
+  }
+  const file = given.getSessionFile();
+  if (reason === "fork" && file !== undefined && !existsSync(file) && !given.getHeader()?.parentSession) {
+    const fresh = pi.SessionManager.create(plan.around.cwd, given.getSessionDir());
+    if (previousSessionFile !== undefined) fresh.newSession({ parentSession: previousSessionFile });
+    return fresh;
+  }
+  return given;
+}
+
 class PiFactory implements AgentFactory {
   readonly #runtime: Runtime;
-  readonly #demo: boolean;
+  readonly #options: FactorySettings;
   readonly #agentDir: string;
   readonly #auth: pi.AuthStorage;
+  readonly #registries = new Set<Registry>();
   readonly sessionFolders: readonly string[];
 
-  constructor(runtime: Runtime, demo: boolean) {
+  constructor(runtime: Runtime, options: FactorySettings) {
     this.#runtime = runtime;
-    this.#demo = demo;
+    this.#options = options;
     this.#agentDir = pi.getAgentDir();
     this.#auth = pi.AuthStorage.create(join(this.#agentDir, "auth.json"));
     const named = process.env["PI_CODING_AGENT_SESSION_DIR"];
     this.sessionFolders = [join(this.#agentDir, "sessions"), ...(named === undefined ? [] : [named])];
   }
 
-  async build(request: AgentRequest, emit: (event: SessionEvent) => void): Promise<Outcome<AgentPort>> {
-    const settings = this.#settings(request);
+  async build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
     // Logins made by a pi terminal in the meantime count.
     this.#auth.reload();
-    // One registry for each session: an extension's registerProvider must not move another's base URL.
-    const registry = pi.ModelRegistry.create(this.#auth, join(this.#agentDir, "models.json"));
-    if (this.#demo) registerDemo(registry);
+    const registry = this.#registry();
     const found = this.#findModel(registry, request);
     if (!found.ok) return found;
-    const untrusted = request.trusted
-      ? []
-      : await projectResources(request.cwd, this.#runtime.files, [join(homedir(), ".agents/skills")]);
-    const loaded = await this.#load(request, settings, registry, found.value);
-    const unknown = this.#unknownTools(loaded, request);
+    const plan = this.#plan(request, registry, found.value);
+    const loaded = await this.#load(plan);
+    const unknown = unknownTools(loaded, request);
     if (unknown.length > 0) {
       await loaded.runtime.dispose();
+      this.#registries.delete(registry);
       const sentence = `Unknown tools ${unknown.join(", ")}; leave "tools" out for pi's default`;
       return { ok: false, failure: failure("invalid_params", sentence) };
     }
@@ -140,104 +176,147 @@ class PiFactory implements AgentFactory {
       loaded,
       clock: this.#runtime,
       uuid: () => this.#runtime.uuid(),
-      emit,
-      untrusted,
-      loadErrors: await loadErrors(loaded.runtime.services),
+      hooks,
+      released: () => this.#registries.delete(registry),
     });
     if (request.sessionName !== undefined) agent.setName(request.sessionName);
     return { ok: true, value: agent };
   }
 
-  #settings(request: AgentRequest): pi.SettingsManager {
-    const paths = {
-      global: join(this.#agentDir, "settings.json"),
-      project: join(request.cwd, ".pi", "settings.json"),
+  /** One registry for each session: an extension's registerProvider must not move another's base URL. */
+  #registry(): Registry {
+    const registry = pi.ModelRegistry.create(this.#auth, join(this.#agentDir, "models.json"));
+    if (this.#options.demo) registerDemo(registry);
+    const refresh = registry.refresh.bind(registry);
+    // A refresh resets the API providers of the whole process, those of other sessions too.
+    registry.refresh = () => {
+      refresh();
+      this.#restoreProviders();
     };
-    return pi.SettingsManager.fromStorage(
-      new SettingsOverlay((scope) => readIfThere(paths[scope]), request.trusted),
-    );
+    this.#registries.add(registry);
+    return registry;
+  }
+
+  #restoreProviders(): void {
+    for (const registry of this.#registries) {
+      const registered: unknown = Reflect.get(registry, "registeredProviders");
+      if (!(registered instanceof Map)) continue;
+      for (const [name, config] of [...registered]) registry.registerProvider(name, config);
+    }
+  }
+
+  #plan(request: AgentRequest, registry: Registry, model: Model | undefined): Plan {
+    const { cwd, trusted } = request;
+    const around: Surroundings = {
+      cwd,
+      trusted,
+      untrusted: [],
+      loadErrors: [],
+      modelSelected: () => {},
+    };
+    const paths = {
+      global: () => join(this.#agentDir, "settings.json"),
+      project: () => join(around.cwd, ".pi", "settings.json"),
+    };
+    const overlay = new SettingsOverlay((scope) => readIfThere(paths[scope]()), () => around.trusted);
+    const settings = pi.SettingsManager.fromStorage(overlay);
+    return { request, settings, registry, model, around, persisted: !request.inMemory, first: true };
   }
 
   #findModel(registry: Registry, request: AgentRequest): Outcome<Model | undefined> {
-    const wanted = request.model ?? (this.#demo ? { provider: "demo", id: "demo-1" } : undefined);
+    const demo = this.#options.demo && request.sessionFile === undefined;
+    const wanted = request.model ?? (demo ? { provider: "demo", id: "demo-1" } : undefined);
     if (wanted === undefined) return { ok: true, value: undefined };
     const model = registry.find(wanted.provider, wanted.id);
     if (model !== undefined) return { ok: true, value: model };
-    const sentence = `pi knows no model ${wanted.provider}/${wanted.id}; see get_available_models`;
-    return { ok: false, failure: failure("model_not_found", sentence) };
+    return { ok: false, failure: noSuchModel(wanted.provider, wanted.id) };
   }
 
-  async #load(
-    request: AgentRequest,
-    settingsManager: pi.SettingsManager,
-    modelRegistry: Registry,
-    model: Model | undefined,
-  ): Promise<Loaded> {
-    const hooks: Loaded["hooks"] = { modelSelected: () => {} };
-    const extensionFactories: LoaderOptions["extensionFactories"] = [(api) => {
-      api.on("model_select", (event) => hooks.modelSelected(event.model));
-    }];
-    let first = true;
-    const factory: Parameters<typeof pi.createAgentSessionRuntime>[0] = async (options) => {
-      const user = request.trusted
-        ? {}
-        : await untrustedOptions(options.cwd, options.agentDir, settingsManager);
-      const services = await pi.createAgentSessionServices({
-        cwd: options.cwd,
-        agentDir: options.agentDir,
-        authStorage: this.#auth,
-        modelRegistry,
-        settingsManager,
-        resourceLoaderOptions: { ...user, extensionFactories },
+  async #load(plan: Plan): Promise<Loaded> {
+    const factory: RuntimeFactory = (options) => this.#create(plan, options);
+    const start = (sessionManager: pi.SessionManager): ReturnType<typeof pi.createAgentSessionRuntime> =>
+      pi.createAgentSessionRuntime(factory, {
+        cwd: plan.around.cwd,
+        agentDir: this.#agentDir,
+        sessionManager,
       });
-      // Model and level only at first: a later replacement keeps what the session has come to.
-      const chosen = first
-        ? {
-          ...(model === undefined ? {} : { model }),
-          ...(request.thinkingLevel === undefined ? {} : { thinkingLevel: request.thinkingLevel }),
-        }
-        : {};
-      first = false;
-      const result = await pi.createAgentSessionFromServices({
-        services,
-        sessionManager: options.sessionManager,
-        ...(options.sessionStartEvent === undefined ? {} : { sessionStartEvent: options.sessionStartEvent }),
-        ...chosen,
-        ...(request.tools === undefined ? {} : { tools: [...request.tools] }),
-      });
-      return { ...result, services, diagnostics: services.diagnostics };
+    return {
+      runtime: await start(this.#history(plan)),
+      around: plan.around,
+      rebuild: start,
+      restoreProviders: () => this.#restoreProviders(),
     };
-    const runtime = await pi.createAgentSessionRuntime(factory, {
-      cwd: request.cwd,
+  }
+
+  async #create(plan: Plan, options: FactoryOptions): ReturnType<RuntimeFactory> {
+    const { request, settings, registry, around } = plan;
+    const sessionManager = historyFor(plan, options);
+    const cwd = sessionManager.getCwd();
+    // Another file may bring another folder along, which nobody has trusted yet.
+    around.trusted = cwd === request.cwd ? request.trusted : this.#options.trustProjects;
+    around.cwd = cwd;
+    const user = around.trusted ? {} : await untrustedOptions(cwd, this.#agentDir, settings);
+    const services = await pi.createAgentSessionServices({
+      cwd,
       agentDir: this.#agentDir,
-      sessionManager: this.#sessionManager(request, settingsManager),
+      authStorage: this.#auth,
+      modelRegistry: registry,
+      settingsManager: settings,
+      resourceLoaderOptions: {
+        ...user,
+        extensionFactories: [(api) => api.on("model_select", (event) => around.modelSelected(event.model))],
+      },
     });
-    return { runtime, hooks };
+    const userFolders = [join(homedir(), ".agents/skills")];
+    around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
+    around.loadErrors = await loadErrors(services);
+    // Model and level only at first: a later replacement keeps what the session has come to.
+    const { thinkingLevel, tools } = request;
+    const chosen = plan.first
+      ? {
+        ...(plan.model === undefined ? {} : { model: plan.model }),
+        ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
+      }
+      : {};
+    plan.first = false;
+    plan.persisted = sessionManager.isPersisted();
+    const { sessionStartEvent } = options;
+    const result = await pi.createAgentSessionFromServices({
+      services,
+      sessionManager,
+      ...(sessionStartEvent === undefined ? {} : { sessionStartEvent }),
+      ...chosen,
+      ...(tools === undefined ? {} : { tools: [...tools] }),
+    });
+    return { ...result, services, diagnostics: services.diagnostics };
   }
 
-  #sessionManager(
-    request: AgentRequest,
-    settings: pi.SettingsManager,
-  ): pi.SessionManager {
-    if (request.inMemory) return pi.SessionManager.inMemory(request.cwd);
+  #history({ request, settings }: Plan): pi.SessionManager {
+    const { sessionFile, inMemory, cwd } = request;
+    if (sessionFile !== undefined) return pi.SessionManager.open(sessionFile, undefined, cwd);
+    if (inMemory) return pi.SessionManager.inMemory(cwd);
     const folder = process.env["PI_CODING_AGENT_SESSION_DIR"] ?? settings.getSessionDir();
-    const manager = pi.SessionManager.create(request.cwd, folder);
-    if (request.piSessionId !== undefined) manager.newSession({ id: request.piSessionId });
-    return manager;
-  }
-
-  /** pi silently drops names that it doesn't know, down to a session without any tool. */
-  #unknownTools(loaded: Loaded, request: AgentRequest): string[] {
-    if (request.tools === undefined) return [];
-    const known = new Set(loaded.runtime.session.getAllTools().map((tool) => tool.name));
-    return request.tools.filter((name) => !known.has(name));
+    return pi.SessionManager.create(cwd, folder);
   }
 }
 
+/** pi silently drops names that it doesn't know, down to a session without any tool. */
+function unknownTools(loaded: Loaded, request: AgentRequest): string[] {
+  if (request.tools === undefined) return [];
+  const known = new Set(loaded.runtime.session.getAllTools().map((tool) => tool.name));
+  return request.tools.filter((name) => !known.has(name));
+}
+
+/** What all sessions of a factory share. */
+export interface FactorySettings {
+  readonly demo: boolean;
+  readonly trustProjects: boolean;
+}
+
 /** Readies pi for many sessions in one process and returns what builds them. */
-export function createFactory(runtime: Runtime, options: { demo: boolean }): AgentFactory {
+export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
   neverInstall();
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
-  return new PiFactory(runtime, options.demo);
+  return new PiFactory(runtime, options);
 }

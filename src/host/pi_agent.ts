@@ -1,13 +1,14 @@
-// One pi session behind the agent port: prompts, queue, abort, bash, model. Follows pi's events through the
-// settler and never throws from a listener, since pi would then lose the message (PI_FACTS §3).
+// One pi session behind the agent port: prompts, queue, abort, compaction, bash. Follows pi's events through
+// the settler and never throws from a listener, since pi would then lose the message (PI_FACTS §3).
 import { type Failure, failure } from "../protocol/errors.ts";
-import type { SessionEvent } from "../protocol/events.ts";
-import type { QueuedTexts, WireModel } from "../protocol/responses.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { QueuedTexts } from "../protocol/responses.ts";
 import type {
   Acceptance,
+  AgentDiscovery,
+  AgentHistory,
   AgentInfo,
   AgentPort,
+  AgentSettings,
   BashOutcome,
   Outcome,
   PromptHandle,
@@ -15,93 +16,58 @@ import type {
   QueueKind,
   RunResult,
 } from "./agent_port.ts";
-import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
-import { type ModelLike, toWireModel } from "./wire_model.ts";
-import { Settler } from "./settle.ts";
-import { uiContext } from "./ui_context.ts";
-
-type Session = AgentSessionRuntime["session"];
-type Bindings = Parameters<Session["bindExtensions"]>[0];
-
-/** A built runtime with the hook that is told of model changes, which pi has no event for. */
-export interface Loaded {
-  readonly runtime: AgentSessionRuntime;
-  readonly hooks: { modelSelected: (model: ModelLike) => void };
-}
-
-/** What an agent is made of. */
-export interface PiAgentParts {
-  readonly loaded: Loaded;
-  readonly clock: Clock;
-  readonly uuid: () => string;
-  readonly emit: (event: SessionEvent) => void;
-  readonly untrusted: readonly string[];
-  readonly loadErrors: readonly SessionEvent[];
-}
+import { agentBusy } from "./failures.ts";
+import { piDiscovery } from "./pi_discovery.ts";
+import { piHistory } from "./pi_history.ts";
+import { type LiveParts, messageOf, PiLive, type PiSession } from "./pi_live.ts";
+import { hasModel, noKey, piSettings } from "./pi_settings.ts";
+import { toWireModel } from "./wire_model.ts";
 
 const refused = (failed: Failure): Acceptance => ({ ok: false, failure: failed });
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** Implements the port on pi 0.73.1. */
 export class PiAgent implements AgentPort {
-  readonly #parts: PiAgentParts;
-  readonly #settler: Settler;
-  #unsubscribe: () => void = () => {};
+  readonly settings: AgentSettings;
+  readonly history: AgentHistory;
+  readonly discovery: AgentDiscovery;
+  readonly #live: PiLive;
   /** Prompts between the call and pi's acceptance. */
   #preparing = 0;
 
-  constructor(parts: PiAgentParts) {
-    this.#parts = parts;
-    const session = parts.loaded.runtime.session;
-    this.#settler = new Settler({
-      isStreaming: () => session.isStreaming,
-      isCompacting: () => session.isCompacting,
-      hasQueued: () => session.agent.hasQueuedMessages(),
-      idle: () => session.agent.waitForIdle(),
-      resume: () => session.agent.continue(),
-      stop: () => session.agent.abort(),
-      settled: (result) => this.#onSettled(result),
-    }, parts.clock);
-    parts.loaded.hooks.modelSelected = (model) => {
-      parts.emit({ type: "model_changed", model: toWireModel(model) });
-    };
-    // Subscribed before extensions are bound, or what they do in session_start is missed.
-    this.#unsubscribe = session.subscribe((event) => {
-      const seen: SessionEvent = { ...event };
-      parts.emit(seen);
-      this.#settler.onEvent(seen);
-    });
+  constructor(parts: LiveParts) {
+    this.#live = new PiLive(parts);
+    this.settings = piSettings(this.#live);
+    this.history = piHistory(this.#live);
+    this.discovery = piDiscovery(this.#live);
   }
 
-  get #session(): Session {
-    return this.#parts.loaded.runtime.session;
+  get #session(): PiSession {
+    return this.#live.session;
   }
 
   info(): AgentInfo {
     const session = this.#session;
     const { model, sessionName, sessionFile } = session;
+    const { cwd, untrusted } = this.#live.around;
     return {
       ...(sessionName === undefined ? {} : { sessionName }),
       ...(sessionFile === undefined ? {} : { sessionFile }),
-      cwd: this.#parts.loaded.runtime.cwd,
+      cwd,
       ...(hasModel(model) ? { model: toWireModel(model) } : {}),
       thinkingLevel: session.thinkingLevel,
-      isStreaming: this.busy(),
+      isStreaming: this.#live.settler.busy,
       isCompacting: session.isCompacting,
       steeringMode: session.steeringMode,
       followUpMode: session.followUpMode,
       autoCompactionEnabled: session.autoCompactionEnabled,
       messageCount: session.messages.length,
       pendingMessageCount: session.pendingMessageCount,
-      ...(this.#parts.untrusted.length === 0 ? {} : { untrusted: [...this.#parts.untrusted] }),
+      ...(untrusted.length === 0 ? {} : { untrusted: [...untrusted] }),
     };
   }
 
   busy(): boolean {
-    return this.#settler.busy;
+    return this.#live.settler.busy || this.#session.isCompacting;
   }
 
   messages(): readonly unknown[] {
@@ -109,28 +75,23 @@ export class PiAgent implements AgentPort {
   }
 
   lastRun(): RunResult {
-    return this.#settler.last;
+    return this.#live.settler.last;
   }
 
-  async start(): Promise<void> {
-    for (const event of this.#parts.loadErrors) this.#parts.emit(event);
-    await this.#session.bindExtensions(this.#bindings());
+  start(): Promise<void> {
+    return this.#live.start();
   }
 
   prompt(input: PromptInput, whenBusy: QueueKind | undefined): PromptHandle {
-    const settled = Promise.resolve();
-    if (this.#isExtensionCommand(input.message)) {
-      return this.#command(input.message);
-    }
+    const returned = Promise.resolve();
+    if (this.#isExtensionCommand(input.message)) return this.#command(input.message);
     if (this.busy()) {
-      if (whenBusy === undefined) {
-        return { accepted: Promise.resolve(refused(busyFailure())), returned: settled };
-      }
+      if (whenBusy === undefined) return { accepted: Promise.resolve(refused(agentBusy())), returned };
       if (this.#session.isStreaming) return this.#call(input, whenBusy);
-      return { accepted: this.#enqueue(whenBusy, input), returned: settled };
+      return { accepted: this.#enqueue(whenBusy, input), returned };
     }
     const unable = this.#cannotPrompt();
-    if (unable !== undefined) return { accepted: Promise.resolve(refused(unable)), returned: settled };
+    if (unable !== undefined) return { accepted: Promise.resolve(refused(unable)), returned };
     return this.#call(input, whenBusy);
   }
 
@@ -145,14 +106,23 @@ export class PiAgent implements AgentPort {
 
   abort(): QueuedTexts {
     const session = this.#session;
-    this.#settler.abort(this.#preparing > 0);
+    const { settler } = this.#live;
+    settler.abort(this.#preparing > 0);
     const cleared = this.clearQueue();
     session.abortRetry();
-    session.abortCompaction();
-    session.abortBranchSummary();
+    this.abortCompaction();
     session.agent.abort();
-    void session.agent.waitForIdle().then(() => this.#settler.check());
+    void session.agent.waitForIdle().then(() => settler.check());
     return cleared;
+  }
+
+  abortRetry(): void {
+    this.#session.abortRetry();
+  }
+
+  abortCompaction(): void {
+    this.#session.abortCompaction();
+    this.#session.abortBranchSummary();
   }
 
   clearQueue(): QueuedTexts {
@@ -166,20 +136,22 @@ export class PiAgent implements AgentPort {
     this.#session.setSessionName(name);
   }
 
-  models(): readonly WireModel[] {
-    return this.#session.modelRegistry.getAvailable().map(toWireModel);
-  }
-
-  async setModel(provider: string, modelId: string): Promise<Outcome<WireModel>> {
-    const registry = this.#session.modelRegistry;
-    const model = registry.find(provider, modelId);
-    if (model === undefined) {
-      const sentence = `pi knows no model ${provider}/${modelId}; see get_available_models`;
-      return { ok: false, failure: failure("model_not_found", sentence) };
+  async compact(customInstructions: string | undefined): Promise<Outcome<unknown>> {
+    const unable = this.#cannotPrompt();
+    if (unable !== undefined) return { ok: false, failure: unable };
+    const session = this.#session;
+    try {
+      return { ok: true, value: await session.compact(customInstructions) };
+    } catch (error) {
+      const message = messageOf(error);
+      const cancelled = /cancelled|aborted/i.test(message);
+      return { ok: false, failure: failure(cancelled ? "cancelled" : "agent_error", message) };
+    } finally {
+      // What was queued meanwhile would else lie there until somebody prompts.
+      if (session.agent.hasQueuedMessages() && !session.isStreaming) {
+        void session.agent.continue().catch(() => {});
+      }
     }
-    if (!registry.hasConfiguredAuth(model)) return { ok: false, failure: noKey(provider) };
-    await this.#session.setModel(model);
-    return { ok: true, value: toWireModel(model) };
   }
 
   async bash(
@@ -210,21 +182,9 @@ export class PiAgent implements AgentPort {
   }
 
   async dispose(): Promise<void> {
-    const session = this.#session;
-    this.#unsubscribe();
-    session.abortBash();
+    this.#session.abortBash();
     this.abort();
-    this.#settler.dispose();
-    await this.#parts.loaded.runtime.dispose();
-  }
-
-  #onSettled(result: RunResult): void {
-    this.#parts.emit({
-      type: "agent_settled",
-      stopReason: result.stopReason,
-      aborted: result.aborted,
-      pendingMessageCount: this.#session.pendingMessageCount,
-    });
+    await this.#live.dispose();
   }
 
   #isExtensionCommand(message: string): boolean {
@@ -247,6 +207,7 @@ export class PiAgent implements AgentPort {
   /** Calls pi's prompt and sorts out when and how it was taken (PI_FACTS §2). */
   #call(input: PromptInput, whenBusy: QueueKind | undefined): PromptHandle {
     const session = this.#session;
+    const { settler } = this.#live;
     const queueing = session.isStreaming;
     let accept: (acceptance: Acceptance) => void = () => {};
     const accepted = new Promise<Acceptance>((resolve) => accept = resolve);
@@ -258,15 +219,15 @@ export class PiAgent implements AgentPort {
     };
     const preflightResult = (success: boolean): void => {
       prepared();
-      if (!success) return this.#settler.unprepared();
+      if (!success) return settler.unprepared();
       if (queueing && whenBusy !== undefined && session.isStreaming) {
         return accept(this.#queued(whenBusy));
       }
       // pi raises isStreaming in the same tick when a run starts; an input hook that took it does not.
       queueMicrotask(() => {
         const started = session.isStreaming;
-        if (started) this.#settler.accepted();
-        else this.#settler.unprepared();
+        if (started) settler.accepted();
+        else settler.unprepared();
         accept({ ok: true, disposition: started ? "started" : "handled" });
       });
     };
@@ -276,9 +237,9 @@ export class PiAgent implements AgentPort {
       source: "rpc",
       preflightResult,
     }).then(
-      () => this.#settler.returned(false),
+      () => settler.returned(false),
       (error) => {
-        this.#settler.returned(true);
+        settler.returned(true);
         accept(refused(failure("agent_error", `pi refused the prompt: ${messageOf(error)}`)));
       },
     ).finally(prepared);
@@ -311,48 +272,4 @@ export class PiAgent implements AgentPort {
       return refused(failure("agent_error", `pi refused the message: ${messageOf(error)}`));
     }
   }
-
-  #bindings(): Bindings {
-    const { emit, uuid } = this.#parts;
-    const unsupported = (action: string): Promise<{ cancelled: boolean }> => {
-      const error = `${action} was cancelled: extensions cannot replace a session of this server yet`;
-      emit({ type: "extension_error", extensionPath: "", event: "command", error });
-      return Promise.resolve({ cancelled: true });
-    };
-    const theme = (): unknown => Reflect.get(globalThis, Symbol.for("@mariozechner/pi-coding-agent:theme"));
-    return {
-      // Structural: pi's type names terminal components that a server has no use for.
-      uiContext: uiContext({ emit, requestId: uuid, theme }) as unknown as NonNullable<Bindings["uiContext"]>,
-      commandContextActions: {
-        waitForIdle: () => this.#session.agent.waitForIdle(),
-        newSession: () => unsupported("newSession"),
-        fork: () => unsupported("fork"),
-        switchSession: () => unsupported("switchSession"),
-        navigateTree: async (targetId, options) => {
-          const { cancelled } = await this.#session.navigateTree(targetId, options);
-          return { cancelled };
-        },
-        reload: () => this.#session.reload(),
-      },
-      // An extension may end its session's terminal, never the server.
-      shutdownHandler: () => {},
-      onError: ({ extensionPath, event, error }) =>
-        emit({ type: "extension_error", extensionPath, event, error }),
-    };
-  }
-}
-
-/** pi's placeholder for "no model" is truthy. */
-function hasModel(model: Session["model"]): model is NonNullable<Session["model"]> {
-  return model !== undefined && model.provider !== "unknown";
-}
-
-function busyFailure(): Failure {
-  const sentence = "The agent is busy; send streamingBehavior, or wait for agent_settled";
-  return failure("agent_busy", sentence, { retryAfterMs: 250 });
-}
-
-function noKey(provider: string): Failure {
-  const sentence = `pi has no credentials for ${provider}; log in with pi, or set its API key`;
-  return failure("no_api_key", sentence);
 }

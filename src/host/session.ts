@@ -8,7 +8,11 @@ import { SESSION_START_MS } from "../governor/limits.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { AgentPort, Outcome } from "./agent_port.ts";
 import type { Demand, EventRecord, Reply } from "./edge.ts";
+import { Dialogs } from "./dialogs.ts";
+import { noSession } from "./failures.ts";
 import { Mailbox } from "./mailbox.ts";
+import { Patience } from "./patience.ts";
+import type { Place } from "./place.ts";
 import { RunWaiters } from "./run_waiters.ts";
 
 /** How a command went. With `later` it has left the mailbox, and the answer comes when that resolves. */
@@ -37,6 +41,9 @@ export interface Handler {
 
 /** What a session needs of its host. */
 export interface SessionParts {
+  readonly place: Place;
+  readonly uuid: () => string;
+  readonly pendingUi: number;
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly sessionId: string;
   readonly epoch: string;
@@ -63,9 +70,11 @@ export interface Job {
 
 type State = "building" | "live" | "closed";
 
-/** There is no such session. */
-export const notFound = (sessionId: string): Failure =>
-  failure("session_not_found", `There is no session "${sessionId}"; list_sessions shows what there is`);
+/** Commands that take their time by nature: reads of the same connection do not wait for them. */
+function isSlow(command: Command): boolean {
+  if (command.type === "navigate_tree") return command.options?.summarize === true;
+  return command.type === "bash" || command.type === "compact";
+}
 
 /** One session. */
 export class Session {
@@ -76,6 +85,9 @@ export class Session {
   /** Who waits for the current run to settle. */
   readonly waiters: RunWaiters;
   readonly #timers = new Set<Timer>();
+  readonly #patience: Patience;
+  /** What extensions ask of people. */
+  readonly dialogs: Dialogs;
   readonly #createdAt: number;
   #state: State = "building";
   #untilBuilt: (() => void)[] = [];
@@ -91,6 +103,15 @@ export class Session {
     this.sessionId = parts.sessionId;
     this.#demand = parts.demand;
     this.waiters = new RunWaiters((ms, fn) => this.#after(ms, fn));
+    this.#patience = new Patience(parts.clock);
+    this.dialogs = new Dialogs({
+      sessionId: parts.sessionId,
+      clock: parts.clock,
+      uuid: parts.uuid,
+      most: parts.pendingUi,
+      emit: (event) => this.emit(event),
+      changed: (open) => open > 0 ? this.#patience.pause() : this.#patience.resume(),
+    });
     this.#createdAt = parts.clock.now();
     this.#lastActivity = this.#createdAt;
   }
@@ -125,14 +146,14 @@ export class Session {
   /** Lets in what waited for the build, and starts the extensions. */
   open(): void {
     const opened = (): void => this.#mailbox.open();
-    const late = this.#after(SESSION_START_MS, () => {
+    const late = this.#patience.after(SESSION_START_MS, () => {
       this.#parts.log("warn", "session_start handlers take too long; the session goes on without them", {
         sessionId: this.sessionId,
       });
       opened();
     });
     this.agent.start().catch((error) => this.#defect("session_start", error)).then(() => {
-      this.#drop(late);
+      late.clear();
       opened();
     });
     for (const fn of this.#untilBuilt.splice(0)) fn();
@@ -142,6 +163,11 @@ export class Session {
   whenBuilt(fn: () => void): void {
     if (this.#state === "building") this.#untilBuilt.push(fn);
     else fn();
+  }
+
+  /** Where files are, for commands that name some. */
+  get place(): Place {
+    return this.#parts.place;
   }
 
   setDemand(demand: Demand): void {
@@ -194,6 +220,7 @@ export class Session {
   stop(): void {
     if (!this.live) return;
     this.waiters.withdraw(this.agent.abort());
+    this.dialogs.cancel("cancelled");
     this.agent.abortBash();
   }
 
@@ -203,6 +230,8 @@ export class Session {
    */
   close(why: Failure): AgentPort | undefined {
     if (this.#state === "closed") return undefined;
+    this.dialogs.cancel("session");
+    this.#patience.clear();
     this.#state = "closed";
     this.#mailbox.close();
     for (const timer of [...this.#timers]) this.#drop(timer);
@@ -223,11 +252,11 @@ export class Session {
   #route(job: Job): void {
     if (!this.#unanswered.has(job.ref)) return;
     if (this.#state === "closed") {
-      return this.#answer(job, { ok: false, failure: notFound(this.sessionId) });
+      return this.#answer(job, { ok: false, failure: noSession(this.sessionId) });
     }
     this.#lastActivity = this.#parts.clock.now();
     const spec = specOf(job.command.type);
-    const slow = job.command.type === "bash";
+    const slow = isSlow(job.command);
     const run = (): Promise<void> => this.#run(job, spec);
     if (spec.lane === "mailbox") this.#mailbox.push({ connection: job.connection, slow, run });
     else if (spec.lane === "after") this.#mailbox.pushAfter({ connection: job.connection, slow, run });
@@ -240,7 +269,7 @@ export class Session {
     const stale = this.#versionConflict(job.command);
     if (stale !== undefined) return this.#answer(job, { ok: false, failure: stale });
     const handled = this.#handle(job);
-    const timely = await this.#within(spec.timeoutMs, handled);
+    const timely = await this.#patiently(spec.timeoutMs, handled);
     if (timely === "late") {
       const sentence = `${job.command.type} took longer than ${spec.timeoutMs} ms`;
       this.#answer(job, { ok: false, failure: failure("timeout", sentence) });
@@ -329,6 +358,16 @@ export class Session {
       ...(delta ? { delta: text(slim) } : {}),
       ...(full ? { full: text(event) } : {}),
     };
+  }
+
+  async #patiently<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
+    let timer: Timer | undefined;
+    const late = new Promise<"late">((resolve) => timer = this.#patience.after(ms, () => resolve("late")));
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      timer?.clear();
+    }
   }
 
   async #within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {

@@ -57,11 +57,11 @@ export function hoist(global: Settings, project: Settings): { global: Settings; 
 /** Storage for pi's SettingsManager; one for each session. */
 export class SettingsOverlay {
   readonly #read: ReadSettings;
-  readonly #trusted: boolean;
+  readonly #trusted: () => boolean;
   #written: string | undefined;
 
-  /** @param trusted whether the project's settings count at all */
-  constructor(read: ReadSettings, trusted: boolean) {
+  /** @param trusted whether the project's settings count at all; asked at each reading */
+  constructor(read: ReadSettings, trusted: () => boolean) {
     this.#read = read;
     this.#trusted = trusted;
   }
@@ -75,7 +75,7 @@ export class SettingsOverlay {
 
   #text(scope: SettingsScope): string | undefined {
     const globalText = this.#written ?? this.#read("global");
-    const projectText = this.#trusted ? this.#read("project") : undefined;
+    const projectText = this.#trusted() ? this.#read("project") : undefined;
     const project = parse(projectText);
     if (project === undefined) return scope === "global" ? globalText : projectText;
     // A global file that cannot be parsed is pi's to complain about.

@@ -85,6 +85,7 @@ export class Settler {
   #continueDue: Timer | undefined;
   #tally: Tally = { text: null, stopReason: null, errorMessage: undefined, usage: null };
   #last: RunResult = EMPTY;
+  #waiting: (() => void)[] = [];
 
   constructor(run: Run, clock: Clock) {
     this.#run = run;
@@ -94,6 +95,12 @@ export class Settler {
   /** From acceptance to settled. */
   get busy(): boolean {
     return this.#open || this.#starting;
+  }
+
+  /** Resolves when no run is open any more. */
+  whenSettled(): Promise<void> {
+    if (!this.busy) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /** What the run that settled last came to. */
@@ -167,6 +174,7 @@ export class Settler {
     this.#starting = false;
     this.#checkDue?.clear();
     this.#clearContinue();
+    this.#release();
   }
 
   #onStart(): void {
@@ -250,5 +258,10 @@ export class Settler {
       ...(errorMessage === undefined ? {} : { errorMessage }),
     };
     this.#run.settled(this.#last);
+    this.#release();
+  }
+
+  #release(): void {
+    for (const fn of this.#waiting.splice(0)) fn();
   }
 }

@@ -3,10 +3,13 @@
 import { type Command, type CommandOf, type CommandSpec, specOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { type Governor, isPermit, type Permit } from "../governor/governor.ts";
+import { noSession } from "../host/failures.ts";
 import type { Attachment, Demand, EventRecord, FromHost, HostConfig, Reply, ToHost } from "../host/edge.ts";
 import type { Log } from "../log.ts";
-import type { Clock, Timer } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import { ClaimsBook } from "./claims_book.ts";
 import type { HostLink, StartHost } from "./host_link.ts";
+import { Replies } from "./replies.ts";
 
 /** What the manager is made of. */
 export interface ManagerParts {
@@ -53,6 +56,11 @@ interface HostSlot {
   sessions: number;
 }
 
+interface Disposal {
+  readonly disposed: number;
+  readonly failed: number;
+}
+
 type Attached = (sessions: readonly Attachment[] | Failure, host: number) => void;
 
 /** The book of sessions. */
@@ -60,10 +68,16 @@ export class Manager {
   readonly #parts: ManagerParts;
   readonly #sessions = new Map<string, Entry>();
   readonly #pending = new Map<number, Pending>();
-  readonly #attaching = new Map<number, { host: number; done: Attached; timer: Timer }>();
-  readonly #waits = new Map<number, { host: number; done: () => void }>();
-  readonly #counts = new Map<number, (busy: number) => void>();
-  readonly #disposals = new Map<number, (counts: { disposed: number; failed: number }) => void>();
+  readonly #attaching: Replies<readonly Attachment[] | Failure>;
+  readonly #waits: Replies<void>;
+  readonly #counts: Replies<number>;
+  readonly #disposals: Replies<Disposal>;
+  readonly #inspections = new Map<number, (id: string, file: string) => void>();
+  readonly #claims = new ClaimsBook((file, sessionId) => {
+    for (const host of this.#hosts.keys()) {
+      this.#send(host, { kind: "live_file", file, ...(sessionId === undefined ? {} : { sessionId }) });
+    }
+  });
   readonly #hosts: HostSlot[] = [];
   #events: ManagerEvents | undefined;
   #closing = false;
@@ -71,6 +85,10 @@ export class Manager {
 
   constructor(parts: ManagerParts) {
     this.#parts = parts;
+    this.#attaching = new Replies(parts.clock);
+    this.#waits = new Replies(parts.clock);
+    this.#counts = new Replies(parts.clock);
+    this.#disposals = new Replies(parts.clock);
   }
 
   /** Starts the hosts. Until then commands would have nowhere to go. */
@@ -96,7 +114,7 @@ export class Manager {
   }
 
   /** Reserves an id and a place, and has the session built. Returns the id. */
-  create(command: CommandOf<"create_session">, asker: Asker): string {
+  create(command: CommandOf<"create_session"> | CommandOf<"load_session">, asker: Asker): string {
     const sessionId = command.sessionId ?? this.#parts.uuid();
     if (this.#sessions.has(sessionId)) {
       const sentence = `There is a session "${sessionId}" already; choose another id, or leave it out`;
@@ -124,6 +142,27 @@ export class Manager {
     return sessionId;
   }
 
+  /** Loads a session file under the id given, or else under the file's own; `named` is told which. */
+  load(command: CommandOf<"load_session">, asker: Asker, named: (sessionId: string) => void): void {
+    if (command.sessionId !== undefined) return named(this.create(command, asker));
+    const host = this.#idlestHost();
+    const ref = this.#expect({ host, asker, permit: undefined });
+    this.#inspections.set(ref, (id, file) => {
+      const owner = this.#claims.owner(file);
+      if (owner === undefined) return named(this.create({ ...command, sessionId: id }, asker));
+      const sentence = `Session "${owner}" drives that file already; use that one`;
+      const inUse = failure("session_in_use", sentence, { data: { sessionId: owner } });
+      asker.answer({ ok: false, failure: inUse });
+    });
+    this.#send(host, { kind: "inspect", ref, sessionPath: command.sessionPath });
+  }
+
+  /** Has a host answer a command that is about no live session. */
+  ask(command: Command, asker: Asker): void {
+    const ref = this.#expect({ host: 0, asker, permit: undefined });
+    this.#send(0, { kind: "command", ref, connection: asker.connection, command });
+  }
+
   /** Passes a session's command on to its host. */
   command(command: Command, spec: CommandSpec, asker: Asker): Failure | undefined {
     const sessionId = command.sessionId ?? "";
@@ -134,10 +173,7 @@ export class Manager {
       if (!isPermit(taken)) return taken;
       permit = taken;
     }
-    if (entry === undefined) {
-      const sentence = `There is no session "${sessionId}"; list_sessions shows what there is`;
-      return failure("session_not_found", sentence);
-    }
+    if (entry === undefined) return noSession(sessionId);
     const deletes = command.type === "delete_session";
     // A live session is gone for everyone the moment its deletion is passed on; its id is free again.
     if (deletes && entry.state === "live") this.#forget(sessionId);
@@ -171,42 +207,33 @@ export class Manager {
 
   /** Resolves when nothing runs, in all sessions or in those. */
   async whenIdle(sessionIds?: readonly string[]): Promise<void> {
-    await Promise.all([...this.#hosts.keys()].map((host) =>
-      new Promise<void>((resolve) => {
-        const ref = ++this.#ref;
-        this.#waits.set(ref, { host, done: resolve });
-        this.#send(host, {
-          kind: "when_idle",
-          ref,
-          ...(sessionIds === undefined ? {} : { sessionIds: sessionIds.filter((id) => this.#on(host, id)) }),
-        });
-      })
-    ));
+    await this.#everyHost<void>((host, resolve) => {
+      const ref = ++this.#ref;
+      const own = sessionIds?.filter((id) => this.#on(host, id));
+      this.#waits.expect(ref, host, resolve);
+      this.#send(host, { kind: "when_idle", ref, ...(own === undefined ? {} : { sessionIds: own }) });
+    });
   }
 
   /** Counts the busy sessions, and with `stop` has them stopped. A host that hangs counts as none. */
   async busy(stop: boolean, withinMs: number): Promise<number> {
-    const counts = await Promise.all([...this.#hosts.keys()].map((host) =>
-      new Promise<number>((resolve) => {
-        const ref = ++this.#ref;
-        const timer = this.#parts.clock.after(withinMs, () => this.#counts.get(ref)?.(0));
-        this.#counts.set(ref, (busy) => {
-          timer.clear();
-          this.#counts.delete(ref);
-          resolve(busy);
-        });
-        this.#send(host, { kind: "busy", ref, stop });
-      })
-    ));
+    const counts = await this.#everyHost<number>((host, resolve) => {
+      const ref = ++this.#ref;
+      this.#counts.expect(ref, host, resolve, { ms: withinMs, value: 0 });
+      this.#send(host, { kind: "busy", ref, stop });
+    });
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /** Disposes all sessions; each host bounds that by itself, and `withinMs` bounds the hosts. */
-  async dispose(withinMs: number): Promise<{ disposed: number; failed: number }> {
+  async dispose(withinMs: number): Promise<Disposal> {
     this.#closing = true;
-    const counts = await Promise.all(
-      [...this.#hosts.keys()].map((host) => this.#disposeHost(host, withinMs)),
-    );
+    const counts = await this.#everyHost<Disposal>((host, resolve) => {
+      const ref = ++this.#ref;
+      const value = { disposed: 0, failed: this.#slot(host).sessions };
+      this.#disposals.expect(ref, host, resolve, { ms: withinMs, value });
+      this.#send(host, { kind: "dispose_all", ref });
+    });
     for (const { link } of this.#hosts) link.terminate();
     // A host that hung has left someone without an answer.
     const stopped = failure("cancelled", "The server was shut down before the command had finished");
@@ -217,19 +244,10 @@ export class Manager {
     }), { disposed: 0, failed: 0 });
   }
 
-  #disposeHost(host: number, withinMs: number): Promise<{ disposed: number; failed: number }> {
-    return new Promise((resolve) => {
-      const ref = ++this.#ref;
-      const timer = this.#parts.clock.after(withinMs, () => {
-        this.#disposals.delete(ref);
-        resolve({ disposed: 0, failed: this.#slot(host).sessions });
-      });
-      this.#disposals.set(ref, (counts) => {
-        timer.clear();
-        resolve(counts);
-      });
-      this.#send(host, { kind: "dispose_all", ref });
-    });
+  #everyHost<T>(ask: (host: number, resolve: (value: T) => void) => void): Promise<T[]> {
+    return Promise.all(
+      [...this.#hosts.keys()].map((host) => new Promise<T>((resolve) => ask(host, resolve))),
+    );
   }
 
   #on(host: number, sessionId: string): boolean {
@@ -239,11 +257,8 @@ export class Manager {
   #attach(host: number, sessionIds: readonly string[] | undefined, done: Attached): void {
     const ref = ++this.#ref;
     const { timeoutMs } = specOf(sessionIds === undefined ? "list_sessions" : "create_session");
-    const timer = this.#parts.clock.after(timeoutMs, () => {
-      this.#attaching.delete(ref);
-      done(failure("timeout", `A session's host has not answered within ${timeoutMs} ms`), host);
-    });
-    this.#attaching.set(ref, { host, done, timer });
+    const value = failure("timeout", `A session's host has not answered within ${timeoutMs} ms`);
+    this.#attaching.expect(ref, host, (sessions) => done(sessions, host), { ms: timeoutMs, value });
     this.#send(host, { kind: "attach", ref, ...(sessionIds === undefined ? {} : { sessionIds }) });
   }
 
@@ -271,24 +286,26 @@ export class Manager {
       }
       case "reply":
         return this.#answer(message.ref, message.reply);
-      case "attached": {
-        const attaching = this.#attaching.get(message.ref);
-        this.#attaching.delete(message.ref);
-        attaching?.timer.clear();
-        return attaching?.done(message.sessions, host);
+      case "attached":
+        return this.#attaching.settle(message.ref, message.sessions);
+      case "inspected":
+        return this.#inspected(message);
+      case "claim": {
+        const owner = this.#claims.claim(message.file, message.sessionId);
+        return this.#send(host, {
+          kind: "claimed",
+          ref: message.ref,
+          ...(owner === undefined ? {} : { owner }),
+        });
       }
-      case "idle": {
-        const wait = this.#waits.get(message.ref);
-        this.#waits.delete(message.ref);
-        return wait?.done();
-      }
+      case "file":
+        return this.has(message.sessionId) ? this.#claims.move(message.sessionId, message.file) : undefined;
+      case "idle":
+        return this.#waits.settle(message.ref, undefined);
       case "counted":
-        return this.#counts.get(message.ref)?.(message.busy);
-      case "disposed": {
-        const done = this.#disposals.get(message.ref);
-        this.#disposals.delete(message.ref);
-        return done?.(message);
-      }
+        return this.#counts.settle(message.ref, message.busy);
+      case "disposed":
+        return this.#disposals.settle(message.ref, message);
       case "log":
         return this.#parts.log[message.level](message.message, { host, ...message.fields });
       case "up":
@@ -297,10 +314,17 @@ export class Manager {
     }
   }
 
+  #inspected({ ref, id, file }: Extract<FromHost, { kind: "inspected" }>): void {
+    const go = this.#inspections.get(ref);
+    this.#inspections.delete(ref);
+    if (this.#pending.delete(ref)) go?.(id, file);
+  }
+
   #answer(ref: number, reply: Reply): void {
     const pending = this.#pending.get(ref);
     if (pending === undefined) return;
     this.#pending.delete(ref);
+    this.#inspections.delete(ref);
     pending.permit?.release();
     pending.asker.answer(reply);
     pending.settled?.(reply);
@@ -314,17 +338,9 @@ export class Manager {
     for (const [ref, pending] of [...this.#pending]) {
       if (pending.host === host) this.#answer(ref, { ok: false, failure: lost });
     }
-    for (const [ref, attaching] of [...this.#attaching]) {
-      if (attaching.host !== host) continue;
-      this.#attaching.delete(ref);
-      attaching.timer.clear();
-      attaching.done(lost, host);
-    }
-    for (const [ref, wait] of [...this.#waits]) {
-      if (wait.host !== host) continue;
-      this.#waits.delete(ref);
-      wait.done();
-    }
+    this.#attaching.lost(host, lost);
+    this.#waits.lost(host, undefined);
+    this.#counts.lost(host, 0);
     for (const sessionId of this.sessionIds.filter((id) => this.#on(host, id))) {
       this.#forget(sessionId);
       this.#events?.server("session_crashed", { sessionId });
@@ -337,6 +353,7 @@ export class Manager {
     if (entry === undefined) return;
     this.#sessions.delete(sessionId);
     this.#slot(entry.host).sessions--;
+    this.#claims.move(sessionId, undefined);
     entry.permit.release();
   }
 

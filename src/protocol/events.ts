@@ -33,6 +33,16 @@ export const EVENT_SCHEMAS: Readonly<Record<string, TObject>> = {
     requestId: text,
     method: text,
   }),
+  extension_ui_resolved: Type.Object({
+    type: Type.Literal("extension_ui_resolved"),
+    requestId: text,
+    by: Type.Enum(["client", "timeout", "cancelled", "session"]),
+  }),
+  session_replaced: Type.Object({
+    type: Type.Literal("session_replaced"),
+    reason: text,
+    sessionFile: Type.Optional(text),
+  }),
   extension_error: Type.Object({
     type: Type.Literal("extension_error"),
     extensionPath: text,

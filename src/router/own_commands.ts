@@ -5,6 +5,8 @@ import { type Failure, failure } from "../protocol/errors.ts";
 import { commandSchema } from "../protocol/schema.ts";
 import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../protocol/version.ts";
 import type { Greeting } from "../protocol/responses.ts";
+import type { Attachment } from "../host/edge.ts";
+import { noSession } from "../host/failures.ts";
 import type { Asker, Manager } from "../manager/manager.ts";
 import type { Connection } from "./connection.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -58,18 +60,45 @@ function getSchema(router: OwnContext, _: Connection, command: CommandOf<"get_sc
   answer(asker, { schema, schemaHash: hash });
 }
 
-function listSessions(router: OwnContext, _: Connection, __: unknown, asker: Asker): void {
-  const { manager } = router;
-  const infos: string[] = [];
+/** Puts together what all hosts answer. */
+function gather(
+  manager: Manager,
+  asker: Asker,
+  of: (session: Attachment) => readonly string[],
+  around: (parts: string) => string,
+): void {
+  const parts: string[] = [];
   let failed: Failure | undefined;
   let hosts = 0;
   manager.attachAll((sessions) => {
     if ("code" in sessions) failed = sessions;
-    else infos.push(...sessions.map(({ infoText }) => infoText));
+    else parts.push(...sessions.flatMap(of));
     if (++hosts < manager.hosts) return;
     if (failed !== undefined) refuse(asker, failed);
-    else asker.answer({ ok: true, dataText: `{"sessions":[${infos.join(",")}]}` });
+    else asker.answer({ ok: true, dataText: around(parts.join(",")) });
   });
+}
+
+function listPendingUi(
+  router: OwnContext,
+  _: Connection,
+  command: CommandOf<"list_pending_ui">,
+  asker: Asker,
+): void {
+  const { manager } = router;
+  const { sessionId } = command;
+  const around = (requests: string): string => `{"requests":[${requests}]}`;
+  if (sessionId === undefined) return gather(manager, asker, ({ pendingUi }) => pendingUi, around);
+  manager.attach(sessionId, (sessions) => {
+    if ("code" in sessions) return refuse(asker, sessions);
+    const [session] = sessions;
+    if (session === undefined) refuse(asker, noSession(sessionId));
+    else asker.answer({ ok: true, dataText: around(session.pendingUi.join(",")) });
+  });
+}
+
+function listSessions(router: OwnContext, _: Connection, __: unknown, asker: Asker): void {
+  gather(router.manager, asker, ({ infoText }) => [infoText], (infos) => `{"sessions":[${infos}]}`);
 }
 
 function subscribe(
@@ -95,6 +124,11 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("create_session", (router, connection, command, asker) => {
     connection.touched.add(router.manager.create(command, asker));
   }),
+  on("load_session", (router, connection, command, asker) => {
+    router.manager.load(command, asker, (sessionId) => connection.touched.add(sessionId));
+  }),
+  on("list_stored_sessions", (router, _connection, command, asker) => router.manager.ask(command, asker)),
+  on("list_pending_ui", listPendingUi),
   on("subscribe", subscribe),
   on("unsubscribe", (router, connection, command, asker) => {
     answer(asker, { unsubscribed: router.subscriber.end(connection, command.sessionId) });

@@ -1,7 +1,8 @@
 // Carries out subscribe, unsubscribe and switch_session: asks the hosts for the state at a point of the
 // order, and lets events flow from exactly there.
-import { type Failure, failure } from "../protocol/errors.ts";
+import type { Failure } from "../protocol/errors.ts";
 import type { Attachment } from "../host/edge.ts";
+import { noSession } from "../host/failures.ts";
 import type { Asker, Manager } from "../manager/manager.ts";
 import type { Connection } from "./connection.ts";
 import type { Subscriptions, Wanted } from "./subscriptions.ts";
@@ -31,7 +32,7 @@ export class Subscriber {
       const [attachment] = Array.isArray(sessions) ? sessions : [];
       if (attachment === undefined) {
         this.#tell(sessionId);
-        return asker.answer({ ok: false, failure: isFailure(sessions) ? sessions : notFound(sessionId) });
+        return asker.answer({ ok: false, failure: isFailure(sessions) ? sessions : noSession(sessionId) });
       }
       asker.answer({ ok: true, dataText: dataText(attachment) });
       if (connection.open) this.#subscriptions.add(connection, sessionId, wanted);
@@ -78,9 +79,4 @@ export class Subscriber {
 
 function isFailure(value: readonly Attachment[] | Failure): value is Failure {
   return !Array.isArray(value);
-}
-
-function notFound(sessionId: string): Failure {
-  const sentence = `There is no session "${sessionId}"; list_sessions shows what there is`;
-  return failure("session_not_found", sentence);
 }

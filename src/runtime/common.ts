@@ -2,8 +2,20 @@
 // clock, files, randomness, signals, environment. Used by deno.ts and node.ts alone.
 import type { Buffer } from "node:buffer";
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { fstatSync, readFileSync } from "node:fs";
-import { chmod, link, lstat, mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { createReadStream, fstatSync, readFileSync } from "node:fs";
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from "node:fs/promises";
 import { homedir } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
@@ -12,6 +24,8 @@ import type { Files, FileStat, InputKind, SignalName, Timer } from "./runtime.ts
 /** Bits of a file's mode that tell its kind, and their value for a character device (stat(2)). */
 const FILE_KIND = 0o170000;
 const CHARACTER_DEVICE = 0o020000;
+
+const LF = 10;
 
 function isMissing(error: unknown): boolean {
   const code = error instanceof Error ? Reflect.get(error, "code") : undefined;
@@ -27,9 +41,11 @@ async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
   }
 }
 
-function describe(found: { isFile(): boolean; isDirectory(): boolean; size: number }): FileStat {
+function describe(
+  found: { isFile(): boolean; isDirectory(): boolean; size: number; mtimeMs: number },
+): FileStat {
   const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
-  return { kind, size: found.size };
+  return { kind, size: found.size, modifiedAt: found.mtimeMs };
 }
 
 /** A new file beside `file` with that text, on disk when this resolves. */
@@ -60,6 +76,18 @@ async function createPrivate(file: string, text: string): Promise<boolean> {
   }
 }
 
+async function endLastLine(file: string): Promise<void> {
+  const handle = await open(file, "r+");
+  try {
+    const { size } = await handle.stat();
+    if (size === 0) return;
+    const { buffer } = await handle.read({ buffer: new Uint8Array(1), position: size - 1 });
+    if (buffer[0] !== LF) await handle.write(new Uint8Array([LF]), 0, 1, size);
+  } finally {
+    await handle.close();
+  }
+}
+
 /** When that process started, in a form that only equality is asked of; where the system tells. */
 function startOf(pid: number): string | undefined {
   try {
@@ -86,6 +114,9 @@ export const files: Files = {
   },
   realpath: (file) => orMissing(realpath(file)),
   read: (file) => orMissing(readFile(file, "utf8")),
+  list: async (folder) => await orMissing(readdir(folder)) ?? [],
+  chunks: (file) => createReadStream(file),
+  endLastLine,
   async writePrivate(file, text) {
     await rename(await writeBeside(file, text), file);
   },

@@ -21,6 +21,8 @@ export interface FileStat {
   readonly kind: "file" | "directory" | "other";
   /** Bytes. */
   readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly modifiedAt: number;
 }
 
 /** Files. Missing things are `undefined`; whatever else goes wrong is thrown. */
@@ -29,6 +31,12 @@ export interface Files {
   /** The canonical path, links resolved, or `undefined` when it does not exist. */
   realpath(path: string): Promise<string | undefined>;
   read(path: string): Promise<string | undefined>;
+  /** Names in a folder; none when there is no such folder. */
+  list(path: string): Promise<readonly string[]>;
+  /** The bytes of a file, piece by piece. Throws when it cannot be read. */
+  chunks(path: string): AsyncIterable<Uint8Array>;
+  /** Appends a line end when the file's last line has none. */
+  endLastLine(path: string): Promise<void>;
   /** Writes through a temporary file and a rename, readable by the owner alone. */
   writePrivate(path: string, text: string): Promise<void>;
   /** Creates the file with that text, owner alone, in one step; false when the path is taken, even by a link. */

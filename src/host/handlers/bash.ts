@@ -1,6 +1,6 @@
 // A client's own shell commands: bash with its output as events, abort_bash (PROTOCOL §5). One at a time in
 // a session, which the mailbox sees to: pi has a single abort handle for all of them.
-import { BASH_GRACE_MS } from "../../governor/limits.ts";
+import { COMMAND_GRACE_MS } from "../../governor/limits.ts";
 import { done, type Entry, on } from "./handler.ts";
 
 /** The group's handlers. */
@@ -11,7 +11,7 @@ export const BASH: readonly Entry[] = [
     });
     return outcome.ok ? done(outcome.value) : outcome;
   }, {
-    holdMs: BASH_GRACE_MS,
+    holdMs: COMMAND_GRACE_MS,
     stop: (session) => session.agent.abortBash(),
   }),
   on("abort_bash", (session) => {

@@ -1,4 +1,4 @@
-// Talking to the agent: prompt, steer, follow_up, abort, clear_queue (PROTOCOL §5).
+// Talking to the agent and its extensions: prompt, steer, follow_up, abort, clear_queue, answers to dialogs.
 import type { CommandOf } from "../../protocol/commands.ts";
 import type { QueuedTexts, Settled } from "../../protocol/responses.ts";
 import type { Outcome, PromptInput, QueueKind } from "../agent_port.ts";
@@ -41,6 +41,14 @@ export const INTERACTION: readonly Entry[] = [
   on("prompt", prompt),
   on("steer", (session, command) => queue(session, "steer", inputOf(command))),
   on("follow_up", (session, command) => queue(session, "followUp", inputOf(command))),
-  on("abort", (session) => withdraw(session, session.agent.abort())),
+  on("abort", (session) => {
+    const texts = session.agent.abort();
+    session.dialogs.cancel("cancelled");
+    return withdraw(session, texts);
+  }),
+  on("extension_ui_response", (session, { requestId, response }) => {
+    const failed = session.dialogs.respond(requestId, response);
+    return failed === undefined ? done({}) : { ok: false, failure: failed };
+  }),
   on("clear_queue", (session) => withdraw(session, session.agent.clearQueue())),
 ];

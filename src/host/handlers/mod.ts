@@ -1,5 +1,8 @@
 // All handlers of session commands, by command. A file for each group; a new command goes into one of them.
 import { BASH } from "./bash.ts";
+import { COMPACTION } from "./compaction.ts";
+import { DISCOVERY } from "./discovery.ts";
+import { HISTORY } from "./history.ts";
 import { INTERACTION } from "./interaction.ts";
 import { MODEL } from "./model.ts";
 import type { Handler } from "../session.ts";
@@ -11,4 +14,7 @@ export const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ...STATE,
   ...MODEL,
   ...BASH,
+  ...COMPACTION,
+  ...HISTORY,
+  ...DISCOVERY,
 ]);

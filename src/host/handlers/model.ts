@@ -1,11 +1,29 @@
-// The session's model: get_available_models, set_model (PROTOCOL §5). Levels and cycling join them here.
+// The session's model, thinking level and modes (PROTOCOL §5). None of it reaches another session or a file.
 import { done, type Entry, on } from "./handler.ts";
 
 /** The group's handlers. */
 export const MODEL: readonly Entry[] = [
-  on("get_available_models", (session) => done({ models: session.agent.models() })),
+  on("get_available_models", (session) => done({ models: session.agent.settings.models() })),
   on("set_model", async (session, { provider, modelId }) => {
-    const outcome = await session.agent.setModel(provider, modelId);
+    const outcome = await session.agent.settings.setModel(provider, modelId);
     return outcome.ok ? done({ model: outcome.value }) : outcome;
+  }),
+  on("cycle_model", async (session, { direction }) => {
+    return done(await session.agent.settings.cycleModel(direction ?? "forward"));
+  }),
+  on("set_thinking_level", (session, { level }) => {
+    return done({ level: session.agent.settings.setThinkingLevel(level) });
+  }),
+  on("cycle_thinking_level", (session) => {
+    const level = session.agent.settings.cycleThinkingLevel();
+    return done(level === null ? null : { level });
+  }),
+  on("set_steering_mode", (session, { mode }) => {
+    session.agent.settings.setSteeringMode(mode);
+    return done({});
+  }),
+  on("set_follow_up_mode", (session, { mode }) => {
+    session.agent.settings.setFollowUpMode(mode);
+    return done({});
   }),
 ];

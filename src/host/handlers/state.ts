@@ -1,4 +1,4 @@
-// Reading and naming a session, and ending it: get_state, get_messages, set_session_name, delete_session.
+// Reading and naming a session, and ending it: state, messages, stats, usage, name, delete_session.
 import { done, type Entry, on } from "./handler.ts";
 
 /** The group's handlers. */
@@ -10,6 +10,12 @@ export const STATE: readonly Entry[] = [
     const start = limit === undefined ? 0 : Math.max(0, end - limit);
     return done({ messages: all.slice(start, end), messageCount: all.length });
   }),
+  on("get_last_assistant_text", (session) => done({ text: session.agent.discovery.lastAssistantText() })),
+  on("get_session_stats", (session) => {
+    // pi's own id of the file says nothing to a client.
+    return done({ ...session.agent.discovery.stats(), sessionId: session.sessionId });
+  }),
+  on("get_context_usage", (session) => done(session.agent.discovery.contextUsage())),
   on("set_session_name", (session, { name }) => {
     session.agent.setName(name.trim());
     return done({});

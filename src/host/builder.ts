@@ -1,0 +1,157 @@
+// From `create_session` or `load_session` to an agent: paths and files checked, the file claimed, pi asked to
+// build. At most a few are built at once; what takes too long is given up, and disposed when it comes after all.
+import { type Command, type CommandOf, specOf } from "../protocol/commands.ts";
+import { failure } from "../protocol/errors.ts";
+import type { StoredSession } from "../protocol/results.ts";
+import { BUILDS_AT_ONCE } from "../governor/limits.ts";
+import type { Files, Runtime, Timer } from "../runtime/runtime.ts";
+import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
+import type { Claims } from "./claims.ts";
+import type { HostConfig } from "./edge.ts";
+import { PathGuard } from "./paths.ts";
+import { listSessions, readHeader, sessionFolders, type SessionHeader } from "./session_files.ts";
+
+/** What a builder is made of. */
+export interface BuilderParts {
+  readonly runtime: Runtime;
+  readonly config: HostConfig;
+  readonly factory: AgentFactory;
+  readonly claims: Claims;
+  log(message: string, fields: Record<string, unknown>): void;
+  /** An agent came too late and is to be disposed. */
+  stray(agent: AgentPort): void;
+}
+
+/** Sessions that a list returns when the client names no limit. */
+const DEFAULT_LIST = 1_000;
+
+/** Builds agents for one host. */
+export class Builder {
+  readonly guard: PathGuard;
+  readonly #parts: BuilderParts;
+  readonly #files: Files;
+  readonly #waiting: (() => void)[] = [];
+  #building = 0;
+
+  constructor(parts: BuilderParts) {
+    this.#parts = parts;
+    this.#files = parts.runtime.files;
+    const { config, factory } = parts;
+    this.guard = new PathGuard(this.#files, config.roots ?? [config.cwd, ...factory.sessionFolders]);
+  }
+
+  /** Builds what the command asks for, when its turn has come and within its time. */
+  async build(command: Command, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
+    await this.#turn();
+    const { runtime, log, stray } = this.#parts;
+    const { timeoutMs } = specOf(command.type);
+    let timer: Timer | undefined;
+    const late = new Promise<"late">((resolve) => timer = runtime.after(timeoutMs, () => resolve("late")));
+    const built = this.#request(command, hooks).catch((error): Outcome<AgentPort> => {
+      const message = error instanceof Error ? error.message : String(error);
+      log(`${command.type} failed: ${message}`, {});
+      return { ok: false, failure: failure("agent_error", `pi could not build the session: ${message}`) };
+    });
+    const outcome = await Promise.race([built, late]);
+    timer?.clear();
+    this.#building--;
+    this.#waiting.shift()?.();
+    if (outcome !== "late") return outcome;
+    void built.then((agent) => agent.ok ? stray(agent.value) : undefined);
+    return { ok: false, failure: failure("timeout", `The session was not built within ${timeoutMs} ms`) };
+  }
+
+  /** Checks a session file that a client names; the answer is its canonical path and its header. */
+  async inspect(sessionPath: string): Promise<Outcome<{ path: string; header: SessionHeader }>> {
+    const path = await this.guard.file(this.#parts.config.cwd, sessionPath);
+    if (!path.ok) return path;
+    const header = await readHeader(this.#files, path.value);
+    return header.ok ? { ok: true, value: { path: path.value, header: header.value } } : header;
+  }
+
+  /** Session files in the folders that clients may use, newest first. */
+  async list(command: CommandOf<"list_stored_sessions">): Promise<Outcome<{ sessions: StoredSession[] }>> {
+    const { config, factory, claims } = this.#parts;
+    const cwd = command.cwd === undefined ? undefined : await this.guard.inside(config.cwd, command.cwd);
+    if (cwd !== undefined && !cwd.ok) return cwd;
+    const folders = await sessionFolders(this.#files, factory.sessionFolders);
+    const wanted = async (session: StoredSession): Promise<boolean> => {
+      const own = await this.guard.inside(config.cwd, session.cwd === "" ? config.cwd : session.cwd);
+      return own.ok && (cwd === undefined || own.value === cwd.value);
+    };
+    const found = await listSessions(this.#files, folders, command.limit ?? DEFAULT_LIST, wanted);
+    const sessions = found.map((session) => {
+      const liveSessionId = claims.liveSession(session.sessionFile);
+      return liveSessionId === undefined ? session : { ...session, liveSessionId };
+    });
+    return { ok: true, value: { sessions } };
+  }
+
+  /** A canonical form of pi's own path of a session file, which may not exist yet. */
+  async canonical(path: string): Promise<string> {
+    const { files } = this.#parts.runtime;
+    const folder = await files.realpath(files.parent(path)).catch(() => undefined);
+    return folder === undefined ? path : files.join(folder, path.slice(files.parent(path).length));
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#building >= BUILDS_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#building++;
+  }
+
+  async #request(command: Command, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
+    const request = command.type === "load_session"
+      ? await this.#load(command)
+      : command.type === "create_session"
+      ? await this.#create(command)
+      : { ok: false as const, failure: failure("internal", `${command.type} builds no session`) };
+    return request.ok ? await this.#parts.factory.build(request.value, hooks) : request;
+  }
+
+  async #create(command: CommandOf<"create_session">): Promise<Outcome<AgentRequest>> {
+    const cwd = await this.#folder(command.cwd);
+    if (!cwd.ok) return cwd;
+    const { provider, modelId, thinkingLevel, tools, sessionName, inMemory, trustProject } = command;
+    if ((provider === undefined) !== (modelId === undefined)) {
+      const sentence = `"provider" and "modelId" go together; send both or neither`;
+      return { ok: false, failure: failure("invalid_params", sentence) };
+    }
+    const request: AgentRequest = {
+      cwd: cwd.value,
+      inMemory: inMemory ?? false,
+      trusted: trustProject ?? this.#parts.config.trustProjects,
+      ...(sessionName === undefined ? {} : { sessionName }),
+      ...(provider === undefined || modelId === undefined ? {} : { model: { provider, id: modelId } }),
+      ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
+      ...(tools === undefined ? {} : { tools }),
+    };
+    return { ok: true, value: request };
+  }
+
+  async #load(command: CommandOf<"load_session">): Promise<Outcome<AgentRequest>> {
+    const { config, claims } = this.#parts;
+    const found = await this.inspect(command.sessionPath);
+    if (!found.ok) return found;
+    const { path, header } = found.value;
+    const cwd = await this.guard.folder(config.cwd, header.cwd === "" ? config.cwd : header.cwd);
+    if (!cwd.ok) return cwd;
+    const sessionId = command.sessionId ?? header.id;
+    const owner = await claims.ask(sessionId, path);
+    if (owner !== undefined && owner !== sessionId) {
+      const sentence = `Session "${owner}" drives that file already; use that one`;
+      return { ok: false, failure: failure("session_in_use", sentence, { data: { sessionId: owner } }) };
+    }
+    await this.#files.endLastLine(path);
+    const request = { sessionFile: path, cwd: cwd.value, inMemory: false, trusted: config.trustProjects };
+    return { ok: true, value: request };
+  }
+
+  /** The session's folder; one that names none, on a server started outside its roots, gets the first root. */
+  async #folder(named: string | undefined): Promise<Outcome<string>> {
+    const { config } = this.#parts;
+    const cwd = await this.guard.folder(config.cwd, named ?? config.cwd);
+    const [first] = config.roots ?? [];
+    if (cwd.ok || named !== undefined || first === undefined) return cwd;
+    return await this.guard.folder(config.cwd, first);
+  }
+}

@@ -1,0 +1,71 @@
+// A session's history (PROTOCOL §5): new_session, switch_session_file, fork, clone, tree, export. Each of them
+// refuses while the agent is busy, since pi would leave the run going, unseen.
+import type { CommandOf } from "../../protocol/commands.ts";
+import { failure } from "../../protocol/errors.ts";
+import { COMMAND_GRACE_MS } from "../../governor/limits.ts";
+import type { Outcome } from "../agent_port.ts";
+import { agentBusy } from "../failures.ts";
+import type { Handled, Session } from "../session.ts";
+import { readHeader } from "../session_files.ts";
+import { done, type Entry, on } from "./handler.ts";
+
+async function unlessBusy<T>(session: Session, change: () => Promise<Outcome<T>>): Promise<Handled> {
+  if (session.agent.busy()) return { ok: false, failure: agentBusy() };
+  const outcome = await change();
+  return outcome.ok ? done(outcome.value) : outcome;
+}
+
+/** Checks the file, its folder and its owner before pi touches it. */
+async function switchFile(session: Session, sessionPath: string): Promise<Outcome<{ cancelled: boolean }>> {
+  const { guard, files, claim } = session.place;
+  const { cwd } = session.agent.info();
+  const path = await guard.file(cwd, sessionPath);
+  if (!path.ok) return path;
+  const header = await readHeader(files, path.value);
+  if (!header.ok) return header;
+  const folder = await guard.folder(cwd, header.value.cwd === "" ? cwd : header.value.cwd);
+  if (!folder.ok) return folder;
+  const owner = await claim(session.sessionId, path.value);
+  if (owner !== undefined && owner !== session.sessionId) {
+    const sentence = `Session "${owner}" drives that file already; use that one`;
+    return { ok: false, failure: failure("session_in_use", sentence, { data: { sessionId: owner } }) };
+  }
+  await files.endLastLine(path.value);
+  return await session.agent.history.switchFile(path.value);
+}
+
+async function exportHtml(session: Session, command: CommandOf<"export_html">): Promise<Handled> {
+  const { cwd, sessionFile } = session.agent.info();
+  const file = sessionFile?.split(session.place.files.separator).at(-1) ?? "in-memory";
+  const name = `pi-session-${file.replace(/\.jsonl$/, "")}.html`;
+  const path = await session.place.guard.output(cwd, command.outputPath ?? name);
+  if (!path.ok) return path;
+  const outcome = await session.agent.history.exportHtml(path.value);
+  return outcome.ok ? done(outcome.value) : outcome;
+}
+
+async function newSession(session: Session, command: CommandOf<"new_session">): Promise<Handled> {
+  const { parentSession } = command;
+  if (parentSession !== undefined) {
+    const { cwd } = session.agent.info();
+    const parent = await session.place.guard.file(cwd, parentSession);
+    if (!parent.ok) return parent;
+  }
+  return await unlessBusy(session, () => session.agent.history.newSession(parentSession));
+}
+
+/** The group's handlers. */
+export const HISTORY: readonly Entry[] = [
+  on("new_session", newSession),
+  on("switch_session_file", (session, { sessionPath }) => {
+    return unlessBusy(session, () => switchFile(session, sessionPath));
+  }),
+  on("fork", (session, { entryId }) => unlessBusy(session, () => session.agent.history.fork(entryId))),
+  on("clone", (session) => unlessBusy(session, () => session.agent.history.clone())),
+  on("get_fork_messages", (session) => done({ messages: session.agent.history.forkMessages() })),
+  on("get_tree", (session) => done(session.agent.history.tree())),
+  on("navigate_tree", (session, { targetId, options }) => {
+    return unlessBusy(session, () => session.agent.history.navigate(targetId, options ?? {}));
+  }, { holdMs: COMMAND_GRACE_MS, stop: (session) => session.agent.abortCompaction() }),
+  on("export_html", exportHtml),
+];

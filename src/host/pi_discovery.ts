@@ -1,0 +1,70 @@
+// What one pi session has at hand (slash commands, skills, tools) and what it has used (stats, context). As
+// pi's own RPC mode reports it, so that clients of that one feel at home.
+import { dirname } from "node:path";
+import { failure } from "../protocol/errors.ts";
+import type { AgentDiscovery } from "./agent_port.ts";
+import { messageOf, type PiLive } from "./pi_live.ts";
+
+function commands(live: PiLive): readonly unknown[] {
+  const { extensionRunner, promptTemplates, resourceLoader } = live.session;
+  return [
+    ...extensionRunner.getRegisteredCommands().map(({ invocationName, description, sourceInfo }) => ({
+      name: invocationName,
+      description,
+      source: "extension",
+      sourceInfo,
+    })),
+    ...promptTemplates.map(({ name, description, sourceInfo }) => ({
+      name,
+      description,
+      source: "prompt",
+      sourceInfo,
+    })),
+    ...resourceLoader.getSkills().skills.map(({ name, description, sourceInfo }) => ({
+      name: `skill:${name}`,
+      description,
+      source: "skill",
+      sourceInfo,
+    })),
+  ];
+}
+
+/** The discovery of the session behind `live`. */
+export function piDiscovery(live: PiLive): AgentDiscovery {
+  return {
+    commands: () => commands(live),
+    skills: () => live.session.resourceLoader.getSkills().skills,
+    tools() {
+      const active = new Set(live.session.getActiveToolNames());
+      return live.session.getAllTools().map(({ name, description }) => ({
+        name,
+        description,
+        active: active.has(name),
+      }));
+    },
+    setTools(names) {
+      const known = new Set(live.session.getAllTools().map((tool) => tool.name));
+      const unknown = names.filter((name) => !known.has(name));
+      if (unknown.length === 0) live.session.setActiveToolsByName([...names]);
+      return unknown;
+    },
+    async reload() {
+      try {
+        await live.session.reload();
+        return { ok: true, value: undefined };
+      } catch (error) {
+        return { ok: false, failure: failure("agent_error", `reload failed: ${messageOf(error)}`) };
+      } finally {
+        // pi's reload resets the providers of the whole process.
+        live.parts.loaded.restoreProviders();
+      }
+    },
+    lastAssistantText: () => live.session.getLastAssistantText() ?? null,
+    stats: () => ({ ...live.session.getSessionStats() }),
+    contextUsage: () => live.session.getContextUsage() ?? null,
+    sessionFolder() {
+      const { sessionFile } = live.session;
+      return sessionFile === undefined ? undefined : dirname(sessionFile);
+    },
+  };
+}

@@ -1,0 +1,239 @@
+// The pi session behind a port, which may be replaced by another (new_session, fork, …) while the port, its
+// id and its subscribers stay. Subscribes, binds extensions, and gets an old session back when a replacement
+// fails. What clients ask of the session is in pi_agent.ts and its neighbours.
+import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
+import { failure } from "../protocol/errors.ts";
+import type { SessionEvent } from "../protocol/events.ts";
+import type { Clock, Timer } from "../runtime/runtime.ts";
+import type { AgentHooks, Outcome, RunResult } from "./agent_port.ts";
+import { Settler } from "./settle.ts";
+import { uiContext } from "./ui_context.ts";
+import { type ModelLike, toWireModel } from "./wire_model.ts";
+
+/** A session of pi's. */
+export type PiSession = AgentSessionRuntime["session"];
+/** What keeps a session's history. */
+export type PiHistory = PiSession["sessionManager"];
+type Bindings = Parameters<PiSession["bindExtensions"]>[0];
+
+/** What the last load of a session's surroundings came to; written by pi.ts at every (re)build. */
+export interface Surroundings {
+  cwd: string;
+  trusted: boolean;
+  untrusted: readonly string[];
+  loadErrors: readonly SessionEvent[];
+  /** Told of model changes, which pi has no event for. */
+  modelSelected: (model: ModelLike) => void;
+}
+
+/** A built runtime, its surroundings, and how to build another one over the same history. */
+export interface Loaded {
+  readonly runtime: AgentSessionRuntime;
+  readonly around: Surroundings;
+  rebuild(history: PiHistory): Promise<AgentSessionRuntime>;
+  /** Registers again what a reload of one session has taken from the others. */
+  restoreProviders(): void;
+}
+
+/** What a live session is made of. */
+export interface LiveParts {
+  readonly loaded: Loaded;
+  readonly clock: Clock;
+  readonly uuid: () => string;
+  readonly hooks: AgentHooks;
+  /** The session has been disposed. */
+  readonly released: () => void;
+}
+
+/** Milliseconds that an aborted run gets to settle before its session is replaced by an extension. */
+const QUIET_MS = 5_000;
+
+/** What an error says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The session that is current, and the run that it is in. */
+export class PiLive {
+  readonly parts: LiveParts;
+  #runtime: AgentSessionRuntime;
+  #settler: Settler;
+  #unsubscribe: () => void = () => {};
+  #reason = "new_session";
+  #gone = false;
+
+  constructor(parts: LiveParts) {
+    this.parts = parts;
+    this.#runtime = parts.loaded.runtime;
+    parts.loaded.around.modelSelected = (model) => {
+      parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
+    };
+    this.#install(this.#runtime);
+    this.#settler = this.#attach(this.session);
+  }
+
+  get session(): PiSession {
+    return this.#runtime.session;
+  }
+
+  get settler(): Settler {
+    return this.#settler;
+  }
+
+  get around(): Surroundings {
+    return this.parts.loaded.around;
+  }
+
+  /** Runs `session_start` handlers; tells first what could not be loaded. */
+  async start(): Promise<void> {
+    this.tellLoadErrors();
+    await this.session.bindExtensions(this.#bindings());
+  }
+
+  tellLoadErrors(): void {
+    for (const event of this.around.loadErrors) this.parts.hooks.emit(event);
+  }
+
+  /**
+   * Has the session replaced. When that fails after pi gave the old one up, the old one is opened again.
+   *
+   * @param reason told to clients in `session_replaced`
+   */
+  async replace<T>(
+    reason: string,
+    change: (runtime: AgentSessionRuntime) => Promise<T>,
+  ): Promise<Outcome<T>> {
+    const old = this.session;
+    this.#reason = reason;
+    this.#gone = false;
+    try {
+      return { ok: true, value: await change(this.#runtime) };
+    } catch (error) {
+      const message = messageOf(error);
+      if (this.#gone) await this.#recover(old);
+      const missing = /Invalid entry ID|not found/i.test(message);
+      const failed = failure(missing ? "entry_not_found" : "agent_error", `${reason} failed: ${message}`);
+      return { ok: false, failure: failed };
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.#unsubscribe();
+    this.#settler.dispose();
+    this.parts.released();
+    await this.#runtime.dispose();
+  }
+
+  #install(runtime: AgentSessionRuntime): void {
+    runtime.setBeforeSessionInvalidate(() => {
+      this.#gone = true;
+      this.parts.hooks.replacing();
+      this.#unsubscribe();
+      this.#settler.dispose();
+    });
+    runtime.setRebindSession((session) => this.#bind(session, this.#reason));
+  }
+
+  /** Subscribed before extensions are bound, or what they do in session_start is missed. */
+  #attach(session: PiSession): Settler {
+    const { hooks, clock } = this.parts;
+    const settler = new Settler({
+      isStreaming: () => session.isStreaming,
+      isCompacting: () => session.isCompacting,
+      hasQueued: () => session.agent.hasQueuedMessages(),
+      idle: () => session.agent.waitForIdle(),
+      resume: () => session.agent.continue(),
+      stop: () => session.agent.abort(),
+      settled: (result) => this.#tellSettled(session, result),
+    }, clock);
+    this.#unsubscribe = session.subscribe((event) => {
+      const seen: SessionEvent = { ...event };
+      hooks.emit(seen);
+      settler.onEvent(seen);
+    });
+    hooks.fileChanged(session.sessionFile);
+    return settler;
+  }
+
+  async #bind(session: PiSession, reason: string): Promise<void> {
+    this.#settler = this.#attach(session);
+    const { sessionFile } = session;
+    this.parts.hooks.emit({
+      type: "session_replaced",
+      reason,
+      ...(sessionFile === undefined ? {} : { sessionFile }),
+    });
+    this.tellLoadErrors();
+    await session.bindExtensions(this.#bindings());
+  }
+
+  /** The old history is still in memory, whole, also where no file has been written yet. */
+  async #recover(old: PiSession): Promise<void> {
+    this.#runtime = await this.parts.loaded.rebuild(old.sessionManager);
+    this.#install(this.#runtime);
+    await this.#bind(this.session, "recovered");
+  }
+
+  #tellSettled(session: PiSession, result: RunResult): void {
+    this.parts.hooks.emit({
+      type: "agent_settled",
+      stopReason: result.stopReason,
+      aborted: result.aborted,
+      pendingMessageCount: session.pendingMessageCount,
+    });
+  }
+
+  /** An extension may replace a session that runs; pi would leave the run going, unseen (PI_FACTS §2). */
+  async #quiet(): Promise<void> {
+    if (!this.#settler.busy) return;
+    this.#settler.abort(false);
+    this.session.abortRetry();
+    this.session.abortCompaction();
+    this.session.agent.abort();
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => timer = this.parts.clock.after(QUIET_MS, resolve));
+    await Promise.race([this.#settler.whenSettled(), late]);
+    timer?.clear();
+  }
+
+  /** Replacement on an extension's word; a failure is the extension's to see. */
+  async #onExtension<T>(
+    reason: string,
+    change: (runtime: AgentSessionRuntime) => Promise<T>,
+  ): Promise<T> {
+    await this.#quiet();
+    const outcome = await this.replace(reason, change);
+    if (outcome.ok) return outcome.value;
+    throw new Error(outcome.failure.message);
+  }
+
+  #bindings(): Bindings {
+    const { hooks, uuid, loaded } = this.parts;
+    const { emit } = hooks;
+    const theme = (): unknown => Reflect.get(globalThis, Symbol.for("@mariozechner/pi-coding-agent:theme"));
+    const ui = uiContext({ emit, ask: (question) => hooks.ask(question), requestId: uuid, theme });
+    return {
+      // Structural: pi's type names terminal components that a server has no use for.
+      uiContext: ui as unknown as NonNullable<Bindings["uiContext"]>,
+      commandContextActions: {
+        waitForIdle: () => this.session.agent.waitForIdle(),
+        newSession: (options) => this.#onExtension("new_session", (runtime) => runtime.newSession(options)),
+        fork: (entryId, options) => this.#onExtension("fork", (runtime) => runtime.fork(entryId, options)),
+        switchSession: (path, options) =>
+          this.#onExtension("switch_session_file", (runtime) => runtime.switchSession(path, options)),
+        navigateTree: async (targetId, options) => {
+          const { cancelled } = await this.session.navigateTree(targetId, options);
+          return { cancelled };
+        },
+        reload: async () => {
+          await this.session.reload();
+          loaded.restoreProviders();
+        },
+      },
+      // An extension may end its session's terminal, never the server.
+      shutdownHandler: () => {},
+      onError: ({ extensionPath, event, error }) =>
+        emit({ type: "extension_error", extensionPath, event, error }),
+    };
+  }
+}

@@ -1,0 +1,166 @@
+// Session files of pi's on disk: told from other files before pi opens them, since pi overwrites what is no
+// session; and listed with a bounded reader, since pi's own reads every file whole (PI_FACTS §2, §5).
+import { failure } from "../protocol/errors.ts";
+import { JsonlDecoder } from "../protocol/jsonl.ts";
+import type { StoredSession } from "../protocol/results.ts";
+import type { Files } from "../runtime/runtime.ts";
+import type { Outcome } from "./agent_port.ts";
+import { textOf } from "./settle.ts";
+
+/** The first line of a session file. */
+export interface SessionHeader {
+  readonly id: string;
+  readonly cwd: string;
+  readonly timestamp: string;
+}
+
+/** Most bytes of a line that are parsed; longer ones (images) are counted by how they begin. */
+const LINE_BYTES = 1024 * 1024;
+
+/** Files that are read at the same time. */
+const READERS = 8;
+
+/** Characters of a first message that a list shows. */
+const FIRST_MESSAGE_CHARS = 1_000;
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function parse(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function headerOf(line: string): SessionHeader | undefined {
+  const entry = parse(line);
+  if (entry?.["type"] !== "session" || typeof entry["id"] !== "string") return undefined;
+  const { id, cwd, timestamp } = entry;
+  return {
+    id,
+    cwd: typeof cwd === "string" ? cwd : "",
+    timestamp: typeof timestamp === "string" ? timestamp : new Date(0).toISOString(),
+  };
+}
+
+async function* linesOf(files: Files, path: string): AsyncGenerator<string | undefined> {
+  const decoder = new JsonlDecoder(LINE_BYTES);
+  for await (const chunk of files.chunks(path)) {
+    for (const line of decoder.push(chunk)) yield line.kind === "line" ? line.text : undefined;
+  }
+  for (const line of decoder.end()) yield line.kind === "line" ? line.text : undefined;
+}
+
+/** The header of a session file; a failure when the file is something else. */
+export async function readHeader(files: Files, path: string): Promise<Outcome<SessionHeader>> {
+  for await (const line of linesOf(files, path)) {
+    const header = line === undefined ? undefined : headerOf(line);
+    if (header !== undefined) return { ok: true, value: header };
+    break;
+  }
+  const sentence = `${path} has no header of a pi session; choose a file that list_stored_sessions names`;
+  return { ok: false, failure: failure("not_a_session_file", sentence) };
+}
+
+interface Tally {
+  header: SessionHeader | undefined;
+  name: string | undefined;
+  firstMessage: string | undefined;
+  messages: number;
+}
+
+function count(tally: Tally, line: string | undefined): void {
+  // Too long to parse: only messages grow so long.
+  if (line === undefined) return void tally.messages++;
+  const entry = parse(line);
+  if (entry?.["type"] === "session_info") {
+    const name = entry["name"];
+    tally.name = typeof name === "string" && name.trim() !== "" ? name.trim() : undefined;
+  }
+  if (entry?.["type"] !== "message") return;
+  tally.messages++;
+  const message = entry["message"];
+  if (tally.firstMessage !== undefined || !isRecord(message) || message["role"] !== "user") return;
+  const text = textOf(message);
+  if (text !== "") tally.firstMessage = text.slice(0, FIRST_MESSAGE_CHARS);
+}
+
+async function describe(files: Files, path: string, modifiedAt: number): Promise<StoredSession | undefined> {
+  const tally: Tally = { header: undefined, name: undefined, firstMessage: undefined, messages: 0 };
+  for await (const line of linesOf(files, path)) {
+    if (tally.header === undefined) {
+      tally.header = line === undefined ? undefined : headerOf(line);
+      if (tally.header === undefined) return undefined;
+    } else count(tally, line);
+  }
+  if (tally.header === undefined) return undefined;
+  const { id, cwd, timestamp } = tally.header;
+  return {
+    sessionId: id,
+    ...(tally.name === undefined ? {} : { sessionName: tally.name }),
+    sessionFile: path,
+    sessionPath: path,
+    cwd,
+    createdAt: timestamp,
+    modifiedAt: new Date(modifiedAt).toISOString(),
+    messageCount: tally.messages,
+    ...(tally.firstMessage === undefined ? {} : { firstMessage: tally.firstMessage }),
+  };
+}
+
+async function candidates(files: Files, folders: readonly string[]): Promise<{ path: string; at: number }[]> {
+  const found: { path: string; at: number }[] = [];
+  for (const folder of folders) {
+    for (const name of await files.list(folder)) {
+      if (!name.endsWith(".jsonl")) continue;
+      const path = files.join(folder, name);
+      const stat = await files.stat(path).catch(() => undefined);
+      if (stat?.kind === "file") found.push({ path, at: stat.modifiedAt });
+    }
+  }
+  return found.sort((a, b) => b.at - a.at);
+}
+
+/**
+ * Session files in the given folders, newest first.
+ *
+ * @param limit most sessions to return; files beyond that are not read
+ * @param wanted which of them, by their header
+ */
+export async function listSessions(
+  files: Files,
+  folders: readonly string[],
+  limit: number,
+  wanted: (session: StoredSession) => Promise<boolean>,
+): Promise<StoredSession[]> {
+  const waiting = await candidates(files, folders);
+  const sessions: StoredSession[] = [];
+  while (waiting.length > 0 && sessions.length < limit) {
+    const batch = waiting.splice(0, READERS);
+    // A file that goes away or cannot be read is left out, like one that is no session.
+    const read = await Promise.all(
+      batch.map(({ path, at }) => describe(files, path, at).catch(() => undefined)),
+    );
+    for (const session of read) {
+      if (session !== undefined && sessions.length < limit && await wanted(session)) sessions.push(session);
+    }
+  }
+  return sessions;
+}
+
+/** The folder itself and the folders in it: pi keeps a folder of sessions for each working directory. */
+export async function sessionFolders(files: Files, top: readonly string[]): Promise<string[]> {
+  const folders: string[] = [];
+  for (const folder of top) {
+    folders.push(folder);
+    for (const name of await files.list(folder)) {
+      const path = files.join(folder, name);
+      if ((await files.stat(path).catch(() => undefined))?.kind === "directory") folders.push(path);
+    }
+  }
+  return folders;
+}

@@ -1,0 +1,85 @@
+// Commands about a session's history and about what it has at hand (PROTOCOL §5): new_session, fork, clone,
+// tree, export; slash commands, skills, tools, session files, reload.
+import { Type } from "typebox";
+import { Empty, limited, LONG_MS, read, session } from "./command_spec.ts";
+import {
+  CommandInfoSchema,
+  SkillSchema,
+  StoredSessionSchema,
+  ToolSchema,
+  TreeNodeSchema,
+} from "./results.ts";
+
+const Cancelled = Type.Object({ cancelled: Type.Boolean() });
+const EntryId = Type.String({ minLength: 1, maxLength: 128 });
+
+/** By name. */
+export const HISTORY_COMMANDS = {
+  new_session: session("new_session", { parentSession: Type.Optional(limited("pathChars")) }, Cancelled),
+  switch_session_file: session("switch_session_file", { sessionPath: limited("pathChars") }, Cancelled),
+  fork: session(
+    "fork",
+    { entryId: EntryId },
+    Type.Object({ text: Type.String(), cancelled: Type.Boolean() }),
+  ),
+  clone: session("clone", {}, Cancelled),
+  get_fork_messages: session(
+    "get_fork_messages",
+    {},
+    Type.Object({ messages: Type.Array(Type.Object({ entryId: Type.String(), text: Type.String() })) }),
+    read,
+  ),
+  get_tree: session(
+    "get_tree",
+    {},
+    Type.Object({
+      currentLeafId: Type.Union([Type.String(), Type.Null()]),
+      nodes: Type.Array(TreeNodeSchema),
+    }),
+    read,
+  ),
+  navigate_tree: session(
+    "navigate_tree",
+    {
+      targetId: EntryId,
+      options: Type.Optional(Type.Object({
+        summarize: Type.Optional(Type.Boolean()),
+        customInstructions: Type.Optional(limited("messageChars")),
+        replaceInstructions: Type.Optional(Type.Boolean()),
+        label: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+      }, { additionalProperties: false })),
+    },
+    Type.Object({
+      editorText: Type.Optional(Type.String()),
+      cancelled: Type.Boolean(),
+      aborted: Type.Optional(Type.Boolean()),
+    }),
+    { timeoutMs: LONG_MS },
+  ),
+  export_html: session(
+    "export_html",
+    { outputPath: Type.Optional(limited("pathChars")) },
+    Type.Object({ path: Type.String() }),
+    { mutates: false },
+  ),
+  get_commands: session(
+    "get_commands",
+    {},
+    Type.Object({ commands: Type.Array(CommandInfoSchema) }),
+    read,
+  ),
+  get_skills: session("get_skills", {}, Type.Object({ skills: Type.Array(SkillSchema) }), read),
+  get_tools: session("get_tools", {}, Type.Object({ tools: Type.Array(ToolSchema) }), read),
+  set_tools: session(
+    "set_tools",
+    { tools: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 256 }) },
+    Empty,
+  ),
+  list_session_files: session(
+    "list_session_files",
+    {},
+    Type.Object({ files: Type.Array(StoredSessionSchema) }),
+    { lane: "direct", mutates: false, duringShutdown: true },
+  ),
+  reload: session("reload", {}, Empty),
+};

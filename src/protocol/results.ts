@@ -1,0 +1,103 @@
+// Schemas of what commands answer with, beyond a session's own state (responses.ts): stored sessions, history,
+// discovery, usage, dialogs. Open: clients must accept fields that they don't know. Pure.
+import { type Static, Type } from "typebox";
+
+const text = Type.String();
+const count = Type.Integer({ minimum: 0 });
+
+/** A session file of pi's, as found on disk (PROTOCOL §4). */
+export const StoredSessionSchema = Type.Object({
+  sessionId: text,
+  sessionName: Type.Optional(text),
+  sessionFile: text,
+  sessionPath: text,
+  cwd: text,
+  createdAt: text,
+  modifiedAt: text,
+  messageCount: count,
+  firstMessage: Type.Optional(text),
+  liveSessionId: Type.Optional(text),
+});
+/** A session file of pi's, as found on disk. */
+export type StoredSession = Static<typeof StoredSessionSchema>;
+
+/** An entry of a session's tree; the whole tree is sent flat, since nesting has no bound. */
+export const TreeNodeSchema = Type.Object({
+  entryId: text,
+  parentId: Type.Union([text, Type.Null()]),
+  entryType: text,
+  role: Type.Optional(text),
+  text: Type.Optional(text),
+  timestamp: text,
+  label: Type.Optional(text),
+});
+/** An entry of a session's tree. */
+export type TreeNode = Static<typeof TreeNodeSchema>;
+
+/** A slash command that `prompt` understands, and where it comes from. */
+export const CommandInfoSchema = Type.Object({
+  name: text,
+  description: Type.Optional(text),
+  source: Type.Enum(["extension", "prompt", "skill"]),
+  sourceInfo: Type.Optional(Type.Object({})),
+});
+
+/** A skill. */
+export const SkillSchema = Type.Object({
+  name: text,
+  description: text,
+  filePath: text,
+  baseDir: text,
+});
+
+/** A tool, and whether the model may use it now. */
+export const ToolSchema = Type.Object({ name: text, description: text, active: Type.Boolean() });
+/** A tool, and whether the model may use it now. */
+export type Tool = Static<typeof ToolSchema>;
+
+/** How full the model's context is; `tokens` is null right after a compaction. */
+export const ContextUsageSchema = Type.Object({
+  tokens: Type.Union([Type.Number(), Type.Null()]),
+  contextWindow: Type.Number(),
+  percent: Type.Union([Type.Number(), Type.Null()]),
+});
+/** How full the model's context is. */
+export type ContextUsage = Static<typeof ContextUsageSchema>;
+
+/** Counts, tokens and cost of a session (USD). */
+export const SessionStatsSchema = Type.Object({
+  sessionId: text,
+  sessionFile: Type.Optional(text),
+  userMessages: count,
+  assistantMessages: count,
+  toolCalls: count,
+  toolResults: count,
+  totalMessages: count,
+  tokens: Type.Object({
+    input: Type.Number(),
+    output: Type.Number(),
+    cacheRead: Type.Number(),
+    cacheWrite: Type.Number(),
+    total: Type.Number(),
+  }),
+  cost: Type.Number(),
+  contextUsage: Type.Optional(ContextUsageSchema),
+});
+
+/** Result of a compaction. */
+export const CompactionSchema = Type.Object({
+  summary: text,
+  firstKeptEntryId: text,
+  tokensBefore: Type.Number(),
+});
+
+/** An open dialog of an extension; its own fields (`options`, `message`, …) stand beside these. */
+export const PendingUiSchema = Type.Object({
+  sessionId: text,
+  requestId: text,
+  method: Type.Enum(["select", "confirm", "input", "editor"]),
+  title: text,
+  createdAt: text,
+});
+/** An open dialog of an extension. */
+export type PendingUi = Static<typeof PendingUiSchema> & Readonly<Record<string, unknown>>;

@@ -1,0 +1,114 @@
+// The server's own commands (PROTOCOL §2, §4, §6): versions, sessions, subscriptions, stored sessions.
+import { Type } from "typebox";
+import { anySession, BUILD_MS, limited, server, session, Target } from "./command_spec.ts";
+import { SessionInfoSchema, SubscribedSchema, THINKING_LEVELS } from "./responses.ts";
+import { PendingUiSchema, StoredSessionSchema } from "./results.ts";
+
+const Subscribed = Type.Union([
+  SubscribedSchema,
+  Type.Object({ sessions: Type.Record(Type.String(), SubscribedSchema) }),
+]);
+
+/** By name. */
+export const SERVER_COMMANDS = {
+  hello: server(
+    "hello",
+    {
+      ...anySession,
+      protocolVersions: Type.Optional(
+        Type.Array(Type.String({ pattern: "^[0-9]{1,4}\\.[0-9]{1,4}$" }), { minItems: 1, maxItems: 32 }),
+      ),
+      client: Type.Optional(Type.Object({
+        name: Type.String({ minLength: 1, maxLength: 128 }),
+        version: Type.Optional(Type.String({ maxLength: 128 })),
+      }, { additionalProperties: false })),
+    },
+    Type.Object({
+      protocolVersion: Type.String(),
+      serverVersion: Type.String(),
+      capabilities: Type.Array(Type.String()),
+      limits: Type.Object({}),
+    }),
+    { duringShutdown: true, exempt: true },
+  ),
+  ping: server("ping", anySession, Type.Object({ now: Type.Integer() }), {
+    duringShutdown: true,
+    exempt: true,
+  }),
+  get_schema: server(
+    "get_schema",
+    { ...anySession, command: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })) },
+    Type.Object({ schema: Type.Object({}), schemaHash: Type.String() }),
+    { duringShutdown: true },
+  ),
+  list_sessions: server(
+    "list_sessions",
+    anySession,
+    Type.Object({ sessions: Type.Array(SessionInfoSchema) }),
+    {
+      duringShutdown: true,
+    },
+  ),
+  create_session: server(
+    "create_session",
+    {
+      ...anySession,
+      cwd: Type.Optional(limited("pathChars")),
+      sessionName: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+      provider: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+      modelId: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+      thinkingLevel: Type.Optional(Type.Enum([...THINKING_LEVELS])),
+      tools: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 256 })),
+      inMemory: Type.Optional(Type.Boolean()),
+      trustProject: Type.Optional(Type.Boolean()),
+    },
+    Type.Object({ sessionId: Type.String(), sessionInfo: SessionInfoSchema }),
+    { timeoutMs: BUILD_MS },
+  ),
+  delete_session: session("delete_session", {}, Type.Object({ deleted: Type.Literal(true) }), {
+    lane: "direct",
+  }),
+  switch_session: session("switch_session", {}, Type.Object({ sessionInfo: SessionInfoSchema }), {
+    lane: "direct",
+    mutates: false,
+    duringShutdown: true,
+  }),
+  subscribe: server(
+    "subscribe",
+    {
+      sessionId: Target,
+      updates: Type.Optional(Type.Enum(["delta", "full"])),
+      events: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 128 })),
+    },
+    Subscribed,
+    { duringShutdown: true },
+  ),
+  unsubscribe: server(
+    "unsubscribe",
+    { sessionId: Target },
+    Type.Object({ unsubscribed: Type.Boolean() }),
+    { duringShutdown: true },
+  ),
+  list_stored_sessions: server(
+    "list_stored_sessions",
+    {
+      ...anySession,
+      cwd: Type.Optional(limited("pathChars")),
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+    },
+    Type.Object({ sessions: Type.Array(StoredSessionSchema) }),
+    { duringShutdown: true },
+  ),
+  load_session: server(
+    "load_session",
+    { ...anySession, sessionPath: limited("pathChars") },
+    Type.Object({ sessionId: Type.String(), sessionInfo: SessionInfoSchema }),
+    { timeoutMs: BUILD_MS },
+  ),
+  list_pending_ui: server(
+    "list_pending_ui",
+    anySession,
+    Type.Object({ requests: Type.Array(PendingUiSchema) }),
+    { duringShutdown: true },
+  ),
+};
