@@ -72,6 +72,8 @@ type Value = string | boolean | readonly string[];
 
 class Invalid extends Error {}
 
+const NUL = "a NUL character cannot be part of it";
+
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const SIZES: Readonly<Record<string, number>> = {
   B: 1,
@@ -124,7 +126,7 @@ class Values {
     const found = this.#given.get(name);
     if (found === undefined || typeof found.value !== "string") return undefined;
     if (found.value === "") throw new Invalid(`${found.from}: expected a value`);
-    if (found.value.includes("\0")) throw new Invalid(`${found.from}: a NUL character cannot be part of it`);
+    if (found.value.includes("\0")) throw new Invalid(`${found.from}: ${NUL}`);
     return found.value;
   }
 
@@ -132,7 +134,13 @@ class Values {
     const found = this.#given.get(name);
     if (found === undefined || !Array.isArray(found.value)) return undefined;
     if (found.value.includes("")) throw new Invalid(`${found.from}: expected a value`);
+    if (found.value.some((one) => one.includes("\0"))) throw new Invalid(`${found.from}: ${NUL}`);
     return found.value;
+  }
+
+  /** Where a value comes from, for errors about it. */
+  from(name: string): string {
+    return this.#given.get(name)?.from ?? `--${name}`;
   }
 
   number(name: string): number | undefined {
@@ -166,9 +174,23 @@ function glued(args: readonly string[]): string[] {
   return out;
 }
 
+type Given = Map<string, { value: Value; from: string }>;
+
+/** Takes `--switch=value` out: the argument parser would take any value for true. */
+function switches(args: readonly string[], given: Given): string[] {
+  const known = new Set(namesOf("switch"));
+  return args.filter((arg) => {
+    const [, name = "", text = ""] = /^--([a-z-]+)=(.*)$/s.exec(arg) ?? [];
+    if (!known.has(name)) return true;
+    given.set(name, { value: switchOf(text, `--${name}`), from: `--${name}` });
+    return false;
+  });
+}
+
 function collect(args: readonly string[], env: (name: string) => string | undefined): Values {
   const unknown: string[] = [];
-  const parsed = parseArgs(glued(args), {
+  const given: Given = new Map();
+  const parsed = parseArgs(glued(switches(args, given)), {
     boolean: namesOf("switch"),
     string: namesOf("integer", "bytes", "duration", "text", "choice", "list"),
     collect: namesOf("list"),
@@ -180,14 +202,15 @@ function collect(args: readonly string[], env: (name: string) => string | undefi
   const [stray] = unknown;
   if (stray !== undefined) throw new Invalid(`${stray}: there is no such flag; see --help`);
   const [word] = parsed._;
-  if (word !== undefined) throw new Invalid(`${word}: there is nothing to do with this argument; see --help`);
-  const given = new Map<string, { value: Value; from: string }>();
+  if (word !== undefined) {
+    throw new Invalid(`${word}: there is nothing to do with this argument; see --help`);
+  }
   for (const { name, kind } of FLAGS) {
     const value = parsed[name];
-    if (typeof value === "string" || value === true) given.set(name, { value, from: `--${name}` });
-    else if (Array.isArray(value) && value.length > 0) {
-      given.set(name, { value: value.map(String), from: `--${name}` });
-    } else fromVariable(name, kind, env, given);
+    const from = `--${name}`;
+    if (typeof value === "string" || value === true) given.set(name, { value, from });
+    else if (Array.isArray(value) && value.length > 0) given.set(name, { value: value.map(String), from });
+    else if (!given.has(name)) fromVariable(name, kind, env, given);
   }
   return new Values(given);
 }
@@ -196,7 +219,7 @@ function fromVariable(
   name: string,
   kind: Kind,
   env: (name: string) => string | undefined,
-  given: Map<string, { value: Value; from: string }>,
+  given: Given,
 ): void {
   if (name === "help" || name === "version") return;
   const from = variableOf(name);
@@ -207,11 +230,11 @@ function fromVariable(
   else given.set(name, { value: text, from });
 }
 
-function originOf(text: string): string {
+function originOf(text: string, from: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && url.origin === text) return text;
   const next = "as browsers send it, such as https://app.example or http://localhost:5173";
-  throw new Invalid(`--allow-origin: expected an origin ${next}, got "${text}"`);
+  throw new Invalid(`${from}: expected an origin ${next}, got "${text}"`);
 }
 
 function isLoopbackAddress(host: string): boolean {
@@ -239,7 +262,9 @@ function configOf(values: Values): Config {
     ...maybe("stdio", stdio === "on" || stdio === "off" ? stdio : undefined),
     ws: !values.on("no-ws"),
     auth: !values.on("no-auth"),
-    allowOrigins: (values.list("allow-origin") ?? []).map(originOf),
+    allowOrigins: (values.list("allow-origin") ?? []).map((text) =>
+      originOf(text, values.from("allow-origin"))
+    ),
     allowHosts: (values.list("allow-host") ?? []).map((name) => name.toLowerCase()),
     ...maybe("stateDir", values.text("state-dir")),
     ...maybe("cwd", values.text("cwd")),

@@ -30,7 +30,9 @@ function textLine(time: string, level: string, message: string, fields: LogField
   const details = Object.entries(fields).map(([name, value]) =>
     ` ${name}=${typeof value === "string" && /^\S+$/.test(value) ? value : JSON.stringify(value)}`
   );
-  return `${time} ${level.padEnd(5)} ${message}${details.join("")}\n`;
+  // One record is one line: a message that holds line ends must not look like several records.
+  const line = message.replace(/[\r\n\u2028\u2029]+/g, " ⏎ ");
+  return `${time} ${level.padEnd(5)} ${line}${details.join("")}\n`;
 }
 
 /** Makes a log. */

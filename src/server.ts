@@ -138,7 +138,7 @@ class Server {
       gate: {
         ...(token === undefined ? {} : { token }),
         allowOrigins: new Set(config.allowOrigins),
-        allowHosts: new Set([...config.allowHosts, config.host.toLowerCase()]),
+        allowHosts: new Set([...config.allowHosts, hostHeaderOf(config.host)]),
         equalTexts: (a, b) => runtime.equalTexts(a, b),
       },
       http: { ready: () => this.shutdown.phase === "running", schema: () => this.#schemaText },
@@ -243,6 +243,11 @@ class Server {
       closed: (result) => this.#closed(result),
     });
   }
+}
+
+/** An address as it stands in a Host header. */
+function hostHeaderOf(address: string): string {
+  return address.includes(":") ? `[${address.toLowerCase()}]` : address.toLowerCase();
 }
 
 /** Starts a server. Throws `StateFolderError` or `ListenError` when it cannot. */

@@ -53,6 +53,7 @@ export class Shutdown {
   #phase: Phase = "running";
   #result: Promise<ShutdownResult> | undefined;
   #hurry: (() => void) | undefined;
+  #hurried = false;
 
   constructor(parts: ShutdownParts) {
     this.#parts = parts;
@@ -70,6 +71,7 @@ export class Shutdown {
 
   /** Begins with no patience for what runs, or loses it now. */
   hurry(reason: string): Promise<ShutdownResult> {
+    this.#hurried = true;
     const result = this.begin(reason, 0);
     this.#hurry?.();
     return result;
@@ -86,7 +88,7 @@ export class Shutdown {
     announce(reason, timeoutMs);
     this.#step("announced");
     const atFirst = timeoutMs === 0 ? 0 : await busy(false);
-    const idle = timeoutMs > 0 && await this.#idleWithin(timeoutMs);
+    const idle = timeoutMs > 0 && !this.#hurried && await this.#idleWithin(timeoutMs);
     this.#step(idle ? "drained" : "deadline");
     const aborted = idle ? 0 : await busy(true);
     if (aborted > 0) await this.#idleWithin(ABORT_GRACE_MS);

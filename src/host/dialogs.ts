@@ -59,6 +59,7 @@ export class Dialogs {
   readonly #parts: DialogParts;
   readonly #open = new Map<string, Open>();
   readonly #ended = new Set<string>();
+  #closed = false;
 
   constructor(parts: DialogParts) {
     this.#parts = parts;
@@ -71,7 +72,7 @@ export class Dialogs {
 
   /** Asks; resolves with the answer, or with undefined when nobody gave one. */
   ask(question: Question): Promise<Answer> {
-    if (question.signal?.aborted) return Promise.resolve(undefined);
+    if (question.signal?.aborted || this.#closed) return Promise.resolve(undefined);
     if (this.#open.size >= this.#parts.most) {
       const error =
         `The dialog "${question.title}" was cancelled: ${this.#parts.most} are open, the most allowed`;
@@ -106,6 +107,12 @@ export class Dialogs {
   /** Ends all open dialogs without an answer. */
   cancel(by: ResolvedBy): void {
     for (const requestId of [...this.#open.keys()]) this.#end(requestId, undefined, by);
+  }
+
+  /** Ends all open dialogs with their session; later ones are not asked. */
+  close(): void {
+    this.#closed = true;
+    this.cancel("session");
   }
 
   #show(question: Question, resolve: (answer: Answer) => void): void {

@@ -29,14 +29,14 @@ export class PathGuard {
   async output(base: string, path: string): Promise<Outcome<string>> {
     const real = await this.inside(base, path);
     if (!real.ok) return real;
-    const found = await this.#files.stat(real.value);
+    const found = await this.#files.stat(real.value).catch(() => undefined);
     if (found !== undefined && found.kind !== "file") {
       return {
         ok: false,
         failure: failure("path_forbidden", `${real.value} is no regular file; choose another`),
       };
     }
-    const folder = await this.#files.stat(this.#files.parent(real.value));
+    const folder = await this.#files.stat(this.#files.parent(real.value)).catch(() => undefined);
     if (folder?.kind === "directory") return real;
     const sentence = `${this.#files.parent(real.value)} is no folder; create it first`;
     return { ok: false, failure: failure("path_not_found", sentence) };
@@ -58,7 +58,8 @@ export class PathGuard {
     // Before anything else: whether a path outside the roots exists is nobody's business.
     const real = await this.inside(base, path);
     if (!real.ok) return real;
-    const found = await this.#files.stat(real.value);
+    // A loop of links or a name that is too long leads nowhere, like a missing file.
+    const found = await this.#files.stat(real.value).catch(() => undefined);
     if (found?.kind === kind) return real;
     const problem = found === undefined
       ? "does not exist"

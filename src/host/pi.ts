@@ -8,11 +8,18 @@ import * as pi from "@mariozechner/pi-coding-agent";
 import { failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
+import type {
+  AgentFactory,
+  AgentHooks,
+  AgentPort,
+  AgentRequest,
+  Outcome,
+  ThinkingLevel,
+} from "./agent_port.ts";
 import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
-import type { Loaded, Surroundings } from "./pi_live.ts";
-import { noSuchModel } from "./pi_settings.ts";
+import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
+import { hasModel, noSuchModel } from "./pi_settings.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
 import { projectResources } from "./trust.ts";
 
@@ -112,7 +119,8 @@ interface Plan {
   readonly around: Surroundings;
   /** Whether the session has a file. */
   persisted: boolean;
-  first: boolean;
+  /** The session that was built last. */
+  last: PiSession | undefined;
 }
 
 type RuntimeFactory = Parameters<typeof pi.createAgentSessionRuntime>[0];
@@ -138,6 +146,20 @@ function historyFor(plan: Plan, options: FactoryOptions): pi.SessionManager {
     return fresh;
   }
   return given;
+}
+
+/** Model and level: as requested at first, as they were for a new session, the file's own otherwise. */
+function chosenFor(plan: Plan, history: pi.SessionManager): { model?: Model; thinkingLevel?: ThinkingLevel } {
+  const { last, model, request } = plan;
+  if (last === undefined) {
+    const { thinkingLevel } = request;
+    return {
+      ...(model === undefined ? {} : { model }),
+      ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
+    };
+  }
+  if (!hasModel(last.model) || history.buildSessionContext().messages.length > 0) return {};
+  return { model: last.model, thinkingLevel: last.thinkingLevel };
 }
 
 class PiFactory implements AgentFactory {
@@ -220,7 +242,7 @@ class PiFactory implements AgentFactory {
     };
     const overlay = new SettingsOverlay((scope) => readIfThere(paths[scope]()), () => around.trusted);
     const settings = pi.SettingsManager.fromStorage(overlay);
-    return { request, settings, registry, model, around, persisted: !request.inMemory, first: true };
+    return { request, settings, registry, model, around, persisted: !request.inMemory, last: undefined };
   }
 
   #findModel(registry: Registry, request: AgentRequest): Outcome<Model | undefined> {
@@ -270,24 +292,16 @@ class PiFactory implements AgentFactory {
     const userFolders = [join(homedir(), ".agents/skills")];
     around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
     around.loadErrors = await loadErrors(services);
-    // Model and level only at first: a later replacement keeps what the session has come to.
-    const { thinkingLevel, tools } = request;
-    const chosen = plan.first
-      ? {
-        ...(plan.model === undefined ? {} : { model: plan.model }),
-        ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
-      }
-      : {};
-    plan.first = false;
     plan.persisted = sessionManager.isPersisted();
     const { sessionStartEvent } = options;
     const result = await pi.createAgentSessionFromServices({
       services,
       sessionManager,
       ...(sessionStartEvent === undefined ? {} : { sessionStartEvent }),
-      ...chosen,
-      ...(tools === undefined ? {} : { tools: [...tools] }),
+      ...chosenFor(plan, sessionManager),
+      ...(request.tools === undefined ? {} : { tools: [...request.tools] }),
     });
+    plan.last = result.session;
     return { ...result, services, diagnostics: services.diagnostics };
   }
 

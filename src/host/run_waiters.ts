@@ -1,6 +1,6 @@
 // Whoever waits for a run to settle: prompts with `waitFor: "settled"` (PROTOCOL §5). Answers them when the
 // run is over, when their queued message was taken back, or when they have waited long enough.
-import { failure } from "../protocol/errors.ts";
+import { type Failure, failure } from "../protocol/errors.ts";
 import type { Disposition, QueuedTexts, Settled } from "../protocol/responses.ts";
 import type { Timer } from "../runtime/runtime.ts";
 import type { Outcome, QueueKind, RunResult } from "./agent_port.ts";
@@ -17,9 +17,15 @@ interface Waiter {
   finish(outcome: Outcome<Settled>): void;
 }
 
+const GONE = failure("cancelled", "The session was deleted before the run had settled");
+
+const late = (waitMs: number): Failure =>
+  failure("timeout", `The run has not settled within ${waitMs} ms; it goes on`);
+
 /** The waiters of one session. */
 export class RunWaiters {
   readonly #waiters = new Set<Waiter>();
+  #closed = false;
   readonly #after: (ms: number, fn: () => void) => Timer;
 
   /** @param after starts a timer that its session clears when it ends */
@@ -29,6 +35,7 @@ export class RunWaiters {
 
   /** Resolves when the run that this prompt is part of has settled, or the prompt was taken back. */
   wait(disposition: Disposition, queued: QueuedAt | undefined, waitMs?: number): Promise<Outcome<Settled>> {
+    if (this.#closed) return Promise.resolve({ ok: false, failure: GONE });
     return new Promise((resolve) => {
       const waiter: Waiter = {
         disposition,
@@ -39,11 +46,22 @@ export class RunWaiters {
           resolve(outcome);
         },
       };
-      const timer = waitMs === undefined ? undefined : this.#after(waitMs, () => {
-        const sentence = `The run has not settled within ${waitMs} ms; it goes on`;
-        waiter.finish({ ok: false, failure: failure("timeout", sentence) });
-      });
+      const timer = waitMs === undefined
+        ? undefined
+        : this.#after(waitMs, () => waiter.finish({ ok: false, failure: late(waitMs) }));
       this.#waiters.add(waiter);
+    });
+  }
+
+  /** Resolves with `work`, or with a timeout when that takes longer than `waitMs`. */
+  within<T>(work: Promise<Outcome<T>>, waitMs: number | undefined): Promise<Outcome<T>> {
+    if (waitMs === undefined) return work;
+    return new Promise((resolve) => {
+      const timer = this.#after(waitMs, () => resolve({ ok: false, failure: late(waitMs) }));
+      void work.then((outcome) => {
+        timer.clear();
+        resolve(outcome);
+      });
     });
   }
 
@@ -71,6 +89,7 @@ export class RunWaiters {
 
   /** Forgets everyone; their session has answered them. */
   clear(): void {
+    this.#closed = true;
     this.#waiters.clear();
   }
 

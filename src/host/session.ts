@@ -230,7 +230,7 @@ export class Session {
    */
   close(why: Failure): AgentPort | undefined {
     if (this.#state === "closed") return undefined;
-    this.dialogs.cancel("session");
+    this.dialogs.close();
     this.#patience.clear();
     this.#state = "closed";
     this.#mailbox.close();
@@ -376,7 +376,7 @@ export class Session {
     try {
       return await Promise.race([work, late]);
     } finally {
-      if (timer !== undefined) this.#drop(timer);
+      timer?.clear();
     }
   }
 
@@ -386,7 +386,7 @@ export class Session {
       fn();
     });
     this.#timers.add(timer);
-    return timer;
+    return { clear: () => this.#drop(timer) };
   }
 
   #drop(timer: Timer): void {

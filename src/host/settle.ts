@@ -115,7 +115,10 @@ export class Settler {
 
   /** A prompt call has returned or thrown. */
   returned(failed: boolean): void {
-    if (failed) this.#starting = false;
+    if (failed) {
+      this.#starting = false;
+      this.unprepared();
+    }
     this.check();
   }
 
@@ -238,7 +241,7 @@ export class Settler {
       this.#running = true;
       void this.#run.resume().then(() => this.check(), () => {
         this.#running = false;
-        this.#finish();
+        if (this.#open) this.#finish();
       });
       return;
     }

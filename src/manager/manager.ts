@@ -53,8 +53,14 @@ interface Entry {
 
 interface HostSlot {
   link: HostLink;
+  /** On the monotonic clock. */
+  startedAt: number;
   sessions: number;
 }
+
+/** A host that dies earlier than this after its start is started again only after a pause. */
+const YOUNG_MS = 5_000;
+const RESTART_MS = 1_000;
 
 interface Disposal {
   readonly disposed: number;
@@ -95,7 +101,8 @@ export class Manager {
   open(events: ManagerEvents): void {
     this.#events = events;
     for (let host = 0; host < Math.max(1, this.#parts.hosts); host++) {
-      this.#hosts.push({ link: this.#startHost(host), sessions: 0 });
+      const startedAt = this.#parts.clock.monotonic();
+      this.#hosts.push({ link: this.#startHost(host), sessions: 0, startedAt });
     }
   }
 
@@ -175,8 +182,10 @@ export class Manager {
     }
     if (entry === undefined) return noSession(sessionId);
     const deletes = command.type === "delete_session";
-    // A live session is gone for everyone the moment its deletion is passed on; its id is free again.
-    if (deletes && entry.state === "live") this.#forget(sessionId);
+    // A live session is gone for everyone the moment its deletion is passed on, and its id is free again;
+    // unless the host may still refuse.
+    const certain = deletes && !("ifSessionVersion" in command);
+    if (certain && entry.state === "live") this.#forget(sessionId);
     const settled = (reply: Reply): void => {
       if (!deletes || !reply.ok) return;
       if (this.#sessions.get(sessionId) === entry) this.#forget(sessionId);
@@ -330,22 +339,40 @@ export class Manager {
     pending.settled?.(reply);
   }
 
-  /** A host died: what ran there is answered, its sessions are gone, and a new one takes its place. */
+  /** A host died: a new one takes its place, what ran there is answered, its sessions are gone. */
   #crashed(host: number, reason: string): void {
     if (this.#closing) return;
     this.#parts.log.error(`a host died: ${reason}`, { host });
+    const lostSessions = this.sessionIds.filter((id) => this.#on(host, id));
+    const lostCommands = [...this.#pending].filter(([, pending]) => pending.host === host).map(([ref]) =>
+      ref
+    );
+    for (const sessionId of lostSessions) this.#forget(sessionId);
+    // Whoever hears of it may send the next command at once; that is for the new host.
+    this.#restart(host);
     const lost = failure("internal", "What runs this session has died; the server's log says why");
-    for (const [ref, pending] of [...this.#pending]) {
-      if (pending.host === host) this.#answer(ref, { ok: false, failure: lost });
-    }
+    for (const ref of lostCommands) this.#answer(ref, { ok: false, failure: lost });
     this.#attaching.lost(host, lost);
     this.#waits.lost(host, undefined);
     this.#counts.lost(host, 0);
-    for (const sessionId of this.sessionIds.filter((id) => this.#on(host, id))) {
-      this.#forget(sessionId);
-      this.#events?.server("session_crashed", { sessionId });
+    for (const sessionId of lostSessions) this.#events?.server("session_crashed", { sessionId });
+  }
+
+  /** At once, unless the host died young: then there is something wrong with it, and a loop helps nobody. */
+  #restart(host: number): void {
+    const slot = this.#slot(host);
+    if (this.#parts.clock.monotonic() - slot.startedAt >= YOUNG_MS) {
+      slot.link = this.#startHost(host);
+      slot.startedAt = this.#parts.clock.monotonic();
+      return;
     }
-    this.#slot(host).link = this.#startHost(host);
+    const waiting: ToHost[] = [];
+    const timer = this.#parts.clock.after(RESTART_MS, () => {
+      slot.link = this.#startHost(host);
+      slot.startedAt = this.#parts.clock.monotonic();
+      for (const message of waiting) slot.link.send(message);
+    });
+    slot.link = { send: (message) => void waiting.push(message), terminate: () => timer.clear() };
   }
 
   #forget(sessionId: string): void {

@@ -1,5 +1,5 @@
 // What this server is and speaks: its own version, the protocol's version and the pi it is built on.
-// Pure constants; `tests/version_test.ts` holds them to deno.json and to the installed pi.
+// Pure constants; `tests/protocol/version_test.ts` holds them to deno.json and to the installed pi.
 
 /** Version of pi-server itself (`version` in deno.json). */
 export const SERVER_VERSION: string = "0.1.0";

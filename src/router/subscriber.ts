@@ -28,14 +28,14 @@ export class Subscriber {
     const asked = this.#subscriptions.ask(connection, sessionId, wanted);
     this.#tell(sessionId);
     this.#manager.attach(sessionId, (sessions) => {
-      asked.settle();
+      const wants = asked.settle();
       const [attachment] = Array.isArray(sessions) ? sessions : [];
       if (attachment === undefined) {
         this.#tell(sessionId);
         return asker.answer({ ok: false, failure: isFailure(sessions) ? sessions : noSession(sessionId) });
       }
       asker.answer({ ok: true, dataText: dataText(attachment) });
-      if (connection.open) this.#subscriptions.add(connection, sessionId, wanted);
+      if (wants) this.#subscriptions.add(connection, sessionId, wanted);
       this.#tell(sessionId);
     });
   }
@@ -52,10 +52,11 @@ export class Subscriber {
       else parts.push(...sessions.map(({ sessionId, text }) => `${JSON.stringify(sessionId)}:${text}`));
       gathering.answered.add(host);
       if (gathering.answered.size < this.#manager.hosts) return;
-      asked.settle();
+      const wants = asked.settle();
       if (failed !== undefined) asker.answer({ ok: false, failure: failed });
       else asker.answer({ ok: true, dataText: `{"sessions":{${parts.join(",")}}}` });
-      if (failed === undefined && connection.open) this.#subscriptions.gathered(connection, gathering);
+      if (failed === undefined && wants) this.#subscriptions.gathered(connection, gathering);
+      else this.#subscriptions.ungather(connection, gathering);
       this.demandChanged();
     });
   }

@@ -28,16 +28,17 @@ export class Subscriptions {
   readonly #asked = new Map<Connection, Map<symbol, { target: string; wanted: Wanted }>>();
   readonly #gathering = new Map<Connection, Gathering>();
 
-  /** Counts a subscription that was asked for; `settle` ends that, whatever came of it. */
-  ask(connection: Connection, target: string, wanted: Wanted): { settle(): void } {
+  /** Counts a subscription that was asked for; `settle` ends that and says whether it is still wanted. */
+  ask(connection: Connection, target: string, wanted: Wanted): { settle(): boolean } {
     const asked = this.#asked.get(connection) ?? new Map<symbol, { target: string; wanted: Wanted }>();
     const key = Symbol(target);
     asked.set(key, { target, wanted });
     this.#asked.set(connection, asked);
     return {
       settle: () => {
-        asked.delete(key);
-        if (asked.size === 0) this.#asked.delete(connection);
+        const still = asked.delete(key);
+        if (asked.size === 0 && this.#asked.get(connection) === asked) this.#asked.delete(connection);
+        return still && connection.open;
       },
     };
   }
@@ -53,10 +54,11 @@ export class Subscriptions {
     this.#bySession.set(target, subscribers);
   }
 
-  /** Ends one subscription; false when there was none. */
+  /** Ends one subscription, also one that was only asked for; false when there was none. */
   remove(connection: Connection, target: string): boolean {
+    const unasked = this.#unask(connection, target);
     const targets = this.#byConnection.get(connection);
-    if (targets === undefined || !targets.delete(target)) return false;
+    if (targets === undefined || !targets.delete(target)) return unasked;
     if (target === "*") this.#stars.delete(connection);
     else this.#dropFrom(target, connection);
     if (targets.size === 0) this.#byConnection.delete(connection);
@@ -108,11 +110,27 @@ export class Subscriptions {
     return { delta: forms.has("delta"), full: forms.has("full"), subscribers: subscribers.size };
   }
 
+  #unask(connection: Connection, target: string): boolean {
+    const asked = this.#asked.get(connection);
+    const keys = [...asked ?? []].filter(([, one]) => one.target === target).map(([key]) => key);
+    for (const key of keys) asked?.delete(key);
+    if (asked?.size === 0) this.#asked.delete(connection);
+    if (target === "*") this.#gathering.delete(connection);
+    return keys.length > 0;
+  }
+
   /** Starts to hold what belongs behind the answer to a `*` subscription. */
   gather(connection: Connection, wanted: Wanted): Gathering {
     const gathering: Gathering = { wanted, answered: new Set(), held: [] };
     this.#gathering.set(connection, gathering);
     return gathering;
+  }
+
+  /** The answer was a failure: what there was before goes on. */
+  ungather(connection: Connection, gathering: Gathering): void {
+    if (this.#gathering.get(connection) !== gathering) return;
+    this.#gathering.delete(connection);
+    for (const { sessionId, record } of gathering.held) this.#deliver(connection, sessionId, record);
   }
 
   /** The answer is out: delivers what was held, then as usual. */
@@ -131,9 +149,9 @@ export class Subscriptions {
     }
     const own = this.#bySession.get(sessionId);
     for (const connection of [...this.#stars]) {
-      if (!own?.has(connection) && !this.#gathering.has(connection)) {
-        this.#deliver(connection, sessionId, record);
-      }
+      // While a new `*` is put together, the old one goes on for hosts that have not answered yet.
+      const gathered = this.#gathering.get(connection)?.answered.has(host) ?? false;
+      if (!own?.has(connection) && !gathered) this.#deliver(connection, sessionId, record);
     }
     for (const [connection, { answered, held }] of this.#gathering) {
       if (answered.has(host) && !own?.has(connection)) held.push({ sessionId, record });

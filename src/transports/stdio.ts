@@ -107,16 +107,13 @@ export class StdioTransport implements Transport {
 
   async #read(): Promise<void> {
     const decoder = new JsonlDecoder(this.#parts.frameBytes);
-    try {
-      while (true) {
-        const { done, value } = await this.#reader.read();
-        if (done) break;
-        for (const line of decoder.push(value)) await this.#take(line);
-      }
-      for (const line of decoder.end()) await this.#take(line);
-    } catch {
+    while (true) {
       // A broken input is an ended input.
+      const { done, value } = await this.#reader.read().catch(() => ({ done: true, value: undefined }));
+      if (done || value === undefined) break;
+      for (const line of decoder.push(value)) await this.#take(line);
     }
+    for (const line of decoder.end()) await this.#take(line);
     if (!this.#closed) this.#parts.ended(this.#connection, this.#connection.spoken);
   }
 

@@ -21,7 +21,7 @@ async function prompt(session: Session, command: CommandOf<"prompt">): Promise<H
   if (disposition === "handled") {
     const nothing: Settled = { disposition, text: null, stopReason: null, usage: null };
     const later = handle.returned.then((): Outcome<Settled> => ({ ok: true, value: nothing }));
-    return { ok: true, value: undefined, later, begin };
+    return { ok: true, value: undefined, later: session.waiters.within(later, command.waitMs), begin };
   }
   return { ok: true, value: undefined, later: session.waiters.wait(disposition, queued, command.waitMs) };
 }
