@@ -8,7 +8,8 @@ import type { Attachment, Demand, EventRecord, FromHost, HostConfig, Reply, ToHo
 import type { Log } from "../log.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { ClaimsBook } from "./claims_book.ts";
-import type { HostLink, StartHost } from "./host_link.ts";
+import type { StartHost } from "./host_link.ts";
+import { Hosts } from "./hosts.ts";
 import { Replies } from "./replies.ts";
 
 /** What the manager is made of. */
@@ -51,17 +52,6 @@ interface Entry {
   state: "building" | "live";
 }
 
-interface HostSlot {
-  link: HostLink;
-  /** On the monotonic clock. */
-  startedAt: number;
-  sessions: number;
-}
-
-/** A host that dies earlier than this after its start is started again only after a pause. */
-const YOUNG_MS = 5_000;
-const RESTART_MS = 1_000;
-
 interface Disposal {
   readonly disposed: number;
   readonly failed: number;
@@ -80,17 +70,25 @@ export class Manager {
   readonly #disposals: Replies<Disposal>;
   readonly #inspections = new Map<number, (id: string, file: string) => void>();
   readonly #claims = new ClaimsBook((file, sessionId) => {
-    for (const host of this.#hosts.keys()) {
+    for (const host of this.#hosts.all) {
       this.#send(host, { kind: "live_file", file, ...(sessionId === undefined ? {} : { sessionId }) });
     }
   });
-  readonly #hosts: HostSlot[] = [];
+  readonly #hosts: Hosts;
   #events: ManagerEvents | undefined;
   #closing = false;
   #ref = 0;
 
   constructor(parts: ManagerParts) {
     this.#parts = parts;
+    const { clock, config, start } = parts;
+    this.#hosts = new Hosts({
+      clock,
+      config,
+      start,
+      message: (host, message) => this.#receive(host, message),
+      exit: (host, reason) => this.#crashed(host, reason),
+    });
     this.#attaching = new Replies(parts.clock);
     this.#waits = new Replies(parts.clock);
     this.#counts = new Replies(parts.clock);
@@ -100,10 +98,7 @@ export class Manager {
   /** Starts the hosts. Until then commands would have nowhere to go. */
   open(events: ManagerEvents): void {
     this.#events = events;
-    for (let host = 0; host < Math.max(1, this.#parts.hosts); host++) {
-      const startedAt = this.#parts.clock.monotonic();
-      this.#hosts.push({ link: this.#startHost(host), sessions: 0, startedAt });
-    }
+    this.#hosts.open(this.#parts.hosts);
   }
 
   /** Ids of all sessions, those being built included. */
@@ -113,7 +108,7 @@ export class Manager {
 
   /** How many hosts there are. */
   get hosts(): number {
-    return this.#hosts.length;
+    return this.#hosts.all.length;
   }
 
   has(sessionId: string): boolean {
@@ -133,10 +128,10 @@ export class Manager {
       asker.answer({ ok: false, failure: permit });
       return sessionId;
     }
-    const host = this.#idlestHost();
+    const host = this.#hosts.idlest;
     const entry: Entry = { host, permit, state: "building" };
     this.#sessions.set(sessionId, entry);
-    this.#slot(host).sessions++;
+    this.#hosts.count(host, 1);
     const settled = (reply: Reply): void => {
       if (this.#sessions.get(sessionId) !== entry) return;
       if (!reply.ok) return this.#forget(sessionId);
@@ -152,7 +147,7 @@ export class Manager {
   /** Loads a session file under the id given, or else under the file's own; `named` is told which. */
   load(command: CommandOf<"load_session">, asker: Asker, named: (sessionId: string) => void): void {
     if (command.sessionId !== undefined) return named(this.create(command, asker));
-    const host = this.#idlestHost();
+    const host = this.#hosts.idlest;
     const ref = this.#expect({ host, asker, permit: undefined });
     this.#inspections.set(ref, (id, file) => {
       const owner = this.#claims.owner(file);
@@ -205,7 +200,7 @@ export class Manager {
 
   /** Asks every host for the state of all its sessions; `done` is called for each host. */
   attachAll(done: Attached): void {
-    for (const host of this.#hosts.keys()) this.#attach(host, undefined, done);
+    for (const host of this.#hosts.all) this.#attach(host, undefined, done);
   }
 
   /** Tells the host who wants which form of a session's events. */
@@ -239,11 +234,11 @@ export class Manager {
     this.#closing = true;
     const counts = await this.#everyHost<Disposal>((host, resolve) => {
       const ref = ++this.#ref;
-      const value = { disposed: 0, failed: this.#slot(host).sessions };
+      const value = { disposed: 0, failed: this.#hosts.sessions(host) };
       this.#disposals.expect(ref, host, resolve, { ms: withinMs, value });
       this.#send(host, { kind: "dispose_all", ref });
     });
-    for (const { link } of this.#hosts) link.terminate();
+    this.#hosts.terminate();
     // A host that hung has left someone without an answer.
     const stopped = failure("cancelled", "The server was shut down before the command had finished");
     for (const ref of [...this.#pending.keys()]) this.#answer(ref, { ok: false, failure: stopped });
@@ -255,7 +250,7 @@ export class Manager {
 
   #everyHost<T>(ask: (host: number, resolve: (value: T) => void) => void): Promise<T[]> {
     return Promise.all(
-      [...this.#hosts.keys()].map((host) => new Promise<T>((resolve) => ask(host, resolve))),
+      this.#hosts.all.map((host) => new Promise<T>((resolve) => ask(host, resolve))),
     );
   }
 
@@ -275,13 +270,6 @@ export class Manager {
     const ref = ++this.#ref;
     this.#pending.set(ref, pending);
     return ref;
-  }
-
-  #startHost(host: number): HostLink {
-    return this.#parts.start(this.#parts.config, {
-      message: (message) => this.#receive(host, message),
-      exit: (reason) => this.#crashed(host, reason),
-    });
   }
 
   #receive(host: number, message: FromHost): void {
@@ -349,7 +337,7 @@ export class Manager {
     );
     for (const sessionId of lostSessions) this.#forget(sessionId);
     // Whoever hears of it may send the next command at once; that is for the new host.
-    this.#restart(host);
+    this.#hosts.restart(host);
     const lost = failure("internal", "What runs this session has died; the server's log says why");
     for (const ref of lostCommands) this.#answer(ref, { ok: false, failure: lost });
     this.#attaching.lost(host, lost);
@@ -358,47 +346,16 @@ export class Manager {
     for (const sessionId of lostSessions) this.#events?.server("session_crashed", { sessionId });
   }
 
-  /** At once, unless the host died young: then there is something wrong with it, and a loop helps nobody. */
-  #restart(host: number): void {
-    const slot = this.#slot(host);
-    if (this.#parts.clock.monotonic() - slot.startedAt >= YOUNG_MS) {
-      slot.link = this.#startHost(host);
-      slot.startedAt = this.#parts.clock.monotonic();
-      return;
-    }
-    const waiting: ToHost[] = [];
-    const timer = this.#parts.clock.after(RESTART_MS, () => {
-      slot.link = this.#startHost(host);
-      slot.startedAt = this.#parts.clock.monotonic();
-      for (const message of waiting) slot.link.send(message);
-    });
-    slot.link = { send: (message) => void waiting.push(message), terminate: () => timer.clear() };
-  }
-
   #forget(sessionId: string): void {
     const entry = this.#sessions.get(sessionId);
     if (entry === undefined) return;
     this.#sessions.delete(sessionId);
-    this.#slot(entry.host).sessions--;
+    this.#hosts.count(entry.host, -1);
     this.#claims.move(sessionId, undefined);
     entry.permit.release();
   }
 
-  #idlestHost(): number {
-    let best = 0;
-    for (const [host, { sessions }] of this.#hosts.entries()) {
-      if (sessions < this.#slot(best).sessions) best = host;
-    }
-    return best;
-  }
-
-  #slot(host: number): HostSlot {
-    const slot = this.#hosts[host];
-    if (slot === undefined) throw new Error(`There is no host ${host}`);
-    return slot;
-  }
-
   #send(host: number, message: ToHost): void {
-    this.#slot(host).link.send(message);
+    this.#hosts.send(host, message);
   }
 }
