@@ -4,6 +4,9 @@ import { failure } from "../protocol/errors.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { Outcome } from "./agent_port.ts";
 
+/** Links followed one after the other; as many as Linux does. */
+const MOST_LINKS = 40;
+
 /** Checks paths against a fixed set of roots. */
 export class PathGuard {
   readonly #files: Files;
@@ -70,11 +73,17 @@ export class PathGuard {
   }
 
   /** The canonical path; of what does not exist, that of the nearest existing parent with the rest behind. */
-  async #canonical(absolute: string): Promise<string> {
+  async #canonical(absolute: string, links = 0): Promise<string> {
     let rest = "";
     for (let at = absolute;; at = this.#files.parent(at)) {
       const real = await this.#files.realpath(at).catch(() => undefined);
       if (real !== undefined) return rest === "" ? real : this.#files.join(real, rest);
+      // A link to what does not exist yet still leads somewhere: whoever writes through it writes there.
+      const target = links < MOST_LINKS ? await this.#files.readLink(at).catch(() => undefined) : undefined;
+      if (target !== undefined) {
+        const led = this.#files.resolve(this.#files.parent(at), target);
+        return await this.#canonical(rest === "" ? led : this.#files.join(led, rest), links + 1);
+      }
       if (this.#files.parent(at) === at) return absolute;
       rest = this.#files.join(at.slice(this.#files.parent(at).length), rest);
     }

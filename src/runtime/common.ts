@@ -11,6 +11,7 @@ import {
   open,
   readdir,
   readFile,
+  readlink,
   realpath,
   rename,
   rm,
@@ -124,6 +125,10 @@ export const files: Files = {
   makePrivateFolder,
   async isLink(file) {
     return (await orMissing(lstat(file)))?.isSymbolicLink() ?? false;
+  },
+  async readLink(file) {
+    const found = await orMissing(lstat(file));
+    return found?.isSymbolicLink() ? await readlink(file) : undefined;
   },
   makePrivate: (file) => chmod(file, 0o600),
   rename: (from, to) => rename(from, to),

@@ -45,6 +45,8 @@ export interface Files {
   makePrivateFolder(path: string): Promise<void>;
   /** Whether the path itself is a symbolic link. */
   isLink(path: string): Promise<boolean>;
+  /** Where a symbolic link points, as it is written there; `undefined` when the path is none. */
+  readLink(path: string): Promise<string | undefined>;
   /** Makes a file readable and writable by its owner alone. */
   makePrivate(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
