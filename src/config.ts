@@ -2,7 +2,7 @@
 // its variable (`--max-sessions`, `PI_SERVER_MAX_SESSIONS`). Reads no environment by itself.
 import { parseArgs } from "@std/cli/parse-args";
 import { LIMIT_NAMES, type LimitName, type Limits, withDefaults } from "./governor/limits.ts";
-import { type Flag, FLAGS, kebab, type Kind, namesOf, variableOf } from "./flags.ts";
+import { type Flag, flagOf, FLAGS, type Kind, namesOf, variableOf } from "./flags.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 /** Whether stdin and stdout speak the protocol; `auto`: unless stdin is a terminal, null or closed. */
@@ -244,7 +244,7 @@ function isLoopbackAddress(host: string): boolean {
 function limitsOf(values: Values): Limits {
   const over: Partial<Record<LimitName, number>> = {};
   for (const name of LIMIT_NAMES) {
-    const value = values.number(`max-${kebab(name)}`);
+    const value = values.number(flagOf(name));
     if (value !== undefined) over[name] = value;
   }
   return withDefaults(over);

@@ -1,6 +1,6 @@
 // The table of flags: names, kinds, ranges and what `--help` says of them. The limits' flags come from the
 // governor's table. What a value means is config.ts's business.
-import { LIMIT_NAMES, type LimitName, LIMITS } from "./governor/limits.ts";
+import { LIMIT_NAMES, type LimitName, LIMITS, type LimitSpec } from "./governor/limits.ts";
 import { LOG_LEVELS } from "./log.ts";
 
 /** What kind of value a flag takes. */
@@ -82,15 +82,21 @@ export const FLAGS: readonly Flag[] = [
 ];
 
 /** `inFlightPerConnection` as `in-flight-per-connection`. */
-export function kebab(name: string): string {
+function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The flag of a limit, without its dashes. */
+export function flagOf(name: LimitName): string {
+  const spec: LimitSpec = LIMITS[name];
+  return spec.flag ?? `max-${kebab(name)}`;
 }
 
 function limitFlag(name: LimitName): Flag {
   const { unit, least, most, value, about } = LIMITS[name];
   const shown = unit === "bytes" && value % (1024 * 1024) === 0 ? `${value / 1024 / 1024}MiB` : String(value);
   return {
-    name: `max-${kebab(name)}`,
+    name: flagOf(name),
     kind: unit === "bytes" ? "bytes" : "integer",
     least,
     most,

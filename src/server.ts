@@ -82,7 +82,7 @@ class Server {
       manager: this.#manager,
       governor: this.#governor,
       log,
-      now: () => runtime.now(),
+      clock: runtime,
       greeting: () => this.#greeting(hash),
       schema: { all: schema, hash },
     });
@@ -238,6 +238,7 @@ class Server {
       dispose: () => this.#manager.dispose(DISPOSE_MS + 1_000),
       close: async () => {
         await Promise.all(this.#transports.map((transport) => transport.close(FAREWELL_MS)));
+        this.#router.close();
         await this.#state?.release();
       },
       closed: (result) => this.#closed(result),

@@ -11,6 +11,8 @@ export interface LimitSpec {
   readonly most: number;
   readonly unit: "bytes" | "count" | "chars";
   readonly about: string;
+  /** Name of the flag, where it is not `max-` and the name. */
+  readonly flag?: string;
 }
 
 const TABLE = {
@@ -54,12 +56,43 @@ const TABLE = {
     unit: "count",
     about: "open dialogs of one session",
   },
+  outboxSoftBytes: {
+    value: 512 * KIB,
+    least: 1 * KIB,
+    most: 1024 * MIB,
+    unit: "bytes",
+    about: "queued output of one connection from which events are merged",
+    flag: "outbox-soft-bytes",
+  },
+  outboxHardBytes: {
+    value: 4 * MIB,
+    least: 4 * KIB,
+    most: 1024 * MIB,
+    unit: "bytes",
+    about: "queued events of one connection from which it lags",
+    flag: "outbox-hard-bytes",
+  },
   outboxCloseBytes: {
     value: 32 * MIB,
     least: 64 * KIB,
     most: 1024 * MIB,
     unit: "bytes",
     about: "queued output of one connection at which it is closed",
+    flag: "outbox-close-bytes",
+  },
+  eventLogBytes: {
+    value: 4 * MIB,
+    least: 1 * KIB,
+    most: 1024 * MIB,
+    unit: "bytes",
+    about: "events of one session that are kept for clients that come back",
+  },
+  eventLogTotalBytes: {
+    value: 256 * MIB,
+    least: 64 * KIB,
+    most: 64 * 1024 * MIB,
+    unit: "bytes",
+    about: "events of all sessions that are kept",
   },
 } as const satisfies Record<string, LimitSpec>;
 
@@ -83,7 +116,11 @@ export const LIMIT_NAMES: readonly LimitName[] = [
   "commandChars",
   "pathChars",
   "pendingUiPerSession",
+  "outboxSoftBytes",
+  "outboxHardBytes",
   "outboxCloseBytes",
+  "eventLogBytes",
+  "eventLogTotalBytes",
 ];
 
 /** The defaults, with `over` on top. */
@@ -99,7 +136,11 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
     commandChars: value("commandChars"),
     pathChars: value("pathChars"),
     pendingUiPerSession: value("pendingUiPerSession"),
+    outboxSoftBytes: value("outboxSoftBytes"),
+    outboxHardBytes: value("outboxHardBytes"),
     outboxCloseBytes: value("outboxCloseBytes"),
+    eventLogBytes: value("eventLogBytes"),
+    eventLogTotalBytes: value("eventLogTotalBytes"),
   };
 }
 
@@ -111,6 +152,12 @@ export const READ_AHEAD_BYTES: number = 10 * MIB;
 
 /** Bytes handed to a socket at a time; the rest stays in the outbox, where it can be freed. */
 export const SOCKET_WINDOW_BYTES: number = 256 * KIB;
+
+/** Milliseconds in which a peer must take something while output is queued for it. */
+export const STALL_MS: number = 30_000;
+
+/** Milliseconds between two cursors of a filtered subscription. */
+export const CURSOR_MS: number = 10_000;
 
 /** Sessions that one host builds at the same time. */
 export const BUILDS_AT_ONCE: number = 4;

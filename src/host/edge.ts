@@ -15,9 +15,8 @@ export interface HostConfig {
   readonly pendingUi: number;
 }
 
-/** Which forms of a session's events somebody wants, and how many connections that is. */
+/** Whether somebody wants the full form of a session's events, and how many connections watch it. */
 export interface Demand {
-  readonly delta: boolean;
   readonly full: boolean;
   readonly subscribers: number;
 }
@@ -37,19 +36,35 @@ export type ToHost =
   | { readonly kind: "live_file"; readonly file: string; readonly sessionId?: string }
   | { readonly kind: "demand"; readonly sessionId: string; readonly demand: Demand }
   /** State of the named sessions, or of all that are built, all at one point of the order. */
-  | { readonly kind: "attach"; readonly ref: number; readonly sessionIds?: readonly string[] }
+  | {
+    readonly kind: "attach";
+    readonly ref: number;
+    readonly sessionIds?: readonly string[];
+    /** Sessions whose whole state is wanted too. */
+    readonly snapshots: "all" | readonly string[];
+  }
   /** Counts the busy sessions, and with `stop` has them and every bash stopped. */
   | { readonly kind: "busy"; readonly ref: number; readonly stop: boolean }
   /** Replies once no session (or none of those) is busy and no command runs. */
   | { readonly kind: "when_idle"; readonly ref: number; readonly sessionIds?: readonly string[] }
   | { readonly kind: "dispose_all"; readonly ref: number };
 
+/** What an outbox needs to merge an event with its neighbour while a reader lags. */
+export type Merge =
+  /** A piece of a content block: pieces of one block are joined. */
+  | { readonly kind: "piece"; readonly of: string; readonly contentIndex: number; readonly delta: string }
+  /** The state of something: a later one of that key stands for an earlier one. */
+  | { readonly kind: "state"; readonly key: string };
+
 /** An encoded event with what the router thread needs of it, so that it never parses one. */
 export interface EventRecord {
   readonly seq: number;
   readonly type: string;
-  readonly delta?: string;
+  /** The whole message in its delta form, which most events have alone. */
+  readonly text: string;
+  /** In its full form, where that differs and somebody wants it. */
   readonly full?: string;
+  readonly merge?: Merge;
 }
 
 /** How a command ended. `dataText` is JSON already. */
@@ -60,8 +75,11 @@ export type Reply =
 /** What `attach` answers for one session. */
 export interface Attachment {
   readonly sessionId: string;
-  /** JSON of the session's part of the answer. */
-  readonly text: string;
+  readonly epoch: string;
+  /** The state is that after this event. */
+  readonly seq: number;
+  /** JSON of the snapshot, where one was wanted. */
+  readonly snapshot?: string;
   /** JSON of the session's SessionInfo alone. */
   readonly infoText: string;
   /** JSON of each open dialog. */
@@ -78,6 +96,8 @@ export type FromHost =
   /** The command has left the mailbox and counts as in flight no longer; its reply is still to come. */
   | { readonly kind: "accepted"; readonly ref: number }
   | { readonly kind: "attached"; readonly ref: number; readonly sessions: readonly Attachment[] }
+  /** The session exists from now on. */
+  | { readonly kind: "born"; readonly sessionId: string; readonly epoch: string }
   | { readonly kind: "events"; readonly sessionId: string; readonly events: readonly EventRecord[] }
   | { readonly kind: "inspected"; readonly ref: number; readonly id: string; readonly file: string }
   /** May this session drive that file? */

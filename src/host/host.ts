@@ -8,7 +8,7 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort } from "./agent_port.ts";
 import { Builder } from "./builder.ts";
 import { Claims } from "./claims.ts";
-import type { Attachment, Demand, FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
+import type { Attachment, Demand, EventRecord, FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
 import { noSession } from "./failures.ts";
 import { HANDLERS } from "./handlers/mod.ts";
 import type { Place } from "./place.ts";
@@ -27,7 +27,16 @@ export const loadPi: LoadFactory = async (runtime, config) => {
 };
 
 const USABLE_ID = new RegExp(SESSION_ID_PATTERN);
+/** Milliseconds that events of a fast stream wait for more, to cross the edge together. */
+const BATCH_MS = 2;
+
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
+
+/** What waits to cross the edge; further events of the last message's session join it. */
+interface Outbound {
+  readonly batch: FromHost[];
+  tail: { readonly sessionId: string; readonly events: EventRecord[] } | undefined;
+}
 
 /** One host. */
 export class Host {
@@ -37,7 +46,9 @@ export class Host {
   readonly #sessions = new Map<string, Session>();
   readonly #idleWaits = new Map<number, readonly string[] | undefined>();
   readonly #claims = new Claims((message) => this.#send(message));
-  #outgoing: FromHost[] = [];
+  #outbound: Outbound = { batch: [], tail: undefined };
+  #flushing: "none" | "soon" | "later" = "none";
+  #flushedAt = 0;
   /** Messages that came before pi was loaded. */
   #early: Exclude<ToHost, { kind: "start" }>[] | undefined = [];
   #builder: Builder | undefined;
@@ -114,10 +125,13 @@ export class Host {
     else this.#refuse(ref, noSession(sessionId));
   }
 
-  #attach({ ref, sessionIds }: MessageOf<"attach">): void {
+  #attach({ ref, sessionIds, snapshots }: MessageOf<"attach">): void {
     const answer = (): void => {
       const wanted = sessionIds?.map((id) => this.#sessions.get(id)) ?? [...this.#sessions.values()];
-      const sessions = wanted.flatMap((session) => session?.live ? [attachment(session)] : []);
+      const sessions = wanted.flatMap((session) => {
+        if (!session?.live) return [];
+        return [attachment(session, snapshots === "all" || snapshots.includes(session.sessionId))];
+      });
       this.#send({ kind: "attached", ref, sessions });
     };
     const [only] = sessionIds ?? [];
@@ -147,7 +161,9 @@ export class Host {
       session.close(noSession(sessionId));
     } else {
       session.built(outcome.value);
-      const dataText = JSON.stringify({ sessionId, sessionInfo: session.info() });
+      const sessionInfo = session.info();
+      this.#send({ kind: "born", sessionId, epoch: sessionInfo.epoch });
+      const dataText = JSON.stringify({ sessionId, sessionInfo });
       this.#reply(ref, { ok: true, dataText, sessionVersion: 0 });
       session.open();
     }
@@ -271,16 +287,46 @@ export class Host {
     this.#send({ kind: "log", level, message, fields });
   }
 
-  /** What arises in one turn of the event loop crosses the edge as one batch. */
+  /**
+   * What arises in one turn of the event loop crosses the edge as one batch. When a session streams fast, its
+   * events wait up to BATCH_MS for company; an answer takes along what waits.
+   */
   #send(message: FromHost): void {
-    this.#outgoing.push(message);
-    if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush());
+    const { tail } = this.#outbound;
+    if (message.kind === "events" && tail?.sessionId === message.sessionId) {
+      tail.events.push(...message.events);
+    } else if (message.kind === "events") {
+      const events = { ...message, events: [...message.events] };
+      this.#outbound.batch.push(events);
+      this.#outbound.tail = events;
+    } else {
+      this.#outbound.batch.push(message);
+      this.#outbound.tail = undefined;
+    }
+    if (this.#flushing === "soon") return;
+    if (message.kind !== "events") {
+      this.#flushing = "soon";
+      queueMicrotask(() => this.#flush());
+    } else if (this.#flushing === "none") this.#waitForCompany();
+  }
+
+  #waitForCompany(): void {
+    const now = this.#runtime.monotonic();
+    if (now - this.#flushedAt >= BATCH_MS) {
+      this.#flushing = "soon";
+      return queueMicrotask(() => this.#flush());
+    }
+    this.#flushing = "later";
+    this.#runtime.after(BATCH_MS, () => this.#flush());
   }
 
   #flush(): void {
-    const batch = this.#outgoing;
-    this.#outgoing = [];
-    if (batch.length > 0) this.#post(batch);
+    const { batch } = this.#outbound;
+    this.#outbound = { batch: [], tail: undefined };
+    this.#flushing = "none";
+    if (batch.length === 0) return;
+    this.#flushedAt = this.#runtime.monotonic();
+    this.#post(batch);
   }
 }
 
@@ -289,13 +335,15 @@ function unreadable(error: unknown): { ok: false; failure: Failure } {
   return { ok: false, failure: failure("internal", `Session files cannot be read: ${message}`) };
 }
 
-function attachment(session: Session): Attachment {
+function attachment(session: Session, snapshot: boolean): Attachment {
   const sessionInfo = session.info();
   const { epoch, seq, sessionId } = sessionInfo;
   const pendingUi = session.dialogs.pending;
   return {
     sessionId,
-    text: JSON.stringify({ mode: "live", epoch, seq, sessionInfo, pendingUi }),
+    epoch,
+    seq,
+    ...(snapshot ? { snapshot: session.snapshotText() } : {}),
     infoText: JSON.stringify(sessionInfo),
     pendingUi: pendingUi.map((request) => JSON.stringify(request)),
   };

@@ -32,6 +32,17 @@ export class Patience {
     };
   }
 
+  /** Resolves with `work`, or with "late" when that takes longer than `ms`, pauses not counted. */
+  async within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
+    let timer: Timer | undefined;
+    const late = new Promise<"late">((resolve) => timer = this.after(ms, () => resolve("late")));
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      timer?.clear();
+    }
+  }
+
   pause(): void {
     if (this.#paused) return;
     this.#paused = true;

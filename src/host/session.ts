@@ -12,8 +12,10 @@ import { Dialogs } from "./dialogs.ts";
 import { noSession } from "./failures.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Patience } from "./patience.ts";
+import { mergeOf } from "./merge.ts";
 import type { Place } from "./place.ts";
 import { RunWaiters } from "./run_waiters.ts";
+import { SnapshotState } from "./snapshot.ts";
 
 /** How a command went. With `later` it has left the mailbox, and the answer comes when that resolves. */
 export type Handled =
@@ -92,6 +94,7 @@ export class Session {
   #state: State = "building";
   #untilBuilt: (() => void)[] = [];
   #agent: AgentPort | undefined;
+  #snapshot: SnapshotState | undefined;
   #demand: Demand;
   #tracked = 0;
   #seq = 0;
@@ -140,6 +143,7 @@ export class Session {
   /** pi's runtime is built: the session exists. Its `session_start` handlers run after the caller is done. */
   built(agent: AgentPort): void {
     this.#agent = agent;
+    this.#snapshot = new SnapshotState(() => agent.messages());
     this.#state = "live";
   }
 
@@ -195,13 +199,29 @@ export class Session {
     };
   }
 
+  /** The whole state after the last event, encoded. */
+  snapshotText(): string {
+    try {
+      return JSON.stringify(this.#snapshot?.read() ?? null);
+    } catch (error) {
+      // Something in a message cannot be encoded; its event has been told as such, too.
+      this.#defect("snapshot", error);
+      return JSON.stringify({ unencodable: true });
+    }
+  }
+
+  /** Messages have changed without an event: what a client reads anew must show it. */
+  rewritten(): void {
+    this.#snapshot?.reread();
+  }
+
   /** Stamps, encodes and sends an event, in the forms that someone wants. Never throws. */
   emit(event: SessionEvent): void {
     if (this.#state === "closed") return;
     this.#seq++;
     this.#lastActivity = this.#parts.clock.now();
-    const record = this.#encode(event);
-    if (record !== undefined) this.#parts.events(this.sessionId, [record]);
+    this.#snapshot?.fold(event);
+    this.#parts.events(this.sessionId, [this.#encode(event)]);
     if (event.type !== "agent_settled") return;
     this.waiters.settle(this.agent.lastRun());
     this.#parts.changed();
@@ -269,7 +289,7 @@ export class Session {
     const stale = this.#versionConflict(job.command);
     if (stale !== undefined) return this.#answer(job, { ok: false, failure: stale });
     const handled = this.#handle(job);
-    const timely = await this.#patiently(spec.timeoutMs, handled);
+    const timely = await this.#patience.within(spec.timeoutMs, handled);
     if (timely === "late") {
       const sentence = `${job.command.type} took longer than ${spec.timeoutMs} ms`;
       this.#answer(job, { ok: false, failure: failure("timeout", sentence) });
@@ -286,7 +306,7 @@ export class Session {
     const onTimeout = this.#parts.handlers.get(job.command.type)?.onTimeout;
     if (onTimeout === undefined) return;
     onTimeout.stop(this);
-    await this.#within(onTimeout.holdMs, handled);
+    await this.#patience.within(onTimeout.holdMs, handled);
   }
 
   #conclude(job: Job, spec: CommandSpec, handled: Handled): void {
@@ -345,39 +365,18 @@ export class Session {
     return failure("internal", `${where} failed: ${message}`);
   }
 
-  #encode(event: SessionEvent): EventRecord | undefined {
-    const { delta, full } = this.#demand;
-    if (!delta && !full) return undefined;
+  #encode(event: SessionEvent): EventRecord {
     const slim = toDelta(event);
     const text = (form: SessionEvent): string => encodeEvent(this.sessionId, this.#seq, form);
-    const record = { seq: this.#seq, type: event.type };
-    // Most events have one form; it then stands in for both.
-    if (slim === event) return { ...record, delta: text(event) };
+    const merge = mergeOf(event);
     return {
-      ...record,
-      ...(delta ? { delta: text(slim) } : {}),
-      ...(full ? { full: text(event) } : {}),
+      seq: this.#seq,
+      type: event.type,
+      text: text(slim),
+      // Most events have one form, which then stands in for both.
+      ...(this.#demand.full && slim !== event ? { full: text(event) } : {}),
+      ...(merge === undefined ? {} : { merge }),
     };
-  }
-
-  async #patiently<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
-    let timer: Timer | undefined;
-    const late = new Promise<"late">((resolve) => timer = this.#patience.after(ms, () => resolve("late")));
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      timer?.clear();
-    }
-  }
-
-  async #within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
-    let timer: Timer | undefined;
-    const late = new Promise<"late">((resolve) => timer = this.#after(ms, () => resolve("late")));
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      timer?.clear();
-    }
   }
 
   #after(ms: number, fn: () => void): Timer {

@@ -8,6 +8,7 @@ import type { Attachment, Demand, EventRecord, FromHost, HostConfig, Reply, ToHo
 import type { Log } from "../log.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { ClaimsBook } from "./claims_book.ts";
+import { EventLog, EventLogs } from "./event_log.ts";
 import type { StartHost } from "./host_link.ts";
 import { Hosts } from "./hosts.ts";
 import { Replies } from "./replies.ts";
@@ -25,7 +26,7 @@ export interface ManagerParts {
 
 /** What the manager tells the router. */
 export interface ManagerEvents {
-  events(sessionId: string, records: readonly EventRecord[], host: number): void;
+  events(sessionId: string, epoch: string, records: readonly EventRecord[], host: number): void;
   server(type: string, data: Record<string, unknown>): void;
   /** Who wants which form of a new session's events. */
   demand(sessionId: string): Demand;
@@ -48,6 +49,8 @@ interface Pending {
 
 interface Entry {
   readonly host: number;
+  /** Known once the session is built. */
+  epoch: string;
   readonly permit: Permit;
   state: "building" | "live";
 }
@@ -57,7 +60,10 @@ interface Disposal {
   readonly failed: number;
 }
 
-type Attached = (sessions: readonly Attachment[] | Failure, host: number) => void;
+const NO_EVENTS = new EventLog();
+
+/** Called with what a host says of its sessions, or why it says nothing. */
+export type Attached = (sessions: readonly Attachment[] | Failure, host: number) => void;
 
 /** The book of sessions. */
 export class Manager {
@@ -75,13 +81,15 @@ export class Manager {
     }
   });
   readonly #hosts: Hosts;
+  readonly #logs: EventLogs;
   #events: ManagerEvents | undefined;
   #closing = false;
   #ref = 0;
 
   constructor(parts: ManagerParts) {
     this.#parts = parts;
-    const { clock, config, start } = parts;
+    const { clock, config, start, governor } = parts;
+    this.#logs = new EventLogs(governor.limits.eventLogBytes, governor.limits.eventLogTotalBytes);
     this.#hosts = new Hosts({
       clock,
       config,
@@ -129,7 +137,7 @@ export class Manager {
       return sessionId;
     }
     const host = this.#hosts.idlest;
-    const entry: Entry = { host, permit, state: "building" };
+    const entry: Entry = { host, permit, state: "building", epoch: "" };
     this.#sessions.set(sessionId, entry);
     this.#hosts.count(host, 1);
     const settled = (reply: Reply): void => {
@@ -139,7 +147,7 @@ export class Manager {
       this.#events?.server("session_created", { sessionId });
     };
     const ref = this.#expect({ host, asker, permit: undefined, settled });
-    const demand = this.#events?.demand(sessionId) ?? { delta: false, full: false, subscribers: 0 };
+    const demand = this.#events?.demand(sessionId) ?? { full: false, subscribers: 0 };
     this.#send(host, { kind: "create", ref, demand, command: { ...command, sessionId } });
     return sessionId;
   }
@@ -191,16 +199,24 @@ export class Manager {
     return undefined;
   }
 
+  /** The events of a session that are kept, and where its numbering stands. */
+  log(sessionId: string): { readonly epoch: string; readonly log: EventLog } | undefined {
+    const entry = this.#sessions.get(sessionId);
+    return entry === undefined
+      ? undefined
+      : { epoch: entry.epoch, log: this.#logs.of(sessionId) ?? NO_EVENTS };
+  }
+
   /** Asks for the state of one session at a point of the order. */
-  attach(sessionId: string, done: Attached): void {
+  attach(sessionId: string, snapshot: boolean, done: Attached): void {
     const entry = this.#sessions.get(sessionId);
     if (entry === undefined) return done([], 0);
-    this.#attach(entry.host, [sessionId], done);
+    this.#attach(entry.host, [sessionId], snapshot ? "all" : [], done);
   }
 
   /** Asks every host for the state of all its sessions; `done` is called for each host. */
-  attachAll(done: Attached): void {
-    for (const host of this.#hosts.all) this.#attach(host, undefined, done);
+  attachAll(snapshots: "all" | readonly string[], done: Attached): void {
+    for (const host of this.#hosts.all) this.#attach(host, undefined, snapshots, done);
   }
 
   /** Tells the host who wants which form of a session's events. */
@@ -258,12 +274,17 @@ export class Manager {
     return this.#sessions.get(sessionId)?.host === host;
   }
 
-  #attach(host: number, sessionIds: readonly string[] | undefined, done: Attached): void {
+  #attach(
+    host: number,
+    sessionIds: readonly string[] | undefined,
+    snapshots: "all" | readonly string[],
+    done: Attached,
+  ): void {
     const ref = ++this.#ref;
     const { timeoutMs } = specOf(sessionIds === undefined ? "list_sessions" : "create_session");
     const value = failure("timeout", `A session's host has not answered within ${timeoutMs} ms`);
     this.#attaching.expect(ref, host, (sessions) => done(sessions, host), { ms: timeoutMs, value });
-    this.#send(host, { kind: "attach", ref, ...(sessionIds === undefined ? {} : { sessionIds }) });
+    this.#send(host, { kind: "attach", ref, snapshots, ...(sessionIds === undefined ? {} : { sessionIds }) });
   }
 
   #expect(pending: Pending): number {
@@ -274,8 +295,19 @@ export class Manager {
 
   #receive(host: number, message: FromHost): void {
     switch (message.kind) {
-      case "events":
-        return this.#events?.events(message.sessionId, message.events, host);
+      case "born": {
+        const entry = this.#sessions.get(message.sessionId);
+        if (entry !== undefined) entry.epoch = message.epoch;
+        return;
+      }
+      case "events": {
+        const { sessionId, events } = message;
+        const entry = this.#sessions.get(sessionId);
+        const epoch = entry?.epoch ?? "";
+        // The last words of a deleted session, whose id may be taken again, belong into nobody's log.
+        if (epoch !== "") { for (const record of events) this.#logs.append(sessionId, record); }
+        return this.#events?.events(sessionId, epoch, events, host);
+      }
       case "accepted": {
         const pending = this.#pending.get(message.ref);
         pending?.permit?.release();
@@ -352,6 +384,7 @@ export class Manager {
     this.#sessions.delete(sessionId);
     this.#hosts.count(entry.host, -1);
     this.#claims.move(sessionId, undefined);
+    this.#logs.drop(sessionId);
     entry.permit.release();
   }
 

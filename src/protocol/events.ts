@@ -124,11 +124,17 @@ export function toDelta(event: SessionEvent): SessionEvent {
   }
 }
 
+/** What stands before the event itself; `coalesced` is told in between. */
+export function eventPrefix(sessionId: string, seq: number): string {
+  return `{"type":"event","sessionId":${JSON.stringify(sessionId)},"seq":${seq},`;
+}
+
 /** Encodes one event with its address in front. What cannot be encoded is told as such, with its `seq`. */
 export function encodeEvent(sessionId: string, seq: number, event: SessionEvent): string {
   try {
-    return JSON.stringify({ type: "event", sessionId, seq, event });
+    return `${eventPrefix(sessionId, seq)}"event":${JSON.stringify(event)}}`;
   } catch {
-    return JSON.stringify({ type: "event", sessionId, seq, event: { type: event.type, unencodable: true } });
+    const told = { type: event.type, unencodable: true };
+    return `${eventPrefix(sessionId, seq)}"event":${JSON.stringify(told)}}`;
   }
 }

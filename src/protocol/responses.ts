@@ -95,6 +95,16 @@ export const SettledSchema = Type.Object({
 /** `data` of a prompt that was sent with `waitFor:"settled"`. */
 export type Settled = Static<typeof SettledSchema>;
 
+/** The state of a session at exactly one sequence number (PROTOCOL §6). */
+export const SnapshotSchema = Type.Object({
+  messages: Type.Array(Type.Object({})),
+  truncated: Type.Optional(Type.Boolean()),
+  messageCount: count(),
+  streamingMessage: Type.Optional(Type.Object({})),
+  runningTools: Type.Array(Type.Object({})),
+  queue: QueueSchema,
+});
+
 /** What `subscribe` answers for one session. */
 export const SubscribedSchema = Type.Object({
   mode: Type.Enum(["live", "replay", "snapshot"]),
@@ -102,6 +112,7 @@ export const SubscribedSchema = Type.Object({
   seq: count(),
   sessionInfo: SessionInfoSchema,
   pendingUi: Type.Array(Type.Object({})),
+  snapshot: Type.Optional(SnapshotSchema),
 });
 
 /** The first message on every connection (PROTOCOL §2). */

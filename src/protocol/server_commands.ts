@@ -1,12 +1,21 @@
 // The server's own commands (PROTOCOL §2, §4, §6): versions, sessions, subscriptions, stored sessions.
 import { Type } from "typebox";
-import { anySession, BUILD_MS, limited, server, session, Target } from "./command_spec.ts";
+import { anySession, BUILD_MS, limited, server, session, SessionId, Target } from "./command_spec.ts";
 import { SessionInfoSchema, SubscribedSchema, THINKING_LEVELS } from "./responses.ts";
 import { PendingUiSchema, StoredSessionSchema } from "./results.ts";
 
 const Subscribed = Type.Union([
   SubscribedSchema,
   Type.Object({ sessions: Type.Record(Type.String(), SubscribedSchema) }),
+]);
+
+const Cursor = Type.Object(
+  { epoch: Type.String({ minLength: 1, maxLength: 128 }), seq: Type.Integer({ minimum: 0 }) },
+  { additionalProperties: false },
+);
+const From = Type.Union([
+  Cursor,
+  Type.Object({ sessions: Type.Record(SessionId, Cursor) }, { additionalProperties: false }),
 ]);
 
 /** By name. */
@@ -77,6 +86,8 @@ export const SERVER_COMMANDS = {
     "subscribe",
     {
       sessionId: Target,
+      from: Type.Optional(From),
+      snapshot: Type.Optional(Type.Boolean()),
       updates: Type.Optional(Type.Enum(["delta", "full"])),
       events: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 128 })),
     },

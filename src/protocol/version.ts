@@ -14,7 +14,7 @@ export const PI: { readonly package: string; readonly version: string } = {
 };
 
 /** What a client may rely on beyond the plain commands (PROTOCOL §2). Grows as parts are built. */
-export const CAPABILITIES: readonly string[] = ["subscribe", "delta", "pending_ui"];
+export const CAPABILITIES: readonly string[] = ["subscribe", "replay", "snapshot", "delta", "pending_ui"];
 
 /** Picks the protocol version to speak, or `undefined` when no offered major is spoken here. */
 export function negotiate(offered: readonly string[] | undefined): string | undefined {

@@ -2,8 +2,20 @@
 // being refused (stdio), the commands that were read ahead. Knows no command beyond that.
 import type { Command, CommandSpec } from "../protocol/commands.ts";
 import { READ_AHEAD_BYTES } from "../governor/limits.ts";
-import { Outbox } from "./outbox.ts";
+import type { EventRecord } from "../host/edge.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { Wire } from "./wire.ts";
+
+/** What a connection is made of. */
+export interface ConnectionParts {
+  readonly id: number;
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly limits: OutboxLimits;
+  /** The peer reads too slowly to be kept. */
+  giveUp(connection: Connection, reason: "full" | "stalled"): void;
+}
 
 /** A decoded command that waits for room. */
 export interface Held {
@@ -21,6 +33,7 @@ export class Connection {
   readonly touched = new Set<string>();
   /** Whether a valid command has come. */
   spoken = false;
+  readonly #lagging = new Set<string>();
   readonly #held: Held[] = [];
   readonly #rooms: (() => void)[] = [];
   readonly #quiet: (() => void)[] = [];
@@ -29,11 +42,11 @@ export class Connection {
   #retrying = false;
   #open = true;
 
-  /** @param overflow called when the outbox has grown beyond its limit */
-  constructor(id: number, wire: Wire, outboxCloseBytes: number, overflow: (connection: Connection) => void) {
+  constructor(parts: ConnectionParts) {
+    const { id, wire, clock, limits } = parts;
     this.id = id;
     this.wire = wire;
-    this.outbox = new Outbox(wire, outboxCloseBytes, () => overflow(this));
+    this.outbox = new Outbox({ wire, clock, limits, giveUp: (reason) => parts.giveUp(this, reason) });
   }
 
   get open(): boolean {
@@ -42,6 +55,31 @@ export class Connection {
 
   send(text: string): void {
     if (this.#open) this.outbox.push(text);
+  }
+
+  /** Queues an event, unless the peer lags behind in that session; then it is told so, once. */
+  sendEvent(sessionId: string, epoch: string, record: EventRecord, text: string): void {
+    if (!this.#open) return;
+    if (this.#lagging.has(sessionId)) {
+      // Somebody has to answer: a question gets through.
+      if (record.type === "extension_ui_request") this.outbox.push(text);
+      return;
+    }
+    if (this.outbox.pushEvent(sessionId, record, text)) return;
+    this.#lagging.add(sessionId);
+    this.outbox.forget(sessionId);
+    this.outbox.push(JSON.stringify({ type: "lagged", sessionId, epoch, afterSeq: record.seq }));
+  }
+
+  /** Whether the peer was told that it lags behind in that session. */
+  lags(sessionId: string): boolean {
+    return this.#lagging.has(sessionId);
+  }
+
+  /** The peer subscribes again, to one session or to all: it gets events again. */
+  caughtUp(target: string): void {
+    if (target === "*") this.#lagging.clear();
+    else this.#lagging.delete(target);
   }
 
   /** A command has been taken on; `answered` must follow. */

@@ -1,28 +1,55 @@
-// What waits for one peer. Hands the transport a little at a time, so that the rest can be freed at once
-// when the peer stalls, and reports when more is queued than the limit allows.
-import { SOCKET_WINDOW_BYTES } from "../governor/limits.ts";
+// What waits for one peer (PROTOCOL §6, Slow readers), counted in bytes. Hands the transport a little at a
+// time, so that the rest can be freed at once; merges events when much is queued; says when a session's events
+// no longer fit, when the peer takes nothing, and when there is too much of everything.
+import type { EventRecord } from "../host/edge.ts";
+import { SOCKET_WINDOW_BYTES, STALL_MS } from "../governor/limits.ts";
+import type { Clock, Timer } from "../runtime/runtime.ts";
+import { MergedEvents, type QueuedEvent } from "./merged_events.ts";
 import type { Wire } from "./wire.ts";
+
+/** Bytes from which something happens. */
+export interface OutboxLimits {
+  readonly outboxSoftBytes: number;
+  readonly outboxHardBytes: number;
+  readonly outboxCloseBytes: number;
+}
+
+/** What an outbox is made of. */
+export interface OutboxParts {
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly limits: OutboxLimits;
+  /** The peer is to be given up; called once. */
+  giveUp(reason: "full" | "stalled"): void;
+}
+
+interface Plain {
+  readonly kind: "plain";
+  readonly text: string;
+}
+
+type Item = Plain | QueuedEvent;
+
+/** Bytes of a text in UTF-8, at least: exact for ASCII, which JSON mostly is. */
+function bytesOf(text: string): number {
+  return text.length;
+}
 
 /** The queue of one connection. */
 export class Outbox {
-  readonly #wire: Wire;
-  readonly #closeBytes: number;
-  readonly #overflow: () => void;
+  readonly #parts: OutboxParts;
+  readonly #events = new MergedEvents();
   readonly #flushed: (() => void)[] = [];
-  #queue: string[] = [];
+  #queue: Item[] = [];
   #head = 0;
   #bytes = 0;
+  #stall: Timer | undefined;
+  #buffered = 0;
   #closed = false;
 
-  /**
-   * @param closeBytes most that may be queued, counted in UTF-16 units: exact for ASCII, low for the rest
-   * @param overflow called once when more is queued
-   */
-  constructor(wire: Wire, closeBytes: number, overflow: () => void) {
-    this.#wire = wire;
-    this.#closeBytes = closeBytes;
-    this.#overflow = overflow;
-    wire.onDrain = () => this.#pump();
+  constructor(parts: OutboxParts) {
+    this.#parts = parts;
+    parts.wire.onDrain = () => this.#pump();
   }
 
   /** What is queued here, beyond what the transport holds. */
@@ -30,15 +57,44 @@ export class Outbox {
     return this.#bytes;
   }
 
-  /** Queues a message. */
+  /** Events that were merged into others so far. */
+  get coalesced(): number {
+    return this.#events.coalesced;
+  }
+
+  /** Queues a message that is never dropped. */
   push(text: string): void {
     if (this.#closed) return;
-    this.#queue.push(text);
-    this.#bytes += text.length;
+    this.#queue.push({ kind: "plain", text });
+    this.#bytes += bytesOf(text);
     this.#pump();
-    if (this.#bytes <= this.#closeBytes) return;
-    this.close();
-    this.#overflow();
+    if (this.#bytes > this.#parts.limits.outboxCloseBytes) this.#giveUp("full");
+  }
+
+  /**
+   * Queues an event; false when so many bytes of events are queued that this session's must stop.
+   *
+   * @param text the form that this peer wants
+   */
+  pushEvent(sessionId: string, record: EventRecord, text: string): boolean {
+    if (this.#closed) return true;
+    const { outboxSoftBytes, outboxHardBytes } = this.#parts.limits;
+    const merging = this.#bytes > outboxSoftBytes;
+    const { item, bytes } = this.#events.add(sessionId, record, text, merging);
+    this.#bytes += bytes;
+    if (item !== undefined) this.#queue.push(item);
+    this.#pump();
+    return this.#events.bytes <= outboxHardBytes;
+  }
+
+  /** The last event of that session that is queued or was sent. */
+  lastSeq(sessionId: string): number | undefined {
+    return this.#events.lastSeq(sessionId);
+  }
+
+  /** Forgets what it knew of a session's events, once nobody here wants them. */
+  forget(sessionId: string): void {
+    this.#events.forget(sessionId);
   }
 
   /** Resolves when everything has been handed over and taken. */
@@ -55,23 +111,55 @@ export class Outbox {
     this.#queue = [];
     this.#head = 0;
     this.#bytes = 0;
+    this.#events.clear();
+    this.#stall?.clear();
     for (const fn of this.#flushed.splice(0)) fn();
   }
 
+  #giveUp(reason: "full" | "stalled"): void {
+    if (this.#closed) return;
+    this.close();
+    this.#parts.giveUp(reason);
+  }
+
   #pump(): void {
-    while (this.#head < this.#queue.length && this.#wire.buffered < SOCKET_WINDOW_BYTES) {
-      const text = this.#queue[this.#head++] ?? "";
-      this.#bytes -= text.length;
-      this.#wire.send(text);
+    const { wire } = this.#parts;
+    let moved = wire.buffered < this.#buffered;
+    while (this.#head < this.#queue.length && wire.buffered < SOCKET_WINDOW_BYTES) {
+      const item = this.#queue[this.#head++];
+      if (item === undefined) continue;
+      const text = item.kind === "plain" ? item.text : this.#events.take(item);
+      // An event that was merged into a later one leaves nothing behind.
+      if (text === undefined) continue;
+      this.#bytes -= item.kind === "plain" ? bytesOf(text) : item.bytes;
+      moved = true;
+      wire.send(text);
     }
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-      if (this.#wire.buffered === 0) { for (const fn of this.#flushed.splice(0)) fn(); }
-    } else if (this.#head > 1024) {
+    this.#buffered = wire.buffered;
+    if (this.#head === this.#queue.length) this.#emptied();
+    else if (this.#head > 1024) {
       // What was sent must not be kept by the array that held it.
       this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;
+    }
+    this.#watch(moved);
+  }
+
+  #emptied(): void {
+    this.#queue = [];
+    this.#head = 0;
+    if (this.#parts.wire.buffered === 0) { for (const fn of this.#flushed.splice(0)) fn(); }
+  }
+
+  /** A peer that takes nothing while something waits is given up after a while. */
+  #watch(moved: boolean): void {
+    const waiting = this.#queue.length > this.#head || this.#parts.wire.buffered > 0;
+    if (!waiting || this.#closed) {
+      this.#stall?.clear();
+      this.#stall = undefined;
+    } else if (moved || this.#stall === undefined) {
+      this.#stall?.clear();
+      this.#stall = this.#parts.clock.after(STALL_MS, () => this.#giveUp("stalled"));
     }
   }
 }

@@ -70,7 +70,7 @@ function gather(
   const parts: string[] = [];
   let failed: Failure | undefined;
   let hosts = 0;
-  manager.attachAll((sessions) => {
+  manager.attachAll([], (sessions) => {
     if ("code" in sessions) failed = sessions;
     else parts.push(...sessions.flatMap(of));
     if (++hosts < manager.hosts) return;
@@ -89,7 +89,7 @@ function listPendingUi(
   const { sessionId } = command;
   const around = (requests: string): string => `{"requests":[${requests}]}`;
   if (sessionId === undefined) return gather(manager, asker, ({ pendingUi }) => pendingUi, around);
-  manager.attach(sessionId, (sessions) => {
+  manager.attach(sessionId, false, (sessions) => {
     if ("code" in sessions) return refuse(asker, sessions);
     const [session] = sessions;
     if (session === undefined) refuse(asker, noSession(sessionId));
@@ -111,8 +111,15 @@ function subscribe(
     updates: command.updates ?? "delta",
     ...(command.events === undefined ? {} : { events: new Set(command.events) }),
   };
-  if (command.sessionId === "*") router.subscriber.all(connection, wanted, asker);
-  else router.subscriber.one(connection, command.sessionId, wanted, asker, ({ text }) => text);
+  const { sessionId, from } = command;
+  const request = { connection, wanted, snapshot: command.snapshot ?? false, asker };
+  const ofAll = from !== undefined && "sessions" in from;
+  if (from !== undefined && ofAll !== (sessionId === "*")) {
+    const shape = sessionId === "*" ? "{sessions: {<id>: {epoch, seq}}}" : "{epoch, seq}";
+    return refuse(asker, failure("invalid_params", `/from: expected ${shape} for this sessionId`));
+  }
+  if (sessionId === "*") router.subscriber.all(request, ofAll ? from.sessions : {});
+  else router.subscriber.one(request, sessionId, ofAll ? undefined : from);
 }
 
 /** The router's own commands by name. */
@@ -134,8 +141,7 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
     answer(asker, { unsubscribed: router.subscriber.end(connection, command.sessionId) });
   }),
   on("switch_session", (router, connection, command, asker) => {
-    const wanted: Wanted = { updates: "full" };
-    const dataText = (infoText: string): string => `{"sessionInfo":${infoText}}`;
-    router.subscriber.one(connection, command.sessionId, wanted, asker, ({ infoText }) => dataText(infoText));
+    const request = { connection, wanted: { updates: "full" } as const, snapshot: false, asker };
+    router.subscriber.switchTo(request, command.sessionId);
   }),
 ]);

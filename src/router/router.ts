@@ -9,7 +9,9 @@ import { type Governor, isPermit, type Permit } from "../governor/governor.ts";
 import type { Reply } from "../host/edge.ts";
 import type { Log } from "../log.ts";
 import type { Asker, Manager } from "../manager/manager.ts";
+import type { Clock } from "../runtime/runtime.ts";
 import { Connection } from "./connection.ts";
+import { Cursors } from "./cursors.ts";
 import { OWN_COMMANDS, type OwnContext } from "./own_commands.ts";
 import { Subscriber } from "./subscriber.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -20,7 +22,7 @@ export interface RouterParts {
   readonly manager: Manager;
   readonly governor: Governor;
   readonly log: Log;
-  now(): number;
+  readonly clock: Clock;
   /** What every connection is told first; asked for at each one, since endpoints come up one by one. */
   greeting(): Greeting;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
@@ -33,6 +35,7 @@ export class Router {
   readonly parts: RouterParts;
   readonly #subscriber: Subscriber;
   readonly #own: OwnContext;
+  readonly #cursors: Cursors;
   readonly #codec: Codec;
   readonly #subscriptions = new Subscriptions();
   readonly #connections = new Set<Connection>();
@@ -44,19 +47,31 @@ export class Router {
     this.#codec = new Codec(parts.governor.limits);
     this.#subscriber = new Subscriber(parts.manager, this.#subscriptions);
     const { manager, schema } = parts;
-    const { now, greeting } = { now: () => parts.now(), greeting: () => parts.greeting() };
-    this.#own = { manager, schema, now, greeting, subscriber: this.#subscriber };
+    this.#own = {
+      manager,
+      schema,
+      now: () => parts.clock.now(),
+      greeting: () => parts.greeting(),
+      subscriber: this.#subscriber,
+    };
+    this.#cursors = new Cursors(parts.clock, () => this.#tellCursors());
   }
 
   /** Starts the hosts and listens to them. */
   open(): void {
     this.parts.manager.open({
-      events: (sessionId, records, host) => {
-        for (const record of records) this.#subscriptions.publish(sessionId, record, host);
+      events: (sessionId, epoch, records, host) => {
+        for (const record of records) this.#subscriptions.publish({ sessionId, epoch, record }, host);
       },
       server: (type, data) => this.announce(type, data),
       demand: (sessionId) => this.#subscriptions.demand(sessionId),
     });
+    this.#cursors.start();
+  }
+
+  /** Lets go of its timers. */
+  close(): void {
+    this.#cursors.stop();
   }
 
   /** Connections that are open now. */
@@ -66,11 +81,17 @@ export class Router {
 
   /** Takes a new peer on and greets it. */
   accept(wire: Wire): Connection {
-    const { governor, log } = this.parts;
-    const connection = new Connection(++this.#ids, wire, governor.limits.outboxCloseBytes, (slow) => {
-      log.warn("a connection is closed: it reads too slowly", { connection: slow.id });
-      slow.wire.close(1013, "The outbox is full; connect again");
-      this.closed(slow);
+    const { governor, log, clock } = this.parts;
+    const connection = new Connection({
+      id: ++this.#ids,
+      wire,
+      clock,
+      limits: governor.limits,
+      giveUp: (slow, reason) => {
+        log.warn("a connection is closed: it reads too slowly", { connection: slow.id, reason });
+        slow.wire.close(1013, "You read too slowly; connect again and subscribe from where you are");
+        this.closed(slow);
+      },
     });
     this.#connections.add(connection);
     connection.send(JSON.stringify(this.parts.greeting()));
@@ -123,6 +144,20 @@ export class Router {
     const { sessionId } = data;
     if (type === "session_created" || typeof sessionId !== "string") return;
     this.#subscriptions.dropSession(sessionId);
+  }
+
+  /** Tells subscribers that leave events out how far their sessions have come. */
+  #tellCursors(): void {
+    const { manager } = this.parts;
+    for (const { connection, sessionIds } of this.#subscriptions.filtered(manager.sessionIds)) {
+      for (const sessionId of sessionIds) {
+        const kept = manager.log(sessionId);
+        if (kept === undefined || connection.lags(sessionId)) continue;
+        const { epoch, log } = kept;
+        const text = this.#cursors.next(connection, sessionId, epoch, log.lastSeq);
+        if (text !== undefined) connection.send(text);
+      }
+    }
   }
 
   #refuse(connection: Connection, decoded: Extract<Decoded, { ok: false }>): void {

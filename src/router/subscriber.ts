@@ -1,11 +1,44 @@
-// Carries out subscribe, unsubscribe and switch_session: asks the hosts for the state at a point of the
-// order, and lets events flow from exactly there.
+// Carries out subscribe, unsubscribe and switch_session (PROTOCOL §6): asks the hosts for the state at a point
+// of the order, decides between live, replay and snapshot, and lets events flow from exactly there.
 import type { Failure } from "../protocol/errors.ts";
-import type { Attachment } from "../host/edge.ts";
+import type { Attachment, EventRecord } from "../host/edge.ts";
 import { noSession } from "../host/failures.ts";
 import type { Asker, Manager } from "../manager/manager.ts";
 import type { Connection } from "./connection.ts";
-import type { Subscriptions, Wanted } from "./subscriptions.ts";
+import { deliver, type Subscriptions, type Wanted } from "./subscriptions.ts";
+
+/** How far a client has come. */
+export interface Cursor {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** A subscription that is asked for. */
+export interface Request {
+  readonly connection: Connection;
+  readonly wanted: Wanted;
+  /** Whether the whole state is wanted in any case. */
+  readonly snapshot: boolean;
+  readonly asker: Asker;
+}
+
+type Mode = "live" | "replay" | "snapshot";
+
+/** What a subscription begins with: the mode, and the events between the cursor and the state. */
+interface Start {
+  readonly mode: Mode;
+  readonly missed: readonly EventRecord[];
+}
+
+const LIVE: Start = { mode: "live", missed: [] };
+const SNAPSHOT: Start = { mode: "snapshot", missed: [] };
+
+function answerText(attachment: Attachment, mode: Mode): string {
+  const { epoch, seq, infoText, pendingUi, snapshot } = attachment;
+  const head = JSON.stringify({ mode, epoch, seq }).slice(0, -1);
+  const state = snapshot === undefined ? "" : `,"snapshot":${snapshot}`;
+  return `${head},"sessionInfo":${infoText},"pendingUi":[${pendingUi.join(",")}]${state}}`;
+}
 
 /** Ties subscriptions to the manager. */
 export class Subscriber {
@@ -17,47 +50,53 @@ export class Subscriber {
     this.#subscriptions = subscriptions;
   }
 
-  /** Subscribes to one session; `dataText` makes the answer of what the host said. */
-  one(
-    connection: Connection,
-    sessionId: string,
-    wanted: Wanted,
-    asker: Asker,
-    dataText: (attachment: Attachment) => string,
-  ): void {
-    const asked = this.#subscriptions.ask(connection, sessionId, wanted);
-    this.#tell(sessionId);
-    this.#manager.attach(sessionId, (sessions) => {
-      const wants = asked.settle();
-      const [attachment] = Array.isArray(sessions) ? sessions : [];
-      if (attachment === undefined) {
-        this.#tell(sessionId);
-        return asker.answer({ ok: false, failure: isFailure(sessions) ? sessions : noSession(sessionId) });
-      }
-      asker.answer({ ok: true, dataText: dataText(attachment) });
-      if (wants) this.#subscriptions.add(connection, sessionId, wanted);
-      this.#tell(sessionId);
-    });
+  /** Subscribes to one session, from a cursor if there is one. */
+  one(request: Request, sessionId: string, from: Cursor | undefined): void {
+    this.#one(request, sessionId, from, ({ attachment, mode }) => answerText(attachment, mode));
   }
 
-  /** Subscribes to all sessions, now and later. */
-  all(connection: Connection, wanted: Wanted, asker: Asker): void {
+  /** Subscribes to one session in the way of clients that read whole messages. */
+  switchTo(request: Request, sessionId: string): void {
+    this.#one(request, sessionId, undefined, ({ attachment }) => `{"sessionInfo":${attachment.infoText}}`);
+  }
+
+  /** Subscribes to all sessions, now and later; those that the cursors name from there. */
+  all(request: Request, from: Readonly<Record<string, Cursor>>): void {
+    const { connection, wanted, asker } = request;
     const asked = this.#subscriptions.ask(connection, "*", wanted);
     const gathering = this.#subscriptions.gather(connection, wanted);
     this.demandChanged();
-    const parts: string[] = [];
+    const found = new Map<string, { attachment: Attachment; start: Start }>();
     let failed: Failure | undefined;
-    this.#manager.attachAll((sessions, host) => {
-      if (isFailure(sessions)) failed = sessions;
-      else parts.push(...sessions.map(({ sessionId, text }) => `${JSON.stringify(sessionId)}:${text}`));
-      gathering.answered.add(host);
-      if (gathering.answered.size < this.#manager.hosts) return;
+    let open = this.#manager.hosts;
+    const finish = (): void => {
+      if (--open > 0) return;
       const wants = asked.settle();
       if (failed !== undefined) asker.answer({ ok: false, failure: failed });
-      else asker.answer({ ok: true, dataText: `{"sessions":{${parts.join(",")}}}` });
-      if (failed === undefined && wants) this.#subscriptions.gathered(connection, gathering);
+      else asker.answer({ ok: true, dataText: allText(found) });
+      if (failed === undefined && wants) this.#beginAll(request, gathering, found);
       else this.#subscriptions.ungather(connection, gathering);
       this.demandChanged();
+    };
+    this.#manager.attachAll(request.snapshot ? "all" : this.#stale(wanted, from), (sessions, host) => {
+      gathering.answered.add(host);
+      if (isFailure(sessions)) failed = sessions;
+      else {
+        for (const attachment of sessions) {
+          const start = this.#start(attachment, wanted, cursorOf(from, attachment.sessionId));
+          found.set(attachment.sessionId, { attachment, start });
+          if (start.mode !== "snapshot" || attachment.snapshot !== undefined) continue;
+          // The log has moved on since it was looked at: the state is asked for after all.
+          open++;
+          this.#manager.attach(attachment.sessionId, true, (again) => {
+            const [whole] = isFailure(again) ? [] : again;
+            if (whole === undefined) found.delete(attachment.sessionId);
+            else found.set(attachment.sessionId, { attachment: whole, start: SNAPSHOT });
+            finish();
+          });
+        }
+      }
+      finish();
     });
   }
 
@@ -68,14 +107,92 @@ export class Subscriber {
     return ended;
   }
 
-  /** Tells the hosts how many want what, of every session. */
+  /** Tells the hosts who wants what, of every session. */
   demandChanged(): void {
     for (const sessionId of this.#manager.sessionIds) this.#tell(sessionId);
+  }
+
+  #one(
+    request: Request,
+    sessionId: string,
+    from: Cursor | undefined,
+    dataText: (found: { attachment: Attachment; mode: Mode }) => string,
+  ): void {
+    const { connection, wanted, asker } = request;
+    const asked = this.#subscriptions.ask(connection, sessionId, wanted);
+    this.#tell(sessionId);
+    const attach = (snapshot: boolean): void =>
+      this.#manager.attach(sessionId, snapshot, (sessions) => {
+        const [attachment] = isFailure(sessions) ? [] : sessions;
+        const start = attachment === undefined ? LIVE : this.#start(attachment, wanted, from);
+        if (start.mode === "snapshot" && attachment?.snapshot === undefined) return attach(true);
+        const wants = asked.settle();
+        if (attachment === undefined) {
+          asker.answer({ ok: false, failure: isFailure(sessions) ? sessions : noSession(sessionId) });
+        } else {
+          asker.answer({ ok: true, dataText: dataText({ attachment, mode: start.mode }) });
+          if (wants) this.#begin(request, sessionId, attachment, start);
+        }
+        this.#tell(sessionId);
+      });
+    attach(
+      request.snapshot || this.#stale(wanted, from === undefined ? {} : { [sessionId]: from }).length > 0,
+    );
+  }
+
+  #begin({ connection, wanted }: Request, sessionId: string, { epoch }: Attachment, { missed }: Start): void {
+    connection.caughtUp(sessionId);
+    for (const record of missed) deliver(connection, sessionId, epoch, record, wanted);
+    this.#subscriptions.add(connection, sessionId, wanted);
+  }
+
+  #beginAll(
+    { connection, wanted }: Request,
+    gathering: ReturnType<Subscriptions["gather"]>,
+    found: ReadonlyMap<string, { attachment: Attachment; start: Start }>,
+  ): void {
+    connection.caughtUp("*");
+    const told = new Map<string, number>();
+    for (const [sessionId, { attachment, start }] of found) {
+      told.set(sessionId, attachment.seq);
+      for (const record of start.missed) deliver(connection, sessionId, attachment.epoch, record, wanted);
+    }
+    this.#subscriptions.gathered(connection, gathering, told);
+  }
+
+  /** Decided when the answer has come: then the log ends exactly where the answer stands. */
+  #start(attachment: Attachment, wanted: Wanted, from: Cursor | undefined): Start {
+    if (from === undefined) return LIVE;
+    const { sessionId, epoch, seq } = attachment;
+    const kept = this.#manager.log(sessionId);
+    if (kept === undefined || wanted.updates === "full" || from.epoch !== epoch) return SNAPSHOT;
+    if (!kept.log.covers(from.seq, seq)) return SNAPSHOT;
+    return { mode: "replay", missed: kept.log.since(from.seq) };
+  }
+
+  /** Sessions whose cursors the log does not reach any more, as far as one can tell beforehand. */
+  #stale(wanted: Wanted, from: Readonly<Record<string, Cursor>>): string[] {
+    return Object.entries(from).filter(([sessionId, { epoch, seq }]) => {
+      const kept = this.#manager.log(sessionId);
+      if (kept === undefined || wanted.updates === "full" || kept.epoch !== epoch) return true;
+      return !kept.log.covers(seq, kept.log.lastSeq);
+    }).map(([sessionId]) => sessionId);
   }
 
   #tell(sessionId: string): void {
     this.#manager.setDemand(sessionId, this.#subscriptions.demand(sessionId));
   }
+}
+
+function allText(found: ReadonlyMap<string, { attachment: Attachment; start: Start }>): string {
+  const parts = [...found].map(([sessionId, { attachment, start }]) =>
+    `${JSON.stringify(sessionId)}:${answerText(attachment, start.mode)}`
+  );
+  return `{"sessions":{${parts.join(",")}}}`;
+}
+
+function cursorOf(from: Readonly<Record<string, Cursor>>, sessionId: string): Cursor | undefined {
+  return Object.hasOwn(from, sessionId) ? from[sessionId] : undefined;
 }
 
 function isFailure(value: readonly Attachment[] | Failure): value is Failure {

@@ -11,11 +11,18 @@ export interface Wanted {
   readonly events?: ReadonlySet<string>;
 }
 
+/** An event on its way to subscribers. */
+export interface Published {
+  readonly sessionId: string;
+  readonly epoch: string;
+  readonly record: EventRecord;
+}
+
 /** A `*` subscription whose answer is being put together from several hosts. */
 interface Gathering {
   readonly wanted: Wanted;
   readonly answered: Set<number>;
-  readonly held: { sessionId: string; record: EventRecord }[];
+  readonly held: Published[];
 }
 
 type Targets = Map<string, Wanted>;
@@ -107,7 +114,7 @@ export class Subscriptions {
         if (target === sessionId || target === "*") count(connection, wanted);
       }
     }
-    return { delta: forms.has("delta"), full: forms.has("full"), subscribers: subscribers.size };
+    return { full: forms.has("full"), subscribers: subscribers.size };
   }
 
   #unask(connection: Connection, target: string): boolean {
@@ -130,42 +137,51 @@ export class Subscriptions {
   ungather(connection: Connection, gathering: Gathering): void {
     if (this.#gathering.get(connection) !== gathering) return;
     this.#gathering.delete(connection);
-    for (const { sessionId, record } of gathering.held) this.#deliver(connection, sessionId, record);
+    for (const published of gathering.held) this.#deliver(connection, published);
   }
 
-  /** The answer is out: delivers what was held, then as usual. */
-  gathered(connection: Connection, gathering: Gathering): void {
+  /** The answer is out: delivers what was held and is not in the answer, then as usual. */
+  gathered(connection: Connection, gathering: Gathering, told: ReadonlyMap<string, number>): void {
     if (this.#gathering.get(connection) !== gathering) return;
     this.#gathering.delete(connection);
     this.add(connection, "*", gathering.wanted);
-    for (const { sessionId, record } of gathering.held) this.#deliver(connection, sessionId, record);
+    for (const published of gathering.held) {
+      if (published.record.seq > (told.get(published.sessionId) ?? 0)) this.#deliver(connection, published);
+    }
   }
 
   /** Gives an event to everyone who is to have it. */
-  publish(sessionId: string, record: EventRecord, host: number): void {
+  publish(published: Published, host: number): void {
+    const own = this.#bySession.get(published.sessionId);
     // Over copies: a connection may go away in the middle.
-    for (const connection of [...this.#bySession.get(sessionId) ?? []]) {
-      this.#deliver(connection, sessionId, record);
-    }
-    const own = this.#bySession.get(sessionId);
+    for (const connection of [...own ?? []]) this.#deliver(connection, published);
     for (const connection of [...this.#stars]) {
       // While a new `*` is put together, the old one goes on for hosts that have not answered yet.
       const gathered = this.#gathering.get(connection)?.answered.has(host) ?? false;
-      if (!own?.has(connection) && !gathered) this.#deliver(connection, sessionId, record);
+      if (!own?.has(connection) && !gathered) this.#deliver(connection, published);
     }
     for (const [connection, { answered, held }] of this.#gathering) {
-      if (answered.has(host) && !own?.has(connection)) held.push({ sessionId, record });
+      if (answered.has(host) && !own?.has(connection)) held.push(published);
     }
   }
 
-  #deliver(connection: Connection, sessionId: string, record: EventRecord): void {
+  /** Every subscription that leaves events out, with the sessions that it is about. */
+  *filtered(
+    sessionIds: readonly string[],
+  ): Generator<{ connection: Connection; sessionIds: readonly string[] }> {
+    for (const [connection, targets] of this.#byConnection) {
+      for (const [target, { events }] of targets) {
+        if (events === undefined) continue;
+        const all = sessionIds.filter((sessionId) => !targets.has(sessionId));
+        yield { connection, sessionIds: target === "*" ? all : [target] };
+      }
+    }
+  }
+
+  #deliver(connection: Connection, { sessionId, epoch, record }: Published): void {
     const targets = this.#byConnection.get(connection);
     const wanted = targets?.get(sessionId) ?? targets?.get("*");
-    if (wanted === undefined) return;
-    if (wanted.events !== undefined && !wanted.events.has(record.type)) return;
-    // An event with one form only carries it as `delta`.
-    const text = wanted.updates === "full" ? record.full ?? record.delta : record.delta;
-    if (text !== undefined) connection.send(text);
+    if (wanted !== undefined) deliver(connection, sessionId, epoch, record, wanted);
   }
 
   #dropFrom(sessionId: string, connection: Connection): void {
@@ -173,4 +189,18 @@ export class Subscriptions {
     subscribers?.delete(connection);
     if (subscribers?.size === 0) this.#bySession.delete(sessionId);
   }
+}
+
+/** Sends an event in the form that is wanted, unless it was not asked for. */
+export function deliver(
+  connection: Connection,
+  sessionId: string,
+  epoch: string,
+  record: EventRecord,
+  wanted: Wanted,
+): void {
+  if (wanted.events !== undefined && !wanted.events.has(record.type)) return;
+  // An event that has one form only carries that one.
+  const text = wanted.updates === "full" ? record.full ?? record.text : record.text;
+  connection.sendEvent(sessionId, epoch, record, text);
 }

@@ -9,6 +9,8 @@ export const BASH: readonly Entry[] = [
     const outcome = await session.agent.bash(command, excludeFromContext ?? false, (chunk) => {
       session.emit({ type: "bash_output", ...(id === undefined ? {} : { commandId: id }), chunk });
     });
+    // Its result joins the messages without an event, during a run only at the next prompt.
+    if (!session.agent.busy()) session.rewritten();
     return outcome.ok ? done(outcome.value) : outcome;
   }, {
     holdMs: COMMAND_GRACE_MS,

@@ -12,6 +12,8 @@ import { done, type Entry, on } from "./handler.ts";
 async function unlessBusy<T>(session: Session, change: () => Promise<Outcome<T>>): Promise<Handled> {
   if (session.agent.busy()) return { ok: false, failure: agentBusy() };
   const outcome = await change();
+  // navigate_tree moves to another branch without a word.
+  session.rewritten();
   return outcome.ok ? done(outcome.value) : outcome;
 }
 

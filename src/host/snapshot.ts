@@ -1,0 +1,193 @@
+// The state of a session as its stamped events tell it (PROTOCOL §6): what a client would have that had read
+// every event up to this one. Not pi's live state, which runs ahead of the events. Costs O(1) an event.
+import type { SessionEvent } from "../protocol/events.ts";
+
+/** Most bytes of messages in a snapshot; the newest that fit are sent. */
+export const SNAPSHOT_BYTES: number = 4 * 1024 * 1024;
+
+/** What a client gets to start from. */
+export interface Snapshot {
+  readonly messages: readonly unknown[];
+  /** Older messages were left out. */
+  readonly truncated?: true;
+  readonly messageCount: number;
+  readonly streamingMessage?: unknown;
+  readonly runningTools: readonly unknown[];
+  readonly queue: { readonly steering: readonly unknown[]; readonly followUp: readonly unknown[] };
+}
+
+type Fields = Record<string, unknown>;
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A block of a message that is still coming; its text grows piece by piece. */
+interface Block {
+  readonly head: Fields;
+  readonly grows: "text" | "thinking" | "partialJson";
+  grown: string;
+  done: Fields | undefined;
+}
+
+/** What changes the messages without telling them one by one: they are read anew from the agent. */
+const REWRITES: ReadonlySet<string> = new Set(["compaction_start", "compaction_end", "session_replaced"]);
+
+function blockOf(update: Fields): Block | undefined {
+  const index = update["contentIndex"];
+  const partial = isRecord(update["partial"]) ? update["partial"] : {};
+  const content = Array.isArray(partial["content"]) ? partial["content"] : [];
+  const shown: unknown = typeof index === "number" ? content[index] : undefined;
+  switch (update["type"]) {
+    case "text_start":
+      return { head: { type: "text" }, grows: "text", grown: "", done: undefined };
+    case "thinking_start":
+      return { head: { type: "thinking" }, grows: "thinking", grown: "", done: undefined };
+    case "toolcall_start": {
+      const { id, name } = isRecord(shown) ? shown : {};
+      const head = { type: "toolCall", id, name, arguments: {} };
+      return { head, grows: "partialJson", grown: "", done: undefined };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Folds the events of one session. */
+export class SnapshotState {
+  readonly #live: () => readonly unknown[];
+  #messages: unknown[];
+  #streaming: { readonly head: Fields; readonly blocks: Map<number, Block> } | undefined;
+  readonly #tools = new Map<string, Fields>();
+  #queue: Snapshot["queue"] = { steering: [], followUp: [] };
+
+  /** @param live the agent's own messages, for what no event tells */
+  constructor(live: () => readonly unknown[]) {
+    this.#live = live;
+    this.#messages = [...live()];
+  }
+
+  /** Reads the messages anew: something has rewritten them without an event. Only while nothing runs. */
+  reread(): void {
+    this.#messages = [...this.#live()];
+    this.#streaming = undefined;
+    this.#tools.clear();
+  }
+
+  /** Takes an event, in the order of `seq`. */
+  fold(event: SessionEvent): void {
+    if (REWRITES.has(event.type)) return this.reread();
+    switch (event.type) {
+      case "agent_start":
+        return this.#adoptBash();
+      case "message_start":
+        return this.#start(event["message"]);
+      case "message_update":
+        return this.#update(event["assistantMessageEvent"]);
+      case "message_end":
+        this.#streaming = undefined;
+        this.#messages.push(event["message"]);
+        return;
+      case "tool_execution_start":
+      case "tool_execution_update":
+      case "tool_execution_end":
+        return this.#tool(event);
+      case "queue_update": {
+        const { steering, followUp } = event;
+        this.#queue = {
+          steering: Array.isArray(steering) ? [...steering] : [],
+          followUp: Array.isArray(followUp) ? [...followUp] : [],
+        };
+        return;
+      }
+      case "auto_retry_start": {
+        // pi takes the failed answer out of the context, right after it tells of the retry.
+        const last = this.#messages.at(-1);
+        if (isRecord(last) && last["role"] === "assistant") this.#messages.pop();
+        return;
+      }
+      case "agent_end":
+        this.#streaming = undefined;
+        this.#tools.clear();
+    }
+  }
+
+  /** The state after the last folded event. */
+  read(): Snapshot {
+    const { newest, truncated } = this.#newest();
+    const streaming = this.#readStreaming();
+    return {
+      messages: newest,
+      ...(truncated ? { truncated } : {}),
+      messageCount: this.#messages.length,
+      ...(streaming === undefined ? {} : { streamingMessage: streaming }),
+      runningTools: [...this.#tools.values()],
+      queue: this.#queue,
+    };
+  }
+
+  /** Results of bash join the messages before a run starts, and no event tells it. */
+  #adoptBash(): void {
+    const live = this.#live();
+    for (let at = this.#messages.length; at < live.length; at++) {
+      const message = live[at];
+      if (!isRecord(message) || message["role"] !== "bashExecution") return;
+      this.#messages.push(message);
+    }
+  }
+
+  #start(message: unknown): void {
+    if (!isRecord(message) || message["role"] !== "assistant") return;
+    const { content: _content, ...head } = message;
+    this.#streaming = { head, blocks: new Map() };
+  }
+
+  #update(update: unknown): void {
+    if (!isRecord(update) || this.#streaming === undefined) return;
+    const { blocks } = this.#streaming;
+    const index = update["contentIndex"];
+    if (typeof index !== "number") return;
+    const started = blockOf(update);
+    if (started !== undefined) return void blocks.set(index, started);
+    const block = blocks.get(index);
+    if (block === undefined) return;
+    const { type, delta, toolCall } = update;
+    if (typeof type === "string" && type.endsWith("_delta") && typeof delta === "string") {
+      block.grown += delta;
+    } else if (type === "toolcall_end" && isRecord(toolCall)) block.done = toolCall;
+  }
+
+  #tool(event: SessionEvent): void {
+    const { type, toolCallId, toolName, args, partialResult } = event;
+    if (typeof toolCallId !== "string") return;
+    if (type === "tool_execution_end") return void this.#tools.delete(toolCallId);
+    this.#tools.set(toolCallId, {
+      toolCallId,
+      toolName,
+      args,
+      ...(partialResult === undefined ? {} : { partialResult }),
+    });
+  }
+
+  #readStreaming(): Fields | undefined {
+    if (this.#streaming === undefined) return undefined;
+    const { head, blocks } = this.#streaming;
+    const content = [...blocks].sort(([a], [b]) => a - b).map(([, { head, grows, grown, done }]) =>
+      done ?? { ...head, [grows]: grown }
+    );
+    return { ...head, content };
+  }
+
+  #newest(): { newest: unknown[]; truncated: boolean } {
+    const newest: unknown[] = [];
+    let bytes = 0;
+    for (let at = this.#messages.length - 1; at >= 0; at--) {
+      const message = this.#messages[at];
+      // UTF-16 units: at most a third of the bytes, for text that nobody writes at that length.
+      bytes += JSON.stringify(message).length + 1;
+      if (bytes > SNAPSHOT_BYTES) return { newest: newest.reverse(), truncated: true };
+      newest.push(message);
+    }
+    return { newest: newest.reverse(), truncated: false };
+  }
+}

@@ -1,0 +1,178 @@
+// The queued events of one connection, and how they are merged when a reader lags: pieces of one content block
+// are joined, a tool's state gives way to its later one. A merged event says how many numbers it stands for,
+// so that a reader sees neither gap nor repeat. Pure.
+import type { EventRecord, Merge } from "../host/edge.ts";
+import { eventPrefix } from "../protocol/events.ts";
+
+/** A queued event. It may still change while it waits. */
+export interface QueuedEvent {
+  readonly kind: "event";
+  readonly sessionId: string;
+  seq: number;
+  readonly type: string;
+  readonly merge: Merge | undefined;
+  readonly text: string;
+  /** Pieces that were joined to the first one, oldest first. */
+  pieces: string[] | undefined;
+  /** How many sequence numbers it stands for. */
+  covers: number;
+  bytes: number;
+  state: "queued" | "sent" | "merged";
+  /** The neighbours in the same session. */
+  before: QueuedEvent | undefined;
+  after: QueuedEvent | undefined;
+}
+
+interface Lane {
+  last: QueuedEvent | undefined;
+  readonly states: Map<string, QueuedEvent>;
+  lastSeq: number;
+}
+
+/** In its full form an update carries the whole message: a later one stands for an earlier one. */
+function mergeFor(record: EventRecord, text: string): Merge | undefined {
+  if (record.merge?.kind !== "piece" || text !== record.full) return record.merge;
+  return { kind: "state", key: "message" };
+}
+
+/** The events of one connection's queue. */
+export class MergedEvents {
+  readonly #lanes = new Map<string, Lane>();
+  #bytes = 0;
+  #coalesced = 0;
+
+  /** Bytes of the queued events. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Events that were merged into others so far. */
+  get coalesced(): number {
+    return this.#coalesced;
+  }
+
+  lastSeq(sessionId: string): number | undefined {
+    return this.#lanes.get(sessionId)?.lastSeq;
+  }
+
+  forget(sessionId: string): void {
+    this.#lanes.delete(sessionId);
+  }
+
+  clear(): void {
+    this.#lanes.clear();
+    this.#bytes = 0;
+  }
+
+  /** Takes an event in; `item` is what to queue, if it was not merged, `bytes` what the queue grew by. */
+  add(
+    sessionId: string,
+    record: EventRecord,
+    text: string,
+    merging: boolean,
+  ): { item: QueuedEvent | undefined; bytes: number } {
+    const lane = this.#lane(sessionId);
+    lane.lastSeq = record.seq;
+    const before = this.#bytes;
+    const merge = mergeFor(record, text);
+    const joined = merging && merge?.kind === "piece" && this.#join(lane.last, merge, record.seq);
+    const item = joined ? undefined : this.#append(lane, sessionId, record, merge, text, merging);
+    return { item, bytes: this.#bytes - before };
+  }
+
+  /** The text to send; undefined for an event that another one stands for. */
+  take(item: QueuedEvent): string | undefined {
+    if (item.state === "merged") return undefined;
+    item.state = "sent";
+    this.#bytes -= item.bytes;
+    this.#unlink(item);
+    if (item.covers === 1) return item.text;
+    const { sessionId, seq, type, merge, pieces, covers } = item;
+    const prefix = eventPrefix(sessionId, seq);
+    if (pieces === undefined || merge?.kind !== "piece") {
+      return `${prefix}"coalesced":${covers},${item.text.slice(prefix.length)}`;
+    }
+    const assistantMessageEvent = {
+      type: merge.of,
+      contentIndex: merge.contentIndex,
+      delta: pieces.join(""),
+    };
+    const event = JSON.stringify({ type, assistantMessageEvent });
+    return `${prefix}"coalesced":${covers},"event":${event}}`;
+  }
+
+  #lane(sessionId: string): Lane {
+    const known = this.#lanes.get(sessionId);
+    if (known !== undefined) return known;
+    const lane: Lane = { last: undefined, states: new Map(), lastSeq: 0 };
+    this.#lanes.set(sessionId, lane);
+    return lane;
+  }
+
+  #append(
+    lane: Lane,
+    sessionId: string,
+    { seq, type }: EventRecord,
+    merge: Merge | undefined,
+    text: string,
+    merging: boolean,
+  ): QueuedEvent {
+    const before = lane.last;
+    const item: QueuedEvent = {
+      kind: "event",
+      sessionId,
+      seq,
+      type,
+      merge,
+      text,
+      pieces: undefined,
+      covers: 1,
+      bytes: text.length,
+      state: "queued",
+      before,
+      after: undefined,
+    };
+    if (before !== undefined) before.after = item;
+    lane.last = item;
+    this.#bytes += item.bytes;
+    if (merge?.kind !== "state") return item;
+    const older = lane.states.get(merge.key);
+    if (merging && older !== undefined) this.#supersede(older);
+    lane.states.set(merge.key, item);
+    return item;
+  }
+
+  /** Its numbers go to whatever came after it: that one stands for both from now on. */
+  #supersede(older: QueuedEvent): void {
+    if (older.after === undefined) return;
+    older.after.covers += older.covers;
+    older.state = "merged";
+    this.#bytes -= older.bytes;
+    this.#coalesced++;
+    this.#unlink(older);
+  }
+
+  #join(last: QueuedEvent | undefined, more: Extract<Merge, { kind: "piece" }>, seq: number): boolean {
+    const first = last?.merge;
+    if (last === undefined || first?.kind !== "piece") return false;
+    if (first.of !== more.of || first.contentIndex !== more.contentIndex) return false;
+    last.pieces ??= [first.delta];
+    last.pieces.push(more.delta);
+    last.seq = seq;
+    last.covers++;
+    last.bytes += more.delta.length;
+    this.#bytes += more.delta.length;
+    this.#coalesced++;
+    return true;
+  }
+
+  #unlink(item: QueuedEvent): void {
+    const { before, after, sessionId, merge } = item;
+    if (before !== undefined) before.after = after;
+    if (after !== undefined) after.before = before;
+    const lane = this.#lanes.get(sessionId);
+    if (lane === undefined) return;
+    if (lane.last === item) lane.last = before;
+    if (merge?.kind === "state" && lane.states.get(merge.key) === item) lane.states.delete(merge.key);
+  }
+}
