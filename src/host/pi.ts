@@ -266,7 +266,11 @@ class PiFactory implements AgentFactory {
       runtime: await start(this.#history(plan)),
       around: plan.around,
       rebuild: start,
-      restoreProviders: () => this.#restoreProviders(),
+      reloaded: async ({ services }) => {
+        // pi's reload resets the providers of the whole process.
+        this.#restoreProviders();
+        plan.around.loadErrors = await loadErrors(services);
+      },
     };
   }
 

@@ -55,8 +55,7 @@ export function piDiscovery(live: PiLive): AgentDiscovery {
       } catch (error) {
         return { ok: false, failure: failure("agent_error", `reload failed: ${messageOf(error)}`) };
       } finally {
-        // pi's reload resets the providers of the whole process.
-        live.parts.loaded.restoreProviders();
+        await live.reloaded();
       }
     },
     lastAssistantText: () => live.session.getLastAssistantText() ?? null,

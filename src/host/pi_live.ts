@@ -31,8 +31,8 @@ export interface Loaded {
   readonly runtime: AgentSessionRuntime;
   readonly around: Surroundings;
   rebuild(history: PiHistory): Promise<AgentSessionRuntime>;
-  /** Registers again what a reload of one session has taken from the others. */
-  restoreProviders(): void;
+  /** After a reload: registers again what it took from other sessions, and looks what could not be loaded. */
+  reloaded(runtime: AgentSessionRuntime): Promise<void>;
 }
 
 /** What a live session is made of. */
@@ -88,6 +88,12 @@ export class PiLive {
   async start(): Promise<void> {
     this.tellLoadErrors();
     await this.session.bindExtensions(this.#bindings());
+  }
+
+  /** pi has loaded everything anew. */
+  async reloaded(): Promise<void> {
+    await this.parts.loaded.reloaded(this.#runtime);
+    this.tellLoadErrors();
   }
 
   tellLoadErrors(): void {
@@ -208,7 +214,7 @@ export class PiLive {
   }
 
   #bindings(): Bindings {
-    const { hooks, uuid, loaded } = this.parts;
+    const { hooks, uuid } = this.parts;
     const { emit } = hooks;
     const theme = (): unknown => Reflect.get(globalThis, Symbol.for("@mariozechner/pi-coding-agent:theme"));
     const ui = uiContext({ emit, ask: (question) => hooks.ask(question), requestId: uuid, theme });
@@ -227,7 +233,7 @@ export class PiLive {
         },
         reload: async () => {
           await this.session.reload();
-          loaded.restoreProviders();
+          await this.reloaded();
         },
       },
       // An extension may end its session's terminal, never the server.

@@ -80,6 +80,8 @@ export class Connection {
   caughtUp(target: string): void {
     if (target === "*") this.#lagging.clear();
     else this.#lagging.delete(target);
+    // What is queued stands before the answer; nothing that comes after it may be merged into that.
+    this.outbox.forget(target);
   }
 
   /** A command has been taken on; `answered` must follow. */

@@ -26,7 +26,6 @@ export interface QueuedEvent {
 interface Lane {
   last: QueuedEvent | undefined;
   readonly states: Map<string, QueuedEvent>;
-  lastSeq: number;
 }
 
 /** In its full form an update carries the whole message: a later one stands for an earlier one. */
@@ -51,12 +50,10 @@ export class MergedEvents {
     return this.#coalesced;
   }
 
-  lastSeq(sessionId: string): number | undefined {
-    return this.#lanes.get(sessionId)?.lastSeq;
-  }
-
-  forget(sessionId: string): void {
-    this.#lanes.delete(sessionId);
+  /** Merges nothing more into what is queued of that session, or of any (`*`). */
+  forget(target: string): void {
+    if (target === "*") this.#lanes.clear();
+    else this.#lanes.delete(target);
   }
 
   clear(): void {
@@ -72,7 +69,6 @@ export class MergedEvents {
     merging: boolean,
   ): { item: QueuedEvent | undefined; bytes: number } {
     const lane = this.#lane(sessionId);
-    lane.lastSeq = record.seq;
     const before = this.#bytes;
     const merge = mergeFor(record, text);
     const joined = merging && merge?.kind === "piece" && this.#join(lane.last, merge, record.seq);
@@ -104,7 +100,7 @@ export class MergedEvents {
   #lane(sessionId: string): Lane {
     const known = this.#lanes.get(sessionId);
     if (known !== undefined) return known;
-    const lane: Lane = { last: undefined, states: new Map(), lastSeq: 0 };
+    const lane: Lane = { last: undefined, states: new Map() };
     this.#lanes.set(sessionId, lane);
     return lane;
   }

@@ -87,14 +87,9 @@ export class Outbox {
     return this.#events.bytes <= outboxHardBytes;
   }
 
-  /** The last event of that session that is queued or was sent. */
-  lastSeq(sessionId: string): number | undefined {
-    return this.#events.lastSeq(sessionId);
-  }
-
-  /** Forgets what it knew of a session's events, once nobody here wants them. */
-  forget(sessionId: string): void {
-    this.#events.forget(sessionId);
+  /** Merges nothing more into what is queued of that session, or of any (`*`). */
+  forget(target: string): void {
+    this.#events.forget(target);
   }
 
   /** Resolves when everything has been handed over and taken. */

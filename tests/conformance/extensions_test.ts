@@ -2,7 +2,7 @@
 // cancelled until dialogs are built, what they print, and one that never yields.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type Json, type JsonObject, objectAt } from "../support/json.ts";
+import { arrayAt, at, type JsonObject, objectAt } from "../support/json.ts";
 import { calls, hang, text } from "../support/model_server.ts";
 import { until } from "../support/wait.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
