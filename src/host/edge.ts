@@ -90,6 +90,8 @@ export interface Attachment {
 export type FromHost =
   /** The host listens. */
   | { readonly kind: "up" }
+  /** The host has failed at a message and cannot be trusted any more. */
+  | { readonly kind: "broken"; readonly reason: string }
   /** pi is loaded. */
   | { readonly kind: "ready" }
   | { readonly kind: "reply"; readonly ref: number; readonly reply: Reply }

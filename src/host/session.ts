@@ -13,6 +13,7 @@ import { noSession } from "./failures.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Patience } from "./patience.ts";
 import { mergeOf } from "./merge.ts";
+import { isSlow, timeoutOf } from "./pace.ts";
 import type { Place } from "./place.ts";
 import { RunWaiters } from "./run_waiters.ts";
 import { SnapshotState } from "./snapshot.ts";
@@ -71,12 +72,6 @@ export interface Job {
 }
 
 type State = "building" | "live" | "closed";
-
-/** Commands that take their time by nature: reads of the same connection do not wait for them. */
-function isSlow(command: Command): boolean {
-  if (command.type === "navigate_tree") return command.options?.summarize === true;
-  return command.type === "bash" || command.type === "compact";
-}
 
 /** One session. */
 export class Session {
@@ -289,9 +284,10 @@ export class Session {
     const stale = this.#versionConflict(job.command);
     if (stale !== undefined) return this.#answer(job, { ok: false, failure: stale });
     const handled = this.#handle(job);
-    const timely = await this.#patience.within(spec.timeoutMs, handled);
+    const timeoutMs = timeoutOf(job.command, spec);
+    const timely = await this.#patience.within(timeoutMs, handled);
     if (timely === "late") {
-      const sentence = `${job.command.type} took longer than ${spec.timeoutMs} ms`;
+      const sentence = `${job.command.type} took longer than ${timeoutMs} ms`;
       this.#answer(job, { ok: false, failure: failure("timeout", sentence) });
       void handled.then((late) =>
         this.#parts.log("warn", "a timed-out command has ended", { command: job.command.type, ok: late.ok })

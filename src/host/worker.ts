@@ -40,6 +40,14 @@ process.on("uncaughtException", (error) => runtime.writeError(`uncaught exceptio
 
 const host = new Host(runtime, loadPi, (batch: readonly FromHost[]) => port.post(batch));
 // The router thread is the only sender and speaks ToHost: here bytes become types.
-port.listen((message) => host.receive(message as ToHost));
+port.listen((message) => {
+  try {
+    host.receive(message as ToHost);
+  } catch (error) {
+    // A defect of ours: someone would wait for an answer for ever. A new host is better than a broken one.
+    const reason = error instanceof Error ? error.stack ?? error.message : String(error);
+    port.post([{ kind: "broken", reason }] satisfies FromHost[]);
+  }
+});
 // Deno drops what arrives before someone listens, so the router thread waits for this.
 port.post([{ kind: "up" }] satisfies FromHost[]);

@@ -31,6 +31,10 @@ export function workerHosts(runtime: Runtime, worker: URL): StartHost {
       spawned.onMessage = (received) => {
         // The worker's entry posts nothing but batches of FromHost.
         for (const message of received as readonly FromHost[]) {
+          if (message.kind === "broken") {
+            spawned.terminate();
+            return events.exit(message.reason);
+          }
           if (message.kind !== "up") {
             events.message(message);
             continue;

@@ -11,7 +11,10 @@ import { ClaimsBook } from "./claims_book.ts";
 import { EventLog, EventLogs } from "./event_log.ts";
 import type { StartHost } from "./host_link.ts";
 import { Hosts } from "./hosts.ts";
+import { type Asker, PendingCommands } from "./pending_commands.ts";
 import { Replies } from "./replies.ts";
+
+export type { Asker } from "./pending_commands.ts";
 
 /** What the manager is made of. */
 export interface ManagerParts {
@@ -30,21 +33,6 @@ export interface ManagerEvents {
   server(type: string, data: Record<string, unknown>): void;
   /** Who wants which form of a new session's events. */
   demand(sessionId: string): Demand;
-}
-
-/** Whoever waits for the answer to a command. */
-export interface Asker {
-  readonly connection: number;
-  /** The command waits no longer; its answer is still to come. */
-  accepted(): void;
-  answer(reply: Reply): void;
-}
-
-interface Pending {
-  readonly host: number;
-  readonly asker: Asker;
-  readonly permit: Permit | undefined;
-  readonly settled?: (reply: Reply) => void;
 }
 
 interface Entry {
@@ -69,7 +57,7 @@ export type Attached = (sessions: readonly Attachment[] | Failure, host: number)
 export class Manager {
   readonly #parts: ManagerParts;
   readonly #sessions = new Map<string, Entry>();
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending: PendingCommands;
   readonly #attaching: Replies<readonly Attachment[] | Failure>;
   readonly #waits: Replies<void>;
   readonly #counts: Replies<number>;
@@ -97,6 +85,7 @@ export class Manager {
       message: (host, message) => this.#receive(host, message),
       exit: (host, reason) => this.#crashed(host, reason),
     });
+    this.#pending = new PendingCommands(clock, () => ++this.#ref);
     this.#attaching = new Replies(parts.clock);
     this.#waits = new Replies(parts.clock);
     this.#counts = new Replies(parts.clock);
@@ -146,7 +135,7 @@ export class Manager {
       entry.state = "live";
       this.#events?.server("session_created", { sessionId });
     };
-    const ref = this.#expect({ host, asker, permit: undefined, settled });
+    const ref = this.#pending.expect({ host, asker, permit: undefined, settled });
     const demand = this.#events?.demand(sessionId) ?? { full: false, subscribers: 0 };
     this.#send(host, { kind: "create", ref, demand, command: { ...command, sessionId } });
     return sessionId;
@@ -156,7 +145,7 @@ export class Manager {
   load(command: CommandOf<"load_session">, asker: Asker, named: (sessionId: string) => void): void {
     if (command.sessionId !== undefined) return named(this.create(command, asker));
     const host = this.#hosts.idlest;
-    const ref = this.#expect({ host, asker, permit: undefined });
+    const ref = this.#pending.expectSoon(host, asker, command.type);
     this.#inspections.set(ref, (id, file) => {
       const owner = this.#claims.owner(file);
       if (owner === undefined) return named(this.create({ ...command, sessionId: id }, asker));
@@ -169,7 +158,7 @@ export class Manager {
 
   /** Has a host answer a command that is about no live session. */
   ask(command: Command, asker: Asker): void {
-    const ref = this.#expect({ host: 0, asker, permit: undefined });
+    const ref = this.#pending.expectSoon(0, asker, command.type);
     this.#send(0, { kind: "command", ref, connection: asker.connection, command });
   }
 
@@ -194,7 +183,7 @@ export class Manager {
       if (this.#sessions.get(sessionId) === entry) this.#forget(sessionId);
       this.#events?.server("session_deleted", { sessionId });
     };
-    const ref = this.#expect({ host: entry.host, asker, permit, settled });
+    const ref = this.#pending.expect({ host: entry.host, asker, permit, settled });
     this.#send(entry.host, { kind: "command", ref, connection: asker.connection, command });
     return undefined;
   }
@@ -257,7 +246,7 @@ export class Manager {
     this.#hosts.terminate();
     // A host that hung has left someone without an answer.
     const stopped = failure("cancelled", "The server was shut down before the command had finished");
-    for (const ref of [...this.#pending.keys()]) this.#answer(ref, { ok: false, failure: stopped });
+    for (const ref of this.#pending.refs()) this.#pending.answer(ref, { ok: false, failure: stopped });
     return counts.reduce((sum, one) => ({
       disposed: sum.disposed + one.disposed,
       failed: sum.failed + one.failed,
@@ -287,12 +276,6 @@ export class Manager {
     this.#send(host, { kind: "attach", ref, snapshots, ...(sessionIds === undefined ? {} : { sessionIds }) });
   }
 
-  #expect(pending: Pending): number {
-    const ref = ++this.#ref;
-    this.#pending.set(ref, pending);
-    return ref;
-  }
-
   #receive(host: number, message: FromHost): void {
     switch (message.kind) {
       case "born": {
@@ -308,13 +291,10 @@ export class Manager {
         if (epoch !== "") { for (const record of events) this.#logs.append(sessionId, record); }
         return this.#events?.events(sessionId, epoch, events, host);
       }
-      case "accepted": {
-        const pending = this.#pending.get(message.ref);
-        pending?.permit?.release();
-        return pending?.asker.accepted();
-      }
+      case "accepted":
+        return this.#pending.accepted(message.ref);
       case "reply":
-        return this.#answer(message.ref, message.reply);
+        return this.#pending.answer(message.ref, message.reply);
       case "attached":
         return this.#attaching.settle(message.ref, message.sessions);
       case "inspected":
@@ -339,6 +319,7 @@ export class Manager {
         return this.#parts.log[message.level](message.message, { host, ...message.fields });
       case "up":
       case "ready":
+      case "broken":
         return this.#parts.log.debug(`host is ${message.kind}`, { host });
     }
   }
@@ -346,17 +327,7 @@ export class Manager {
   #inspected({ ref, id, file }: Extract<FromHost, { kind: "inspected" }>): void {
     const go = this.#inspections.get(ref);
     this.#inspections.delete(ref);
-    if (this.#pending.delete(ref)) go?.(id, file);
-  }
-
-  #answer(ref: number, reply: Reply): void {
-    const pending = this.#pending.get(ref);
-    if (pending === undefined) return;
-    this.#pending.delete(ref);
-    this.#inspections.delete(ref);
-    pending.permit?.release();
-    pending.asker.answer(reply);
-    pending.settled?.(reply);
+    if (this.#pending.drop(ref)) go?.(id, file);
   }
 
   /** A host died: a new one takes its place, what ran there is answered, its sessions are gone. */
@@ -364,14 +335,12 @@ export class Manager {
     if (this.#closing) return;
     this.#parts.log.error(`a host died: ${reason}`, { host });
     const lostSessions = this.sessionIds.filter((id) => this.#on(host, id));
-    const lostCommands = [...this.#pending].filter(([, pending]) => pending.host === host).map(([ref]) =>
-      ref
-    );
+    const lostCommands = this.#pending.refs(host);
     for (const sessionId of lostSessions) this.#forget(sessionId);
     // Whoever hears of it may send the next command at once; that is for the new host.
     this.#hosts.restart(host);
     const lost = failure("internal", "What runs this session has died; the server's log says why");
-    for (const ref of lostCommands) this.#answer(ref, { ok: false, failure: lost });
+    for (const ref of lostCommands) this.#pending.answer(ref, { ok: false, failure: lost });
     this.#attaching.lost(host, lost);
     this.#waits.lost(host, undefined);
     this.#counts.lost(host, 0);

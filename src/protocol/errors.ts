@@ -16,7 +16,7 @@ const TABLE = {
   unsupported_protocol_version: traits(false, "No offered major version of the protocol is spoken here"),
   session_not_found: traits(false, "There is no session with that id"),
   session_exists: traits(false, "A session with that id exists already"),
-  session_in_use: traits(false, "The session file is driven by another session or process"),
+  session_in_use: traits(false, "The session file is driven by another session"),
   session_limit: traits(true, "As many sessions are live as the limit allows"),
   rate_limited: traits(true, "More commands than the limit allows in this minute"),
   overloaded: traits(true, "Too many commands wait on this connection or session"),

@@ -17,6 +17,7 @@ export class FakeClock implements Clock {
   readonly #start: number;
   readonly #due = new Set<Due>();
   #elapsed = 0;
+  #clears = 0;
 
   constructor(start = Date.UTC(2026, 0, 2, 3, 4, 5)) {
     this.#start = start;
@@ -27,6 +28,11 @@ export class FakeClock implements Clock {
     return this.#due.size;
   }
 
+  /** How often a timer was cleared, those that had run or been cleared before included. */
+  get clears(): number {
+    return this.#clears;
+  }
+
   readonly now = (): number => this.#start + this.#elapsed;
 
   readonly monotonic = (): number => this.#elapsed;
@@ -34,7 +40,12 @@ export class FakeClock implements Clock {
   readonly after = (ms: number, fn: () => void): Timer => {
     const due: Due = { at: this.#elapsed + ms, fn };
     this.#due.add(due);
-    return { clear: () => void this.#due.delete(due) };
+    return {
+      clear: () => {
+        this.#clears++;
+        this.#due.delete(due);
+      },
+    };
   };
 
   /** Moves on by `ms`, running what falls due on the way; `advance(0)` runs what is due now. */

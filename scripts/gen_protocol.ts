@@ -1,0 +1,182 @@
+// Writes the reference of docs/PROTOCOL.md between its markers, `deno task gen`: tables from the schemas, sentences
+// from here, examples from a run of a real server (tests/support/protocol_scenario.ts). The rest of the page is
+// written by hand. Usage: deno run -A scripts/gen_protocol.ts [--check], which only says whether the page is stale.
+
+import { EVENT_SCHEMAS, PI_EVENTS, SERVER_EVENTS } from "../src/protocol/events.ts";
+import { HISTORY_COMMANDS } from "../src/protocol/history_commands.ts";
+import { SERVER_COMMANDS } from "../src/protocol/server_commands.ts";
+import { SESSION_COMMANDS } from "../src/protocol/session_commands.ts";
+import { reference, type Words } from "../tests/support/protocol_reference.ts";
+import { record } from "../tests/support/protocol_scenario.ts";
+
+const PAGE = new URL("../docs/PROTOCOL.md", import.meta.url);
+const BEGIN = "<!-- reference:begin -->";
+const END = "<!-- reference:end -->";
+
+/** What each command is for. */
+const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
+  hello: "Agrees on a protocol version and says who the client is; a client may leave it out.",
+  ping: "Answers at once, with the server's clock in milliseconds.",
+  get_schema: "Returns the JSON Schema of the whole protocol, or of one command with its `data`.",
+  list_sessions: "Lists the sessions that are live, with their state.",
+  create_session:
+    "Builds a session and answers once it can take commands; `provider` and `modelId` go together.",
+  delete_session:
+    "Ends a session at once: its turn is aborted, waiting commands answer `cancelled`, pi's file stays.",
+  switch_session: "Subscribes to one session with `full` updates and returns its state.",
+  subscribe:
+    'Delivers a session\'s events to this connection from now on; `"*"` means all sessions, later ones too.',
+  unsubscribe: "Ends a subscription of this connection and says whether there was one.",
+  list_stored_sessions:
+    "Lists pi's session files in the folders that clients may use, newest first; at most 1000 without `limit`.",
+  load_session:
+    "Opens a session file as a live session, under the file's own id unless another one is given.",
+  list_pending_ui: "Lists the dialogs that wait for an answer, of one session or of all.",
+  prompt: "Gives the agent a message, runs a slash command, or queues the message with `streamingBehavior`.",
+  steer:
+    "Queues a message for the running turn, to be read after the current tool calls; starts a run when idle.",
+  follow_up: "Queues a message for after the run; starts a run when idle.",
+  abort: "Stops the run, a retry wait or a compaction, empties the queue and returns what was in it.",
+  clear_queue: "Empties the queue and returns what was in it; the run goes on.",
+  get_state: "Returns the state of a session.",
+  get_messages:
+    "Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`.",
+  set_session_name: "Names the session; blanks at both ends are dropped.",
+  get_available_models: "Lists the models that pi has credentials for.",
+  set_model: "Chooses the session's model, from the next request to a model on.",
+  bash: "Runs a shell command of the client's in the session's folder; the output joins the messages.",
+  abort_bash: "Stops the client's shell command.",
+  get_last_assistant_text: "Returns the text of the last answer, or `null`.",
+  get_session_stats: "Counts messages, tool calls, tokens and cost (USD).",
+  get_context_usage: "Says how full the model's context is; `null` when that cannot be told.",
+  cycle_model: "Goes on to the next model that is available; `null` when there is only one.",
+  set_thinking_level: "Sets how much the model thinks, and returns the level that the model makes of it.",
+  cycle_thinking_level: "Goes on to the next level of the model; `null` when it does not think.",
+  set_steering_mode: "Says whether steering messages are delivered all at once or one in each turn.",
+  set_follow_up_mode: "Says whether follow-ups are delivered all at once or one after the other.",
+  compact: "Replaces the older messages by a summary that the model writes.",
+  abort_compaction: "Stops a compaction, or the summary of a `navigate_tree`.",
+  set_auto_compaction: "Says whether pi compacts by itself when the context is nearly full.",
+  set_auto_retry: "Says whether pi tries again after errors of the model that may pass.",
+  abort_retry: "Ends the wait before a retry; the error is then final.",
+  extension_ui_response: "Answers a dialog; `cancelled` closes any kind without an answer.",
+  new_session: "Replaces the session by an empty one with a file of its own.",
+  switch_session_file: "Replaces the session by the one in that file.",
+  fork: "Replaces the session by a copy that ends before that user message, whose text is returned.",
+  clone: "Replaces the session by a copy of the current branch.",
+  get_fork_messages: "Lists the user messages that `fork` can be given.",
+  get_tree: "Returns every entry of the session's tree, flat: parents are named by id.",
+  navigate_tree:
+    "Goes on from another entry of the tree; of a user message, the text comes back for editing.",
+  export_html: "Writes the session as a web page, by default into the session's folder.",
+  get_commands:
+    "Lists slash commands, prompt templates and skills that `prompt` understands, with their source.",
+  get_skills: "Lists the skills that are loaded.",
+  get_tools: "Lists the tools that there are, and whether the model may use them.",
+  set_tools: "Sets which tools the model may use.",
+  list_session_files: "Lists pi's session files beside the one of this session, newest first.",
+  reload: "Loads extensions, skills, templates and settings again.",
+};
+
+/** When each event comes. */
+const RUN_EVENTS: Readonly<Record<string, string>> = {
+  agent_start: "The agent begins to work; each retry begins with one.",
+  turn_start: "A turn begins: one answer of the model with its tool calls.",
+  message_start: "A message begins: a user's, the model's, a tool's result.",
+  message_update:
+    "The model's message grows; `assistantMessageEvent` says by what. `full` adds the message so far.",
+  message_end: "A message is complete; it is given whole.",
+  tool_execution_start: "A tool begins.",
+  tool_execution_update: "A tool tells what it has so far.",
+  tool_execution_end: "A tool has ended.",
+  turn_end: "A turn is over. `full` adds its message and tool results.",
+  agent_end: "The agent stops, perhaps to retry or to compact. `full` adds the messages.",
+  agent_settled: "The run is over: nothing runs and nothing will start by itself. Once for each run.",
+  queue_update: "The queue of steering messages and follow-ups has changed; both are given as they are now.",
+  auto_retry_start: "The model failed, and pi tries again after `delayMs`.",
+  auto_retry_end: "The retries are over; pi does not send this one in every case.",
+  compaction_start: "A compaction begins; `reason` is `manual`, `threshold` or `overflow`.",
+  compaction_end: "A compaction has ended, with its result, an error, or `aborted`.",
+};
+
+const SESSION_EVENTS: Readonly<Record<string, string>> = {
+  session_info_changed: "The session has got another name.",
+  thinking_level_changed: "The thinking level has changed.",
+  model_changed: "The session has got another model.",
+  bash_output: "A client's shell command has printed something; `commandId` is the `id` of its `bash`.",
+  session_replaced:
+    "Another session of pi's stands behind the same id: after `new_session`, `switch_session_file`, `fork`, `clone`, " +
+    "also when an extension did it, or, with the reason `recovered`, after one of them failed halfway.",
+  extension_ui_request: "An extension asks or tells something; further fields depend on `method`.",
+  extension_ui_resolved: "A dialog is over, by whomever.",
+  extension_error:
+    "An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`); " +
+    "`extensionPath` is pi's, and may name a command instead.",
+};
+
+const SERVER_SENTENCES: Readonly<Record<string, string>> = {
+  session_created: "A session has been created or loaded.",
+  session_deleted: "A session has been deleted.",
+  session_crashed: "What ran the session has died; the session is gone, and so are its unanswered commands.",
+  server_shutdown: "The server shuts down; runs may go on for `timeoutMs`.",
+};
+
+const WORDS: Words = {
+  groups: [
+    { title: "Server commands", commands: Object.keys(SERVER_COMMANDS) },
+    { title: "Session commands", commands: Object.keys(SESSION_COMMANDS) },
+    { title: "Commands on history and discovery", commands: Object.keys(HISTORY_COMMANDS) },
+  ],
+  commands: COMMAND_SENTENCES,
+  events: [
+    { title: "Events of a run", types: RUN_EVENTS },
+    { title: "Other events of a session", types: SESSION_EVENTS },
+    { title: "Server events", types: SERVER_SENTENCES },
+  ],
+  unshown: ["session_crashed"],
+};
+
+/** The page with its reference replaced. */
+function withReference(page: string, text: string): string {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`docs/PROTOCOL.md must have the lines ${BEGIN} and ${END}`);
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.length > 1 || (args.length === 1 && args[0] !== "--check")) {
+    console.error("Use --check, or no argument to write docs/PROTOCOL.md");
+    return 2;
+  }
+  const page = await Deno.readTextFile(PAGE);
+  const types = [...PI_EVENTS, ...Object.keys(EVENT_SCHEMAS), ...SERVER_EVENTS];
+  const fresh = withReference(page, reference(WORDS, await record(), types));
+  if (fresh === page) {
+    console.log("docs/PROTOCOL.md is up to date");
+    return 0;
+  }
+  if (args.length === 1) {
+    console.error(
+      `docs/PROTOCOL.md is stale from line ${firstDifference(page, fresh)} on; run: deno task gen`,
+    );
+    return 1;
+  }
+  await Deno.writeTextFile(PAGE, fresh);
+  console.log("docs/PROTOCOL.md is written");
+  return 0;
+}
+
+function firstDifference(old: string, fresh: string): number {
+  const lines = old.split("\n");
+  const at = fresh.split("\n").findIndex((line, index) => line !== lines[index]);
+  return (at < 0 ? lines.length : at) + 1;
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await main(Deno.args));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    Deno.exit(1);
+  }
+}

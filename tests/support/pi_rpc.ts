@@ -1,0 +1,124 @@
+// pi's own RPC mode as a child on Node, from the npm package: what our commands are compared with.
+
+import { arrayAt, at, brief, isObject, type JsonObject } from "./json.ts";
+import { environment, type Home, REPO } from "./server_process.ts";
+import { deadline, until } from "./wait.ts";
+
+const PI = `${REPO}/node_modules/@mariozechner/pi-coding-agent/dist/cli.js`;
+const WAIT_MS = 30_000;
+
+/** A `pi --mode rpc` that runs. */
+export class PiRpc implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #messages: JsonObject[] = [];
+  readonly #reading: Promise<unknown>;
+  #stderr = "";
+  #ids = 0;
+
+  constructor(home: Home, cwd: string) {
+    this.#child = new Deno.Command("node", {
+      args: [PI, "--mode", "rpc"],
+      cwd,
+      clearEnv: true,
+      env: environment(home),
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#writer = this.#child.stdin.getWriter();
+    this.#reading = Promise.all([this.#readOutput(), this.#readErrors()]);
+  }
+
+  /** The response to a command. */
+  async request(command: JsonObject): Promise<JsonObject> {
+    const id = `pi-${++this.#ids}`;
+    await this.#writer.write(new TextEncoder().encode(`${JSON.stringify({ ...command, id })}\n`));
+    return await until(
+      () => this.#messages.find((message) => message.type === "response" && message.id === id),
+      WAIT_MS,
+      () => `pi's response to ${brief(command)}; stderr: ${this.#stderr}`,
+    );
+  }
+
+  /** Prompts and waits until the run is over. */
+  async settled(message: string): Promise<void> {
+    const ends = () => this.#messages.filter((each) => each.type === "agent_end").length;
+    const before = ends();
+    const response = await this.request({ type: "prompt", message });
+    if (response.success !== true) throw new Error(`pi refused the prompt: ${brief(response)}`);
+    await until(() => ends() > before, WAIT_MS, () => `pi's agent_end; stderr: ${this.#stderr}`);
+    await until(
+      async () => at(await this.request({ type: "get_state" }), "data", "isStreaming") === false,
+      WAIT_MS,
+      () => "pi to be idle",
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer.close().catch(() => {});
+    const ended = this.#child.status;
+    await deadline(ended, 5000, () => "pi to end").catch(() => this.#child.kill("SIGKILL"));
+    await ended;
+    await this.#reading;
+  }
+
+  async #readOutput(): Promise<void> {
+    let rest = "";
+    const decoder = new TextDecoder();
+    for await (const chunk of this.#child.stdout) {
+      rest += decoder.decode(chunk, { stream: true });
+      const lines = rest.split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const message: unknown = JSON.parse(line);
+        if (isObject(message)) this.#messages.push(message);
+      }
+    }
+  }
+
+  async #readErrors(): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of this.#child.stderr) this.#stderr += decoder.decode(chunk, { stream: true });
+  }
+}
+
+/** Replaces what must differ between two runs: ids, times and the home's own folders. */
+export function normalized(value: unknown, home: Home): unknown {
+  if (typeof value === "string") {
+    return value
+      .replaceAll(home.agentDir, "<agent>")
+      .replaceAll(home.dir, "<home>")
+      .replaceAll(home.dir.slice(1).replaceAll("/", "-"), "<home>")
+      .replace(/pi-bash-[0-9a-f]+/g, "pi-bash-<n>")
+      .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "<uuid>")
+      .replace(/\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d[-.]\d+Z/g, "<time>")
+      .replace(/\b(call_|chatcmpl-|msg_|toolu_)\d+/g, "$1<n>")
+      .replace(/^[0-9a-f]{8}$/, "<entry>");
+  }
+  if (typeof value === "number") return value > 1e12 ? "<ms>" : value;
+  if (Array.isArray(value)) return value.map((each) => normalized(each, home));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, normalized(each, home)]));
+}
+
+/** Paths at which `ours` lacks or contradicts what `theirs` has; array indexes are written as `[]`. */
+export function differences(theirs: unknown, ours: unknown, path = ""): { path: string; what: string }[] {
+  if (Array.isArray(theirs)) {
+    if (!Array.isArray(ours) || ours.length !== theirs.length) {
+      return [{ path, what: `${brief(theirs)} became ${brief(ours)}` }];
+    }
+    return theirs.flatMap((each, n) => differences(each, ours[n], `${path}[]`));
+  }
+  if (isObject(theirs)) {
+    return Object.keys(theirs).flatMap((key) =>
+      differences(theirs[key], at(ours, key), path === "" ? key : `${path}.${key}`)
+    );
+  }
+  return Object.is(theirs, ours) ? [] : [{ path, what: `${brief(theirs)} became ${brief(ours)}` }];
+}
+
+/** The list at the path of a response's data. */
+export function listOf(response: JsonObject, ...path: string[]): unknown[] {
+  return arrayAt(response, "data", ...path);
+}
