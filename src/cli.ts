@@ -57,24 +57,55 @@ function welcome(server: RunningServer, runtime: Runtime): void {
   ].join("\n"));
 }
 
-function onSignals(server: RunningServer, config: Config, runtime: Runtime, log: Log): () => void {
-  let firstInterrupt: number | undefined;
-  const stop = (name: string): void => {
-    if (server.shutdown.phase === "running") log.info(`${name}: shutting down`);
-    void server.shutdown.begin(name, config.shutdownTimeoutMs);
-  };
-  const off = [
-    runtime.onSignal("SIGTERM", () => stop("SIGTERM")),
-    runtime.onSignal("SIGHUP", () => stop("SIGHUP")),
-    runtime.onSignal("SIGINT", () => {
-      const now = runtime.monotonic();
-      // Supervisors and npm repeat a signal at once; a person who insists takes longer.
-      if (firstInterrupt !== undefined && now - firstInterrupt > IMPATIENT_MS) runtime.exit(EXIT_SIGINT);
-      firstInterrupt ??= now;
-      stop("SIGINT");
-    }),
-  ];
-  return () => off.forEach((fn) => fn());
+/** Signals to a shutdown. Listens before the server is there: who sees the greeting may signal at once. */
+class Signals {
+  readonly #config: Config;
+  readonly #runtime: Runtime;
+  readonly #log: Log;
+  readonly #off: (() => void)[];
+  #server: RunningServer | undefined;
+  #early: string | undefined;
+  #firstInterrupt: number | undefined;
+
+  constructor(config: Config, runtime: Runtime, log: Log) {
+    this.#config = config;
+    this.#runtime = runtime;
+    this.#log = log;
+    this.#off = [
+      runtime.onSignal("SIGTERM", () => this.#stop("SIGTERM")),
+      runtime.onSignal("SIGHUP", () => this.#stop("SIGHUP")),
+      runtime.onSignal("SIGINT", () => this.#interrupt()),
+    ];
+  }
+
+  /** The server is there: what has come in the meantime counts. */
+  serve(server: RunningServer): void {
+    this.#server = server;
+    if (this.#early !== undefined) this.#stop(this.#early);
+  }
+
+  close(): void {
+    for (const fn of this.#off) fn();
+  }
+
+  #interrupt(): void {
+    const now = this.#runtime.monotonic();
+    // Supervisors and npm repeat a signal at once; a person who insists takes longer.
+    const insists = this.#firstInterrupt !== undefined && now - this.#firstInterrupt > IMPATIENT_MS;
+    if (insists) this.#runtime.exit(EXIT_SIGINT);
+    this.#firstInterrupt ??= now;
+    this.#stop("SIGINT");
+  }
+
+  #stop(name: string): void {
+    if (this.#server === undefined) {
+      this.#early ??= name;
+      return;
+    }
+    const { shutdown } = this.#server;
+    if (shutdown.phase === "running") this.#log.info(`${name}: shutting down`);
+    void shutdown.begin(name, this.#config.shutdownTimeoutMs);
+  }
 }
 
 function whyNot(error: unknown, config: Config): string | undefined {
@@ -119,6 +150,7 @@ export async function run(args: readonly string[], runtime: Runtime, worker: URL
     now: () => runtime.now(),
     write: (line) => runtime.writeError(line),
   });
+  const signals = new Signals(config, runtime, log);
   try {
     const server = await serve({
       config,
@@ -128,16 +160,17 @@ export async function run(args: readonly string[], runtime: Runtime, worker: URL
       ...(stdio ? { stdio: { input: runtime.stdin(), output } } : {}),
       ...(token === undefined ? {} : { token }),
     });
-    const off = onSignals(server, config, runtime, log);
+    signals.serve(server);
     report(server, config, runtime, log);
     const result = await server.closed;
-    off();
     log.info("stopped", { ...result });
     return EXIT_OK;
   } catch (error) {
     const reason = whyNot(error, config);
     if (reason === undefined) throw error;
     return fail(reason, EXIT_FAILED);
+  } finally {
+    signals.close();
   }
 }
 

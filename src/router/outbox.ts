@@ -44,7 +44,10 @@ export class Outbox {
   #head = 0;
   #bytes = 0;
   #stall: Timer | undefined;
+  /** What the transport held when it was asked last. */
   #buffered = 0;
+  /** When something last moved, on the monotonic clock. */
+  #movedAt = 0;
   #closed = false;
 
   constructor(parts: OutboxParts) {
@@ -118,26 +121,30 @@ export class Outbox {
   }
 
   #pump(): void {
-    const { wire } = this.#parts;
-    let moved = wire.buffered < this.#buffered;
-    while (this.#head < this.#queue.length && wire.buffered < SOCKET_WINDOW_BYTES) {
+    const { wire, clock } = this.#parts;
+    // Asked once and then estimated: on Deno the question itself has its price.
+    let buffered = wire.buffered;
+    let moved = buffered < this.#buffered;
+    while (this.#head < this.#queue.length && buffered < SOCKET_WINDOW_BYTES) {
       const item = this.#queue[this.#head++];
       if (item === undefined) continue;
       const text = item.kind === "plain" ? item.text : this.#events.take(item);
       // An event that was merged into a later one leaves nothing behind.
       if (text === undefined) continue;
       this.#bytes -= item.kind === "plain" ? bytesOf(text) : item.bytes;
+      buffered += bytesOf(text);
       moved = true;
       wire.send(text);
     }
-    this.#buffered = wire.buffered;
+    this.#buffered = buffered;
+    if (moved) this.#movedAt = clock.monotonic();
     if (this.#head === this.#queue.length) this.#emptied();
     else if (this.#head > 1024) {
       // What was sent must not be kept by the array that held it.
       this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;
     }
-    this.#watch(moved);
+    if (buffered > 0) this.#watch(STALL_MS);
   }
 
   #emptied(): void {
@@ -146,15 +153,17 @@ export class Outbox {
     if (this.#parts.wire.buffered === 0) { for (const fn of this.#flushed.splice(0)) fn(); }
   }
 
-  /** A peer that takes nothing while something waits is given up after a while. */
-  #watch(moved: boolean): void {
-    const waiting = this.#queue.length > this.#head || this.#parts.wire.buffered > 0;
-    if (!waiting || this.#closed) {
-      this.#stall?.clear();
+  /** A peer that takes nothing while something waits is given up after a while. One timer, however much moves. */
+  #watch(ms: number): void {
+    if (this.#closed) return;
+    this.#stall ??= this.#parts.clock.after(ms, () => {
       this.#stall = undefined;
-    } else if (moved || this.#stall === undefined) {
-      this.#stall?.clear();
-      this.#stall = this.#parts.clock.after(STALL_MS, () => this.#giveUp("stalled"));
-    }
+      const { wire, clock } = this.#parts;
+      if (wire.buffered === 0 && this.#head === this.#queue.length) return;
+      if (wire.buffered < this.#buffered) this.#pump();
+      const left = this.#movedAt + STALL_MS - clock.monotonic();
+      if (left > 0) this.#watch(left);
+      else this.#giveUp("stalled");
+    });
   }
 }

@@ -39,6 +39,8 @@ export class Router {
   readonly #codec: Codec;
   readonly #subscriptions = new Subscriptions();
   readonly #connections = new Set<Connection>();
+  /** Those with commands that wait for room. */
+  readonly #holding = new Set<Connection>();
   #refusing = false;
   #ids = 0;
 
@@ -102,6 +104,7 @@ export class Router {
   closed(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     connection.closed();
+    this.#holding.delete(connection);
     this.#subscriptions.drop(connection);
     this.#subscriber.demandChanged();
   }
@@ -172,8 +175,9 @@ export class Router {
     connection.spoken = true;
     const { command, spec } = decoded;
     const held = { command, spec, bytes };
-    if (!spec.exempt && connection.holding) connection.hold(held);
-    else if (this.#admit(connection, command, spec) === "full") connection.hold(held);
+    if (!(connection.holding && !spec.exempt) && this.#admit(connection, command, spec) === "taken") return;
+    connection.hold(held);
+    this.#holding.add(connection);
   }
 
   /** Runs or refuses a command; "full" when there is no room and the peer is one that waits. */
@@ -234,8 +238,10 @@ export class Router {
 
   /** Room in a mailbox may be what another waiting connection needs, so all of them are asked. */
   #makeRoom(answered: Connection): void {
-    for (const connection of answered.holding ? [answered, ...this.#connections] : this.#connections) {
-      if (connection.holding) connection.retry(({ command, spec }) => this.#admit(connection, command, spec));
+    if (this.#holding.size === 0) return;
+    for (const connection of new Set([answered, ...this.#holding])) {
+      connection.retry(({ command, spec }) => this.#admit(connection, command, spec));
+      if (!connection.holding) this.#holding.delete(connection);
     }
   }
 
