@@ -6,8 +6,8 @@ export interface MailboxJob {
   readonly connection: number;
   /** A job that may take long by its nature (`bash`): nothing in the lane `after` waits for it. */
   readonly slow: boolean;
-  /** Runs it; resolves when the next one may start. Never rejects. */
-  run(): Promise<void>;
+  /** Runs it; what it returns resolves when the next one may start, nothing when that is now. Never rejects. */
+  run(): Promise<void> | undefined;
 }
 
 interface Entry {
@@ -55,14 +55,15 @@ export class Mailbox {
   /** Runs a job of the lane `after`, at once if nothing is in its way. */
   pushAfter(job: MailboxJob): void {
     const ahead = this.#ahead(job.connection);
+    // Most reads have nothing ahead of them and are done at once.
+    const work = ahead.length === 0 ? job.run() : Promise.all(ahead).then(() => job.run());
+    if (work === undefined) return;
     const entry = entryOf(job);
     this.#beside.add(entry);
-    const finish = (): void => {
+    void work.then(() => {
       this.#beside.delete(entry);
       entry.finish();
-    };
-    if (ahead.length === 0) void job.run().then(finish);
-    else void Promise.all(ahead).then(() => job.run()).then(finish);
+    });
   }
 
   /** What a job of that connection has to wait for: never a slow job, nor what is stuck behind one. */
@@ -78,14 +79,22 @@ export class Mailbox {
   }
 
   #next(): void {
-    if (this.#gate !== "open" || this.#running !== undefined) return;
-    const entry = this.#queue.shift();
-    if (entry === undefined) return;
-    this.#running = entry;
-    void entry.job.run().then(() => {
-      this.#running = undefined;
-      entry.finish();
-      this.#next();
-    });
+    while (this.#gate === "open" && this.#running === undefined) {
+      const entry = this.#queue.shift();
+      if (entry === undefined) return;
+      this.#running = entry;
+      const work = entry.job.run();
+      const finish = (): void => {
+        this.#running = undefined;
+        entry.finish();
+      };
+      if (work === undefined) finish();
+      else {
+        void work.then(() => {
+          finish();
+          this.#next();
+        });
+      }
+    }
   }
 }

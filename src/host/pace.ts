@@ -1,7 +1,8 @@
-// How long a command may take, and whether others of its connection wait for it, where that depends on what the
-// command says and not on its type alone. Pure.
+// What depends on what a command says and not on its type alone: how long it may take, whether others of its
+// connection wait for it, whether it may run at the session's version. Pure.
 import { QUICK_MS } from "../protocol/command_spec.ts";
 import type { Command, CommandSpec } from "../protocol/commands.ts";
+import { type Failure, failure } from "../protocol/errors.ts";
 
 /** Moving in the tree is quick, unless a model has to write a summary. */
 export function timeoutOf(command: Command, spec: CommandSpec): number {
@@ -12,4 +13,12 @@ export function timeoutOf(command: Command, spec: CommandSpec): number {
 export function isSlow(command: Command): boolean {
   if (command.type === "navigate_tree") return command.options?.summarize === true;
   return command.type === "bash" || command.type === "compact";
+}
+
+/** Why a command that expects another version of the session may not run. */
+export function versionConflict(command: Command, version: number): Failure | undefined {
+  if (!("ifSessionVersion" in command) || command.ifSessionVersion === undefined) return undefined;
+  if (command.ifSessionVersion === version) return undefined;
+  const sentence = `The session is at version ${version}; read its state and decide again`;
+  return failure("version_conflict", sentence, { data: { sessionVersion: version } });
 }

@@ -13,7 +13,7 @@ import { noSession } from "./failures.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Patience } from "./patience.ts";
 import { mergeOf } from "./merge.ts";
-import { isSlow, timeoutOf } from "./pace.ts";
+import { isSlow, timeoutOf, versionConflict } from "./pace.ts";
 import type { Place } from "./place.ts";
 import { RunWaiters } from "./run_waiters.ts";
 import { SnapshotState } from "./snapshot.ts";
@@ -38,7 +38,7 @@ export interface OnTimeout {
 
 /** Carries out one kind of command. */
 export interface Handler {
-  run(session: Session, command: Command): Promise<Handled>;
+  run(session: Session, command: Command): Handled | Promise<Handled>;
   readonly onTimeout?: OnTimeout;
 }
 
@@ -176,7 +176,8 @@ export class Session {
   /** Takes a command; it is answered exactly once. */
   submit(job: Job): void {
     this.#unanswered.set(job.ref, job);
-    this.whenBuilt(() => this.#route(job));
+    if (this.#state === "building") this.#untilBuilt.push(() => this.#route(job));
+    else this.#route(job);
   }
 
   /** The state that clients see. */
@@ -269,33 +270,40 @@ export class Session {
     if (this.#state === "closed") {
       return this.#answer(job, { ok: false, failure: noSession(this.sessionId) });
     }
-    this.#lastActivity = this.#parts.clock.now();
     const spec = specOf(job.command.type);
+    // Looking is no activity.
+    if (spec.mutates) this.#lastActivity = this.#parts.clock.now();
     const slow = isSlow(job.command);
-    const run = (): Promise<void> => this.#run(job, spec);
+    const run = (): Promise<void> | undefined => this.#run(job, spec);
     if (spec.lane === "mailbox") this.#mailbox.push({ connection: job.connection, slow, run });
     else if (spec.lane === "after") this.#mailbox.pushAfter({ connection: job.connection, slow, run });
     else void run();
   }
 
-  /** Runs one command; resolves when it no longer stands in the way of the next. */
-  async #run(job: Job, spec: CommandSpec): Promise<void> {
-    if (!this.#unanswered.has(job.ref)) return;
-    const stale = this.#versionConflict(job.command);
-    if (stale !== undefined) return this.#answer(job, { ok: false, failure: stale });
+  /** Runs one command; what it returns resolves when it no longer stands in the way of the next. */
+  #run(job: Job, spec: CommandSpec): Promise<void> | undefined {
+    if (!this.#unanswered.has(job.ref)) return undefined;
+    const stale = versionConflict(job.command, this.#version);
+    if (stale !== undefined) {
+      this.#answer(job, { ok: false, failure: stale });
+      return undefined;
+    }
     const handled = this.#handle(job);
+    if (handled instanceof Promise) return this.#await(job, spec, handled);
+    this.#conclude(job, spec, handled);
+    return undefined;
+  }
+
+  async #await(job: Job, spec: CommandSpec, handled: Promise<Handled>): Promise<void> {
     const timeoutMs = timeoutOf(job.command, spec);
     const timely = await this.#patience.within(timeoutMs, handled);
-    if (timely === "late") {
-      const sentence = `${job.command.type} took longer than ${timeoutMs} ms`;
-      this.#answer(job, { ok: false, failure: failure("timeout", sentence) });
-      void handled.then((late) =>
-        this.#parts.log("warn", "a timed-out command has ended", { command: job.command.type, ok: late.ok })
-      );
-      await this.#stopLate(job, handled);
-      return;
-    }
-    this.#conclude(job, spec, timely);
+    if (timely !== "late") return this.#conclude(job, spec, timely);
+    const sentence = `${job.command.type} took longer than ${timeoutMs} ms`;
+    this.#answer(job, { ok: false, failure: failure("timeout", sentence) });
+    void handled.then((late) =>
+      this.#parts.log("warn", "a timed-out command has ended", { command: job.command.type, ok: late.ok })
+    );
+    await this.#stopLate(job, handled);
   }
 
   async #stopLate(job: Job, handled: Promise<Handled>): Promise<void> {
@@ -319,23 +327,21 @@ export class Session {
     });
   }
 
-  async #handle(job: Job): Promise<Handled> {
+  #handle(job: Job): Handled | Promise<Handled> {
     const handler = this.#parts.handlers.get(job.command.type);
     if (handler === undefined) {
       return { ok: false, failure: failure("unknown_command", `${job.command.type} is not for a session`) };
     }
+    const failed = (error: unknown): Handled => ({
+      ok: false,
+      failure: this.#defect(job.command.type, error),
+    });
     try {
-      return await handler.run(this, job.command);
+      const handled = handler.run(this, job.command);
+      return handled instanceof Promise ? handled.catch(failed) : handled;
     } catch (error) {
-      return { ok: false, failure: this.#defect(job.command.type, error) };
+      return failed(error);
     }
-  }
-
-  #versionConflict(command: Command): Failure | undefined {
-    if (!("ifSessionVersion" in command) || command.ifSessionVersion === undefined) return undefined;
-    if (command.ifSessionVersion === this.#version) return undefined;
-    const sentence = `The session is at version ${this.#version}; read its state and decide again`;
-    return failure("version_conflict", sentence, { data: { sessionVersion: this.#version } });
   }
 
   #answer(job: Job, outcome: Outcome<unknown>): void {

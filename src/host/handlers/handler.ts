@@ -14,7 +14,7 @@ export function on<N extends CommandName>(
 ): Entry {
   const handler: Handler = {
     // The map is asked by the command's own type, so the command is that of this entry.
-    run: async (session, command) => await run(session, command as CommandOf<N>),
+    run: (session, command) => run(session, command as CommandOf<N>),
     ...(onTimeout === undefined ? {} : { onTimeout }),
   };
   return [name, handler];
