@@ -54,6 +54,16 @@ interface Open {
 /** Ids of ended dialogs that are remembered, to tell a late answer from a wrong one. */
 const REMEMBERED = 1_000;
 
+/** An extension may put anything into a dialog; what JSON cannot hold must not reach an answer later on. */
+function isEncodable({ title, fields, timeoutMs }: Question): boolean {
+  try {
+    JSON.stringify({ title, fields, timeoutMs });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The dialogs of one session. */
 export class Dialogs {
   readonly #parts: DialogParts;
@@ -76,6 +86,13 @@ export class Dialogs {
     if (this.#open.size >= this.#parts.most) {
       const error =
         `The dialog "${question.title}" was cancelled: ${this.#parts.most} are open, the most allowed`;
+      this.#parts.emit({ type: "extension_error", extensionPath: "", event: "ui", error });
+      return Promise.resolve(undefined);
+    }
+    if (!isEncodable(question)) {
+      const error = `The dialog "${
+        String(question.title)
+      }" was cancelled: it cannot be told to clients as JSON`;
       this.#parts.emit({ type: "extension_error", extensionPath: "", event: "ui", error });
       return Promise.resolve(undefined);
     }

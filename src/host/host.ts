@@ -45,6 +45,8 @@ export class Host {
   readonly #post: (batch: readonly FromHost[]) => void;
   readonly #sessions = new Map<string, Session>();
   readonly #idleWaits = new Map<number, readonly string[] | undefined>();
+  /** The file that each session drives, as pi names it. */
+  readonly #files = new Map<string, string>();
   readonly #claims = new Claims((message) => this.#send(message));
   #outbound: Outbound = { batch: [], tail: undefined };
   #flushing: "none" | "soon" | "later" = "none";
@@ -157,6 +159,7 @@ export class Host {
       this.#refuse(ref, STOPPED);
     } else if (!outcome.ok) {
       this.#sessions.delete(sessionId);
+      this.#files.delete(sessionId);
       this.#refuse(ref, outcome.failure);
       session.close(noSession(sessionId));
     } else {
@@ -175,6 +178,7 @@ export class Host {
       guard: builder.guard,
       files: this.#runtime.files,
       claim: (id, file) => this.#claims.ask(id, file),
+      giveBack: (id) => void this.#tellFile(id, this.#files.get(id), builder),
       liveSession: (file) => this.#claims.liveSession(file),
     };
     return new Session({
@@ -202,12 +206,16 @@ export class Host {
       ask: (question) => session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),
       fileChanged: (path) => {
-        if (path === undefined) return this.#claims.tell(session.sessionId, undefined);
-        void builder.canonical(path).then((file) => {
-          if (!session.closed) this.#claims.tell(session.sessionId, file);
-        });
+        if (session.closed) return;
+        if (path !== undefined) this.#files.set(session.sessionId, path);
+        else this.#files.delete(session.sessionId);
+        void this.#tellFile(session.sessionId, path, builder);
       },
     };
+  }
+
+  async #tellFile(sessionId: string, path: string | undefined, builder: Builder): Promise<void> {
+    this.#claims.tell(sessionId, path === undefined ? undefined : await builder.canonical(path));
   }
 
   async #inspect({ ref, sessionPath }: MessageOf<"inspect">): Promise<void> {
@@ -228,6 +236,7 @@ export class Host {
 
   #forget(session: Session): void {
     this.#sessions.delete(session.sessionId);
+    this.#files.delete(session.sessionId);
     const agent = session.close(
       failure("cancelled", "The session was deleted before the command had finished"),
     );

@@ -81,7 +81,11 @@ export class PathGuard {
       // A link to what does not exist yet still leads somewhere: whoever writes through it writes there.
       const target = links < MOST_LINKS ? await this.#files.readLink(at).catch(() => undefined) : undefined;
       if (target !== undefined) {
-        const led = this.#files.resolve(this.#files.parent(at), target);
+        const folder = this.#files.parent(at);
+        const led = this.#files.resolve(
+          await this.#files.realpath(folder).catch(() => undefined) ?? folder,
+          target,
+        );
         return await this.#canonical(rest === "" ? led : this.#files.join(led, rest), links + 1);
       }
       if (this.#files.parent(at) === at) return absolute;

@@ -8,6 +8,8 @@ export interface Place {
   readonly files: Files;
   /** Claims a session file; the id of the session that has it already, here or on another host. */
   claim(sessionId: string, file: string): Promise<string | undefined>;
+  /** Gives back what the session has claimed beside the file that it drives. */
+  giveBack(sessionId: string): void;
   /** The session that drives that file now. */
   liveSession(file: string): string | undefined;
 }

@@ -315,6 +315,8 @@ export class Session {
 
   #conclude(job: Job, spec: CommandSpec, handled: Handled): void {
     if (!handled.ok) return this.#answer(job, handled);
+    // Answered meanwhile: the session is gone, and nothing may start any more.
+    if (!this.#unanswered.has(job.ref)) return;
     if (spec.mutates) this.#version++;
     if (handled.later === undefined) this.#answer(job, { ok: true, value: handled.value });
     else this.#parts.accepted(job.ref);

@@ -1,7 +1,7 @@
 // Session files of pi's on disk: told from other files before pi opens them, since pi overwrites what is no
 // session; and listed with a bounded reader, since pi's own reads every file whole (PI_FACTS §2, §5).
 import { failure } from "../protocol/errors.ts";
-import { JsonlDecoder } from "../protocol/jsonl.ts";
+import { JsonlDecoder, type Line } from "../protocol/jsonl.ts";
 import type { StoredSession } from "../protocol/results.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { Outcome } from "./agent_port.ts";
@@ -47,18 +47,16 @@ function headerOf(line: string): SessionHeader | undefined {
   };
 }
 
-async function* linesOf(files: Files, path: string): AsyncGenerator<string | undefined> {
+async function* linesOf(files: Files, path: string): AsyncGenerator<Line> {
   const decoder = new JsonlDecoder(LINE_BYTES);
-  for await (const chunk of files.chunks(path)) {
-    for (const line of decoder.push(chunk)) yield line.kind === "line" ? line.text : undefined;
-  }
-  for (const line of decoder.end()) yield line.kind === "line" ? line.text : undefined;
+  for await (const chunk of files.chunks(path)) yield* decoder.push(chunk);
+  yield* decoder.end();
 }
 
 /** The header of a session file; a failure when the file is something else. */
 export async function readHeader(files: Files, path: string): Promise<Outcome<SessionHeader>> {
   for await (const line of linesOf(files, path)) {
-    const header = line === undefined ? undefined : headerOf(line);
+    const header = line.kind === "line" ? headerOf(line.text) : undefined;
     if (header !== undefined) return { ok: true, value: header };
     break;
   }
@@ -73,10 +71,11 @@ interface Tally {
   messages: number;
 }
 
-function count(tally: Tally, line: string | undefined): void {
-  // Too long to parse: only messages grow so long.
-  if (line === undefined) return void tally.messages++;
-  const entry = parse(line);
+function count(tally: Tally, line: Line): void {
+  // Only messages grow too long to be parsed.
+  if (line.kind === "too_large") tally.messages++;
+  if (line.kind !== "line") return;
+  const entry = parse(line.text);
   if (entry?.["type"] === "session_info") {
     const name = entry["name"];
     tally.name = typeof name === "string" && name.trim() !== "" ? name.trim() : undefined;
@@ -93,7 +92,7 @@ async function describe(files: Files, path: string, modifiedAt: number): Promise
   const tally: Tally = { header: undefined, name: undefined, firstMessage: undefined, messages: 0 };
   for await (const line of linesOf(files, path)) {
     if (tally.header === undefined) {
-      tally.header = line === undefined ? undefined : headerOf(line);
+      tally.header = line.kind === "line" ? headerOf(line.text) : undefined;
       if (tally.header === undefined) return undefined;
     } else count(tally, line);
   }
@@ -114,7 +113,9 @@ async function describe(files: Files, path: string, modifiedAt: number): Promise
 
 async function candidates(files: Files, folders: readonly string[]): Promise<{ path: string; at: number }[]> {
   const found: { path: string; at: number }[] = [];
-  for (const folder of folders) {
+  for (const named of folders) {
+    // Canonical, like the files that sessions are known to drive.
+    const folder = await files.realpath(named).catch(() => undefined) ?? named;
     for (const name of await files.list(folder)) {
       if (!name.endsWith(".jsonl")) continue;
       const path = files.join(folder, name);

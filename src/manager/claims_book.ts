@@ -15,6 +15,11 @@ export class ClaimsBook {
     return this.#owners.get(file);
   }
 
+  /** All files with their sessions. */
+  get all(): readonly (readonly [file: string, sessionId: string])[] {
+    return [...this.#owners];
+  }
+
   /** Claims a file for a session; the id of another one that has it. */
   claim(file: string, sessionId: string): string | undefined {
     const owner = this.#owners.get(file);

@@ -145,7 +145,7 @@ export class Manager {
   load(command: CommandOf<"load_session">, asker: Asker, named: (sessionId: string) => void): void {
     if (command.sessionId !== undefined) return named(this.create(command, asker));
     const host = this.#hosts.idlest;
-    const ref = this.#pending.expectSoon(host, asker, command.type);
+    const ref = this.#pending.expectSoon(host, asker, command.type, () => this.#inspections.delete(ref));
     this.#inspections.set(ref, (id, file) => {
       const owner = this.#claims.owner(file);
       if (owner === undefined) return named(this.create({ ...command, sessionId: id }, asker));
@@ -300,7 +300,9 @@ export class Manager {
       case "inspected":
         return this.#inspected(message);
       case "claim": {
-        const owner = this.#claims.claim(message.file, message.sessionId);
+        // A session that was deleted meanwhile gets its answer, but no file.
+        const { file, sessionId } = message;
+        const owner = this.has(sessionId) ? this.#claims.claim(file, sessionId) : this.#claims.owner(file);
         return this.#send(host, {
           kind: "claimed",
           ref: message.ref,
@@ -334,17 +336,23 @@ export class Manager {
   #crashed(host: number, reason: string): void {
     if (this.#closing) return;
     this.#parts.log.error(`a host died: ${reason}`, { host });
-    const lostSessions = this.sessionIds.filter((id) => this.#on(host, id));
+    const lostSessions = [...this.#sessions].filter(([, entry]) => entry.host === host);
     const lostCommands = this.#pending.refs(host);
-    for (const sessionId of lostSessions) this.#forget(sessionId);
+    for (const [sessionId] of lostSessions) this.#forget(sessionId);
     // Whoever hears of it may send the next command at once; that is for the new host.
     this.#hosts.restart(host);
+    for (const [file, sessionId] of this.#claims.all) {
+      this.#send(host, { kind: "live_file", file, sessionId });
+    }
     const lost = failure("internal", "What runs this session has died; the server's log says why");
     for (const ref of lostCommands) this.#pending.answer(ref, { ok: false, failure: lost });
     this.#attaching.lost(host, lost);
     this.#waits.lost(host, undefined);
     this.#counts.lost(host, 0);
-    for (const sessionId of lostSessions) this.#events?.server("session_crashed", { sessionId });
+    for (const [sessionId, { state }] of lostSessions) {
+      // One that was still being built has never been announced.
+      if (state === "live") this.#events?.server("session_crashed", { sessionId });
+    }
   }
 
   #forget(sessionId: string): void {

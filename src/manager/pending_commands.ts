@@ -52,9 +52,13 @@ export class PendingCommands {
   }
 
   /** Expects the answer to a command that no session bounds in time. */
-  expectSoon(host: number, asker: Asker, type: Command["type"]): number {
+  expectSoon(host: number, asker: Asker, type: Command["type"], settled: () => void = () => {}): number {
     const { timeoutMs } = specOf(type);
-    const ref = this.expect({ host, asker, permit: undefined, settled: () => timer.clear() });
+    const done = (): void => {
+      timer.clear();
+      settled();
+    };
+    const ref = this.expect({ host, asker, permit: undefined, settled: done });
     const timer = this.#clock.after(timeoutMs, () => {
       const sentence = `${type} took longer than ${timeoutMs} ms`;
       this.answer(ref, { ok: false, failure: failure("timeout", sentence) });

@@ -114,25 +114,37 @@ export class StateFolder {
     const start = startOf(pid);
     const mine = JSON.stringify({ pid, ...(start === undefined ? {} : { start }) });
     const file = this.#file("owner.json");
-    // The second try follows the removal of a dead owner's file; a third owner in between wins.
-    for (let tries = 0; tries < 2; tries++) {
-      if (await files.createPrivate(file, mine)) return;
-      const text = await files.read(file);
-      const owner = parseOwner(text);
-      if (owner !== undefined && this.#lives(owner)) throw new StateFolderError(await this.#inUse(owner));
-      await this.#clear(file, text);
+    if (await files.createPrivate(file, mine)) return;
+    const text = await files.read(file);
+    const owner = parseOwner(text);
+    if (owner !== undefined && this.#lives(owner)) throw new StateFolderError(await this.#inUse(owner));
+    if (!await this.#succeed(file, text, mine)) {
+      throw new StateFolderError(
+        `The state folder ${this.path} was taken by another server just now; connect to that`,
+      );
     }
-    throw new StateFolderError(`The state folder ${this.path} was taken by another server just now`);
   }
 
-  /** Removes a dead owner's file, but puts back one that somebody made in the meantime. */
-  async #clear(file: string, dead: string | undefined): Promise<void> {
+  /**
+   * Takes over from a dead owner. Whoever holds the lock may replace the file, and only while it still says what
+   * it said; a lock that its holder left behind by dying goes the same way.
+   */
+  async #succeed(file: string, dead: string | undefined, mine: string): Promise<boolean> {
     const { files } = this.#runtime;
-    const aside = `${file}.${this.#runtime.randomHex(4)}`;
-    await files.rename(file, aside).catch(() => undefined);
-    const found = await files.read(aside);
-    if (found !== undefined && found !== dead) await files.createPrivate(file, found);
-    await files.remove(aside);
+    const lock = this.#file("owner.lock");
+    if (!await files.createPrivate(lock, mine)) {
+      const holder = parseOwner(await files.read(lock));
+      if (holder !== undefined && this.#lives(holder)) return false;
+      await files.remove(lock);
+      if (!await files.createPrivate(lock, mine)) return false;
+    }
+    try {
+      if (await files.read(file) !== dead) return false;
+      await files.writePrivate(file, mine);
+      return true;
+    } finally {
+      await files.remove(lock);
+    }
   }
 
   #lives(owner: Owner): boolean {

@@ -124,7 +124,9 @@ export class Outbox {
     const { wire, clock } = this.#parts;
     // Asked once and then estimated: on Deno the question itself has its price.
     let buffered = wire.buffered;
+    // A peer has taken something when less is left of what it was handed. That there is room for more says nothing.
     let moved = buffered < this.#buffered;
+    const empty = buffered === 0;
     while (this.#head < this.#queue.length && buffered < SOCKET_WINDOW_BYTES) {
       const item = this.#queue[this.#head++];
       if (item === undefined) continue;
@@ -133,7 +135,7 @@ export class Outbox {
       if (text === undefined) continue;
       this.#bytes -= item.kind === "plain" ? bytesOf(text) : item.bytes;
       buffered += bytesOf(text);
-      moved = true;
+      moved ||= empty;
       wire.send(text);
     }
     this.#buffered = buffered;

@@ -24,7 +24,12 @@ Deno.test("limits: the defaults are those of the protocol", () => {
     messageChars: 1_000_000,
     commandChars: 100_000,
     pathChars: 4096,
+    pendingUiPerSession: 32,
+    outboxSoftBytes: 512 * 1024,
+    outboxHardBytes: 4 * MIB,
     outboxCloseBytes: 32 * MIB,
+    eventLogBytes: 4 * MIB,
+    eventLogTotalBytes: 256 * MIB,
   });
 });
 

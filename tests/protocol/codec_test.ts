@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Codec, type Decoded, exceeds, type LengthLimits } from "../../src/protocol/codec.ts";
 import { COMMANDS } from "../../src/protocol/commands.ts";
+import { MINIMAL } from "./minimal.ts";
 
 const LIMITS: LengthLimits = { messageChars: 10, commandChars: 5, pathChars: 7 };
 const codec = new Codec(LIMITS);
@@ -27,31 +28,6 @@ function says(message: unknown, code: string, ...words: string[]): Refusal {
   for (const word of words) assertStringIncludes(refusal.failure.message, word);
   return refusal;
 }
-
-/** The least that each command needs. */
-const MINIMAL: Readonly<Record<string, Record<string, unknown>>> = {
-  hello: {},
-  ping: {},
-  get_schema: {},
-  list_sessions: {},
-  create_session: {},
-  delete_session: { sessionId: "a" },
-  switch_session: { sessionId: "a" },
-  subscribe: { sessionId: "a" },
-  unsubscribe: { sessionId: "*" },
-  prompt: { sessionId: "a", message: "hi" },
-  steer: { sessionId: "a", message: "hi" },
-  follow_up: { sessionId: "a", message: "hi" },
-  abort: { sessionId: "a" },
-  clear_queue: { sessionId: "a" },
-  get_state: { sessionId: "a" },
-  get_messages: { sessionId: "a" },
-  set_session_name: { sessionId: "a", name: "n" },
-  get_available_models: { sessionId: "a" },
-  set_model: { sessionId: "a", provider: "p", modelId: "m" },
-  bash: { sessionId: "a", command: "ls" },
-  abort_bash: { sessionId: "a" },
-};
 
 Deno.test("codec: the table of minimal instances names every command", () => {
   assertEquals(Object.keys(MINIMAL).sort(), [...COMMANDS.keys()].sort());

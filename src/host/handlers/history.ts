@@ -19,7 +19,7 @@ async function unlessBusy<T>(session: Session, change: () => Promise<Outcome<T>>
 
 /** Checks the file, its folder and its owner before pi touches it. */
 async function switchFile(session: Session, sessionPath: string): Promise<Outcome<{ cancelled: boolean }>> {
-  const { guard, files, claim } = session.place;
+  const { guard, files, claim, giveBack } = session.place;
   const { cwd } = session.agent.info();
   const path = await guard.file(cwd, sessionPath);
   if (!path.ok) return path;
@@ -33,7 +33,9 @@ async function switchFile(session: Session, sessionPath: string): Promise<Outcom
     return { ok: false, failure: failure("session_in_use", sentence, { data: { sessionId: owner } }) };
   }
   await files.endLastLine(path.value);
-  return await session.agent.history.switchFile(path.value);
+  const outcome = await session.agent.history.switchFile(path.value);
+  if (!outcome.ok || outcome.value.cancelled) giveBack(session.sessionId);
+  return outcome;
 }
 
 async function exportHtml(session: Session, command: CommandOf<"export_html">): Promise<Handled> {

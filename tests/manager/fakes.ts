@@ -1,0 +1,122 @@
+// Hosts that do what the test says, a log that keeps its records, and a manager on top of them; for the tests of
+// the manager and of the router.
+import type { FromHost, HostConfig, Reply, ToHost } from "../../src/host/edge.ts";
+import type { Log } from "../../src/log.ts";
+import type { LinkEvents, StartHost } from "../../src/manager/host_link.ts";
+import { type Asker, Manager } from "../../src/manager/manager.ts";
+import { Governor } from "../../src/governor/governor.ts";
+import { type Limits, withDefaults } from "../../src/governor/limits.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+export const CONFIG: HostConfig = { cwd: "/", trustProjects: false, demo: false, pendingUi: 3 };
+type Sent<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
+
+/** One started host: what it was sent, and its mouth. */
+export class ScriptedHost {
+  readonly sent: ToHost[] = [];
+  terminated = 0;
+  readonly #events: LinkEvents;
+
+  constructor(events: LinkEvents) {
+    this.#events = events;
+  }
+
+  says(message: FromHost): void {
+    this.#events.message(message);
+  }
+
+  dies(reason = "killed"): void {
+    this.#events.exit(reason);
+  }
+
+  of<K extends ToHost["kind"]>(kind: K): Sent<K>[] {
+    return this.sent.filter((one): one is Sent<K> => one.kind === kind);
+  }
+
+  /** The last message of that kind. */
+  last<K extends ToHost["kind"]>(kind: K): Sent<K> {
+    const found = this.of(kind).at(-1);
+    if (found === undefined) throw new Error(`no ${kind} was sent: ${JSON.stringify(this.sent)}`);
+    return found;
+  }
+
+  reply(ref: number, reply: Reply = { ok: true, dataText: "{}" }): void {
+    this.says({ kind: "reply", ref, reply });
+  }
+
+  /** Answers the last create or command. */
+  refuses(kind: "create" | "command", code: "internal" | "version_conflict" = "internal"): void {
+    this.reply(this.last(kind).ref, { ok: false, failure: { code, message: "m" } });
+  }
+}
+
+/** Starts scripted hosts and keeps them, the replaced ones too. */
+export class Hosts {
+  readonly all: ScriptedHost[] = [];
+
+  readonly start: StartHost = (_config, events) => {
+    const host = new ScriptedHost(events);
+    this.all.push(host);
+    return { send: (message) => host.sent.push(message), terminate: () => host.terminated++ };
+  };
+
+  /** The host that was started last, or the one of that number. */
+  host(index = -1): ScriptedHost {
+    const host = this.all.at(index);
+    if (host === undefined) throw new Error("no host was started");
+    return host;
+  }
+}
+
+/** A log and its records as text. */
+export function keptLog(): { log: Log; records: string[] } {
+  const records: string[] = [];
+  const at = (level: string) => (message: string): void => void records.push(`${level} ${message}`);
+  return { records, log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") } };
+}
+
+/** An asker and what it was told. */
+export class FakeAsker implements Asker {
+  readonly connection: number;
+  readonly replies: Reply[] = [];
+  accepts = 0;
+  then: (reply: Reply) => void = () => {};
+
+  constructor(connection = 1) {
+    this.connection = connection;
+  }
+
+  accepted(): void {
+    this.accepts++;
+  }
+
+  answer(reply: Reply): void {
+    this.replies.push(reply);
+    this.then(reply);
+  }
+
+  /** `ok`, or the code, of each answer. */
+  get told(): string[] {
+    return this.replies.map((reply) => reply.ok ? "ok" : reply.failure.code);
+  }
+}
+
+/** A manager over scripted hosts. */
+export function makeManager(over: Partial<Limits> = {}, hosts = 1) {
+  const clock = new FakeClock();
+  const started = new Hosts();
+  const governor = new Governor(withDefaults(over));
+  const { log, records } = keptLog();
+  let uuids = 0;
+  const uuid = (): string => `uuid-${++uuids}`;
+  const manager = new Manager({
+    clock,
+    uuid,
+    governor,
+    log,
+    config: CONFIG,
+    hosts,
+    start: started.start,
+  });
+  return { manager, clock, hosts: started, governor, log, records };
+}

@@ -1,0 +1,194 @@
+// What Deno and Node share: files that appear whole or not at all, process identities, and comparing secrets.
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { common, files } from "../../src/runtime/common.ts";
+
+async function inPlace(fn: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "pi-server-common-" });
+  try {
+    await fn(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const namesIn = (folder: string): string[] =>
+  [...Deno.readDirSync(folder)].map(({ name }) => name).toSorted();
+const mode = (path: string): string => ((Deno.statSync(path).mode ?? 0) & 0o777).toString(8);
+
+Deno.test("common: createPrivate makes a file of 0600 once, and keeps what is there", async () => {
+  await inPlace(async (folder) => {
+    const file = `${folder}/token`;
+    assertEquals([await files.createPrivate(file, "one"), await files.createPrivate(file, "two")], [
+      true,
+      false,
+    ]);
+    assertEquals([await files.read(file), mode(file), namesIn(folder)], ["one", "600", ["token"]]);
+  });
+});
+
+Deno.test("common: of many that create the same file one wins, with its whole text", async () => {
+  await inPlace(async (folder) => {
+    const texts = Array.from({ length: 20 }, (_, index) => `${index}-`.repeat(2_000));
+    const made = await Promise.all(texts.map((text) => files.createPrivate(`${folder}/f`, text)));
+    assertEquals(made.filter((won) => won).length, 1);
+    assertEquals(await files.read(`${folder}/f`), texts[made.indexOf(true)]);
+    assertEquals(namesIn(folder), ["f"]);
+  });
+});
+
+Deno.test("common: createPrivate does not follow a link, not even one to nothing", async () => {
+  await inPlace(async (folder) => {
+    await Deno.symlink(`${folder}/target`, `${folder}/link`);
+    assertEquals(await files.createPrivate(`${folder}/link`, "x"), false);
+    assertEquals(namesIn(folder), ["link"]);
+  });
+});
+
+Deno.test("common: createPrivate in a folder that is not there fails and leaves nothing", async () => {
+  await inPlace(async (folder) => {
+    await assertRejects(() => files.createPrivate(`${folder}/nope/f`, "x"));
+    assertEquals(namesIn(folder), []);
+  });
+});
+
+Deno.test("common: writePrivate replaces a file in one step, a link by a file", async () => {
+  await inPlace(async (folder) => {
+    await Deno.writeTextFile(`${folder}/target`, "kept");
+    await Deno.symlink(`${folder}/target`, `${folder}/f`);
+    await files.writePrivate(`${folder}/f`, "new");
+    assertEquals([await files.read(`${folder}/f`), await files.read(`${folder}/target`)], ["new", "kept"]);
+    assertEquals([mode(`${folder}/f`), namesIn(folder)], ["600", ["f", "target"]]);
+  });
+});
+
+Deno.test("common: what is missing is undefined, also below a file", async () => {
+  await inPlace(async (folder) => {
+    await Deno.writeTextFile(`${folder}/f`, "x");
+    for (const path of [`${folder}/nope`, `${folder}/nope/x`, `${folder}/f/x`]) {
+      assertEquals([await files.stat(path), await files.read(path), await files.realpath(path)], [
+        undefined,
+        undefined,
+        undefined,
+      ]);
+      assertEquals(await files.isLink(path), false);
+    }
+    const modifiedAt = Date.UTC(2025, 0, 1);
+    await Deno.utime(`${folder}/f`, modifiedAt / 1000, modifiedAt / 1000);
+    assertEquals(await files.stat(`${folder}/f`), { kind: "file", size: 1, modifiedAt });
+    assertEquals((await files.stat(folder))?.kind, "directory");
+    await files.remove(`${folder}/nope`);
+    await assertRejects(() => files.read(folder));
+  });
+});
+
+Deno.test("common: a folder is listed by name, and one that is not there holds nothing", async () => {
+  await inPlace(async (folder) => {
+    for (const name of ["b", "a", "__proto__"]) await Deno.writeTextFile(`${folder}/${name}`, "");
+    await Deno.mkdir(`${folder}/sub`);
+    assertEquals([...await files.list(folder)].toSorted(), ["__proto__", "a", "b", "sub"]);
+    assertEquals([await files.list(`${folder}/nope`), await files.list(`${folder}/a`)], [[], []]);
+  });
+});
+
+Deno.test("common: chunks are the bytes of a file, and one that cannot be read throws", async () => {
+  await inPlace(async (folder) => {
+    const bytes = crypto.getRandomValues(new Uint8Array(60_000));
+    await Deno.writeFile(`${folder}/f`, bytes);
+    const chunks = await Array.fromAsync(files.chunks(`${folder}/f`));
+    assertEquals(chunks.flatMap((chunk) => [...chunk]).join(), bytes.join());
+    for (const path of [`${folder}/nope`, folder]) {
+      await assertRejects(() => Array.fromAsync(files.chunks(path)));
+    }
+    for await (const _first of files.chunks(`${folder}/f`)) break;
+  });
+});
+
+Deno.test("common: endLastLine ends a torn last line and nothing else", async () => {
+  await inPlace(async (folder) => {
+    const file = `${folder}/f`;
+    for (
+      const [before, after] of [["", ""], ["a\n", "a\n"], ["a\nb", "a\nb\n"], ["a\r", "a\r\n"], ["ä", "ä\n"]]
+    ) {
+      await Deno.writeTextFile(file, before ?? "");
+      await files.endLastLine(file);
+      await files.endLastLine(file);
+      assertEquals(await Deno.readTextFile(file), after);
+    }
+    await assertRejects(() => files.endLastLine(`${folder}/nope`));
+    assertEquals(namesIn(folder), ["f"], "nor is a file made");
+  });
+});
+
+Deno.test("common: isLink is about the path itself, and readLink tells where it leads", async () => {
+  await inPlace(async (folder) => {
+    await Deno.writeTextFile(`${folder}/f`, "");
+    await Deno.symlink("f", `${folder}/good`);
+    await Deno.symlink(`${folder}/nope`, `${folder}/dangling`);
+    const links = ["f", "good", "dangling"].map((name) => files.isLink(`${folder}/${name}`));
+    assertEquals(await Promise.all(links), [false, true, true]);
+    assertEquals(await files.readLink(`${folder}/good`), "f");
+    assertEquals(await files.readLink(`${folder}/dangling`), `${folder}/nope`);
+  });
+});
+
+Deno.test("common: makePrivate closes a file to others", async () => {
+  await inPlace(async (folder) => {
+    await Deno.writeTextFile(`${folder}/f`, "x", { mode: 0o644 });
+    await files.makePrivate(`${folder}/f`);
+    assertEquals(mode(`${folder}/f`), "600");
+  });
+});
+
+Deno.test("common: a private folder is closed to others, and a link to one is left as it is", async () => {
+  await inPlace(async (folder) => {
+    await Deno.mkdir(`${folder}/open`, { mode: 0o755 });
+    await Deno.symlink(`${folder}/open`, `${folder}/link`);
+    await files.makePrivateFolder(`${folder}/link`);
+    assertEquals(mode(`${folder}/open`), "755");
+    await files.makePrivateFolder(`${folder}/open`);
+    await files.makePrivateFolder(`${folder}/a/b`);
+    assertEquals([mode(`${folder}/open`), mode(`${folder}/a`), mode(`${folder}/a/b`)], ["700", "700", "700"]);
+  });
+});
+
+Deno.test({
+  name: "common: startOf tells a process apart, and is the same each time",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const mine = common.startOf(Deno.pid);
+    assert(mine !== undefined && /^[0-9a-f-]{36}\/[1-9][0-9]*$/.test(mine), String(mine));
+    assertEquals(common.startOf(Deno.pid), mine);
+    // A name with spaces and parentheses must not shift the fields behind it.
+    await inPlace(async (folder) => {
+      const program = `${folder}/a) 1 (b`;
+      await Deno.copyFile("/bin/cat", program);
+      await using child = new Deno.Command(program, { stdin: "piped", stdout: "null" }).spawn();
+      const first = common.startOf(child.pid);
+      const fields = Deno.readTextFileSync(`/proc/${child.pid}/stat`).split("(a) 1 (b) ")[1]?.split(" ");
+      assertEquals(first?.split("/")[1], fields?.[19]);
+      await child.stdin.close();
+      await child.status;
+    });
+  },
+});
+
+Deno.test("common: a process that is not there neither lives nor has a start", () => {
+  const nobody = 2 ** 22 + 1;
+  assertEquals([common.alive(nobody), common.startOf(nobody)], [false, undefined]);
+  assertEquals([common.alive(Deno.pid), common.alive(Deno.ppid)], [true, true]);
+});
+
+Deno.test("common: equalTexts compares whole texts of any length", () => {
+  const { equalTexts } = common;
+  assertEquals([equalTexts("", ""), equalTexts("a", "a"), equalTexts("ä😀", "ä😀")], [true, true, true]);
+  for (const [a, b] of [["a", "b"], ["a", "aa"], ["", "a"], ["a", "A"], ["ab", "ba"], ["a\0", "a"]]) {
+    assertEquals(equalTexts(a ?? "", b ?? ""), false, `${a} ${b}`);
+  }
+});
+
+Deno.test("common: random texts have their length and differ", () => {
+  assertEquals(common.randomHex(32).length, 64);
+  assertNotEquals(common.randomHex(32), common.randomHex(32));
+  assertNotEquals(common.uuid(), common.uuid());
+  assertEquals(common.sha256(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+});
