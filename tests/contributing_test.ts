@@ -52,7 +52,10 @@ async function talk(folder: string, commands: readonly object[]): Promise<Record
 
 Deno.test("the steps in CONTRIBUTING.md add a command that works", async () => {
   const steps = stepsOf(await Deno.readTextFile(`${ROOT}CONTRIBUTING.md`));
-  assertEquals(steps.map(({ file }) => file), ["src/protocol/session_commands.ts", "src/host/handlers/state.ts"]);
+  assertEquals(steps.map(({ file }) => file), [
+    "src/protocol/session_commands.ts",
+    "src/host/handlers/state.ts",
+  ]);
   const folder = await Deno.makeTempDir({ prefix: "pi-server-contributing-" });
   try {
     for (const name of ["src", "types"]) await copyTree(ROOT + name, `${folder}/${name}`);

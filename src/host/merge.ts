@@ -2,10 +2,7 @@
 // one content block are joined, the state of a running tool replaces an earlier one. Pure.
 import type { SessionEvent } from "../protocol/events.ts";
 import type { Merge } from "./edge.ts";
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
+import { isRecord } from "../protocol/json.ts";
 
 /** How to merge an event, if at all. */
 export function mergeOf(event: SessionEvent): Merge | undefined {

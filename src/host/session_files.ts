@@ -6,6 +6,7 @@ import type { StoredSession } from "../protocol/results.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { Outcome } from "./agent_port.ts";
 import { textOf } from "./settle.ts";
+import { isRecord } from "../protocol/json.ts";
 
 /** The first line of a session file. */
 export interface SessionHeader {
@@ -22,10 +23,6 @@ const READERS = 8;
 
 /** Characters of a first message that a list shows. */
 const FIRST_MESSAGE_CHARS = 1_000;
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
 
 function parse(line: string): Record<string, unknown> | undefined {
   try {

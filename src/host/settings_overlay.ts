@@ -1,6 +1,7 @@
 // Keeps one session's settings to itself: pi writes every change of model, thinking level, queue mode,
 // compaction or retry into the user's settings file (PI_FACTS §2). This storage reads both files and keeps
 // the writes in memory. Knows pi's settings only by the names of the fields below.
+import { isRecord } from "../protocol/json.ts";
 
 /** pi's two scopes. */
 export type SettingsScope = "global" | "project";
@@ -19,10 +20,6 @@ const PLAIN = [
   "followUpMode",
 ] as const;
 const NESTED = [["compaction", "enabled"], ["retry", "enabled"]] as const;
-
-function isRecord(value: unknown): value is Settings {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 function parse(text: string | undefined): Settings | undefined {
   if (text === undefined) return undefined;

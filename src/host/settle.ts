@@ -4,6 +4,7 @@ import type { SessionEvent } from "../protocol/events.ts";
 import type { Usage } from "../protocol/responses.ts";
 import type { RunResult } from "./agent_port.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
+import { isRecord } from "../protocol/json.ts";
 
 /** pi swallows errors of its own delayed `continue()`, so waiting for it is bounded. */
 const CONTINUE_MS = 1_000;
@@ -29,10 +30,6 @@ interface Tally {
 }
 
 const EMPTY: RunResult = { text: null, stopReason: null, usage: null, aborted: false };
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
 
 /** Text of an assistant message. */
 export function textOf(message: Record<string, unknown>): string {

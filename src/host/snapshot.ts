@@ -1,6 +1,7 @@
 // The state of a session as its stamped events tell it (PROTOCOL §6): what a client would have that had read
 // every event up to this one. Not pi's live state, which runs ahead of the events. Costs O(1) an event.
 import type { SessionEvent } from "../protocol/events.ts";
+import { isRecord } from "../protocol/json.ts";
 
 /** Most bytes of messages in a snapshot; the newest that fit are sent. */
 export const SNAPSHOT_BYTES: number = 4 * 1024 * 1024;
@@ -17,10 +18,6 @@ export interface Snapshot {
 }
 
 type Fields = Record<string, unknown>;
-
-function isRecord(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** A block of a message that is still coming; its text grows piece by piece. */
 interface Block {

@@ -1,6 +1,7 @@
 // The state folder (PROTOCOL §9): one owner at a time, the token, and `endpoint.json`, which tells clients
 // where the server listens. Everything in it is for its owner's eyes alone.
 import type { Runtime } from "../runtime/runtime.ts";
+import { isRecord } from "../protocol/json.ts";
 
 /** Why a state folder cannot be used: a sentence with the next step. */
 export class StateFolderError extends Error {
@@ -25,10 +26,6 @@ interface Owner {
 }
 
 const TOKEN_BYTES = 32;
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
 
 function parseOwner(text: string | undefined): Owner | undefined {
   if (text === undefined) return undefined;

@@ -3,6 +3,7 @@
 import { Compile, type Validator } from "typebox/compile";
 import { type Command, COMMANDS, type CommandSpec } from "./commands.ts";
 import { type Failure, failure } from "./errors.ts";
+import { isRecord } from "./json.ts";
 
 /** The configurable lengths that schemas refer to by `x-limit`; in UTF-16 code units. */
 export interface LengthLimits {
@@ -27,10 +28,6 @@ interface SchemaError {
   readonly schemaPath: string;
   readonly instancePath: string;
   readonly params: Readonly<Record<string, unknown>>;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function kindOf(value: unknown): string {

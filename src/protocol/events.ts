@@ -2,6 +2,7 @@
 // pi's own events pass unchanged (`full`) or without what was sent before (`delta`). Pure.
 import { type TObject, Type } from "typebox";
 import { ModelSchema } from "./responses.ts";
+import { isRecord } from "./json.ts";
 
 /** How much of a streaming message a subscriber gets with each update. */
 export type Updates = "delta" | "full";
@@ -88,10 +89,6 @@ export function encodeServerEvent(type: string, data: Record<string, unknown>): 
 function without(event: SessionEvent, ...fields: string[]): SessionEvent {
   const { type, ...rest } = event;
   return { type, ...Object.fromEntries(Object.entries(rest).filter(([name]) => !fields.includes(name))) };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }
 
 const REPEATED: ReadonlySet<string> = new Set(["text_end", "thinking_end", "toolcall_end"]);
