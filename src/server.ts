@@ -177,6 +177,11 @@ class Server {
           log.warn("nobody reads stdout any more; stopping");
           void this.shutdown.hurry("stdout was closed");
         },
+        givenUp: () => {
+          log.warn("stdout has not been read for too long; its connection is given up");
+          // Without another way in, nobody could ever reach this server again.
+          if (!config.ws) void this.shutdown.begin("stdout is not read", config.shutdownTimeoutMs);
+        },
       }),
     );
   }

@@ -18,6 +18,8 @@ export interface StdioParts {
   ended(connection: Connection, spoken: boolean): void;
   /** Nobody reads the output any more. */
   broken(): void;
+  /** The parent is there, but has not read for so long that it was given up. */
+  givenUp(): void;
 }
 
 const encoder = new TextEncoder();
@@ -29,13 +31,15 @@ class LineWire implements Wire {
   onDrain: () => void = () => {};
   readonly #output: ByteSink;
   readonly #broken: () => void;
+  readonly #givenUp: () => void;
   #queue: string[] = [];
   #buffered = 0;
   #state: "idle" | "writing" | "broken" = "idle";
 
-  constructor(output: ByteSink, broken: () => void) {
+  constructor(output: ByteSink, broken: () => void, givenUp: () => void) {
     this.#output = output;
     this.#broken = broken;
+    this.#givenUp = givenUp;
   }
 
   get buffered(): number {
@@ -49,8 +53,12 @@ class LineWire implements Wire {
     if (this.#state === "idle") void this.#write();
   }
 
-  /** Standard output has no close of its own; the process ends. */
-  close(): void {}
+  /** The router gives a reader up that stalls. Standard output has no close of its own: whoever runs us decides. */
+  close(): void {
+    this.#state = "broken";
+    this.#queue = [];
+    this.#givenUp();
+  }
 
   async #write(): Promise<void> {
     this.#state = "writing";
@@ -85,7 +93,8 @@ export class StdioTransport implements Transport {
 
   constructor(parts: StdioParts) {
     this.#parts = parts;
-    this.#connection = parts.router.accept(new LineWire(parts.output, () => this.#broken()));
+    const wire = new LineWire(parts.output, () => this.#broken(), () => this.#end(parts.givenUp));
+    this.#connection = parts.router.accept(wire);
     this.#reader = parts.input.getReader();
     void this.#read();
   }
@@ -126,9 +135,13 @@ export class StdioTransport implements Transport {
   }
 
   #broken(): void {
+    this.#end(() => this.#parts.broken());
+  }
+
+  #end(tell: () => void): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#parts.router.closed(this.#connection);
-    this.#parts.broken();
+    tell();
   }
 }

@@ -30,6 +30,7 @@ class Bench {
   readonly writes: string[] = [];
   connection: Connection | undefined;
   broken = 0;
+  givenUp = 0;
   /** Chunks that the transport has read. */
   taken = 0;
   /** Holds the next write back until it is settled. */
@@ -61,6 +62,7 @@ class Bench {
         this.ends.push(spoken);
       },
       broken: () => this.broken++,
+      givenUp: () => this.givenUp++,
     });
   }
 
@@ -222,6 +224,20 @@ Deno.test("stdio: an output that nobody reads is told once, and is no end of inp
   assertEquals([bench.broken, bench.ends], [1, []]);
 });
 
+Deno.test("stdio: a parent that takes nothing for 30 s is given up, once, and is not taken for gone", async () => {
+  const bench = new Bench();
+  await turn();
+  bench.gate = Promise.withResolvers();
+  bench.router.announce("one", {});
+  await bench.made.clock.advance(29_999);
+  assertEquals([bench.givenUp, bench.router.connections.length], [0, 1]);
+  await bench.made.clock.advance(1);
+  assertEquals([bench.givenUp, bench.broken, bench.router.connections.length], [1, 0, 0]);
+  bench.gate.resolve();
+  await bench.made.clock.advance(60_000);
+  assertEquals([bench.givenUp, bench.broken], [1, 0]);
+});
+
 Deno.test("stdio: a broken input is an ended one", async () => {
   const bench = new Bench();
   await bench.send({ id: "1", type: "ping" });
@@ -236,6 +252,7 @@ Deno.test("stdio: a broken input is an ended one", async () => {
     output: { write: () => Promise.resolve() },
     ended: (_connection, spoken) => ends.push(spoken),
     broken: () => {},
+    givenUp: () => {},
   });
   await turn();
   assertEquals([ends, transport.endpoints], [[false], []]);
