@@ -90,6 +90,8 @@ export interface Attachment {
 export type FromHost =
   /** The host listens. */
   | { readonly kind: "up" }
+  /** The host has taken a batch of messages; its direct answers stand before this. */
+  | { readonly kind: "taken" }
   /** The host has failed at a message and cannot be trusted any more. */
   | { readonly kind: "broken"; readonly reason: string }
   /** pi is loaded. */

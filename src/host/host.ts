@@ -70,6 +70,11 @@ export class Host {
     else this.#take(message);
   }
 
+  /** A batch of messages has been taken; goes out with the answers that were given at once. */
+  taken(): void {
+    this.#send({ kind: "taken" });
+  }
+
   async #start(config: HostConfig): Promise<void> {
     this.#pendingUi = config.pendingUi;
     try {

@@ -40,9 +40,10 @@ process.on("uncaughtException", (error) => runtime.writeError(`uncaught exceptio
 
 const host = new Host(runtime, loadPi, (batch: readonly FromHost[]) => port.post(batch));
 // The router thread is the only sender and speaks ToHost: here bytes become types.
-port.listen((message) => {
+port.listen((batch) => {
   try {
-    host.receive(message as ToHost);
+    for (const message of batch as readonly ToHost[]) host.receive(message);
+    host.taken();
   } catch (error) {
     // A defect of ours: someone would wait for an answer for ever. A new host is better than a broken one.
     const reason = error instanceof Error ? error.stack ?? error.message : String(error);

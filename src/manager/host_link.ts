@@ -22,33 +22,40 @@ export type StartHost = (config: HostConfig, events: LinkEvents) => HostLink;
 /** Hosts in worker threads; `worker` is the entry's own file. */
 export function workerHosts(runtime: Runtime, worker: URL): StartHost {
   return (config, events) => {
-    let waiting: ToHost[] | undefined = [{ kind: "start", config }];
     let handle: WorkerHandle | undefined;
+    // One batch at a time: what comes while the host takes one crosses together, with the next. A lone command
+    // never waits, and many at once cost few crossings.
+    let state: "starting" | "free" | "taking" = "starting";
+    let waiting: ToHost[] = [{ kind: "start", config }];
+    const pass = (): void => {
+      if (state !== "free" || waiting.length === 0) return;
+      state = "taking";
+      handle?.post(waiting);
+      waiting = [];
+    };
+    const onMessage = (spawned: WorkerHandle, message: FromHost): void => {
+      if (message.kind === "up" || message.kind === "taken") {
+        state = "free";
+        pass();
+      } else if (message.kind === "broken") {
+        spawned.terminate();
+        events.exit(message.reason);
+      } else events.message(message);
+    };
     // In a turn of its own, so that greetings leave before the thread is made.
     const spawning = runtime.after(0, () => {
       const spawned = runtime.spawn(worker);
       handle = spawned;
       spawned.onMessage = (received) => {
         // The worker's entry posts nothing but batches of FromHost.
-        for (const message of received as readonly FromHost[]) {
-          if (message.kind === "broken") {
-            spawned.terminate();
-            return events.exit(message.reason);
-          }
-          if (message.kind !== "up") {
-            events.message(message);
-            continue;
-          }
-          for (const early of waiting ?? []) spawned.post(early);
-          waiting = undefined;
-        }
+        for (const message of received as readonly FromHost[]) onMessage(spawned, message);
       };
       spawned.onExit = (reason) => events.exit(reason);
     });
     return {
       send(message) {
-        if (waiting === undefined) handle?.post(message);
-        else waiting.push(message);
+        waiting.push(message);
+        pass();
       },
       terminate() {
         spawning.clear();

@@ -320,6 +320,7 @@ export class Manager {
       case "log":
         return this.#parts.log[message.level](message.message, { host, ...message.fields });
       case "up":
+      case "taken":
       case "ready":
       case "broken":
         return this.#parts.log.debug(`host is ${message.kind}`, { host });
