@@ -60,7 +60,8 @@ export class EventLogs {
 
 /** The log of one session. */
 export class EventLog {
-  #records: EventRecord[] = [];
+  /** Dropped records leave holes at the front, so that nothing keeps what was dropped. */
+  #records: (EventRecord | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #lastSeq = 0;
@@ -85,8 +86,7 @@ export class EventLog {
   dropOldest(): number {
     const oldest = this.#records[this.#head];
     if (oldest === undefined) return 0;
-    this.#head++;
-    // What was dropped must not be kept by the array that held it.
+    this.#records[this.#head++] = undefined;
     if (this.#head > 1024 && this.#head * 2 > this.#records.length) {
       this.#records = this.#records.slice(this.#head);
       this.#head = 0;
@@ -107,6 +107,7 @@ export class EventLog {
   since(seq: number): readonly EventRecord[] {
     const oldest = this.#records[this.#head];
     if (oldest === undefined) return [];
-    return this.#records.slice(this.#head + Math.max(0, seq + 1 - oldest.seq));
+    const from = this.#head + Math.max(0, seq + 1 - oldest.seq);
+    return this.#records.slice(from).filter((record) => record !== undefined);
   }
 }

@@ -141,27 +141,23 @@ export interface ResponseHead {
   readonly sessionVersion?: number;
 }
 
-function head(about: ResponseHead, success: boolean): Record<string, unknown> {
-  return {
-    ...(about.id === undefined ? {} : { id: about.id }),
-    type: "response",
-    command: about.command,
-    success,
-    protocolVersion: PROTOCOL_VERSION,
-    ...(about.sessionId === undefined ? {} : { sessionId: about.sessionId }),
-    ...(about.sessionVersion === undefined ? {} : { sessionVersion: about.sessionVersion }),
-  };
+/** The envelope up to what is inside, put together by hand: every command passes here. */
+function head({ id, command, sessionId, sessionVersion }: ResponseHead, success: boolean): string {
+  const before = id === undefined ? "" : `"id":${JSON.stringify(id)},`;
+  const session = sessionId === undefined ? "" : `,"sessionId":${JSON.stringify(sessionId)}`;
+  const version = sessionVersion === undefined ? "" : `,"sessionVersion":${sessionVersion}`;
+  const fixed = `"type":"response","command":${JSON.stringify(command)},"success":${success}`;
+  return `{${before}${fixed},"protocolVersion":"${PROTOCOL_VERSION}"${session}${version}`;
 }
 
 /** A successful response around `dataText`, which is JSON already: nothing is encoded twice. */
 export function encodeSuccess(about: ResponseHead, dataText: string): string {
-  return `${JSON.stringify(head(about, true)).slice(0, -1)},"data":${dataText}}`;
+  return `${head(about, true)},"data":${dataText}}`;
 }
 
 /** An error response. */
 export function encodeFailure(about: ResponseHead, failed: Failure): string {
-  return JSON.stringify({
-    ...head(about, false),
+  const rest = JSON.stringify({
     error: failed.message,
     code: failed.code,
     retryable: ERRORS[failed.code].retryable,
@@ -169,4 +165,5 @@ export function encodeFailure(about: ResponseHead, failed: Failure): string {
     ...(failed.code === "timeout" ? { timedOut: true } : {}),
     ...(failed.data === undefined ? {} : { data: failed.data }),
   });
+  return `${head(about, false)},${rest.slice(1)}`;
 }

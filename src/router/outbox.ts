@@ -40,7 +40,8 @@ export class Outbox {
   readonly #parts: OutboxParts;
   readonly #events = new MergedEvents();
   readonly #flushed: (() => void)[] = [];
-  #queue: Item[] = [];
+  /** What was sent leaves holes at the front, so that nothing keeps it. */
+  #queue: (Item | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #stall: Timer | undefined;
@@ -128,7 +129,8 @@ export class Outbox {
     let moved = buffered < this.#buffered;
     const empty = buffered === 0;
     while (this.#head < this.#queue.length && buffered < SOCKET_WINDOW_BYTES) {
-      const item = this.#queue[this.#head++];
+      const item = this.#queue[this.#head];
+      this.#queue[this.#head++] = undefined;
       if (item === undefined) continue;
       const text = item.kind === "plain" ? item.text : this.#events.take(item);
       // An event that was merged into a later one leaves nothing behind.
@@ -142,7 +144,6 @@ export class Outbox {
     if (moved) this.#movedAt = clock.monotonic();
     if (this.#head === this.#queue.length) this.#emptied();
     else if (this.#head > 1024) {
-      // What was sent must not be kept by the array that held it.
       this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;
     }

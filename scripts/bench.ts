@@ -1,0 +1,139 @@
+// The benchmarks, `deno task bench`: each file of tests/bench as a process of its own, which starts the servers
+// and their baselines as further ones. Builds what is missing, prints every table and a summary; what was
+// measured is appended to dist/bench.json. Fails when a run is spoiled, not when a target is missed (--strict).
+// Usage: deno run -A scripts/bench.ts [--quick] [--only a,b] [--strict] [--build]
+
+import * as path from "node:path";
+import { parseArgs } from "@std/cli/parse-args";
+import { repositoryRoot } from "./bundle.ts";
+
+interface Bench {
+  readonly file: string;
+  readonly about: string;
+  /** Whether it measures every build. */
+  readonly builds: boolean;
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  a: { file: "round_trip.ts", about: "round trip", builds: true },
+  b: { file: "fan_out.ts", about: "fan-out", builds: true },
+  c: { file: "delta_bytes.ts", about: "bytes of a delta", builds: false },
+  d: { file: "fairness.ts", about: "ping while all stream", builds: false },
+  e: { file: "idle_memory.ts", about: "memory for each session", builds: true },
+  f: { file: "startup.ts", about: "start", builds: true },
+  g: { file: "reconnect.ts", about: "reconnect", builds: true },
+  h: { file: "hosts.ts", about: "one and two hosts", builds: false },
+  i: { file: "stalled_reader.ts", about: "a reader that never reads", builds: false },
+};
+
+/** Longest that one benchmark may take. */
+const LIMIT_MS = 180_000;
+
+const root = repositoryRoot();
+
+async function deno(args: readonly string[], env: Record<string, string> = {}): Promise<boolean> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: root,
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+    signal: AbortSignal.timeout(LIMIT_MS),
+  }).spawn();
+  return (await child.status).success;
+}
+
+/** When the newest source was changed. */
+async function newestSource(folder: string): Promise<number> {
+  let newest = 0;
+  for await (const entry of Deno.readDir(folder)) {
+    const name = path.join(folder, entry.name);
+    const at = entry.isDirectory ? await newestSource(name) : (await Deno.stat(name)).mtime?.getTime() ?? 0;
+    newest = Math.max(newest, at);
+  }
+  return newest;
+}
+
+/** Builds what isn't there, or everything; a build that is older than the sources is measured with a warning. */
+async function build(all: boolean): Promise<void> {
+  const newest = await newestSource(path.join(root, "src"));
+  const wanted = [["dist/npm/bin/pi-server.js", "build_node.ts"], ["dist/pi-server", "compile.ts"]] as const;
+  for (const [file, script] of wanted) {
+    const found = await Deno.stat(path.join(root, file)).catch(() => undefined);
+    if (all || found === undefined) {
+      if (!await deno(["run", "-A", `scripts/${script}`])) throw new Error(`${script} failed`);
+    } else if ((found.mtime?.getTime() ?? 0) < newest) {
+      console.log(`warning: ${file} is older than the sources; --build makes it anew`);
+    }
+  }
+}
+
+interface Entry {
+  readonly run: string;
+  readonly bench: string;
+  readonly rows: readonly {
+    readonly what: string;
+    readonly unit: string;
+    readonly ours: number;
+    readonly baseline?: number | null;
+    readonly target?: string;
+    readonly met?: boolean;
+  }[];
+}
+
+/** The rows with a target, of this run. */
+async function summary(run: string): Promise<{ lines: string[]; missed: number }> {
+  const text = await Deno.readTextFile(path.join(root, "dist/bench.json")).catch(() => "[]");
+  const entries: Entry[] = JSON.parse(text);
+  const judged = entries.filter((entry) => entry.run === run).flatMap(({ bench, rows }) =>
+    rows.filter(({ target }) => target !== undefined).map((row) => ({ bench, ...row }))
+  );
+  const number = (value: number | null | undefined): string =>
+    typeof value === "number" ? value.toPrecision(4) : "";
+  const lines = judged.map(({ bench, what, unit, ours, baseline, target, met }) => {
+    const ratio = typeof baseline === "number" ? `, ratio ${(ours / baseline).toFixed(2)}` : "";
+    const numbers = `${number(ours)} ${unit} against ${number(baseline)}${ratio}`;
+    return `${met ? "ok    " : "MISSED"} ${bench} ${what}: ${numbers} (target ${target})`;
+  });
+  return { lines, missed: judged.filter(({ met }) => met === false).length };
+}
+
+async function main(): Promise<number> {
+  const { only, quick, strict, build: anew } = parseArgs(Deno.args, {
+    string: ["only"],
+    boolean: ["quick", "strict", "build"],
+  });
+  const names = typeof only !== "string" ? Object.keys(BENCHES) : only.split(",").map((name) => name.trim());
+  const chosen = names.map((name) => [name, BENCHES[name]] as const);
+  const unknown = chosen.filter(([, bench]) => bench === undefined).map(([name]) => name);
+  if (unknown.length > 0) {
+    console.error(`Unknown: ${unknown.join(", ")}. Use --only with ${Object.keys(BENCHES).join(",")}`);
+    return 2;
+  }
+  const run = new Date().toISOString();
+  const started = performance.now();
+  console.log(
+    `${navigator.hardwareConcurrency} cores, load average ${
+      Deno.loadavg().map((one) => one.toFixed(1)).join(" ")
+    }`,
+  );
+  if (chosen.some(([, bench]) => bench?.builds)) await build(anew === true);
+  const failed: string[] = [];
+  for (const [name, bench] of chosen) {
+    if (bench === undefined) continue;
+    const file = path.join("tests/bench", bench.file);
+    const ok = await deno(["run", "-A", file, ...quick ? ["--quick"] : []], { PI_BENCH_RUN: run });
+    if (!ok) failed.push(`${name} (${bench.about})`);
+  }
+  const { lines, missed } = await summary(run);
+  console.log(`\n# Targets\n\n${lines.join("\n")}`);
+  const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+  console.log(
+    `\n${lines.length - missed} met, ${missed} missed, ${failed.length} failed runs; ${minutes} minutes`,
+  );
+  if (failed.length > 0) console.log(`failed: ${failed.join(", ")}`);
+  return failed.length > 0 || (strict && missed > 0) ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(await main());

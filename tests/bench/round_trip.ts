@@ -1,0 +1,86 @@
+// (a) Round trip of `ping` (answered by the router thread) and `get_state` (answered by the host), one at a time
+// and pipelined, on every build, against a bare server on the same runtime that parses and stringifies.
+// Usage: deno run -A tests/bench/round_trip.ts [--quick] [sources|node|binary …]
+
+import { Client, oneAtATime, pipelined } from "./support/client.ts";
+import { LeanSocket } from "./support/lean_socket.ts";
+import { median, percentile, type Row, runBench, size } from "./support/report.ts";
+import { raisedLimits, startBaseline, startServer, TARGETS } from "./support/servers.ts";
+import type { Target } from "../support/server_process.ts";
+
+const WINDOW = 32;
+const ROUNDS = size(5, 3);
+const SINGLE = size(1500, 200);
+const PIPELINED = size(20_000, 3000);
+
+const PING = (n: number): string => `{"id":"${n}","type":"ping"}`;
+const GET_STATE = (n: number): string => `{"id":"${n}","type":"get_state","sessionId":"bench"}`;
+
+interface Samples {
+  readonly single: number[];
+  readonly perSecond: number[];
+}
+
+async function sample(into: Samples, socket: LeanSocket, text: (n: number) => string): Promise<void> {
+  into.single.push(...await oneAtATime(socket, text, SINGLE));
+  into.perSecond.push(await pipelined(socket, text, PIPELINED, WINDOW));
+}
+
+async function measure(target: Target, flags: readonly string[]): Promise<Row[]> {
+  await using server = await startServer({ target, flags });
+  await using bare = await startBaseline(target);
+  const client = await Client.connect(server);
+  await client.ok({ type: "create_session", sessionId: "bench", inMemory: true });
+  const echo = await LeanSocket.connect(bare.url);
+  const samples = (): Samples => ({ single: [], perSecond: [] });
+  const [ofEcho, ofPing, ofState] = [samples(), samples(), samples()];
+  for (const [socket, text] of [[echo, PING], [client.socket, PING], [client.socket, GET_STATE]] as const) {
+    await pipelined(socket, text, PIPELINED, WINDOW);
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    await sample(ofEcho, echo, PING);
+    await sample(ofPing, client.socket, PING);
+    await sample(ofState, client.socket, GET_STATE);
+  }
+  const rows = (name: string, ours: Samples, least: number): Row[] => {
+    const rate = { ours: median(ours.perSecond), baseline: median(ofEcho.perSecond) };
+    const middle = { ours: median(ours.single), baseline: median(ofEcho.single) };
+    const head = `${target} ${name}`;
+    return [
+      { what: `${head}, one at a time, median`, unit: "ms", ...middle, ...within(name, middle) },
+      {
+        what: `${head}, one at a time, p99`,
+        unit: "ms",
+        ours: percentile(ours.single, 99),
+        baseline: percentile(ofEcho.single, 99),
+      },
+      {
+        what: `${head}, pipelined`,
+        unit: "1/s",
+        ...rate,
+        target: `≥ ${least}`,
+        met: rate.ours >= least * rate.baseline,
+      },
+    ];
+  };
+  return [...rows("ping", ofPing, 0.6), ...rows("get_state", ofState, 0.3)];
+}
+
+function within(name: string, { ours, baseline }: { ours: number; baseline: number }): Partial<Row> {
+  if (name !== "get_state") return {};
+  const note = `${(ours - baseline).toFixed(3)} ms more`;
+  return { target: "≤ 0.3 ms more", met: ours - baseline <= 0.3, note };
+}
+
+await runBench(async () => {
+  const flags = await raisedLimits();
+  const asked = TARGETS.filter((target) => Deno.args.includes(target));
+  const rows: Row[] = [];
+  for (const target of asked.length > 0 ? asked : TARGETS) rows.push(...await measure(target, flags));
+  return {
+    bench: "a",
+    title: "round trip against a bare echo server",
+    settings: { flags, window: WINDOW, rounds: ROUNDS, single: SINGLE, pipelined: PIPELINED },
+    rows,
+  };
+});
