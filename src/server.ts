@@ -178,9 +178,9 @@ class Server {
           void this.shutdown.hurry("stdout was closed");
         },
         givenUp: () => {
-          log.warn("stdout has not been read for too long; its connection is given up");
-          // Without another way in, nobody could ever reach this server again.
-          if (!config.ws) void this.shutdown.begin("stdout is not read", config.shutdownTimeoutMs);
+          log.warn("stdout has not been read for too long; stopping");
+          // No code can be told over a pipe: its end is what tells the parent that nothing more will come.
+          void this.shutdown.begin("stdout is not read", config.shutdownTimeoutMs);
         },
       }),
     );

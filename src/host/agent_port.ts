@@ -197,6 +197,8 @@ export interface AgentHooks {
   ask(question: Question): Promise<Answer>;
   /** The session behind the port is about to be replaced: its dialogs have nobody left to answer to. */
   replacing(): void;
+  /** Messages have changed without an event. */
+  rewritten(): void;
   /** The session writes another file from now on, or none. */
   fileChanged(path: string | undefined): void;
 }

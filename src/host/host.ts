@@ -210,6 +210,7 @@ export class Host {
       emit: (event) => session.emit(event),
       ask: (question) => session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),
+      rewritten: () => session.rewritten(),
       fileChanged: (path) => {
         if (session.closed) return;
         if (path !== undefined) this.#files.set(session.sessionId, path);

@@ -229,6 +229,7 @@ export class PiLive {
           this.#onExtension("switch_session_file", (runtime) => runtime.switchSession(path, options)),
         navigateTree: async (targetId, options) => {
           const { cancelled } = await this.session.navigateTree(targetId, options);
+          hooks.rewritten();
           return { cancelled };
         },
         reload: async () => {

@@ -27,6 +27,8 @@ interface Block {
   done: Fields | undefined;
 }
 
+const encoder = new TextEncoder();
+
 /** What changes the messages without telling them one by one: they are read anew from the agent. */
 const REWRITES: ReadonlySet<string> = new Set(["compaction_start", "compaction_end", "session_replaced"]);
 
@@ -73,8 +75,14 @@ export class SnapshotState {
 
   /** Takes an event, in the order of `seq`. */
   fold(event: SessionEvent): void {
-    if (REWRITES.has(event.type)) return this.reread();
+    if (REWRITES.has(event.type)) this.reread();
     switch (event.type) {
+      case "compaction_end":
+        if (event["willRetry"] === true) this.#dropFailed();
+        return;
+      case "session_replaced":
+        this.#queue = { steering: [], followUp: [] };
+        return;
       case "agent_start":
         return this.#adoptBash();
       case "message_start":
@@ -97,12 +105,8 @@ export class SnapshotState {
         };
         return;
       }
-      case "auto_retry_start": {
-        // pi takes the failed answer out of the context, right after it tells of the retry.
-        const last = this.#messages.at(-1);
-        if (isRecord(last) && last["role"] === "assistant") this.#messages.pop();
-        return;
-      }
+      case "auto_retry_start":
+        return this.#dropFailed();
       case "agent_end":
         this.#streaming = undefined;
         this.#tools.clear();
@@ -121,6 +125,14 @@ export class SnapshotState {
       runningTools: [...this.#tools.values()],
       queue: this.#queue,
     };
+  }
+
+  /** pi takes a failed answer out of the context, right after it tells that it will try again. */
+  #dropFailed(): void {
+    const last = this.#messages.at(-1);
+    if (isRecord(last) && last["role"] === "assistant" && last["stopReason"] === "error") {
+      this.#messages.pop();
+    }
   }
 
   /** Results of bash join the messages before a run starts, and no event tells it. */
@@ -180,8 +192,7 @@ export class SnapshotState {
     let bytes = 0;
     for (let at = this.#messages.length - 1; at >= 0; at--) {
       const message = this.#messages[at];
-      // UTF-16 units: at most a third of the bytes, for text that nobody writes at that length.
-      bytes += JSON.stringify(message).length + 1;
+      bytes += encoder.encode(JSON.stringify(message)).length + 1;
       if (bytes > SNAPSHOT_BYTES) return { newest: newest.reverse(), truncated: true };
       newest.push(message);
     }

@@ -15,7 +15,9 @@ const Cursor = Type.Object(
 );
 const From = Type.Union([
   Cursor,
-  Type.Object({ sessions: Type.Record(SessionId, Cursor) }, { additionalProperties: false }),
+  Type.Object({ sessions: Type.Record(SessionId, Cursor, { additionalProperties: false }) }, {
+    additionalProperties: false,
+  }),
 ]);
 
 /** By name. */

@@ -28,6 +28,11 @@ interface Lane {
   readonly states: Map<string, QueuedEvent>;
 }
 
+/** States of different kinds never stand for each other, whatever they are called. */
+function stateKey(type: string, key: string): string {
+  return `${type} ${key}`;
+}
+
 /** In its full form an update carries the whole message: a later one stands for an earlier one. */
 function mergeFor(record: EventRecord, text: string): Merge | undefined {
   if (record.merge?.kind !== "piece" || text !== record.full) return record.merge;
@@ -132,16 +137,18 @@ export class MergedEvents {
     lane.last = item;
     this.#bytes += item.bytes;
     if (merge?.kind !== "state") return item;
-    const older = lane.states.get(merge.key);
+    const key = stateKey(item.type, merge.key);
+    const older = lane.states.get(key);
     if (merging && older !== undefined) this.#supersede(older);
-    lane.states.set(merge.key, item);
+    lane.states.set(key, item);
     return item;
   }
 
   /** Its numbers go to whatever came after it: that one stands for both from now on. */
   #supersede(older: QueuedEvent): void {
     if (older.after === undefined) return;
-    older.after.covers += older.covers;
+    const { after } = older;
+    after.covers = after.seq - (older.seq - older.covers);
     older.state = "merged";
     this.#bytes -= older.bytes;
     this.#coalesced++;
@@ -154,8 +161,9 @@ export class MergedEvents {
     if (first.of !== more.of || first.contentIndex !== more.contentIndex) return false;
     last.pieces ??= [first.delta];
     last.pieces.push(more.delta);
+    // Numbers in between were left out for this reader; they are covered, too.
+    last.covers += seq - last.seq;
     last.seq = seq;
-    last.covers++;
     last.bytes += more.delta.length;
     this.#bytes += more.delta.length;
     this.#coalesced++;
@@ -169,6 +177,8 @@ export class MergedEvents {
     const lane = this.#lanes.get(sessionId);
     if (lane === undefined) return;
     if (lane.last === item) lane.last = before;
-    if (merge?.kind === "state" && lane.states.get(merge.key) === item) lane.states.delete(merge.key);
+    if (merge?.kind !== "state") return;
+    const key = stateKey(item.type, merge.key);
+    if (lane.states.get(key) === item) lane.states.delete(key);
   }
 }

@@ -155,6 +155,8 @@ export class Subscriber {
     const told = new Map<string, number>();
     for (const [sessionId, { attachment, start }] of found) {
       told.set(sessionId, attachment.seq);
+      // A subscription of its own goes on as it was.
+      if (this.#subscriptions.has(connection, sessionId)) continue;
       for (const record of start.missed) deliver(connection, sessionId, attachment.epoch, record, wanted);
     }
     this.#subscriptions.gathered(connection, gathering, told);

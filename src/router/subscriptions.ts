@@ -61,6 +61,11 @@ export class Subscriptions {
     this.#bySession.set(target, subscribers);
   }
 
+  /** Whether the connection has a subscription to exactly that. */
+  has(connection: Connection, target: string): boolean {
+    return this.#byConnection.get(connection)?.has(target) ?? false;
+  }
+
   /** Ends one subscription, also one that was only asked for; false when there was none. */
   remove(connection: Connection, target: string): boolean {
     const unasked = this.#unask(connection, target);

@@ -7,6 +7,7 @@ import type { Wire } from "../router/wire.ts";
 import type { HttpRequest, HttpVerdict, Listener, Runtime, SocketHandle, Timer } from "../runtime/runtime.ts";
 import { checkOrigin, checkUpgrade, type GateConfig } from "./gate.ts";
 import { answerHttp, type HttpState, refusal } from "./http.ts";
+import { Pace } from "./pace.ts";
 import type { Endpoint, Transport } from "./transport.ts";
 
 /** What the transport is made of. */
@@ -122,11 +123,13 @@ export class WebSocketTransport implements Transport {
     const { router } = this.#parts;
     const connection = router.accept(wireOf(socket));
     this.#open.set(connection, () => {});
-    socket.onText = (text) => {
+    const pace = new Pace(this.#parts.runtime, (text) => {
       if (connection.open && !router.receive(connection, text)) this.#goAway(connection, 1009, "Too large");
-    };
+    });
+    socket.onText = (text) => pace.push(text);
     socket.onBinary = () => this.#goAway(connection, 1003, "Send text messages with one JSON object each");
     socket.onClose = () => {
+      pace.close();
       const parted = this.#open.get(connection);
       this.#open.delete(connection);
       permit.release();

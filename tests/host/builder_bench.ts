@@ -13,6 +13,7 @@ const HOOKS: AgentHooks = {
   ask: () => Promise.resolve(undefined),
   replacing: () => {},
   fileChanged: () => {},
+  rewritten: () => {},
 };
 
 /** The first line of a session file. */

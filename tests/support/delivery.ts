@@ -1,0 +1,85 @@
+// Steps that the cases about delivery share: clients over plain TCP that come and go, texts in many pieces, and
+// what a session says when it is idle.
+import { assertEquals } from "@std/assert";
+import type { Bench } from "../conformance/suite.ts";
+import { RawSocket } from "./channel.ts";
+import { Follower } from "./follower.ts";
+import { arrayAt, type Json, type JsonObject } from "./json.ts";
+import { type Gate, text } from "./model_server.ts";
+
+/** A new connection to the bench's server; with `before`, the next one of a client that knows what that one did. */
+export async function follow(bench: Bench, before?: Follower): Promise<Follower> {
+  const { url } = await bench.server.endpoint();
+  const channel = await RawSocket.connect(url, await bench.server.token());
+  return new Follower(channel, before?.sessions);
+}
+
+/** The connection is lost, with all that was on its way, and the client comes back. */
+export async function comeBack(bench: Bench, client: Follower): Promise<Follower> {
+  client.channel.onText = () => {};
+  client.channel.drop();
+  return await follow(bench, client);
+}
+
+/** That many pieces of a text, all different. */
+export function pieces(count: number, chars = 16): string[] {
+  return Array.from({ length: count }, (_, index) => `${index} `.padEnd(chars, "."));
+}
+
+/** Scripts one answer and sends the prompt for it; `gate` holds the pieces after `gateAfter`. */
+export function stream(
+  bench: Bench,
+  client: Follower,
+  sessionId: string,
+  deltas: string[],
+  options: { gate?: Gate; gateAfter?: number; thinking?: string } = {},
+): Promise<JsonObject> {
+  const marker = bench.name("stream");
+  bench.model.script(marker, text(deltas, options));
+  return client.ok({ type: "prompt", sessionId, message: marker });
+}
+
+/** A turn from prompt to end. */
+export async function turn(
+  bench: Bench,
+  client: Follower,
+  sessionId: string,
+  deltas: string[] = ["said"],
+): Promise<string> {
+  const marker = bench.name("turn");
+  bench.model.script(marker, text(deltas));
+  await client.ok({ type: "prompt", sessionId, message: marker, waitFor: "settled" });
+  return marker;
+}
+
+/** A message, short enough to be shown: all that is in it decides. */
+export function summary(message: Json): string {
+  const text = JSON.stringify(message);
+  if (text.length < 2_000) return text;
+  let hash = 0;
+  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) | 0;
+  return `${text.slice(0, 200)}… ${text.length} characters, hash ${hash}`;
+}
+
+/** The session's messages as it tells them itself. */
+export async function messagesOf(client: Follower, sessionId: string): Promise<Json[]> {
+  return arrayAt(await client.ok({ type: "get_messages", sessionId }), "messages");
+}
+
+/** What the client ended up with is what the session has, and nothing was missed or repeated on the way. */
+export async function assertCaughtUp(client: Follower, control: Follower, sessionId: string): Promise<void> {
+  const { seq } = await control.ok({ type: "get_state", sessionId });
+  await client.until(() => client.session(sessionId).seq === seq, `event ${seq} of ${sessionId}`);
+  client.check();
+  const messages = await messagesOf(control, sessionId);
+  assertEquals(client.session(sessionId).messages.map(summary), messages.map(summary));
+  assertEquals(client.session(sessionId).streaming, undefined);
+}
+
+/** A session with its own folder. */
+export async function open(bench: Bench, client: Follower, fields: JsonObject = {}): Promise<string> {
+  const sessionId = typeof fields.sessionId === "string" ? fields.sessionId : bench.name();
+  const cwd = await bench.home.folder(sessionId);
+  await client.ok({ type: "create_session", sessionId, cwd, ...fields });
+  return sessionId;
+}
