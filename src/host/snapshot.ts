@@ -78,7 +78,7 @@ export class SnapshotState {
     if (REWRITES.has(event.type)) this.reread();
     switch (event.type) {
       case "compaction_end":
-        if (event["willRetry"] === true) this.#dropFailed();
+        if (event["willRetry"] === true) this.#dropAnswer((last) => last["stopReason"] === "error");
         return;
       case "session_replaced":
         this.#queue = { steering: [], followUp: [] };
@@ -106,7 +106,7 @@ export class SnapshotState {
         return;
       }
       case "auto_retry_start":
-        return this.#dropFailed();
+        return this.#dropAnswer(() => true);
       case "agent_end":
         this.#streaming = undefined;
         this.#tools.clear();
@@ -128,11 +128,9 @@ export class SnapshotState {
   }
 
   /** pi takes a failed answer out of the context, right after it tells that it will try again. */
-  #dropFailed(): void {
+  #dropAnswer(failed: (last: Fields) => boolean): void {
     const last = this.#messages.at(-1);
-    if (isRecord(last) && last["role"] === "assistant" && last["stopReason"] === "error") {
-      this.#messages.pop();
-    }
+    if (isRecord(last) && last["role"] === "assistant" && failed(last)) this.#messages.pop();
   }
 
   /** Results of bash join the messages before a run starts, and no event tells it. */

@@ -76,7 +76,9 @@ export class EventLog {
   }
 
   append(record: EventRecord): number {
-    this.#records.push(record);
+    // Nobody is given the full form from here, and it may be a thousand times as large.
+    const { full: _full, ...kept } = record;
+    this.#records.push(record.full === undefined ? record : kept);
     this.#lastSeq = record.seq;
     const bytes = bytesOf(record);
     this.#bytes += bytes;
