@@ -76,6 +76,21 @@ export async function assertCaughtUp(client: Follower, control: Follower, sessio
   assertEquals(client.session(sessionId).streaming, undefined);
 }
 
+/** What the client was told of is all that the witness was told after `seq`, who has heard everything from 1 on. */
+export async function assertHeard(
+  client: Follower,
+  witness: Follower,
+  sessionId: string,
+  seq: number,
+): Promise<void> {
+  const state = await witness.ok({ type: "get_state", sessionId });
+  for (const each of [witness, client]) {
+    await each.until(() => each.session(sessionId).seq === state.seq, `event ${state.seq} of ${sessionId}`);
+    each.check();
+  }
+  assertEquals(client.session(sessionId).types, witness.session(sessionId).types.slice(seq), sessionId);
+}
+
 /** A session with its own folder. */
 export async function open(bench: Bench, client: Follower, fields: JsonObject = {}): Promise<string> {
   const sessionId = typeof fields.sessionId === "string" ? fields.sessionId : bench.name();
