@@ -101,7 +101,7 @@ async function build(target: Target): Promise<Built> {
 }
 
 /**
- * Files that run on the sources alone, for now: five of their cases fail on Node and one on the binary.
+ * Files that run on the sources alone, for now: some of their cases failed on Node and one on the binary.
  * They assume a paced stream where those two see one burst, which is the likely cause but is not proven.
  */
 const SOURCES_ONLY = ["replay", "delivery_slow", "delivery_fleet", "delivery_snapshot", "delivery_fair"]
