@@ -126,13 +126,14 @@ const SCRIPT: readonly (string | Pair)[] = [
   { ours: { type: "set_session_name", name: "   " } },
 ];
 
-/** The same answer for the same question, whoever asks. */
+/** The same answer for the same question, whoever asks: words are counted, since the homes' paths differ in length. */
 function answerOf(request: ModelRequest): Step {
   if (asksForSummary(request)) return text(["the gist of it"]);
   if (request.userText.includes("use-tool") && request.toolResults.length === 0) {
     return calls([{ name: "bash", args: { command: "echo from the tool" } }], ["Let me see. "]);
   }
-  return text(["You said ", `${request.userText.length} characters`], { thinking: "hm" });
+  const words = request.userText.split(/\s+/).length;
+  return text(["You said ", `${words} words`], { thinking: "hm" });
 }
 
 async function furnish(home: Home): Promise<void> {
