@@ -94,15 +94,21 @@ export function flagOf(name: LimitName): string {
 
 function limitFlag(name: LimitName): Flag {
   const { unit, least, most, value, about } = LIMITS[name];
-  const shown = unit === "bytes" && value % (1024 * 1024) === 0 ? `${value / 1024 / 1024}MiB` : String(value);
   return {
     name: flagOf(name),
-    kind: unit === "bytes" ? "bytes" : "integer",
+    kind: unit === "bytes" ? "bytes" : unit === "ms" ? "duration" : "integer",
     least,
     most,
     about,
-    shown,
+    shown: shownAs(unit, value),
   };
+}
+
+/** A default as a person would write it. */
+function shownAs(unit: LimitSpec["unit"], value: number): string {
+  if (unit === "bytes" && value % (1024 * 1024) === 0) return `${value / 1024 / 1024}MiB`;
+  if (unit === "ms" && value % 60_000 === 0) return `${value / 60_000}m`;
+  return String(value);
 }
 
 /** The variable of a flag. */

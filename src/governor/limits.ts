@@ -9,7 +9,7 @@ export interface LimitSpec {
   readonly value: number;
   readonly least: number;
   readonly most: number;
-  readonly unit: "bytes" | "count" | "chars";
+  readonly unit: "bytes" | "count" | "chars" | "ms";
   readonly about: string;
   /** Name of the flag, where it is not `max-` and the name. */
   readonly flag?: string;
@@ -25,6 +25,13 @@ const TABLE = {
     about: "largest inbound message",
   },
   sessions: { value: 100, least: 1, most: 100_000, unit: "count", about: "live sessions" },
+  parkedSessions: {
+    value: 10_000,
+    least: 0,
+    most: 1_000_000,
+    unit: "count",
+    about: "sessions that are parked: known, but on disk alone",
+  },
   connections: { value: 1000, least: 1, most: 100_000, unit: "count", about: "WebSocket connections" },
   inFlightPerConnection: {
     value: 64,
@@ -94,6 +101,15 @@ const TABLE = {
     unit: "bytes",
     about: "events of all sessions that are kept",
   },
+  idleSessionMs: {
+    value: 30 * 60_000,
+    least: 1,
+    // What a timer can hold is 24.8 days.
+    most: 24 * 86_400_000,
+    unit: "ms",
+    about: "idle time after which a session that nobody watches is parked",
+    flag: "idle-session-ms",
+  },
 } as const satisfies Record<string, LimitSpec>;
 
 /** Names of the limits. */
@@ -109,6 +125,7 @@ export const LIMITS: Readonly<Record<LimitName, LimitSpec>> = TABLE;
 export const LIMIT_NAMES: readonly LimitName[] = [
   "frameBytes",
   "sessions",
+  "parkedSessions",
   "connections",
   "inFlightPerConnection",
   "mailbox",
@@ -121,6 +138,7 @@ export const LIMIT_NAMES: readonly LimitName[] = [
   "outboxCloseBytes",
   "eventLogBytes",
   "eventLogTotalBytes",
+  "idleSessionMs",
 ];
 
 /** The defaults, with `over` on top. */
@@ -129,6 +147,7 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
   return {
     frameBytes: value("frameBytes"),
     sessions: value("sessions"),
+    parkedSessions: value("parkedSessions"),
     connections: value("connections"),
     inFlightPerConnection: value("inFlightPerConnection"),
     mailbox: value("mailbox"),
@@ -141,6 +160,7 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
     outboxCloseBytes: value("outboxCloseBytes"),
     eventLogBytes: value("eventLogBytes"),
     eventLogTotalBytes: value("eventLogTotalBytes"),
+    idleSessionMs: value("idleSessionMs"),
   };
 }
 

@@ -18,6 +18,7 @@ Deno.test("limits: the defaults are those of the protocol", () => {
   assertEquals(withDefaults(), {
     frameBytes: 10 * MIB,
     sessions: 100,
+    parkedSessions: 10_000,
     connections: 1000,
     inFlightPerConnection: 64,
     mailbox: 128,
@@ -30,6 +31,7 @@ Deno.test("limits: the defaults are those of the protocol", () => {
     outboxCloseBytes: 32 * MIB,
     eventLogBytes: 4 * MIB,
     eventLogTotalBytes: 256 * MIB,
+    idleSessionMs: 30 * 60_000,
   });
 });
 

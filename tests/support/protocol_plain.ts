@@ -19,6 +19,8 @@ const FILE_TIME = "2026-01-01T12-00-00-000Z";
 const TIME_MS = Date.parse(TIME);
 /** Numbers in here are taken for times in milliseconds: the years 2020 to 2100. */
 const [EARLIEST_MS, LATEST_MS] = [Date.UTC(2020), Date.UTC(2100)];
+/** Every sequence number but 0: how many pieces a streamed message comes in depends on the network. */
+const SEQ = 41;
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 /** pi's ids of entries. */
@@ -47,7 +49,9 @@ export class Plain {
     if (Array.isArray(value)) return cutList(value.map((each) => this.#value(each)));
     if (!isObject(value)) return value ?? null;
     const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-    return Object.fromEntries(fields.map(([name, field]) => [name, this.#value(field)]));
+    return Object.fromEntries(
+      fields.map(([name, field]) => [name, name === "seq" ? seqOf(field) : this.#value(field)]),
+    );
   }
 
   #text(text: string): string {
@@ -72,6 +76,10 @@ export class Plain {
     this.#numbers.set(text, next);
     return next;
   }
+}
+
+function seqOf(value: Json | undefined): Json {
+  return typeof value === "number" && value > 0 ? SEQ : value ?? null;
 }
 
 function cut(text: string): string {

@@ -1,7 +1,8 @@
 // Writes the reference of docs/PROTOCOL.md: schemas as tables in plain words, traits as a sentence, each command
 // and event with its recorded example. Takes everything as arguments but the schemas; scripts/gen_protocol.ts calls.
 
-import { LIMIT_NAMES, LIMITS } from "../../src/governor/limits.ts";
+import { flagOf } from "../../src/flags.ts";
+import { LIMIT_NAMES, LIMITS, type LimitSpec } from "../../src/governor/limits.ts";
 import { COMMANDS, type CommandSpec } from "../../src/protocol/commands.ts";
 import { ERRORS } from "../../src/protocol/errors.ts";
 import { EVENT_SCHEMAS } from "../../src/protocol/events.ts";
@@ -246,16 +247,16 @@ function errorTable(): string {
   return table(["code", "meaning", "retryable"], rows);
 }
 
-function bytesOf(value: number): string {
+function shownAs(unit: LimitSpec["unit"], value: number): string {
+  if (unit === "ms") return value % 60_000 === 0 ? `${value / 60_000} min` : `${value / 1000} s`;
+  if (unit !== "bytes") return value.toLocaleString("en-US");
   return value % 1024 ** 2 === 0 ? `${value / 1024 ** 2} MiB` : `${value / 1024} KiB`;
 }
 
 function limitTable(): string {
-  const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const rows = LIMIT_NAMES.map((name) => {
     const { value, unit, about } = LIMITS[name];
-    const shown = unit === "bytes" ? bytesOf(value) : value.toLocaleString("en-US");
-    return [`\`${name}\``, about, shown, `\`--max-${kebab(name)}\``];
+    return [`\`${name}\``, about, shownAs(unit, value), `\`--${flagOf(name)}\``];
   });
   return table(["limit", "what it bounds", "default", "flag"], rows);
 }
@@ -289,7 +290,7 @@ export function reference(words: Words, recording: Recording, eventTypes: readon
   return [
     "## Reference",
     "This part is generated from the schemas by `deno task gen`. The examples were recorded from a running server;\n" +
-    "ids, times, paths and ports have fixed values here, and long texts and lists are cut (`…`).",
+    "ids, times, paths, ports and sequence numbers have fixed values here, and long texts and lists are cut (`…`).",
     `### Greeting\n\n${greeting}`,
     `### A refusal\n\n${exchangeOf(recording.refusal, recording)}`,
     `### Error codes\n\n${errorTable()}`,
