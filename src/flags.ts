@@ -107,7 +107,7 @@ function limitFlag(name: LimitName): Flag {
 /** A default as a person would write it. */
 function shownAs(unit: LimitSpec["unit"], value: number): string {
   if (unit === "bytes" && value % (1024 * 1024) === 0) return `${value / 1024 / 1024}MiB`;
-  if (unit === "ms" && value % 60_000 === 0) return `${value / 60_000}m`;
+  if (unit === "ms") return value % 60_000 === 0 ? `${value / 60_000}m` : `${value / 1000}s`;
   return String(value);
 }
 

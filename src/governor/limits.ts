@@ -110,6 +110,14 @@ const TABLE = {
     about: "idle time after which a session that nobody watches is parked",
     flag: "idle-session-ms",
   },
+  hostSilentMs: {
+    value: 30_000,
+    least: 1_000,
+    most: 3_600_000,
+    unit: "ms",
+    about: "silence after which a host is replaced",
+    flag: "host-silent-ms",
+  },
 } as const satisfies Record<string, LimitSpec>;
 
 /** Names of the limits. */
@@ -139,6 +147,7 @@ export const LIMIT_NAMES: readonly LimitName[] = [
   "eventLogBytes",
   "eventLogTotalBytes",
   "idleSessionMs",
+  "hostSilentMs",
 ];
 
 /** The defaults, with `over` on top. */
@@ -161,6 +170,7 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
     eventLogBytes: value("eventLogBytes"),
     eventLogTotalBytes: value("eventLogTotalBytes"),
     idleSessionMs: value("idleSessionMs"),
+    hostSilentMs: value("hostSilentMs"),
   };
 }
 

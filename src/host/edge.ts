@@ -47,7 +47,9 @@ export type ToHost =
   | { readonly kind: "busy"; readonly ref: number; readonly stop: boolean }
   /** Replies once no session (or none of those) is busy and no command runs. */
   | { readonly kind: "when_idle"; readonly ref: number; readonly sessionIds?: readonly string[] }
-  | { readonly kind: "dispose_all"; readonly ref: number };
+  | { readonly kind: "dispose_all"; readonly ref: number }
+  /** Answer at once, to show that the thread is not stuck. */
+  | { readonly kind: "ping"; readonly ref: number };
 
 /** What an outbox needs to merge an event with its neighbour while a reader lags. */
 export type Merge =
@@ -108,6 +110,8 @@ export type FromHost =
   | { readonly kind: "claim"; readonly ref: number; readonly sessionId: string; readonly file: string }
   /** The session drives that file from now on, or none. */
   | { readonly kind: "file"; readonly sessionId: string; readonly file?: string }
+  /** Answer to a `ping`; `at` is when the host got to it, in milliseconds since the epoch. */
+  | { readonly kind: "pong"; readonly ref: number; readonly at: number }
   | { readonly kind: "idle"; readonly ref: number }
   | { readonly kind: "counted"; readonly ref: number; readonly busy: number }
   | { readonly kind: "disposed"; readonly ref: number; readonly disposed: number; readonly failed: number }

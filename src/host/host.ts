@@ -52,7 +52,7 @@ export class Host {
   #flushing: "none" | "soon" | "later" = "none";
   #flushedAt = 0;
   /** Messages that came before pi was loaded. */
-  #early: Exclude<ToHost, { kind: "start" }>[] | undefined = [];
+  #early: Exclude<ToHost, { kind: "start" | "ping" }>[] | undefined = [];
   #builder: Builder | undefined;
   #pendingUi = 1;
   #broken: Failure | undefined;
@@ -66,6 +66,7 @@ export class Host {
   /** Takes a message of the router thread. */
   receive(message: ToHost): void {
     if (message.kind === "start") void this.#start(message.config);
+    else if (message.kind === "ping") this.#send({ kind: "pong", ref: message.ref, at: this.#runtime.now() });
     else if (this.#early !== undefined) this.#early.push(message);
     else this.#take(message);
   }
@@ -98,7 +99,7 @@ export class Host {
     for (const message of early) this.#take(message);
   }
 
-  #take(message: Exclude<ToHost, { kind: "start" }>): void {
+  #take(message: Exclude<ToHost, { kind: "start" | "ping" }>): void {
     switch (message.kind) {
       case "create":
         return void this.#create(message);

@@ -12,6 +12,7 @@ import { EventLog, EventLogs } from "./event_log.ts";
 import type { StartHost } from "./host_link.ts";
 import { Hosts } from "./hosts.ts";
 import { type Asker, PendingCommands } from "./pending_commands.ts";
+import { Pulse } from "./pulse.ts";
 import { Replies } from "./replies.ts";
 
 export type { Asker } from "./pending_commands.ts";
@@ -69,6 +70,8 @@ export class Manager {
     }
   });
   readonly #hosts: Hosts;
+  /** Whether this thread and the hosts keep up. */
+  readonly pulse: Pulse;
   readonly #logs: EventLogs;
   #events: ManagerEvents | undefined;
   #closing = false;
@@ -85,6 +88,11 @@ export class Manager {
       message: (host, message) => this.#receive(host, message),
       exit: (host, reason) => this.#crashed(host, reason),
     });
+    this.pulse = new Pulse({
+      clock,
+      hosts: () => this.#hosts.all,
+      ping: (host, ref) => this.#send(host, { kind: "ping", ref }),
+    });
     this.#pending = new PendingCommands(clock, () => ++this.#ref);
     this.#attaching = new Replies(parts.clock);
     this.#waits = new Replies(parts.clock);
@@ -96,6 +104,7 @@ export class Manager {
   open(events: ManagerEvents): void {
     this.#events = events;
     this.#hosts.open(this.#parts.hosts);
+    this.pulse.start();
   }
 
   /** Ids of all sessions, those being built included. */
@@ -237,6 +246,7 @@ export class Manager {
   /** Disposes all sessions; each host bounds that by itself, and `withinMs` bounds the hosts. */
   async dispose(withinMs: number): Promise<Disposal> {
     this.#closing = true;
+    this.pulse.stop();
     const counts = await this.#everyHost<Disposal>((host, resolve) => {
       const ref = ++this.#ref;
       const value = { disposed: 0, failed: this.#hosts.sessions(host) };
@@ -311,6 +321,8 @@ export class Manager {
       }
       case "file":
         return this.has(message.sessionId) ? this.#claims.move(message.sessionId, message.file) : undefined;
+      case "pong":
+        return this.pulse.pong(host, message.ref, message.at);
       case "idle":
         return this.#waits.settle(message.ref, undefined);
       case "counted":
@@ -342,6 +354,7 @@ export class Manager {
     for (const [sessionId] of lostSessions) this.#forget(sessionId);
     // Whoever hears of it may send the next command at once; that is for the new host.
     this.#hosts.restart(host);
+    this.pulse.replaced(host);
     for (const [file, sessionId] of this.#claims.all) {
       this.#send(host, { kind: "live_file", file, sessionId });
     }

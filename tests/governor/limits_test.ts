@@ -32,6 +32,7 @@ Deno.test("limits: the defaults are those of the protocol", () => {
     eventLogBytes: 4 * MIB,
     eventLogTotalBytes: 256 * MIB,
     idleSessionMs: 30 * 60_000,
+    hostSilentMs: 30_000,
   });
 });
 

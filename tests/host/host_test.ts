@@ -27,6 +27,14 @@ Deno.test("host: what comes before pi is loaded waits for it, in order", async (
   for (const ref of refs) assertEquals(typeof await bench.answer(ref), "object");
 });
 
+Deno.test("host: a ping is answered with the time, also while pi is being loaded", async () => {
+  const bench = new Bench();
+  bench.create("a");
+  const ref = bench.ask((ref) => ({ kind: "ping", ref }));
+  await turn();
+  assertEquals(bench.posted, [{ kind: "pong", ref, at: bench.clock.now() }]);
+});
+
 Deno.test("host: when pi cannot be loaded, every create says why and nothing is left", async () => {
   const bench = new Bench();
   const early = bench.create("a");

@@ -284,6 +284,7 @@ Deno.test("stdio: close waits until the output is out, within its bound, and lea
   await closing;
   assertStringIncludes(bench.writes.join(""), '"last"');
   bench.router.close();
+  bench.made.manager.pulse.stop();
   assertEquals([bench.made.clock.pending, bench.router.connections.length], [0, 0]);
   const stuck = new Bench();
   await turn();
