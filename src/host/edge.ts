@@ -80,6 +80,7 @@ export interface Attachment {
   readonly epoch: string;
   /** The state is that after this event. */
   readonly seq: number;
+  readonly sessionVersion: number;
   /** JSON of the snapshot, where one was wanted. */
   readonly snapshot?: string;
   /** JSON of the session's SessionInfo alone. */

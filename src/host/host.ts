@@ -353,12 +353,13 @@ function unreadable(error: unknown): { ok: false; failure: Failure } {
 
 function attachment(session: Session, snapshot: boolean): Attachment {
   const sessionInfo = session.info();
-  const { epoch, seq, sessionId } = sessionInfo;
+  const { epoch, seq, sessionId, sessionVersion } = sessionInfo;
   const pendingUi = session.dialogs.pending;
   return {
     sessionId,
     epoch,
     seq,
+    sessionVersion,
     ...(snapshot ? { snapshot: session.snapshotText() } : {}),
     infoText: JSON.stringify(sessionInfo),
     pendingUi: pendingUi.map((request) => JSON.stringify(request)),

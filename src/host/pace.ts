@@ -17,8 +17,12 @@ export function isSlow(command: Command): boolean {
 
 /** Why a command that expects another version of the session may not run. */
 export function versionConflict(command: Command, version: number): Failure | undefined {
-  if (!("ifSessionVersion" in command) || command.ifSessionVersion === undefined) return undefined;
-  if (command.ifSessionVersion === version) return undefined;
+  return conflictOf("ifSessionVersion" in command ? command.ifSessionVersion : undefined, version);
+}
+
+/** The same, for a version that is known to be the expected one; nothing is expected when that is undefined. */
+export function conflictOf(expected: number | undefined, version: number): Failure | undefined {
+  if (expected === undefined || expected === version) return undefined;
   const sentence = `The session is at version ${version}; read its state and decide again`;
   return failure("version_conflict", sentence, { data: { sessionVersion: version } });
 }

@@ -141,7 +141,9 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
     answer(asker, { unsubscribed: router.subscriber.end(connection, command.sessionId) });
   }),
   on("switch_session", (router, connection, command, asker) => {
-    const request = { connection, wanted: { updates: "full" } as const, snapshot: false, asker };
-    router.subscriber.switchTo(request, command.sessionId);
+    const { sessionId, ifSessionVersion } = command;
+    const version = ifSessionVersion === undefined ? {} : { ifSessionVersion };
+    const request = { connection, wanted: { updates: "full" } as const, snapshot: false, asker, ...version };
+    router.subscriber.switchTo(request, sessionId);
   }),
 ]);

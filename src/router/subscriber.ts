@@ -3,6 +3,7 @@
 import type { Failure } from "../protocol/errors.ts";
 import type { Attachment, EventRecord } from "../host/edge.ts";
 import { noSession } from "../host/failures.ts";
+import { conflictOf } from "../host/pace.ts";
 import type { Asker, Manager } from "../manager/manager.ts";
 import type { Connection } from "./connection.ts";
 import { deliver, type Subscriptions, type Wanted } from "./subscriptions.ts";
@@ -19,6 +20,8 @@ export interface Request {
   readonly wanted: Wanted;
   /** Whether the whole state is wanted in any case. */
   readonly snapshot: boolean;
+  /** The version that the session must have. */
+  readonly ifSessionVersion?: number;
   readonly asker: Asker;
 }
 
@@ -127,10 +130,14 @@ export class Subscriber {
         const start = attachment === undefined ? LIVE : this.#start(attachment, wanted, from);
         if (start.mode === "snapshot" && attachment?.snapshot === undefined) return attach(true);
         const wants = asked.settle();
+        const { sessionVersion = 0 } = attachment ?? {};
+        const stale = conflictOf(request.ifSessionVersion, sessionVersion);
         if (attachment === undefined) {
           asker.answer({ ok: false, failure: isFailure(sessions) ? sessions : noSession(sessionId) });
+        } else if (stale !== undefined) {
+          asker.answer({ ok: false, failure: stale, sessionVersion });
         } else {
-          asker.answer({ ok: true, dataText: dataText({ attachment, mode: start.mode }) });
+          asker.answer({ ok: true, dataText: dataText({ attachment, mode: start.mode }), sessionVersion });
           if (wants) this.#begin(request, sessionId, attachment, start);
         }
         this.#tell(sessionId);

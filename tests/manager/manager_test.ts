@@ -227,7 +227,7 @@ Deno.test("manager: attach asks the session's host and no other, and gives up af
   assertEquals(told, [[]], "of an unknown session there is nothing to tell");
   const [first, second] = bench.made.hosts.all;
   assertEquals([first?.of("attach").length, second?.of("attach").length], [1, 0]);
-  const sessions = [{ sessionId: "a", epoch: "e", seq: 0, infoText: "i", pendingUi: [] }];
+  const sessions = [{ sessionId: "a", epoch: "e", seq: 0, sessionVersion: 0, infoText: "i", pendingUi: [] }];
   first?.says({ kind: "attached", ref: first.last("attach").ref, sessions });
   first?.says({ kind: "attached", ref: first.last("attach").ref, sessions });
   assertEquals([told.length, told.at(-1), bench.made.clock.pending], [2, sessions, BEAT]);

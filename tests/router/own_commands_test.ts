@@ -11,7 +11,14 @@ const FILE = "/sessions/s.jsonl";
 /** What a host says of one session with those dialogs. */
 function attachment(sessionId: string, ...dialogs: string[]): Attachment {
   const pendingUi = dialogs.map((requestId) => JSON.stringify({ sessionId, requestId }));
-  return { sessionId, epoch: "e", seq: 0, infoText: JSON.stringify({ sessionId }), pendingUi };
+  return {
+    sessionId,
+    epoch: "e",
+    seq: 0,
+    sessionVersion: 0,
+    infoText: JSON.stringify({ sessionId }),
+    pendingUi,
+  };
 }
 
 /** The host answers the last attach with those sessions. */

@@ -57,6 +57,7 @@ export class RouterBench {
       sessionId,
       epoch: "e",
       seq: 0,
+      sessionVersion: 0,
       infoText: '{"i":1}',
       pendingUi: [`{"of":"${sessionId}"}`],
     }));

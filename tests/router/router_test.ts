@@ -227,7 +227,7 @@ Deno.test("router: * answers once every host has, with all sessions, names of Ja
   peer.send({ id: "s", type: "subscribe", sessionId: "*" });
   const [first, second] = bench.made.hosts.all;
   const say = (host: ScriptedHost | undefined, sessionId: string): void => {
-    const sessions = [{ sessionId, epoch: "e", seq: 1, infoText: "{}", pendingUi: [] }];
+    const sessions = [{ sessionId, epoch: "e", seq: 1, sessionVersion: 0, infoText: "{}", pendingUi: [] }];
     host?.says({ kind: "attached", ref: host.last("attach").ref, sessions });
   };
   say(second, "__proto__");
