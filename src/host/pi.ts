@@ -1,5 +1,5 @@
-// The only import of pi (0.73.1), with pi_agent.ts for its types: builds sessions that share nothing but credentials. Every trap that this
-// works around is in PI_FACTS; what one built session does is in pi_agent.ts.
+// Builds pi's sessions, which share nothing but credentials. Every trap that this works around is in PI_FACTS;
+// what one built session does is in pi_agent.ts, what another version of pi does differently in pi_sdk.ts.
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +19,7 @@ import type {
 import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
+import { Accounts, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
 import { projectResources } from "./trust.ts";
@@ -26,12 +27,8 @@ import { projectResources } from "./trust.ts";
 /** Version of the pi that is loaded. */
 export const VERSION: string = pi.VERSION;
 
-type Registry = pi.ModelRegistry;
-type Model = NonNullable<ReturnType<Registry["find"]>>;
-type Services = Awaited<ReturnType<typeof pi.createAgentSessionServices>>;
-type LoaderOptions = NonNullable<
-  Parameters<typeof pi.createAgentSessionServices>[0]["resourceLoaderOptions"]
->;
+type Model = NonNullable<ReturnType<Models["find"]>>;
+type LoaderOptions = NonNullable<ServicesOptions["resourceLoaderOptions"]>;
 
 /** Makes pi skip packages that settings name and that are not installed: installing runs foreign code. */
 function neverInstall(): void {
@@ -114,7 +111,7 @@ async function loadErrors(services: Services): Promise<SessionEvent[]> {
 interface Plan {
   readonly request: AgentRequest;
   readonly settings: pi.SettingsManager;
-  readonly registry: Registry;
+  readonly models: Models;
   readonly model: Model | undefined;
   readonly around: Surroundings;
   /** Whether the session has a file. */
@@ -166,31 +163,32 @@ class PiFactory implements AgentFactory {
   readonly #runtime: Runtime;
   readonly #options: FactorySettings;
   readonly #agentDir: string;
-  readonly #auth: pi.AuthStorage;
-  readonly #registries = new Set<Registry>();
+  readonly #accounts: Accounts;
   readonly sessionFolders: readonly string[];
 
   constructor(runtime: Runtime, options: FactorySettings) {
     this.#runtime = runtime;
     this.#options = options;
     this.#agentDir = pi.getAgentDir();
-    this.#auth = pi.AuthStorage.create(join(this.#agentDir, "auth.json"));
+    this.#accounts = new Accounts(this.#agentDir);
     const named = process.env["PI_CODING_AGENT_SESSION_DIR"];
     this.sessionFolders = [join(this.#agentDir, "sessions"), ...(named === undefined ? [] : [named])];
   }
 
   async build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
-    // Logins made by a pi terminal in the meantime count.
-    this.#auth.reload();
-    const registry = this.#registry();
-    const found = this.#findModel(registry, request);
-    if (!found.ok) return found;
-    const plan = this.#plan(request, registry, found.value);
+    const models = await this.#accounts.open();
+    if (this.#options.demo) registerDemo(models);
+    const found = this.#findModel(models, request);
+    if (!found.ok) {
+      this.#accounts.release(models);
+      return found;
+    }
+    const plan = this.#plan(request, models, found.value);
     const loaded = await this.#load(plan);
     const unknown = unknownTools(loaded, request);
     if (unknown.length > 0) {
       await loaded.runtime.dispose();
-      this.#registries.delete(registry);
+      this.#accounts.release(models);
       const sentence = `Unknown tools ${unknown.join(", ")}; leave "tools" out for pi's default`;
       return { ok: false, failure: failure("invalid_params", sentence) };
     }
@@ -199,35 +197,13 @@ class PiFactory implements AgentFactory {
       clock: this.#runtime,
       uuid: () => this.#runtime.uuid(),
       hooks,
-      released: () => this.#registries.delete(registry),
+      released: () => this.#accounts.release(models),
     });
     if (request.sessionName !== undefined) agent.setName(request.sessionName);
     return { ok: true, value: agent };
   }
 
-  /** One registry for each session: an extension's registerProvider must not move another's base URL. */
-  #registry(): Registry {
-    const registry = pi.ModelRegistry.create(this.#auth, join(this.#agentDir, "models.json"));
-    if (this.#options.demo) registerDemo(registry);
-    const refresh = registry.refresh.bind(registry);
-    // A refresh resets the API providers of the whole process, those of other sessions too.
-    registry.refresh = () => {
-      refresh();
-      this.#restoreProviders();
-    };
-    this.#registries.add(registry);
-    return registry;
-  }
-
-  #restoreProviders(): void {
-    for (const registry of this.#registries) {
-      const registered: unknown = Reflect.get(registry, "registeredProviders");
-      if (!(registered instanceof Map)) continue;
-      for (const [name, config] of [...registered]) registry.registerProvider(name, config);
-    }
-  }
-
-  #plan(request: AgentRequest, registry: Registry, model: Model | undefined): Plan {
+  #plan(request: AgentRequest, models: Models, model: Model | undefined): Plan {
     const { cwd, trusted } = request;
     const around: Surroundings = {
       cwd,
@@ -242,14 +218,14 @@ class PiFactory implements AgentFactory {
     };
     const overlay = new SettingsOverlay((scope) => readIfThere(paths[scope]()), () => around.trusted);
     const settings = pi.SettingsManager.fromStorage(overlay);
-    return { request, settings, registry, model, around, persisted: !request.inMemory, last: undefined };
+    return { request, settings, models, model, around, persisted: !request.inMemory, last: undefined };
   }
 
-  #findModel(registry: Registry, request: AgentRequest): Outcome<Model | undefined> {
+  #findModel(models: Models, request: AgentRequest): Outcome<Model | undefined> {
     const demo = this.#options.demo && request.sessionFile === undefined;
     const wanted = request.model ?? (demo ? { provider: "demo", id: "demo-1" } : undefined);
     if (wanted === undefined) return { ok: true, value: undefined };
-    const model = registry.find(wanted.provider, wanted.id);
+    const model = models.find(wanted.provider, wanted.id);
     if (model !== undefined) return { ok: true, value: model };
     return { ok: false, failure: noSuchModel(wanted.provider, wanted.id) };
   }
@@ -268,25 +244,23 @@ class PiFactory implements AgentFactory {
       rebuild: start,
       reloaded: async ({ services }) => {
         // pi's reload resets the providers of the whole process.
-        this.#restoreProviders();
+        this.#accounts.restore();
         plan.around.loadErrors = await loadErrors(services);
       },
     };
   }
 
   async #create(plan: Plan, options: FactoryOptions): ReturnType<RuntimeFactory> {
-    const { request, settings, registry, around } = plan;
+    const { request, settings, models, around } = plan;
     const sessionManager = historyFor(plan, options);
     const cwd = sessionManager.getCwd();
     // Another file may bring another folder along, which nobody has trusted yet.
     around.trusted = cwd === request.cwd ? request.trusted : this.#options.trustProjects;
     around.cwd = cwd;
     const user = around.trusted ? {} : await untrustedOptions(cwd, this.#agentDir, settings);
-    const services = await pi.createAgentSessionServices({
+    const services = await this.#accounts.services(models, {
       cwd,
       agentDir: this.#agentDir,
-      authStorage: this.#auth,
-      modelRegistry: registry,
       settingsManager: settings,
       resourceLoaderOptions: {
         ...user,

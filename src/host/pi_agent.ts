@@ -20,12 +20,13 @@ import { agentBusy } from "./failures.ts";
 import { piDiscovery } from "./pi_discovery.ts";
 import { piHistory } from "./pi_history.ts";
 import { type LiveParts, messageOf, PiLive, type PiSession } from "./pi_live.ts";
+import { hasQueued, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
 import { hasModel, noKey, piSettings } from "./pi_settings.ts";
 import { toWireModel } from "./wire_model.ts";
 
 const refused = (failed: Failure): Acceptance => ({ ok: false, failure: failed });
 
-/** Implements the port on pi 0.73.1. */
+/** Implements the port on pi. */
 export class PiAgent implements AgentPort {
   readonly settings: AgentSettings;
   readonly history: AgentHistory;
@@ -60,7 +61,7 @@ export class PiAgent implements AgentPort {
       steeringMode: session.steeringMode,
       followUpMode: session.followUpMode,
       autoCompactionEnabled: session.autoCompactionEnabled,
-      messageCount: session.messages.length,
+      messageCount: messagesOf(session).length,
       pendingMessageCount: session.pendingMessageCount,
       ...(untrusted.length === 0 ? {} : { untrusted: [...untrusted] }),
     };
@@ -71,7 +72,7 @@ export class PiAgent implements AgentPort {
   }
 
   messages(): readonly unknown[] {
-    return this.#session.messages;
+    return messagesOf(this.#session);
   }
 
   lastRun(): RunResult {
@@ -109,10 +110,8 @@ export class PiAgent implements AgentPort {
     const { settler } = this.#live;
     settler.abort(this.#preparing > 0);
     const cleared = this.clearQueue();
-    session.abortRetry();
-    this.abortCompaction();
-    session.agent.abort();
-    void session.agent.waitForIdle().then(() => settler.check());
+    stop(session);
+    void whenIdle(session).then(() => settler.check());
     return cleared;
   }
 
@@ -127,9 +126,9 @@ export class PiAgent implements AgentPort {
 
   clearQueue(): QueuedTexts {
     // pi tells of an empty queue that was emptied, too; that is nobody's business.
-    const { pendingMessageCount, agent } = this.#session;
-    if (pendingMessageCount === 0 && !agent.hasQueuedMessages()) return { steering: [], followUp: [] };
-    return this.#session.clearQueue();
+    const session = this.#session;
+    if (session.pendingMessageCount === 0 && !hasQueued(session)) return { steering: [], followUp: [] };
+    return session.clearQueue();
   }
 
   setName(name: string): void {
@@ -148,9 +147,7 @@ export class PiAgent implements AgentPort {
       return { ok: false, failure: failure(cancelled ? "cancelled" : "agent_error", message) };
     } finally {
       // What was queued meanwhile would else lie there until somebody prompts.
-      if (session.agent.hasQueuedMessages() && !session.isStreaming) {
-        void session.agent.continue().catch(() => {});
-      }
+      if (hasQueued(session) && !session.isStreaming) void resume(session).catch(() => {});
     }
   }
 
@@ -194,14 +191,14 @@ export class PiAgent implements AgentPort {
   }
 
   #cannotPrompt(): Failure | undefined {
-    const { model, modelRegistry } = this.#session;
+    const { model } = this.#session;
     if (!hasModel(model)) {
       return failure(
         "no_model",
         "The session has no model; choose one with set_model, or log in with pi first",
       );
     }
-    return modelRegistry.hasConfiguredAuth(model) ? undefined : noKey(model.provider);
+    return modelsOf(this.#session).hasConfiguredAuth(model) ? undefined : noKey(model.provider);
   }
 
   /** Calls pi's prompt and sorts out when and how it was taken (PI_FACTS §2). */

@@ -5,14 +5,13 @@ import { type Failure, failure } from "../protocol/errors.ts";
 import type { TreeNode } from "../protocol/results.ts";
 import type { AgentHistory, NavigateOptions, Outcome } from "./agent_port.ts";
 import { messageOf, type PiLive } from "./pi_live.ts";
+import { type Placed, treeOf } from "./pi_sdk.ts";
 import { textOf } from "./settle.ts";
-
-type Entry = ReturnType<PiLive["session"]["sessionManager"]["getEntries"]>[number];
 
 /** Characters of a message that a node of the tree shows. */
 const NODE_CHARS = 4_096;
 
-function shown(entry: Entry): { role?: string; text?: string } {
+function shown(entry: Placed["entry"]): { role?: string; text?: string } {
   switch (entry.type) {
     case "message": {
       const { message } = entry;
@@ -30,8 +29,8 @@ function shown(entry: Entry): { role?: string; text?: string } {
   }
 }
 
-function nodeOf(entry: Entry, label: string | undefined): TreeNode {
-  const { id, parentId, type, timestamp } = entry;
+function nodeOf({ entry, parentId }: Placed, label: string | undefined): TreeNode {
+  const { id, type, timestamp } = entry;
   return {
     entryId: id,
     parentId,
@@ -118,10 +117,9 @@ export function piHistory(live: PiLive): AgentHistory {
     forkMessages: () => live.session.getUserMessagesForForking(),
     tree() {
       const { sessionManager } = live.session;
-      const nodes = sessionManager.getEntries().map((entry) =>
-        nodeOf(entry, sessionManager.getLabel(entry.id))
-      );
-      return { currentLeafId: sessionManager.getLeafId(), nodes };
+      const { leafId, placed } = treeOf(live.session);
+      const nodes = placed.map((one) => nodeOf(one, sessionManager.getLabel(one.entry.id)));
+      return { currentLeafId: leafId, nodes };
     },
     navigate: (targetId, options) => navigate(live, targetId, options),
     async exportHtml(path) {

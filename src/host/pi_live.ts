@@ -6,6 +6,7 @@ import { failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { AgentHooks, Outcome, RunResult } from "./agent_port.ts";
+import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./pi_sdk.ts";
 import { Settler } from "./settle.ts";
 import { uiContext } from "./ui_context.ts";
 import { type ModelLike, toWireModel } from "./wire_model.ts";
@@ -144,18 +145,17 @@ export class PiLive {
   #attach(session: PiSession): Settler {
     const { hooks, clock } = this.parts;
     const settler = new Settler({
-      isStreaming: () => session.isStreaming,
+      isStreaming: () => isRunning(session),
       isCompacting: () => session.isCompacting,
-      hasQueued: () => session.agent.hasQueuedMessages(),
-      idle: () => session.agent.waitForIdle(),
-      resume: () => session.agent.continue(),
-      stop: () => session.agent.abort(),
+      hasQueued: () => hasQueued(session),
+      idle: () => whenIdle(session),
+      resume: () => resume(session),
+      stop: () => stop(session),
       settled: (result) => this.#tellSettled(session, result),
     }, clock);
-    this.#unsubscribe = session.subscribe((event) => {
-      const seen: SessionEvent = { ...event };
-      hooks.emit(seen);
-      settler.onEvent(seen);
+    this.#unsubscribe = listen(session, (event) => {
+      hooks.emit(event);
+      settler.onEvent(event);
     });
     hooks.fileChanged(session.sessionFile);
     return settler;
@@ -193,9 +193,7 @@ export class PiLive {
   async #quiet(): Promise<void> {
     if (!this.#settler.busy) return;
     this.#settler.abort(false);
-    this.session.abortRetry();
-    this.session.abortCompaction();
-    this.session.agent.abort();
+    stop(this.session);
     let timer: Timer | undefined;
     const late = new Promise<void>((resolve) => timer = this.parts.clock.after(QUIET_MS, resolve));
     await Promise.race([this.#settler.whenSettled(), late]);
@@ -219,10 +217,11 @@ export class PiLive {
     const theme = (): unknown => Reflect.get(globalThis, Symbol.for("@mariozechner/pi-coding-agent:theme"));
     const ui = uiContext({ emit, ask: (question) => hooks.ask(question), requestId: uuid, theme });
     return {
+      ...BINDINGS,
       // Structural: pi's type names terminal components that a server has no use for.
       uiContext: ui as unknown as NonNullable<Bindings["uiContext"]>,
       commandContextActions: {
-        waitForIdle: () => this.session.agent.waitForIdle(),
+        waitForIdle: () => whenIdle(this.session),
         newSession: (options) => this.#onExtension("new_session", (runtime) => runtime.newSession(options)),
         fork: (entryId, options) => this.#onExtension("fork", (runtime) => runtime.fork(entryId, options)),
         switchSession: (path, options) =>

@@ -3,6 +3,7 @@
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { AgentSettings } from "./agent_port.ts";
 import type { PiLive, PiSession } from "./pi_live.ts";
+import { modelsOf } from "./pi_sdk.ts";
 import { toWireModel } from "./wire_model.ts";
 
 /** pi's placeholder for "no model" is truthy. */
@@ -24,12 +25,12 @@ export function noSuchModel(provider: string, modelId: string): Failure {
 /** The settings of the session behind `live`. */
 export function piSettings(live: PiLive): AgentSettings {
   return {
-    models: () => live.session.modelRegistry.getAvailable().map(toWireModel),
+    models: () => modelsOf(live.session).getAvailable().map(toWireModel),
     async setModel(provider, modelId) {
-      const registry = live.session.modelRegistry;
-      const model = registry.find(provider, modelId);
+      const models = modelsOf(live.session);
+      const model = models.find(provider, modelId);
       if (model === undefined) return { ok: false, failure: noSuchModel(provider, modelId) };
-      if (!registry.hasConfiguredAuth(model)) return { ok: false, failure: noKey(provider) };
+      if (!models.hasConfiguredAuth(model)) return { ok: false, failure: noKey(provider) };
       await live.session.setModel(model);
       return { ok: true, value: toWireModel(model) };
     },

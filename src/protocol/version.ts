@@ -7,11 +7,7 @@ export const SERVER_VERSION: string = "0.1.0";
 /** `MAJOR.MINOR` of the wire protocol; minor versions only add (PROTOCOL §2). */
 export const PROTOCOL_VERSION: string = "1.0";
 
-/** The pi package that sessions run on. */
-export const PI: { readonly package: string; readonly version: string } = {
-  package: "@mariozechner/pi-coding-agent",
-  version: "0.73.1",
-};
+export { PI } from "./pi_package.ts";
 
 /** What a client may rely on beyond the plain commands (PROTOCOL §2). Grows as parts are built. */
 export const CAPABILITIES: readonly string[] = ["subscribe", "replay", "snapshot", "delta", "pending_ui"];
