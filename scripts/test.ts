@@ -100,13 +100,6 @@ async function build(target: Target): Promise<Built> {
   return kit ? { kind: "failed", reason: `${script}: ${reason}` } : { kind: "skipped", reason };
 }
 
-/**
- * Files that run on the sources alone, for now: some of their cases failed on Node and one on the binary.
- * They assume a paced stream where those two see one burst, which is the likely cause but is not proven.
- */
-const SOURCES_ONLY = ["replay", "delivery_slow", "delivery_fleet", "delivery_snapshot", "delivery_fair"]
-  .map((name) => `tests/conformance/${name}_test.ts`);
-
 /** The parts that the arguments ask for; undefined when they make no sense. */
 function chosen(args: readonly string[]): readonly string[] | undefined {
   if (args.length === 0) return PARTS;
@@ -137,11 +130,7 @@ async function main(): Promise<number> {
     if (!parts.includes(target)) continue;
     const built = await build(target);
     if (built.kind === "ready") {
-      const without = target === "sources" ? [] : [`--ignore=${SOURCES_ONLY.join(",")}`];
-      if (without.length > 0) {
-        console.log(`${target}: not run here (known failures): ${SOURCES_ONLY.join(", ")}`);
-      }
-      outcomes.set(target, await runTests([...without, "tests/conformance/"], { PI_SERVER_TARGET: target }));
+      outcomes.set(target, await runTests(["tests/conformance/"], { PI_SERVER_TARGET: target }));
     } else if (built.kind === "failed") {
       outcomes.set(target, { passed: 0, failed: 0, ignored: 0, seconds: 0, broken: built.reason });
     } else {

@@ -5,11 +5,13 @@ import {
   assertCaughtUp,
   assertHeard,
   comeBack,
+  Ending,
   follow,
   open,
   pieces,
   stream,
   turn,
+  UNMERGED,
 } from "../support/delivery.ts";
 import type { Follower } from "../support/follower.ts";
 import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
@@ -37,11 +39,13 @@ for (const hosts of [0, 1, 2]) {
   alone(
     `"*", ${hosts} hosts: one replay, one snapshot, one live, one new, while all of them stream`,
     async (bench) => {
-      await bench.start(["--hosts", String(hosts)]);
+      await bench.start([...UNMERGED, "--hosts", String(hosts)]);
       const { witness, ids: [a = "", b = "", c = ""] } = await witnessed(bench, 3);
       for (const id of [a, b, c]) await turn(bench, witness, id, pieces(20));
-      const gate = new Gate();
-      for (const id of [a, b, c]) await stream(bench, witness, id, pieces(1_500), { gate, gateAfter: 100 });
+      const [gate, ending] = [new Gate(), new Ending(1_500)];
+      for (const id of [a, b, c]) {
+        await stream(bench, witness, id, pieces(1_500), { gate, gateAfter: 100, hold: ending.hold });
+      }
       const started = (id: string) => (witness.session(id).streaming?.size ?? 0) > 0;
       await witness.until(() => [a, b, c].every(started), "three streams");
       const fleet = await follow(bench);
@@ -50,6 +54,7 @@ for (const hosts of [0, 1, 2]) {
       const asked = fleet.subscribe("*", { from });
       gate.open();
       const sessions = objectAt(await asked, "sessions");
+      ending.open();
       const heard = (id: string) => [at(sessions, id, "mode"), at(sessions, id, "epoch")];
       const epochOf = (id: string) => witness.session(id).epoch;
       assertEquals(heard(a), ["replay", epochOf(a)]);
@@ -74,7 +79,7 @@ for (const hosts of [0, 1, 2]) {
   alone(
     `"*", ${hosts} hosts: a client that comes back again and again misses nothing of anyone`,
     async (bench) => {
-      await bench.start(["--hosts", String(hosts)]);
+      await bench.start([...UNMERGED, "--hosts", String(hosts)]);
       const { witness, ids } = await witnessed(bench, 4);
       let fleet = await follow(bench);
       await fleet.subscribe("*");
@@ -108,7 +113,7 @@ for (const hosts of [0, 1, 2]) {
 alone(
   '"*": subscribing again without cursors, in the middle of everything, goes on without a gap',
   async (bench) => {
-    await bench.start(["--hosts", "2"]);
+    await bench.start([...UNMERGED, "--hosts", "2"]);
     const { witness, ids } = await witnessed(bench, 4);
     const fleet = await follow(bench);
     await fleet.subscribe("*");
@@ -127,16 +132,17 @@ alone(
 );
 
 alone('"*": snapshot:true gives the state of every session, mid-stream too', async (bench) => {
-  await bench.start(["--hosts", "2"]);
+  await bench.start([...UNMERGED, "--hosts", "2"]);
   const { witness, ids } = await witnessed(bench, 3);
-  const gate = new Gate();
+  const [gate, ending] = [new Gate(), new Ending(300)];
   const [a = ""] = ids;
-  await stream(bench, witness, a, pieces(300), { gate, gateAfter: 100 });
+  await stream(bench, witness, a, pieces(300), { gate, gateAfter: 100, hold: ending.hold });
   await witness.until(() => (witness.session(a).streaming?.size ?? 0) > 0, "the stream");
   const fleet = await follow(bench);
   const asked = fleet.subscribe("*", { snapshot: true });
   gate.open();
   const sessions = objectAt(await asked, "sessions");
+  ending.open();
   for (const id of ids) {
     assertEquals(at(sessions, id, "mode"), "live");
     arrayAt(sessions, id, "snapshot", "messages");
@@ -148,7 +154,7 @@ alone('"*": snapshot:true gives the state of every session, mid-stream too', asy
 alone(
   '"*" with `events` and cursors: only those types, of what was missed and of what comes',
   async (bench) => {
-    await bench.start(["--hosts", "2"]);
+    await bench.start([...UNMERGED, "--hosts", "2"]);
     const { witness, ids: [a = "", b = ""] } = await witnessed(bench, 2);
     for (const id of [a, b]) await turn(bench, witness, id);
     const fleet = await follow(bench);
@@ -182,7 +188,7 @@ alone(
 );
 
 alone('"*": a session that is deleted and made again starts at seq 1, in another epoch', async (bench) => {
-  await bench.start(["--hosts", "2"]);
+  await bench.start([...UNMERGED, "--hosts", "2"]);
   const { witness, ids: [a = ""] } = await witnessed(bench, 1);
   await turn(bench, witness, a);
   const old = { ...witness.session(a).cursor };

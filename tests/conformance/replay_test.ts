@@ -6,19 +6,21 @@ import {
   assertCaughtUp,
   assertHeard,
   comeBack,
+  Ending,
   follow,
   messagesOf,
   open,
   pieces,
   stream,
   turn,
+  UNMERGED,
 } from "../support/delivery.ts";
 import { Follower } from "../support/follower.ts";
 import { arrayAt, type Json, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
 import { Gate } from "../support/model_server.ts";
 import { alone, shared } from "./suite.ts";
 
-const test = shared();
+const test = shared(UNMERGED);
 const PIECES = 4_000;
 
 test("replay: a client that drops five times while the session streams misses nothing", async (bench) => {
@@ -115,13 +117,14 @@ test("replay: while the session streams, full updates begin with the state and g
   const control = await follow(bench);
   const id = await open(bench, control);
   const { epoch, seq } = await control.subscribe(id);
-  const gate = new Gate();
-  await stream(bench, control, id, pieces(600), { gate, gateAfter: 200 });
+  const [gate, ending] = [new Gate(), new Ending(600)];
+  await stream(bench, control, id, pieces(600), { gate, gateAfter: 200, hold: ending.hold });
   await control.until(() => control.session(id).seq >= 100, "event 100");
   const client = await follow(bench);
   const asked = client.subscribe(id, { from: { epoch: epoch ?? "", seq: seq ?? 0 }, updates: "full" });
   gate.open();
   assertEquals((await asked).mode, "snapshot");
+  ending.open();
   await client.seen(id, "agent_settled");
   await assertCaughtUp(client, control, id);
 });
@@ -229,7 +232,7 @@ test("replay: with `events` only those types come, also of what was missed", asy
 });
 
 alone("replay: a small log reaches back as far as it holds; before that comes the state", async (bench) => {
-  await bench.start(["--max-event-log-bytes", "8KiB"]);
+  await bench.start([...UNMERGED, "--max-event-log-bytes", "8KiB"]);
   const control = await follow(bench);
   const id = await open(bench, control);
   const { epoch } = await control.subscribe(id);
@@ -280,7 +283,7 @@ alone(
 alone(
   "replay, stdio: unsubscribed in the middle of a stream and back again, nothing is missed",
   async (bench) => {
-    const server = bench.spawn({ mode: "stdio", args: ["--no-ws"] });
+    const server = bench.spawn({ mode: "stdio", args: ["--no-ws", ...UNMERGED] });
     const client = new Follower(new RawPipe(server.child));
     const id = await open(bench, client);
     await client.subscribe(id);

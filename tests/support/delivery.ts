@@ -5,7 +5,14 @@ import type { Bench } from "../conformance/suite.ts";
 import { RawSocket } from "./channel.ts";
 import { Follower } from "./follower.ts";
 import { arrayAt, type Json, type JsonObject } from "./json.ts";
-import { type Gate, text } from "./model_server.ts";
+import { Gate, type Held, type Hold, text } from "./model_server.ts";
+
+/** Flags for cases that count every event: however fast the stream, nothing is merged for whoever reads it. */
+export const UNMERGED: string[] = [
+  ...["--outbox-soft-bytes", "64MiB"],
+  ...["--outbox-hard-bytes", "128MiB"],
+  ...["--outbox-close-bytes", "256MiB"],
+];
 
 /** A new connection to the bench's server; with `before`, the next one of a client that knows what that one did. */
 export async function follow(bench: Bench, before?: Follower): Promise<Follower> {
@@ -26,13 +33,47 @@ export function pieces(count: number, chars = 16): string[] {
   return Array.from({ length: count }, (_, index) => `${index} `.padEnd(chars, "."));
 }
 
-/** Scripts one answer and sends the prompt for it; `gate` holds the pieces after `gateAfter`. */
+/** The end of a stream of that many pieces, which does not come before it is let go, however fast the rest was. */
+export class Ending extends Gate {
+  readonly hold: Hold;
+
+  constructor(pieces: number) {
+    super();
+    this.hold = (index) => index >= pieces - 1 ? this.opened : undefined;
+  }
+}
+
+/** Keeps a stream from running ahead of who reads it by more than `most` pieces. */
+export class Lead {
+  readonly hold: Hold;
+  readonly #most: number;
+  #read = 0;
+  #waiting: { index: number; go: () => void }[] = [];
+
+  constructor(most: number) {
+    this.#most = most;
+    this.hold = (index) => {
+      if (index < this.#read + most) return undefined;
+      return new Promise((go) => this.#waiting.push({ index, go }));
+    };
+  }
+
+  /** The reader has come that far. */
+  read(pieces: number): void {
+    this.#read = pieces;
+    const ready = this.#waiting.filter(({ index }) => index < pieces + this.#most);
+    this.#waiting = this.#waiting.filter((one) => !ready.includes(one));
+    for (const { go } of ready) go();
+  }
+}
+
+/** Scripts one answer and sends the prompt for it. */
 export function stream(
   bench: Bench,
   client: Follower,
   sessionId: string,
   deltas: string[],
-  options: { gate?: Gate; gateAfter?: number; thinking?: string } = {},
+  options: Held = {},
 ): Promise<JsonObject> {
   const marker = bench.name("stream");
   bench.model.script(marker, text(deltas, options));

@@ -24,17 +24,25 @@ export class Gate {
   }
 }
 
+/** What the piece of that index waits for, if anything; asked before each one, and once more before the end. */
+export type Hold = (index: number) => Promise<void> | undefined;
+
+/** How a text is held back: the pieces after the first `gateAfter` by the gate, each one by `hold`. */
+export interface Held {
+  gate?: Gate;
+  gateAfter?: number;
+  hold?: Hold;
+  thinking?: string;
+}
+
 /** What the model does with one request. */
 export type Step =
-  | { kind: "answer"; thinking?: string; deltas: string[]; calls: ToolCall[]; gate?: Gate; gateAfter: number }
+  | ({ kind: "answer"; deltas: string[]; calls: ToolCall[]; gateAfter: number } & Held)
   | { kind: "status"; status: number; message: string }
   | { kind: "hang"; deltas: string[] };
 
-/** Text in the given pieces; with a gate the pieces after the first `gateAfter` wait until it opens. */
-export function text(
-  deltas: string[],
-  options: { gate?: Gate; gateAfter?: number; thinking?: string } = {},
-): Step {
+/** Text in the given pieces. */
+export function text(deltas: string[], options: Held = {}): Step {
   const { gateAfter = 1, ...rest } = options;
   return { kind: "answer", deltas, calls: [], gateAfter, ...rest };
 }
@@ -183,6 +191,13 @@ function errorResponse(api: Api, code: number, message: string): Response {
   return Response.json(api === "openai" ? { error } : { type: "error", error }, { status: code });
 }
 
+function holdOf(step: Exclude<Step, { kind: "status" }>, gone: Promise<void>): Hold {
+  if (step.kind === "hang") return (index) => index >= step.deltas.length ? gone : undefined;
+  const { gate, gateAfter, hold } = step;
+  return (index) =>
+    gate === undefined || index < gateAfter ? hold?.(index) : gate.opened.then(() => hold?.(index));
+}
+
 /** Writes the frames; a client that leaves early is told through `left`. */
 function streamResponse(
   request: ModelRequest,
@@ -204,12 +219,11 @@ function streamResponse(
       const answer = step.kind === "hang"
         ? { deltas: step.deltas, calls: [] }
         : { deltas: step.deltas, calls: step.calls, thinking: step.thinking };
-      const gate = step.kind === "hang" ? gone.promise : step.gate?.opened;
-      const gateAfter = step.kind === "hang" ? step.deltas.length : step.gateAfter;
+      const hold = holdOf(step, gone.promise);
       let sent = 0;
       for (const frame of framesOf(request.api, request.model, answer)) {
-        const held = sent >= gateAfter && (frame.delta || sent === answer.deltas.length);
-        if (gate && held) await Promise.race([gate, gone.promise]);
+        const waits = frame.delta || sent === answer.deltas.length ? hold(sent) : undefined;
+        if (waits !== undefined) await Promise.race([waits, gone.promise]);
         if (!open || stop.aborted) return;
         controller.enqueue(encoder.encode(frame.text));
         if (frame.delta) sent++;
