@@ -86,6 +86,8 @@ export interface Server extends AsyncDisposable {
 }
 
 const WORKER = new URL("./src/host/worker.ts", import.meta.url);
+/** Part of the builds alone. */
+const LICENSES = new URL("./LICENSES.txt", import.meta.url);
 
 async function pickRuntime(): Promise<Runtime> {
   const { runtime } = "Deno" in globalThis
@@ -153,7 +155,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 export async function main(args: readonly string[]): Promise<number> {
   // The program's own parts load only where a program runs.
   const [{ run }, runtime] = await Promise.all([import("./src/cli.ts"), pickRuntime()]);
-  return await run(args, runtime, WORKER);
+  return await run(args, runtime, { worker: WORKER, licenses: LICENSES });
 }
 
 if ("Deno" in globalThis && import.meta.main) Deno.exit(await main(Deno.args));

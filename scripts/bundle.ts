@@ -7,6 +7,7 @@ import * as esbuild from "esbuild";
 import { builtinModules } from "node:module";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
+import { licensePage, packageFolders, readNotice, RUNTIME_NOTICES } from "./licenses.ts";
 import { ASSET_FILES, ASSETS, checkPatches, optionalPackages, patches, PI } from "./pi_patches.ts";
 
 export interface BundleOptions {
@@ -25,6 +26,8 @@ export interface BundleReport {
 
 /** Stands for the bundle's root in emitted URLs until it is known how deep the emitted file lies. */
 const ROOT_MARK = "@pi-server-bundle-root@/";
+const LICENSES_URL = /new URL\(\s*"\.\/LICENSES\.txt",\s*import\.meta\.url,?\s*\)/g;
+const VERSION = /(\bSERVER_VERSION: string = )"[^"]*"/;
 const WORKER_URL = /new URL\(\s*"(?:\.{1,2}\/)+(?:[a-z_]+\/)*worker\.ts",\s*import\.meta\.url,?\s*\)/g;
 
 /** The repository's root, wherever the scripts are started from. */
@@ -35,9 +38,10 @@ export function repositoryRoot(): string {
 /** Writes the bundle to `outDir`, which is emptied first. */
 export async function bundle(options: BundleOptions): Promise<BundleReport> {
   const root = options.root ?? repositoryRoot();
-  const imports = await readImportMap(root);
+  const project = await readProject(root);
+  const imports = importPaths(project);
   const patched = new Set<string>();
-  let workerUrls = 0;
+  const edited = new Set<string>();
   try {
     const result = await esbuild.build({
       absWorkingDir: root,
@@ -63,25 +67,37 @@ export async function bundle(options: BundleOptions): Promise<BundleReport> {
         otherRuntime(options.platform),
         assets(),
         patches(patched),
-        projectSources(root, (count) => workerUrls += count),
+        projectSources(root, project.version, (edit) => edited.add(edit)),
       ],
     });
     checkPatches(patched, result.metafile);
-    if (workerUrls === 0) throw new Error(`no module contains new URL("…/worker.ts", import.meta.url)`);
+    for (const edit of ["worker", "licenses", "version"]) {
+      if (!edited.has(edit)) throw new Error(`no module of ours has the place for the ${edit} any more`);
+    }
     const router = checkRouter(result.metafile, path.relative(root, path.join(options.outDir, "mod.js")));
-    return await writeBundle(root, options.outDir, result, router);
+    return await writeBundle(root, options, result, router);
   } finally {
     await esbuild.stop();
   }
 }
 
+/** What the builds take from deno.json. */
+export interface Project {
+  readonly version: string;
+  readonly license: string;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly imports: Readonly<Record<string, string>>;
+}
+
+/** Reads deno.json of that checkout. */
+export async function readProject(root: string): Promise<Project> {
+  return JSON.parse(await Deno.readTextFile(path.join(root, "deno.json")));
+}
+
 /** deno.json's imports as npm package paths: `@std/assert` → `deno-std/assert/mod.js`. */
-async function readImportMap(root: string): Promise<Map<string, string>> {
-  const config: { imports?: Record<string, string> } = JSON.parse(
-    await Deno.readTextFile(path.join(root, "deno.json")),
-  );
+function importPaths(project: Project): Map<string, string> {
   const map = new Map<string, string>();
-  for (const [name, target] of Object.entries(config.imports ?? {})) {
+  for (const [name, target] of Object.entries(project.imports)) {
     const match = /^npm:\/?((?:@[^/@]+\/)?[^/@]+)(?:@[^/]+)?(\/.*)?$/.exec(target);
     if (match !== null) map.set(name, `${match[1]}${match[2] ?? ""}`);
   }
@@ -156,19 +172,26 @@ function assets(): esbuild.Plugin {
   };
 }
 
-/** Points the worker's URL at worker.js. */
-function projectSources(root: string, found: (count: number) => void): esbuild.Plugin {
+/** A bundle's own edits of our sources: where it finds its files, and the version in deno.json. */
+function projectSources(root: string, version: string, done: (edit: string) => void): esbuild.Plugin {
+  const edits: readonly (readonly [name: string, from: RegExp, to: string])[] = [
+    ["worker", WORKER_URL, `new URL("${ROOT_MARK}worker.js", import.meta.url)`],
+    ["licenses", LICENSES_URL, `new URL("${ROOT_MARK}LICENSES.txt", import.meta.url)`],
+    ["version", VERSION, `$1${JSON.stringify(version)}`],
+  ];
   return {
-    name: "worker-url",
+    name: "project-sources",
     setup(build) {
       build.onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
         if (!file.startsWith(root + path.sep) || file.includes("node_modules")) return undefined;
         const text = await Deno.readTextFile(file);
-        const count = text.match(WORKER_URL)?.length ?? 0;
-        if (count === 0) return undefined;
-        found(count);
-        const contents = text.replace(WORKER_URL, () => `new URL("${ROOT_MARK}worker.js", import.meta.url)`);
-        return { contents, loader: "ts" };
+        let contents = text;
+        for (const [name, from, to] of edits) {
+          if (contents.search(from) < 0) continue;
+          contents = contents.replace(from, to);
+          done(name);
+        }
+        return contents === text ? undefined : { contents, loader: "ts" };
       });
     },
   };
@@ -199,7 +222,7 @@ function checkRouter(metafile: esbuild.Metafile, entry: string): ReadonlySet<str
 
 async function writeBundle(
   root: string,
-  outDir: string,
+  { outDir, platform }: BundleOptions,
   result: esbuild.BuildResult<{ metafile: true; write: false }>,
   router: ReadonlySet<string>,
 ): Promise<BundleReport> {
@@ -228,7 +251,7 @@ async function writeBundle(
     if (!entry.name.endsWith(".md")) continue;
     await write(path.join("pi/docs", entry.name), await Deno.readFile(path.join(docs, entry.name)));
   }
-  await write("LICENSES.txt", await licenses(packages));
+  await write("LICENSES.txt", await licenses(root, platform, packages));
   return report;
 }
 
@@ -242,43 +265,30 @@ function finish(text: string, folder: string): string {
   return `${banner}\n${settled}`;
 }
 
-/** Folder of each npm package that has a part in the bundle, by its name. */
-function packageFolders(root: string, metafile: esbuild.Metafile): Map<string, string> {
-  const folders = new Map<string, string>();
-  for (const input of Object.keys(metafile.inputs)) {
-    const match = /^(.*node_modules\/((?:@[^/]+\/)?[^/]+))\//.exec(input);
-    if (match?.[1] !== undefined && match[2] !== undefined) {
-      folders.set(match[2], path.resolve(root, match[1]));
-    }
+/** Folder of a package that files are taken from. */
+function folderOf(folders: ReadonlySet<string>, name: string): string {
+  const end = path.join("node_modules", name);
+  const found = [...folders].filter((folder) => folder.endsWith(path.sep + end));
+  const [folder] = found;
+  if (folder === undefined || found.length > 1) {
+    throw new Error(
+      `${found.length} copies of ${name} are part of the bundle, where files of one are needed`,
+    );
   }
-  return folders;
-}
-
-function folderOf(packages: Map<string, string>, name: string): string {
-  const folder = packages.get(name);
-  if (folder === undefined) throw new Error(`${name} is not part of the bundle, but files of it are needed`);
   return folder;
 }
 
-/** The license notices of all bundled packages. */
-async function licenses(packages: Map<string, string>): Promise<string> {
-  const parts: string[] = [];
-  for (const [name, folder] of [...packages].sort(([a], [b]) => a < b ? -1 : 1)) {
-    const manifest: { version?: string; license?: unknown } = JSON.parse(
-      await Deno.readTextFile(path.join(folder, "package.json")),
-    );
-    const texts: string[] = [];
-    for await (const entry of Deno.readDir(folder)) {
-      if (!entry.isFile || !/^(licen[cs]e|copying|notice)/i.test(entry.name)) continue;
-      texts.push((await Deno.readTextFile(path.join(folder, entry.name))).trim());
-    }
-    parts.push(
-      [`${name} ${manifest.version ?? ""} (${String(manifest.license ?? "see text")})`, ...texts].join(
-        "\n\n",
-      ),
-    );
-  }
-  return parts.join(`\n\n${"=".repeat(80)}\n\n`) + "\n";
+/** LICENSES.txt: our own license, and those of what is bundled and of what the bundle will lie in. */
+async function licenses(
+  root: string,
+  platform: BundleOptions["platform"],
+  folders: ReadonlySet<string>,
+): Promise<string> {
+  const { version, license } = await readProject(root);
+  const text = (await Deno.readTextFile(path.join(root, "LICENSE"))).trim();
+  const own = { name: "pi-server", version, license, holder: "", texts: [text] };
+  const bundled = await Promise.all([...folders].map(readNotice));
+  return licensePage(own, [...bundled, ...platform === "deno" ? RUNTIME_NOTICES : []]);
 }
 
 /** For `.catch` of a removal: the file may be absent, anything else is an error. */

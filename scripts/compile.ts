@@ -1,15 +1,20 @@
-// Compiles dist/pi-server, one executable for this machine: bundle for Deno, then `deno compile` of the bundle.
-// `deno compile` needs a base runtime: its own download or, where that cannot be had, the compile kit beside the
-// checkout. Without either it prints `skipped: <reason>` and exits 3. PI_SERVER_COMPILE=official skips the kit.
-// Usage: deno run -A scripts/compile.ts
+// Compiles the bundle to one executable for each system asked for: by default dist/pi-server for this machine, with
+// --target dist/pi-server-NAME[.exe]; their SHA-256 sums go to dist/SHA256SUMS. `deno compile` needs a base runtime:
+// its own download or, for this machine, the compile kit beside the checkout (PI_SERVER_COMPILE=official skips it).
+// Where none can be had it says `not built: base runtime unreachable`, and ends with 3 unless --available is given.
+// Usage: deno run -A scripts/compile.ts [--target all|NAME,…] [--available]
 
+import { parseArgs } from "@std/cli/parse-args";
 import * as path from "node:path";
-import { bundle, repositoryRoot } from "./bundle.ts";
+import { bundle, ignoreMissing, repositoryRoot } from "./bundle.ts";
+import { COMPILE_TARGETS, type CompileTarget, ownTarget, systemOf } from "./targets.ts";
 
+/** For Linux; the other systems' runtimes have sizes of their own. */
 const SIZE_LIMIT_BYTES = 105_000_000;
 const COMPILE_TIMEOUT_MS = 180_000;
 const WARM_RUNS = 5;
-const EXIT_SKIPPED = 3;
+const EXIT_USAGE = 2;
+const EXIT_NOT_BUILT = 3;
 
 interface Compiler {
   readonly name: string;
@@ -42,26 +47,33 @@ async function kitCompiler(root: string): Promise<Compiler | undefined> {
   return { name: "compile kit", deno, env, downloads: false };
 }
 
-async function chooseCompiler(root: string): Promise<Compiler> {
-  const official = { name: "official base runtime", deno: Deno.execPath(), env: {}, downloads: true };
-  if (Deno.env.get("PI_SERVER_COMPILE") === "official") return official;
-  const deno = Deno.env.get("COMPILE_DENO");
-  if (Deno.env.has("DENORT_BIN")) {
-    return { name: "DENORT_BIN", deno: deno ?? Deno.execPath(), env: {}, downloads: false };
-  }
+async function chooseCompiler(root: string, target: CompileTarget): Promise<Compiler> {
+  const deno = Deno.env.get("COMPILE_DENO") ?? Deno.execPath();
+  const official = { name: "official base runtime", deno, env: {}, downloads: true };
+  // A base runtime from elsewhere is one for this machine, and `deno compile` would take it for any other, too.
+  if (target !== ownTarget() || Deno.env.get("PI_SERVER_COMPILE") === "official") return official;
+  const base = Deno.env.get("DENORT_BIN");
+  if (base !== undefined) return { name: "DENORT_BIN", deno, env: { DENORT_BIN: base }, downloads: false };
   return await kitCompiler(root) ?? official;
 }
 
-async function compile(compiler: Compiler, bundleDir: string, output: string): Promise<void> {
+async function compile(
+  compiler: Compiler,
+  target: CompileTarget,
+  bundleDir: string,
+  output: string,
+): Promise<void> {
   const included = ["worker.js", "chunks", "pi", "LICENSES.txt"].flatMap((name) => [
     "--include",
     path.join(bundleDir, name),
   ]);
+  const { DENORT_BIN: _, ...inherited } = Deno.env.toObject();
   const command = new Deno.Command(compiler.deno, {
     // The bundle is complete: no configuration, lock file or package may find its way in.
     args: ["compile", "-A", "--no-check", "--no-config", "--no-lock", "--no-npm", "--unstable-worker-options"]
-      .concat(included, ["--output", output, path.join(bundleDir, "mod.js")]),
-    env: { ...compiler.env, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+      .concat(included, ["--target", target.triple, "--output", output, path.join(bundleDir, "mod.js")]),
+    clearEnv: true,
+    env: { ...inherited, ...compiler.env, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
     stdout: "null",
     stderr: "piped",
     signal: AbortSignal.timeout(COMPILE_TIMEOUT_MS),
@@ -69,9 +81,9 @@ async function compile(compiler: Compiler, bundleDir: string, output: string): P
   const { success, stderr } = await command.output();
   if (success) return;
   const text = new TextDecoder().decode(stderr);
-  const reason = /^.*(?:error sending request|denort|download|connect|dns error).*$/im.exec(text)?.[0].trim();
+  const reason = /^.*(?:error sending request|dns error|failed to download).*$/im.exec(text)?.[0].trim();
   if (compiler.downloads && reason !== undefined) {
-    throw new BaseRuntimeMissing(`the base runtime cannot be downloaded (${reason.slice(0, 200)})`);
+    throw new BaseRuntimeMissing(reason.replace(/^\d+: /, "").slice(0, 120));
   }
   throw new Error(`deno compile failed:\n${text}`);
 }
@@ -100,30 +112,91 @@ async function startTimes(binary: string): Promise<{ cold: number; warm: number;
   }
 }
 
-/** Compiles `root` to `output`; throws {@linkcode BaseRuntimeMissing} where this machine cannot. */
-export async function compileBinary(output: string, root: string = repositoryRoot()): Promise<void> {
-  const started = performance.now();
-  const compiler = await chooseCompiler(root);
-  const bundleDir = path.join(root, "dist/deno");
-  await bundle({ outDir: bundleDir, platform: "deno", root });
-  await compile(compiler, bundleDir, output);
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+/** Throws when an executable is not for that system, or too large. */
+async function inspect(output: string, target: CompileTarget): Promise<number> {
   const { size } = await Deno.stat(output);
-  const { cold, warm, version } = await startTimes(output);
+  using file = await Deno.open(output);
+  const head = new Uint8Array(4096);
+  const found = systemOf(head.subarray(0, await file.read(head) ?? 0));
+  if (found !== target.name) {
+    throw new Error(`${output} is for ${found ?? "no system known"}, not for ${target.name}`);
+  }
+  if (target.os === "linux" && size > SIZE_LIMIT_BYTES) {
+    throw new Error(
+      `${output} has ${(size / 1e6).toFixed(1)} MB, more than ${
+        SIZE_LIMIT_BYTES / 1e6
+      } MB: see what the bundle took in`,
+    );
+  }
+  return size;
+}
+
+/** Compiles one executable from the bundle; throws {@linkcode BaseRuntimeMissing} where this machine cannot. */
+async function build(root: string, target: CompileTarget, output: string): Promise<void> {
+  const started = performance.now();
+  // What an earlier run left must not pass for this one's.
+  await Deno.remove(output).catch(ignoreMissing);
+  const compiler = await chooseCompiler(root, target);
+  await compile(compiler, target, path.join(root, "dist/deno"), output);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const size = await inspect(output, target);
   console.log(
     `${path.relative(root, output)}: ${(size / 1e6).toFixed(1)} MB in ${seconds} s (${compiler.name})`,
   );
+  if (target !== ownTarget()) return;
+  const { cold, warm, version } = await startTimes(output);
   console.log(`--version: ${version}, cold ${cold.toFixed(0)} ms, warm ${warm.toFixed(0)} ms`);
-  if (size > SIZE_LIMIT_BYTES) throw new Error(`the binary is larger than ${SIZE_LIMIT_BYTES / 1e6} MB`);
 }
 
-if (import.meta.main) {
-  const name = Deno.build.os === "windows" ? "pi-server.exe" : "pi-server";
-  try {
-    await compileBinary(path.join(repositoryRoot(), "dist", name));
-  } catch (error) {
-    if (!(error instanceof BaseRuntimeMissing)) throw error;
-    console.log(`skipped: ${error.message}`);
-    Deno.exit(EXIT_SKIPPED);
-  }
+/** One line as `sha256sum` prints and checks it. */
+async function sumOf(file: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await Deno.readFile(file)));
+  const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `${hex}  ${path.basename(file)}\n`;
 }
+
+/** The systems asked for and the file of each; undefined when one has no such name. */
+function wanted(names: string | undefined): { target: CompileTarget; file: string }[] | undefined {
+  if (names === undefined) {
+    const target = ownTarget();
+    return target === undefined ? undefined : [{ target, file: `pi-server${target.suffix}` }];
+  }
+  const all = names === "all" ? COMPILE_TARGETS.map(({ name }) => name) : names.split(",");
+  const targets = all.flatMap((name) => COMPILE_TARGETS.filter((target) => target.name === name.trim()));
+  if (targets.length < all.length) return undefined;
+  return targets.map((target) => ({ target, file: `pi-server-${target.name}${target.suffix}` }));
+}
+
+/** Builds all that can be built; the number of those whose base runtime could not be had. */
+async function buildAll(root: string, all: { target: CompileTarget; file: string }[]): Promise<number> {
+  const dist = path.join(root, "dist");
+  await bundle({ outDir: path.join(dist, "deno"), platform: "deno", root });
+  const built: string[] = [];
+  for (const { target, file } of all) {
+    const output = path.join(dist, file);
+    try {
+      await build(root, target, output);
+      built.push(output);
+    } catch (error) {
+      if (!(error instanceof BaseRuntimeMissing)) throw error;
+      console.log(`${file}: not built: base runtime unreachable (${error.message})`);
+    }
+  }
+  const sums = (await Promise.all(built.map(sumOf))).join("");
+  await Deno.writeTextFile(path.join(dist, "SHA256SUMS"), sums);
+  return all.length - built.length;
+}
+
+async function main(): Promise<number> {
+  const { target, available, _: rest } = parseArgs(Deno.args, { string: ["target"], boolean: ["available"] });
+  const all = rest.length > 0 ? undefined : wanted(typeof target === "string" ? target : undefined);
+  if (all === undefined) {
+    const names = COMPILE_TARGETS.map(({ name }) => name).join(", ");
+    console.error(`Use --target with all or some of ${names}, separated by commas; and --available`);
+    return EXIT_USAGE;
+  }
+  const missing = await buildAll(repositoryRoot(), all);
+  return missing > 0 && available !== true ? EXIT_NOT_BUILT : 0;
+}
+
+if (import.meta.main) Deno.exit(await main());

@@ -7,7 +7,7 @@ import { repositoryRoot } from "./bundle.ts";
 
 const TARGETS = ["sources", "node", "binary"] as const;
 const PARTS: readonly string[] = ["unit", ...TARGETS];
-const EXIT_SKIPPED = 3;
+const EXIT_NOT_BUILT = 3;
 
 type Target = typeof TARGETS[number];
 
@@ -88,8 +88,8 @@ async function build(target: Target): Promise<Built> {
   const text = new TextDecoder().decode(stdout);
   console.log(text.trimEnd());
   if (code === 0) return { kind: "ready" };
-  const reason = /^skipped: *(.+)$/m.exec(text)?.[1];
-  if (code !== EXIT_SKIPPED || reason === undefined) {
+  const reason = /^.*(not built: .+)$/m.exec(text)?.[1];
+  if (code !== EXIT_NOT_BUILT || reason === undefined) {
     return { kind: "failed", reason: `${script} ended with exit code ${code}` };
   }
   // Where the kit is, a binary can be had: missing it is a failure, not a skip.

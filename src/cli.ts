@@ -14,6 +14,21 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const EXIT_SIGINT = 130;
 
+/** Files that come with the program. */
+export interface ProgramFiles {
+  /** Entry of the worker that runs sessions. */
+  readonly worker: URL;
+  /** License notices; only the builds have them. */
+  readonly licenses: URL;
+}
+
+/** The notices of what this build contains; the sources contain nothing but themselves. */
+async function licenses(file: URL, runtime: Runtime): Promise<string> {
+  const text = file.protocol === "file:" ? await runtime.files.read(file) : undefined;
+  return text ??
+    `pi-server ${SERVER_VERSION}, MIT license, run from its sources: each package it uses has its license in its folder\n`;
+}
+
 /** A token from the environment, which no session is to inherit. */
 async function takeToken(runtime: Runtime): Promise<string | undefined | { reason: string }> {
   const named = runtime.env("PI_SERVER_TOKEN");
@@ -121,15 +136,18 @@ function whyNot(error: unknown, config: Config): string | undefined {
  * Runs the program until it ends.
  *
  * @param args arguments, without the program's name
- * @param worker entry of the worker that runs sessions
+ * @param program where its own files lie
  * @returns the exit code
  */
-export async function run(args: readonly string[], runtime: Runtime, worker: URL): Promise<number> {
+export async function run(args: readonly string[], runtime: Runtime, program: ProgramFiles): Promise<number> {
   const parsed = parseConfig(args, (name) => runtime.env(name));
   const output = runtime.stdout();
   const print = (text: string): Promise<void> => output.write(new TextEncoder().encode(text));
   if (parsed.kind === "help") return await print(helpText(SERVER_VERSION)).then(() => EXIT_OK);
   if (parsed.kind === "version") return await print(`${SERVER_VERSION}\n`).then(() => EXIT_OK);
+  if (parsed.kind === "licenses") {
+    return await print(await licenses(program.licenses, runtime)).then(() => EXIT_OK);
+  }
   const fail = (reason: string, code: number): number => {
     runtime.writeError(`pi-server: ${reason}\n`);
     return code;
@@ -156,7 +174,7 @@ export async function run(args: readonly string[], runtime: Runtime, worker: URL
       config,
       runtime,
       log,
-      worker,
+      worker: program.worker,
       ...(stdio ? { stdio: { input: runtime.stdin(), output } } : {}),
       ...(token === undefined ? {} : { token }),
     });

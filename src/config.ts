@@ -66,6 +66,7 @@ export type Parsed =
   | { readonly kind: "serve"; readonly config: Config }
   | { readonly kind: "help" }
   | { readonly kind: "version" }
+  | { readonly kind: "licenses" }
   | { readonly kind: "invalid"; readonly reason: string };
 
 type Value = string | boolean | readonly string[];
@@ -221,7 +222,7 @@ function fromVariable(
   env: (name: string) => string | undefined,
   given: Given,
 ): void {
-  if (name === "help" || name === "version") return;
+  if (name === "help" || name === "version" || name === "licenses") return;
   const from = variableOf(name);
   const text = env(from);
   if (text === undefined) return;
@@ -298,6 +299,7 @@ export function parseConfig(args: readonly string[], env: (name: string) => stri
     const values = collect(args, env);
     if (values.on("help")) return { kind: "help" };
     if (values.on("version")) return { kind: "version" };
+    if (values.on("licenses")) return { kind: "licenses" };
     return { kind: "serve", config: configOf(values) };
   } catch (error) {
     if (error instanceof Invalid) return { kind: "invalid", reason: error.message };

@@ -77,6 +77,7 @@ export const FLAGS: readonly Flag[] = [
   },
   { name: "log-format", kind: "choice", choices: ["text", "json"], about: "form of the log", shown: "text" },
   ...LIMIT_NAMES.map(limitFlag),
+  { name: "licenses", kind: "switch", about: "print the licenses of all that this build contains and exit" },
   { name: "version", kind: "switch", about: "print the version and exit" },
   { name: "help", kind: "switch", about: "print this and exit" },
 ];

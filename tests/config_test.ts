@@ -214,6 +214,10 @@ Deno.test("config: something must be left to serve", () => {
 
 Deno.test("config: help and version are flags only, and come before everything else that is valid", () => {
   assertEquals([parse(["--help"]).kind, parse(["--version"]).kind], ["help", "version"]);
+  assertEquals(parse(["--licenses"]).kind, "licenses");
   assertEquals(parse(["--help", "--port", "junk"]).kind, "help");
-  assertEquals(parse([], { PI_SERVER_HELP: "1", PI_SERVER_VERSION: "1" }).kind, "serve");
+  assertEquals(
+    parse([], { PI_SERVER_HELP: "1", PI_SERVER_VERSION: "1", PI_SERVER_LICENSES: "1" }).kind,
+    "serve",
+  );
 });

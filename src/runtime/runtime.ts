@@ -30,7 +30,8 @@ export interface Files {
   stat(path: string): Promise<FileStat | undefined>;
   /** The canonical path, links resolved, or `undefined` when it does not exist. */
   realpath(path: string): Promise<string | undefined>;
-  read(path: string): Promise<string | undefined>;
+  /** The text of a file, by its path or its `file:` URL. */
+  read(path: string | URL): Promise<string | undefined>;
   /** Names in a folder; none when there is no such folder. */
   list(path: string): Promise<readonly string[]>;
   /** The bytes of a file, piece by piece. Throws when it cannot be read. */
