@@ -2,6 +2,7 @@
 // from here, examples from a run of a real server (tests/support/protocol_scenario.ts). The rest of the page is
 // written by hand. Usage: deno run -A scripts/gen_protocol.ts [--check], which only says whether the page is stale.
 
+import { ACCESS_COMMANDS } from "../src/protocol/access_commands.ts";
 import { EVENT_SCHEMAS, PI_EVENTS, SERVER_EVENTS } from "../src/protocol/events.ts";
 import { HISTORY_COMMANDS } from "../src/protocol/history_commands.ts";
 import { SERVER_COMMANDS } from "../src/protocol/server_commands.ts";
@@ -75,6 +76,9 @@ const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   get_tools: "Lists the tools that there are, and whether the model may use them.",
   set_tools: "Sets which tools the model may use.",
   list_session_files: "Lists pi's session files beside the one of this session, newest first.",
+  mint_token:
+    "Makes a token for a role, perhaps for some sessions only, that ends by itself; it is told this once.",
+  revoke_token: "Ends a minted token and closes the connections that came in with it.",
   reload: "Loads extensions, skills, templates and settings again.",
 };
 
@@ -126,6 +130,7 @@ const WORDS: Words = {
     { title: "Server commands", commands: Object.keys(SERVER_COMMANDS) },
     { title: "Session commands", commands: Object.keys(SESSION_COMMANDS) },
     { title: "Commands on history and discovery", commands: Object.keys(HISTORY_COMMANDS) },
+    { title: "Commands on access", commands: Object.keys(ACCESS_COMMANDS) },
   ],
   commands: COMMAND_SENTENCES,
   events: [

@@ -7,7 +7,7 @@ import { StateFolderError } from "./manager/state_folder.ts";
 import { IMPATIENT_MS } from "./governor/limits.ts";
 import { SERVER_VERSION } from "./protocol/version.ts";
 import { ListenError, type Runtime } from "./runtime/runtime.ts";
-import { type RunningServer, serve } from "./server.ts";
+import { isUsableToken, type RunningServer, serve, TOKEN_RULE } from "./server.ts";
 
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
@@ -40,9 +40,8 @@ async function takeToken(runtime: Runtime): Promise<string | undefined | { reaso
     (file === undefined ? undefined : await runtime.files.read(file).catch(() => undefined));
   const from = named === undefined ? `PI_SERVER_TOKEN_FILE: ${file}` : "PI_SERVER_TOKEN:";
   if (token === undefined) return { reason: `${from} cannot be read` };
-  // A short token can be guessed, one with other characters cannot be sent as a subprotocol.
-  if (/^[A-Za-z0-9._~-]{16,512}$/.test(token.trim())) return token.trim();
-  return { reason: `${from} must hold 16 to 512 characters of A-Z a-z 0-9 . _ ~ -` };
+  if (isUsableToken(token.trim())) return token.trim();
+  return { reason: `${from} ${TOKEN_RULE}` };
 }
 
 function wantsStdio(config: Config, runtime: Runtime): boolean {

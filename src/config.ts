@@ -238,8 +238,15 @@ function originOf(text: string, from: string): string {
   throw new Invalid(`${from}: expected an origin ${next}, got "${text}"`);
 }
 
-function isLoopbackAddress(host: string): boolean {
+/** Whether only this machine can reach that address. */
+export function isLoopbackAddress(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Why nobody may be let in without a token there; undefined when that is fine. */
+export function openToOthers({ auth, ws, host }: Config): string | undefined {
+  if (auth || !ws || isLoopbackAddress(host)) return undefined;
+  return `is allowed on a loopback address only, not on ${host}; leave it out, and clients send the token`;
 }
 
 function limitsOf(values: Values): Limits {
@@ -279,9 +286,8 @@ function configOf(values: Values): Config {
     ...maybe("logFormat", format === "json" ? "json" : undefined),
     limits: limitsOf(values),
   });
-  if (!config.auth && !isLoopbackAddress(config.host)) {
-    throw new Invalid(`--no-auth: is allowed on a loopback address only, not on ${config.host}`);
-  }
+  const open = openToOthers(config);
+  if (open !== undefined) throw new Invalid(`--no-auth: ${open}`);
   if (!config.ws && config.stdio === "off") {
     throw new Invalid("--no-ws: with --stdio off there is nothing left to serve");
   }

@@ -1,11 +1,12 @@
 // The composition root: builds the stages from a configuration and a runtime, ties them, and takes them
 // apart again. No logic of its own beyond that.
-import type { Config } from "./config.ts";
+import { type Config, isLoopbackAddress, openToOthers } from "./config.ts";
 import { Governor } from "./governor/governor.ts";
 import { DISPOSE_MS } from "./governor/limits.ts";
 import type { Log } from "./log.ts";
 import { localHosts, workerHosts } from "./manager/host_link.ts";
 import { Manager } from "./manager/manager.ts";
+import { TokenBook } from "./manager/token_book.ts";
 import { StateFolder } from "./manager/state_folder.ts";
 import { protocolSchema } from "./protocol/schema.ts";
 import type { Greeting } from "./protocol/responses.ts";
@@ -41,6 +42,19 @@ export interface RunningServer {
   readonly closed: Promise<ShutdownResult>;
 }
 
+/** Thrown when the configuration would let in whom it must not. */
+export class AccessError extends Error {
+  override name = "AccessError";
+}
+
+/** What a token from outside must be: a short one can be guessed, others cannot be sent as a subprotocol. */
+export const TOKEN_RULE: string = "must hold 16 to 512 characters of A-Z a-z 0-9 . _ ~ -";
+
+/** Whether a token keeps that rule. */
+export function isUsableToken(token: string): boolean {
+  return /^[A-Za-z0-9._~-]{16,512}$/.test(token);
+}
+
 /** Milliseconds that peers get to take what is queued for them, and to say goodbye. */
 const FAREWELL_MS = 2_000;
 
@@ -59,6 +73,7 @@ class Server {
   readonly shutdown: Shutdown;
   readonly closed: Promise<ShutdownResult>;
   #state: StateFolder | undefined;
+  #tokens: TokenBook | undefined;
   #closed: (result: ShutdownResult) => void = () => {};
 
   constructor(parts: ServerParts) {
@@ -85,6 +100,7 @@ class Server {
       clock: runtime,
       greeting: () => this.#greeting(hash),
       schema: { all: schema, hash },
+      tokens: () => this.#tokens,
     });
     this.shutdown = this.#makeShutdown();
     this.closed = new Promise((resolve) => this.#closed = resolve);
@@ -92,13 +108,20 @@ class Server {
 
   async start(): Promise<RunningServer> {
     const { config, runtime, token } = this.#parts;
+    this.#checkAccess();
     const path = runtime.files.resolve(runtime.cwd(), config.stateDir ?? `${runtime.home()}/.pi/server`);
     const state = await StateFolder.open(path, runtime);
     this.#state = state;
     try {
       const ownToken = config.auth && config.ws && token === undefined;
       const asked = !config.auth ? undefined : ownToken ? await state.token() : token;
-      if (config.ws) this.#transports.push(await this.#listen(asked));
+      this.#tokens = await TokenBook.open({
+        runtime,
+        file: runtime.files.join(path, "tokens.json"),
+        ...(asked === undefined ? {} : { own: asked }),
+      });
+      this.#tokens.revoked = (tokenId) => this.#router.revoked(tokenId);
+      if (config.ws) this.#transports.push(await this.#listen(this.#tokens));
       await this.#publish(state, ownToken);
       this.#router.open();
       this.#openStdio();
@@ -115,6 +138,17 @@ class Server {
     }
   }
 
+  /** What must not be, whoever built the configuration; and what an operator should know of. */
+  #checkAccess(): void {
+    const { config, token, log } = this.#parts;
+    const open = openToOthers(config);
+    if (open !== undefined) throw new AccessError(`auth: false ${open}`);
+    if (token !== undefined && !isUsableToken(token)) throw new AccessError(`token: ${TOKEN_RULE}`);
+    if (!config.ws || isLoopbackAddress(config.host)) return;
+    const how = "without encryption; put a TLS proxy in front, and --allow-host its name";
+    log.warn(`OPEN TO THE NETWORK: other machines reach ${config.host}, port ${config.port}, ${how}`);
+  }
+
   #hostConfig() {
     const { config, runtime } = this.#parts;
     const absolute = (path: string): string => runtime.files.resolve(runtime.cwd(), path);
@@ -127,7 +161,7 @@ class Server {
     };
   }
 
-  #listen(token: string | undefined): Promise<WebSocketTransport> {
+  #listen(tokens: TokenBook): Promise<WebSocketTransport> {
     const { config, runtime } = this.#parts;
     return WebSocketTransport.listen({
       runtime,
@@ -136,10 +170,9 @@ class Server {
       hostname: config.host,
       port: config.port,
       gate: {
-        ...(token === undefined ? {} : { token }),
+        ...(config.auth ? { accessOf: (token: string) => tokens.accessOf(token) } : {}),
         allowOrigins: new Set(config.allowOrigins),
-        allowHosts: new Set([...config.allowHosts, hostHeaderOf(config.host)]),
-        equalTexts: (a, b) => runtime.equalTexts(a, b),
+        allowHosts: new Set([...config.allowHosts, ...hostHeadersOf(config.host)]),
       },
       http: { ready: () => this.shutdown.phase === "running", schema: () => this.#schemaText },
     });
@@ -251,9 +284,10 @@ class Server {
   }
 }
 
-/** An address as it stands in a Host header. */
-function hostHeaderOf(address: string): string {
-  return address.includes(":") ? `[${address.toLowerCase()}]` : address.toLowerCase();
+/** An address as it stands in a Host header; none for a wildcard, which is no address of a server. */
+function hostHeadersOf(address: string): string[] {
+  if (address === "0.0.0.0" || address === "::") return [];
+  return [address.includes(":") ? `[${address.toLowerCase()}]` : address.toLowerCase()];
 }
 
 /** Starts a server. Throws `StateFolderError` or `ListenError` when it cannot. */

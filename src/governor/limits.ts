@@ -203,3 +203,6 @@ export const COMMAND_GRACE_MS: number = 5_000;
 
 /** Milliseconds between two SIGINTs from which the second one means "now". */
 export const IMPATIENT_MS: number = 1_000;
+
+/** Tokens that may be minted and neither revoked nor expired. */
+export const MINTED_TOKENS: number = 1_000;

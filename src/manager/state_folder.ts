@@ -69,14 +69,19 @@ export class StateFolder {
   async token(): Promise<string> {
     const { files } = this.#runtime;
     const file = this.tokenFile;
-    const made = await files.createPrivate(file, `${this.#runtime.randomHex(TOKEN_BYTES)}\n`);
-    if (!made && await files.isLink(file)) {
+    await files.createPrivate(file, `${this.#runtime.randomHex(TOKEN_BYTES)}\n`);
+    if (await files.isLink(file)) {
       throw new StateFolderError(
         `${file} is a symbolic link; remove it, and the next start makes a new token`,
       );
     }
-    await files.makePrivate(file);
-    const token = (await files.read(file))?.trim() ?? "";
+    const text = await files.readPrivate(file).catch((error) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StateFolderError(
+        `${file} cannot be used: ${reason}; remove it, or choose another --state-dir`,
+      );
+    });
+    const token = text.trim();
     if (token.length >= 16 && /^[\x21-\x7e]+$/.test(token)) return token;
     throw new StateFolderError(
       `${file} holds no usable token; remove it, and the next start makes a new one`,

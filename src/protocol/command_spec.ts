@@ -1,6 +1,7 @@
 // How a command is described: the envelope's fields, the traits that say where it waits and how long it may
 // run, and two makers for the tables beside this file. Pure.
 import { type TObject, type TProperties, type TSchema, Type } from "typebox";
+import type { Role } from "./roles.ts";
 
 /** Session ids: never `.` or `..`, never a file name (PROTOCOL §3). */
 export const SESSION_ID_PATTERN: string = "^(?!\\.{1,2}$)[A-Za-z0-9_.-]{1,128}$";
@@ -43,6 +44,10 @@ export interface Traits {
   readonly duringShutdown: boolean;
   /** Free of every limit but frame size (PROTOCOL §8). */
   readonly exempt: boolean;
+  /** The least role that may send it. */
+  readonly role: Role;
+  /** Whether a token for some sessions may send it: it tells of those alone. */
+  readonly scoped: boolean;
 }
 
 /** One command: its schema, the schema of its `data`, and its traits. */
@@ -60,7 +65,7 @@ export const BUILD_MS = 120_000;
 
 const base = { id: Type.Optional(Id), ifSessionVersion: Type.Optional(Type.Integer({ minimum: 0 })) };
 
-/** A command of the server's own. */
+/** A command of the server's own; for every role unless told otherwise. */
 export function server<N extends string, F extends TProperties>(
   type: N,
   fields: F,
@@ -78,12 +83,14 @@ export function server<N extends string, F extends TProperties>(
     mutates: false,
     duringShutdown: false,
     exempt: false,
+    role: "observe",
+    scoped: true,
     ...more,
   };
   return { schema, result, ...traits };
 }
 
-/** A command of one session; in the mailbox and mutating unless told otherwise. */
+/** A command of one session; in the mailbox, mutating and for `drive` unless told otherwise. */
 export function session<N extends string, F extends TProperties>(
   type: N,
   fields: F,
@@ -101,6 +108,8 @@ export function session<N extends string, F extends TProperties>(
     mutates: true,
     duringShutdown: false,
     exempt: false,
+    role: "drive",
+    scoped: true,
     ...more,
   };
   return { schema, result, ...traits };
@@ -112,7 +121,7 @@ export const anySession = { sessionId: Type.Optional(SessionId) };
 export const Target = Type.Union([SessionId, Type.Literal("*")]);
 
 /** Traits of a command that only reads. */
-export const read = { lane: "after", mutates: false, duringShutdown: true } as const;
+export const read = { lane: "after", mutates: false, duringShutdown: true, role: "observe" } as const;
 /** Traits of a command that stops something. */
 export const stop = { lane: "direct", mutates: true, duringShutdown: true, exempt: true } as const;
 

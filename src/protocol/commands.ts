@@ -2,6 +2,7 @@
 // single source of the static types, the validators (codec.ts) and the JSON Schema (schema.ts). Closed: an
 // unknown field is an error. To add a command, add it to a table and to a file in host/handlers.
 import type { Static } from "typebox";
+import { ACCESS_COMMANDS } from "./access_commands.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import { HISTORY_COMMANDS } from "./history_commands.ts";
 import { SERVER_COMMANDS } from "./server_commands.ts";
@@ -9,7 +10,7 @@ import { SESSION_COMMANDS } from "./session_commands.ts";
 
 export type { CommandSpec, Lane } from "./command_spec.ts";
 
-const TABLE = { ...SERVER_COMMANDS, ...SESSION_COMMANDS, ...HISTORY_COMMANDS };
+const TABLE = { ...SERVER_COMMANDS, ...SESSION_COMMANDS, ...HISTORY_COMMANDS, ...ACCESS_COMMANDS };
 
 /** Names of all commands. */
 export type CommandName = keyof typeof TABLE;

@@ -13,6 +13,7 @@ const TABLE = {
   frame_too_large: traits(false, "The message has more bytes than the limit frameBytes"),
   unknown_command: traits(false, "There is no command of that type"),
   invalid_params: traits(false, "A field is missing, unknown or of the wrong kind"),
+  forbidden: traits(false, "The connection's token may not do that; another one may"),
   unsupported_protocol_version: traits(false, "No offered major version of the protocol is spoken here"),
   session_not_found: traits(false, "There is no session with that id"),
   session_exists: traits(false, "A session with that id exists already"),

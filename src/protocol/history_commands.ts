@@ -16,7 +16,9 @@ const EntryId = Type.String({ minLength: 1, maxLength: 128 });
 /** By name. */
 export const HISTORY_COMMANDS = {
   new_session: session("new_session", { parentSession: Type.Optional(limited("pathChars")) }, Cancelled),
-  switch_session_file: session("switch_session_file", { sessionPath: limited("pathChars") }, Cancelled),
+  switch_session_file: session("switch_session_file", { sessionPath: limited("pathChars") }, Cancelled, {
+    scoped: false,
+  }),
   fork: session(
     "fork",
     { entryId: EntryId },
@@ -79,7 +81,7 @@ export const HISTORY_COMMANDS = {
     "list_session_files",
     {},
     Type.Object({ files: Type.Array(StoredSessionSchema) }),
-    { lane: "direct", mutates: false, duringShutdown: true },
+    { lane: "direct", mutates: false, duringShutdown: true, role: "observe", scoped: false },
   ),
   reload: session("reload", {}, Empty),
 };

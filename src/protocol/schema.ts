@@ -21,6 +21,7 @@ export function protocolSchema(): Record<string, unknown> {
     commands: names,
     events: [...PI_EVENTS, ...Object.keys(EVENT_SCHEMAS)],
     serverEvents: SERVER_EVENTS,
+    roles: Object.fromEntries([...COMMANDS].map(([name, { role }]) => [name, role])),
     errors: ERRORS,
     $defs: { ...defs, ...results, ...events, greeting: GreetingSchema },
   };

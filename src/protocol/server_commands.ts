@@ -74,7 +74,7 @@ export const SERVER_COMMANDS = {
       trustProject: Type.Optional(Type.Boolean()),
     },
     Type.Object({ sessionId: Type.String(), sessionInfo: SessionInfoSchema }),
-    { timeoutMs: BUILD_MS },
+    { timeoutMs: BUILD_MS, role: "drive" },
   ),
   delete_session: session("delete_session", {}, Type.Object({ deleted: Type.Literal(true) }), {
     lane: "direct",
@@ -83,6 +83,7 @@ export const SERVER_COMMANDS = {
     lane: "direct",
     mutates: false,
     duringShutdown: true,
+    role: "observe",
   }),
   subscribe: server(
     "subscribe",
@@ -110,13 +111,13 @@ export const SERVER_COMMANDS = {
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
     },
     Type.Object({ sessions: Type.Array(StoredSessionSchema) }),
-    { duringShutdown: true },
+    { duringShutdown: true, scoped: false },
   ),
   load_session: server(
     "load_session",
     { ...anySession, sessionPath: limited("pathChars") },
     Type.Object({ sessionId: Type.String(), sessionInfo: SessionInfoSchema }),
-    { timeoutMs: BUILD_MS },
+    { timeoutMs: BUILD_MS, role: "drive", scoped: false },
   ),
   list_pending_ui: server(
     "list_pending_ui",

@@ -126,6 +126,6 @@ export const SESSION_COMMANDS = {
     "extension_ui_response",
     { requestId: Id, response: UiResponse },
     Empty,
-    { ...stop, mutates: false },
+    { ...stop, mutates: false, role: "answer" },
   ),
 };

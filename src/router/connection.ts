@@ -1,6 +1,7 @@
 // One peer as the router sees it: its outbox, its unanswered commands, and, where the peer waits instead of
 // being refused (stdio), the commands that were read ahead. Knows no command beyond that.
 import type { Command, CommandSpec } from "../protocol/commands.ts";
+import type { Access } from "../governor/access.ts";
 import { READ_AHEAD_BYTES } from "../governor/limits.ts";
 import type { EventRecord } from "../host/edge.ts";
 import type { Clock } from "../runtime/runtime.ts";
@@ -13,6 +14,7 @@ export interface ConnectionParts {
   readonly wire: Wire;
   readonly clock: Clock;
   readonly limits: OutboxLimits;
+  readonly access: Access;
   /** The peer reads too slowly to be kept. */
   giveUp(connection: Connection, reason: "full" | "stalled"): void;
 }
@@ -29,6 +31,8 @@ export class Connection {
   readonly id: number;
   readonly wire: Wire;
   readonly outbox: Outbox;
+  /** What the peer's token lets it do. */
+  readonly access: Access;
   /** Sessions that this connection has sent a command to, for the end of its input. */
   readonly touched = new Set<string>();
   /** Whether a valid command has come. */
@@ -46,6 +50,7 @@ export class Connection {
     const { id, wire, clock, limits } = parts;
     this.id = id;
     this.wire = wire;
+    this.access = parts.access;
     this.outbox = new Outbox({ wire, clock, limits, giveUp: (reason) => parts.giveUp(this, reason) });
   }
 

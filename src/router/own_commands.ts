@@ -5,8 +5,10 @@ import { type Failure, failure } from "../protocol/errors.ts";
 import { commandSchema } from "../protocol/schema.ts";
 import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../protocol/version.ts";
 import type { Greeting } from "../protocol/responses.ts";
+import { sees } from "../governor/access.ts";
 import type { Attachment } from "../host/edge.ts";
 import { noSession } from "../host/failures.ts";
+import type { TokenBook } from "../manager/token_book.ts";
 import type { Asker, Manager } from "../manager/manager.ts";
 import type { Connection } from "./connection.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -19,6 +21,7 @@ export interface OwnContext {
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
   now(): number;
   greeting(): Greeting;
+  tokens(): TokenBook | undefined;
 }
 
 type Own = (router: OwnContext, connection: Connection, command: Command, asker: Asker) => void;
@@ -60,9 +63,10 @@ function getSchema(router: OwnContext, _: Connection, command: CommandOf<"get_sc
   answer(asker, { schema, schemaHash: hash });
 }
 
-/** Puts together what all hosts answer. */
+/** Puts together what all hosts answer, of the sessions that the connection's token is for. */
 function gather(
   manager: Manager,
+  { access }: Connection,
   asker: Asker,
   of: (session: Attachment) => readonly string[],
   around: (parts: string) => string,
@@ -72,7 +76,7 @@ function gather(
   let hosts = 0;
   manager.attachAll([], (sessions) => {
     if ("code" in sessions) failed = sessions;
-    else parts.push(...sessions.flatMap(of));
+    else parts.push(...sessions.filter(({ sessionId }) => sees(access, sessionId)).flatMap(of));
     if (++hosts < manager.hosts) return;
     if (failed !== undefined) refuse(asker, failed);
     else asker.answer({ ok: true, dataText: around(parts.join(",")) });
@@ -81,14 +85,16 @@ function gather(
 
 function listPendingUi(
   router: OwnContext,
-  _: Connection,
+  connection: Connection,
   command: CommandOf<"list_pending_ui">,
   asker: Asker,
 ): void {
   const { manager } = router;
   const { sessionId } = command;
   const around = (requests: string): string => `{"requests":[${requests}]}`;
-  if (sessionId === undefined) return gather(manager, asker, ({ pendingUi }) => pendingUi, around);
+  if (sessionId === undefined) {
+    return gather(manager, connection, asker, ({ pendingUi }) => pendingUi, around);
+  }
   manager.attach(sessionId, false, (sessions) => {
     if ("code" in sessions) return refuse(asker, sessions);
     const [session] = sessions;
@@ -97,8 +103,9 @@ function listPendingUi(
   });
 }
 
-function listSessions(router: OwnContext, _: Connection, __: unknown, asker: Asker): void {
-  gather(router.manager, asker, ({ infoText }) => [infoText], (infos) => `{"sessions":[${infos}]}`);
+function listSessions(router: OwnContext, connection: Connection, _: unknown, asker: Asker): void {
+  const around = (infos: string): string => `{"sessions":[${infos}]}`;
+  gather(router.manager, connection, asker, ({ infoText }) => [infoText], around);
 }
 
 function subscribe(
@@ -122,6 +129,37 @@ function subscribe(
   else router.subscriber.one(request, sessionId, ofAll ? undefined : from);
 }
 
+/** Minted tokens live in the state folder, which is there before anybody can ask. */
+const NO_TOKENS = failure("internal", "There is no state folder yet; try again");
+
+function mintToken(
+  router: OwnContext,
+  _: Connection,
+  command: CommandOf<"mint_token">,
+  asker: Asker,
+): void {
+  const { role, sessions, ttlMs } = command;
+  if (role === "admin" && sessions !== undefined) {
+    const sentence = `/sessions: a token of the role admin is for all sessions; leave "sessions" out`;
+    return refuse(asker, failure("invalid_params", sentence));
+  }
+  const minting = { role, ttlMs, ...(sessions === undefined ? {} : { sessions }) };
+  const made = router.tokens()?.mint(minting) ?? Promise.resolve(NO_TOKENS);
+  void made.then((minted) => "code" in minted ? refuse(asker, minted) : answer(asker, minted));
+}
+
+function revokeToken(
+  router: OwnContext,
+  _: Connection,
+  command: CommandOf<"revoke_token">,
+  asker: Asker,
+): void {
+  const done = router.tokens()?.revoke(command.tokenId) ?? Promise.resolve(NO_TOKENS);
+  void done.then((revoked) =>
+    typeof revoked === "boolean" ? answer(asker, { revoked }) : refuse(asker, revoked)
+  );
+}
+
 /** The router's own commands by name. */
 export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("hello", hello),
@@ -136,6 +174,8 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   }),
   on("list_stored_sessions", (router, _connection, command, asker) => router.manager.ask(command, asker)),
   on("list_pending_ui", listPendingUi),
+  on("mint_token", mintToken),
+  on("revoke_token", revokeToken),
   on("subscribe", subscribe),
   on("unsubscribe", (router, connection, command, asker) => {
     answer(asker, { unsubscribed: router.subscriber.end(connection, command.sessionId) });

@@ -5,13 +5,17 @@ import type { Command, CommandSpec } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { encodeServerEvent } from "../protocol/events.ts";
 import { encodeFailure, encodeSuccess, type Greeting, type ResponseHead } from "../protocol/responses.ts";
+import { type Access, ADMIN, sees } from "../governor/access.ts";
 import { type Governor, isPermit, type Permit } from "../governor/governor.ts";
 import type { Reply } from "../host/edge.ts";
 import type { Log } from "../log.ts";
 import type { Asker, Manager } from "../manager/manager.ts";
+import type { TokenBook } from "../manager/token_book.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import { forbidden } from "./admission.ts";
 import { Connection } from "./connection.ts";
 import { Cursors } from "./cursors.ts";
+import { Expiry } from "./expiry.ts";
 import { OWN_COMMANDS, type OwnContext } from "./own_commands.ts";
 import { Subscriber } from "./subscriber.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -26,6 +30,8 @@ export interface RouterParts {
   /** What every connection is told first; asked for at each one, since endpoints come up one by one. */
   greeting(): Greeting;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
+  /** Minted tokens, once the state folder is there; absent: none can be minted. */
+  readonly tokens?: () => TokenBook | undefined;
 }
 
 const NO_PERMIT: Permit = { release() {} };
@@ -36,6 +42,7 @@ export class Router {
   readonly #subscriber: Subscriber;
   readonly #own: OwnContext;
   readonly #cursors: Cursors;
+  readonly #expiry: Expiry;
   readonly #codec: Codec;
   readonly #subscriptions = new Subscriptions();
   readonly #connections = new Set<Connection>();
@@ -55,7 +62,9 @@ export class Router {
       now: () => parts.clock.now(),
       greeting: () => parts.greeting(),
       subscriber: this.#subscriber,
+      tokens: () => parts.tokens?.(),
     };
+    this.#expiry = new Expiry(parts.clock, (connection, reason) => this.#expel(connection, reason));
     this.#cursors = new Cursors(parts.clock, () => this.#tellCursors());
   }
 
@@ -71,8 +80,16 @@ export class Router {
     this.#cursors.start();
   }
 
+  /** A token was revoked: whoever came in with it goes. */
+  revoked(tokenId: string): void {
+    for (const connection of this.connections) {
+      if (connection.access.id === tokenId) this.#expel(connection, "The token was revoked");
+    }
+  }
+
   /** Lets go of its timers. */
   close(): void {
+    this.#expiry.close();
     this.#cursors.stop();
   }
 
@@ -81,14 +98,15 @@ export class Router {
     return [...this.#connections];
   }
 
-  /** Takes a new peer on and greets it. */
-  accept(wire: Wire): Connection {
+  /** Takes a new peer on, with what its token lets it do, and greets it. */
+  accept(wire: Wire, access: Access = ADMIN): Connection {
     const { governor, log, clock } = this.parts;
     const connection = new Connection({
       id: ++this.#ids,
       wire,
       clock,
       limits: governor.limits,
+      access,
       giveUp: (slow, reason) => {
         log.warn("a connection is closed: it reads too slowly", { connection: slow.id, reason });
         slow.wire.close(1013, "You read too slowly; connect again and subscribe from where you are");
@@ -97,6 +115,7 @@ export class Router {
     });
     this.#connections.add(connection);
     connection.send(JSON.stringify(this.parts.greeting()));
+    this.#expiry.watch(connection);
     return connection;
   }
 
@@ -104,6 +123,7 @@ export class Router {
   closed(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     connection.closed();
+    this.#expiry.forget(connection);
     this.#holding.delete(connection);
     this.#subscriptions.drop(connection);
     this.#subscriber.demandChanged();
@@ -143,8 +163,10 @@ export class Router {
   /** Tells every connection. */
   announce(type: string, data: Record<string, unknown>): void {
     const text = encodeServerEvent(type, data);
-    for (const connection of this.connections) connection.send(text);
     const { sessionId } = data;
+    for (const connection of this.connections) {
+      if (typeof sessionId !== "string" || sees(connection.access, sessionId)) connection.send(text);
+    }
     if (type === "session_created" || typeof sessionId !== "string") return;
     this.#subscriptions.dropSession(sessionId);
   }
@@ -174,6 +196,8 @@ export class Router {
   #take(connection: Connection, decoded: Extract<Decoded, { ok: true }>, bytes: number): void {
     connection.spoken = true;
     const { command, spec } = decoded;
+    const refused = forbidden(connection.access, command, spec);
+    if (refused !== undefined) return this.#respond(connection, command, refused);
     const held = { command, spec, bytes };
     if (!(connection.holding && !spec.exempt) && this.#admit(connection, command, spec) === "taken") return;
     connection.hold(held);
@@ -243,6 +267,12 @@ export class Router {
       connection.retry(({ command, spec }) => this.#admit(connection, command, spec));
       if (!connection.holding) this.#holding.delete(connection);
     }
+  }
+
+  /** Ends a connection whose token is over; what it has started goes on. */
+  #expel(connection: Connection, reason: string): void {
+    connection.wire.close(1008, reason);
+    this.closed(connection);
   }
 
   #respond(connection: Connection, command: Command, failed: Failure): void {

@@ -1,6 +1,7 @@
 // Carries out subscribe, unsubscribe and switch_session (PROTOCOL §6): asks the hosts for the state at a point
 // of the order, decides between live, replay and snapshot, and lets events flow from exactly there.
 import type { Failure } from "../protocol/errors.ts";
+import { sees } from "../governor/access.ts";
 import type { Attachment, EventRecord } from "../host/edge.ts";
 import { noSession } from "../host/failures.ts";
 import { conflictOf } from "../host/pace.ts";
@@ -86,6 +87,7 @@ export class Subscriber {
       if (isFailure(sessions)) failed = sessions;
       else {
         for (const attachment of sessions) {
+          if (!sees(connection.access, attachment.sessionId)) continue;
           const start = this.#start(attachment, wanted, cursorOf(from, attachment.sessionId));
           found.set(attachment.sessionId, { attachment, start });
           if (start.mode !== "snapshot" || attachment.snapshot !== undefined) continue;

@@ -1,6 +1,7 @@
 // Who gets which events (PROTOCOL §6, Subscribing). A subscription by id overrides `*` for that session; a
 // subscription counts as demand from the moment it is asked for, and delivers from its answer on.
 import type { Demand, EventRecord } from "../host/edge.ts";
+import { sees } from "../governor/access.ts";
 import type { Updates } from "../protocol/events.ts";
 import type { Connection } from "./connection.ts";
 
@@ -103,7 +104,7 @@ export class Subscriptions {
     const forms = new Set<Updates>();
     const subscribers = new Set<Connection>();
     const count = (connection: Connection, wanted: Wanted | undefined): void => {
-      if (wanted === undefined) return;
+      if (wanted === undefined || !sees(connection.access, sessionId)) return;
       forms.add(wanted.updates);
       subscribers.add(connection);
     };
@@ -178,7 +179,8 @@ export class Subscriptions {
       for (const [target, { events }] of targets) {
         if (events === undefined) continue;
         const all = sessionIds.filter((sessionId) => !targets.has(sessionId));
-        yield { connection, sessionIds: target === "*" ? all : [target] };
+        const seen = all.filter((sessionId) => sees(connection.access, sessionId));
+        yield { connection, sessionIds: target === "*" ? seen : [target] };
       }
     }
   }
@@ -186,7 +188,10 @@ export class Subscriptions {
   #deliver(connection: Connection, { sessionId, epoch, record }: Published): void {
     const targets = this.#byConnection.get(connection);
     const wanted = targets?.get(sessionId) ?? targets?.get("*");
-    if (wanted !== undefined) deliver(connection, sessionId, epoch, record, wanted);
+    // `*` means all that the connection's token is for.
+    if (wanted !== undefined && sees(connection.access, sessionId)) {
+      deliver(connection, sessionId, epoch, record, wanted);
+    }
   }
 
   #dropFrom(sessionId: string, connection: Connection): void {

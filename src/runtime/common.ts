@@ -2,7 +2,7 @@
 // clock, files, randomness, signals, environment. Used by deno.ts and node.ts alone.
 import type { Buffer } from "node:buffer";
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { createReadStream, fstatSync, readFileSync } from "node:fs";
+import { constants, createReadStream, fstatSync, readFileSync } from "node:fs";
 import {
   chmod,
   link,
@@ -77,6 +77,24 @@ async function createPrivate(file: string, text: string): Promise<boolean> {
   }
 }
 
+async function readPrivate(file: string): Promise<string> {
+  // What is opened is what is judged and read: nobody can put a link in between. A FIFO must not block.
+  const handle = await open(
+    file,
+    constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+  );
+  try {
+    const found = await handle.stat();
+    if (!found.isFile()) throw new Error("it is no regular file");
+    const user = process.getuid?.();
+    if (user !== undefined && found.uid !== user) throw new Error("it belongs to another user");
+    if ((found.mode & 0o077) !== 0) await handle.chmod(0o600);
+    return await handle.readFile("utf8");
+  } finally {
+    await handle.close();
+  }
+}
+
 async function endLastLine(file: string): Promise<void> {
   const handle = await open(file, "r+");
   try {
@@ -104,6 +122,13 @@ function startOf(pid: number): string | undefined {
 async function makePrivateFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const found = await lstat(folder);
+  // A link is the user's own choice, and what it leads to is left as it is; it must be theirs all the same.
+  const led = found.isSymbolicLink() ? await stat(folder) : found;
+  const user = process.getuid?.();
+  if (user !== undefined && led.uid !== user) throw new Error("it belongs to another user");
+  if (found.isSymbolicLink() && user !== undefined && (led.mode & 0o022) !== 0) {
+    throw new Error("it is a link to a folder that others may write to");
+  }
   if (found.isDirectory() && (found.mode & 0o077) !== 0) await chmod(folder, 0o700);
 }
 
@@ -130,7 +155,7 @@ export const files: Files = {
     const found = await orMissing(lstat(file));
     return found?.isSymbolicLink() ? await readlink(file) : undefined;
   },
-  makePrivate: (file) => chmod(file, 0o600),
+  readPrivate,
   rename: (from, to) => rename(from, to),
   remove: (file) => rm(file, { force: true }),
   join: (...parts) => path.join(...parts),

@@ -73,10 +73,19 @@ class DenoSocket implements SocketHandle {
   }
 }
 
-function toRequest(request: Request, info: Deno.ServeHandlerInfo): HttpRequest {
-  const url = new URL(request.url);
-  const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "local";
-  return { method: request.method, path: url.pathname, headers: new Map(request.headers), peer };
+/** The path as the peer sent it; none of a target that names another host than the Host header. */
+function pathOf({ url, headers }: Request): string {
+  const before = `http://${headers.get("host") ?? ""}`;
+  return url.startsWith(before) ? url.slice(before.length).split("?")[0] ?? "" : "";
+}
+
+function toRequest(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): HttpRequest {
+  return {
+    method: request.method,
+    path: pathOf(request),
+    headers: new Map(request.headers),
+    peer: info.remoteAddr.hostname,
+  };
 }
 
 function carryOut(verdict: HttpVerdict, request: Request): Response {
@@ -84,7 +93,11 @@ function carryOut(verdict: HttpVerdict, request: Request): Response {
     const { status, body, contentType, headers } = verdict.answer;
     return new Response(body, {
       status,
-      headers: { "content-type": contentType ?? "text/plain; charset=utf-8", ...headers },
+      headers: {
+        "content-type": contentType ?? "text/plain; charset=utf-8",
+        connection: "close",
+        ...headers,
+      },
     });
   }
   try {
@@ -100,22 +113,70 @@ function carryOut(verdict: HttpVerdict, request: Request): Response {
   }
 }
 
+/** Milliseconds after which listening is tried again, once the machine had no descriptors left. */
+const RELISTEN_MS = 100;
+
+/**
+ * A server that outlives the end of file descriptors: Deno.serve ends for good at the first connection that it
+ * cannot accept. WebSockets that are open live on, and as soon as there is room it listens again.
+ */
+class DenoListener implements Listener {
+  readonly hostname: string;
+  readonly port: number;
+  readonly #handler: Deno.ServeHandler<Deno.NetAddr>;
+  #server: Deno.HttpServer<Deno.NetAddr>;
+  #again: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(hostname: string, port: number, handler: Deno.ServeHandler<Deno.NetAddr>) {
+    this.#handler = handler;
+    this.hostname = hostname;
+    this.port = port;
+    this.#server = this.#listen();
+    const { addr } = this.#server;
+    this.hostname = addr.hostname;
+    this.port = addr.port;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#again);
+    await this.#server.shutdown().catch(() => {});
+  }
+
+  #listen(): Deno.HttpServer<Deno.NetAddr> {
+    const { hostname, port } = this;
+    const server = Deno.serve({ hostname, port, onListen: () => {} }, this.#handler);
+    server.finished.catch((error) => this.#listenAgain(error));
+    return server;
+  }
+
+  #listenAgain(error: unknown): void {
+    if (this.#closed) return;
+    writeAll(`pi-server: no more connections can be taken for now: ${error}\n`);
+    const retry = (): void => {
+      try {
+        this.#server = this.#listen();
+      } catch {
+        this.#again = setTimeout(retry, RELISTEN_MS);
+      }
+    };
+    this.#again = setTimeout(retry, RELISTEN_MS);
+  }
+}
+
 function serve(
   hostname: string,
   port: number,
   decide: (request: HttpRequest) => HttpVerdict,
 ): Promise<Listener> {
   try {
-    const server = Deno.serve(
-      { hostname, port, onListen: () => {} },
+    const listener = new DenoListener(
+      hostname,
+      port,
       (request, info) => carryOut(decide(toRequest(request, info)), request),
     );
-    const address = server.addr;
-    return Promise.resolve({
-      hostname: address.hostname,
-      port: address.port,
-      close: () => server.shutdown(),
-    });
+    return Promise.resolve(listener);
   } catch (error) {
     return Promise.reject(new ListenError(error instanceof Error ? error.message : String(error)));
   }

@@ -30,6 +30,15 @@ const DRAIN_POLL_MS = 5;
 /** A peer that has not answered a ping by the next one is gone. */
 const PING_MS = 15_000;
 
+/** Milliseconds after which a peer that has not been let in is gone, whatever it is doing. */
+const STRANGER_MS = 10_000;
+
+/** Most peers that may be waited for at once; of more, the one that has been here the longest goes. */
+const STRANGERS = 512;
+
+/** Milliseconds that a refused peer gets to read why. */
+const REFUSED_MS = 1_000;
+
 class NodeSocket implements SocketHandle {
   onText: (text: string) => void = () => {};
   onBinary: () => void = () => {};
@@ -118,6 +127,7 @@ function toRequest(request: IncomingMessage): HttpRequest {
 function respond(response: ServerResponse, answer: HttpAnswer): void {
   response.writeHead(answer.status, {
     "content-type": answer.contentType ?? "text/plain; charset=utf-8",
+    connection: "close",
     ...answer.headers,
   });
   response.end(answer.body);
@@ -132,6 +142,10 @@ function refuseUpgrade(socket: Duplex, answer: HttpAnswer): void {
   });
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   socket.end(`HTTP/1.1 ${answer.status} Refused\r\n${lines}\r\n${answer.body}`);
+  // A peer that never closes its end must not stay.
+  const late = setTimeout(() => socket.destroy(), REFUSED_MS);
+  socket.once("close", () => clearTimeout(late));
+  socket.resume();
 }
 
 function upgrade(
@@ -152,6 +166,29 @@ function upgrade(
     opened = true;
     verdict.accept(new NodeSocket(accepted, socket));
   });
+}
+
+/**
+ * Bounds those that have not been let in: a slow or silent peer loses its place to a new one, so that a flood
+ * of them keeps nobody out who says at once who he is. A socket that became a WebSocket counts no more.
+ */
+function boundStrangers(server: Server): void {
+  const strangers = new Map<Duplex, ReturnType<typeof setTimeout>>();
+  const forget = (socket: Duplex): void => {
+    clearTimeout(strangers.get(socket));
+    strangers.delete(socket);
+  };
+  const drop = (socket: Duplex): void => {
+    forget(socket);
+    socket.destroy();
+  };
+  server.on("connection", (socket) => {
+    strangers.set(socket, setTimeout(() => drop(socket), STRANGER_MS));
+    socket.once("close", () => forget(socket));
+    const [oldest] = strangers.keys();
+    if (strangers.size > STRANGERS && oldest !== undefined) drop(oldest);
+  });
+  server.on("upgrade", (_request, socket) => forget(socket));
 }
 
 function close(server: Server, sockets: WebSocketServer): Promise<void> {
@@ -181,6 +218,7 @@ function serve(
       return typeof picked === "string" ? picked : false;
     },
   });
+  boundStrangers(server);
   server.on("upgrade", (request, socket, head) => upgrade(sockets, request, socket, head, decide));
   return new Promise((resolve, reject) => {
     server.once("error", (error) => reject(new ListenError(error.message)));

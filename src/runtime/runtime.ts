@@ -48,8 +48,11 @@ export interface Files {
   isLink(path: string): Promise<boolean>;
   /** Where a symbolic link points, as it is written there; `undefined` when the path is none. */
   readLink(path: string): Promise<string | undefined>;
-  /** Makes a file readable and writable by its owner alone. */
-  makePrivate(path: string): Promise<void>;
+  /**
+   * The text of a file that is to be this user's alone, and is made so (0600). Never read through a link;
+   * throws with the reason when it is one, no regular file, or somebody else's.
+   */
+  readPrivate(path: string): Promise<string>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
   /** Joins and normalises. */

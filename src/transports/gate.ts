@@ -1,25 +1,37 @@
 // Who may come in over HTTP (PROTOCOL §9): Host against DNS rebinding, Origin against foreign web pages, then
-// the token. A pure function of the request and the configuration, the same for upgrade and plain HTTP.
+// where to, then the token. A pure function of method, path, headers, peer and configuration, the same for the
+// upgrade and for plain HTTP. Nothing else in the server looks at a request before this has let it in.
+import { type Access, ADMIN } from "../governor/access.ts";
 import type { HttpRequest } from "../runtime/runtime.ts";
 
 /** What the gate checks against. */
 export interface GateConfig {
-  /** Absent: no token is asked for. */
-  readonly token?: string;
+  /** What a token is good for, compared in constant time; absent: no token is asked for. */
+  readonly accessOf?: (token: string) => Access | undefined;
   /** Origins let in, exactly as browsers send them. */
   readonly allowOrigins: ReadonlySet<string>;
   /** Host names let in beyond the loopback ones, in lower case, without port. */
   readonly allowHosts: ReadonlySet<string>;
-  equalTexts(a: string, b: string): boolean;
 }
 
-/** Let in, perhaps with the subprotocol to answer with; or not, and why. */
+/** The plain pages. */
+export type Page = "healthz" | "readyz" | "metrics" | "schema";
+
+/** Let in as a WebSocket, perhaps with the subprotocol to answer with, or to a page; or not, and why. */
 export type Verdict =
-  | { readonly ok: true; readonly protocol?: string }
-  | { readonly ok: false; readonly status: 401 | 403; readonly reason: string };
+  | { readonly kind: "upgrade"; readonly access: Access; readonly protocol?: string }
+  | { readonly kind: "page"; readonly page: Page }
+  | { readonly kind: "refuse"; readonly status: 401 | 403 | 404; readonly reason: string };
 
 const PROTOCOL = "pi-server.v1";
 const BEARER_PROTOCOL = "pi-server.bearer.";
+
+const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
+  ["/healthz", "healthz"],
+  ["/readyz", "readyz"],
+  ["/metrics", "metrics"],
+  ["/schema.json", "schema"],
+]);
 
 /** The name in a Host header, in lower case and without the port; undefined when it is not exactly one. */
 export function hostName(header: string | undefined): string | undefined {
@@ -27,28 +39,32 @@ export function hostName(header: string | undefined): string | undefined {
   return parts?.[1]?.toLowerCase();
 }
 
-/** Whether that name can only be this machine. */
+/** Whether that name, or address, can only be this machine. */
 export function isLoopback(name: string): boolean {
   if (name === "localhost" || name === "[::1]" || name === "::1") return true;
-  const octets = /^127\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(name);
+  const octets = /^(?:::ffff:)?127\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/i.exec(name);
   return octets !== null && octets.slice(1).every((octet) => Number(octet) <= 255);
 }
 
-/** Checks Host and Origin, which every request must pass. */
-export function checkOrigin(request: HttpRequest, config: GateConfig): Verdict {
+const refuse = (status: 401 | 403 | 404, reason: string): Verdict => ({ kind: "refuse", status, reason });
+
+/** Why Host, Origin or the peer's address keep a request out. */
+function foreign(request: HttpRequest, config: GateConfig): Verdict | undefined {
   const host = hostName(request.headers.get("host"));
   if (host === undefined || !(isLoopback(host) || config.allowHosts.has(host))) {
-    const reason =
-      "The Host header names no host of this server; connect by a loopback address or --allow-host";
-    return { ok: false, status: 403, reason };
+    const next = "connect by a loopback address or --allow-host";
+    return refuse(403, `The Host header names no host of this server; ${next}`);
   }
   const origin = request.headers.get("origin");
   if (origin !== undefined && !config.allowOrigins.has(origin)) {
-    const reason =
-      "Pages of this origin may not connect; start the server with --allow-origin to let them in";
-    return { ok: false, status: 403, reason };
+    const next = "start the server with --allow-origin to let them in";
+    return refuse(403, `Pages of this origin may not connect; ${next}`);
   }
-  return { ok: true };
+  // Without a token the bind to loopback is all there is; it is not trusted alone.
+  if (config.accessOf === undefined && !isLoopback(request.peer)) {
+    return refuse(403, "Without a token only peers on this machine may connect");
+  }
+  return undefined;
 }
 
 function offered(request: HttpRequest): string[] {
@@ -64,15 +80,39 @@ function tokens(request: HttpRequest): string[] {
   return bearer === undefined ? ofProtocol : [bearer, ...ofProtocol];
 }
 
-/** Checks everything that a WebSocket must bring along. */
-export function checkUpgrade(request: HttpRequest, config: GateConfig): Verdict {
-  const origin = checkOrigin(request, config);
-  if (!origin.ok) return origin;
-  const { token } = config;
-  if (token !== undefined && !tokens(request).some((given) => config.equalTexts(given, token))) {
-    const reason = "Send the token of the server's state folder as: Authorization: Bearer …";
-    return { ok: false, status: 401, reason };
+function accessOf(request: HttpRequest, config: GateConfig): Access | undefined {
+  if (config.accessOf === undefined) return ADMIN;
+  for (const token of tokens(request)) {
+    const access = config.accessOf(token);
+    if (access !== undefined) return access;
   }
+  return undefined;
+}
+
+const wantsUpgrade = ({ headers }: HttpRequest): boolean =>
+  headers.get("upgrade")?.toLowerCase() === "websocket";
+
+/** Decides on a request. */
+export function check(request: HttpRequest, config: GateConfig): Verdict {
+  const kept = foreign(request, config);
+  if (kept !== undefined) return kept;
+  const { method, path } = request;
+  const page = PAGES.get(path);
+  const socket = path === "/" && method === "GET" && wantsUpgrade(request);
+  if (!socket && (page === undefined || (method !== "GET" && method !== "HEAD"))) {
+    const here = path === "/" ? "This is pi-server: open a WebSocket here" : "Not found";
+    return refuse(404, here);
+  }
+  if (page !== undefined && page !== "metrics") return { kind: "page", page };
+  const access = accessOf(request, config);
+  if (access === undefined) {
+    return refuse(401, "Send the token of the server's state folder as: Authorization: Bearer …");
+  }
+  // Counters tell of all sessions.
+  if (page !== undefined && access.sessions !== undefined) {
+    return refuse(403, "This token is for some sessions only; the metrics are about all");
+  }
+  if (page !== undefined) return { kind: "page", page };
   // The bearer subprotocol is never echoed: it would put the token into a response.
-  return offered(request).includes(PROTOCOL) ? { ok: true, protocol: PROTOCOL } : { ok: true };
+  return { kind: "upgrade", access, ...(offered(request).includes(PROTOCOL) ? { protocol: PROTOCOL } : {}) };
 }

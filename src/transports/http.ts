@@ -1,11 +1,14 @@
 // The few plain HTTP answers on the WebSocket port (PROTOCOL §9): health, readiness, schema, and refusals.
-import type { HttpAnswer, HttpRequest } from "../runtime/runtime.ts";
+import type { HttpAnswer } from "../runtime/runtime.ts";
+import type { Page } from "./gate.ts";
 
 /** What the answers say. */
 export interface HttpState {
   /** False while the server drains. */
   ready(): boolean;
   schema(): string;
+  /** Prometheus text; absent: there are no metrics. */
+  metrics?(): HttpAnswer;
 }
 
 /** A refusal with its reason as text. */
@@ -14,19 +17,16 @@ export function refusal(status: number, reason: string): HttpAnswer {
   return { status, body: `${reason}\n`, headers };
 }
 
-/** Answers a plain request that has passed the gate. */
-export function answerHttp(request: HttpRequest, state: HttpState): HttpAnswer {
-  if (request.method !== "GET" && request.method !== "HEAD") return refusal(404, "Not found");
-  switch (request.path) {
-    case "/healthz":
+/** Answers a request that the gate has let in to that page. */
+export function answerHttp(page: Page, state: HttpState): HttpAnswer {
+  switch (page) {
+    case "healthz":
       return { status: 200, body: "ok\n" };
-    case "/readyz":
+    case "readyz":
       return state.ready() ? { status: 200, body: "ready\n" } : refusal(503, "shutting down");
-    case "/schema.json":
+    case "schema":
       return { status: 200, body: state.schema(), contentType: "application/schema+json" };
-    case "/":
-      return refusal(404, "This is pi-server: open a WebSocket here");
-    default:
-      return refusal(404, "Not found");
+    case "metrics":
+      return state.metrics?.() ?? refusal(404, "Not found");
   }
 }

@@ -5,7 +5,8 @@ import type { Router } from "../router/router.ts";
 import type { Connection } from "../router/connection.ts";
 import type { Wire } from "../router/wire.ts";
 import type { HttpRequest, HttpVerdict, Listener, Runtime, SocketHandle, Timer } from "../runtime/runtime.ts";
-import { checkOrigin, checkUpgrade, type GateConfig } from "./gate.ts";
+import type { Access } from "../governor/access.ts";
+import { check, type GateConfig } from "./gate.ts";
 import { answerHttp, type HttpState, refusal } from "./http.ts";
 import { Pace } from "./pace.ts";
 import type { Endpoint, Transport } from "./transport.ts";
@@ -99,10 +100,9 @@ export class WebSocketTransport implements Transport {
 
   #decide(request: HttpRequest): HttpVerdict {
     const { gate, governor, http } = this.#parts;
-    const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket" && request.path === "/";
-    const verdict = upgrade ? checkUpgrade(request, gate) : checkOrigin(request, gate);
-    if (!verdict.ok) return { kind: "answer", answer: refusal(verdict.status, verdict.reason) };
-    if (!upgrade) return { kind: "answer", answer: answerHttp(request, http) };
+    const verdict = check(request, gate);
+    if (verdict.kind === "refuse") return { kind: "answer", answer: refusal(verdict.status, verdict.reason) };
+    if (verdict.kind === "page") return { kind: "answer", answer: answerHttp(verdict.page, http) };
     if (this.#refusing) {
       return { kind: "answer", answer: refusal(503, "The server is shutting down; try again later") };
     }
@@ -114,14 +114,14 @@ export class WebSocketTransport implements Transport {
     return {
       kind: "upgrade",
       ...(verdict.protocol === undefined ? {} : { protocol: verdict.protocol }),
-      accept: (socket) => this.#accept(socket, permit),
+      accept: (socket) => this.#accept(socket, verdict.access, permit),
       abandon: () => permit.release(),
     };
   }
 
-  #accept(socket: SocketHandle, permit: Permit): void {
+  #accept(socket: SocketHandle, access: Access, permit: Permit): void {
     const { router } = this.#parts;
-    const connection = router.accept(wireOf(socket));
+    const connection = router.accept(wireOf(socket), access);
     this.#open.set(connection, () => {});
     const pace = new Pace(this.#parts.runtime, (text) => {
       if (connection.open && !router.receive(connection, text)) this.#goAway(connection, 1009, "Too large");

@@ -95,6 +95,11 @@ const SERVER_CASES: Record<string, Case> = {
     good: async (scene) => ({ sessionId: scene.bench.name("loaded"), sessionPath: await storedFile(scene) }),
     bad: refuses("path_not_found", ({ cwd }) => ({ sessionPath: `${cwd}/missing.jsonl` })),
   },
+  mint_token: {
+    good: same({ role: "observe", sessions: ["table"], ttlMs: 60_000 }),
+    bad: invalid({ role: "admin", sessions: ["table"], ttlMs: 60_000 }),
+  },
+  revoke_token: { good: same({ tokenId: "never-minted" }), bad: invalid({ tokenId: "" }) },
   list_pending_ui: { good: ({ id }) => ({ sessionId: id }), bad: invalid({ sessionId: "a/b" }) },
 };
 

@@ -13,6 +13,7 @@ const isRead = (name: string): boolean => name.startsWith("get_") || name.starts
 Deno.test("commands: exactly those of PROTOCOL §3 never queue in the mailbox", () => {
   const never = ["extension_ui_response", "subscribe", "unsubscribe", "switch_session", "delete_session"];
   const more = ["ping", "hello", "steer", "follow_up", "clear_queue", "create_session", "load_session"];
+  more.push("mint_token", "revoke_token");
   const expected = having((name) => isRead(name) || [...STOPS, ...never, ...more].includes(name));
   assertEquals(having((name) => specOf(name).lane !== "mailbox"), expected);
 });

@@ -15,6 +15,8 @@ export const MINIMAL: Readonly<Record<CommandName, Readonly<Record<string, unkno
   list_stored_sessions: {},
   load_session: { sessionPath: "s.jsonl" },
   list_pending_ui: {},
+  mint_token: { role: "observe", ttlMs: 1 },
+  revoke_token: { tokenId: "t" },
   prompt: { sessionId: "a", message: "hi" },
   steer: { sessionId: "a", message: "hi" },
   follow_up: { sessionId: "a", message: "hi" },

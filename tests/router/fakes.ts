@@ -1,4 +1,5 @@
 // A peer's pipe that takes as much as the test lets it, for the tests of the router's rooms.
+import { ADMIN } from "../../src/governor/access.ts";
 import { Connection } from "../../src/router/connection.ts";
 import type { OutboxLimits } from "../../src/router/outbox.ts";
 import type { Wire } from "../../src/router/wire.ts";
@@ -52,5 +53,6 @@ export function connectionOver(
   over: Partial<OutboxLimits> = {},
   giveUp: (connection: Connection, reason: "full" | "stalled") => void = () => {},
 ): Connection {
-  return new Connection({ id: 1, wire, clock: new FakeClock(), limits: { ...ROOMY, ...over }, giveUp });
+  const limits = { ...ROOMY, ...over };
+  return new Connection({ id: 1, wire, clock: new FakeClock(), limits, access: ADMIN, giveUp });
 }

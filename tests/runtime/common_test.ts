@@ -131,11 +131,26 @@ Deno.test("common: isLink is about the path itself, and readLink tells where it 
   });
 });
 
-Deno.test("common: makePrivate closes a file to others", async () => {
+Deno.test("common: readPrivate closes a file to others, and reads nothing through a link or from a pipe", async () => {
   await inPlace(async (folder) => {
     await Deno.writeTextFile(`${folder}/f`, "x", { mode: 0o644 });
-    await files.makePrivate(`${folder}/f`);
-    assertEquals(mode(`${folder}/f`), "600");
+    assertEquals([await files.readPrivate(`${folder}/f`), mode(`${folder}/f`)], ["x", "600"]);
+    await Deno.symlink(`${folder}/f`, `${folder}/link`);
+    await assertRejects(() => files.readPrivate(`${folder}/link`));
+    await assertRejects(() => files.readPrivate(folder));
+    await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).output();
+    await assertRejects(() => files.readPrivate(`${folder}/pipe`));
+    await assertRejects(() => files.readPrivate(`${folder}/nope`));
+  });
+});
+
+Deno.test("common: a private folder is no link to where others may write", async () => {
+  await inPlace(async (folder) => {
+    await Deno.mkdir(`${folder}/shared`);
+    await Deno.chmod(`${folder}/shared`, 0o777);
+    await Deno.symlink(`${folder}/shared`, `${folder}/link`);
+    const refused = await assertRejects(() => files.makePrivateFolder(`${folder}/link`));
+    assert(String(refused).includes("others may write"));
   });
 });
 

@@ -16,9 +16,14 @@ export async function rawRequest(
   path: string,
   headers: Record<string, string>,
 ): Promise<RawAnswer> {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return await rawLines(port, [`GET ${path} HTTP/1.1`, ...lines]);
+}
+
+/** Sends these lines and reads like `rawRequest`: a header may come twice, a target may be anything. */
+export async function rawLines(port: number, all: readonly string[]): Promise<RawAnswer> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const request = `GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`;
+  const request = `${all.join("\r\n")}\r\n\r\n`;
   await connection.write(new TextEncoder().encode(request));
   let text = "";
   const read = async () => {

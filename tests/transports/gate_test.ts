@@ -1,32 +1,29 @@
 // The gate as a table of headers: which Host, which Origin and which token get in.
 import { assertEquals } from "@std/assert";
 import type { HttpRequest } from "../../src/runtime/runtime.ts";
-import {
-  checkOrigin,
-  checkUpgrade,
-  type GateConfig,
-  hostName,
-  isLoopback,
-} from "../../src/transports/gate.ts";
+import { type Access, ADMIN } from "../../src/governor/access.ts";
+import { check, type GateConfig, hostName, isLoopback } from "../../src/transports/gate.ts";
 
 const TOKEN = "0123456789abcdef";
+const OBSERVER: Access = { id: "o", role: "observe", sessions: new Set(["a"]) };
+const TOKENS = new Map([[TOKEN, ADMIN], ["fedcba9876543210", OBSERVER]]);
 const CONFIG: GateConfig = {
-  token: TOKEN,
+  accessOf: (token) => TOKENS.get(token),
   allowOrigins: new Set(["https://app.example", "http://localhost:5173"]),
   allowHosts: new Set(["pi.example", "[2001:db8::1]"]),
-  equalTexts: (a, b) => a === b,
 };
 const HOST = "127.0.0.1:3141";
 const BEARER = `Bearer ${TOKEN}`;
 
-function request(headers: Record<string, string>): HttpRequest {
-  return { method: "GET", path: "/", headers: new Map(Object.entries(headers)), peer: "127.0.0.1" };
+function request(headers: Record<string, string>, more: Partial<HttpRequest> = {}): HttpRequest {
+  const all = new Map(Object.entries({ upgrade: "websocket", ...headers }));
+  return { method: "GET", path: "/", headers: all, peer: "127.0.0.1", ...more };
 }
 
 /** 0 for let in, else the status. */
 function status(headers: Record<string, string>, config = CONFIG): number {
-  const verdict = checkUpgrade(request(headers), config);
-  return verdict.ok ? 0 : verdict.status;
+  const verdict = check(request(headers), config);
+  return verdict.kind === "refuse" ? verdict.status : 0;
 }
 
 Deno.test("gate: loopback and allowed hosts get in, with any port, in any case", () => {
@@ -105,13 +102,13 @@ Deno.test("gate: a token of another scheme, cut, lengthened, empty or doubled is
 
 Deno.test("gate: browsers bring the token as a subprotocol, which is never answered with", () => {
   const ask = (protocols: string) =>
-    checkUpgrade(request({ host: HOST, "sec-websocket-protocol": protocols }), CONFIG);
+    check(request({ host: HOST, "sec-websocket-protocol": protocols }), CONFIG);
   const bearer = `pi-server.bearer.${TOKEN}`;
-  assertEquals(ask(`pi-server.v1, ${bearer}`), { ok: true, protocol: "pi-server.v1" });
-  assertEquals(ask(`${bearer},pi-server.v1`), { ok: true, protocol: "pi-server.v1" });
-  assertEquals(ask(bearer), { ok: true });
+  assertEquals(ask(`pi-server.v1, ${bearer}`), { kind: "upgrade", access: ADMIN, protocol: "pi-server.v1" });
+  assertEquals(ask(`${bearer},pi-server.v1`), { kind: "upgrade", access: ADMIN, protocol: "pi-server.v1" });
+  assertEquals(ask(bearer), { kind: "upgrade", access: ADMIN });
   for (const bad of ["pi-server.v1", TOKEN, `${bearer}0`, "pi-server.bearer.", `PI-SERVER.BEARER.${TOKEN}`]) {
-    assertEquals(ask(bad).ok, false, bad);
+    assertEquals(ask(bad).kind, "refuse", bad);
   }
 });
 
@@ -121,32 +118,85 @@ Deno.test("gate: with a right token of the two ways it gets in, and no token com
     authorization: "Bearer wrong",
     "sec-websocket-protocol": `x, pi-server.bearer.${TOKEN}`,
   };
-  assertEquals(checkUpgrade(request(headers), CONFIG), { ok: true });
+  assertEquals(check(request(headers), CONFIG), { kind: "upgrade", access: ADMIN });
   for (const bad of [{ host: HOST, authorization: "Bearer secret-guess" }, { host: "evil" }]) {
-    const verdict = JSON.stringify(checkUpgrade(request(bad), CONFIG));
+    const verdict = JSON.stringify(check(request(bad), CONFIG));
     assertEquals([verdict.includes(TOKEN), verdict.includes("secret-guess")], [false, false]);
   }
 });
 
 Deno.test("gate: without a token in the configuration none is asked for; Host and Origin still are", () => {
-  const { token: _token, ...open } = CONFIG;
+  const { accessOf: _accessOf, ...open } = CONFIG;
   assertEquals(status({ host: HOST }, open), 0);
   assertEquals(status({ host: "evil.example" }, open), 403);
   assertEquals(status({ host: HOST, origin: "null" }, open), 403);
 });
 
-Deno.test("gate: the token is compared by the function that takes constant time", () => {
-  const compared: string[][] = [];
-  const config = { ...CONFIG, equalTexts: (a: string, b: string) => compared.push([a, b]) > 1 };
-  assertEquals(status({ host: HOST, authorization: "Bearer one" }, config), 401);
-  assertEquals(compared, [["one", TOKEN]]);
+Deno.test("gate: where no token is asked for, a peer of another machine is refused all the same", () => {
+  const { accessOf: _accessOf, ...open } = CONFIG;
+  const from = (peer: string) => check(request({ host: HOST }, { peer }), open).kind;
+  for (const peer of ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"]) {
+    assertEquals(from(peer), "upgrade", peer);
+  }
+  for (const peer of ["10.0.0.1", "::2", "", "local", "::ffff:10.0.0.1", "1127.0.0.1"]) {
+    assertEquals(from(peer), "refuse", peer);
+  }
+  assertEquals(
+    check(request({ host: HOST, authorization: BEARER }, { peer: "10.0.0.1" }), CONFIG).kind,
+    "upgrade",
+  );
 });
 
-Deno.test("gate: plain requests need a good Host and Origin, and no token", () => {
-  const ok = (headers: Record<string, string>): boolean => checkOrigin(request(headers), CONFIG).ok;
-  assertEquals([ok({ host: HOST }), ok({ host: "evil.example" }), ok({})], [true, false, false]);
-  assertEquals([ok({ host: HOST, origin: "null" }), ok({ host: HOST, origin: "https://app.example" })], [
-    false,
-    true,
-  ]);
+Deno.test("gate: a token for some sessions comes in with just that, and not to the metrics", () => {
+  const headers = { host: HOST, authorization: "Bearer fedcba9876543210" };
+  assertEquals(check(request(headers), CONFIG), { kind: "upgrade", access: OBSERVER });
+  const verdict = check(request(headers, { path: "/metrics" }), CONFIG);
+  assertEquals(verdict.kind === "refuse" && verdict.status, 403);
+});
+
+Deno.test("gate: no token is asked about before Host and Origin are good, nor where there is nothing", () => {
+  const asked: string[] = [];
+  const config = { ...CONFIG, accessOf: (token: string) => (asked.push(token), undefined) };
+  check(request({ host: "evil", authorization: "Bearer one" }), config);
+  check(request({ host: HOST, origin: "null", authorization: "Bearer one" }), config);
+  check(request({ host: HOST, authorization: "Bearer one" }, { path: "/x" }), config);
+  assertEquals(asked, []);
+  check(request({ host: HOST, authorization: "Bearer one" }), config);
+  assertEquals(asked, ["one"]);
+});
+
+/** What the gate makes of a plain request: the page, or the status. */
+function page(path: string, headers: Record<string, string> = {}, method = "GET"): string | number {
+  const all = new Map(Object.entries({ host: HOST, ...headers }));
+  const verdict = check({ method, path, headers: all, peer: "127.0.0.1" }, CONFIG);
+  return verdict.kind === "refuse" ? verdict.status : verdict.kind === "page" ? verdict.page : 101;
+}
+
+Deno.test("gate: plain pages need a good Host and Origin; the metrics need the token too", () => {
+  for (const method of ["GET", "HEAD"]) {
+    assertEquals(["/healthz", "/readyz", "/schema.json"].map((path) => page(path, {}, method)), [
+      "healthz",
+      "readyz",
+      "schema",
+    ]);
+  }
+  assertEquals([page("/metrics"), page("/metrics", { authorization: BEARER })], [401, "metrics"]);
+  for (const path of ["/healthz", "/metrics", "/", "/x"]) {
+    assertEquals(page(path, { host: "evil.example", authorization: BEARER }), 403, path);
+    assertEquals(page(path, { origin: "null", authorization: BEARER }), 403, path);
+  }
+  assertEquals(page("/healthz", { origin: "https://app.example" }), "healthz");
+});
+
+Deno.test("gate: everything else is 404, also with the token, a socket too", () => {
+  const paths = ["/", "/healthz/", "/HEALTHZ", "/x", "", "/schema", "/__proto__", "/token", "/healthz?x"];
+  for (const path of [...paths, "//healthz", "/metrics/", "/./healthz", "http://127.0.0.1/healthz"]) {
+    assertEquals(page(path, { authorization: BEARER }), 404, path);
+    if (path !== "/") assertEquals(page(path, { authorization: BEARER, upgrade: "websocket" }), 404, path);
+  }
+  for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "get", ""]) {
+    assertEquals(page("/healthz", {}, method), 404, method);
+    assertEquals(page("/", { authorization: BEARER, upgrade: "websocket" }, method), 404, method);
+  }
+  assertEquals(page("/", { authorization: BEARER, upgrade: "h2c" }), 404);
 });
