@@ -1,4 +1,5 @@
 // A transport inside one process, for tests and for embedding: the client's end is a pair of functions.
+import { type Access, ADMIN } from "../governor/access.ts";
 import type { Connection } from "../router/connection.ts";
 import type { Router } from "../router/router.ts";
 import type { Wire } from "../router/wire.ts";
@@ -13,10 +14,11 @@ export interface MemoryClient {
   close(): void;
 }
 
-/** Connects a client to the router; `onMessage` is called for each message from now on. */
+/** Connects a client to the router; `onMessage` is called for each message from now on. A trusted peer. */
 export function connectMemory(
   router: Router,
   onMessage: (message: unknown) => void = () => {},
+  access: Access = ADMIN,
 ): MemoryClient {
   const received: unknown[] = [];
   const wire: Wire = {
@@ -31,7 +33,7 @@ export function connectMemory(
     },
     close: () => router.closed(connection),
   };
-  const connection = router.accept(wire);
+  const connection = router.accept(wire, access);
   return {
     connection,
     received,

@@ -1,4 +1,5 @@
 // A router over memory connections and scripted hosts, for the tests of the router's rooms.
+import type { Access } from "../../src/governor/access.ts";
 import type { Limits } from "../../src/governor/limits.ts";
 import type { Greeting } from "../../src/protocol/responses.ts";
 import { Router } from "../../src/router/router.ts";
@@ -38,8 +39,8 @@ export class RouterBench {
     return this.made.hosts.host();
   }
 
-  connect(): Peer {
-    return new Peer(connectMemory(this.router));
+  connect(access?: Access): Peer {
+    return new Peer(connectMemory(this.router, () => {}, access));
   }
 
   /** A session that exists, without anybody having heard of it. */

@@ -23,6 +23,8 @@ const [EARLIEST_MS, LATEST_MS] = [Date.UTC(2020), Date.UTC(2100)];
 const SEQ = 41;
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+/** A token; the page shows none, not even one that is over. */
+const TOKEN = /^[0-9a-f]{64}$/;
 /** pi's ids of entries. */
 const ENTRY_ID = /^[0-9a-f]{8}$/;
 /** What the scripted model calls its answers and calls of tools. */
@@ -57,6 +59,7 @@ export class Plain {
   #text(text: string): string {
     let plain = text;
     for (const [from, to] of this.#replacements) plain = plain.replaceAll(from, to);
+    if (TOKEN.test(plain)) return "64-hexadecimal-digits";
     if (ENTRY_ID.test(plain)) return `e${String(this.#number("entry", plain)).padStart(7, "0")}`;
     return plain
       .replace(UUID, (id) => `00000000-0000-4000-8000-${String(this.#number("uuid", id)).padStart(12, "0")}`)

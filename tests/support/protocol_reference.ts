@@ -173,7 +173,8 @@ function durationOf(ms: number): string {
   return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1000} s`;
 }
 
-function traitsOf({ target, lane, timeoutMs, mutates, duringShutdown, exempt }: CommandSpec): string {
+function traitsOf(spec: CommandSpec): string {
+  const { target, lane, timeoutMs, mutates, duringShutdown, exempt, role, scoped } = spec;
   const order = target === "server" || lane === "direct"
     ? "waits for nothing"
     : lane === "mailbox"
@@ -184,6 +185,7 @@ function traitsOf({ target, lane, timeoutMs, mutates, duringShutdown, exempt }: 
     `at most ${durationOf(timeoutMs)}`,
     mutates ? "raises `sessionVersion`" : "changes no `sessionVersion`",
     duringShutdown ? "served during shutdown" : "refused during shutdown",
+    `for the role \`${role}\`${scoped ? "" : ", not with a token for some sessions"}`,
     ...(exempt ? ["exempt from limits"] : []),
   ].join(" · ");
   return `${sentence.slice(0, 1).toUpperCase()}${sentence.slice(1)}.`;

@@ -277,6 +277,17 @@ async function stored({ recorder, model, home }: Scene): Promise<void> {
   await recorder.show({ type: "load_session", sessionId: OLD, sessionPath });
 }
 
+/** A token for somebody who only watches, and its end. */
+async function access({ recorder }: Scene): Promise<void> {
+  const made = await recorder.show({
+    type: "mint_token",
+    role: "observe",
+    sessions: [DEMO],
+    ttlMs: 3_600_000,
+  });
+  await recorder.show({ type: "revoke_token", tokenId: stringAt(made, "data", "tokenId") });
+}
+
 /** Runs the whole scenario against the sources. */
 export async function record(): Promise<Recording> {
   await using model = new ModelServer();
@@ -291,7 +302,7 @@ export async function record(): Promise<Recording> {
       await opening(scene);
       await conversation(scene);
       const refusal = await control(scene);
-      for (const part of [incidents, settings, history, stored]) await part(scene);
+      for (const part of [incidents, settings, history, stored, access]) await part(scene);
       server.signal("SIGTERM");
       await recorder.wire.closed;
       return {

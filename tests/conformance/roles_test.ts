@@ -1,0 +1,142 @@
+// Minted tokens over the wire (PROTOCOL §9): what each role may do, what a token for some sessions sees, and how a
+// token ends. The walk of every role over every command is a unit test of the router.
+
+import { assert, assertEquals } from "@std/assert";
+import { get, upgrade } from "../support/raw_http.ts";
+import { arrayAt, type JsonObject, numberAt, stringAt } from "../support/json.ts";
+import { text } from "../support/model_server.ts";
+import { installDialogs, uiPrompt } from "../support/dialog_extension.ts";
+import { WsWire } from "../support/wire_client.ts";
+import { alone, type Bench, listed, settled, shared } from "./suite.ts";
+
+const test = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));
+
+/** A token, and a connection that came in with it. */
+async function minted(
+  bench: Bench,
+  admin: WsWire,
+  fields: JsonObject,
+): Promise<{ wire: WsWire; made: JsonObject }> {
+  const made = await admin.ok({ type: "mint_token", ttlMs: 60_000, ...fields });
+  const { url } = await bench.server.endpoint();
+  const wire = await WsWire.connect(url, stringAt(made, "token"), String(fields.role));
+  bench.wires.push(wire);
+  return { wire, made };
+}
+
+/** The status of an upgrade with that token. */
+async function status(bench: Bench, token: string): Promise<number> {
+  const { port } = await bench.server.endpoint();
+  return (await upgrade(port, { Connection: "Upgrade, close", Authorization: `Bearer ${token}` })).status;
+}
+
+test("roles: observe reads, answer answers too, drive prompts too, admin mints too", async (bench) => {
+  const admin = await bench.connect("admin");
+  const { id } = await bench.session(admin);
+  const roles = ["observe", "answer", "drive", "admin"];
+  const wires = await Promise.all(roles.map(async (role) => (await minted(bench, admin, { role })).wire));
+  const [observe, answer, drive, second] = wires;
+  assert(observe && answer && drive && second);
+  for (const wire of wires) {
+    await wire.ok({ type: "get_state", sessionId: id });
+    await wire.ok({ type: "subscribe", sessionId: id });
+  }
+  const marker = bench.name("role");
+  bench.model.script(marker, text(["fine"]));
+  for (const wire of [observe, answer]) {
+    await wire.refused("forbidden", { type: "prompt", sessionId: id, message: marker });
+    await wire.refused("forbidden", { type: "abort", sessionId: id });
+    await wire.refused("forbidden", { type: "bash", sessionId: id, command: "touch forbidden" });
+    await wire.refused("forbidden", { type: "create_session", sessionId: bench.name() });
+    await wire.refused("forbidden", { type: "delete_session", sessionId: id });
+  }
+  assertEquals((await settled(drive, id, marker)).text, "fine");
+  for (const wire of [observe, answer, drive]) {
+    await wire.refused("forbidden", { type: "mint_token", role: "observe", ttlMs: 1000 });
+    await wire.refused("forbidden", { type: "revoke_token", tokenId: "x" });
+  }
+  await second.ok({ type: "mint_token", role: "observe", ttlMs: 1000 });
+  await drive.ok({
+    type: "prompt",
+    sessionId: id,
+    message: uiPrompt("r.json", [["confirm", "Sure?", "Yes?"]]),
+  });
+  const requestId = stringAt(await answer.event(id, "extension_ui_request"), "event", "requestId");
+  const response = { method: "confirm", confirmed: true };
+  await observe.refused("forbidden", { type: "extension_ui_response", sessionId: id, requestId, response });
+  await answer.ok({ type: "extension_ui_response", sessionId: id, requestId, response });
+});
+
+test("roles: a token for some sessions learns of no other, by any way", async (bench) => {
+  const admin = await bench.connect("admin");
+  const own = await bench.session(admin);
+  const other = await bench.session(admin);
+  const { wire } = await minted(bench, admin, { role: "drive", sessions: [own.id, "mine-later"] });
+  assertEquals(await listed(wire), [own.id]);
+  const all = await wire.ok({ type: "subscribe", sessionId: "*", snapshot: true });
+  assertEquals(Object.keys(all.sessions as JsonObject), [own.id]);
+  await admin.ok({ type: "subscribe", sessionId: other.id });
+  const marker = bench.name("scope");
+  bench.model.script(marker, text(["heard"]));
+  await settled(admin, other.id, marker);
+  await settled(wire, own.id, marker);
+  for (const sessionId of [other.id, "no-such-session"]) {
+    for (const type of ["get_state", "subscribe", "delete_session", "list_pending_ui", "create_session"]) {
+      await wire.refused("forbidden", { type, sessionId });
+    }
+  }
+  await wire.refused("forbidden", { type: "create_session" });
+  await wire.refused("forbidden", { type: "list_stored_sessions" });
+  await wire.refused("forbidden", { type: "list_session_files", sessionId: own.id });
+  await wire.refused("forbidden", { type: "load_session", sessionId: own.id, sessionPath: "x.jsonl" });
+  await wire.ok({ type: "create_session", sessionId: "mine-later", inMemory: true });
+  await admin.ok({ type: "delete_session", sessionId: other.id });
+  await wire.ok({ type: "delete_session", sessionId: "mine-later" });
+  await wire.next((message) => message.type === "session_deleted");
+  const heard = JSON.stringify(wire.messages.filter((message) => message.code !== "forbidden"));
+  assert(!heard.includes(other.id), "the other session was told of");
+});
+
+test("roles: a token that is revoked closes its connections with 1008 and opens none", async (bench) => {
+  const admin = await bench.connect("admin");
+  const { id } = await bench.session(admin);
+  const { wire, made } = await minted(bench, admin, { role: "drive" });
+  const [token, tokenId] = [stringAt(made, "token"), stringAt(made, "tokenId")];
+  await wire.ok({ type: "get_state", sessionId: id });
+  assertEquals(await admin.ok({ type: "revoke_token", tokenId }), { revoked: true });
+  assertEquals(await wire.closed, { code: 1008, reason: "The token was revoked" });
+  assertEquals(await status(bench, token), 401);
+  assertEquals(await admin.ok({ type: "revoke_token", tokenId }), { revoked: false });
+  await admin.ok({ type: "get_state", sessionId: id });
+});
+
+test("roles: a token that expires closes its connections with 1008 and opens none", async (bench) => {
+  const admin = await bench.connect("admin");
+  const before = Date.now();
+  const { wire, made } = await minted(bench, admin, { role: "observe", ttlMs: 1500 });
+  assert(numberAt(made, "expiresAt") >= before + 1500);
+  assertEquals(await wire.closed, { code: 1008, reason: "The token has expired" });
+  assert(Date.now() >= numberAt(made, "expiresAt"));
+  assertEquals(await status(bench, stringAt(made, "token")), 401);
+});
+
+alone("roles: minted tokens outlive a restart, and no file of the state folder tells them", async (bench) => {
+  await bench.start();
+  const admin = await bench.connect("admin");
+  const made = await admin.ok({ type: "mint_token", role: "observe", sessions: ["a"], ttlMs: 600_000 });
+  const token = stringAt(made, "token");
+  for await (const { name, isFile } of Deno.readDir(bench.home.stateDir)) {
+    if (isFile) assert(!(await Deno.readTextFile(`${bench.home.stateDir}/${name}`)).includes(token), name);
+  }
+  const first = bench.server;
+  first.signal("SIGTERM");
+  await first.exitCode();
+  await bench.start();
+  const { port, url } = await bench.server.endpoint();
+  const wire = await WsWire.connect(url, token, "again");
+  bench.wires.push(wire);
+  await wire.refused("forbidden", { type: "bash", sessionId: "a", command: "true" });
+  assertEquals(arrayAt(await wire.ok({ type: "list_sessions" }), "sessions"), []);
+  const metrics = await get(port, "/metrics", { Authorization: `Bearer ${token}` });
+  assertEquals(metrics.status, 403);
+});
