@@ -40,6 +40,7 @@ const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   abort: "Stops the run, a retry wait or a compaction, empties the queue and returns what was in it.",
   clear_queue: "Empties the queue and returns what was in it; the run goes on.",
   get_state: "Returns the state of a session.",
+  dismiss_interrupted: "Lets go of the messages that a crash has kept from finishing.",
   get_messages:
     "Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`.",
   set_session_name: "Names the session; blanks at both ends are dropped.",

@@ -2,11 +2,14 @@
 // its variable (`--max-sessions`, `PI_SERVER_MAX_SESSIONS`). Reads no environment by itself.
 import { parseArgs } from "@std/cli/parse-args";
 import { LIMIT_NAMES, type LimitName, type Limits, withDefaults } from "./governor/limits.ts";
-import { type Flag, flagOf, FLAGS, type Kind, namesOf, variableOf } from "./flags.ts";
+import { type Flag, flagOf, FLAGS, FSYNC_POLICIES, type Kind, namesOf, variableOf } from "./flags.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 /** Whether stdin and stdout speak the protocol; `auto`: unless stdin is a terminal, null or closed. */
 export type StdioMode = "auto" | "on" | "off";
+
+/** When the journal is forced to the disk. */
+export type FsyncPolicy = (typeof FSYNC_POLICIES)[number];
 
 /** Everything that can be set about a server. */
 export interface Config {
@@ -35,6 +38,8 @@ export interface Config {
   readonly shutdownTimeoutMs: number;
   /** Milliseconds after the end of input on stdio; absent: as long as it takes. */
   readonly eofTimeoutMs?: number;
+  /** When what must survive a crash of the machine is forced to the disk. */
+  readonly journalFsync: FsyncPolicy;
   readonly logLevel: LogLevel;
   readonly logFormat: "text" | "json";
   readonly limits: Limits;
@@ -54,6 +59,7 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
     hosts: 1,
     demo: false,
     shutdownTimeoutMs: 30_000,
+    journalFsync: "always",
     logLevel: "info",
     logFormat: "text",
     limits: withDefaults(),
@@ -282,6 +288,7 @@ function configOf(values: Values): Config {
     demo: values.on("demo"),
     ...maybe("shutdownTimeoutMs", values.number("shutdown-timeout")),
     ...maybe("eofTimeoutMs", values.number("eof-timeout")),
+    ...maybe("journalFsync", FSYNC_POLICIES.find((one) => one === values.choice("journal-fsync"))),
     ...maybe("logLevel", LOG_LEVELS.find((one) => one === level)),
     ...maybe("logFormat", format === "json" ? "json" : undefined),
     limits: limitsOf(values),

@@ -17,6 +17,9 @@ export interface Flag {
   readonly shown?: string;
 }
 
+/** When the journal is forced to the disk: before a command runs, within a second, or when the system likes. */
+export const FSYNC_POLICIES: readonly ["always", "interval", "never"] = ["always", "interval", "never"];
+
 /** All flags. */
 export const FLAGS: readonly Flag[] = [
   {
@@ -67,6 +70,13 @@ export const FLAGS: readonly Flag[] = [
     most: 86_400_000,
     about: "time that commands get after the end of stdin",
     shown: "none",
+  },
+  {
+    name: "journal-fsync",
+    kind: "choice",
+    choices: FSYNC_POLICIES,
+    about: "when the journal reaches the disk for certain",
+    shown: "always",
   },
   {
     name: "log-level",

@@ -5,6 +5,7 @@ import { Governor } from "./governor/governor.ts";
 import { DISPOSE_MS } from "./governor/limits.ts";
 import type { Log } from "./log.ts";
 import { localHosts, workerHosts } from "./manager/host_link.ts";
+import { Ledger } from "./manager/ledger.ts";
 import { Manager } from "./manager/manager.ts";
 import { TokenBook } from "./manager/token_book.ts";
 import { StateFolder } from "./manager/state_folder.ts";
@@ -66,6 +67,7 @@ class Server {
   readonly #parts: ServerParts;
   readonly #serverId: string;
   readonly #governor: Governor;
+  readonly #ledger: Ledger;
   readonly #manager: Manager;
   readonly #router: Router;
   readonly #transports: Transport[] = [];
@@ -83,7 +85,14 @@ class Server {
     this.#governor = new Governor(config.limits);
     const schema = protocolSchema();
     this.#schemaText = JSON.stringify(schema);
+    this.#ledger = new Ledger({
+      clock: runtime,
+      log,
+      limits: config.limits,
+      sha256: (text) => runtime.sha256(text),
+    });
     this.#manager = new Manager({
+      ledger: this.#ledger,
       clock: runtime,
       uuid: () => runtime.uuid(),
       governor: this.#governor,
@@ -113,6 +122,7 @@ class Server {
     const state = await StateFolder.open(path, runtime);
     this.#state = state;
     try {
+      await this.#ledger.open({ files: runtime.files, folder: path, policy: config.journalFsync });
       const ownToken = config.auth && config.ws && token === undefined;
       const asked = !config.auth ? undefined : ownToken ? await state.token() : token;
       this.#tokens = await TokenBook.open({
@@ -277,6 +287,7 @@ class Server {
       close: async () => {
         await Promise.all(this.#transports.map((transport) => transport.close(FAREWELL_MS)));
         this.#router.close();
+        await this.#ledger.close();
         await this.#state?.release();
       },
       closed: (result) => this.#closed(result),

@@ -101,6 +101,27 @@ const TABLE = {
     unit: "bytes",
     about: "events of all sessions that are kept",
   },
+  idempotencyKeys: {
+    value: 10_000,
+    least: 1,
+    most: 10_000_000,
+    unit: "count",
+    about: "idempotency keys of the last 24 hours",
+  },
+  idempotencyBytes: {
+    value: 32 * MIB,
+    least: 1 * KIB,
+    most: 4096 * MIB,
+    unit: "bytes",
+    about: "responses that are kept for idempotency keys",
+  },
+  keptMessageBytes: {
+    value: 64 * MIB,
+    least: 1 * KIB,
+    most: 4096 * MIB,
+    unit: "bytes",
+    about: "messages to agents that are under way or were interrupted",
+  },
   idleSessionMs: {
     value: 30 * 60_000,
     least: 1,
@@ -146,6 +167,9 @@ export const LIMIT_NAMES: readonly LimitName[] = [
   "outboxCloseBytes",
   "eventLogBytes",
   "eventLogTotalBytes",
+  "idempotencyKeys",
+  "idempotencyBytes",
+  "keptMessageBytes",
   "idleSessionMs",
   "hostSilentMs",
 ];
@@ -169,6 +193,9 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
     outboxCloseBytes: value("outboxCloseBytes"),
     eventLogBytes: value("eventLogBytes"),
     eventLogTotalBytes: value("eventLogTotalBytes"),
+    idempotencyKeys: value("idempotencyKeys"),
+    idempotencyBytes: value("idempotencyBytes"),
+    keptMessageBytes: value("keptMessageBytes"),
     idleSessionMs: value("idleSessionMs"),
     hostSilentMs: value("hostSilentMs"),
   };

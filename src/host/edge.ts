@@ -2,6 +2,7 @@
 // and no shared objects, so a host may be this thread, a worker, or one day another machine.
 import type { Failure } from "../protocol/errors.ts";
 import type { Command } from "../protocol/commands.ts";
+import type { Interrupted } from "../protocol/responses.ts";
 
 /** What a host must know to run sessions. */
 export interface HostConfig {
@@ -27,7 +28,14 @@ export type ToHost =
   /** Run a command; exactly one `reply` follows. `connection` groups what one client pipelines. */
   | { readonly kind: "command"; readonly ref: number; readonly connection: number; readonly command: Command }
   /** Build the session that a `create_session` or `load_session` with its id filled in asks for. */
-  | { readonly kind: "create"; readonly ref: number; readonly demand: Demand; readonly command: Command }
+  | {
+    readonly kind: "create";
+    readonly ref: number;
+    readonly demand: Demand;
+    readonly command: Command;
+    /** What an earlier life of that session was in the middle of. */
+    readonly interrupted?: readonly Interrupted[];
+  }
   /** Check a session file and say which id it has. */
   | { readonly kind: "inspect"; readonly ref: number; readonly sessionPath: string }
   /** Answer to a `claim`; `owner` is another session that has the file. */
@@ -71,8 +79,23 @@ export interface EventRecord {
 
 /** How a command ended. `dataText` is JSON already. */
 export type Reply =
-  | { readonly ok: true; readonly dataText: string; readonly sessionVersion?: number }
-  | { readonly ok: false; readonly failure: Failure; readonly sessionVersion?: number };
+  | {
+    readonly ok: true;
+    readonly dataText: string;
+    readonly sessionVersion?: number;
+    /** An old answer, given again. */
+    readonly replayed?: true;
+  }
+  | {
+    readonly ok: false;
+    readonly failure: Failure;
+    readonly sessionVersion?: number;
+    readonly replayed?: true;
+    /** The command had not begun, whatever the code says. */
+    readonly unstarted?: true;
+    /** Whoever ran it is gone: nobody knows how far it came. */
+    readonly lost?: true;
+  };
 
 /** What `attach` answers for one session. */
 export interface Attachment {
@@ -102,6 +125,8 @@ export type FromHost =
   | { readonly kind: "reply"; readonly ref: number; readonly reply: Reply }
   /** The command has left the mailbox and counts as in flight no longer; its reply is still to come. */
   | { readonly kind: "accepted"; readonly ref: number }
+  /** How far the message of that command has come: the agent has it, has begun with it, needs it no more. */
+  | { readonly kind: "message"; readonly ref: number; readonly state: "accepted" | "began" | "done" }
   | { readonly kind: "attached"; readonly ref: number; readonly sessions: readonly Attachment[] }
   /** The session exists from now on. */
   | { readonly kind: "born"; readonly sessionId: string; readonly epoch: string }

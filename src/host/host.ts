@@ -8,7 +8,7 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort } from "./agent_port.ts";
 import { Builder } from "./builder.ts";
 import { Claims } from "./claims.ts";
-import type { Attachment, Demand, EventRecord, FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
+import type { Attachment, EventRecord, FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
 import { noSession } from "./failures.ts";
 import { HANDLERS } from "./handlers/mod.ts";
 import type { Place } from "./place.ts";
@@ -148,7 +148,8 @@ export class Host {
     else session.whenBuilt(answer);
   }
 
-  async #create({ ref, demand, command }: MessageOf<"create">): Promise<void> {
+  async #create(message: MessageOf<"create">): Promise<void> {
+    const { ref, command } = message;
     const { sessionId } = command;
     const builder = this.#builder;
     if (builder === undefined || sessionId === undefined) {
@@ -157,7 +158,7 @@ export class Host {
         this.#broken ?? failure("internal", "A session cannot be built without an id"),
       );
     }
-    const session = this.#newSession(sessionId, demand, builder);
+    const session = this.#newSession(message, sessionId, builder);
     this.#sessions.set(sessionId, session);
     const outcome = await builder.build(command, this.#hooks(session, builder));
     if (session.closed) {
@@ -179,7 +180,7 @@ export class Host {
     this.#checkIdle();
   }
 
-  #newSession(sessionId: string, demand: Demand, builder: Builder): Session {
+  #newSession({ demand, interrupted }: MessageOf<"create">, sessionId: string, builder: Builder): Session {
     const place: Place = {
       guard: builder.guard,
       files: this.#runtime.files,
@@ -196,6 +197,8 @@ export class Host {
       pendingUi: this.#pendingUi,
       demand,
       place,
+      ...(interrupted === undefined ? {} : { interrupted }),
+      message: (to, state) => this.#send({ kind: "message", ref: to, state }),
       reply: (to, reply) => this.#reply(to, reply),
       accepted: (to) => this.#send({ kind: "accepted", ref: to }),
       flush: () => this.#flush(),
@@ -296,7 +299,7 @@ export class Host {
   }
 
   #refuse(ref: number, failed: Failure): void {
-    this.#reply(ref, { ok: false, failure: failed });
+    this.#reply(ref, { ok: false, failure: failed, unstarted: true });
   }
 
   #log(level: LogLevel, message: string, fields: Record<string, unknown>): void {

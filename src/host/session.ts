@@ -1,75 +1,33 @@
 // One session as an actor: takes commands, runs them in order with their timeouts, stamps and encodes
 // events, and keeps whoever waits for a run. Knows the agent port and the edge, no connection and no pi.
-import { type Command, type CommandSpec, specOf } from "../protocol/commands.ts";
+import { type CommandSpec, specOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
-import { encodeEvent, type SessionEvent, toDelta } from "../protocol/events.ts";
-import type { SessionInfo } from "../protocol/responses.ts";
+import type { SessionEvent } from "../protocol/events.ts";
+import type { Interrupted, SessionInfo } from "../protocol/responses.ts";
 import { SESSION_START_MS } from "../governor/limits.ts";
-import type { Clock, Timer } from "../runtime/runtime.ts";
+import type { Timer } from "../runtime/runtime.ts";
+import { AcceptedMessages } from "./accepted_messages.ts";
 import type { AgentPort, Outcome } from "./agent_port.ts";
-import type { Demand, EventRecord, Reply } from "./edge.ts";
+import type { Demand } from "./edge.ts";
 import { Dialogs } from "./dialogs.ts";
+import { eventRecord } from "./event_record.ts";
 import { noSession } from "./failures.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Patience } from "./patience.ts";
-import { mergeOf } from "./merge.ts";
 import { isSlow, timeoutOf, versionConflict } from "./pace.ts";
 import type { Place } from "./place.ts";
 import { RunWaiters } from "./run_waiters.ts";
+import type * as parts from "./session_parts.ts";
+import type { Handled, Job } from "./session_parts.ts";
 import { SnapshotState } from "./snapshot.ts";
 
-/** How a command went. With `later` it has left the mailbox, and the answer comes when that resolves. */
-export type Handled =
-  | {
-    readonly ok: true;
-    readonly value: unknown;
-    readonly later?: Promise<Outcome<unknown>>;
-    /** Called once the answer is on its way, for work that may never yield. */
-    readonly begin?: (() => void) | undefined;
-  }
-  | { readonly ok: false; readonly failure: Failure };
-
-/** What is to be done about a command that takes too long. */
-export interface OnTimeout {
-  /** Milliseconds that the command may still hold the mailbox once it was told to stop. */
-  readonly holdMs: number;
-  stop(session: Session): void;
-}
-
+export type { Handled, Job } from "./session_parts.ts";
 /** Carries out one kind of command. */
-export interface Handler {
-  run(session: Session, command: Command): Handled | Promise<Handled>;
-  readonly onTimeout?: OnTimeout;
-}
-
+export type Handler = parts.Handler<Session>;
+/** What is to be done about a command that takes too long. */
+export type OnTimeout = parts.OnTimeout<Session>;
 /** What a session needs of its host. */
-export interface SessionParts {
-  readonly place: Place;
-  readonly uuid: () => string;
-  readonly pendingUi: number;
-  readonly handlers: ReadonlyMap<string, Handler>;
-  readonly sessionId: string;
-  readonly epoch: string;
-  readonly clock: Clock;
-  readonly demand: Demand;
-  reply(ref: number, reply: Reply): void;
-  accepted(ref: number): void;
-  /** Sends what has been handed over so far at once. */
-  flush(): void;
-  events(sessionId: string, events: readonly EventRecord[]): void;
-  log(level: "debug" | "info" | "warn" | "error", message: string, fields: Record<string, unknown>): void;
-  /** Something ended; whoever waits for idleness may look again. */
-  changed(): void;
-  /** The session is to be forgotten and what it holds released. */
-  removed(session: Session): void;
-}
-
-/** A command on its way. */
-export interface Job {
-  readonly ref: number;
-  readonly connection: number;
-  readonly command: Command;
-}
+export type SessionParts = parts.SessionParts<Session>;
 
 type State = "building" | "live" | "closed";
 
@@ -91,6 +49,8 @@ export class Session {
   #agent: AgentPort | undefined;
   #snapshot: SnapshotState | undefined;
   #demand: Demand;
+  readonly #messages: AcceptedMessages;
+  #interrupted: readonly Interrupted[];
   #tracked = 0;
   #seq = 0;
   #version = 0;
@@ -100,6 +60,8 @@ export class Session {
     this.#parts = parts;
     this.sessionId = parts.sessionId;
     this.#demand = parts.demand;
+    this.#messages = new AcceptedMessages((ref, state) => parts.message(ref, state));
+    this.#interrupted = parts.interrupted ?? [];
     this.waiters = new RunWaiters((ms, fn) => this.#after(ms, fn));
     this.#patience = new Patience(parts.clock);
     this.dialogs = new Dialogs({
@@ -192,18 +154,24 @@ export class Session {
       sessionVersion: this.#version,
       epoch: this.#parts.epoch,
       seq: this.#seq,
+      ...this.#untold(),
     };
   }
 
   /** The whole state after the last event, encoded. */
   snapshotText(): string {
     try {
-      return JSON.stringify(this.#snapshot?.read() ?? null);
+      return JSON.stringify({ ...this.#snapshot?.read(), ...this.#untold() });
     } catch (error) {
       // Something in a message cannot be encoded; its event has been told as such, too.
       this.#defect("snapshot", error);
       return JSON.stringify({ unencodable: true });
     }
+  }
+
+  /** A client has seen what was interrupted, and lets go of it. */
+  dismissInterrupted(): void {
+    this.#interrupted = [];
   }
 
   /** Messages have changed without an event: what a client reads anew must show it. */
@@ -217,7 +185,8 @@ export class Session {
     this.#seq++;
     this.#lastActivity = this.#parts.clock.now();
     this.#snapshot?.fold(event);
-    this.#parts.events(this.sessionId, [this.#encode(event)]);
+    this.#parts.events(this.sessionId, [eventRecord(this.sessionId, this.#seq, event, this.#demand.full)]);
+    this.#messages.follow(event);
     if (event.type !== "agent_settled") return;
     this.waiters.settle(this.agent.lastRun());
     this.#parts.changed();
@@ -288,6 +257,7 @@ export class Session {
       this.#answer(job, { ok: false, failure: stale });
       return undefined;
     }
+    job.begun = true;
     const handled = this.#handle(job);
     if (handled instanceof Promise) return this.#await(job, spec, handled);
     this.#conclude(job, spec, handled);
@@ -300,9 +270,11 @@ export class Session {
     if (timely !== "late") return this.#conclude(job, spec, timely);
     const sentence = `${job.command.type} took longer than ${timeoutMs} ms`;
     this.#answer(job, { ok: false, failure: failure("timeout", sentence) });
-    void handled.then((late) =>
-      this.#parts.log("warn", "a timed-out command has ended", { command: job.command.type, ok: late.ok })
-    );
+    void handled.then((late) => {
+      this.#parts.log("warn", "a timed-out command has ended", { command: job.command.type, ok: late.ok });
+      if (!late.ok) this.#messages.refuse(job.ref);
+      else if (late.message !== undefined) this.#messages.accept(job.ref, late.message);
+    });
     await this.#stopLate(job, handled);
   }
 
@@ -318,6 +290,7 @@ export class Session {
     // Answered meanwhile: the session is gone, and nothing may start any more.
     if (!this.#unanswered.has(job.ref)) return;
     if (spec.mutates) this.#version++;
+    if (handled.message !== undefined) this.#messages.accept(job.ref, handled.message);
     if (handled.later === undefined) this.#answer(job, { ok: true, value: handled.value });
     else this.#parts.accepted(job.ref);
     if (handled.begin !== undefined) {
@@ -349,8 +322,10 @@ export class Session {
   #answer(job: Job, outcome: Outcome<unknown>): void {
     if (!this.#unanswered.delete(job.ref)) return;
     const version = { sessionVersion: this.#version };
-    if (!outcome.ok) this.#parts.reply(job.ref, { ok: false, failure: outcome.failure, ...version });
-    else {
+    const unstarted = job.begun === true ? {} : { unstarted: true as const };
+    if (!outcome.ok) {
+      this.#parts.reply(job.ref, { ok: false, failure: outcome.failure, ...version, ...unstarted });
+    } else {
       try {
         this.#parts.reply(job.ref, { ok: true, dataText: JSON.stringify(outcome.value), ...version });
       } catch (error) {
@@ -360,6 +335,10 @@ export class Session {
     this.#parts.changed();
   }
 
+  #untold(): { interrupted?: Interrupted[] } {
+    return this.#interrupted.length === 0 ? {} : { interrupted: [...this.#interrupted] };
+  }
+
   #defect(where: string, error: unknown): Failure {
     const message = error instanceof Error ? error.message : String(error);
     this.#parts.log("error", `${where} failed: ${message}`, {
@@ -367,20 +346,6 @@ export class Session {
       ...(error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {}),
     });
     return failure("internal", `${where} failed: ${message}`);
-  }
-
-  #encode(event: SessionEvent): EventRecord {
-    const slim = toDelta(event);
-    const text = (form: SessionEvent): string => encodeEvent(this.sessionId, this.#seq, form);
-    const merge = mergeOf(event);
-    return {
-      seq: this.#seq,
-      type: event.type,
-      text: text(slim),
-      // Most events have one form, which then stands in for both.
-      ...(this.#demand.full && slim !== event ? { full: text(event) } : {}),
-      ...(merge === undefined ? {} : { merge }),
-    };
   }
 
   #after(ms: number, fn: () => void): Timer {

@@ -2,45 +2,29 @@
 // come. Passes commands on and events back; encodes nothing and knows no connection but by number.
 import { type Command, type CommandOf, type CommandSpec, specOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
-import { type Governor, isPermit, type Permit } from "../governor/governor.ts";
+import { isPermit, type Permit } from "../governor/governor.ts";
 import { noSession } from "../host/failures.ts";
-import type { Attachment, Demand, EventRecord, FromHost, HostConfig, Reply, ToHost } from "../host/edge.ts";
-import type { Log } from "../log.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { Attachment, Demand, FromHost, Reply, ToHost } from "../host/edge.ts";
 import { ClaimsBook } from "./claims_book.ts";
 import { EventLog, EventLogs } from "./event_log.ts";
-import type { StartHost } from "./host_link.ts";
 import { Hosts } from "./hosts.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Attached, ManagerEvents, ManagerParts } from "./manager_parts.ts";
+import { Passage } from "./passage.ts";
 import { type Asker, PendingCommands } from "./pending_commands.ts";
 import { Pulse } from "./pulse.ts";
 import { Replies } from "./replies.ts";
 
+export type { Attached, ManagerEvents, ManagerParts } from "./manager_parts.ts";
 export type { Asker } from "./pending_commands.ts";
-
-/** What the manager is made of. */
-export interface ManagerParts {
-  readonly clock: Clock;
-  readonly uuid: () => string;
-  readonly governor: Governor;
-  readonly log: Log;
-  readonly config: HostConfig;
-  readonly hosts: number;
-  readonly start: StartHost;
-}
-
-/** What the manager tells the router. */
-export interface ManagerEvents {
-  events(sessionId: string, epoch: string, records: readonly EventRecord[], host: number): void;
-  server(type: string, data: Record<string, unknown>): void;
-  /** Who wants which form of a new session's events. */
-  demand(sessionId: string): Demand;
-}
 
 interface Entry {
   readonly host: number;
   /** Known once the session is built. */
   epoch: string;
   readonly permit: Permit;
+  /** Whether it has a file to come back from. */
+  readonly durable: boolean;
   state: "building" | "live";
 }
 
@@ -50,9 +34,6 @@ interface Disposal {
 }
 
 const NO_EVENTS = new EventLog();
-
-/** Called with what a host says of its sessions, or why it says nothing. */
-export type Attached = (sessions: readonly Attachment[] | Failure, host: number) => void;
 
 /** The book of sessions. */
 export class Manager {
@@ -73,6 +54,7 @@ export class Manager {
   /** Whether this thread and the hosts keep up. */
   readonly pulse: Pulse;
   readonly #logs: EventLogs;
+  readonly #passage: Passage;
   #events: ManagerEvents | undefined;
   #closing = false;
   #ref = 0;
@@ -94,6 +76,7 @@ export class Manager {
       ping: (host, ref) => this.#send(host, { kind: "ping", ref }),
     });
     this.#pending = new PendingCommands(clock, () => ++this.#ref);
+    this.#passage = new Passage(parts.ledger, this.#pending);
     this.#attaching = new Replies(parts.clock);
     this.#waits = new Replies(parts.clock);
     this.#counts = new Replies(parts.clock);
@@ -117,6 +100,11 @@ export class Manager {
     return this.#hosts.all.length;
   }
 
+  /** What is owed for commands that must not be lost or done twice. */
+  get ledger(): Ledger {
+    return this.#parts.ledger;
+  }
+
   has(sessionId: string): boolean {
     return this.#sessions.has(sessionId);
   }
@@ -135,7 +123,8 @@ export class Manager {
       return sessionId;
     }
     const host = this.#hosts.idlest;
-    const entry: Entry = { host, permit, state: "building", epoch: "" };
+    const durable = command.type === "load_session" || command.inMemory !== true;
+    const entry: Entry = { host, permit, durable, state: "building", epoch: "" };
     this.#sessions.set(sessionId, entry);
     this.#hosts.count(host, 1);
     const settled = (reply: Reply): void => {
@@ -145,8 +134,11 @@ export class Manager {
       this.#events?.server("session_created", { sessionId });
     };
     const ref = this.#pending.expect({ host, asker, permit: undefined, settled });
-    const demand = this.#events?.demand(sessionId) ?? { full: false, subscribers: 0 };
-    this.#send(host, { kind: "create", ref, demand, command: { ...command, sessionId } });
+    this.#passage.pass({ ref, sessionId, command, asker, durable: false }, () => {
+      const demand = this.#events?.demand(sessionId) ?? { full: false, subscribers: 0 };
+      const interrupted = this.ledger.interrupted(sessionId);
+      this.#send(host, { kind: "create", ref, demand, command: { ...command, sessionId }, interrupted });
+    });
     return sessionId;
   }
 
@@ -186,14 +178,18 @@ export class Manager {
     // A live session is gone for everyone the moment its deletion is passed on, and its id is free again;
     // unless the host may still refuse.
     const certain = deletes && !("ifSessionVersion" in command);
-    if (certain && entry.state === "live") this.#forget(sessionId);
+    if (certain && entry.state === "live") this.#delete(sessionId);
     const settled = (reply: Reply): void => {
+      this.ledger.answered(ref, command, reply);
       if (!deletes || !reply.ok) return;
-      if (this.#sessions.get(sessionId) === entry) this.#forget(sessionId);
+      if (this.#sessions.get(sessionId) === entry) this.#delete(sessionId);
       this.#events?.server("session_deleted", { sessionId });
     };
-    const ref = this.#pending.expect({ host: entry.host, asker, permit, settled });
-    this.#send(entry.host, { kind: "command", ref, connection: asker.connection, command });
+    const { host, durable } = entry;
+    const ref = this.#pending.expect({ host, asker, permit, settled });
+    this.#passage.pass({ ref, sessionId, command, asker, durable }, () => {
+      this.#send(host, { kind: "command", ref, connection: asker.connection, command });
+    });
     return undefined;
   }
 
@@ -207,9 +203,11 @@ export class Manager {
 
   /** Asks for the state of one session at a point of the order. */
   attach(sessionId: string, snapshot: boolean, done: Attached): void {
-    const entry = this.#sessions.get(sessionId);
-    if (entry === undefined) return done([], 0);
-    this.#attach(entry.host, [sessionId], snapshot ? "all" : [], done);
+    this.#passage.after(sessionId, () => {
+      const entry = this.#sessions.get(sessionId);
+      if (entry === undefined) return done([], 0);
+      this.#attach(entry.host, [sessionId], snapshot ? "all" : [], done);
+    });
   }
 
   /** Asks every host for the state of all its sessions; `done` is called for each host. */
@@ -219,8 +217,10 @@ export class Manager {
 
   /** Tells the host who wants which form of a session's events. */
   setDemand(sessionId: string, demand: Demand): void {
-    const entry = this.#sessions.get(sessionId);
-    if (entry !== undefined) this.#send(entry.host, { kind: "demand", sessionId, demand });
+    this.#passage.after(sessionId, () => {
+      const entry = this.#sessions.get(sessionId);
+      if (entry !== undefined) this.#send(entry.host, { kind: "demand", sessionId, demand });
+    });
   }
 
   /** Resolves when nothing runs, in all sessions or in those. */
@@ -256,7 +256,9 @@ export class Manager {
     this.#hosts.terminate();
     // A host that hung has left someone without an answer.
     const stopped = failure("cancelled", "The server was shut down before the command had finished");
-    for (const ref of this.#pending.refs()) this.#pending.answer(ref, { ok: false, failure: stopped });
+    for (const ref of this.#pending.refs()) {
+      this.#pending.answer(ref, { ok: false, failure: stopped, lost: true });
+    }
     return counts.reduce((sum, one) => ({
       disposed: sum.disposed + one.disposed,
       failed: sum.failed + one.failed,
@@ -303,6 +305,8 @@ export class Manager {
       }
       case "accepted":
         return this.#pending.accepted(message.ref);
+      case "message":
+        return this.ledger.told(message.ref, message.state);
       case "reply":
         return this.#pending.answer(message.ref, message.reply);
       case "attached":
@@ -351,7 +355,10 @@ export class Manager {
     this.#parts.log.error(`a host died: ${reason}`, { host });
     const lostSessions = [...this.#sessions].filter(([, entry]) => entry.host === host);
     const lostCommands = this.#pending.refs(host);
-    for (const [sessionId] of lostSessions) this.#forget(sessionId);
+    for (const [sessionId] of lostSessions) {
+      this.ledger.crashed(sessionId);
+      this.#forget(sessionId);
+    }
     // Whoever hears of it may send the next command at once; that is for the new host.
     this.#hosts.restart(host);
     this.pulse.replaced(host);
@@ -359,7 +366,7 @@ export class Manager {
       this.#send(host, { kind: "live_file", file, sessionId });
     }
     const lost = failure("internal", "What runs this session has died; the server's log says why");
-    for (const ref of lostCommands) this.#pending.answer(ref, { ok: false, failure: lost });
+    for (const ref of lostCommands) this.#pending.answer(ref, { ok: false, failure: lost, lost: true });
     this.#attaching.lost(host, lost);
     this.#waits.lost(host, undefined);
     this.#counts.lost(host, 0);
@@ -367,6 +374,11 @@ export class Manager {
       // One that was still being built has never been announced.
       if (state === "live") this.#events?.server("session_crashed", { sessionId });
     }
+  }
+
+  #delete(sessionId: string): void {
+    this.ledger.deleted(sessionId);
+    this.#forget(sessionId);
   }
 
   #forget(sessionId: string): void {

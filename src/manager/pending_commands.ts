@@ -6,10 +6,13 @@ import { failure } from "../protocol/errors.ts";
 import type { Permit } from "../governor/governor.ts";
 import type { Reply } from "../host/edge.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import type { KeyEntry } from "./key_book.ts";
 
 /** Whoever waits for the answer to a command. */
 export interface Asker {
   readonly connection: number;
+  /** The key that the command came with, if one was taken on. */
+  readonly entry?: KeyEntry;
   /** The command waits no longer; its answer is still to come. */
   accepted(): void;
   answer(reply: Reply): void;
@@ -44,6 +47,11 @@ export class PendingCommands {
     );
   }
 
+  /** Whether nobody has answered that command yet. */
+  has(ref: number): boolean {
+    return this.#pending.has(ref);
+  }
+
   /** Expects an answer; returns the number that it will carry. */
   expect(pending: PendingCommand): number {
     const ref = this.#number();
@@ -61,7 +69,7 @@ export class PendingCommands {
     const ref = this.expect({ host, asker, permit: undefined, settled: done });
     const timer = this.#clock.after(timeoutMs, () => {
       const sentence = `${type} took longer than ${timeoutMs} ms`;
-      this.answer(ref, { ok: false, failure: failure("timeout", sentence) });
+      this.answer(ref, { ok: false, failure: failure("timeout", sentence), unstarted: true });
     });
     return ref;
   }

@@ -42,6 +42,8 @@ export interface Traits {
   readonly mutates: boolean;
   /** Served while the server shuts down. */
   readonly duringShutdown: boolean;
+  /** Whether a repetition under the same idempotency key gets the first one's answer; else keys mean nothing. */
+  readonly keyed: boolean;
   /** Free of every limit but frame size (PROTOCOL §8). */
   readonly exempt: boolean;
   /** The least role that may send it. */
@@ -63,7 +65,11 @@ export const LONG_MS = 300_000;
 /** Milliseconds for building a session. */
 export const BUILD_MS = 120_000;
 
-const base = { id: Type.Optional(Id), ifSessionVersion: Type.Optional(Type.Integer({ minimum: 0 })) };
+const envelope = {
+  id: Type.Optional(Id),
+  idempotencyKey: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+};
+const base = { ...envelope, ifSessionVersion: Type.Optional(Type.Integer({ minimum: 0 })) };
 
 /** A command of the server's own; for every role unless told otherwise. */
 export function server<N extends string, F extends TProperties>(
@@ -73,7 +79,7 @@ export function server<N extends string, F extends TProperties>(
   more: Partial<Traits> = {},
 ) {
   const schema = Type.Object(
-    { id: Type.Optional(Id), type: Type.Literal(type), ...fields },
+    { ...envelope, type: Type.Literal(type), ...fields },
     { additionalProperties: false },
   );
   const traits: Traits = {
@@ -82,6 +88,7 @@ export function server<N extends string, F extends TProperties>(
     timeoutMs: QUICK_MS,
     mutates: false,
     duringShutdown: false,
+    keyed: false,
     exempt: false,
     role: "observe",
     scoped: true,
@@ -107,6 +114,7 @@ export function session<N extends string, F extends TProperties>(
     timeoutMs: QUICK_MS,
     mutates: true,
     duringShutdown: false,
+    keyed: more.mutates ?? true,
     exempt: false,
     role: "drive",
     scoped: true,

@@ -62,7 +62,7 @@ export const HISTORY_COMMANDS = {
     "export_html",
     { outputPath: Type.Optional(limited("pathChars")) },
     Type.Object({ path: Type.String() }),
-    { mutates: false },
+    { mutates: false, keyed: true },
   ),
   get_commands: session(
     "get_commands",

@@ -30,6 +30,22 @@ export const ModelSchema = Type.Object({
 /** A model as clients see it. */
 export type WireModel = Static<typeof ModelSchema>;
 
+/** A message that an agent had accepted and that a crash kept from finishing (PROTOCOL §7). */
+export const InterruptedSchema = Type.Object({
+  kind: Type.Enum(["prompt", "steer", "follow_up"]),
+  message: text(),
+  images: Type.Optional(Type.Array(Type.Object({
+    type: Type.Literal("image"),
+    data: text(),
+    mimeType: text(),
+  }))),
+  at: Type.String({ format: "date-time" }),
+  idempotencyKey: Type.Optional(text()),
+  started: Type.Boolean(),
+});
+/** A message that a crash kept from finishing. */
+export type Interrupted = Static<typeof InterruptedSchema>;
+
 /** State of one session (PROTOCOL §4). */
 export const SessionInfoSchema = Type.Object({
   sessionId: text(),
@@ -53,6 +69,7 @@ export const SessionInfoSchema = Type.Object({
   epoch: text(),
   seq: count(),
   untrusted: Type.Optional(Type.Array(text())),
+  interrupted: Type.Optional(Type.Array(InterruptedSchema)),
 });
 /** State of one session. */
 export type SessionInfo = Static<typeof SessionInfoSchema>;
@@ -103,6 +120,7 @@ export const SnapshotSchema = Type.Object({
   streamingMessage: Type.Optional(Type.Object({})),
   runningTools: Type.Array(Type.Object({})),
   queue: QueueSchema,
+  interrupted: Type.Optional(Type.Array(InterruptedSchema)),
 });
 
 /** What `subscribe` answers for one session. */
@@ -139,15 +157,19 @@ export interface ResponseHead {
   readonly command: string;
   readonly sessionId?: string;
   readonly sessionVersion?: number;
+  /** The answer to an earlier command with the same key. */
+  readonly replayed?: true;
 }
 
 /** The envelope up to what is inside, put together by hand: every command passes here. */
-function head({ id, command, sessionId, sessionVersion }: ResponseHead, success: boolean): string {
+function head(about: ResponseHead, success: boolean): string {
+  const { id, command, sessionId, sessionVersion, replayed } = about;
   const before = id === undefined ? "" : `"id":${JSON.stringify(id)},`;
   const session = sessionId === undefined ? "" : `,"sessionId":${JSON.stringify(sessionId)}`;
   const version = sessionVersion === undefined ? "" : `,"sessionVersion":${sessionVersion}`;
   const fixed = `"type":"response","command":${JSON.stringify(command)},"success":${success}`;
-  return `{${before}${fixed},"protocolVersion":"${PROTOCOL_VERSION}"${session}${version}`;
+  const old = replayed === undefined ? "" : `,"replayed":true`;
+  return `{${before}${fixed},"protocolVersion":"${PROTOCOL_VERSION}"${session}${version}${old}`;
 }
 
 /** A successful response around `dataText`, which is JSON already: nothing is encoded twice. */

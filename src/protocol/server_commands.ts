@@ -74,7 +74,7 @@ export const SERVER_COMMANDS = {
       trustProject: Type.Optional(Type.Boolean()),
     },
     Type.Object({ sessionId: Type.String(), sessionInfo: SessionInfoSchema }),
-    { timeoutMs: BUILD_MS, role: "drive" },
+    { timeoutMs: BUILD_MS, keyed: true, role: "drive" },
   ),
   delete_session: session("delete_session", {}, Type.Object({ deleted: Type.Literal(true) }), {
     lane: "direct",
@@ -117,7 +117,7 @@ export const SERVER_COMMANDS = {
     "load_session",
     { ...anySession, sessionPath: limited("pathChars") },
     Type.Object({ sessionId: Type.String(), sessionInfo: SessionInfoSchema }),
-    { timeoutMs: BUILD_MS, role: "drive", scoped: false },
+    { timeoutMs: BUILD_MS, keyed: true, role: "drive", scoped: false },
   ),
   list_pending_ui: server(
     "list_pending_ui",

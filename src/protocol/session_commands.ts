@@ -60,6 +60,7 @@ export const SESSION_COMMANDS = {
     { name: Type.String({ minLength: 1, maxLength: 1024, pattern: "\\S" }) },
     Empty,
   ),
+  dismiss_interrupted: session("dismiss_interrupted", {}, Empty),
   get_available_models: session(
     "get_available_models",
     {},
@@ -126,6 +127,6 @@ export const SESSION_COMMANDS = {
     "extension_ui_response",
     { requestId: Id, response: UiResponse },
     Empty,
-    { ...stop, mutates: false, role: "answer" },
+    { ...stop, mutates: false, keyed: true, role: "answer" },
   ),
 };

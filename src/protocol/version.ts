@@ -10,7 +10,14 @@ export const PROTOCOL_VERSION: string = "1.0";
 export { PI } from "./pi_package.ts";
 
 /** What a client may rely on beyond the plain commands (PROTOCOL §2). Grows as parts are built. */
-export const CAPABILITIES: readonly string[] = ["subscribe", "replay", "snapshot", "delta", "pending_ui"];
+export const CAPABILITIES: readonly string[] = [
+  "subscribe",
+  "replay",
+  "snapshot",
+  "delta",
+  "idempotency",
+  "pending_ui",
+];
 
 /** Picks the protocol version to speak, or `undefined` when no offered major is spoken here. */
 export function negotiate(offered: readonly string[] | undefined): string | undefined {

@@ -206,8 +206,13 @@ export class Router {
 
   /** Runs or refuses a command; "full" when there is no room and the peer is one that waits. */
   #admit(connection: Connection, command: Command, spec: CommandSpec): "taken" | "full" {
-    const { governor } = this.parts;
-    if (this.#refusing && !spec.duringShutdown) {
+    const { governor, manager } = this.parts;
+    const found = manager.ledger.find(connection.access.id, command, spec);
+    if (found?.kind === "answer") {
+      this.#reply(connection, command, found.reply);
+      return "taken";
+    }
+    if (this.#refusing && !spec.duringShutdown && found?.kind !== "running") {
       const sentence = "The server is shutting down; connect again once it is back";
       this.#respond(connection, command, failure("shutting_down", sentence));
       return "taken";
@@ -220,8 +225,14 @@ export class Router {
     }
     const asker = this.#asker(connection, command, permit);
     connection.asked();
-    const refused = this.#dispatch(connection, command, spec, asker);
+    if (found?.kind === "running") {
+      found.join((reply) => asker.answer(reply));
+      return "taken";
+    }
+    const asking = found === undefined ? asker : manager.ledger.reserve(found.command, asker);
+    const refused = this.#dispatch(connection, command, spec, asking);
     if (refused === undefined) return "taken";
+    manager.ledger.release(asking);
     permit.release();
     connection.answered();
     if (refused.code === "overloaded" && connection.wire.waits) return "full";
@@ -287,6 +298,7 @@ export class Router {
         ? {}
         : { sessionId: command.sessionId }),
       ...(reply.sessionVersion === undefined ? {} : { sessionVersion: reply.sessionVersion }),
+      ...(reply.replayed === undefined ? {} : { replayed: reply.replayed }),
     };
     connection.send(reply.ok ? encodeSuccess(head, reply.dataText) : encodeFailure(head, reply.failure));
   }

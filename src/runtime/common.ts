@@ -20,7 +20,8 @@ import {
 import { homedir } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
-import type { Files, FileStat, InputKind, SignalName, Timer } from "./runtime.ts";
+import { faulty } from "./faults.ts";
+import type { Files, FileStat, GrowingFile, InputKind, SignalName, Timer } from "./runtime.ts";
 
 /** Bits of a file's mode that tell its kind, and their value for a character device (stat(2)). */
 const FILE_KIND = 0o170000;
@@ -55,8 +56,12 @@ async function writeBeside(file: string, text: string): Promise<string> {
   // Exclusive creation never follows a link, not even a dangling one.
   const handle = await open(temporary, "wx", 0o600);
   try {
-    await handle.writeFile(text);
-    await handle.sync();
+    await faulty(
+      "write",
+      () => handle.writeFile(text),
+      () => handle.writeFile(text.slice(0, text.length >> 1)),
+    );
+    await faulty("sync", () => handle.sync());
   } finally {
     await handle.close();
   }
@@ -90,6 +95,30 @@ async function readPrivate(file: string): Promise<string> {
     if (user !== undefined && found.uid !== user) throw new Error("it belongs to another user");
     if ((found.mode & 0o077) !== 0) await handle.chmod(0o600);
     return await handle.readFile("utf8");
+  } finally {
+    await handle.close();
+  }
+}
+
+async function newFile(file: string): Promise<GrowingFile> {
+  await rm(file, { force: true });
+  const handle = await open(file, "ax", 0o600);
+  return {
+    append: (bytes) =>
+      faulty(
+        "write",
+        () => handle.appendFile(bytes),
+        () => handle.appendFile(bytes.subarray(0, bytes.length >> 1)),
+      ),
+    sync: () => faulty("sync", () => handle.datasync()),
+    close: () => handle.close(),
+  };
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
   } finally {
     await handle.close();
   }
@@ -144,7 +173,9 @@ export const files: Files = {
   chunks: (file) => createReadStream(file),
   endLastLine,
   async writePrivate(file, text) {
-    await rename(await writeBeside(file, text), file);
+    const beside = await writeBeside(file, text);
+    await faulty("rename", () => rename(beside, file));
+    await syncFolder(path.dirname(file));
   },
   createPrivate,
   makePrivateFolder,
@@ -156,7 +187,9 @@ export const files: Files = {
     return found?.isSymbolicLink() ? await readlink(file) : undefined;
   },
   readPrivate,
-  rename: (from, to) => rename(from, to),
+  rename: (from, to) => faulty("rename", () => rename(from, to)),
+  syncFolder,
+  newFile,
   remove: (file) => rm(file, { force: true }),
   join: (...parts) => path.join(...parts),
   resolve: (base, file) => path.resolve(base, file),

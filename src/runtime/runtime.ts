@@ -25,6 +25,14 @@ export interface FileStat {
   readonly modifiedAt: number;
 }
 
+/** A file that is written at its end. */
+export interface GrowingFile {
+  append(bytes: Uint8Array): Promise<void>;
+  /** Forces what was appended to the disk. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** Files. Missing things are `undefined`; whatever else goes wrong is thrown. */
 export interface Files {
   stat(path: string): Promise<FileStat | undefined>;
@@ -54,6 +62,10 @@ export interface Files {
    */
   readPrivate(path: string): Promise<string>;
   rename(from: string, to: string): Promise<void>;
+  /** Forces to the disk what a folder lists. */
+  syncFolder(path: string): Promise<void>;
+  /** Makes a new file, owner alone, in place of what is there; it grows by appending. */
+  newFile(path: string): Promise<GrowingFile>;
   remove(path: string): Promise<void>;
   /** Joins and normalises. */
   join(...parts: string[]): string;

@@ -31,6 +31,9 @@ Deno.test("limits: the defaults are those of the protocol", () => {
     outboxCloseBytes: 32 * MIB,
     eventLogBytes: 4 * MIB,
     eventLogTotalBytes: 256 * MIB,
+    idempotencyKeys: 10_000,
+    idempotencyBytes: 32 * 1024 * 1024,
+    keptMessageBytes: 64 * 1024 * 1024,
     idleSessionMs: 30 * 60_000,
     hostSilentMs: 30_000,
   });

@@ -60,6 +60,8 @@ export class SessionBench {
   readonly accepted: number[] = [];
   readonly records: EventRecord[] = [];
   readonly logs: string[] = [];
+  /** Steps of messages: `1 began`, … */
+  readonly messages: string[] = [];
   /** What left the session, in order: `reply 1`, `event agent_start`, `flush`, … */
   readonly order: string[] = [];
   readonly session: Session;
@@ -82,6 +84,7 @@ export class SessionBench {
         this.replies.push({ ref, reply });
         this.order.push(`reply ${ref}`);
       },
+      message: (ref, state) => this.messages.push(`${ref} ${state}`),
       accepted: (ref) => {
         this.accepted.push(ref);
         this.order.push(`accepted ${ref}`);

@@ -1,11 +1,14 @@
 // Hosts that do what the test says, a log that keeps its records, and a manager on top of them; for the tests of
 // the manager and of the router.
+import { createHash } from "node:crypto";
 import type { FromHost, HostConfig, Reply, ToHost } from "../../src/host/edge.ts";
 import type { Log } from "../../src/log.ts";
+import { Ledger } from "../../src/manager/ledger.ts";
 import type { LinkEvents, StartHost } from "../../src/manager/host_link.ts";
 import { type Asker, Manager } from "../../src/manager/manager.ts";
 import { Governor } from "../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../src/governor/limits.ts";
+import type { Clock } from "../../src/runtime/runtime.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 export const CONFIG: HostConfig = { cwd: "/", trustProjects: false, demo: false, pendingUi: 3 };
@@ -101,6 +104,12 @@ export class FakeAsker implements Asker {
   }
 }
 
+/** A ledger without a journal. */
+export function memoryLedger(clock: Clock, log: Log, over: Partial<Limits> = {}): Ledger {
+  const sha256 = (text: string): string => createHash("sha256").update(text).digest("base64");
+  return new Ledger({ clock, log, limits: withDefaults(over), sha256 });
+}
+
 /** A manager over scripted hosts. */
 export function makeManager(over: Partial<Limits> = {}, hosts = 1) {
   const clock = new FakeClock();
@@ -117,6 +126,7 @@ export function makeManager(over: Partial<Limits> = {}, hosts = 1) {
     config: CONFIG,
     hosts,
     start: started.start,
+    ledger: memoryLedger(clock, log, over),
   });
   return { manager, clock, hosts: started, governor, log, records };
 }

@@ -50,7 +50,7 @@ class Bench {
     asker = new FakeAsker(),
     fields: Record<string, unknown> = {},
   ): { asker: FakeAsker; refused: Failure | undefined } {
-    const command = { type, sessionId, ...fields } as Command;
+    const command = { type, sessionId, message: "m", ...fields } as Command;
     const refused = this.made.manager.command(command, specOf(type), asker);
     return { asker, refused };
   }

@@ -23,6 +23,7 @@ export const MINIMAL: Readonly<Record<CommandName, Readonly<Record<string, unkno
   abort: { sessionId: "a" },
   clear_queue: { sessionId: "a" },
   get_state: { sessionId: "a" },
+  dismiss_interrupted: { sessionId: "a" },
   get_messages: { sessionId: "a" },
   get_last_assistant_text: { sessionId: "a" },
   get_session_stats: { sessionId: "a" },

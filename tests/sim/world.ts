@@ -6,6 +6,7 @@ import type { AgentPort } from "../../src/host/agent_port.ts";
 import type { FromHost } from "../../src/host/edge.ts";
 import { Host } from "../../src/host/host.ts";
 import { createLog } from "../../src/log.ts";
+import { Ledger } from "../../src/manager/ledger.ts";
 import { Manager } from "../../src/manager/manager.ts";
 import type { SessionEvent } from "../../src/protocol/events.ts";
 import type { Connection } from "../../src/router/connection.ts";
@@ -113,6 +114,7 @@ export class World {
       uuid,
       governor,
       log,
+      ledger: new Ledger({ clock: this.clock, log, limits: governor.limits, sha256: common.sha256 }),
       hosts: 1,
       config: { cwd: "/", roots: ["/"], trustProjects: false, demo: false, pendingUi: 8 },
       start: (config, events) => {

@@ -23,6 +23,7 @@ export interface Words {
 
 /** Shapes that have a name of their own on the page. */
 const SHAPES: readonly (readonly [name: string, schema: JsonObject])[] = [
+  ["Interrupted", plain(responses.InterruptedSchema)],
   ["SessionInfo", plain(responses.SessionInfoSchema)],
   ["Model", plain(responses.ModelSchema)],
   ["Usage", plain(responses.UsageSchema)],
@@ -40,7 +41,7 @@ const SHAPES: readonly (readonly [name: string, schema: JsonObject])[] = [
 ];
 
 /** Fields that every command has; the prose tells of them. */
-const ENVELOPE = ["id", "type", "ifSessionVersion"];
+const ENVELOPE = ["id", "type", "idempotencyKey", "ifSessionVersion"];
 
 interface Row {
   readonly name: string;
@@ -174,7 +175,7 @@ function durationOf(ms: number): string {
 }
 
 function traitsOf(spec: CommandSpec): string {
-  const { target, lane, timeoutMs, mutates, duringShutdown, exempt, role, scoped } = spec;
+  const { target, lane, timeoutMs, mutates, duringShutdown, keyed, exempt, role, scoped } = spec;
   const order = target === "server" || lane === "direct"
     ? "waits for nothing"
     : lane === "mailbox"
@@ -185,6 +186,7 @@ function traitsOf(spec: CommandSpec): string {
     `at most ${durationOf(timeoutMs)}`,
     mutates ? "raises `sessionVersion`" : "changes no `sessionVersion`",
     duringShutdown ? "served during shutdown" : "refused during shutdown",
+    ...(keyed ? ["minds `idempotencyKey`"] : []),
     `for the role \`${role}\`${scoped ? "" : ", not with a token for some sessions"}`,
     ...(exempt ? ["exempt from limits"] : []),
   ].join(" · ");

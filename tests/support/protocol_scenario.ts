@@ -169,6 +169,7 @@ async function conversation({ recorder, model }: Scene): Promise<void> {
   for (const type of types) await recorder.show({ type, sessionId: DEMO });
   await recorder.show({ type: "get_messages", sessionId: DEMO, limit: 2 });
   await recorder.show({ type: "set_session_name", sessionId: DEMO, name: "Greetings" });
+  await recorder.show({ type: "dismiss_interrupted", sessionId: DEMO });
   await recorder.show({ type: "get_state", sessionId: DEMO });
 }
 

@@ -1,12 +1,22 @@
 // Talking to the agent and its extensions: prompt, steer, follow_up, abort, clear_queue, answers to dialogs.
 import type { CommandOf } from "../../protocol/commands.ts";
 import type { QueuedTexts, Settled } from "../../protocol/responses.ts";
-import type { Outcome, PromptInput, QueueKind } from "../agent_port.ts";
+import type { AcceptedMessage } from "../accepted_messages.ts";
+import type { Acceptance, Outcome, PromptInput, QueueKind } from "../agent_port.ts";
 import type { Handled, Session } from "../session.ts";
 import { done, type Entry, on } from "./handler.ts";
 
 function inputOf(command: { message: string; images?: PromptInput["images"][number][] }): PromptInput {
   return { message: command.message, images: command.images ?? [] };
+}
+
+function messageOf(acceptance: Extract<Acceptance, { ok: true }>, returned?: Promise<void>): AcceptedMessage {
+  const { disposition, queued } = acceptance;
+  return {
+    disposition,
+    ...(queued === undefined ? {} : { queued }),
+    ...(returned === undefined ? {} : { returned }),
+  };
 }
 
 async function prompt(session: Session, command: CommandOf<"prompt">): Promise<Handled> {
@@ -17,18 +27,27 @@ async function prompt(session: Session, command: CommandOf<"prompt">): Promise<H
   if (!acceptance.ok) return acceptance;
   const { disposition, queued } = acceptance;
   const { begin } = handle;
-  if (command.waitFor !== "settled") return { ok: true, value: { disposition }, begin };
+  const message = messageOf(acceptance, handle.returned);
+  if (command.waitFor !== "settled") return { ok: true, value: { disposition }, begin, message };
   if (disposition === "handled") {
     const nothing: Settled = { disposition, text: null, stopReason: null, usage: null };
     const later = handle.returned.then((): Outcome<Settled> => ({ ok: true, value: nothing }));
-    return { ok: true, value: undefined, later: session.waiters.within(later, command.waitMs), begin };
+    return {
+      ok: true,
+      value: undefined,
+      later: session.waiters.within(later, command.waitMs),
+      begin,
+      message,
+    };
   }
-  return { ok: true, value: undefined, later: session.waiters.wait(disposition, queued, command.waitMs) };
+  const later = session.waiters.wait(disposition, queued, command.waitMs);
+  return { ok: true, value: undefined, later, message };
 }
 
 async function queue(session: Session, kind: QueueKind, input: PromptInput): Promise<Handled> {
   const acceptance = await session.agent.queue(kind, input);
-  return acceptance.ok ? done({ disposition: acceptance.disposition }) : acceptance;
+  if (!acceptance.ok) return acceptance;
+  return { ok: true, value: { disposition: acceptance.disposition }, message: messageOf(acceptance) };
 }
 
 function withdraw(session: Session, texts: QueuedTexts): Handled {

@@ -20,6 +20,10 @@ export const STATE: readonly Entry[] = [
     session.agent.setName(name.trim());
     return done({});
   }),
+  on("dismiss_interrupted", (session) => {
+    session.dismissInterrupted();
+    return done({});
+  }),
   on("delete_session", (session) => {
     session.remove();
     return done({ deleted: true });

@@ -1,0 +1,31 @@
+// What the manager is made of, and what it tells the router. Types only.
+import type { Failure } from "../protocol/errors.ts";
+import type { Governor } from "../governor/governor.ts";
+import type { Attachment, Demand, EventRecord, HostConfig } from "../host/edge.ts";
+import type { Log } from "../log.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import type { StartHost } from "./host_link.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** What the manager is made of. */
+export interface ManagerParts {
+  readonly clock: Clock;
+  readonly uuid: () => string;
+  readonly governor: Governor;
+  readonly log: Log;
+  readonly config: HostConfig;
+  readonly hosts: number;
+  readonly start: StartHost;
+  readonly ledger: Ledger;
+}
+
+/** What the manager tells the router. */
+export interface ManagerEvents {
+  events(sessionId: string, epoch: string, records: readonly EventRecord[], host: number): void;
+  server(type: string, data: Record<string, unknown>): void;
+  /** Who wants which form of a new session's events. */
+  demand(sessionId: string): Demand;
+}
+
+/** Called with what a host says of its sessions, or why it says nothing. */
+export type Attached = (sessions: readonly Attachment[] | Failure, host: number) => void;

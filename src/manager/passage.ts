@@ -1,0 +1,36 @@
+// The way of a command from the manager to its host: in the order of its session, and not before the journal has
+// what the ledger wants in it. Everything else that a host hears about one session goes the same way.
+import type { Ledger, Passing } from "./ledger.ts";
+import type { PendingCommands } from "./pending_commands.ts";
+import { Turnstile } from "./turnstile.ts";
+
+/** The ways to all sessions. */
+export class Passage {
+  readonly #ledger: Ledger;
+  readonly #pending: PendingCommands;
+  readonly #turnstile = new Turnstile();
+
+  constructor(ledger: Ledger, pending: PendingCommands) {
+    this.#ledger = ledger;
+    this.#pending = pending;
+  }
+
+  /** Calls `send` when the command may be passed on; if it may not, or was answered meanwhile, never. */
+  pass(passing: Passing, send: () => void): void {
+    const { ref, sessionId } = passing;
+    const go = (): void => {
+      if (this.#pending.has(ref)) send();
+    };
+    const ready = this.#ledger.pass(passing);
+    if (ready === undefined) return this.#turnstile.pass(sessionId, go);
+    this.#turnstile.wait(sessionId, ready, (failed) => {
+      if (failed === undefined) go();
+      else this.#pending.answer(ref, { ok: false, failure: failed, unstarted: true });
+    });
+  }
+
+  /** Calls `fn` behind the commands of that session that are on their way. */
+  after(sessionId: string, fn: () => void): void {
+    this.#turnstile.pass(sessionId, fn);
+  }
+}

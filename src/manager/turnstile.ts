@@ -1,0 +1,40 @@
+// Keeps what goes to a session in the order in which it came, while some of it waits for the disk. Where nothing
+// waits everything passes at once.
+
+/** One queue for each session that has something waiting. */
+export class Turnstile {
+  readonly #queues = new Map<string, (() => Promise<void> | undefined)[]>();
+
+  /** Calls `fn`: now, or behind what waits in that session. */
+  pass(sessionId: string, fn: () => void): void {
+    const queue = this.#queues.get(sessionId);
+    if (queue === undefined) fn();
+    else {
+      queue.push(() => {
+        fn();
+        return undefined;
+      });
+    }
+  }
+
+  /** Calls `fn` with what `ready` resolves to; what comes later for that session waits until then. */
+  wait<T>(sessionId: string, ready: Promise<T>, fn: (value: T) => void): void {
+    const queue = this.#queues.get(sessionId);
+    const turn = (): Promise<void> => ready.then(fn);
+    if (queue !== undefined) return void queue.push(turn);
+    this.#queues.set(sessionId, [turn]);
+    void this.#run(sessionId);
+  }
+
+  async #run(sessionId: string): Promise<void> {
+    const queue = this.#queues.get(sessionId) ?? [];
+    try {
+      for (let turn = queue.shift(); turn !== undefined; turn = queue.shift()) {
+        const waiting = turn();
+        if (waiting !== undefined) await waiting;
+      }
+    } finally {
+      this.#queues.delete(sessionId);
+    }
+  }
+}

@@ -1,0 +1,61 @@
+// Faults of the disk, for the crash tests alone: at the n-th write, fsync or rename of the state folder the process
+// kills itself, or the call fails or dawdles. Off unless the variable PI_SERVER_FAULTS is set, which no client
+// can; used by common.ts. A test sets, for instance: write=torn@7,sync=ENOSPC@2-4,rename=kill@1,write=slow300
+import process from "node:process";
+
+/** Where a fault can strike. */
+export type FaultPoint = "write" | "sync" | "rename";
+
+interface Fault {
+  readonly point: string;
+  readonly action: string;
+  readonly first: number;
+  readonly last: number;
+}
+
+function parse(text: string): Fault[] {
+  return text.split(",").flatMap((one) => {
+    const [, point = "", action = "", first, range, last] =
+      /^(write|sync|rename)=([A-Za-z]+[0-9]*)(?:@([0-9]+)(-([0-9]*))?)?$/.exec(one.trim()) ?? [];
+    if (point === "") return [];
+    const from = first === undefined ? 1 : Number(first);
+    const to = first === undefined ? Infinity : range === undefined ? from : last ? Number(last) : Infinity;
+    return [{ point, action, first: from, last: to }];
+  });
+}
+
+const FAULTS: readonly Fault[] = parse(process.env["PI_SERVER_FAULTS"] ?? "");
+const counts: Record<FaultPoint, number> = { write: 0, sync: 0, rename: 0 };
+
+function die(): Promise<never> {
+  process.kill(process.pid, "SIGKILL");
+  return new Promise(() => {});
+}
+
+/**
+ * Does `act`, unless a fault strikes here.
+ *
+ * @param half does half of it, for a process that dies in the middle
+ */
+export async function faulty(
+  point: FaultPoint,
+  act: () => Promise<unknown>,
+  half: () => Promise<unknown> = () => Promise.resolve(),
+): Promise<void> {
+  const count = FAULTS.length === 0 ? 0 : ++counts[point];
+  const fault = FAULTS.find((one) => one.point === point && one.first <= count && count <= one.last);
+  if (fault === undefined) return void await act();
+  const { action } = fault;
+  if (action === "kill") await die();
+  if (action === "torn") {
+    await half();
+    await die();
+  }
+  if (action.startsWith("slow")) await new Promise((resolve) => setTimeout(resolve, Number(action.slice(4))));
+  else if (action !== "after") {
+    await half();
+    throw Object.assign(new Error(`${action}: ${point} failed on purpose`), { code: action });
+  }
+  await act();
+  if (action === "after") await die();
+}
