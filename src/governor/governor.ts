@@ -2,6 +2,7 @@
 // synchronous step; whoever reserved releases. Knows no connection or session beyond its key. Pure.
 import { type Failure, failure } from "../protocol/errors.ts";
 import { type LimitName, type Limits, RETRY_AFTER_MS } from "./limits.ts";
+import { TokenBuckets } from "./token_bucket.ts";
 
 /** Something reserved; `release` gives it back, once, however often it is called. */
 export interface Permit {
@@ -15,6 +16,14 @@ function refusal(limit: LimitName, most: number, what: string): Failure {
   });
 }
 
+function tooFast(limit: LimitName, most: number, what: string, retryAfterMs: number): Failure {
+  const sentence = `${what} (limit ${limit}: ${most} in a minute); send it again in ${retryAfterMs} ms`;
+  return failure("rate_limited", sentence, { retryAfterMs, data: { limit } });
+}
+
+/** The one bucket that all commands share. */
+const ALL = "all";
+
 /** The counters of one server. */
 export class Governor {
   readonly limits: Limits;
@@ -22,9 +31,18 @@ export class Governor {
   #sessions = 0;
   readonly #inFlight = new Map<number, number>();
   readonly #mailboxes = new Map<string, number>();
+  readonly #commands: TokenBuckets<typeof ALL>;
+  readonly #ofSessions: TokenBuckets<string>;
+  /** Commands to sessions that there are not, by connection. */
+  readonly #astray: TokenBuckets<number>;
+  readonly #invalid: TokenBuckets<number>;
 
   constructor(limits: Limits) {
     this.limits = limits;
+    this.#commands = new TokenBuckets(limits.commandsPerMinute);
+    this.#ofSessions = new TokenBuckets(limits.commandsPerMinutePerSession);
+    this.#astray = new TokenBuckets(limits.commandsPerMinutePerSession);
+    this.#invalid = new TokenBuckets(limits.invalidPerMinutePerConnection);
   }
 
   /** Connections that are open or half open. */
@@ -54,6 +72,57 @@ export class Governor {
     }
     this.#sessions++;
     return once(() => this.#sessions--);
+  }
+
+  /**
+   * Counts a valid command, or says when it may come again; then nothing is counted.
+   *
+   * @param about the session that it is for; a connection's number when there is no such session; nothing when it
+   *   is for none
+   * @param now milliseconds on a clock that never goes back
+   */
+  command(about: string | number | undefined, now: number): Failure | undefined {
+    const all = this.#commands.waitMs(ALL, now);
+    const own = typeof about === "string"
+      ? this.#ofSessions.waitMs(about, now)
+      : about === undefined
+      ? 0
+      : this.#astray.waitMs(about, now);
+    const { commandsPerMinute, commandsPerMinutePerSession } = this.limits;
+    if (all > 0 && all >= own) {
+      return tooFast("commandsPerMinute", commandsPerMinute, "The server gets too many commands", all);
+    }
+    if (own > 0) {
+      const what = typeof about === "string"
+        ? "This session gets too many commands"
+        : "This connection sends too many commands to sessions that are not there";
+      return tooFast("commandsPerMinutePerSession", commandsPerMinutePerSession, what, own);
+    }
+    this.#commands.take(ALL, now);
+    if (typeof about === "string") this.#ofSessions.take(about, now);
+    else if (about !== undefined) this.#astray.take(about, now);
+    return undefined;
+  }
+
+  /** Counts a message that was no valid command, or says that there were too many. */
+  invalid(connection: number, now: number): Failure | undefined {
+    const ms = this.#invalid.waitMs(connection, now);
+    const most = this.limits.invalidPerMinutePerConnection;
+    const what = "This connection sends too many invalid messages";
+    if (ms > 0) return tooFast("invalidPerMinutePerConnection", most, what, ms);
+    this.#invalid.take(connection, now);
+    return undefined;
+  }
+
+  /** A session is gone, and its rate with it. */
+  sessionGone(sessionId: string): void {
+    this.#ofSessions.forget(sessionId);
+  }
+
+  /** A connection is gone, and its rates with it. */
+  connectionGone(connection: number): void {
+    this.#astray.forget(connection);
+    this.#invalid.forget(connection);
   }
 
   /** Room for one more unanswered command on that connection. */

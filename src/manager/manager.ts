@@ -388,6 +388,7 @@ export class Manager {
     this.#hosts.count(entry.host, -1);
     this.#claims.move(sessionId, undefined);
     this.#logs.drop(sessionId);
+    this.#parts.governor.sessionGone(sessionId);
     entry.permit.release();
   }
 

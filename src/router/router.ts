@@ -19,7 +19,7 @@ import { Expiry } from "./expiry.ts";
 import { OWN_COMMANDS, type OwnContext } from "./own_commands.ts";
 import { Subscriber } from "./subscriber.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import type { Wire } from "./wire.ts";
+import type { Closing, Wire } from "./wire.ts";
 
 /** What the router is made of. */
 export interface RouterParts {
@@ -35,6 +35,9 @@ export interface RouterParts {
 }
 
 const NO_PERMIT: Permit = { release() {} };
+
+const TOO_LARGE: Closing = { code: 1009, reason: "The message is too large" };
+const TOO_MANY_INVALID: Closing = { code: 1008, reason: "Too many invalid messages" };
 
 /** The router. */
 export class Router {
@@ -125,34 +128,33 @@ export class Router {
     connection.closed();
     this.#expiry.forget(connection);
     this.#holding.delete(connection);
+    this.parts.governor.connectionGone(connection.id);
     this.#subscriptions.drop(connection);
     this.#subscriber.demandChanged();
   }
 
-  /** Takes one message. Returns false when the message was too large and a socket is to be closed for it. */
-  receive(connection: Connection, text: string): boolean {
+  /** Takes one message. Says how a socket is to be closed for it, if it is; on stdio the stream goes on. */
+  receive(connection: Connection, text: string): Closing | undefined {
     if (exceeds(text, this.parts.governor.limits.frameBytes)) {
       this.tooLarge(connection);
-      return false;
+      return TOO_LARGE;
     }
     const decoded = this.#codec.decode(text);
-    if (decoded.ok) this.#take(connection, decoded, text.length);
-    else this.#refuse(connection, decoded);
-    return true;
+    if (!decoded.ok) return this.#refuse(connection, decoded.failure, decoded);
+    this.#take(connection, decoded, text.length);
+    return undefined;
   }
 
   /** A message was larger than a frame may be. */
   tooLarge(connection: Connection): void {
     const most = this.parts.governor.limits.frameBytes;
     const sentence = `The message has more than ${most} bytes; send less, or raise --max-frame-bytes`;
-    const failed = failure("frame_too_large", sentence);
-    connection.send(encodeFailure({ command: "unknown" }, failed));
+    this.#refuse(connection, failure("frame_too_large", sentence));
   }
 
   /** A message was no text in UTF-8. */
   malformed(connection: Connection): void {
-    const failed = failure("invalid_json", "The message is not valid UTF-8");
-    connection.send(encodeFailure({ command: "unknown" }, failed));
+    this.#refuse(connection, failure("invalid_json", "The message is not valid UTF-8"));
   }
 
   /** From now on new commands are refused, but those that read or stop something. */
@@ -185,23 +187,40 @@ export class Router {
     }
   }
 
-  #refuse(connection: Connection, decoded: Extract<Decoded, { ok: false }>): void {
-    const head: ResponseHead = {
-      ...(decoded.id === undefined ? {} : { id: decoded.id }),
-      command: decoded.command,
-    };
-    connection.send(encodeFailure(head, decoded.failure));
+  /** Answers what is no valid command; one too many in a minute ends a socket. */
+  #refuse(
+    connection: Connection,
+    failed: Failure,
+    about: { readonly id?: string; readonly command: string } = { command: "unknown" },
+  ): Closing | undefined {
+    const { governor, clock } = this.parts;
+    const tooMany = governor.invalid(connection.id, clock.monotonic());
+    const { id, command } = about;
+    const head: ResponseHead = { ...(id === undefined ? {} : { id }), command };
+    connection.send(encodeFailure(head, tooMany ?? failed));
+    return tooMany === undefined ? undefined : TOO_MANY_INVALID;
   }
 
   #take(connection: Connection, decoded: Extract<Decoded, { ok: true }>, bytes: number): void {
     connection.spoken = true;
     const { command, spec } = decoded;
-    const refused = forbidden(connection.access, command, spec);
+    const refused = forbidden(connection.access, command, spec) ?? this.#rate(connection, command, spec);
     if (refused !== undefined) return this.#respond(connection, command, refused);
     const held = { command, spec, bytes };
     if (!(connection.holding && !spec.exempt) && this.#admit(connection, command, spec) === "taken") return;
     connection.hold(held);
     this.#holding.add(connection);
+  }
+
+  /** Counts a command: once, however long it then waits for room. */
+  #rate(connection: Connection, command: Command, spec: CommandSpec): Failure | undefined {
+    const { governor, manager, clock } = this.parts;
+    if (spec.exempt || (this.#refusing && !spec.duringShutdown)) return undefined;
+    const { sessionId, type } = command;
+    const ofNone = sessionId === undefined || sessionId === "*" || type === "create_session" ||
+      type === "load_session";
+    const about = ofNone ? undefined : manager.has(sessionId) ? sessionId : connection.id;
+    return governor.command(about, clock.monotonic());
   }
 
   /** Runs or refuses a command; "full" when there is no room and the peer is one that waits. */

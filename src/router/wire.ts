@@ -1,5 +1,11 @@
 // What a transport gives the router: one peer's pipe for whole messages. Types only.
 
+/** How a socket is closed: the code and what it is told. */
+export interface Closing {
+  readonly code: number;
+  readonly reason: string;
+}
+
 /** One peer. */
 export interface Wire {
   readonly transport: "websocket" | "stdio" | "memory";

@@ -3,7 +3,7 @@
 import type { Governor, Permit } from "../governor/governor.ts";
 import type { Router } from "../router/router.ts";
 import type { Connection } from "../router/connection.ts";
-import type { Wire } from "../router/wire.ts";
+import type { Closing, Wire } from "../router/wire.ts";
 import type { HttpRequest, HttpVerdict, Listener, Runtime, SocketHandle, Timer } from "../runtime/runtime.ts";
 import type { Access } from "../governor/access.ts";
 import { check, type GateConfig } from "./gate.ts";
@@ -21,6 +21,8 @@ export interface WebSocketParts {
   readonly gate: GateConfig;
   readonly http: HttpState;
 }
+
+const NO_BINARY: Closing = { code: 1003, reason: "Send text messages with one JSON object each" };
 
 function wireOf(socket: SocketHandle): Wire {
   return {
@@ -123,11 +125,19 @@ export class WebSocketTransport implements Transport {
     const { router } = this.#parts;
     const connection = router.accept(wireOf(socket), access);
     this.#open.set(connection, () => {});
+    let leaving = false;
+    /** Ends a connection that broke a rule, once it has been told; what it still sends is not looked at. */
+    const goAway = ({ code, reason }: Closing): void => {
+      if (leaving || !connection.open) return;
+      leaving = true;
+      void connection.outbox.flushed().then(() => connection.wire.close(code, reason));
+    };
     const pace = new Pace(this.#parts.runtime, (text) => {
-      if (connection.open && !router.receive(connection, text)) this.#goAway(connection, 1009, "Too large");
+      const closing = connection.open && !leaving ? router.receive(connection, text) : undefined;
+      if (closing !== undefined) goAway(closing);
     });
     socket.onText = (text) => pace.push(text);
-    socket.onBinary = () => this.#goAway(connection, 1003, "Send text messages with one JSON object each");
+    socket.onBinary = () => goAway(NO_BINARY);
     socket.onClose = () => {
       pace.close();
       const parted = this.#open.get(connection);
@@ -136,11 +146,5 @@ export class WebSocketTransport implements Transport {
       router.closed(connection);
       parted?.();
     };
-  }
-
-  /** Ends a connection that broke a rule of framing, once it has been told. */
-  #goAway(connection: Connection, code: number, reason: string): void {
-    if (!connection.open) return;
-    void connection.outbox.flushed().then(() => connection.wire.close(code, reason));
   }
 }

@@ -96,6 +96,75 @@ Deno.test("governor: a full server is session_limit and names the flag", () => {
   assertStringIncludes(message, "--max-sessions");
 });
 
+Deno.test("governor: a session's commands and all commands are counted, and both must have room", () => {
+  const governor = new Governor(withDefaults({ commandsPerMinutePerSession: 2, commandsPerMinute: 5 }));
+  const codes = (about: string | number | undefined, times: number) =>
+    Array.from({ length: times }, () => governor.command(about, 0)?.data);
+  const session = { limit: "commandsPerMinutePerSession" };
+  assertEquals(codes("a", 3), [undefined, undefined, session]);
+  assertEquals(codes("b", 3), [undefined, undefined, session]);
+  // Nothing was counted for what was refused.
+  assertEquals(codes(undefined, 2), [undefined, { limit: "commandsPerMinute" }]);
+});
+
+Deno.test("governor: a refusal says when, and a retry right then passes", () => {
+  const governor = new Governor(withDefaults({ commandsPerMinutePerSession: 7, commandsPerMinute: 11 }));
+  let now = 1000.25;
+  for (let passed = 0; passed < 60;) {
+    const refused = governor.command("a", now);
+    if (refused === undefined) passed++;
+    else {
+      assertEquals(refused.code, "rate_limited");
+      assertStringIncludes(refused.message, `${refused.retryAfterMs} ms`);
+      now += refused.retryAfterMs ?? 0;
+      assertEquals(governor.command("a", now), undefined);
+      passed++;
+    }
+  }
+});
+
+Deno.test("governor: the longer of two waits is the one that is told", () => {
+  const governor = new Governor(withDefaults({ commandsPerMinutePerSession: 10, commandsPerMinute: 1 }));
+  assertEquals(governor.command("a", 0), undefined);
+  assertEquals(governor.command("a", 0)?.retryAfterMs, 60_000);
+  const other = new Governor(withDefaults({ commandsPerMinutePerSession: 1, commandsPerMinute: 10 }));
+  assertEquals(other.command("a", 0), undefined);
+  assertEquals(other.command("a", 0)?.retryAfterMs, 60_000);
+});
+
+Deno.test("governor: sessions that are not there charge the connection, each its own", () => {
+  const governor = new Governor(withDefaults({ commandsPerMinutePerSession: 1 }));
+  assertEquals([governor.command(1, 0), governor.command(2, 0)], [undefined, undefined]);
+  assertEquals(governor.command(1, 0)?.code, "rate_limited");
+  assertEquals(governor.command("a", 0), undefined, "a session's own rate is another matter");
+  governor.connectionGone(1);
+  assertEquals(governor.command(1, 0), undefined);
+});
+
+Deno.test("governor: invalid messages have a rate of their own", () => {
+  const governor = new Governor(withDefaults({ invalidPerMinutePerConnection: 2, commandsPerMinute: 1 }));
+  assertEquals([governor.invalid(1, 0), governor.invalid(1, 0)], [undefined, undefined]);
+  const { code, retryAfterMs, data } = governor.invalid(1, 0) ?? {};
+  assertEquals([code, retryAfterMs, data], ["rate_limited", 30_000, {
+    limit: "invalidPerMinutePerConnection",
+  }]);
+  assertEquals(governor.invalid(2, 0), undefined);
+  assertEquals(governor.invalid(1, 30_000), undefined);
+  assertEquals(governor.command(undefined, 0), undefined, "they are not counted as commands");
+});
+
+Deno.test("governor: rates are gone with their session or connection", () => {
+  const left = spyOnMaps(() => {
+    const governor = make();
+    governor.command("gone", 0);
+    governor.command(9, 0);
+    governor.invalid(9, 0);
+    governor.sessionGone("gone");
+    governor.connectionGone(9);
+  });
+  assertEquals(left, ["all"]);
+});
+
 Deno.test("governor: no entry is left of keys that gave everything back", () => {
   // A Map that never forgets would be seen here as places that stay taken, or as a count gone below zero.
   const governor = make();

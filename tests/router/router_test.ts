@@ -45,8 +45,8 @@ Deno.test("router: malformed, too large and unknown messages are refused, and th
   peer.client.sendText("");
   peer.client.sendText('{"id":"i","type":"nope"}');
   assertEquals(peer.codes(), ["undefined:invalid_json", "undefined:invalid_json", "i:unknown_command"]);
-  assertEquals(bench.router.receive(peer.client.connection, "x".repeat(1024)), true);
-  assertEquals(bench.router.receive(peer.client.connection, "x".repeat(1025)), false);
+  assertEquals(bench.router.receive(peer.client.connection, "x".repeat(1024)), undefined);
+  assertEquals(bench.router.receive(peer.client.connection, "x".repeat(1025))?.code, 1009);
   assertEquals(peer.codes(), ["undefined:invalid_json", "undefined:frame_too_large"]);
   assertEquals(peer.client.connection.spoken, false);
   peer.send({ id: "p", type: "ping" });
@@ -139,7 +139,7 @@ Deno.test("router: a peer that waits has its commands held, in order, and each a
   bench.live("a");
   const wire = new FakeWire(true);
   const connection = bench.router.accept(wire);
-  const send = (message: unknown): boolean => bench.router.receive(connection, JSON.stringify(message));
+  const send = (message: unknown) => bench.router.receive(connection, JSON.stringify(message));
   send({ id: "1", type: "bash", sessionId: "a", command: "x" });
   send({ id: "2", type: "get_schema" });
   send({ id: "3", type: "create_session", sessionId: "a" });

@@ -106,7 +106,9 @@ export class World {
     let uuids = 0;
     const { now, monotonic, after } = this.clock;
     const uuid = (): string => `u${++uuids}`;
-    const governor = new Governor(withDefaults(limits));
+    const governor = new Governor(
+      withDefaults({ commandsPerMinute: 1e6, commandsPerMinutePerSession: 1e6, ...limits }),
+    );
     const log = createLog({ level: "silent", format: "text", now, write: () => {} });
     const runtime = { ...common, files: EVERYWHERE, now, monotonic, after, uuid } as unknown as Runtime;
     const manager = new Manager({

@@ -18,6 +18,13 @@ export const TARGET: Target = targetOf(Deno.env.get("PI_SERVER_TARGET") ?? "sour
 
 const READY_MS = 60_000;
 
+/** Flags that lift the limits on what comes in within a minute. */
+export const NO_RATES: readonly string[] = [
+  "--max-commands-per-minute=10000000",
+  "--max-commands-per-minute-per-session=10000000",
+  "--max-invalid-per-minute-per-connection=10000000",
+];
+
 function targetOf(name: string): Target {
   if (name === "sources" || name === "node" || name === "binary") return name;
   throw new Error(`PI_SERVER_TARGET is "${name}", use sources, node or binary`);
@@ -97,8 +104,10 @@ export interface StartOptions {
   /** Further flags. */
   args?: string[];
   env?: Record<string, string>;
-  /** Replaces the flags for state folder, port, root and working folder. */
+  /** Replaces the flags for state folder, port, root and working folder, and those that lift the rates. */
   bare?: boolean;
+  /** Leaves the server its default rates; a test is faster than any person. */
+  defaultRates?: boolean;
   target?: Target;
 }
 
@@ -135,6 +144,7 @@ export class ServerProcess {
     const own = options.bare ? [] : [
       ...["--state-dir", home.stateDir, "--root", home.root, "--cwd", home.root, "--port", "0"],
       ...["--stdio", stdio ? "on" : "off"],
+      ...options.defaultRates ? [] : NO_RATES,
     ];
     const startedAt = performance.now();
     const child = new Deno.Command(program, {

@@ -19,6 +19,7 @@ export const TARGETS: readonly Target[] = ["sources", "node", "binary"];
 const RAISED: Readonly<Record<string, string>> = {
   "max-commands-per-minute-per-session": "1000000",
   "max-commands-per-minute": "1000000",
+  "max-invalid-per-minute-per-connection": "1000000",
   "max-in-flight-per-connection": "1000",
   "max-sessions": "1000",
   "max-mailbox": "1000",
