@@ -83,8 +83,12 @@ const PATCHES: readonly Patch[] = [
         '(await import("@smithy/node-http-handler")).default',
       ],
       ['await import("proxy-agent")', '(await import("proxy-agent")).default'],
+      [
+        'process.env.AWS_BEDROCK_FORCE_HTTP1 === "1"',
+        '"Deno" in globalThis || process.env.AWS_BEDROCK_FORCE_HTTP1 === "1"',
+      ],
     ],
-    why: CJS,
+    why: `${CJS}; and the HTTP/2 of Deno 2.4 lacks what the AWS SDK asks of it`,
   },
   {
     file: "gaxios/build/cjs/src/gaxios.js",

@@ -52,16 +52,22 @@ export class Home {
   readonly stateDir: string;
   readonly root: string;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, agentDir: string, stateDir: string, root: string) {
     this.dir = dir;
-    this.agentDir = `${dir}/agent`;
-    this.stateDir = `${dir}/state`;
-    this.root = `${dir}/root`;
+    this.agentDir = agentDir;
+    this.stateDir = stateDir;
+    this.root = root;
+  }
+
+  /** A person's home that is there already, with everything where it is by default. */
+  static at(dir: string): Home {
+    return new Home(dir, `${dir}/.pi/agent`, `${dir}/.pi/server`, dir);
   }
 
   /** A fresh one; with `modelUrl` its agent folder knows the scripted models. */
   static async make(modelUrl?: string): Promise<Home> {
-    const home = new Home(await Deno.realPath(await Deno.makeTempDir({ prefix: "pi-server-test-" })));
+    const dir = await Deno.realPath(await Deno.makeTempDir({ prefix: "pi-server-test-" }));
+    const home = new Home(dir, `${dir}/agent`, `${dir}/state`, `${dir}/root`);
     await Deno.mkdir(home.root);
     await Deno.mkdir(home.agentDir);
     if (modelUrl) await writeModels(home.agentDir, modelUrl);
@@ -109,6 +115,12 @@ export interface StartOptions {
   /** Leaves the server its default rates; a test is faster than any person. */
   defaultRates?: boolean;
   target?: Target;
+  /** Replaces the target's own program, such as one that was put somewhere else. */
+  command?: { program: string; args: string[] };
+  /** Replaces the working folder. */
+  cwd?: string;
+  /** Replaces the whole environment. */
+  cleanEnv?: Record<string, string>;
 }
 
 /** A server that runs, or ran. */
@@ -139,7 +151,7 @@ export class ServerProcess {
 
   /** Starts without waiting for anything. */
   static spawn(home: Home, options: StartOptions = {}): ServerProcess {
-    const { program, args } = commandOf(options.target);
+    const { program, args } = options.command ?? commandOf(options.target);
     const stdio = options.mode === "stdio";
     const own = options.bare ? [] : [
       ...["--state-dir", home.stateDir, "--root", home.root, "--cwd", home.root, "--port", "0"],
@@ -149,9 +161,9 @@ export class ServerProcess {
     const startedAt = performance.now();
     const child = new Deno.Command(program, {
       args: [...args, ...own, ...options.args ?? []],
-      cwd: home.root,
+      cwd: options.cwd ?? home.root,
       clearEnv: true,
-      env: environment(home, options.env),
+      env: options.cleanEnv ?? environment(home, options.env),
       stdin: stdio ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",

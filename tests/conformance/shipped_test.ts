@@ -1,0 +1,191 @@
+// What ships must need nothing beside it: the build is put into an empty folder with an empty home (the npm package
+// from its tarball), and is tried there: first steps, images, every provider, logins. Nothing leaves the machine.
+
+import { assert, assertEquals } from "@std/assert";
+import { getModels, getProviders } from "@mariozechner/pi-ai";
+import { AnyApi, detour, png } from "../support/any_api.ts";
+import { arrayAt, at, brief, stringAt } from "../support/json.ts";
+import { calls, ModelServer, text, writeModels } from "../support/model_server.ts";
+import { STEPS, withServer } from "../support/release_steps.ts";
+import { Shipped } from "../support/shipped.ts";
+import type { Wire } from "../support/wire_client.ts";
+import { conformance, TARGET } from "./suite.ts";
+
+const SLOW_MS = 60_000;
+
+let made: Promise<Shipped> | undefined;
+
+/** One for all cases; each takes a home of its own. */
+function shipped(): Promise<Shipped> {
+  return made ??= Shipped.make({ target: TARGET });
+}
+
+Deno.test.afterAll(async () => {
+  await (await made?.catch(() => undefined))?.[Symbol.asyncDispose]();
+});
+
+for (const { name, take } of STEPS) {
+  conformance(`shipped: ${name}`, async () => {
+    await take(await shipped());
+  });
+}
+
+/** A home whose agent folder holds those files. */
+async function homeWith(files: Record<string, unknown>): Promise<string> {
+  const home = await (await shipped()).home();
+  for (const [name, content] of Object.entries(files)) {
+    const file = `${home}/.pi/agent/${name}`;
+    await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
+    await Deno.writeTextFile(file, typeof content === "string" ? content : JSON.stringify(content));
+  }
+  return home;
+}
+
+/** A run on a model that refuses; what pi said of it. */
+async function refusal(wire: Wire, provider: string, modelId: string): Promise<string> {
+  const sessionId = provider;
+  const session = { type: "create_session", sessionId, provider, modelId, inMemory: true };
+  await wire.ok(session, SLOW_MS);
+  const prompt = { type: "prompt", sessionId, message: "Hello", waitFor: "settled" };
+  return brief(await wire.request(prompt, SLOW_MS), 1500);
+}
+
+conformance("shipped: a large image is made smaller before a model gets it", async () => {
+  await using model = new ModelServer();
+  const home = await homeWith({});
+  await writeModels(`${home}/.pi/agent`, model.url);
+  await Deno.writeFile(`${home}/large.png`, await png(2400, 60));
+  model.script("look", calls([{ name: "read", args: { path: `${home}/large.png` } }]), text(["seen"]));
+  await withServer((await shipped()).start(home, ["--root", home]), async (wire) => {
+    await wire.ok({ type: "create_session", sessionId: "a", cwd: home }, SLOW_MS);
+    await wire.ok({ type: "prompt", sessionId: "a", message: "look", waitFor: "settled" }, SLOW_MS);
+  });
+  assertEquals(model.requests.length, 2);
+  const told = JSON.stringify(model.requests[1]?.body);
+  assert(told.includes("original 2400x60, displayed at 2000x50"), brief(told, 3000));
+  assert(told.includes("data:image/"), brief(told, 3000));
+});
+
+conformance("shipped: with keys for all, every model of every provider is offered", async () => {
+  const providers = getProviders();
+  const home = await homeWith({
+    "auth.json": Object.fromEntries(providers.map((name) => [name, { type: "api_key", key: "none" }])),
+  });
+  const all = providers.flatMap((name) => getModels(name).map(({ provider, id }) => `${provider}/${id}`));
+  assert(providers.length > 20 && all.length > 500, `${providers.length} providers, ${all.length} models`);
+  await withServer((await shipped()).start(home, []), async (wire) => {
+    await wire.ok({ type: "create_session", sessionId: "a", inMemory: true }, SLOW_MS);
+    const data = await wire.ok({ type: "get_available_models", sessionId: "a" });
+    const offered = arrayAt(data, "models").map((one) => `${at(one, "provider")}/${at(one, "id")}`);
+    assertEquals(offered.sort(), all.sort());
+  });
+});
+
+const CODEX_TOKEN = ["{}", '{"https://api.openai.com/auth":{"chatgpt_account_id":"a"}}', "{}"].map(btoa).join(
+  ".",
+);
+
+/** Every API that pi speaks, and the key for it. */
+const APIS: Readonly<Record<string, string>> = {
+  "anthropic-messages": "key",
+  "openai-completions": "key",
+  "openai-responses": "key",
+  "openai-codex-responses": CODEX_TOKEN,
+  "azure-openai-responses": "key",
+  "google-generative-ai": "key",
+  "google-vertex": "key",
+  "mistral-conversations": "key",
+  "bedrock-converse-stream": "key",
+};
+
+conformance("shipped: the adapter of every API reaches its server", async () => {
+  assertEquals(
+    [...new Set(getProviders().flatMap((name) => getModels(name).map(({ api }) => String(api))))].sort(),
+    Object.keys(APIS).sort(),
+  );
+  await using server = new AnyApi();
+  const model = {
+    id: "m",
+    name: "M",
+    reasoning: false,
+    input: ["text"],
+    contextWindow: 9999,
+    maxTokens: 999,
+  };
+  const cost = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+  const providers = Object.entries(APIS).map(([api, apiKey]) => [
+    `test-${api}`,
+    { baseUrl: `${server.url}/${api}`, api, apiKey, models: [{ ...model, cost }] },
+  ]);
+  const home = await homeWith({ "models.json": { providers: Object.fromEntries(providers) } });
+  const aws = { AWS_BEDROCK_SKIP_AUTH: "1" };
+  // Bedrock's SDK has one way of its own, and others where a proxy or HTTP/1.1 is asked for.
+  for (const env of [aws, { ...aws, NO_PROXY: "127.0.0.1" }, { ...aws, AWS_BEDROCK_FORCE_HTTP1: "1" }]) {
+    const apis = env === aws ? Object.keys(APIS) : ["bedrock-converse-stream"];
+    await withServer((await shipped()).start(home, [], env), async (wire) => {
+      for (const api of apis) {
+        server.requests.length = 0;
+        const said = await refusal(wire, `test-${api}`, "m");
+        const posts = server.under(`/${api}`).filter(({ method }) => method === "POST");
+        assert(posts.length > 0, `${api} ${JSON.stringify(env)}: no request came; ${said}`);
+        assert(posts.some(({ body }) => body.includes("Hello")), `${api}: ${brief(posts, 2000)}`);
+      }
+    });
+  }
+});
+
+/** Where each login is renewed, what it answers, and the key that models are then asked with. */
+const LOGINS = {
+  anthropic: {
+    path: "/outside/platform.claude.com/v1/oauth/token",
+    answer: { access_token: "sk-ant-oat-new", refresh_token: "renewed", expires_in: 3600 },
+    key: "sk-ant-oat-new",
+  },
+  "openai-codex": {
+    path: "/outside/auth.openai.com/oauth/token",
+    answer: { access_token: CODEX_TOKEN, refresh_token: "renewed", expires_in: 3600 },
+    key: CODEX_TOKEN,
+  },
+  "github-copilot": {
+    path: "/outside/api.github.com/copilot_internal/v2/token",
+    answer: { token: "tid=new", expires_at: Math.floor(Date.now() / 1000) + 3600 },
+    key: "tid=new",
+  },
+} as const;
+
+conformance("shipped: an OAuth login that has run out is renewed and used", async () => {
+  await using server = new AnyApi();
+  server.answer = ({ path }) => Object.values(LOGINS).find((login) => login.path === path)?.answer;
+  const old = { type: "oauth", refresh: "old", access: "old", expires: 1 };
+  const home = await homeWith({
+    "auth.json": Object.fromEntries(Object.keys(LOGINS).map((name) => [name, old])),
+    "extensions/detour.ts": detour(server.url),
+  });
+  await withServer((await shipped()).start(home, []), async (wire) => {
+    for (const provider of ["anthropic", "openai-codex", "github-copilot"] as const) {
+      const { path, key } = LOGINS[provider];
+      server.requests.length = 0;
+      const said = await refusal(wire, provider, getModels(provider)[0]?.id ?? "");
+      assertEquals(server.under(path).length, 1, `${provider}: ${said} ${brief(server.requests, 2000)}`);
+      const [asked] = server.requests.filter((request) => request.path !== path);
+      assertEquals(asked?.authorization, `Bearer ${key}`, `${provider}: ${said}`);
+      const stored = JSON.parse(await Deno.readTextFile(`${home}/.pi/agent/auth.json`));
+      assertEquals(stringAt(stored, provider, "access"), key);
+    }
+  });
+});
+
+conformance("shipped: nothing is left behind but pi's folder", async () => {
+  const build = await shipped();
+  const home = await build.home();
+  const before = (await Array.fromAsync(Deno.readDir(build.folder))).map(({ name }) => name).sort();
+  await withServer(build.start(home, ["--demo"]), async (wire) => {
+    await wire.ok({ type: "create_session", sessionId: "a" }, SLOW_MS);
+    await wire.ok({ type: "prompt", sessionId: "a", message: "Use a tool", waitFor: "settled" }, SLOW_MS);
+  });
+  const names = async (folder: string): Promise<string[]> =>
+    (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+  assertEquals(await names(build.folder), before);
+  assertEquals(await names(home), [".pi", "tmp"]);
+  assertEquals(await names(`${home}/tmp`), []);
+});
