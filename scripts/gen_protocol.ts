@@ -15,7 +15,7 @@ const BEGIN = "<!-- reference:begin -->";
 const END = "<!-- reference:end -->";
 
 /** What each command is for. */
-const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
+export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   hello: "Agrees on a protocol version and says who the client is; a client may leave it out.",
   ping: "Answers at once, with the server's clock in milliseconds.",
   get_schema: "Returns the JSON Schema of the whole protocol, or of one command with its `data`.",
@@ -125,6 +125,9 @@ const SERVER_SENTENCES: Readonly<Record<string, string>> = {
   session_crashed: "What ran the session has died; the session is gone, and so are its unanswered commands.",
   server_shutdown: "The server shuts down; runs may go on for `timeoutMs`.",
 };
+
+/** What each event of a session means. */
+export const EVENT_SENTENCES: Readonly<Record<string, string>> = { ...RUN_EVENTS, ...SESSION_EVENTS };
 
 const WORDS: Words = {
   groups: [

@@ -29,7 +29,7 @@ function steps(sources: readonly string[]): Step[] {
     { name: "lint", args: ["lint"] },
     { name: "layers", args: ["run", "--allow-read", "scripts/check_layers.ts"] },
     { name: "types", args: ["check", "mod.ts", ...sources] },
-    { name: "documentation", args: ["doc", "--lint", "mod.ts"] },
+    { name: "documentation", args: ["doc", "--lint", "mod.ts", "src/client/mod.ts", "src/protocol/mod.ts"] },
     { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },
     { name: "tests", args: ["run", "--allow-all", "scripts/test.ts"] },
   ];

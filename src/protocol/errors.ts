@@ -1,8 +1,11 @@
 // The error table of the protocol (PROTOCOL §3): every code, whether a retry can help, and what it means.
 // An expected failure is a value of type `Failure`; only bugs are thrown. Imports nothing.
 
-interface ErrorTraits {
+/** What a code stands for. */
+export interface ErrorTraits {
+  /** Whether sending the same command again can help. */
   readonly retryable: boolean;
+  /** What is wrong, a sentence. */
   readonly meaning: string;
 }
 

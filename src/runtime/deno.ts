@@ -88,6 +88,15 @@ function toRequest(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>):
   };
 }
 
+/** Deno finds a protocol in the list only where ", " parts it; the package `ws`, and RFC 6455, are content with ",". */
+function spaceProtocols(request: Request): void {
+  const offered = request.headers.get("sec-websocket-protocol");
+  if (offered === null) return;
+  const headers = new Headers(request.headers);
+  headers.set("sec-websocket-protocol", offered.split(",").map((name) => name.trim()).join(", "));
+  Object.defineProperty(request, "headers", { value: headers });
+}
+
 function carryOut(verdict: HttpVerdict, request: Request): Response {
   if (verdict.kind === "answer") {
     const { status, body, contentType, headers } = verdict.answer;
@@ -101,6 +110,7 @@ function carryOut(verdict: HttpVerdict, request: Request): Response {
     });
   }
   try {
+    spaceProtocols(request);
     const { socket, response } = Deno.upgradeWebSocket(request, {
       idleTimeout: PEER_SILENCE_S,
       ...(verdict.protocol === undefined ? {} : { protocol: verdict.protocol }),

@@ -46,6 +46,17 @@ test("gate: without the token 401, with it 101", async (bench) => {
   assertEquals((await get(port, `/?token=${token}`)).status !== 101, true);
 });
 
+test("gate: subprotocols may be parted by a comma alone, as the package ws does it", async (bench) => {
+  const { port, token } = await place(bench);
+  for (const comma of [",", ", ", " , "]) {
+    const offered = ["pi-server.v1", `pi-server.bearer.${token}`];
+    for (const list of [offered, offered.toReversed()]) {
+      const answer = await upgrade(port, { "Sec-WebSocket-Protocol": list.join(comma) });
+      assertEquals([answer.status, answer.headers.get("sec-websocket-protocol")], [101, "pi-server.v1"]);
+    }
+  }
+});
+
 test("gate: a foreign Origin is 403, before the token is looked at", async (bench) => {
   const { port, token } = await place(bench);
   const foreign = [

@@ -1,0 +1,83 @@
+// The text of the answer that is under way, or of the last one, put together from a subscription's items: deltas,
+// whole messages, and snapshots after a gap.
+import { isRecord } from "../protocol/json.ts";
+import type { SubscriptionItem } from "./subscription_items.ts";
+
+/** The text blocks of a message of pi's, by index. */
+function blocksOf(message: unknown): Map<number, string> {
+  const blocks = new Map<number, string>();
+  const content = isRecord(message) ? message["content"] : undefined;
+  if (!Array.isArray(content)) return blocks;
+  content.forEach((block: unknown, index) => {
+    if (isRecord(block) && block["type"] === "text") blocks.set(index, String(block["text"] ?? ""));
+  });
+  return blocks;
+}
+
+const isAnswer = (message: unknown): boolean => isRecord(message) && message["role"] === "assistant";
+
+/**
+ * Follows the text of one session's answers.
+ *
+ * @example
+ * ```ts
+ * import { AnswerText, connect } from "@pi/server/client";
+ *
+ * await using client = await connect();
+ * const answer = new AnswerText();
+ * for await (const item of await client.subscribe("a", { snapshot: true })) {
+ *   answer.apply(item);
+ *   console.log(answer.text);
+ * }
+ * ```
+ */
+export class AnswerText {
+  #blocks = new Map<number, string>();
+  #streaming = false;
+  #known = true;
+
+  /** The text so far. */
+  get text(): string {
+    return [...this.#blocks].sort(([a], [b]) => a - b).map(([, text]) => text).join("");
+  }
+
+  /** Whether the answer is under way. */
+  get streaming(): boolean {
+    return this.#streaming;
+  }
+
+  /** False while the text is not known: a snapshot left the last answer out; `get_last_assistant_text` has it. */
+  get known(): boolean {
+    return this.#known;
+  }
+
+  /** Takes the next item. */
+  apply(item: SubscriptionItem): void {
+    if (item.kind === "snapshot") {
+      const { streamingMessage, messages, truncated } = item.snapshot;
+      const last = messages.findLast(isAnswer);
+      this.#set(streamingMessage ?? last, streamingMessage !== undefined);
+      this.#known = streamingMessage !== undefined || last !== undefined || truncated !== true;
+      return;
+    }
+    const { event } = item;
+    if (event.type === "message_start" && isAnswer(event["message"])) this.#set(undefined, true);
+    else if (event.type === "message_end" && isAnswer(event["message"])) this.#set(event["message"], false);
+    else if (event.type === "message_update") this.#update(event);
+  }
+
+  #set(message: unknown, streaming: boolean): void {
+    this.#blocks = blocksOf(message);
+    this.#streaming = streaming;
+    this.#known = true;
+  }
+
+  #update(event: Readonly<Record<string, unknown>>): void {
+    // `full` updates carry the message so far.
+    if (isRecord(event["message"])) return this.#set(event["message"], true);
+    const update = event["assistantMessageEvent"];
+    if (!isRecord(update) || update["type"] !== "text_delta") return;
+    const index = Number(update["contentIndex"]);
+    this.#blocks.set(index, (this.#blocks.get(index) ?? "") + String(update["delta"] ?? ""));
+  }
+}

@@ -1,0 +1,203 @@
+// Keeps one link to the server alive: dials, waits for the greeting, notices a link that has died without a word,
+// and dials again with growing pauses until it is told to stop or has tried for too long.
+import { isRecord } from "../protocol/json.ts";
+import type { Greeting } from "../protocol/wire_types.ts";
+import { deferred } from "./deferred.ts";
+import { ConnectionLostError } from "./errors.ts";
+import type { Dial, Link } from "./link.ts";
+
+/** A message from the server, parsed. */
+export type Message = Readonly<Record<string, unknown>>;
+
+/** How patient a connection is, in milliseconds. */
+export interface Patience {
+  /** For a connection to open and greet. */
+  readonly connectMs: number;
+  /** For the server to come back after a loss; 0 means that it is not waited for. */
+  readonly reconnectMs: number;
+  /** Of silence, after which the server is asked whether it is there; 0 means never. */
+  readonly heartbeatMs: number;
+}
+
+/** Whom a connection tells. */
+export interface ConnectionListener {
+  /** A link is open and has greeted. */
+  opened(greeting: Greeting): void;
+  /** With the length of its text. */
+  message(message: Message, bytes: number): void;
+  /** The link is gone; it is dialled again. */
+  lost(reason: string): void;
+  /** It is over for good. */
+  ended(error: Error): void;
+}
+
+const FIRST_PAUSE_MS = 25;
+const LONGEST_PAUSE_MS = 5000;
+
+function parse(text: string): Message | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A link that is dialled again when it is lost. */
+export class Connection {
+  readonly #dial: Dial;
+  readonly #patience: Patience;
+  readonly #listener: ConnectionListener;
+  readonly #stop = new AbortController();
+  #state: "dialling" | "open" | "ended" = "dialling";
+  #link: Link | undefined;
+  #heartbeat: ReturnType<typeof setInterval> | undefined;
+  #heard = true;
+
+  constructor(dial: Dial, patience: Patience, listener: ConnectionListener) {
+    this.#dial = dial;
+    this.#patience = patience;
+    this.#listener = listener;
+  }
+
+  /** Whether messages can be sent now. */
+  get open(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Dials for the first time; rejects when that fails. */
+  async start(): Promise<void> {
+    try {
+      await this.#connect();
+    } catch (error) {
+      this.#end(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+  }
+
+  send(text: string): void {
+    if (this.#state === "open") this.#link?.send(text);
+  }
+
+  /** Ends it; resolves when the link is gone. */
+  async close(): Promise<void> {
+    const link = this.#link;
+    this.#end(new ConnectionLostError("the client was closed"));
+    await link?.close();
+  }
+
+  /** Gives the link up, as one does with a dead one. */
+  #drop(link: Link, reason: string): void {
+    if (this.#link !== link || this.#state !== "open") return;
+    this.#link = undefined;
+    this.#state = "dialling";
+    clearInterval(this.#heartbeat);
+    // The listener may have sent something on it: that it goes down is told before it is dialled anew.
+    this.#listener.lost(reason);
+    void this.#again(reason);
+  }
+
+  #end(error: Error): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#link = undefined;
+    clearInterval(this.#heartbeat);
+    this.#stop.abort(error);
+    this.#listener.ended(error);
+  }
+
+  /** One link, up to its greeting. */
+  async #connect(): Promise<void> {
+    const greeted = deferred<Greeting>();
+    // Nobody may be waiting any more when it fails.
+    greeted.promise.catch(() => {});
+    let link: Link | undefined;
+    const timeout = new AbortController();
+    const late = new Error(`the server did not greet within ${this.#patience.connectMs} ms`);
+    const timer = setTimeout(() => timeout.abort(late), this.#patience.connectMs);
+    const signal = AbortSignal.any([this.#stop.signal, timeout.signal]);
+    const abort = (): void => greeted.reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    try {
+      link = await this.#dial({
+        message: (text) => {
+          const message = parse(text);
+          if (message === undefined) return;
+          if (link !== undefined && this.#link === link) return this.#receive(message, text.length);
+          // The greeting comes first, and may come before the dial is known to have succeeded.
+          if (message["type"] === "server_ready") greeted.resolve(message as unknown as Greeting);
+        },
+        closed: (reason) => {
+          greeted.reject(new ConnectionLostError(reason));
+          if (link !== undefined) this.#drop(link, reason);
+        },
+      }, signal);
+      const greeting = await greeted.promise;
+      signal.throwIfAborted();
+      this.#opened(link, greeting);
+    } catch (error) {
+      void link?.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  #opened(link: Link, greeting: Greeting): void {
+    this.#link = link;
+    this.#state = "open";
+    this.#heard = true;
+    if (this.#patience.heartbeatMs > 0) {
+      this.#heartbeat = setInterval(() => this.#beat(link), this.#patience.heartbeatMs);
+    }
+    this.#listener.opened(greeting);
+  }
+
+  #receive(message: Message, bytes: number): void {
+    this.#heard = true;
+    this.#listener.message(message, bytes);
+  }
+
+  #beat(link: Link): void {
+    if (this.#heard) {
+      this.#heard = false;
+      link.send('{"type":"ping"}');
+      return;
+    }
+    void link.close();
+    this.#drop(link, "the server has not answered a ping");
+  }
+
+  async #again(reason: string): Promise<void> {
+    const until = performance.now() + this.#patience.reconnectMs;
+    for (
+      let pause = FIRST_PAUSE_MS;
+      this.#state === "dialling";
+      pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
+    ) {
+      if (performance.now() >= until) return this.#end(new ConnectionLostError(reason));
+      // Many clients that lost the same server do not come back at the same moment.
+      await this.#rest(pause * (0.5 + Math.random() / 2));
+      try {
+        return await this.#connect();
+      } catch {
+        // The next round, or the end: what the first loss said is what counts.
+      }
+    }
+  }
+
+  #rest(ms: number): Promise<void> {
+    const { signal } = this.#stop;
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener("abort", done);
+    });
+  }
+}

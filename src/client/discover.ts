@@ -1,0 +1,65 @@
+// Finds a server on this machine the way the protocol says (§9): `endpoint.json` and `token` in its state folder.
+// On Deno and on Node; a browser is told where to go.
+import { isRecord } from "../protocol/json.ts";
+
+/** Where a server is, and what lets one in. */
+export interface Place {
+  /** Its WebSocket's address. */
+  readonly url: string;
+  /** The token; absent when the server asks for none. */
+  readonly token?: string;
+}
+
+const variable = (env: Readonly<Record<string, string | undefined>>, name: string): string | undefined =>
+  env[name] === "" ? undefined : env[name];
+
+/** Reads the address and the token from the state folder; what is given goes first. */
+export async function discover(
+  given: { readonly url?: string; readonly token?: string; readonly stateDir?: string },
+): Promise<Place> {
+  if (given.url !== undefined && given.token !== undefined) return { url: given.url, token: given.token };
+  if (!("Deno" in globalThis) && !("process" in globalThis)) {
+    if (given.url !== undefined) return { url: given.url };
+    throw new Error("a browser cannot read the server's state folder; give connect a url and a token");
+  }
+  const [{ readFile }, { join }, { homedir }, { default: process }] = await Promise.all([
+    import("node:fs/promises"),
+    import("node:path"),
+    import("node:os"),
+    import("node:process"),
+  ]);
+  const folder = given.stateDir ?? variable(process.env, "PI_SERVER_STATE_DIR") ??
+    join(homedir(), ".pi", "server");
+  const read = async (file: string): Promise<string | undefined> => {
+    try {
+      return await readFile(file, "utf8");
+    } catch {
+      // Not there, or not for us: what follows says what is missing.
+      return undefined;
+    }
+  };
+  const endpoint = parse(await read(join(folder, "endpoint.json")));
+  const url = given.url ?? textOf(endpoint, "url");
+  if (url === undefined) {
+    throw new Error(
+      `no server has left its address in ${folder}; start pi-server, or give connect a url or a stateDir`,
+    );
+  }
+  const file = variable(process.env, "PI_SERVER_TOKEN_FILE") ?? textOf(endpoint, "tokenFile") ??
+    join(folder, "token");
+  const token = given.token ?? variable(process.env, "PI_SERVER_TOKEN") ?? await read(file);
+  return { url, ...(token === undefined ? {} : { token: token.trim() }) };
+}
+
+function parse(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "null");
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(value: unknown, name: string): string | undefined {
+  const field = isRecord(value) ? value[name] : undefined;
+  return typeof field === "string" ? field : undefined;
+}

@@ -1,0 +1,38 @@
+// The two ways in which a request fails: the server refused it, or nobody can tell any more what came of it.
+
+/** The server answered with an error. `message` is its sentence, `code` is for programs. */
+export class RequestError extends Error {
+  /** The error's class, for logs. */
+  override readonly name = "RequestError";
+  /** The protocol's error code, such as `agent_busy`. */
+  readonly code: string;
+  /** The command that failed. */
+  readonly command: string;
+  /** Whether sending the same command again can help. */
+  readonly retryable: boolean;
+  /** Details for programs. */
+  readonly data: unknown;
+
+  /** Made of an error response. */
+  constructor(
+    command: string,
+    response: { error?: unknown; code?: unknown; retryable?: unknown; data?: unknown },
+  ) {
+    super(typeof response.error === "string" ? response.error : `${command} failed`);
+    this.code = typeof response.code === "string" ? response.code : "internal";
+    this.command = command;
+    this.retryable = response.retryable === true;
+    this.data = response.data;
+  }
+}
+
+/** The connection is gone for good, or was lost while a command that must not run twice was under way. */
+export class ConnectionLostError extends Error {
+  /** The error's class, for logs. */
+  override readonly name = "ConnectionLostError";
+
+  /** With the reason, a sentence. */
+  constructor(reason: string) {
+    super(reason);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * A small typed client for pi-server, for browsers, Deno and Node. It connects over WebSocket or starts a server of
+ * its own, and a dropped connection is invisible: subscriptions go on where they were, commands are sent again
+ * where that is safe.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@pi/server/client";
+ *
+ * await using client = await connect();
+ * const { sessionId } = await client.request("create_session", {});
+ * const events = await client.subscribe(sessionId);
+ * const done = client.prompt(sessionId, "Hello");
+ * for await (const item of events) {
+ *   if (item.kind === "event" && item.event.type === "agent_settled") break;
+ * }
+ * console.log((await done).text);
+ * ```
+ *
+ * @module
+ */
+import { childDial, type SpawnCommand } from "./child.ts";
+import { Client, type ClientOptions, patienceOf } from "./client.ts";
+import { discover } from "./discover.ts";
+import { webSocketDial } from "./websocket.ts";
+
+export { AnswerText } from "./answer_text.ts";
+export type { SpawnCommand } from "./child.ts";
+export type { Answer, ClientOptions, FieldsOf, RequestOptions } from "./client.ts";
+export { Client } from "./client.ts";
+export type { Patience } from "./connection.ts";
+export type { Dialog, DialogAnswer, DialogHandler } from "./dialogs.ts";
+export { ConnectionLostError, RequestError } from "./errors.ts";
+export type { Dial, Link, LinkListener } from "./link.ts";
+export * from "./subscription_items.ts";
+export type * from "../protocol/wire_types.ts";
+
+/** Where to connect. What is left out is found on this machine, on Deno and Node. */
+export interface ConnectOptions extends ClientOptions {
+  /** The WebSocket's address. Default: the one in `endpoint.json` in the state folder. */
+  readonly url?: string;
+  /** The token. Default: `PI_SERVER_TOKEN`, `PI_SERVER_TOKEN_FILE`, or the one in the state folder. */
+  readonly token?: string;
+  /** The server's state folder. Default: `PI_SERVER_STATE_DIR`, or `~/.pi/server`. */
+  readonly stateDir?: string;
+}
+
+/** How to start a server of one's own. */
+export interface SpawnOptions extends ClientOptions, SpawnCommand {}
+
+/**
+ * Connects to a running server over WebSocket.
+ *
+ * @param options where it is; by default the one that runs on this machine
+ * @returns the client, once the server has greeted
+ * @throws {Error} when there is no server, or it does not let us in
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@pi/server/client";
+ *
+ * await using client = await connect({ url: "ws://127.0.0.1:3141/", token: "…" });
+ * console.log(client.greeting.data.version);
+ * ```
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Client> {
+  return await Client.open(webSocketDial(() => discover(options)), patienceOf(options, 10_000), options);
+}
+
+/**
+ * Starts a server as a child and speaks with it over stdio. On Deno and Node.
+ *
+ * @param options the program; by default `pi-server --no-ws`
+ * @returns the client, once the server has greeted; `close` lets the server finish and end
+ * @throws {Error} when it cannot be started
+ *
+ * @example
+ * ```ts
+ * import { spawn } from "@pi/server/client";
+ *
+ * await using client = await spawn({ args: ["--no-ws", "--demo"] });
+ * const { sessionId } = await client.request("create_session", {});
+ * console.log((await client.prompt(sessionId, "Hello")).text);
+ * ```
+ */
+export async function spawn(options: SpawnOptions = {}): Promise<Client> {
+  const { connectMs } = patienceOf(options, 60_000);
+  // A child that has ended does not come back, and its pipes do not die in silence.
+  return await Client.open(childDial(options), { connectMs, reconnectMs: 0, heartbeatMs: 0 }, options);
+}

@@ -1,0 +1,157 @@
+// The commands that are under way: each gets exactly one outcome, over as many connections as it takes. After a
+// lost connection a command is sent again where that is safe, which is where it only reads, where it may run
+// twice, or where it carried an idempotency key; a refusal for lack of room is tried again when it says.
+import { KEYED, REPEATABLE } from "../protocol/command_traits.ts";
+import type { Message } from "./connection.ts";
+import { ConnectionLostError, RequestError } from "./errors.ts";
+
+/** What came of a command. */
+export type Outcome =
+  | { readonly ok: true; readonly response: Message }
+  | { readonly ok: false; readonly error: unknown };
+
+/** A command to send. */
+export interface Asked {
+  readonly type: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** For one key of several requests, such as from an earlier life of the program. */
+  readonly idempotencyKey?: string;
+  /** Called once, before anything else that the server sent later is looked at. */
+  done(outcome: Outcome): void;
+}
+
+interface Entry extends Asked {
+  readonly id: string;
+  /** `new`: to be sent; `sent`: an answer is due on this connection; `resting`: it waits for its next try. */
+  state: "new" | "sent" | "resting";
+  sentWithKey: boolean;
+  /** Milliseconds of the monotonic clock after which refusals are final. */
+  readonly until: number;
+  tries: number;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
+/** Nothing ran, and there may be room later. */
+const REFUSED: ReadonlySet<string> = new Set(["rate_limited", "overloaded", "shutting_down"]);
+const FIRST_REST_MS = 100;
+const LONGEST_REST_MS = 5000;
+
+/** All commands under way of one client. */
+export class Requests {
+  readonly #send: (text: string) => void;
+  readonly #retryMs: number;
+  readonly #entries = new Map<string, Entry>();
+  /** `begun`: there is a connection, but what was under way waits for what is urgent. */
+  #phase: "away" | "begun" | "open" = "away";
+  #keys = false;
+  #next = 1;
+
+  /**
+   * @param send hands a text to the open connection
+   * @param retryMs milliseconds for which refused commands are tried again
+   */
+  constructor(send: (text: string) => void, retryMs: number) {
+    this.#send = send;
+    this.#retryMs = retryMs;
+  }
+
+  /** Sends a command as soon as there is a connection, an urgent one before `opened`; returns its id. */
+  add(asked: Asked, urgent = false): string {
+    const id = String(this.#next++);
+    const entry: Entry = {
+      ...asked,
+      ...(KEYED.has(asked.type) ? { idempotencyKey: asked.idempotencyKey ?? crypto.randomUUID() } : {}),
+      id,
+      state: "new",
+      sentWithKey: false,
+      until: performance.now() + this.#retryMs,
+      tries: 0,
+    };
+    this.#entries.set(id, entry);
+    if (this.#phase === "open" || (urgent && this.#phase === "begun")) this.#transmit(entry);
+    return id;
+  }
+
+  /** Forgets a command: its answer goes nowhere. */
+  drop(id: string): void {
+    clearTimeout(this.#entries.get(id)?.timer);
+    this.#entries.delete(id);
+  }
+
+  /**
+   * A connection is there.
+   *
+   * @param keys whether the server knows idempotency keys
+   */
+  begin(keys: boolean): void {
+    this.#phase = "begun";
+    this.#keys = keys;
+  }
+
+  /** Everything that has no answer yet goes out, in the order in which it was asked. */
+  opened(): void {
+    if (this.#phase !== "begun") return;
+    this.#phase = "open";
+    for (const entry of [...this.#entries.values()]) if (entry.state === "new") this.#transmit(entry);
+  }
+
+  /** The connection is gone: what cannot be sent again fails. */
+  lost(reason: string): void {
+    this.#phase = "away";
+    for (const entry of [...this.#entries.values()]) {
+      if (entry.state !== "sent") continue;
+      entry.state = "new";
+      if (entry.sentWithKey || REPEATABLE.has(entry.type)) continue;
+      const unknown = `${reason}; whether ${entry.type} ran is not known`;
+      this.#finish(entry, { ok: false, error: new ConnectionLostError(unknown) });
+    }
+  }
+
+  /** Nothing will be answered any more. */
+  ended(error: Error): void {
+    this.#phase = "away";
+    for (const entry of [...this.#entries.values()]) this.#finish(entry, { ok: false, error });
+  }
+
+  /** Takes an answer; false when nobody asked. */
+  answer(response: Message): boolean {
+    const { id } = response;
+    const entry = typeof id === "string" ? this.#entries.get(id) : undefined;
+    if (entry === undefined) return false;
+    if (response["success"] === true) this.#finish(entry, { ok: true, response });
+    else if (!this.#rests(entry, response)) {
+      this.#finish(entry, { ok: false, error: new RequestError(entry.type, response) });
+    }
+    return true;
+  }
+
+  #transmit(entry: Entry): void {
+    entry.state = "sent";
+    const { type, fields, id, idempotencyKey } = entry;
+    const keyed = this.#keys && idempotencyKey !== undefined;
+    entry.sentWithKey = keyed;
+    this.#send(JSON.stringify({ id, type, ...fields, ...(keyed ? { idempotencyKey } : {}) }));
+  }
+
+  #finish(entry: Entry, outcome: Outcome): void {
+    this.drop(entry.id);
+    entry.done(outcome);
+  }
+
+  /** Whether a refused command is tried again. */
+  #rests(entry: Entry, response: Message): boolean {
+    const { code, retryAfterMs } = response;
+    if (typeof code !== "string" || !REFUSED.has(code)) return false;
+    const grown = Math.min(FIRST_REST_MS * 2 ** entry.tries, LONGEST_REST_MS);
+    const told = typeof retryAfterMs === "number" ? retryAfterMs : 0;
+    const ms = Math.max(told, grown * (0.5 + Math.random() / 2));
+    if (performance.now() + ms > entry.until) return false;
+    entry.tries++;
+    entry.state = "resting";
+    entry.timer = setTimeout(() => {
+      entry.state = "new";
+      if (this.#phase === "open") this.#transmit(entry);
+    }, ms);
+    return true;
+  }
+}

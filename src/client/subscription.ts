@@ -1,0 +1,292 @@
+// The events of one session, or of all, as an async iterator that outlives connections. It knows how far it has
+// come, asks again from there after every loss, and says so in its items when the server could give the state
+// only (PROTOCOL §6). What comes between asking again and the answer is dropped: the replay repeats it.
+import { isRecord } from "../protocol/json.ts";
+import { type Deferred, deferred } from "./deferred.ts";
+import type { Message } from "./connection.ts";
+import type { Dialogs } from "./dialogs.ts";
+import type { Outcome, Requests } from "./requests.ts";
+import type { Cursor, SubscribeOptions, Subscription, SubscriptionItem } from "./subscription_items.ts";
+import type { SessionInfo, Snapshot, Subscribed } from "../protocol/wire_types.ts";
+
+interface Place {
+  /** Unknown for a session that `*` met by an event; its next answer says. */
+  epoch: string | undefined;
+  seq: number;
+}
+
+interface Queued {
+  readonly item: SubscriptionItem;
+  readonly bytes: number;
+}
+
+/** What a subscription is made of. */
+export interface SubscriptionParts {
+  readonly target: string;
+  readonly options: SubscribeOptions;
+  readonly requests: Requests;
+  readonly dialogs?: Dialogs;
+  /** Called once, when it is over. */
+  over(): void;
+}
+
+/** Beyond so much that its reader has not taken, a subscription stops listening and asks again later. */
+const QUEUED_BYTES = 16 * 1024 * 1024;
+
+/** A subscription, and what the client tells it. */
+export class ActiveSubscription implements Subscription {
+  readonly target: string;
+  readonly started: Promise<void>;
+  readonly #parts: SubscriptionParts;
+  readonly #places = new Map<string, Place>();
+  readonly #first = deferred<void>();
+  readonly #readers: Deferred<IteratorResult<SubscriptionItem, undefined>>[] = [];
+  /** `asking`: an answer is due; `live`; `paused`: the reader is behind; `away`: no connection; `over`. */
+  #phase: "asking" | "live" | "paused" | "away" | "over" = "asking";
+  #established = false;
+  #start: Subscribed | undefined;
+  #asked: string | undefined;
+  #answered: (() => void) | undefined;
+  #queue: Queued[] = [];
+  #head = 0;
+  #bytes = 0;
+  #error: unknown;
+
+  constructor(parts: SubscriptionParts) {
+    this.#parts = parts;
+    this.target = parts.target;
+    this.started = this.#first.promise;
+    const { from } = parts.options;
+    if (from !== undefined) {
+      const places = "sessions" in from ? from.sessions : { [parts.target]: from };
+      for (const [id, { epoch, seq }] of Object.entries(places)) this.#places.set(id, { epoch, seq });
+    }
+    this.#ask(false);
+  }
+
+  get start(): Subscribed | undefined {
+    return this.#start;
+  }
+
+  /** Whether events of that session are for this subscription: not before its first answer. */
+  get listening(): boolean {
+    return this.#established && this.#phase !== "over";
+  }
+
+  cursor(sessionId: string = this.target): Cursor | undefined {
+    const place = this.#places.get(sessionId);
+    return place?.epoch === undefined ? undefined : { epoch: place.epoch, seq: place.seq };
+  }
+
+  /** The connection is gone. */
+  lost(): void {
+    if (!this.#established || this.#phase === "over") return;
+    this.#withdraw();
+    if (this.#phase !== "paused") this.#phase = "away";
+  }
+
+  /** There is a connection again; false when there is nothing to ask, else `answered` is called. */
+  reopened(answered: () => void): boolean {
+    if (this.#phase !== "away") return false;
+    this.#ask(true);
+    this.#answered = answered;
+    return true;
+  }
+
+  /** The server has stopped delivering, or what ran the session has died: from where we are. */
+  again(): void {
+    if (this.#established && (this.#phase === "live" || this.#phase === "asking")) this.#ask(true);
+  }
+
+  /** Takes an event of a session. */
+  event(message: Message, bytes: number): void {
+    const { sessionId, seq, event, coalesced } = message;
+    if (typeof sessionId !== "string" || typeof seq !== "number" || !isRecord(event)) return;
+    this.#parts.dialogs?.event(sessionId, event);
+    if (this.#phase !== "live") return;
+    const merged = typeof coalesced === "number" ? coalesced : 1;
+    const place = this.#places.get(sessionId);
+    if (place !== undefined && seq <= place.seq) return;
+    const gap = place !== undefined && seq - merged > place.seq;
+    if (gap && this.#parts.options.events === undefined) return this.#ask(true);
+    if (this.#bytes > (this.#parts.options.queuedBytes ?? QUEUED_BYTES)) {
+      this.#phase = "paused";
+      return;
+    }
+    this.#places.set(sessionId, { epoch: place?.epoch, seq });
+    const { type } = event;
+    const told = { ...event, type: typeof type === "string" ? type : "unknown" };
+    this.#push({
+      kind: "event",
+      sessionId,
+      seq,
+      event: told,
+      ...(typeof coalesced === "number" ? { coalesced } : {}),
+    }, bytes);
+  }
+
+  /** The server says how far a filtered subscription has come. */
+  moved(sessionId: string, epoch: string, seq: number): void {
+    const place = this.#places.get(sessionId);
+    if (this.#phase !== "live" || place === undefined || place.epoch !== epoch) return;
+    place.seq = Math.max(place.seq, seq);
+  }
+
+  /** A session is gone. */
+  deleted(sessionId: string): void {
+    if (sessionId === this.target) this.end();
+    else this.#places.delete(sessionId);
+  }
+
+  /** No more items; with an error the reader gets that after what is queued. */
+  end(error?: unknown): void {
+    if (this.#phase === "over") return;
+    this.#withdraw();
+    this.#phase = "over";
+    this.#error = error;
+    if (error === undefined) this.#first.resolve();
+    else this.#first.reject(error);
+    // Nobody may be waiting for the start any more.
+    this.#first.promise.catch(() => {});
+    this.#parts.dialogs?.close();
+    for (const reader of this.#readers.splice(0)) {
+      if (error === undefined) reader.resolve({ done: true, value: undefined });
+      else reader.reject(error);
+      this.#error = undefined;
+    }
+    this.#parts.over();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<SubscriptionItem, undefined>> {
+    const queued = this.#queue[this.#head];
+    if (queued !== undefined) {
+      if (++this.#head === this.#queue.length || this.#head > 1024) {
+        this.#queue = this.#queue.slice(this.#head);
+        this.#head = 0;
+      }
+      this.#bytes -= queued.bytes;
+      if (this.#queue.length === 0 && this.#phase === "paused") this.#ask(true);
+      return Promise.resolve({ done: false, value: queued.item });
+    }
+    const error = this.#error;
+    this.#error = undefined;
+    if (error !== undefined) return Promise.reject(error);
+    if (this.#phase === "over") return Promise.resolve({ done: true, value: undefined });
+    const reader = deferred<IteratorResult<SubscriptionItem, undefined>>();
+    this.#readers.push(reader);
+    return reader.promise;
+  }
+
+  return(): Promise<IteratorResult<SubscriptionItem, undefined>> {
+    return this.close().then(() => ({ done: true, value: undefined }));
+  }
+
+  /** Ends it, here and at the server. */
+  close(): Promise<void> {
+    if (this.#phase === "over") return Promise.resolve();
+    this.end();
+    this.#queue = [];
+    this.#head = 0;
+    return new Promise((resolve) => {
+      // It is over here whatever the server says: a lost connection has ended it there.
+      const fields = { sessionId: this.target };
+      this.#parts.requests.add({ type: "unsubscribe", fields, done: () => resolve() });
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #withdraw(): void {
+    if (this.#asked !== undefined) this.#parts.requests.drop(this.#asked);
+    this.#asked = undefined;
+    const answered = this.#answered;
+    this.#answered = undefined;
+    answered?.();
+  }
+
+  #ask(urgent: boolean): void {
+    this.#withdraw();
+    this.#phase = "asking";
+    const { options, requests } = this.#parts;
+    const known = [...this.#places.keys()].map((id) => [id, this.cursor(id)] as const)
+      .filter(([, cursor]) => cursor !== undefined);
+    const own = this.cursor();
+    const from = this.target === "*" ? { sessions: Object.fromEntries(known) } : own;
+    const fields = {
+      sessionId: this.target,
+      ...(options.updates === undefined ? {} : { updates: options.updates }),
+      ...(options.events === undefined ? {} : { events: options.events }),
+      ...(options.snapshot === true && !this.#established ? { snapshot: true } : {}),
+      ...(from === undefined || known.length === 0 ? {} : { from }),
+    };
+    this.#asked = requests.add({
+      type: "subscribe",
+      fields,
+      done: (outcome) => this.#heard(outcome),
+    }, urgent);
+  }
+
+  #heard(outcome: Outcome): void {
+    this.#asked = undefined;
+    const answered = this.#answered;
+    this.#answered = undefined;
+    if (!outcome.ok) this.end(outcome.error);
+    else this.#begin(outcome.response["data"]);
+    answered?.();
+  }
+
+  #begin(data: unknown): void {
+    const again = this.#established;
+    this.#established = true;
+    this.#phase = "live";
+    if (this.target !== "*") {
+      // The schema of the answer to a subscription by id.
+      const start = data as Subscribed;
+      this.#start ??= start;
+      this.#take(this.target, start, this.#bytesOf(start.snapshot));
+    } else if (isRecord(data) && isRecord(data["sessions"])) {
+      const sessions = data["sessions"] as Record<string, Subscribed>;
+      for (const id of [...this.#places.keys()]) if (!Object.hasOwn(sessions, id)) this.#places.delete(id);
+      let unheard = false;
+      for (const [id, start] of Object.entries(sessions)) {
+        const place = this.#places.get(id);
+        if (again && place?.epoch === undefined && start.seq > (place?.seq ?? 0)) {
+          // It began while we were away, or its epoch was not known: what it did meanwhile is asked for.
+          this.#places.set(id, { epoch: start.epoch, seq: place?.seq ?? 0 });
+          unheard = true;
+        } else this.#take(id, start, this.#bytesOf(start.snapshot));
+      }
+      if (unheard) return this.#ask(true);
+    }
+    this.#first.resolve();
+  }
+
+  #bytesOf(snapshot: Snapshot | undefined): number {
+    return snapshot === undefined ? 0 : JSON.stringify(snapshot).length;
+  }
+
+  /** Where one session starts from. */
+  #take(sessionId: string, start: Subscribed, bytes: number): void {
+    const { mode, epoch, seq, snapshot, pendingUi } = start;
+    const sessionInfo: SessionInfo = start.sessionInfo;
+    this.#parts.dialogs?.pending(sessionId, pendingUi);
+    const place = this.#places.get(sessionId);
+    this.#places.set(sessionId, { epoch, seq: mode === "replay" ? place?.seq ?? 0 : seq });
+    if (snapshot === undefined || mode === "replay") return;
+    const missed = mode === "snapshot";
+    this.#push({ kind: "snapshot", sessionId, epoch, seq, missed, snapshot, sessionInfo }, bytes);
+  }
+
+  #push(item: SubscriptionItem, bytes: number): void {
+    const reader = this.#readers.shift();
+    if (reader !== undefined) return reader.resolve({ done: false, value: item });
+    this.#queue.push({ item, bytes });
+    this.#bytes += bytes;
+  }
+}

@@ -1,0 +1,152 @@
+// What the client does with commands around refusals and lost connections: sent again where that is safe, told
+// where it is not, and never answered twice.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Client, ConnectionLostError, RequestError } from "../../src/client/mod.ts";
+import { KEYED } from "../../src/protocol/command_traits.ts";
+import { FakeServer, turn } from "./fake_server.ts";
+
+const PATIENCE = { connectMs: 1000, reconnectMs: 1000, heartbeatMs: 0 };
+
+async function withClient(
+  work: (client: Client, server: FakeServer) => Promise<void>,
+  capabilities: string[] = [],
+): Promise<void> {
+  const server = new FakeServer();
+  server.capabilities = capabilities;
+  await using client = await Client.open(server.dial, PATIENCE);
+  await work(client, server);
+}
+
+Deno.test("client: answers find their requests, whatever their order", () =>
+  withClient(async (client, server) => {
+    const first = client.request("get_state", { sessionId: "a" });
+    const second = client.request("ping", {});
+    server.link.answer("ping", { now: 7 });
+    server.link.answer("get_state", { cwd: "/" });
+    server.link.say({ type: "response", id: "99", command: "ping", success: true, data: {} });
+    assertEquals((await second).now, 7);
+    assertEquals((await first).cwd, "/");
+  }));
+
+Deno.test("client: an error is a RequestError with its code", () =>
+  withClient(async (client, server) => {
+    const asked = client.request("get_state", { sessionId: "a" });
+    server.link.refuse("get_state", "session_not_found", { retryable: false, data: { x: 1 } });
+    const error = await assertRejects(() => asked);
+    assert(error instanceof RequestError);
+    assertEquals([error.code, error.command, error.retryable, error.data], [
+      "session_not_found",
+      "get_state",
+      false,
+      { x: 1 },
+    ]);
+  }));
+
+Deno.test("client: what has no room is sent again when the server says", () =>
+  withClient(async (client, server) => {
+    const asked = client.request("set_session_name", { sessionId: "a", name: "n" });
+    server.link.refuse("set_session_name", "rate_limited", { retryAfterMs: 30 });
+    await turn();
+    assertEquals(server.link.types, ["set_session_name"]);
+    while (server.link.sent.length < 2) await turn();
+    server.link.answer("set_session_name", {});
+    assertEquals(await asked, {});
+  }));
+
+Deno.test("client: a read is sent again after a cut, a change without a key is not", () =>
+  withClient(async (client, server) => {
+    const reads = client.request("get_state", { sessionId: "a" });
+    const changes = client.request("set_session_name", { sessionId: "a", name: "n" });
+    const lost = assertRejects(() => changes);
+    const link = await server.cut();
+    assert(await lost instanceof ConnectionLostError);
+    assertEquals(link.types, ["get_state"]);
+    link.answer("get_state", { cwd: "/" });
+    assertEquals((await reads).cwd, "/");
+  }));
+
+Deno.test({
+  name: "client: a change with a key is sent again with the same key",
+  ignore: !KEYED.has("set_session_name"),
+  fn: () =>
+    withClient(async (client, server) => {
+      const asked = client.exchange("set_session_name", { sessionId: "a", name: "n" });
+      const own = client.request("set_session_name", { sessionId: "a", name: "m" }, {
+        idempotencyKey: "mine",
+      });
+      const [first, second] = [server.link.sent[0], server.link.sent[1]];
+      assert(typeof first?.idempotencyKey === "string" && second?.idempotencyKey === "mine");
+      const link = await server.cut();
+      assertEquals(link.sent, [first, second]);
+      link.say({ ...link.sent[1], type: "response", success: true, data: {} });
+      link.say({ id: first.id, type: "response", success: true, data: {}, replayed: true });
+      assertEquals([(await asked).replayed, await own], [true, {}]);
+    }, ["idempotency"]),
+});
+
+Deno.test("client: a server without keys is sent none", () =>
+  withClient(async (client, server) => {
+    const asked = client.request("set_session_name", { sessionId: "a", name: "n" }, {
+      idempotencyKey: "mine",
+    });
+    assertEquals(server.link.sent[0]?.idempotencyKey, undefined);
+    server.link.answer("set_session_name", {});
+    await asked;
+  }));
+
+Deno.test("client: what is asked while the server is away goes out when it is back, in order", () =>
+  withClient(async (client, server) => {
+    const back = server.cut();
+    const asked = [
+      client.request("set_session_name", { sessionId: "a", name: "n" }),
+      client.request("ping", {}),
+    ];
+    const link = await back;
+    assertEquals(link.types, ["set_session_name", "ping"]);
+    link.answer("ping", { now: 1 });
+    link.answer("set_session_name", {});
+    await Promise.all(asked);
+  }));
+
+Deno.test("client: a server that does not come back fails everything", async () => {
+  const server = new FakeServer();
+  const states: string[] = [];
+  await using client = await Client.open(server.dial, { ...PATIENCE, reconnectMs: 60 }, {
+    onConnection: (state) => states.push(state),
+  });
+  const subscribed = client.subscribe("a");
+  server.link.answer("subscribe", { mode: "live", epoch: "e", seq: 0, sessionInfo: {}, pendingUi: [] });
+  const events = await subscribed;
+  const asked = assertRejects(() => client.request("ping", {}));
+  const read = assertRejects(() => events.next());
+  server.down = true;
+  server.link.cut();
+  assert(await asked instanceof ConnectionLostError);
+  assert(await read instanceof ConnectionLostError);
+  assertEquals(states, ["connected", "lost", "closed"]);
+  await assertRejects(() => client.request("ping", {}));
+});
+
+Deno.test("client: a silent link is asked, and given up", async () => {
+  const server = new FakeServer();
+  await using client = await Client.open(server.dial, { ...PATIENCE, heartbeatMs: 20 });
+  const first = server.link;
+  while (server.links.length < 2) await turn();
+  assertEquals(first.types, ["ping"]);
+  assertEquals(client.greeting.data.version, "0");
+});
+
+Deno.test("client: an abort ends the wait and forgets the answer", () =>
+  withClient(async (client, server) => {
+    const stop = new AbortController();
+    const asked = assertRejects(() => client.request("ping", {}, { signal: stop.signal }));
+    stop.abort(new Error("enough"));
+    assertEquals(String(await asked), "Error: enough");
+    server.link.answer("ping", { now: 1 });
+  }));
+
+Deno.test("client: the first connection that fails is told", async () => {
+  const server = new FakeServer();
+  server.down = true;
+  assertEquals(String(await assertRejects(() => Client.open(server.dial, PATIENCE))), "Error: down");
+});

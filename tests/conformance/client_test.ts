@@ -1,0 +1,147 @@
+// The client that is published with the server, against this build of it: behind a proxy that cuts its connection
+// every 300 ms during a turn of 5 MB it ends with the exact text, on Deno, in Node and in a browser.
+import { assert, assertEquals, assertGreaterOrEqual, assertRejects, assertStringIncludes } from "@std/assert";
+import { connect, RequestError, spawn } from "../../src/client/mod.ts";
+import { digestOf, drive, type Job, type Report } from "../client/cut_driver.ts";
+import { bundleEntry, findBrowser, Page } from "../support/browser.ts";
+import { CuttingProxy } from "../support/cutting_proxy.ts";
+import { isObject } from "../support/json.ts";
+import { Gate, text } from "../support/model_server.ts";
+import { commandOf, environment, REPO, TARGET } from "../support/server_process.ts";
+import { until } from "../support/wait.ts";
+import { alone, type Bench } from "./suite.ts";
+
+const TEXT_CHARS = 5_000_000;
+const DELTA_CHARS = 1000;
+const CUT_MS = 300;
+/** Cuts that must have happened while the answer was half done. */
+const CUTS = 4;
+const EXTENSION = `export default (pi) => pi.registerCommand("pick", {
+  description: "asks",
+  handler: async (_args, ctx) => ctx.ui.notify("picked " + await ctx.ui.select("Which?", ["A", "B"])),
+});`;
+
+/** Words that tell every place in the text from every other. */
+function longDeltas(): string[] {
+  let whole = "";
+  for (let index = 0; whole.length < TEXT_CHARS; index++) whole += `${index} grüße, `;
+  whole = whole.slice(0, TEXT_CHARS);
+  return Array.from(
+    { length: TEXT_CHARS / DELTA_CHARS },
+    (_, index) => whole.slice(index * DELTA_CHARS, (index + 1) * DELTA_CHARS),
+  );
+}
+
+async function survives(bench: Bench, drive: (job: Job) => Promise<Report>): Promise<void> {
+  const { url, port } = await bench.server.endpoint();
+  await using proxy = new CuttingProxy(port);
+  const marker = bench.name("cut");
+  const [gate, deltas] = [new Gate(), longDeltas()];
+  bench.model.script(marker, text(deltas, { gate, gateAfter: deltas.length / 2 }));
+  const wire = await bench.connect();
+  const { id } = await bench.session(wire);
+  const driven = drive({ url: proxy.url, token: await bench.server.token(), sessionId: id, message: marker });
+  // Whatever goes wrong on the other side is told at once.
+  const failed = driven.then(() => new Promise<never>(() => {}));
+  await Promise.race([bench.model.request(marker), failed]);
+  proxy.cutEvery(CUT_MS);
+  await Promise.race([
+    until(() => proxy.cuts >= CUTS ? true : undefined, 30_000, () => "too few cuts"),
+    failed,
+  ]);
+  gate.open();
+  const report = await driven;
+  assertEquals([report.length, report.faults], [TEXT_CHARS, 0], `${url}: ${JSON.stringify(report)}`);
+  const digest = await digestOf(deltas.join(""));
+  assertEquals(report.digest, digest);
+  assertGreaterOrEqual(report.connections, CUTS);
+  if (report.followed !== null) assertEquals(report.followed, digest);
+  if (report.answered !== null) assertEquals(report.answered, digest);
+}
+
+alone("client: finds the server in its state folder, and answers a dialog over it", async (bench) => {
+  const folder = `${bench.home.agentDir}/extensions`;
+  await Deno.mkdir(folder);
+  await Deno.writeTextFile(`${folder}/ask.ts`, EXTENSION);
+  await bench.start();
+  await using client = await connect({ stateDir: bench.home.stateDir });
+  const { sessionId } = await client.request("create_session", { inMemory: true });
+  const asked: unknown[] = [];
+  const events = await client.subscribe(sessionId, {
+    onDialog: ({ title, options }) => {
+      asked.push([title, options]);
+      return "B";
+    },
+  });
+  const told: unknown[] = [];
+  const reading = (async () => {
+    for await (const item of events) {
+      if (item.kind === "event" && item.event["method"] === "notify") told.push(item.event["message"]);
+    }
+  })();
+  await client.request("prompt", { sessionId, message: "/pick" });
+  await until(() => told.length > 0, 10_000, () => "no notification");
+  assertEquals([asked, told], [[["Which?", ["A", "B"]]], ["picked B"]]);
+  const error = await assertRejects(() => client.request("get_state", { sessionId: "nobody" }));
+  assert(error instanceof RequestError && error.code === "session_not_found");
+  await client.request("delete_session", { sessionId });
+  await reading;
+});
+
+alone("client: starts a server of its own over stdio, which finishes its work and ends", async (bench) => {
+  const { program, args } = commandOf();
+  const flags = ["--no-ws", "--stdio", "on", "--demo", "--state-dir", bench.home.stateDir];
+  let log = "";
+  const client = await spawn({
+    command: program,
+    args: [...args, ...flags, "--root", bench.home.root, "--cwd", bench.home.root],
+    env: environment(bench.home),
+    onLog: (text) => log += text,
+  });
+  const { sessionId } = await client.request("create_session", { provider: "demo", modelId: "demo-1" });
+  const { text, stopReason } = await client.prompt(sessionId, "Hello");
+  assertStringIncludes(text ?? "", 'You said: "Hello".');
+  assertEquals(stopReason, "stop");
+  await client.close();
+  assertStringIncludes(log, "stopped");
+});
+
+alone("client: a program that is not there is told", async () => {
+  const error = await assertRejects(() => spawn({ command: "/nowhere/pi-server" }));
+  assertStringIncludes(String(error), "/nowhere/pi-server cannot be started");
+});
+
+alone("client: survives cuts every 300 ms during 5 MB, on Deno", async (bench) => {
+  await bench.start();
+  await survives(bench, drive);
+});
+
+alone("client: survives cuts every 300 ms during 5 MB, in Node", async (bench) => {
+  await bench.start();
+  const script = `${bench.home.dir}/client.mjs`;
+  await Deno.writeTextFile(script, await bundleEntry(`${REPO}/tests/client/cut_node.ts`, "node"));
+  await survives(bench, async (job) => {
+    const { success, stdout, stderr } = await new Deno.Command("node", {
+      args: [script, JSON.stringify(job)],
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+    return JSON.parse(new TextDecoder().decode(stdout));
+  });
+});
+
+const browser = await findBrowser();
+
+if (browser === undefined) {
+  Deno.test.ignore(`[${TARGET}] client: in a browser: there is no chromium on this machine`, () => {});
+} else {
+  alone("client: survives cuts every 300 ms during 5 MB, in a browser", async (bench) => {
+    await using page = new Page(await bundleEntry(`${REPO}/tests/client/cut_browser.ts`, "browser"));
+    await bench.start(["--allow-origin", page.origin]);
+    await survives(bench, async (job) => {
+      page.job = job;
+      const report = await page.open(browser, 90_000);
+      assert(isObject(report) && report["error"] === undefined, JSON.stringify(report));
+      return report as unknown as Report;
+    });
+  });
+}
