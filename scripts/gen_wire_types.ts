@@ -180,11 +180,12 @@ export async function wireTypes(root: string = repositoryRoot()): Promise<string
   return parts.join("\n\n") + "\n";
 }
 
-const keyed = ({ schema }: CommandSpec): boolean => "idempotencyKey" in schema.properties;
+/** What stops something needs no key: stopped twice is stopped. */
+const keyed = (spec: CommandSpec): boolean => spec.keyed && !spec.exempt;
 
 function safe(name: string, spec: CommandSpec): boolean {
-  if (keyed(spec)) return false;
-  return spec.exempt || (!spec.mutates && (spec.target === "session" || HARMLESS.test(name)));
+  if (spec.exempt) return true;
+  return !spec.keyed && !spec.mutates && (spec.target === "session" || HARMLESS.test(name));
 }
 
 /** The text of command_traits.ts. */
@@ -194,7 +195,7 @@ export function commandTraits(): string {
   return [
     "// Generated from the schemas beside this file by `deno task gen`; do not edit. What a client must know of a command\n" +
     "// to send it again after a lost connection.",
-    `/** Commands that take an \`idempotencyKey\`. */\nexport const KEYED: ReadonlySet<string> = new Set<string>([${
+    `/** Commands that a client sends with an \`idempotencyKey\`. */\nexport const KEYED: ReadonlySet<string> = new Set<string>([${
       list((_, spec) => keyed(spec))
     }\n]);`,
     "/** Commands that do no harm when they run twice. */\n" +

@@ -1,6 +1,7 @@
 // The commands that are under way: each gets exactly one outcome, over as many connections as it takes. After a
 // lost connection a command is sent again where that is safe, which is where it only reads, where it may run
 // twice, or where it carried an idempotency key; a refusal for lack of room is tried again when it says.
+import { isRecord } from "../protocol/json.ts";
 import { KEYED, REPEATABLE } from "../protocol/command_traits.ts";
 import type { Message } from "./connection.ts";
 import { ConnectionLostError, RequestError } from "./errors.ts";
@@ -20,8 +21,10 @@ export interface Asked {
   done(outcome: Outcome): void;
 }
 
-interface Entry extends Asked {
+interface Entry extends Omit<Asked, "idempotencyKey"> {
   readonly id: string;
+  idempotencyKey?: string;
+  readonly ownKey: boolean;
   /** `new`: to be sent; `sent`: an answer is due on this connection; `resting`: it waits for its next try. */
   state: "new" | "sent" | "resting";
   sentWithKey: boolean;
@@ -62,6 +65,7 @@ export class Requests {
       ...asked,
       ...(KEYED.has(asked.type) ? { idempotencyKey: asked.idempotencyKey ?? crypto.randomUUID() } : {}),
       id,
+      ownKey: asked.idempotencyKey !== undefined,
       state: "new",
       sentWithKey: false,
       until: performance.now() + this.#retryMs,
@@ -119,9 +123,19 @@ export class Requests {
     const entry = typeof id === "string" ? this.#entries.get(id) : undefined;
     if (entry === undefined) return false;
     if (response["success"] === true) this.#finish(entry, { ok: true, response });
+    else if (this.#keyless(entry, response)) this.#transmit(entry);
     else if (!this.#rests(entry, response)) {
       this.#finish(entry, { ok: false, error: new RequestError(entry.type, response) });
     }
+    return true;
+  }
+
+  /** Whether there is room for everything but the key that nobody asked for: then it goes without. */
+  #keyless(entry: Entry, { code, data }: Message): boolean {
+    const limit = isRecord(data) ? data["limit"] : undefined;
+    const full = code === "overloaded" && typeof limit === "string" && limit.startsWith("idempotency");
+    if (!full || !entry.sentWithKey || entry.ownKey) return false;
+    delete entry.idempotencyKey;
     return true;
   }
 

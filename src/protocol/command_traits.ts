@@ -1,8 +1,36 @@
 // Generated from the schemas beside this file by `deno task gen`; do not edit. What a client must know of a command
 // to send it again after a lost connection.
 
-/** Commands that take an `idempotencyKey`. */
-export const KEYED: ReadonlySet<string> = new Set<string>([]);
+/** Commands that a client sends with an `idempotencyKey`. */
+export const KEYED: ReadonlySet<string> = new Set<string>([
+  "create_session",
+  "delete_session",
+  "load_session",
+  "prompt",
+  "steer",
+  "follow_up",
+  "clear_queue",
+  "set_session_name",
+  "dismiss_interrupted",
+  "set_model",
+  "bash",
+  "cycle_model",
+  "set_thinking_level",
+  "cycle_thinking_level",
+  "set_steering_mode",
+  "set_follow_up_mode",
+  "compact",
+  "set_auto_compaction",
+  "set_auto_retry",
+  "new_session",
+  "switch_session_file",
+  "fork",
+  "clone",
+  "navigate_tree",
+  "export_html",
+  "set_tools",
+  "reload",
+]);
 
 /** Commands that do no harm when they run twice. */
 export const REPEATABLE: ReadonlySet<string> = new Set<string>([
@@ -28,7 +56,6 @@ export const REPEATABLE: ReadonlySet<string> = new Set<string>([
   "extension_ui_response",
   "get_fork_messages",
   "get_tree",
-  "export_html",
   "get_commands",
   "get_skills",
   "get_tools",

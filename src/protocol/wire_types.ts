@@ -22,6 +22,22 @@ export interface Greeting {
   };
 }
 
+/** A message that an agent had accepted and that a crash kept from finishing (PROTOCOL §7). */
+export interface Interrupted {
+  /** The protocol's `kind`. */
+  kind: "prompt" | "steer" | "follow_up";
+  /** Text of the message. */
+  message: string;
+  /** Images of the message. */
+  images?: { type: "image"; data: string; mimeType: string }[];
+  /** The protocol's `at`. */
+  at: string;
+  /** Sent again with the same key, the command does not run twice. */
+  idempotencyKey?: string;
+  /** The protocol's `started`. */
+  started: boolean;
+}
+
 /** A model as clients see it: never headers, keys or a base URL (PROTOCOL §4). */
 export interface Model {
   /** Name of the model's provider. */
@@ -96,6 +112,8 @@ export interface SessionInfo {
   seq: number;
   /** What was not loaded, since the folder is not trusted. */
   untrusted?: string[];
+  /** The protocol's `interrupted`. */
+  interrupted?: Interrupted[];
 }
 
 /** `data` of a prompt that was sent with `waitFor:"settled"`. */
@@ -124,6 +142,8 @@ export interface Snapshot {
   runningTools: Record<string, unknown>[];
   /** What is queued. */
   queue: Queue;
+  /** The protocol's `interrupted`. */
+  interrupted?: Interrupted[];
 }
 
 /** What `subscribe` answers for one session. */
@@ -296,6 +316,8 @@ export interface TreeNode {
 export interface HelloCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Says what it is. */
   type: "hello";
   /** Id of the session. */
@@ -322,6 +344,8 @@ export interface HelloData {
 export interface PingCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Says what it is. */
   type: "ping";
   /** Id of the session. */
@@ -338,6 +362,8 @@ export interface PingData {
 export interface GetSchemaCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Says what it is. */
   type: "get_schema";
   /** Id of the session. */
@@ -358,6 +384,8 @@ export interface GetSchemaData {
 export interface ListSessionsCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Says what it is. */
   type: "list_sessions";
   /** Id of the session. */
@@ -374,6 +402,8 @@ export interface ListSessionsData {
 export interface CreateSessionCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Says what it is. */
   type: "create_session";
   /** Id of the session. */
@@ -408,6 +438,8 @@ export interface CreateSessionData {
 export interface DeleteSessionCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -426,6 +458,8 @@ export interface DeleteSessionData {
 export interface SwitchSessionCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -444,6 +478,8 @@ export interface SwitchSessionData {
 export interface SubscribeCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Says what it is. */
   type: "subscribe";
   /** Id of the session. */
@@ -465,6 +501,8 @@ export type SubscribeData = Subscribed | { sessions: Record<string, Subscribed> 
 export interface UnsubscribeCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Says what it is. */
   type: "unsubscribe";
   /** Id of the session. */
@@ -483,6 +521,8 @@ export interface UnsubscribeData {
 export interface ListStoredSessionsCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Says what it is. */
   type: "list_stored_sessions";
   /** Id of the session. */
@@ -503,6 +543,8 @@ export interface ListStoredSessionsData {
 export interface LoadSessionCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Says what it is. */
   type: "load_session";
   /** Id of the session. */
@@ -523,6 +565,8 @@ export interface LoadSessionData {
 export interface ListPendingUiCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Says what it is. */
   type: "list_pending_ui";
   /** Id of the session. */
@@ -539,6 +583,8 @@ export interface ListPendingUiData {
 export interface PromptCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -564,6 +610,8 @@ export type PromptData = Settled | { disposition: Disposition };
 export interface SteerCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -586,6 +634,8 @@ export interface SteerData {
 export interface FollowUpCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -608,6 +658,8 @@ export interface FollowUpData {
 export interface AbortCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -623,6 +675,8 @@ export type AbortData = Queue;
 export interface ClearQueueCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -638,6 +692,8 @@ export type ClearQueueData = Queue;
 export interface GetStateCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -655,6 +711,8 @@ export type GetStateData = SessionInfo;
 export interface GetMessagesCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -679,6 +737,8 @@ export interface GetMessagesData {
 export interface SetSessionNameCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -692,10 +752,29 @@ export interface SetSessionNameCommand {
 /** What `set_session_name` answers with. */
 export type SetSessionNameData = Record<string, unknown>;
 
+/** Lets go of the messages that a crash has kept from finishing. */
+export interface DismissInterruptedCommand {
+  /** An id; of a command, echoed in its answer: 1 to 128 characters. */
+  id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
+  /** Runs only while `sessionVersion` is this. */
+  ifSessionVersion?: number;
+  /** Says what it is. */
+  type: "dismiss_interrupted";
+  /** Id of the session. */
+  sessionId: string;
+}
+
+/** What `dismiss_interrupted` answers with. */
+export type DismissInterruptedData = Record<string, unknown>;
+
 /** Lists the models that pi has credentials for. */
 export interface GetAvailableModelsCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -714,6 +793,8 @@ export interface GetAvailableModelsData {
 export interface SetModelCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -736,6 +817,8 @@ export interface SetModelData {
 export interface BashCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -766,6 +849,8 @@ export interface BashData {
 export interface AbortBashCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -781,6 +866,8 @@ export type AbortBashData = Record<string, unknown>;
 export interface GetLastAssistantTextCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -799,6 +886,8 @@ export interface GetLastAssistantTextData {
 export interface GetSessionStatsCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -814,6 +903,8 @@ export type GetSessionStatsData = SessionStats;
 export interface GetContextUsageCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -829,6 +920,8 @@ export type GetContextUsageData = ContextUsage | null;
 export interface CycleModelCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -850,6 +943,8 @@ export type CycleModelData = {
 export interface SetThinkingLevelCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -870,6 +965,8 @@ export interface SetThinkingLevelData {
 export interface CycleThinkingLevelCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -887,6 +984,8 @@ export type CycleThinkingLevelData =
 export interface SetSteeringModeCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -904,6 +1003,8 @@ export type SetSteeringModeData = Record<string, unknown>;
 export interface SetFollowUpModeCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -921,6 +1022,8 @@ export type SetFollowUpModeData = Record<string, unknown>;
 export interface CompactCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -938,6 +1041,8 @@ export type CompactData = Compaction;
 export interface AbortCompactionCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -953,6 +1058,8 @@ export type AbortCompactionData = Record<string, unknown>;
 export interface SetAutoCompactionCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -970,6 +1077,8 @@ export type SetAutoCompactionData = Record<string, unknown>;
 export interface SetAutoRetryCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -987,6 +1096,8 @@ export type SetAutoRetryData = Record<string, unknown>;
 export interface AbortRetryCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1002,6 +1113,8 @@ export type AbortRetryData = Record<string, unknown>;
 export interface ExtensionUiResponseCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1024,6 +1137,8 @@ export type ExtensionUiResponseData = Record<string, unknown>;
 export interface NewSessionCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1044,6 +1159,8 @@ export interface NewSessionData {
 export interface SwitchSessionFileCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1064,6 +1181,8 @@ export interface SwitchSessionFileData {
 export interface ForkCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1086,6 +1205,8 @@ export interface ForkData {
 export interface CloneCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1104,6 +1225,8 @@ export interface CloneData {
 export interface GetForkMessagesCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1122,6 +1245,8 @@ export interface GetForkMessagesData {
 export interface GetTreeCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1142,6 +1267,8 @@ export interface GetTreeData {
 export interface NavigateTreeCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1173,6 +1300,8 @@ export interface NavigateTreeData {
 export interface ExportHtmlCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1193,6 +1322,8 @@ export interface ExportHtmlData {
 export interface GetCommandsCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1211,6 +1342,8 @@ export interface GetCommandsData {
 export interface GetSkillsCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1229,6 +1362,8 @@ export interface GetSkillsData {
 export interface GetToolsCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1247,6 +1382,8 @@ export interface GetToolsData {
 export interface SetToolsCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1264,6 +1401,8 @@ export type SetToolsData = Record<string, unknown>;
 export interface ListSessionFilesCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1282,6 +1421,8 @@ export interface ListSessionFilesData {
 export interface ReloadCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
   /** Says what it is. */
@@ -1292,6 +1433,54 @@ export interface ReloadCommand {
 
 /** What `reload` answers with. */
 export type ReloadData = Record<string, unknown>;
+
+/** Makes a token for a role, perhaps for some sessions only, that ends by itself; it is told this once. */
+export interface MintTokenCommand {
+  /** An id; of a command, echoed in its answer: 1 to 128 characters. */
+  id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
+  /** Says what it is. */
+  type: "mint_token";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Whose message it is. */
+  role: "observe" | "answer" | "drive" | "admin";
+  /** The sessions: at most 1000. */
+  sessions?: string[];
+  /** The protocol's `ttlMs`: 1 to 2073600000. */
+  ttlMs: number;
+}
+
+/** What `mint_token` answers with. */
+export interface MintTokenData {
+  /** The protocol's `token`. */
+  token: string;
+  /** The protocol's `tokenId`: 1 to 128 characters. */
+  tokenId: string;
+  /** The protocol's `expiresAt`. */
+  expiresAt: number;
+}
+
+/** Ends a minted token and closes the connections that came in with it. */
+export interface RevokeTokenCommand {
+  /** An id; of a command, echoed in its answer: 1 to 128 characters. */
+  id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
+  /** Says what it is. */
+  type: "revoke_token";
+  /** Id of the session. */
+  sessionId?: string;
+  /** The protocol's `tokenId`: 1 to 128 characters. */
+  tokenId: string;
+}
+
+/** What `revoke_token` answers with. */
+export interface RevokeTokenData {
+  /** The protocol's `revoked`. */
+  revoked: boolean;
+}
 
 /** All commands by name. */
 export interface CommandMap {
@@ -1335,6 +1524,8 @@ export interface CommandMap {
   get_messages: GetMessagesCommand;
   /** Of `set_session_name`. */
   set_session_name: SetSessionNameCommand;
+  /** Of `dismiss_interrupted`. */
+  dismiss_interrupted: DismissInterruptedCommand;
   /** Of `get_available_models`. */
   get_available_models: GetAvailableModelsCommand;
   /** Of `set_model`. */
@@ -1399,6 +1590,10 @@ export interface CommandMap {
   list_session_files: ListSessionFilesCommand;
   /** Of `reload`. */
   reload: ReloadCommand;
+  /** Of `mint_token`. */
+  mint_token: MintTokenCommand;
+  /** Of `revoke_token`. */
+  revoke_token: RevokeTokenCommand;
 }
 
 /** What each command answers with, by its name. */
@@ -1443,6 +1638,8 @@ export interface DataMap {
   get_messages: GetMessagesData;
   /** Of `set_session_name`. */
   set_session_name: SetSessionNameData;
+  /** Of `dismiss_interrupted`. */
+  dismiss_interrupted: DismissInterruptedData;
   /** Of `get_available_models`. */
   get_available_models: GetAvailableModelsData;
   /** Of `set_model`. */
@@ -1507,6 +1704,10 @@ export interface DataMap {
   list_session_files: ListSessionFilesData;
   /** Of `reload`. */
   reload: ReloadData;
+  /** Of `mint_token`. */
+  mint_token: MintTokenData;
+  /** Of `revoke_token`. */
+  revoke_token: RevokeTokenData;
 }
 
 /** The run is over: nothing runs and nothing will start by itself. Once for each run. */
@@ -1611,6 +1812,7 @@ export type ErrorCode =
   | "frame_too_large"
   | "unknown_command"
   | "invalid_params"
+  | "forbidden"
   | "unsupported_protocol_version"
   | "session_not_found"
   | "session_exists"
@@ -1623,9 +1825,11 @@ export type ErrorCode =
   | "model_not_found"
   | "no_api_key"
   | "entry_not_found"
+  | "version_conflict"
+  | "idempotency_conflict"
+  | "outcome_unknown"
   | "ui_request_not_found"
   | "ui_already_resolved"
-  | "version_conflict"
   | "path_forbidden"
   | "path_not_found"
   | "not_a_session_file"

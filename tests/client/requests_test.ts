@@ -2,7 +2,6 @@
 // where it is not, and never answered twice.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client, ConnectionLostError, RequestError } from "../../src/client/mod.ts";
-import { KEYED } from "../../src/protocol/command_traits.ts";
 import { FakeServer, turn } from "./fake_server.ts";
 
 const PATIENCE = { connectMs: 1000, reconnectMs: 1000, heartbeatMs: 0 };
@@ -65,24 +64,37 @@ Deno.test("client: a read is sent again after a cut, a change without a key is n
     assertEquals((await reads).cwd, "/");
   }));
 
-Deno.test({
-  name: "client: a change with a key is sent again with the same key",
-  ignore: !KEYED.has("set_session_name"),
-  fn: () =>
-    withClient(async (client, server) => {
-      const asked = client.exchange("set_session_name", { sessionId: "a", name: "n" });
-      const own = client.request("set_session_name", { sessionId: "a", name: "m" }, {
-        idempotencyKey: "mine",
-      });
-      const [first, second] = [server.link.sent[0], server.link.sent[1]];
-      assert(typeof first?.idempotencyKey === "string" && second?.idempotencyKey === "mine");
-      const link = await server.cut();
-      assertEquals(link.sent, [first, second]);
-      link.say({ ...link.sent[1], type: "response", success: true, data: {} });
-      link.say({ id: first.id, type: "response", success: true, data: {}, replayed: true });
-      assertEquals([(await asked).replayed, await own], [true, {}]);
-    }, ["idempotency"]),
-});
+Deno.test("client: a change with a key is sent again with the same key", () =>
+  withClient(async (client, server) => {
+    const asked = client.exchange("set_session_name", { sessionId: "a", name: "n" });
+    const own = client.request("set_session_name", { sessionId: "a", name: "m" }, {
+      idempotencyKey: "mine",
+    });
+    const [first, second] = [server.link.sent[0], server.link.sent[1]];
+    assert(typeof first?.idempotencyKey === "string" && second?.idempotencyKey === "mine");
+    const link = await server.cut();
+    assertEquals(link.sent, [first, second]);
+    link.say({ ...link.sent[1], type: "response", success: true, data: {} });
+    link.say({ id: first.id, type: "response", success: true, data: {}, replayed: true });
+    assertEquals([(await asked).replayed, await own], [true, {}]);
+  }, ["idempotency"]));
+
+Deno.test("client: where keys have no room a change goes without, unless the key is the caller's", () =>
+  withClient(async (client, server) => {
+    const full = { data: { limit: "idempotencyKeys" }, retryAfterMs: 600_000 };
+    const asked = client.request("set_session_name", { sessionId: "a", name: "n" });
+    server.link.refuse("set_session_name", "overloaded", full);
+    assertEquals(server.link.sent.map(({ idempotencyKey }) => typeof idempotencyKey), [
+      "string",
+      "undefined",
+    ]);
+    server.link.answer("set_session_name", {});
+    await asked;
+    const own = client.request("set_session_name", { sessionId: "a", name: "n" }, { idempotencyKey: "mine" });
+    const failed = assertRejects(() => own);
+    server.link.refuse("set_session_name", "overloaded", full);
+    assert(await failed instanceof RequestError);
+  }, ["idempotency"]));
 
 Deno.test("client: a server without keys is sent none", () =>
   withClient(async (client, server) => {

@@ -8,11 +8,16 @@ export class CuttingProxy implements AsyncDisposable {
   readonly #open = new Set<Deno.TcpConn>();
   readonly #pipes = new Set<Promise<unknown>>();
   #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #everyMs: number;
   #cuts = 0;
 
-  /** @param target port on loopback that it leads to */
-  constructor(target: number) {
+  /**
+   * @param target port on loopback that it leads to
+   * @param everyMs milliseconds between cuts; the first comes so long after the first connection
+   */
+  constructor(target: number, everyMs: number) {
     this.#target = target;
+    this.#everyMs = everyMs;
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     void this.#accept();
   }
@@ -26,17 +31,6 @@ export class CuttingProxy implements AsyncDisposable {
     return this.#cuts;
   }
 
-  /** From now on cuts every so many milliseconds. */
-  cutEvery(ms: number): void {
-    clearInterval(this.#timer);
-    this.#timer = setInterval(() => this.cut(), ms);
-  }
-
-  /** Cuts no more. */
-  calm(): void {
-    clearInterval(this.#timer);
-  }
-
   /** Cuts everything that is open. */
   cut(): void {
     if (this.#open.size > 0) this.#cuts++;
@@ -45,7 +39,7 @@ export class CuttingProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.calm();
+    clearInterval(this.#timer);
     this.#listener.close();
     this.cut();
     await Promise.all(this.#pipes);
@@ -53,6 +47,7 @@ export class CuttingProxy implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     for await (const client of this.#listener) {
+      this.#timer ??= setInterval(() => this.cut(), this.#everyMs);
       const pipes = this.#join(client);
       this.#pipes.add(pipes);
       void pipes.finally(() => this.#pipes.delete(pipes));
