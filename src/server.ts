@@ -118,7 +118,7 @@ class Server {
   async start(): Promise<RunningServer> {
     const { config, runtime, token } = this.#parts;
     this.#checkAccess();
-    const path = runtime.files.resolve(runtime.cwd(), config.stateDir ?? `${runtime.home()}/.pi/server`);
+    const path = this.#statePath();
     const state = await StateFolder.open(path, runtime);
     this.#state = state;
     try {
@@ -148,6 +148,11 @@ class Server {
     }
   }
 
+  #statePath(): string {
+    const { config, runtime } = this.#parts;
+    return runtime.files.resolve(runtime.cwd(), config.stateDir ?? `${runtime.home()}/.pi/server`);
+  }
+
   /** What must not be, whoever built the configuration; and what an operator should know of. */
   #checkAccess(): void {
     const { config, token, log } = this.#parts;
@@ -165,6 +170,7 @@ class Server {
     return {
       cwd: absolute(config.cwd ?? "."),
       ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
+      closed: [this.#statePath()],
       trustProjects: config.trustProjects,
       demo: config.demo,
       pendingUi: config.limits.pendingUiPerSession,

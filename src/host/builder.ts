@@ -37,7 +37,8 @@ export class Builder {
     this.#parts = parts;
     this.#files = parts.runtime.files;
     const { config, factory } = parts;
-    this.guard = new PathGuard(this.#files, config.roots ?? [config.cwd, ...factory.sessionFolders]);
+    const roots = config.roots ?? [config.cwd, ...factory.sessionFolders];
+    this.guard = new PathGuard(this.#files, roots, config.closed);
   }
 
   /** Builds what the command asks for, when its turn has come and within its time. */
@@ -141,6 +142,8 @@ export class Builder {
       const sentence = `Session "${owner}" drives that file already; use that one`;
       return { ok: false, failure: failure("session_in_use", sentence, { data: { sessionId: owner } }) };
     }
+    const still = await this.guard.still(path);
+    if (!still.ok) return still;
     await this.#files.endLastLine(path);
     const request = { sessionFile: path, cwd: cwd.value, inMemory: false, trusted: config.trustProjects };
     return { ok: true, value: request };

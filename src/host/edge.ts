@@ -10,6 +10,8 @@ export interface HostConfig {
   readonly cwd: string;
   /** Folders that paths must stay in, after links are resolved; undefined means the default roots. */
   readonly roots?: readonly string[];
+  /** Folders that stay closed even inside a root: the state folder with its tokens. */
+  readonly closed?: readonly string[];
   readonly trustProjects: boolean;
   readonly demo: boolean;
   /** Most dialogs that may be open in one session. */

@@ -3,6 +3,7 @@
 import { failure } from "../protocol/errors.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { Outcome } from "./agent_port.ts";
+import { isForeign, isKernel, isOfAnotherSystem } from "./path_forms.ts";
 
 /** Links followed one after the other; as many as Linux does. */
 const MOST_LINKS = 40;
@@ -11,11 +12,16 @@ const MOST_LINKS = 40;
 export class PathGuard {
   readonly #files: Files;
   readonly #roots: readonly string[];
+  readonly #closed: readonly string[];
 
-  /** @param roots absolute folders; the root of the file system means everything */
-  constructor(files: Files, roots: readonly string[]) {
+  /**
+   * @param roots absolute folders; the root of the file system means everything
+   * @param closed folders that stay closed even inside a root: the state folder
+   */
+  constructor(files: Files, roots: readonly string[], closed: readonly string[] = []) {
     this.#files = files;
     this.#roots = roots;
+    this.#closed = closed;
   }
 
   /** A folder that exists inside the roots; the answer is its canonical path. */
@@ -34,11 +40,9 @@ export class PathGuard {
     if (!real.ok) return real;
     const found = await this.#files.stat(real.value).catch(() => undefined);
     if (found !== undefined && found.kind !== "file") {
-      return {
-        ok: false,
-        failure: failure("path_forbidden", `${real.value} is no regular file; choose another`),
-      };
+      return forbidden(`${real.value} is no regular file; choose another`);
     }
+    if (found === undefined && isOfAnotherSystem(path, this.#files.separator)) return foreign();
     const folder = await this.#files.stat(this.#files.parent(real.value)).catch(() => undefined);
     if (folder?.kind === "directory") return real;
     const sentence = `${this.#files.parent(real.value)} is no folder; create it first`;
@@ -47,14 +51,19 @@ export class PathGuard {
 
   /** The canonical form of a path that may not exist, if it is inside the roots. */
   async inside(base: string, path: string): Promise<Outcome<string>> {
-    if (path.includes("\0")) {
-      return { ok: false, failure: failure("path_forbidden", "A path cannot contain a NUL character") };
-    }
+    if (path.includes("\0")) return forbidden("A path cannot contain a NUL character");
+    if (isForeign(path, this.#files.separator)) return foreign();
     const absolute = this.#files.resolve(base, path);
     const real = await this.#canonical(absolute);
-    if (await this.#inside(real)) return { ok: true, value: real };
-    const sentence = `${absolute} is outside the server's roots; start it with --root to allow it`;
-    return { ok: false, failure: failure("path_forbidden", sentence) };
+    if (await this.#allows(absolute, real)) return { ok: true, value: real };
+    return forbidden(`${absolute} is outside the server's roots; start it with --root to allow it`);
+  }
+
+  /** Whether a canonical path still leads where it did: right before its use, since links can be swapped. */
+  async still(real: string): Promise<Outcome<string>> {
+    const now = await this.inside(real, real);
+    if (!now.ok || now.value === real) return now;
+    return forbidden(`${real} leads elsewhere than it did when it was checked; send the command again`);
   }
 
   async #existing(base: string, path: string, kind: "file" | "directory"): Promise<Outcome<string>> {
@@ -64,6 +73,8 @@ export class PathGuard {
     // A loop of links or a name that is too long leads nowhere, like a missing file.
     const found = await this.#files.stat(real.value).catch(() => undefined);
     if (found?.kind === kind) return real;
+    if (found?.kind === "other") return forbidden(`${real.value} is a device, a pipe or a socket`);
+    if (found === undefined && isOfAnotherSystem(path, this.#files.separator)) return foreign();
     const problem = found === undefined
       ? "does not exist"
       : kind === "file"
@@ -93,12 +104,34 @@ export class PathGuard {
     }
   }
 
-  async #inside(real: string): Promise<boolean> {
-    for (const root of this.#roots) {
-      const top = await this.#files.realpath(root).catch(() => undefined) ?? root;
-      const prefix = top.endsWith(this.#files.separator) ? top : `${top}${this.#files.separator}`;
-      if (real === top || real.startsWith(prefix)) return true;
-    }
-    return false;
+  async #allows(absolute: string, real: string): Promise<boolean> {
+    const roots = await this.#canonicals(this.#roots);
+    if (!roots.some((root) => this.#within(real, root, this.#files.separator === "\\"))) return false;
+    // In any case: where case doesn't count, the same folder has many names.
+    const closed = await this.#canonicals(this.#closed);
+    if (closed.some((folder) => this.#within(real, folder, true))) return false;
+    if (this.#files.separator !== "/" || !(isKernel(absolute) || isKernel(real))) return true;
+    return roots.some((root) => isKernel(root) && this.#within(real, root, false));
   }
+
+  #canonicals(folders: readonly string[]): Promise<string[]> {
+    return Promise.all(folders.map(async (folder) => {
+      return await this.#files.realpath(folder).catch(() => undefined) ?? folder;
+    }));
+  }
+
+  #within(path: string, folder: string, anyCase: boolean): boolean {
+    const { separator } = this.#files;
+    const as = (text: string): string => anyCase ? text.toLowerCase() : text;
+    const prefix = folder.endsWith(separator) ? folder : `${folder}${separator}`;
+    return as(path) === as(folder) || as(path).startsWith(as(prefix));
+  }
+}
+
+function forbidden(sentence: string): Outcome<never> {
+  return { ok: false, failure: failure("path_forbidden", sentence) };
+}
+
+function foreign(): Outcome<never> {
+  return forbidden("The path is of another system: no drives, UNC names, device names or backslashes here");
 }

@@ -8,6 +8,7 @@ import {
   link,
   lstat,
   mkdir,
+  mkdtemp,
   open,
   readdir,
   readFile,
@@ -17,7 +18,7 @@ import {
   rm,
   stat,
 } from "node:fs/promises";
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
 import { faulty } from "./faults.ts";
@@ -29,8 +30,16 @@ const CHARACTER_DEVICE = 0o020000;
 
 const LF = 10;
 
+/** Flags that Windows does not have: do not open through a link, do not wait for a pipe. */
+const NO_LINK: number = constants.O_NOFOLLOW ?? 0;
+const NO_WAIT: number = constants.O_NONBLOCK ?? 0;
+
+function codeOf(error: unknown): string {
+  return error instanceof Error ? String(Reflect.get(error, "code")) : "";
+}
+
 function isMissing(error: unknown): boolean {
-  const code = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  const code = codeOf(error);
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
@@ -86,7 +95,7 @@ async function readPrivate(file: string): Promise<string> {
   // What is opened is what is judged and read: nobody can put a link in between. A FIFO must not block.
   const handle = await open(
     file,
-    constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+    constants.O_RDONLY | NO_LINK | NO_WAIT,
   );
   try {
     const found = await handle.stat();
@@ -125,7 +134,7 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 async function endLastLine(file: string): Promise<void> {
-  const handle = await open(file, "r+");
+  const handle = await open(file, constants.O_RDWR | NO_LINK | NO_WAIT);
   try {
     const { size } = await handle.stat();
     if (size === 0) return;
@@ -133,6 +142,27 @@ async function endLastLine(file: string): Promise<void> {
     if (buffer[0] !== LF) await handle.write(new Uint8Array([LF]), 0, 1, size);
   } finally {
     await handle.close();
+  }
+}
+
+async function writeAt(file: string, text: string): Promise<boolean> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | NO_LINK | NO_WAIT;
+  const handle = await open(file, flags, 0o666).catch((error) => {
+    // A link, or a pipe that nobody reads.
+    if (["ELOOP", "EMLINK", "ENXIO"].includes(codeOf(error))) return undefined;
+    throw error;
+  });
+  try {
+    if (handle === undefined) return false;
+    // What was opened is what the path names now, and no part of the path is a link.
+    const [opened, named, real] = [await handle.stat(), await lstat(file), await realpath(file)];
+    const same = opened.dev === named.dev && opened.ino === named.ino && real === file;
+    if (!same || !opened.isFile() || opened.nlink > 1) return false;
+    await handle.truncate(0);
+    await handle.writeFile(text);
+    return true;
+  } finally {
+    await handle?.close();
   }
 }
 
@@ -190,6 +220,9 @@ export const files: Files = {
   rename: (from, to) => faulty("rename", () => rename(from, to)),
   syncFolder,
   newFile,
+  writeAt,
+  makeTemporaryFolder: () => mkdtemp(path.join(tmpdir(), "pi-server-")),
+  removeFolder: (folder) => rm(folder, { recursive: true, force: true }),
   remove: (file) => rm(file, { force: true }),
   join: (...parts) => path.join(...parts),
   resolve: (base, file) => path.resolve(base, file),

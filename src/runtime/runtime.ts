@@ -61,6 +61,15 @@ export interface Files {
    * throws with the reason when it is one, no regular file, or somebody else's.
    */
   readPrivate(path: string): Promise<string>;
+  /**
+   * Writes a file at exactly that canonical path, in place of what is there: never through a link, nor into a
+   * file that has another name too. False when the path leads elsewhere by now; nothing is written then.
+   */
+  writeAt(path: string, text: string): Promise<boolean>;
+  /** A new folder for temporary files, the owner's alone. */
+  makeTemporaryFolder(): Promise<string>;
+  /** Removes a folder with everything in it. */
+  removeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Forces to the disk what a folder lists. */
   syncFolder(path: string): Promise<void>;

@@ -142,7 +142,7 @@ Deno.test("paths: a file must be a regular one inside the roots", async () => {
     assertEquals(await ask(path), "path_forbidden", path);
   }
   const device = await new PathGuard(files, ["/"]).file(place.root, "/dev/null");
-  assertEquals(device.ok ? "taken" : device.failure.code, "path_not_found", "a device is no file");
+  assertEquals(device.ok ? "taken" : device.failure.code, "path_forbidden", "a device is no file");
 });
 
 Deno.test("paths: an output may be new or replace a file, in a folder that exists", async () => {

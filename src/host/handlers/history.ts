@@ -32,6 +32,8 @@ async function switchFile(session: Session, sessionPath: string): Promise<Outcom
     const sentence = `Session "${owner}" drives that file already; use that one`;
     return { ok: false, failure: failure("session_in_use", sentence, { data: { sessionId: owner } }) };
   }
+  const still = await guard.still(path.value);
+  if (!still.ok) return still;
   await files.endLastLine(path.value);
   const outcome = await session.agent.history.switchFile(path.value);
   if (!outcome.ok || outcome.value.cancelled) giveBack(session.sessionId);
@@ -40,12 +42,24 @@ async function switchFile(session: Session, sessionPath: string): Promise<Outcom
 
 async function exportHtml(session: Session, command: CommandOf<"export_html">): Promise<Handled> {
   const { cwd, sessionFile } = session.agent.info();
-  const file = sessionFile?.split(session.place.files.separator).at(-1) ?? "in-memory";
+  const { files } = session.place;
+  const file = sessionFile?.split(files.separator).at(-1) ?? "in-memory";
   const name = `pi-session-${file.replace(/\.jsonl$/, "")}.html`;
   const path = await session.place.guard.output(cwd, command.outputPath ?? name);
   if (!path.ok) return path;
-  const outcome = await session.agent.history.exportHtml(path.value);
-  return outcome.ok ? done(outcome.value) : outcome;
+  const folder = await files.makeTemporaryFolder();
+  try {
+    // pi writes wherever a path leads by the time it writes; so it writes elsewhere, and the page is put there.
+    const page = files.join(folder, "page.html");
+    const outcome = await session.agent.history.exportHtml(page);
+    if (!outcome.ok) return outcome;
+    const text = await files.read(page) ?? "";
+    if (await files.writeAt(path.value, text)) return done({ path: path.value });
+    const sentence = `${path.value} is a link, or a second name of a file, or leads elsewhere by now`;
+    return { ok: false, failure: failure("path_forbidden", `${sentence}; choose another`) };
+  } finally {
+    await files.removeFolder(folder);
+  }
 }
 
 async function newSession(session: Session, command: CommandOf<"new_session">): Promise<Handled> {
