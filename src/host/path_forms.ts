@@ -27,7 +27,7 @@ export function isForeign(path: string, separator: string): boolean {
   if (DRIVE.test(path) && !/^[A-Za-z]:[\\/]/.test(path)) return true;
   const parts = path.replace(DRIVE, "").split(/[\\/]/);
   return parts.some((part) =>
-    isReserved(part) || /[<>:"|?*\x01-\x1f]/.test(part) ||
+    isReserved(part) || /[<>:"|?*\p{Cc}]/u.test(part) ||
     (/[. ]$/.test(part) && part !== "." && part !== "..")
   );
 }
