@@ -8,14 +8,7 @@ import * as pi from "@mariozechner/pi-coding-agent";
 import { failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type {
-  AgentFactory,
-  AgentHooks,
-  AgentPort,
-  AgentRequest,
-  Outcome,
-  ThinkingLevel,
-} from "./agent_port.ts";
+import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
 import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
@@ -145,8 +138,13 @@ function historyFor(plan: Plan, options: FactoryOptions): pi.SessionManager {
   return given;
 }
 
+interface Chosen {
+  readonly model?: Model;
+  readonly thinkingLevel?: PiSession["thinkingLevel"];
+}
+
 /** Model and level: as requested at first, as they were for a new session, the file's own otherwise. */
-function chosenFor(plan: Plan, history: pi.SessionManager): { model?: Model; thinkingLevel?: ThinkingLevel } {
+function chosenFor(plan: Plan, history: pi.SessionManager): Chosen {
   const { last, model, request } = plan;
   if (last === undefined) {
     const { thinkingLevel } = request;
@@ -264,7 +262,9 @@ class PiFactory implements AgentFactory {
       settingsManager: settings,
       resourceLoaderOptions: {
         ...user,
-        extensionFactories: [(api) => api.on("model_select", (event) => around.modelSelected(event.model))],
+        extensionFactories: [
+          (api) => void api.on("model_select", ({ model }) => around.modelSelected(model)),
+        ],
       },
     });
     const userFolders = [join(homedir(), ".agents/skills")];

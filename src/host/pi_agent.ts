@@ -20,7 +20,7 @@ import { agentBusy } from "./failures.ts";
 import { piDiscovery } from "./pi_discovery.ts";
 import { piHistory } from "./pi_history.ts";
 import { type LiveParts, messageOf, PiLive, type PiSession } from "./pi_live.ts";
-import { hasQueued, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
+import { hasQueued, levelOf, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
 import { hasModel, noKey, piSettings } from "./pi_settings.ts";
 import { toWireModel } from "./wire_model.ts";
 
@@ -55,7 +55,7 @@ export class PiAgent implements AgentPort {
       ...(sessionFile === undefined ? {} : { sessionFile }),
       cwd,
       ...(hasModel(model) ? { model: toWireModel(model) } : {}),
-      thinkingLevel: session.thinkingLevel,
+      thinkingLevel: levelOf(session.thinkingLevel),
       isStreaming: this.#live.settler.busy,
       isCompacting: session.isCompacting,
       steeringMode: session.steeringMode,

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { failure } from "../protocol/errors.ts";
 import type { AgentDiscovery } from "./agent_port.ts";
 import { messageOf, type PiLive } from "./pi_live.ts";
+import { statsOf } from "./pi_sdk.ts";
 
 function commands(live: PiLive): readonly unknown[] {
   const { extensionRunner, promptTemplates, resourceLoader } = live.session;
@@ -59,7 +60,7 @@ export function piDiscovery(live: PiLive): AgentDiscovery {
       }
     },
     lastAssistantText: () => live.session.getLastAssistantText() ?? null,
-    stats: () => ({ ...live.session.getSessionStats() }),
+    stats: () => statsOf(live.session),
     contextUsage: () => live.session.getContextUsage() ?? null,
     sessionFolder() {
       const { sessionFile } = live.session;

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../protocol/events.ts";
+import type { ThinkingLevel } from "./agent_port.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
@@ -65,6 +66,11 @@ export function modelsOf(session: Session): Models {
   return session.modelRegistry;
 }
 
+/** A thinking level as clients know it. */
+export function levelOf(level: Session["thinkingLevel"]): ThinkingLevel {
+  return level;
+}
+
 /** Tells every event of the session; returns what ends that. */
 export function listen(session: Session, tell: (event: SessionEvent) => void): () => void {
   return session.subscribe((event) => tell({ ...event }));
@@ -101,6 +107,11 @@ export function resume(session: Session): Promise<void> {
 /** The messages as clients see them. */
 export function messagesOf(session: Session): readonly unknown[] {
   return session.messages;
+}
+
+/** What the session has used, counted over what clients see. */
+export function statsOf(session: Session): Readonly<Record<string, unknown>> {
+  return { ...session.getSessionStats() };
 }
 
 /** An entry of the tree, and the entry that it hangs below. */

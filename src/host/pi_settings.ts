@@ -3,7 +3,7 @@
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { AgentSettings } from "./agent_port.ts";
 import type { PiLive, PiSession } from "./pi_live.ts";
-import { modelsOf } from "./pi_sdk.ts";
+import { levelOf, modelsOf } from "./pi_sdk.ts";
 import { toWireModel } from "./wire_model.ts";
 
 /** pi's placeholder for "no model" is truthy. */
@@ -36,13 +36,18 @@ export function piSettings(live: PiLive): AgentSettings {
     },
     async cycleModel(direction) {
       const result = await live.session.cycleModel(direction);
-      return result === undefined ? null : { ...result, model: toWireModel(result.model) };
+      if (result === undefined) return null;
+      const { model, thinkingLevel, isScoped } = result;
+      return { model: toWireModel(model), thinkingLevel: levelOf(thinkingLevel), isScoped };
     },
     setThinkingLevel(level) {
       live.session.setThinkingLevel(level);
-      return live.session.thinkingLevel;
+      return levelOf(live.session.thinkingLevel);
     },
-    cycleThinkingLevel: () => live.session.cycleThinkingLevel() ?? null,
+    cycleThinkingLevel() {
+      const level = live.session.cycleThinkingLevel();
+      return level === undefined ? null : levelOf(level);
+    },
     setSteeringMode: (mode) => live.session.setSteeringMode(mode),
     setFollowUpMode: (mode) => live.session.setFollowUpMode(mode),
     setAutoCompaction: (enabled) => live.session.setAutoCompactionEnabled(enabled),

@@ -78,8 +78,10 @@ function count(tally: Tally, line: Line): void {
     tally.name = typeof name === "string" && name.trim() !== "" ? name.trim() : undefined;
   }
   if (entry?.["type"] !== "message") return;
-  tally.messages++;
   const message = entry["message"];
+  // A newer pi keeps its system prompt in the file; nobody said that.
+  if (isRecord(message) && message["role"] === "system") return;
+  tally.messages++;
   if (tally.firstMessage !== undefined || !isRecord(message) || message["role"] !== "user") return;
   const text = textOf(message);
   if (text !== "") tally.firstMessage = text.slice(0, FIRST_MESSAGE_CHARS);

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch, assertObjectMatch, assertStringIncludes } from "@std/assert";
 import { type JsonObject, objectAt, stringAt } from "../support/json.ts";
 import type { Wire } from "../support/wire_client.ts";
+import { PI } from "../support/server_process.ts";
 import { alone, type Bench, shared } from "./suite.ts";
 
 const FRAME_BYTES = 4096;
@@ -239,7 +240,7 @@ test("greeting: comes first, with every field", async (bench) => {
   const { url } = await bench.server.endpoint();
   assertEquals(data.endpoints, [{ transport: "websocket", url }]);
   assertMatch(stringAt(data, "schemaHash"), /^sha256-[A-Za-z0-9+/=_-]{20,}$/);
-  assertEquals(data.pi, { package: "@mariozechner/pi-coding-agent", version: "0.73.1" });
+  assertEquals(data.pi, PI);
   assert(Array.isArray(data.capabilities) && data.capabilities.includes("subscribe"));
   assertObjectMatch(objectAt(data, "limits"), { frameBytes: FRAME_BYTES, sessions: 100 });
   assertEquals(stringAt(other.messages[0], "data", "serverId"), stringAt(data, "serverId"));

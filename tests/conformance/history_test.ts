@@ -316,7 +316,8 @@ test("busy: what would cut the run is agent_busy, and the run goes on", async (b
 test("a replacement holds the mailbox: what was sent after it lands in the new session", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
-  await turn(bench, wire, id, "old");
+  const old = bench.name("old-answer");
+  await turn(bench, wire, id, old);
   const marker = bench.name("after");
   bench.model.script(marker, text(["new"]));
   wire.send({ type: "new_session", id: "n", sessionId: id });
@@ -329,5 +330,5 @@ test("a replacement holds the mailbox: what was sent after it lands in the new s
   assertEquals((await state(wire, id)).sessionName, "the new one");
   const file = stringAt(await state(wire, id), "sessionFile");
   const stored = await until(() => Deno.readTextFile(file), 5000, () => "the new file");
-  assert(stored.includes(marker) && !stored.includes("old"));
+  assert(stored.includes(marker) && !stored.includes(old));
 });

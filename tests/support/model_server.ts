@@ -265,7 +265,9 @@ export async function writeModels(
     },
   };
   // `retry.provider.maxRetries: 0` switches off the SDKs' own hidden retries: what the tests see is pi's.
+  // `keepRecentTokens`: a newer pi refuses to compact when there is nothing that it would not keep.
   const settings = {
+    compaction: { keepRecentTokens: 10 },
     defaultProvider: OPENAI.provider,
     defaultModel: OPENAI.modelId,
     defaultThinkingLevel: "low",

@@ -1,10 +1,12 @@
 // pi's own RPC mode as a child on Node, from the npm package: what our commands are compared with.
 
 import { arrayAt, at, brief, isObject, type JsonObject } from "./json.ts";
-import { environment, type Home, REPO } from "./server_process.ts";
+import { environment, type Home, NEXT_PI, NODE, REPO } from "./server_process.ts";
 import { deadline, until } from "./wait.ts";
 
-const PI = `${REPO}/node_modules/@mariozechner/pi-coding-agent/dist/cli.js`;
+const PI = NEXT_PI
+  ? `${REPO}/compat/node_modules/@earendil-works/pi-coding-agent/dist/bundle/cli.js`
+  : `${REPO}/node_modules/@mariozechner/pi-coding-agent/dist/cli.js`;
 const WAIT_MS = 30_000;
 
 /** A `pi --mode rpc` that runs. */
@@ -17,7 +19,7 @@ export class PiRpc implements AsyncDisposable {
   #ids = 0;
 
   constructor(home: Home, cwd: string) {
-    this.#child = new Deno.Command("node", {
+    this.#child = new Deno.Command(NODE, {
       args: [PI, "--mode", "rpc"],
       cwd,
       clearEnv: true,

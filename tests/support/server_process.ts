@@ -16,6 +16,12 @@ export const REPO: string = decodeURIComponent(new URL("../..", import.meta.url)
 /** The target of this run, from `PI_SERVER_TARGET`. */
 export const TARGET: Target = targetOf(Deno.env.get("PI_SERVER_TARGET") ?? "sources");
 
+/** Which pi the target is built on, from `PI_SERVER_PI`: the default, or `next`, the newer one of compat/. */
+export const NEXT_PI: boolean = nextPi(Deno.env.get("PI_SERVER_PI") ?? "default");
+
+/** Node's executable, from `PI_SERVER_NODE`; the newer pi needs Node 22.19. */
+export const NODE: string = Deno.env.get("PI_SERVER_NODE") ?? "node";
+
 const READY_MS = 60_000;
 
 /** Flags that lift the limits on what comes in within a minute. */
@@ -30,18 +36,31 @@ function targetOf(name: string): Target {
   throw new Error(`PI_SERVER_TARGET is "${name}", use sources, node or binary`);
 }
 
+/** The pi that the target is built on, as its greeting has to name it. */
+export const PI: { package: string; version: string } = NEXT_PI
+  ? { package: "@earendil-works/pi-coding-agent", version: "0.87.1" }
+  : { package: "@mariozechner/pi-coding-agent", version: "0.73.1" };
+
+function nextPi(name: string): boolean {
+  if (name === "default" || name === "next") return name === "next";
+  throw new Error(`PI_SERVER_PI is "${name}", use default or next`);
+}
+
 /** Program and arguments that start the target. */
 export function commandOf(target: Target = TARGET): { program: string; args: string[] } {
   switch (target) {
     case "sources":
       return {
         program: Deno.execPath(),
-        args: ["run", "-A", "--config", `${REPO}/deno.json`, `${REPO}/mod.ts`],
+        args: ["run", "-A", "--config", `${REPO}/${NEXT_PI ? "compat/" : ""}deno.json`, `${REPO}/mod.ts`],
       };
     case "node":
-      return { program: "node", args: [`${REPO}/dist/npm/bin/pi-server.js`] };
+      return {
+        program: NODE,
+        args: [`${REPO}/dist/${NEXT_PI ? "npm-next" : "npm"}/bin/pi-server.js`],
+      };
     case "binary":
-      return { program: `${REPO}/dist/pi-server`, args: [] };
+      return { program: `${REPO}/dist/pi-server${NEXT_PI ? "-next" : ""}`, args: [] };
   }
 }
 

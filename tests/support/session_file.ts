@@ -141,17 +141,31 @@ async function copied(path: string): Promise<{ copy: string; folder: string }> {
   return { copy, folder };
 }
 
+const isSystem = (message: unknown): boolean => at(message, "role") === "system";
+
+/** The tree as the wire shows it: the system messages of a newer pi are left out, what hangs below moves up. */
 function plain(manager: SessionManager): PlainTree {
-  const nodes = manager.getEntries().map((entry): PlainNode => {
+  const moved = new Map<string, string | null>();
+  const above = (id: string | null): string | null => {
+    const known = id === null ? null : moved.get(id);
+    return known === undefined ? id : known;
+  };
+  const nodes: PlainNode[] = [];
+  for (const entry of manager.getEntries()) {
+    const parentId = above(entry.parentId);
+    if (entry.type === "message" && isSystem(entry.message)) {
+      moved.set(entry.id, parentId);
+      continue;
+    }
     const label = manager.getLabel(entry.id);
-    return {
+    nodes.push({
       entryId: entry.id,
-      parentId: entry.parentId,
+      parentId,
       entryType: entry.type,
       ...(label === undefined ? {} : { label }),
-    };
-  });
-  return { leaf: manager.getLeafId(), nodes };
+    });
+  }
+  return { leaf: above(manager.getLeafId()), nodes };
 }
 
 /** What pi loads from the file, after `act` has done something with it. */
@@ -166,7 +180,7 @@ export async function piTree(
     return {
       ...plain(manager),
       header: manager.getHeader(),
-      messages: manager.buildSessionContext().messages,
+      messages: manager.buildSessionContext().messages.filter((message) => !isSystem(message)),
     };
   } finally {
     await Deno.remove(folder, { recursive: true });
