@@ -237,6 +237,10 @@ export const READ_AHEAD_BYTES: number = 10 * MIB;
 /** Bytes handed to a socket at a time; the rest stays in the outbox, where it can be freed. */
 export const SOCKET_WINDOW_BYTES: number = 256 * KIB;
 
+/** Bytes that a host posts at a time, and that it may have posted before the router thread has taken some. */
+export const CROSSING_BATCH_BYTES: number = 64 * KIB;
+export const CROSSING_WINDOW_BYTES: number = 256 * KIB;
+
 /** Milliseconds in which a peer must take something while output is queued for it. */
 export const STALL_MS: number = 30_000;
 

@@ -63,10 +63,13 @@ export type ToHost =
 
 /** What an outbox needs to merge an event with its neighbour while a reader lags. */
 export type Merge =
-  /** A piece of a content block: pieces of one block are joined. */
-  | { readonly kind: "piece"; readonly of: string; readonly contentIndex: number; readonly delta: string }
+  /** A piece of a content block: pieces of one block are joined, text to text. */
+  | { readonly kind: "piece"; readonly of: string; readonly contentIndex: number }
   /** The state of something: a later one of that key stands for an earlier one. */
   | { readonly kind: "state"; readonly key: string };
+
+/** How the text of every piece ends, behind the piece itself. */
+export const PIECE_END: string = '"}}}';
 
 /** An encoded event with what the router thread needs of it, so that it never parses one. */
 export interface EventRecord {
@@ -75,8 +78,10 @@ export interface EventRecord {
   /** The whole message in its delta form, which most events have alone. */
   readonly text: string;
   /** In its full form, where that differs and somebody wants it. */
-  readonly full?: string;
-  readonly merge?: Merge;
+  readonly full?: string | undefined;
+  readonly merge?: Merge | undefined;
+  /** Of a piece: where in `text` it starts, encoded as JSON; it ends before PIECE_END. */
+  readonly at?: number;
 }
 
 /** How a command ended. `dataText` is JSON already. */

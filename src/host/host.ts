@@ -8,9 +8,10 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort } from "./agent_port.ts";
 import { Builder } from "./builder.ts";
 import { Claims } from "./claims.ts";
-import type { Attachment, EventRecord, FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
+import type { Attachment, FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
 import { noSession } from "./failures.ts";
 import { HANDLERS } from "./handlers/mod.ts";
+import { Outbound } from "./outbound.ts";
 import type { Place } from "./place.ts";
 import { Session } from "./session.ts";
 
@@ -27,40 +28,37 @@ export const loadPi: LoadFactory = async (runtime, config) => {
 };
 
 const USABLE_ID = new RegExp(SESSION_ID_PATTERN);
-/** Milliseconds that events of a fast stream wait for more, to cross the edge together. */
-const BATCH_MS = 2;
-
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
-
-/** What waits to cross the edge; further events of the last message's session join it. */
-interface Outbound {
-  readonly batch: FromHost[];
-  tail: { readonly sessionId: string; readonly events: EventRecord[] } | undefined;
-}
 
 /** One host. */
 export class Host {
   readonly #runtime: Runtime;
   readonly #load: LoadFactory;
-  readonly #post: (batch: readonly FromHost[]) => void;
+  readonly #outbound: Outbound;
   readonly #sessions = new Map<string, Session>();
   readonly #idleWaits = new Map<number, readonly string[] | undefined>();
   /** The file that each session drives, as pi names it. */
   readonly #files = new Map<string, string>();
   readonly #claims = new Claims((message) => this.#send(message));
-  #outbound: Outbound = { batch: [], tail: undefined };
-  #flushing: "none" | "soon" | "later" = "none";
-  #flushedAt = 0;
   /** Messages that came before pi was loaded. */
   #early: Exclude<ToHost, { kind: "start" | "ping" }>[] | undefined = [];
   #builder: Builder | undefined;
   #pendingUi = 1;
   #broken: Failure | undefined;
 
-  constructor(runtime: Runtime, load: LoadFactory, post: (batch: readonly FromHost[]) => void) {
+  /**
+   * @param post takes what is for the router thread, batch by batch, with a size in bytes
+   * @param window bytes that are posted before `took` has said that some were taken
+   */
+  constructor(
+    runtime: Runtime,
+    load: LoadFactory,
+    post: (batch: readonly FromHost[], bytes: number) => void,
+    window = Infinity,
+  ) {
     this.#runtime = runtime;
     this.#load = load;
-    this.#post = post;
+    this.#outbound = new Outbound(runtime, post, window);
   }
 
   /** Takes a message of the router thread. */
@@ -74,6 +72,11 @@ export class Host {
   /** A batch of messages has been taken; goes out with the answers that were given at once. */
   taken(): void {
     this.#send({ kind: "taken" });
+  }
+
+  /** The router thread has taken that many bytes of what was posted. */
+  took(bytes: number): void {
+    this.#outbound.took(bytes);
   }
 
   async #start(config: HostConfig): Promise<void> {
@@ -201,8 +204,8 @@ export class Host {
       message: (to, state) => this.#send({ kind: "message", ref: to, state }),
       reply: (to, reply) => this.#reply(to, reply),
       accepted: (to) => this.#send({ kind: "accepted", ref: to }),
-      flush: () => this.#flush(),
-      events: (id, events) => this.#send({ kind: "events", sessionId: id, events }),
+      flush: () => this.#outbound.flush(),
+      event: (id, record) => this.#outbound.event(id, record),
       log: (level, message, fields) => this.#log(level, message, fields),
       changed: () => this.#checkIdle(),
       removed: (which) => this.#forget(which),
@@ -306,46 +309,8 @@ export class Host {
     this.#send({ kind: "log", level, message, fields });
   }
 
-  /**
-   * What arises in one turn of the event loop crosses the edge as one batch. When a session streams fast, its
-   * events wait up to BATCH_MS for company; an answer takes along what waits.
-   */
   #send(message: FromHost): void {
-    const { tail } = this.#outbound;
-    if (message.kind === "events" && tail?.sessionId === message.sessionId) {
-      tail.events.push(...message.events);
-    } else if (message.kind === "events") {
-      const events = { ...message, events: [...message.events] };
-      this.#outbound.batch.push(events);
-      this.#outbound.tail = events;
-    } else {
-      this.#outbound.batch.push(message);
-      this.#outbound.tail = undefined;
-    }
-    if (this.#flushing === "soon") return;
-    if (message.kind !== "events") {
-      this.#flushing = "soon";
-      queueMicrotask(() => this.#flush());
-    } else if (this.#flushing === "none") this.#waitForCompany();
-  }
-
-  #waitForCompany(): void {
-    const now = this.#runtime.monotonic();
-    if (now - this.#flushedAt >= BATCH_MS) {
-      this.#flushing = "soon";
-      return queueMicrotask(() => this.#flush());
-    }
-    this.#flushing = "later";
-    this.#runtime.after(BATCH_MS, () => this.#flush());
-  }
-
-  #flush(): void {
-    const { batch } = this.#outbound;
-    this.#outbound = { batch: [], tail: undefined };
-    this.#flushing = "none";
-    if (batch.length === 0) return;
-    this.#flushedAt = this.#runtime.monotonic();
-    this.#post(batch);
+    this.#outbound.send(message);
   }
 }
 

@@ -10,12 +10,12 @@ import { AcceptedMessages } from "./accepted_messages.ts";
 import type { AgentPort, Outcome } from "./agent_port.ts";
 import type { Demand } from "./edge.ts";
 import { Dialogs } from "./dialogs.ts";
-import { eventRecord } from "./event_record.ts";
 import { noSession } from "./failures.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Patience } from "./patience.ts";
 import { isSlow, timeoutOf, versionConflict } from "./pace.ts";
 import type { Place } from "./place.ts";
+import { Recorder } from "./recorder.ts";
 import { RunWaiters } from "./run_waiters.ts";
 import type * as parts from "./session_parts.ts";
 import type { Handled, Job } from "./session_parts.ts";
@@ -43,6 +43,7 @@ export class Session {
   readonly #patience: Patience;
   /** What extensions ask of people. */
   readonly dialogs: Dialogs;
+  readonly #recorder: Recorder;
   readonly #createdAt: number;
   #state: State = "building";
   #untilBuilt: (() => void)[] = [];
@@ -62,6 +63,7 @@ export class Session {
     this.#demand = parts.demand;
     this.#messages = new AcceptedMessages((ref, state) => parts.message(ref, state));
     this.#interrupted = parts.interrupted ?? [];
+    this.#recorder = new Recorder(parts.sessionId);
     this.waiters = new RunWaiters((ms, fn) => this.#after(ms, fn));
     this.#patience = new Patience(parts.clock);
     this.dialogs = new Dialogs({
@@ -185,7 +187,7 @@ export class Session {
     this.#seq++;
     this.#lastActivity = this.#parts.clock.now();
     this.#snapshot?.fold(event);
-    this.#parts.events(this.sessionId, [eventRecord(this.sessionId, this.#seq, event, this.#demand.full)]);
+    this.#parts.event(this.sessionId, this.#recorder.record(this.#seq, event, this.#demand.full));
     this.#messages.follow(event);
     if (event.type !== "agent_settled") return;
     this.waiters.settle(this.agent.lastRun());

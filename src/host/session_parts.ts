@@ -52,7 +52,7 @@ export interface SessionParts<S> {
   accepted(ref: number): void;
   /** Sends what has been handed over so far at once. */
   flush(): void;
-  events(sessionId: string, events: readonly EventRecord[]): void;
+  event(sessionId: string, record: EventRecord): void;
   log(level: "debug" | "info" | "warn" | "error", message: string, fields: Record<string, unknown>): void;
   /** Something ended; whoever waits for idleness may look again. */
   changed(): void;

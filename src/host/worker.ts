@@ -1,8 +1,10 @@
 // Entry of a host's thread, on Deno and on Node: ties a Host to the thread's messages. Before pi is loaded
 // it sees to it that nothing in here prints to stdout, ends the process or takes its signals.
 import process from "node:process";
-import type { FromHost, ToHost } from "./edge.ts";
+import { CROSSING_WINDOW_BYTES } from "../governor/limits.ts";
+import type { FromHost } from "./edge.ts";
 import { Host, loadPi } from "./host.ts";
+import { type HostCall, type HostSaid, pack } from "./packing.ts";
 import type { WorkerPort } from "../runtime/runtime.ts";
 
 async function connect(): Promise<{ runtime: import("../runtime/runtime.ts").Runtime; port: WorkerPort }> {
@@ -38,17 +40,23 @@ process.on(
 );
 process.on("uncaughtException", (error) => runtime.writeError(`uncaught exception in a session: ${error}\n`));
 
-const host = new Host(runtime, loadPi, (batch: readonly FromHost[]) => port.post(batch));
-// The router thread is the only sender and speaks ToHost: here bytes become types.
-port.listen((batch) => {
+const post = (messages: readonly FromHost[], bytes: number): void => {
+  port.post({ messages: pack(messages), bytes } satisfies HostSaid);
+};
+const host = new Host(runtime, loadPi, post, CROSSING_WINDOW_BYTES);
+port.listen((message) => {
+  // The router thread is the only sender and speaks HostCall: here bytes become types.
+  const call = message as HostCall;
   try {
-    for (const message of batch as readonly ToHost[]) host.receive(message);
+    if (call.took > 0) host.took(call.took);
+    if (call.messages.length === 0) return;
+    for (const one of call.messages) host.receive(one);
     host.taken();
   } catch (error) {
     // A defect of ours: someone would wait for an answer for ever. A new host is better than a broken one.
     const reason = error instanceof Error ? error.stack ?? error.message : String(error);
-    port.post([{ kind: "broken", reason }] satisfies FromHost[]);
+    post([{ kind: "broken", reason }], 0);
   }
 });
 // Deno drops what arrives before someone listens, so the router thread waits for this.
-port.post([{ kind: "up" }] satisfies FromHost[]);
+post([{ kind: "up" }], 0);

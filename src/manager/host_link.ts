@@ -1,7 +1,9 @@
 // The router thread's end of a host's edge: the same messages whether the host is a worker or this thread.
 // Starts the host, keeps order, and tells when it is gone.
 import type { FromHost, HostConfig, ToHost } from "../host/edge.ts";
+import { type HostCall, type HostSaid, unpack } from "../host/packing.ts";
 import type { Runtime, WorkerHandle } from "../runtime/runtime.ts";
+import { Inbox } from "./inbox.ts";
 
 /** One host, as the manager sees it. */
 export interface HostLink {
@@ -27,30 +29,43 @@ export function workerHosts(runtime: Runtime, worker: URL): StartHost {
     // never waits, and many at once cost few crossings.
     let state: "starting" | "free" | "taking" = "starting";
     let waiting: ToHost[] = [{ kind: "start", config }];
+    const post = (call: HostCall): void => handle?.post(call);
     const pass = (): void => {
       if (state !== "free" || waiting.length === 0) return;
       state = "taking";
-      handle?.post(waiting);
+      post({ messages: waiting, took: 0 });
       waiting = [];
     };
-    const onMessage = (spawned: WorkerHandle, message: FromHost): void => {
-      if (message.kind === "up" || message.kind === "taken") {
-        state = "free";
-        pass();
-      } else if (message.kind === "broken") {
-        spawned.terminate();
+    const exit = (reason: string): void => {
+      // Its last words come before its end.
+      inbox.finish();
+      events.exit(reason);
+    };
+    const take = (message: FromHost): void => {
+      if (message.kind === "broken") {
+        handle?.terminate();
+        inbox.close();
         events.exit(message.reason);
       } else events.message(message);
+    };
+    const took = (bytes: number): void => post({ messages: [], took: bytes });
+    const inbox = new Inbox({ clock: runtime, take, took });
+    const heard = ({ messages, bytes }: HostSaid): void => {
+      const said = unpack(messages);
+      // That it takes commands again is no word of its sessions', and does not wait for them.
+      const free = said.some(({ kind }) => kind === "up" || kind === "taken");
+      inbox.push(said.filter(({ kind }) => kind !== "up" && kind !== "taken"), bytes);
+      if (!free) return;
+      state = "free";
+      pass();
     };
     // In a turn of its own, so that greetings leave before the thread is made.
     const spawning = runtime.after(0, () => {
       const spawned = runtime.spawn(worker);
       handle = spawned;
-      spawned.onMessage = (received) => {
-        // The worker's entry posts nothing but batches of FromHost.
-        for (const message of received as readonly FromHost[]) onMessage(spawned, message);
-      };
-      spawned.onExit = (reason) => events.exit(reason);
+      // The worker's entry posts nothing else.
+      spawned.onMessage = (received) => heard(received as HostSaid);
+      spawned.onExit = exit;
     });
     return {
       send(message) {
@@ -59,6 +74,7 @@ export function workerHosts(runtime: Runtime, worker: URL): StartHost {
       },
       terminate() {
         spawning.clear();
+        inbox.close();
         handle?.terminate();
       },
     };

@@ -1,7 +1,7 @@
 // The queued events of one connection, and how they are merged when a reader lags: pieces of one content block
 // are joined, a tool's state gives way to its later one. A merged event says how many numbers it stands for,
 // so that a reader sees neither gap nor repeat. Pure.
-import type { EventRecord, Merge } from "../host/edge.ts";
+import { type EventRecord, type Merge, PIECE_END } from "../host/edge.ts";
 import { eventPrefix } from "../protocol/events.ts";
 
 /** A queued event. It may still change while it waits. */
@@ -12,8 +12,10 @@ export interface QueuedEvent {
   readonly type: string;
   readonly merge: Merge | undefined;
   readonly text: string;
-  /** Pieces that were joined to the first one, oldest first. */
-  pieces: string[] | undefined;
+  /** Pieces that were joined to the first one, oldest first, encoded. */
+  pieces: { readonly loose: string[]; readonly joined: string[] } | undefined;
+  /** The number that `text` carries. */
+  readonly first: number;
   /** How many sequence numbers it stands for. */
   covers: number;
   bytes: number;
@@ -22,6 +24,9 @@ export interface QueuedEvent {
   before: QueuedEvent | undefined;
   after: QueuedEvent | undefined;
 }
+
+/** Pieces that are kept one by one: each keeps the whole text alive that it was cut out of. */
+const LOOSE_PIECES = 256;
 
 interface Lane {
   last: QueuedEvent | undefined;
@@ -76,7 +81,7 @@ export class MergedEvents {
     const lane = this.#lane(sessionId);
     const before = this.#bytes;
     const merge = mergeFor(record, text);
-    const joined = merging && merge?.kind === "piece" && this.#join(lane.last, merge, record.seq);
+    const joined = merging && merge?.kind === "piece" && this.#join(lane.last, merge, record);
     const item = joined ? undefined : this.#append(lane, sessionId, record, merge, text, merging);
     return { item, bytes: this.#bytes - before };
   }
@@ -88,18 +93,13 @@ export class MergedEvents {
     this.#bytes -= item.bytes;
     this.#unlink(item);
     if (item.covers === 1) return item.text;
-    const { sessionId, seq, type, merge, pieces, covers } = item;
-    const prefix = eventPrefix(sessionId, seq);
-    if (pieces === undefined || merge?.kind !== "piece") {
-      return `${prefix}"coalesced":${covers},${item.text.slice(prefix.length)}`;
-    }
-    const assistantMessageEvent = {
-      type: merge.of,
-      contentIndex: merge.contentIndex,
-      delta: pieces.join(""),
-    };
-    const event = JSON.stringify({ type, assistantMessageEvent });
-    return `${prefix}"coalesced":${covers},"event":${event}}`;
+    const { sessionId, seq, first, pieces, covers } = item;
+    const event = item.text.slice(eventPrefix(sessionId, first).length);
+    // Texts in JSON can be joined as they are: what one escape needs is never cut in two.
+    const whole = pieces === undefined
+      ? event
+      : [event.slice(0, -PIECE_END.length), ...pieces.joined, ...pieces.loose, PIECE_END].join("");
+    return `${eventPrefix(sessionId, seq)}"coalesced":${covers},${whole}`;
   }
 
   #lane(sessionId: string): Lane {
@@ -127,6 +127,7 @@ export class MergedEvents {
       merge,
       text,
       pieces: undefined,
+      first: seq,
       covers: 1,
       bytes: text.length,
       state: "queued",
@@ -155,17 +156,26 @@ export class MergedEvents {
     this.#unlink(older);
   }
 
-  #join(last: QueuedEvent | undefined, more: Extract<Merge, { kind: "piece" }>, seq: number): boolean {
+  #join(
+    last: QueuedEvent | undefined,
+    more: Extract<Merge, { kind: "piece" }>,
+    record: EventRecord,
+  ): boolean {
     const first = last?.merge;
     if (last === undefined || first?.kind !== "piece") return false;
     if (first.of !== more.of || first.contentIndex !== more.contentIndex) return false;
-    last.pieces ??= [first.delta];
-    last.pieces.push(more.delta);
+    const { text, seq, at = 0 } = record;
+    const piece = text.slice(at, -PIECE_END.length);
+    last.pieces ??= { loose: [], joined: [] };
+    if (last.pieces.loose.push(piece) >= LOOSE_PIECES) {
+      last.pieces.joined.push(last.pieces.loose.join(""));
+      last.pieces.loose.length = 0;
+    }
     // Numbers in between were left out for this reader; they are covered, too.
     last.covers += seq - last.seq;
     last.seq = seq;
-    last.bytes += more.delta.length;
-    this.#bytes += more.delta.length;
+    last.bytes += piece.length;
+    this.#bytes += piece.length;
     this.#coalesced++;
     return true;
   }

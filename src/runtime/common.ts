@@ -21,6 +21,7 @@ import {
 import { homedir, tmpdir } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import { faulty } from "./faults.ts";
 import type { Files, FileStat, GrowingFile, InputKind, SignalName, Timer } from "./runtime.ts";
 
@@ -239,6 +240,9 @@ export const common = {
   after(ms: number, fn: () => void): Timer {
     const timer = setTimeout(fn, ms);
     return { clear: () => clearTimeout(timer) };
+  },
+  soon(fn: () => void): void {
+    setImmediate(fn);
   },
   alive(pid: number): boolean {
     try {

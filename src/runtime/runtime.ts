@@ -166,6 +166,8 @@ export class ListenError extends Error {
 
 /** Everything that differs between Deno and Node. */
 export interface Runtime extends Clock {
+  /** Calls `fn` in the next turn of the event loop, once what is there to be read has been read. */
+  soon(fn: () => void): void;
   readonly name: "deno" | "node";
   readonly files: Files;
   readonly pid: number;

@@ -90,9 +90,9 @@ export class SessionBench {
         this.order.push(`accepted ${ref}`);
       },
       flush: () => this.order.push("flush"),
-      events: (_id, events) => {
-        this.records.push(...events);
-        this.order.push(...events.map(({ type }) => `event ${type}`));
+      event: (_id, record) => {
+        this.records.push(record);
+        this.order.push(`event ${record.type}`);
       },
       log: (level, message) => this.logs.push(`${level} ${message}`),
       changed: () => this.changes++,

@@ -1,18 +1,23 @@
 // Which events may be merged while a reader lags: pieces of a block and states of a tool, and nothing else.
 import { assertEquals } from "@std/assert";
-import { mergeOf } from "../../src/host/merge.ts";
+import { pieceOf, stateOf } from "../../src/host/merge.ts";
 
-const update = (fields: unknown) => mergeOf({ type: "message_update", assistantMessageEvent: fields });
+const update = (fields: unknown) => pieceOf({ type: "message_update", assistantMessageEvent: fields });
 
 Deno.test("merge: a delta is a piece of its block", () => {
   for (const kind of ["text_delta", "thinking_delta", "toolcall_delta"]) {
     const fields = { type: kind, contentIndex: 2, delta: "x", partial: { content: [] } };
-    assertEquals(update(fields), { kind: "piece", of: kind, contentIndex: 2, delta: "x" });
+    assertEquals(update(fields), { of: kind, contentIndex: 2, delta: "x" });
   }
+  assertEquals(update({ type: "text_delta", contentIndex: 0, delta: "" })?.delta, "", "an empty one, too");
+});
+
+Deno.test("merge: a delta that says more than its piece is none: merged, the rest would be lost", () => {
+  const piece = { type: "text_delta", contentIndex: 0, delta: "x" };
+  assertEquals(update({ ...piece, signature: "s" }), undefined);
   assertEquals(
-    update({ type: "text_delta", contentIndex: 0, delta: "" })?.kind,
-    "piece",
-    "an empty one, too",
+    pieceOf({ type: "message_update", assistantMessageEvent: piece, message: {}, more: 1 }),
+    undefined,
   );
 });
 
@@ -38,6 +43,8 @@ Deno.test("merge: starts, ends and what is no delta stand for themselves", () =>
     { type: "text_delta" },
     { type: "text_delta", contentIndex: 0 },
     { type: "text_delta", contentIndex: "0", delta: "x" },
+    { type: "text_delta", contentIndex: 0.5, delta: "x" },
+    { type: "odd_delta", contentIndex: 0, delta: "x" },
     { type: "text_delta", contentIndex: 0, delta: 7 },
     { type: 7, contentIndex: 0, delta: "x" },
   ];
@@ -45,13 +52,13 @@ Deno.test("merge: starts, ends and what is no delta stand for themselves", () =>
 });
 
 Deno.test("merge: a running tool's update is the state of that call", () => {
-  assertEquals(mergeOf({ type: "tool_execution_update", toolCallId: "t1", partialResult: {} }), {
+  assertEquals(stateOf({ type: "tool_execution_update", toolCallId: "t1", partialResult: {} }), {
     kind: "state",
     key: "t1",
   });
-  assertEquals(mergeOf({ type: "tool_execution_update" }), undefined);
+  assertEquals(stateOf({ type: "tool_execution_update" }), undefined);
   for (const type of ["tool_execution_start", "tool_execution_end"]) {
-    assertEquals(mergeOf({ type, toolCallId: "t1" }), undefined, type);
+    assertEquals(stateOf({ type, toolCallId: "t1" }), undefined, type);
   }
 });
 
@@ -65,6 +72,6 @@ Deno.test("merge: everything else stands for itself", () => {
     "constructor",
   ];
   for (const type of types) {
-    assertEquals(mergeOf({ type, toolCallId: "t", delta: "x", contentIndex: 0 }), undefined);
+    assertEquals(stateOf({ type, toolCallId: "t", delta: "x", contentIndex: 0 }), undefined);
   }
 });

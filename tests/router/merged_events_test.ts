@@ -2,20 +2,13 @@
 // and that the bytes come out even.
 import { assertEquals } from "@std/assert";
 import type { EventRecord } from "../../src/host/edge.ts";
-import { mergeOf } from "../../src/host/merge.ts";
-import { encodeEvent, type SessionEvent, toDelta } from "../../src/protocol/events.ts";
+import { Recorder } from "../../src/host/recorder.ts";
+import type { SessionEvent } from "../../src/protocol/events.ts";
 import { MergedEvents, type QueuedEvent } from "../../src/router/merged_events.ts";
 
 /** A record as a session makes it. */
 function record(seq: number, event: SessionEvent, sessionId = "a"): EventRecord {
-  const merge = mergeOf(event);
-  return {
-    seq,
-    type: event.type,
-    text: encodeEvent(sessionId, seq, toDelta(event)),
-    ...(event.type === "message_update" ? { full: encodeEvent(sessionId, seq, event) } : {}),
-    ...(merge === undefined ? {} : { merge }),
-  };
+  return new Recorder(sessionId).record(seq, event, event.type === "message_update");
 }
 
 const piece = (delta: string, contentIndex = 0, type = "text_delta", message = ""): SessionEvent => ({

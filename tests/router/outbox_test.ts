@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { SOCKET_WINDOW_BYTES, STALL_MS } from "../../src/governor/limits.ts";
 import type { EventRecord } from "../../src/host/edge.ts";
+import { Recorder } from "../../src/host/recorder.ts";
 import { Outbox, type OutboxLimits } from "../../src/router/outbox.ts";
 import { FakeClock, turn } from "../support/fake_clock.ts";
 import { FakeWire, ROOMY } from "./fakes.ts";
@@ -21,15 +22,8 @@ function make(closeBytes = 1_000_000, over: Partial<OutboxLimits> = {}) {
 
 /** A piece of a message; its text is as long as that of every other one. */
 function piece(seq: number, delta = "dd"): EventRecord {
-  const type = "message_update";
-  const prefix = `{"type":"event","sessionId":"a","seq":${seq},`;
   const assistantMessageEvent = { type: "text_delta", contentIndex: 0, delta };
-  return {
-    seq,
-    type,
-    text: `${prefix}"event":${JSON.stringify({ type, assistantMessageEvent })}}`,
-    merge: { kind: "piece", of: "text_delta", contentIndex: 0, delta },
-  };
+  return new Recorder("a").record(seq, { type: "message_update", assistantMessageEvent }, false);
 }
 
 const PIECE_BYTES = piece(1).text.length;
