@@ -1,15 +1,12 @@
-// Builds the npm package in dist/npm/: the bundle, bin/pi-server.js, package.json, README and LICENSE. It has no
-// dependencies and runs on Node 20.6 and later. Usage: deno run -A scripts/build_node.ts
+// Builds the npm package in dist/npm/: the bundle with every export of deno.json, their types, bin/pi-server.js,
+// package.json, README, CHANGELOG and LICENSE. It has no dependencies and runs on Node 20.6 and later.
+// Usage: deno run -A scripts/build_node.ts
 
 import * as path from "node:path";
-import { bundle, ignoreMissing, repositoryRoot } from "./bundle.ts";
+import { bundle, exportName, ignoreMissing, type Project, readProject, repositoryRoot } from "./bundle.ts";
+import { declarations } from "./declarations.ts";
 
 const NODE_FLOOR = "20.6.0";
-
-interface ProjectConfig {
-  readonly version: string;
-  readonly license: string;
-}
 
 /** Loads nothing before Node's version is known to be enough, so that an old Node gets a sentence. */
 const BIN = `#!/usr/bin/env node
@@ -25,30 +22,53 @@ if (major < 20 || (major === 20 && minor < 6)) {
 }
 `;
 
-function packageJson(config: ProjectConfig): string {
+/** The package's name on npm; on JSR it is the one in deno.json. */
+const NPM_NAME = "pi-server";
+
+/** The manifest; `types` tells where the types of each export lie. */
+function packageJson(project: Project, types: ReadonlyMap<string, string>): string {
+  const exports = Object.keys(project.exports).map((key) => [
+    key,
+    { types: `./types/${types.get(key)}`, default: `./${exportName(key)}.js` },
+  ]);
   const manifest = {
-    name: "pi-server",
-    version: config.version,
+    name: NPM_NAME,
+    version: project.version,
     description: "Many sessions of the pi coding agent behind one WebSocket or stdio connection",
-    license: config.license,
+    keywords: ["pi", "coding-agent", "multiplexer", "websocket", "stdio"],
+    license: project.license,
     type: "module",
-    bin: { "pi-server": "bin/pi-server.js" },
-    exports: { ".": "./mod.js", "./package.json": "./package.json" },
+    bin: { [NPM_NAME]: "bin/pi-server.js" },
+    exports: { ...Object.fromEntries(exports), "./package.json": "./package.json" },
+    types: `./types/${types.get(".")}`,
     engines: { node: `>=${NODE_FLOOR}` },
   };
   return JSON.stringify(manifest, null, 2) + "\n";
 }
 
-/** Builds into `outDir` and returns the size in bytes. */
+/** Writes the types to types/; where those of each export lie there. */
+async function writeTypes(root: string, outDir: string, project: Project): Promise<Map<string, string>> {
+  const { files, entries } = await declarations(root, project.exports);
+  for (const [name, text] of files) {
+    const target = path.join(outDir, "types", name);
+    await Deno.mkdir(path.dirname(target), { recursive: true });
+    // Their examples import the package by the name that it has here.
+    await Deno.writeTextFile(target, text.replaceAll(`"${project.name}`, `"${NPM_NAME}`));
+  }
+  return entries;
+}
+
+/** Builds into `outDir` and returns the size of the bundle in bytes. */
 export async function buildNode(outDir: string, root: string = repositoryRoot()): Promise<number> {
-  const config: ProjectConfig = JSON.parse(await Deno.readTextFile(path.join(root, "deno.json")));
+  const project = await readProject(root);
   const report = await bundle({ outDir, platform: "node", root });
   await Deno.mkdir(path.join(outDir, "bin"));
   const bin = path.join(outDir, "bin/pi-server.js");
   await Deno.writeTextFile(bin, BIN);
   if (Deno.build.os !== "windows") await Deno.chmod(bin, 0o755);
-  await Deno.writeTextFile(path.join(outDir, "package.json"), packageJson(config));
-  for (const name of ["README.md", "LICENSE"]) {
+  const types = await writeTypes(root, outDir, project);
+  await Deno.writeTextFile(path.join(outDir, "package.json"), packageJson(project, types));
+  for (const name of ["README.md", "CHANGELOG.md", "LICENSE"]) {
     await Deno.copyFile(path.join(root, name), path.join(outDir, name)).catch(ignoreMissing);
   }
   return report.bytes;

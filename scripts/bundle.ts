@@ -26,6 +26,8 @@ export interface BundleReport {
 
 /** Stands for the bundle's root in emitted URLs until it is known how deep the emitted file lies. */
 const ROOT_MARK = "@pi-server-bundle-root@/";
+/** Exports that a page may load. */
+const BROWSER_EXPORTS = ["client", "protocol"];
 const LICENSES_URL = /new URL\(\s*"\.\/LICENSES\.txt",\s*import\.meta\.url,?\s*\)/g;
 const VERSION = /(\bSERVER_VERSION: string = )"[^"]*"/;
 const WORKER_URL = /new URL\(\s*"(?:\.{1,2}\/)+(?:[a-z_]+\/)*worker\.ts",\s*import\.meta\.url,?\s*\)/g;
@@ -45,7 +47,7 @@ export async function bundle(options: BundleOptions): Promise<BundleReport> {
   try {
     const result = await esbuild.build({
       absWorkingDir: root,
-      entryPoints: { mod: "mod.ts", worker: "src/host/worker.ts" },
+      entryPoints: { ...entryPoints(options.platform, project), worker: "src/host/worker.ts" },
       outdir: options.outDir,
       chunkNames: "chunks/[name]-[hash]",
       bundle: true,
@@ -83,6 +85,7 @@ export async function bundle(options: BundleOptions): Promise<BundleReport> {
 
 /** What the builds take from deno.json. */
 export interface Project {
+  readonly name: string;
   readonly version: string;
   readonly license: string;
   readonly exports: Readonly<Record<string, string>>;
@@ -92,6 +95,17 @@ export interface Project {
 /** Reads deno.json of that checkout. */
 export async function readProject(root: string): Promise<Project> {
   return JSON.parse(await Deno.readTextFile(path.join(root, "deno.json")));
+}
+
+/** File name of an export: `.` is mod.js, `./client` client.js. */
+export function exportName(key: string): string {
+  return key === "." ? "mod" : key.replace(/^\.\//, "");
+}
+
+/** Every export for Node; the program alone for a binary, which nobody imports. */
+function entryPoints(platform: BundleOptions["platform"], { exports }: Project): Record<string, string> {
+  const wanted = Object.entries(exports).filter(([key]) => platform === "node" || key === ".");
+  return Object.fromEntries(wanted.map(([key, file]) => [exportName(key), file]));
 }
 
 /** deno.json's imports as npm package paths: `@std/assert` → `deno-std/assert/mod.js`. */
@@ -197,27 +211,52 @@ function projectSources(root: string, version: string, done: (edit: string) => v
   };
 }
 
-/** Everything mod.js loads at start; throws when pi is part of it. */
-function checkRouter(metafile: esbuild.Metafile, entry: string): ReadonlySet<string> {
-  const start = entry.replaceAll("\\", "/");
+/** The entry and everything it loads before anything is imported dynamically. */
+function loadedAtStart(metafile: esbuild.Metafile, entry: string): ReadonlySet<string> {
   const seen = new Set<string>();
-  const queue = [start];
+  const queue = [entry.replaceAll("\\", "/")];
   for (let output = queue.pop(); output !== undefined; output = queue.pop()) {
     if (seen.has(output)) continue;
     seen.add(output);
     const chunk = metafile.outputs[output];
     if (chunk === undefined) throw new Error(`esbuild's metafile does not list ${output}`);
-    const pi = Object.keys(chunk.inputs).find((input) => input.includes("node_modules/@mariozechner/"));
-    if (pi !== undefined) {
-      throw new Error(
-        `mod.ts reaches ${pi} through static imports; pi belongs to the host alone (dynamic import)`,
-      );
-    }
     for (const edge of chunk.imports) {
       if (edge.kind === "import-statement" && edge.external !== true) queue.push(edge.path);
     }
   }
   return seen;
+}
+
+/** Everything mod.js loads at start; throws when pi is part of it. */
+function checkRouter(metafile: esbuild.Metafile, entry: string): ReadonlySet<string> {
+  const seen = loadedAtStart(metafile, entry);
+  for (const output of seen) {
+    const chunk = metafile.outputs[output];
+    const pi = Object.keys(chunk?.inputs ?? {}).find((input) =>
+      input.includes("node_modules/@mariozechner/")
+    );
+    if (pi !== undefined) {
+      throw new Error(
+        `mod.ts reaches ${pi} through static imports; pi belongs to the host alone (dynamic import)`,
+      );
+    }
+  }
+  return seen;
+}
+
+/** Everything that a page loads at once with the exports that are for browsers too. */
+function browserFiles(root: string, outDir: string, metafile: esbuild.Metafile): ReadonlySet<string> {
+  const entries = BROWSER_EXPORTS.map((name) => path.relative(root, path.join(outDir, `${name}.js`)))
+    .filter((entry) => metafile.outputs[entry.replaceAll("\\", "/")] !== undefined);
+  return new Set(entries.flatMap((entry) => [...loadedAtStart(metafile, entry)]));
+}
+
+/** Throws when one of them would load a module of Node's there. */
+function checkBrowser(files: ReadonlySet<string>, finished: ReadonlyMap<string, string>): void {
+  for (const output of files) {
+    const [builtin] = /(?:from|import)\s*"node:[^"]+"/.exec(finished.get(output) ?? "") ?? [];
+    if (builtin !== undefined) throw new Error(`${output} is loaded by browsers too, but has: ${builtin}`);
+  }
 }
 
 async function writeBundle(
@@ -237,11 +276,16 @@ async function writeBundle(
     report.bytes += bytes.length;
     return bytes.length;
   };
+  const finished = new Map<string, string>();
+  const forBrowsers = browserFiles(root, outDir, result.metafile);
   for (const file of result.outputFiles) {
     const name = path.relative(outDir, file.path);
-    const size = await write(name, finish(file.text, path.dirname(name)));
-    if (router.has(path.relative(root, file.path).replaceAll("\\", "/"))) report.routerBytes += size;
+    const output = path.relative(root, file.path).replaceAll("\\", "/");
+    finished.set(output, finish(file.text, path.dirname(name), forBrowsers.has(output)));
+    const size = await write(name, finished.get(output) ?? "");
+    if (router.has(output)) report.routerBytes += size;
   }
+  checkBrowser(forBrowsers, finished);
   const packages = packageFolders(root, result.metafile);
   for (const [name, from, to] of ASSET_FILES) {
     await write(path.join("pi", to), await Deno.readFile(path.join(folderOf(packages, name), from)));
@@ -256,12 +300,15 @@ async function writeBundle(
 }
 
 /** Settles the bundle-relative URLs, and gives `require` to the chunk whose CommonJS modules ask for built-ins. */
-function finish(text: string, folder: string): string {
+function finish(text: string, folder: string, inBrowser: boolean): string {
   const up = folder === "." ? "./" : "../".repeat(folder.split(path.sep).length);
   const settled = text.replaceAll(ROOT_MARK, up);
   if (!settled.includes("typeof require")) return settled;
-  const banner = 'import{createRequire as __piServerCreateRequire}from"node:module";' +
-    "const require=__piServerCreateRequire(import.meta.url);";
+  // A browser has neither `require` nor modules that ask for it; no bundler is to look for the built-in, either.
+  const banner = inBrowser
+    ? 'const require=globalThis.process?.versions?.node?(await import("node:"+"module")).createRequire(import.meta.url):void 0;'
+    : 'import{createRequire as __piServerCreateRequire}from"node:module";' +
+      "const require=__piServerCreateRequire(import.meta.url);";
   return `${banner}\n${settled}`;
 }
 

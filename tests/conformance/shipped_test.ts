@@ -7,11 +7,43 @@ import { AnyApi, detour, png } from "../support/any_api.ts";
 import { arrayAt, at, brief, stringAt } from "../support/json.ts";
 import { calls, ModelServer, text, writeModels } from "../support/model_server.ts";
 import { STEPS, withServer } from "../support/release_steps.ts";
-import { Shipped } from "../support/shipped.ts";
+import { NODE_VERSIONS, nodeOf } from "../support/node_versions.ts";
+import { run, Shipped } from "../support/shipped.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { conformance, TARGET } from "./suite.ts";
 
 const SLOW_MS = 60_000;
+
+/** Wrong where it says so: types that are missing would be \`any\`, and nothing would be wrong. */
+const PROGRAM = `
+import { main, type Server, startServer } from "pi-server";
+import { connect, RequestError } from "pi-server/client";
+import { PROTOCOL_VERSION } from "pi-server/protocol";
+
+const server: Server = await startServer({ port: 0, demo: true });
+// @ts-expect-error: a port is a number
+await startServer({ port: "3141" });
+const client = await connect();
+const { disposition } = await client.request("prompt", { sessionId: "a", message: "Hello", waitFor: "settled" });
+// @ts-expect-error: there is no such command
+await client.request("promt", { sessionId: "a" });
+const code: number = await main(["--version"]);
+const version: string = PROTOCOL_VERSION;
+console.log(server.endpoints[0]?.url, disposition, code, version, RequestError);
+`;
+
+/** A server and a client in one program, over a WebSocket, without the syntax of newer Nodes. */
+const BOTH = `
+import { startServer } from "pi-server";
+import { connect } from "pi-server/client";
+
+const server = await startServer({ port: 0, demo: true });
+const client = await connect();
+const { sessionId } = await client.request("create_session", {});
+console.log((await client.prompt(sessionId, "Hello")).text);
+await client.close();
+await server.shutdown();
+`;
 
 let made: Promise<Shipped> | undefined;
 
@@ -27,6 +59,41 @@ Deno.test.afterAll(async () => {
 for (const { name, take } of STEPS) {
   conformance(`shipped: ${name}`, async () => {
     await take(await shipped());
+  });
+}
+
+if (TARGET === "node") {
+  for (const version of NODE_VERSIONS) {
+    conformance(`shipped: the first steps on Node ${version}`, async () => {
+      const node = await nodeOf(version);
+      if ("reason" in node) return console.log(`not tried: ${node.reason}`);
+      await using other = await Shipped.make({ target: "node", node: node.path });
+      for (const { take } of STEPS) await take(other);
+    });
+  }
+
+  conformance("shipped: the library and the client of the package work together", async () => {
+    const build = await shipped();
+    const home = await build.home();
+    await Deno.writeTextFile(`${build.folder}/both.mjs`, BOTH);
+    const { code, stdout, stderr } = await run("node", [`${build.folder}/both.mjs`], {
+      cwd: build.folder,
+      env: build.environment(home),
+    });
+    assertEquals(code, 0, stderr);
+    assert(stdout.startsWith('You said: "Hello".'), stdout);
+  });
+
+  conformance("shipped: the types of every export hold without any other package", async () => {
+    const { folder } = await shipped();
+    await Deno.writeTextFile(`${folder}/program.ts`, PROGRAM);
+    // As strict as can be, and the declarations of packages are checked as well.
+    const { code, stderr } = await run(
+      Deno.execPath(),
+      ["check", "--quiet", "--no-lock", "--node-modules-dir=manual", "program.ts"],
+      { cwd: folder },
+    );
+    assertEquals(code, 0, stderr);
   });
 }
 

@@ -1,0 +1,27 @@
+// Further versions of Node, fetched through npm once and kept in dist/nodes; where npm's registry cannot be reached,
+// the reason for going without.
+
+import * as path from "node:path";
+import { REPO } from "./server_process.ts";
+import { run } from "./shipped.ts";
+
+/** The oldest that we promise, and the newest of each later line. */
+export const NODE_VERSIONS: readonly string[] = ["20.6.0", "22", "24"];
+
+/** The executable of a version such as `22`, or why there is none. */
+export async function nodeOf(version: string): Promise<{ path: string } | { reason: string }> {
+  const folder = `${REPO}/dist/nodes/${version}`;
+  const name = Deno.build.os === "windows" ? "node.exe" : "node";
+  const node = path.join(folder, "node_modules/node/bin", name);
+  const works = async (): Promise<boolean> => {
+    const { stdout } = await run(node, ["--version"]).catch(() => ({ stdout: "" }));
+    return `${stdout.trim()}.`.startsWith(`v${version}.`);
+  };
+  if (await works()) return { path: node };
+  await Deno.mkdir(folder, { recursive: true });
+  const args = ["install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", `node@${version}`];
+  const [program, ...first] = Deno.build.os === "windows" ? ["cmd", "/c", "npm"] : ["npm"];
+  const { code, stderr } = await run(program ?? "npm", [...first, ...args], { cwd: folder });
+  if (code === 0 && await works()) return { path: node };
+  return { reason: `npm cannot install node@${version}: ${stderr.trim().slice(0, 200)}` };
+}
