@@ -112,6 +112,8 @@ const SESSION_EVENTS: Readonly<Record<string, string>> = {
   session_replaced:
     "Another session of pi's stands behind the same id: after `new_session`, `switch_session_file`, `fork`, `clone`, " +
     "also when an extension did it, or, with the reason `recovered`, after one of them failed halfway.",
+  storage_error:
+    "pi could not write its session file; what is missing there is kept in memory and written once the disk takes it.",
   extension_ui_request: "An extension asks or tells something; further fields depend on `method`.",
   extension_ui_resolved: "A dialog is over, by whomever.",
   extension_error:

@@ -132,8 +132,9 @@ class Server {
       });
       this.#tokens.revoked = (tokenId) => this.#router.revoked(tokenId);
       if (config.ws) this.#transports.push(await this.#listen(this.#tokens));
-      await this.#publish(state, ownToken);
+      // Whoever finds the address may send a command at once.
       this.#router.open();
+      await this.#publish(state, ownToken);
       this.#openStdio();
       return {
         endpoints: this.#endpoints(),

@@ -7,6 +7,7 @@ import type { SessionEvent } from "../protocol/events.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { AgentHooks, Outcome, RunResult } from "./agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./pi_sdk.ts";
+import { watchStorage } from "./pi_storage.ts";
 import { Settler } from "./settle.ts";
 import { uiContext } from "./ui_context.ts";
 import { type ModelLike, toWireModel } from "./wire_model.ts";
@@ -156,6 +157,10 @@ export class PiLive {
     this.#unsubscribe = listen(session, (event) => {
       hooks.emit(event);
       settler.onEvent(event);
+    });
+    watchStorage(session.sessionManager, {
+      clock,
+      failed: (file, error) => hooks.emit({ type: "storage_error", file, error }),
     });
     hooks.fileChanged(session.sessionFile);
     return settler;

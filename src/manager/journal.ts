@@ -98,6 +98,12 @@ export class Journal {
     });
   }
 
+  /** Resolves when all that was appended so far is written, or cannot be. */
+  async written(): Promise<string | undefined> {
+    await this.#running;
+    return this.trouble;
+  }
+
   /** Writes what is waiting, forces it to the disk and lets go of the file. */
   async close(): Promise<void> {
     await this.#running;

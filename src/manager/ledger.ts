@@ -122,20 +122,19 @@ export class Ledger {
     return { keys: this.#keys.size, keyBytes: this.#keys.bytes, messageBytes: this.#messages.bytes };
   }
 
-  /** What the command's key says of it; undefined when it has none, or changes nothing. */
-  find(scope: string, command: Command, spec: CommandSpec): Found | undefined {
+  /** The command's key and what it stands for; undefined when it has none, or changes nothing. */
+  keyed(scope: string, command: Command, spec: CommandSpec): KeyedCommand | undefined {
     const { idempotencyKey: key } = command;
     if (key === undefined || !spec.keyed) return undefined;
     const { id: _id, idempotencyKey: _key, waitFor: _for, waitMs: _ms, ...same }: Record<string, unknown> = {
       ...command,
     };
-    const keyed: KeyedCommand = {
-      scope,
-      sessionId: command.sessionId ?? "",
-      key,
-      digest: this.#parts.sha256(JSON.stringify(canonical(same))),
-      type: command.type,
-    };
+    const digest = this.#parts.sha256(JSON.stringify(canonical(same)));
+    return { scope, sessionId: command.sessionId ?? "", key, digest, type: command.type };
+  }
+
+  /** What a command's key says of it; undefined when it is to run as if it had none. */
+  find(keyed: KeyedCommand, spec: CommandSpec): Found | undefined {
     const found = this.#keys.find(keyed, this.#parts.clock.now());
     if (found.kind === "new") return { kind: "new", command: keyed };
     if (found.kind === "refused") {
@@ -213,9 +212,22 @@ export class Ledger {
       : written?.then((reason) => reason === undefined ? undefined : unwritten(reason));
   }
 
+  /** Whoever lets go of messages is told so when that is written, so that they do not come back. */
+  letsGo(command: Command, asker: Asker): Asker {
+    const { type, sessionId = "" } = command;
+    if (type !== "dismiss_interrupted" && type !== "delete_session") return asker;
+    return {
+      ...asker,
+      answer: (reply) => {
+        if (type === "dismiss_interrupted" && reply.ok) this.#closed(this.#messages.dismiss(sessionId));
+        if (this.#journal === undefined) return asker.answer(reply);
+        void this.#within(OUTCOME_MS, this.#journal.written()).then(() => asker.answer(reply));
+      },
+    };
+  }
+
   /** A session's command has been answered: a message that was turned down need not be kept. */
-  answered(ref: number, { type, sessionId }: Command, reply: Reply): void {
-    if (type === "dismiss_interrupted" && reply.ok) this.#closed(this.#messages.dismiss(sessionId ?? ""));
+  answered(ref: number, reply: Reply): void {
     const open = this.#open.get(ref);
     if (open === undefined || reply.ok || open.accepted) return;
     // One that took too long may still be taken, one whose host is gone may have been.

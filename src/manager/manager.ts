@@ -180,13 +180,14 @@ export class Manager {
     const certain = deletes && !("ifSessionVersion" in command);
     if (certain && entry.state === "live") this.#delete(sessionId);
     const settled = (reply: Reply): void => {
-      this.ledger.answered(ref, command, reply);
+      this.ledger.answered(ref, reply);
       if (!deletes || !reply.ok) return;
       if (this.#sessions.get(sessionId) === entry) this.#delete(sessionId);
       this.#events?.server("session_deleted", { sessionId });
     };
     const { host, durable } = entry;
-    const ref = this.#pending.expect({ host, asker, permit, settled });
+    const told = this.ledger.letsGo(command, asker);
+    const ref = this.#pending.expect({ host, asker: told, permit, settled });
     this.#passage.pass({ ref, sessionId, command, asker, durable }, () => {
       this.#send(host, { kind: "command", ref, connection: asker.connection, command });
     });

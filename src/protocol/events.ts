@@ -39,6 +39,7 @@ export const EVENT_SCHEMAS: Readonly<Record<string, TObject>> = {
     requestId: text,
     by: Type.Enum(["client", "timeout", "cancelled", "session"]),
   }),
+  storage_error: Type.Object({ type: Type.Literal("storage_error"), file: text, error: text }),
   session_replaced: Type.Object({
     type: Type.Literal("session_replaced"),
     reason: text,

@@ -4,6 +4,7 @@ import type { Command, CommandSpec } from "../protocol/commands.ts";
 import type { Access } from "../governor/access.ts";
 import { READ_AHEAD_BYTES } from "../governor/limits.ts";
 import type { EventRecord } from "../host/edge.ts";
+import type { KeyedCommand } from "../manager/key_book.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { Wire } from "./wire.ts";
@@ -24,6 +25,8 @@ export interface Held {
   readonly command: Command;
   readonly spec: CommandSpec;
   readonly bytes: number;
+  /** Its key, if it came with one that matters. */
+  readonly keyed?: KeyedCommand | undefined;
 }
 
 /** One connection. */

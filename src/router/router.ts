@@ -13,7 +13,7 @@ import type { Asker, Manager } from "../manager/manager.ts";
 import type { TokenBook } from "../manager/token_book.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { forbidden } from "./admission.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type Held } from "./connection.ts";
 import { Cursors } from "./cursors.ts";
 import { Expiry } from "./expiry.ts";
 import { OWN_COMMANDS, type OwnContext } from "./own_commands.ts";
@@ -203,11 +203,17 @@ export class Router {
 
   #take(connection: Connection, decoded: Extract<Decoded, { ok: true }>, bytes: number): void {
     connection.spoken = true;
+    const { manager } = this.parts;
     const { command, spec } = decoded;
-    const refused = forbidden(connection.access, command, spec) ?? this.#rate(connection, command, spec);
+    const refused = forbidden(connection.access, command, spec);
     if (refused !== undefined) return this.#respond(connection, command, refused);
-    const held = { command, spec, bytes };
-    if (!(connection.holding && !spec.exempt) && this.#admit(connection, command, spec) === "taken") return;
+    const keyed = manager.ledger.keyed(connection.access.id, command, spec);
+    const known = keyed === undefined ? undefined : manager.ledger.find(keyed, spec);
+    if (known?.kind === "answer") return this.#reply(connection, command, known.reply);
+    const limited = known?.kind === "running" ? undefined : this.#rate(connection, command, spec);
+    if (limited !== undefined) return this.#respond(connection, command, limited);
+    const held = { command, spec, bytes, keyed };
+    if (!(connection.holding && !spec.exempt) && this.#admit(connection, held) === "taken") return;
     connection.hold(held);
     this.#holding.add(connection);
   }
@@ -224,9 +230,9 @@ export class Router {
   }
 
   /** Runs or refuses a command; "full" when there is no room and the peer is one that waits. */
-  #admit(connection: Connection, command: Command, spec: CommandSpec): "taken" | "full" {
+  #admit(connection: Connection, { command, spec, keyed }: Held): "taken" | "full" {
     const { governor, manager } = this.parts;
-    const found = manager.ledger.find(connection.access.id, command, spec);
+    const found = keyed === undefined ? undefined : manager.ledger.find(keyed, spec);
     if (found?.kind === "answer") {
       this.#reply(connection, command, found.reply);
       return "taken";
@@ -294,7 +300,7 @@ export class Router {
   #makeRoom(answered: Connection): void {
     if (this.#holding.size === 0) return;
     for (const connection of new Set([answered, ...this.#holding])) {
-      connection.retry(({ command, spec }) => this.#admit(connection, command, spec));
+      connection.retry((held) => this.#admit(connection, held));
       if (!connection.holding) this.#holding.delete(connection);
     }
   }

@@ -68,10 +68,11 @@ async function writeBeside(file: string, text: string): Promise<string> {
   try {
     await faulty(
       "write",
+      file,
       () => handle.writeFile(text),
       () => handle.writeFile(text.slice(0, text.length >> 1)),
     );
-    await faulty("sync", () => handle.sync());
+    await faulty("sync", file, () => handle.sync());
   } finally {
     await handle.close();
   }
@@ -117,10 +118,11 @@ async function newFile(file: string): Promise<GrowingFile> {
     append: (bytes) =>
       faulty(
         "write",
+        file,
         () => handle.appendFile(bytes),
         () => handle.appendFile(bytes.subarray(0, bytes.length >> 1)),
       ),
-    sync: () => faulty("sync", () => handle.datasync()),
+    sync: () => faulty("sync", file, () => handle.datasync()),
     close: () => handle.close(),
   };
 }
@@ -205,7 +207,7 @@ export const files: Files = {
   endLastLine,
   async writePrivate(file, text) {
     const beside = await writeBeside(file, text);
-    await faulty("rename", () => rename(beside, file));
+    await faulty("rename", file, () => rename(beside, file));
     await syncFolder(path.dirname(file));
   },
   createPrivate,
@@ -218,7 +220,7 @@ export const files: Files = {
     return found?.isSymbolicLink() ? await readlink(file) : undefined;
   },
   readPrivate,
-  rename: (from, to) => faulty("rename", () => rename(from, to)),
+  rename: (from, to) => faulty("rename", to, () => rename(from, to)),
   syncFolder,
   newFile,
   writeAt,

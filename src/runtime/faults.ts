@@ -1,6 +1,7 @@
 // Faults of the disk, for the crash tests alone: at the n-th write, fsync or rename of the state folder the process
 // kills itself, or the call fails or dawdles. Off unless the variable PI_SERVER_FAULTS is set, which no client
-// can; used by common.ts. A test sets, for instance: write=torn@7,sync=ENOSPC@2-4,rename=kill@1,write=slow300
+// can; used by common.ts. A test sets, for instance, write:journal=torn@7,sync=ENOSPC@2-4,rename=kill@1,sync=slow300:
+// the call, a part of the file's name, what happens, at which of those calls (all when that is left out).
 import process from "node:process";
 
 /** Where a fault can strike. */
@@ -8,24 +9,33 @@ export type FaultPoint = "write" | "sync" | "rename";
 
 interface Fault {
   readonly point: string;
+  readonly name: string;
   readonly action: string;
   readonly first: number;
   readonly last: number;
+  count: number;
 }
 
 function parse(text: string): Fault[] {
   return text.split(",").flatMap((one) => {
-    const [, point = "", action = "", first, range, last] =
-      /^(write|sync|rename)=([A-Za-z]+[0-9]*)(?:@([0-9]+)(-([0-9]*))?)?$/.exec(one.trim()) ?? [];
+    const [, point = "", name = "", action = "", first, range, last] =
+      /^(write|sync|rename)(?::([\w.]+))?=([A-Za-z]+[0-9]*)(?:@([0-9]+)(-([0-9]*))?)?$/.exec(one.trim()) ??
+        [];
     if (point === "") return [];
     const from = first === undefined ? 1 : Number(first);
     const to = first === undefined ? Infinity : range === undefined ? from : last ? Number(last) : Infinity;
-    return [{ point, action, first: from, last: to }];
+    return [{ point, name, action, first: from, last: to, count: 0 }];
   });
 }
 
 const FAULTS: readonly Fault[] = parse(process.env["PI_SERVER_FAULTS"] ?? "");
-const counts: Record<FaultPoint, number> = { write: 0, sync: 0, rename: 0 };
+
+/** The fault that strikes at this call, if one does. */
+function striking(point: FaultPoint, file: string): Fault | undefined {
+  const meant = FAULTS.filter((one) => one.point === point && file.includes(one.name));
+  for (const one of meant) one.count++;
+  return meant.find(({ count, first, last }) => first <= count && count <= last);
+}
 
 function die(): Promise<never> {
   process.kill(process.pid, "SIGKILL");
@@ -39,11 +49,11 @@ function die(): Promise<never> {
  */
 export async function faulty(
   point: FaultPoint,
+  file: string,
   act: () => Promise<unknown>,
   half: () => Promise<unknown> = () => Promise.resolve(),
 ): Promise<void> {
-  const count = FAULTS.length === 0 ? 0 : ++counts[point];
-  const fault = FAULTS.find((one) => one.point === point && one.first <= count && count <= one.last);
+  const fault = striking(point, file);
   if (fault === undefined) return void await act();
   const { action } = fault;
   if (action === "kill") await die();

@@ -44,7 +44,8 @@ class Bench {
   send(command: Record<string, unknown>, durable = true) {
     const full = { sessionId: "a", ...command } as Command;
     const asked = new FakeAsker();
-    const found = this.ledger.find("admin", full, specOf(full.type));
+    const keyed = this.ledger.keyed("admin", full, specOf(full.type));
+    const found = keyed && this.ledger.find(keyed, specOf(full.type));
     const sent = { asked, asker: asked as Asker, way: "waits" as Way, ref: ++this.#ref, found: found?.kind };
     if (found?.kind === "answer") asked.answer(found.reply);
     else if (found?.kind === "running") found.join((reply) => asked.answer(reply));
@@ -54,7 +55,7 @@ class Bench {
       const pass = (failed?: Failure): void => {
         sent.way = failed === undefined ? "passed" : failed.message;
         if (failed !== undefined) {
-          this.ledger.answered(sent.ref, full, { ok: false, failure: failed, unstarted: true });
+          this.ledger.answered(sent.ref, { ok: false, failure: failed, unstarted: true });
           sent.asker.answer({ ok: false, failure: failed, unstarted: true });
         }
       };
@@ -136,8 +137,7 @@ Deno.test("ledger: a second one finds answers, unknown outcomes and interrupted 
   first.ledger.told(over.ref, "done");
   first.ledger.told(running.ref, "began");
   first.ledger.told(queued.ref, "accepted");
-  const prompt = { type: "prompt", sessionId: "a", message: "refused" } as const;
-  first.ledger.answered(refused.ref, prompt, { ok: false, failure: { code: "no_model", message: "m" } });
+  first.ledger.answered(refused.ref, { ok: false, failure: { code: "no_model", message: "m" } });
   await turn();
   assertEquals(cut.way, "passed");
   assertEquals(first.interrupted(), []);
@@ -159,8 +159,11 @@ Deno.test("ledger: a second one finds answers, unknown outcomes and interrupted 
     await turn();
   }
   const third = await Bench.open(first.disk);
-  third.ledger.answered(99, { type: "dismiss_interrupted", sessionId: "a" }, OK);
+  const asked = new FakeAsker();
+  third.ledger.letsGo({ type: "dismiss_interrupted", sessionId: "a" }, asked).answer(OK);
+  assertEquals(asked.told, []);
   await turn();
+  assertEquals(asked.told, ["ok"]);
   assertEquals((await Bench.open(first.disk)).interrupted(), []);
 });
 
