@@ -1761,6 +1761,19 @@ export interface ExtensionUiResolvedEvent {
 }
 
 /**
+ * pi could not write its session file; what is missing there is kept in memory and written once the disk
+ * takes it.
+ */
+export interface StorageErrorEvent {
+  /** Says what it is. */
+  type: "storage_error";
+  /** The protocol's `file`. */
+  file: string;
+  /** What is wrong, a sentence. */
+  error: string;
+}
+
+/**
  * Another session of pi's stands behind the same id: after `new_session`, `switch_session_file`, `fork`,
  * `clone`, also when an extension did it, or, with the reason `recovered`, after one of them failed halfway.
  */
@@ -1800,6 +1813,8 @@ export interface EventMap {
   extension_ui_request: ExtensionUiRequestEvent;
   /** Of `extension_ui_resolved`. */
   extension_ui_resolved: ExtensionUiResolvedEvent;
+  /** Of `storage_error`. */
+  storage_error: StorageErrorEvent;
   /** Of `session_replaced`. */
   session_replaced: SessionReplacedEvent;
   /** Of `extension_error`. */
