@@ -1,14 +1,17 @@
 // pi's own session file while the disk refuses (PI_FACTS §5: pi swallows the error, and its data is gone). What could
 // not be written is told, kept, and written once the disk takes it again, without a torn line in between.
-import { statSync, truncateSync } from "node:fs";
+import { appendFileSync, closeSync, openSync, readSync, statSync, truncateSync } from "node:fs";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 
 /** Milliseconds between two tries to write what is missing. */
 const RETRY_MS = 2_000;
 
+const LF = 10;
+
 /** The part of pi's history that writes; nothing of it is in pi's types. */
 interface Writer {
   readonly sessionFile: string | undefined;
+  readonly fileEntries: readonly unknown[];
   /** Whether the file holds all entries; pi writes them all when it does not. */
   flushed: boolean;
   _persist(entry: unknown): void;
@@ -21,7 +24,19 @@ export interface StorageParts {
 }
 
 function sizeOf(file: string): number {
-  return file === "" ? 0 : statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const found = file === "" ? undefined : statSync(file, { throwIfNoEntry: false });
+  return found?.isFile() ? found.size : 0;
+}
+
+/** The bytes of a file from there on, at most so many. */
+function tailOf(file: string, from: number, most: number): Uint8Array {
+  const bytes = new Uint8Array(most);
+  const handle = openSync(file, "r");
+  try {
+    return bytes.subarray(0, readSync(handle, bytes, 0, most, from));
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /** Watches what pi writes of one history. */
@@ -29,9 +44,10 @@ class Storage {
   readonly #writer: Writer;
   readonly #parts: StorageParts;
   readonly #write: (entry: unknown) => void;
+  #file = "";
+  /** What the file was after the last write that succeeded. */
+  #good = { size: 0, flushed: false };
   #missing: unknown[] = [];
-  /** What the file was before the first failed write. */
-  #good = { file: "", size: 0, flushed: false };
   #retry: Timer | undefined;
 
   constructor(writer: Writer, parts: StorageParts) {
@@ -41,32 +57,49 @@ class Storage {
   }
 
   persist(entry: unknown): void {
-    const { sessionFile: file = "", flushed } = this.#writer;
-    // What was missing in another file is missing there for good: pi has left it.
-    if (file !== this.#good.file) this.#missing = [];
+    const { sessionFile = "", flushed } = this.#writer;
+    if (sessionFile !== this.#file || this.#missing.length === 0) {
+      // What was missing in another file is missing there for good: pi has left it.
+      [this.#file, this.#missing] = [sessionFile, []];
+      const size = sizeOf(sessionFile);
+      // A file that is out of reach for a moment is not taken for an empty one.
+      this.#good = { size: flushed && size === 0 ? Infinity : size, flushed };
+    }
     this.#missing.push(entry);
-    if (this.#missing.length === 1) this.#good = { file, size: sizeOf(file), flushed };
     this.#flush();
   }
 
   #flush(): void {
-    const { file } = this.#good;
     const again = this.#retry !== undefined;
     this.#retry?.clear();
     this.#retry = undefined;
     try {
-      if (again && sizeOf(file) > this.#good.size) truncateSync(file, this.#good.size);
-      this.#writer.flushed = this.#good.flushed;
-      // The first write after pi has written nothing yet writes everything.
-      const entries = this.#good.flushed ? this.#missing : this.#missing.slice(-1);
+      if (again) this.#mend();
+      // Where there is no file (any more), everything is written with the last entry.
+      const whole = !this.#good.flushed || (again && sizeOf(this.#file) === 0);
+      this.#writer.flushed = !whole;
+      const entries = whole ? this.#missing.slice(-1) : this.#missing;
       for (const entry of entries) this.#write(entry);
       this.#missing = [];
     } catch (error) {
-      if (!again) this.#parts.failed(file, error instanceof Error ? error.message : String(error));
+      if (!again) this.#parts.failed(this.#file, error instanceof Error ? error.message : String(error));
       this.#retry = this.#parts.clock.after(RETRY_MS, () => {
-        if (this.#writer.sessionFile === file) this.#flush();
+        if (this.#writer.sessionFile === this.#file) this.#flush();
       });
     }
+  }
+
+  /** Takes away what a failed write has left of itself, and nothing that is another's. */
+  #mend(): void {
+    const { size, flushed } = this.#good;
+    const now = sizeOf(this.#file);
+    if (now <= size) return;
+    const entries = flushed ? this.#missing : this.#writer.fileEntries;
+    const ours = new TextEncoder().encode(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+    const tail = tailOf(this.#file, size, now - size);
+    if (tail.length <= ours.length && tail.every((byte, at) => byte === ours[at])) {
+      truncateSync(this.#file, size);
+    } else if (tail.at(-1) !== LF) appendFileSync(this.#file, "\n");
   }
 }
 

@@ -195,6 +195,17 @@ async function control({ recorder, model }: Scene): Promise<Exchange> {
   return refusal;
 }
 
+/** pi cannot write its file, since a folder stands in its place, until that is gone. */
+async function storageTrouble({ wire }: Recorder): Promise<void> {
+  const file = stringAt(await wire.ok({ type: "get_state", sessionId: DEMO }), "sessionFile");
+  await Deno.rename(file, `${file}.aside`);
+  await Deno.mkdir(file);
+  await wire.ok({ type: "bash", sessionId: DEMO, command: "true" });
+  await wire.event(DEMO, "storage_error");
+  await Deno.remove(file);
+  await Deno.rename(`${file}.aside`, file);
+}
+
 /** An error that a retry mends, a compaction, dialogs, an extension that fails. */
 async function incidents({ recorder, model }: Scene): Promise<void> {
   const { wire } = recorder;
@@ -222,6 +233,7 @@ async function incidents({ recorder, model }: Scene): Promise<void> {
   await wire.event(DEMO, "extension_ui_resolved");
   await wire.ok({ type: "prompt", ...of, message: "/broken" });
   await wire.event(DEMO, "extension_error");
+  await storageTrouble(recorder);
 }
 
 /** Models, levels, modes, tools. */
