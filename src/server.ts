@@ -12,6 +12,7 @@ import { StateFolder } from "./manager/state_folder.ts";
 import { protocolSchema } from "./protocol/schema.ts";
 import type { Greeting } from "./protocol/responses.ts";
 import { CAPABILITIES, PI, PROTOCOL_VERSION, SERVER_VERSION } from "./protocol/version.ts";
+import { TrustBook } from "./manager/trust_book.ts";
 import { Router } from "./router/router.ts";
 import type { ByteSink, Runtime, Timer } from "./runtime/runtime.ts";
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
@@ -76,6 +77,7 @@ class Server {
   readonly closed: Promise<ShutdownResult>;
   #state: StateFolder | undefined;
   #tokens: TokenBook | undefined;
+  readonly #trust = new TrustBook();
   #closed: (result: ShutdownResult) => void = () => {};
 
   constructor(parts: ServerParts) {
@@ -93,6 +95,7 @@ class Server {
     });
     this.#manager = new Manager({
       ledger: this.#ledger,
+      trust: this.#trust,
       clock: runtime,
       uuid: () => runtime.uuid(),
       governor: this.#governor,
@@ -116,13 +119,14 @@ class Server {
   }
 
   async start(): Promise<RunningServer> {
-    const { config, runtime, token } = this.#parts;
+    const { config, runtime, token, log } = this.#parts;
     this.#checkAccess();
     const path = this.#statePath();
     const state = await StateFolder.open(path, runtime);
     this.#state = state;
     try {
       await this.#ledger.open({ files: runtime.files, folder: path, policy: config.journalFsync });
+      await this.#trust.open({ files: runtime.files, file: runtime.files.join(path, "trusted.json"), log });
       const ownToken = config.auth && config.ws && token === undefined;
       const asked = !config.auth ? undefined : ownToken ? await state.token() : token;
       this.#tokens = await TokenBook.open({
@@ -167,12 +171,17 @@ class Server {
 
   #hostConfig() {
     const { config, runtime } = this.#parts;
+    const trust = this.#trust;
     const absolute = (path: string): string => runtime.files.resolve(runtime.cwd(), path);
     return {
       cwd: absolute(config.cwd ?? "."),
       ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
       closed: [this.#statePath()],
       trustProjects: config.trustProjects,
+      // Read at each start of a host, also of one that takes the place of another.
+      get trustedFolders(): readonly string[] {
+        return trust.folders;
+      },
       demo: config.demo,
       pendingUi: config.limits.pendingUiPerSession,
     };
@@ -295,6 +304,7 @@ class Server {
         await Promise.all(this.#transports.map((transport) => transport.close(FAREWELL_MS)));
         this.#router.close();
         await this.#ledger.close();
+        await this.#trust.saved();
         await this.#state?.release();
       },
       closed: (result) => this.#closed(result),

@@ -9,6 +9,7 @@ import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from 
 import type { Claims } from "./claims.ts";
 import type { HostConfig } from "./edge.ts";
 import { PathGuard } from "./paths.ts";
+import type { Trusted } from "./trusted.ts";
 import { listSessions, readHeader, sessionFolders, type SessionHeader } from "./session_files.ts";
 
 /** What a builder is made of. */
@@ -17,6 +18,7 @@ export interface BuilderParts {
   readonly config: HostConfig;
   readonly factory: AgentFactory;
   readonly claims: Claims;
+  readonly trusted: Trusted;
   log(message: string, fields: Record<string, unknown>): void;
   /** An agent came too late and is to be disposed. */
   stray(agent: AgentPort): void;
@@ -106,7 +108,13 @@ export class Builder {
       : command.type === "create_session"
       ? await this.#create(command)
       : { ok: false as const, failure: failure("internal", `${command.type} builds no session`) };
-    return request.ok ? await this.#parts.factory.build(request.value, hooks) : request;
+    if (!request.ok) return request;
+    const { factory, trusted } = this.#parts;
+    const built = await factory.build(request.value, hooks);
+    // What a client says of a folder counts from now on, once it has come to something.
+    const said = command.type === "create_session" ? command.trustProject : undefined;
+    if (built.ok && said !== undefined) trusted.tell(request.value.cwd, said);
+    return built;
   }
 
   async #create(command: CommandOf<"create_session">): Promise<Outcome<AgentRequest>> {
@@ -120,7 +128,7 @@ export class Builder {
     const request: AgentRequest = {
       cwd: cwd.value,
       inMemory: inMemory ?? false,
-      trusted: trustProject ?? this.#parts.config.trustProjects,
+      trusted: trustProject ?? this.#parts.trusted.has(cwd.value),
       ...(sessionName === undefined ? {} : { sessionName }),
       ...(provider === undefined || modelId === undefined ? {} : { model: { provider, id: modelId } }),
       ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
@@ -130,7 +138,7 @@ export class Builder {
   }
 
   async #load(command: CommandOf<"load_session">): Promise<Outcome<AgentRequest>> {
-    const { config, claims } = this.#parts;
+    const { config, claims, trusted } = this.#parts;
     const found = await this.inspect(command.sessionPath);
     if (!found.ok) return found;
     const { path, header } = found.value;
@@ -145,7 +153,7 @@ export class Builder {
     const still = await this.guard.still(path);
     if (!still.ok) return still;
     await this.#files.endLastLine(path);
-    const request = { sessionFile: path, cwd: cwd.value, inMemory: false, trusted: config.trustProjects };
+    const request = { sessionFile: path, cwd: cwd.value, inMemory: false, trusted: trusted.has(cwd.value) };
     return { ok: true, value: request };
   }
 

@@ -13,6 +13,8 @@ export interface HostConfig {
   /** Folders that stay closed even inside a root: the state folder with its tokens. */
   readonly closed?: readonly string[];
   readonly trustProjects: boolean;
+  /** Folders that are remembered as trusted. */
+  readonly trustedFolders?: readonly string[];
   readonly demo: boolean;
   /** Most dialogs that may be open in one session. */
   readonly pendingUi: number;
@@ -44,6 +46,8 @@ export type ToHost =
   | { readonly kind: "claimed"; readonly ref: number; readonly owner?: string }
   /** That file is driven by that session from now on, or by none. */
   | { readonly kind: "live_file"; readonly file: string; readonly sessionId?: string }
+  /** What clients say of a folder, on whatever host. */
+  | { readonly kind: "trust"; readonly folder: string; readonly trusted: boolean }
   | { readonly kind: "demand"; readonly sessionId: string; readonly demand: Demand }
   /** State of the named sessions, or of all that are built, all at one point of the order. */
   | {
@@ -145,6 +149,8 @@ export type FromHost =
   | { readonly kind: "file"; readonly sessionId: string; readonly file?: string }
   /** Answer to a `ping`; `at` is when the host got to it, in milliseconds since the epoch. */
   | { readonly kind: "pong"; readonly ref: number; readonly at: number }
+  /** A client has said whether that folder is to be trusted. */
+  | { readonly kind: "trust"; readonly folder: string; readonly trusted: boolean }
   | { readonly kind: "idle"; readonly ref: number }
   | { readonly kind: "counted"; readonly ref: number; readonly busy: number }
   | { readonly kind: "disposed"; readonly ref: number; readonly disposed: number; readonly failed: number }

@@ -14,17 +14,18 @@ import { HANDLERS } from "./handlers/mod.ts";
 import { Outbound } from "./outbound.ts";
 import type { Place } from "./place.ts";
 import { Session } from "./session.ts";
+import { Trusted } from "./trusted.ts";
 
 type MessageOf<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
 type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Loads what builds agents; a host does this once, after it has started. */
-export type LoadFactory = (runtime: Runtime, config: HostConfig) => Promise<AgentFactory>;
+export type LoadFactory = (runtime: Runtime, config: HostConfig, trusted: Trusted) => Promise<AgentFactory>;
 
 /** Loads pi. The dynamic import keeps it out of the router thread and behind the greeting. */
-export const loadPi: LoadFactory = async (runtime, config) => {
+export const loadPi: LoadFactory = async (runtime, config, trusted) => {
   const { createFactory } = await import("./pi.ts");
-  return createFactory(runtime, { demo: config.demo, trustProjects: config.trustProjects });
+  return createFactory(runtime, { demo: config.demo, trusts: (folder) => trusted.has(folder) });
 };
 
 const USABLE_ID = new RegExp(SESSION_ID_PATTERN);
@@ -40,6 +41,7 @@ export class Host {
   /** The file that each session drives, as pi names it. */
   readonly #files = new Map<string, string>();
   readonly #claims = new Claims((message) => this.#send(message));
+  readonly #trusted = new Trusted((message) => this.#send(message));
   /** Messages that came before pi was loaded. */
   #early: Exclude<ToHost, { kind: "start" | "ping" }>[] | undefined = [];
   #builder: Builder | undefined;
@@ -80,14 +82,16 @@ export class Host {
   }
 
   async #start(config: HostConfig): Promise<void> {
+    this.#trusted.start(config);
     this.#pendingUi = config.pendingUi;
     try {
-      const factory = await this.#load(this.#runtime, config);
+      const factory = await this.#load(this.#runtime, config, this.#trusted);
       this.#builder = new Builder({
         runtime: this.#runtime,
         config,
         factory,
         claims: this.#claims,
+        trusted: this.#trusted,
         log: (message, fields) => this.#log("error", message, fields),
         stray: (agent) => void this.#dispose(agent),
       });
@@ -114,6 +118,8 @@ export class Host {
         return this.#claims.answered(message.ref, message.owner);
       case "live_file":
         return this.#claims.learn(message.file, message.sessionId);
+      case "trust":
+        return this.#trusted.learn(message.folder, message.trusted);
       case "demand":
         return this.#sessions.get(message.sessionId)?.setDemand(message.demand);
       case "attach":

@@ -253,7 +253,7 @@ class PiFactory implements AgentFactory {
     const sessionManager = historyFor(plan, options);
     const cwd = sessionManager.getCwd();
     // Another file may bring another folder along, which nobody has trusted yet.
-    around.trusted = cwd === request.cwd ? request.trusted : this.#options.trustProjects;
+    around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
     around.cwd = cwd;
     const user = around.trusted ? {} : await untrustedOptions(cwd, this.#agentDir, settings);
     const services = await this.#accounts.services(models, {
@@ -302,7 +302,8 @@ function unknownTools(loaded: Loaded, request: AgentRequest): string[] {
 /** What all sessions of a factory share. */
 export interface FactorySettings {
   readonly demo: boolean;
-  readonly trustProjects: boolean;
+  /** Whether what a folder brings along is loaded when nobody says anything. */
+  trusts(folder: string): boolean;
 }
 
 /** Readies pi for many sessions in one process and returns what builds them. */

@@ -63,6 +63,11 @@ export class Hosts {
     this.#slot(host).link.send(message);
   }
 
+  /** Sends to every host. */
+  sendAll(message: ToHost): void {
+    for (const host of this.all) this.send(host, message);
+  }
+
   /** Ends all hosts at once. */
   terminate(): void {
     for (const { link } of this.#slots) link.terminate();

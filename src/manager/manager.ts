@@ -326,6 +326,8 @@ export class Manager {
       }
       case "file":
         return this.has(message.sessionId) ? this.#claims.move(message.sessionId, message.file) : undefined;
+      case "trust":
+        return this.#parts.trust?.set(message, () => this.#hosts.sendAll(message));
       case "pong":
         return this.pulse.pong(host, message.ref, message.at);
       case "idle":

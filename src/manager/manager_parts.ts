@@ -6,6 +6,7 @@ import type { Log } from "../log.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { StartHost } from "./host_link.ts";
 import type { Ledger } from "./ledger.ts";
+import type { TrustBook } from "./trust_book.ts";
 
 /** What the manager is made of. */
 export interface ManagerParts {
@@ -17,6 +18,8 @@ export interface ManagerParts {
   readonly hosts: number;
   readonly start: StartHost;
   readonly ledger: Ledger;
+  /** Absent: nothing is remembered. */
+  readonly trust?: TrustBook;
 }
 
 /** What the manager tells the router. */

@@ -1,4 +1,5 @@
 // A builder over a real folder and a fake factory: what it asks pi for, and builds that the test ends.
+import { Trusted } from "../../src/host/trusted.ts";
 import type { AgentHooks, AgentPort, AgentRequest, Outcome } from "../../src/host/agent_port.ts";
 import { Builder } from "../../src/host/builder.ts";
 import type { FromHost, HostConfig } from "../../src/host/edge.ts";
@@ -55,7 +56,10 @@ export class BuilderBench implements AsyncDisposable {
       this.builds.push(deferred);
       return deferred.promise;
     };
+    const trusted = new Trusted((message) => this.sent.push(message));
+    trusted.start(config);
     this.builder = new Builder({
+      trusted,
       runtime: fakeRuntime(this.clock, { files }),
       config,
       factory: { sessionFolders: [`${top}/sessions`], build },
