@@ -318,11 +318,8 @@ export class Manager {
         // A session that was deleted meanwhile gets its answer, but no file.
         const { file, sessionId } = message;
         const owner = this.has(sessionId) ? this.#claims.claim(file, sessionId) : this.#claims.owner(file);
-        return this.#send(host, {
-          kind: "claimed",
-          ref: message.ref,
-          ...(owner === undefined ? {} : { owner }),
-        });
+        const { ref } = message;
+        return this.#send(host, { kind: "claimed", ref, ...(owner === undefined ? {} : { owner }) });
       }
       case "file":
         return this.has(message.sessionId) ? this.#claims.move(message.sessionId, message.file) : undefined;
