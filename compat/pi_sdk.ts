@@ -17,6 +17,19 @@ export type Services = pi.AgentSessionServices;
 /** How to load it; credentials and models come from {@linkcode Accounts}. */
 export type ServicesOptions = Omit<pi.CreateAgentSessionServicesOptions, "modelRuntime">;
 
+/**
+ * Has every session load its extensions for itself. pi keeps the modules of one folder, so that what an extension
+ * remembers in a variable of its module would be shared by all sessions there.
+ */
+function keepNoModules(): void {
+  const { reload } = pi.DefaultResourceLoader.prototype;
+  pi.DefaultResourceLoader.prototype.reload = function (options) {
+    // A loader that has loaded before forgets them first.
+    Reflect.set(this, "loaded", true);
+    return reload.call(this, options);
+  };
+}
+
 /** The models of each session; every runtime reads the user's credentials for itself. */
 export class Accounts {
   readonly #agentDir: string;
@@ -24,6 +37,7 @@ export class Accounts {
 
   constructor(agentDir: string) {
     this.#agentDir = agentDir;
+    keepNoModules();
   }
 
   /** Models for one session: an extension's registerProvider must not move another's base URL. */

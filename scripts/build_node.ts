@@ -1,18 +1,23 @@
 // Builds the npm package in dist/npm/: the bundle with every export of deno.json, their types, bin/pi-server.js,
-// package.json, README, CHANGELOG and LICENSE. It has no dependencies and runs on Node 20.6 and later.
-// Usage: deno run -A scripts/build_node.ts
+// package.json, README, CHANGELOG and LICENSE. It has no dependencies and runs on Node 20.6 and later. With --next
+// it is built on the newer pi of compat/, into dist/npm-next/, for Node 22.19 and later.
+// Usage: deno run -A scripts/build_node.ts [--next]
 
 import * as path from "node:path";
 import { bundle, exportName, ignoreMissing, type Project, readProject, repositoryRoot } from "./bundle.ts";
 import { declarations } from "./declarations.ts";
 
 const NODE_FLOOR = "20.6.0";
+/** What the newer pi asks for. */
+const NODE_FLOOR_NEXT = "22.19.0";
 
 /** Loads nothing before Node's version is known to be enough, so that an old Node gets a sentence. */
-const BIN = `#!/usr/bin/env node
+const binFor = (floor: string): string =>
+  `#!/usr/bin/env node
 const [major, minor] = process.versions.node.split(".").map(Number);
-if (major < 20 || (major === 20 && minor < 6)) {
-  console.error(\`pi-server needs Node ${NODE_FLOOR} or later; this is Node \${process.versions.node}\`);
+const [leastMajor, leastMinor] = "${floor}".split(".").map(Number);
+if (major < leastMajor || (major === leastMajor && minor < leastMinor)) {
+  console.error(\`pi-server needs Node ${floor} or later; this is Node \${process.versions.node}\`);
   process.exitCode = 1;
 } else {
   const { main } = await import("../mod.js");
@@ -26,7 +31,7 @@ if (major < 20 || (major === 20 && minor < 6)) {
 const NPM_NAME = "pi-server";
 
 /** The manifest; `types` tells where the types of each export lie. */
-function packageJson(project: Project, types: ReadonlyMap<string, string>): string {
+function packageJson(project: Project, types: ReadonlyMap<string, string>, floor: string): string {
   const exports = Object.keys(project.exports).map((key) => [
     key,
     { types: `./types/${types.get(key)}`, default: `./${exportName(key)}.js` },
@@ -41,7 +46,7 @@ function packageJson(project: Project, types: ReadonlyMap<string, string>): stri
     bin: { [NPM_NAME]: "bin/pi-server.js" },
     exports: { ...Object.fromEntries(exports), "./package.json": "./package.json" },
     types: `./types/${types.get(".")}`,
-    engines: { node: `>=${NODE_FLOOR}` },
+    engines: { node: `>=${floor}` },
   };
   return JSON.stringify(manifest, null, 2) + "\n";
 }
@@ -58,16 +63,25 @@ async function writeTypes(root: string, outDir: string, project: Project): Promi
   return entries;
 }
 
-/** Builds into `outDir` and returns the size of the bundle in bytes. */
-export async function buildNode(outDir: string, root: string = repositoryRoot()): Promise<number> {
+/**
+ * Builds into `outDir` and returns the size of the bundle in bytes.
+ *
+ * @param next on the newer pi of compat/
+ */
+export async function buildNode(
+  outDir: string,
+  root: string = repositoryRoot(),
+  next: boolean = false,
+): Promise<number> {
+  const floor = next ? NODE_FLOOR_NEXT : NODE_FLOOR;
   const project = await readProject(root);
-  const report = await bundle({ outDir, platform: "node", root });
+  const report = await bundle({ outDir, platform: "node", root, next });
   await Deno.mkdir(path.join(outDir, "bin"));
   const bin = path.join(outDir, "bin/pi-server.js");
-  await Deno.writeTextFile(bin, BIN);
+  await Deno.writeTextFile(bin, binFor(floor));
   if (Deno.build.os !== "windows") await Deno.chmod(bin, 0o755);
   const types = await writeTypes(root, outDir, project);
-  await Deno.writeTextFile(path.join(outDir, "package.json"), packageJson(project, types));
+  await Deno.writeTextFile(path.join(outDir, "package.json"), packageJson(project, types, floor));
   for (const name of ["README.md", "CHANGELOG.md", "LICENSE"]) {
     await Deno.copyFile(path.join(root, name), path.join(outDir, name)).catch(ignoreMissing);
   }
@@ -76,7 +90,9 @@ export async function buildNode(outDir: string, root: string = repositoryRoot())
 
 if (import.meta.main) {
   const start = performance.now();
-  const bytes = await buildNode(path.join(repositoryRoot(), "dist/npm"));
+  const next = Deno.args.includes("--next");
+  const folder = next ? "dist/npm-next" : "dist/npm";
+  const bytes = await buildNode(path.join(repositoryRoot(), folder), repositoryRoot(), next);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`dist/npm: ${(bytes / 1e6).toFixed(1)} MB in ${seconds} s`);
+  console.log(`${folder}: ${(bytes / 1e6).toFixed(1)} MB in ${seconds} s`);
 }

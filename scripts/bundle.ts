@@ -8,13 +8,16 @@ import { builtinModules } from "node:module";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 import { licensePage, packageFolders, readNotice, RUNTIME_NOTICES } from "./licenses.ts";
-import { ASSET_FILES, ASSETS, checkPatches, optionalPackages, patches, PI } from "./pi_patches.ts";
+import { ASSETS, checkPatches, KIT, optionalPackages, patches, type PiKit } from "./pi_patches.ts";
+import { NEXT_KIT } from "./pi_patches_next.ts";
 
 export interface BundleOptions {
   readonly outDir: string;
   readonly platform: "node" | "deno";
   /** The checkout to bundle; by default the one this script stands in. */
   readonly root?: string;
+  /** The newer pi of compat/ in place of the default. */
+  readonly next?: boolean;
 }
 
 export interface BundleReport {
@@ -32,6 +35,8 @@ const LICENSES_URL = /new URL\(\s*"\.\/LICENSES\.txt",\s*import\.meta\.url,?\s*\
 const VERSION = /(\bSERVER_VERSION: string = )"[^"]*"/;
 const WORKER_URL = /new URL\(\s*"(?:\.{1,2}\/)+(?:[a-z_]+\/)*worker\.ts",\s*import\.meta\.url,?\s*\)/g;
 
+const PI_FILES = /node_modules\/@(?:mariozechner|earendil-works)\//;
+
 /** The repository's root, wherever the scripts are started from. */
 export function repositoryRoot(): string {
   return path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -41,7 +46,8 @@ export function repositoryRoot(): string {
 export async function bundle(options: BundleOptions): Promise<BundleReport> {
   const root = options.root ?? repositoryRoot();
   const project = await readProject(root);
-  const imports = importPaths(project);
+  const kit = options.next === true ? NEXT_KIT : KIT;
+  const imports = importPaths(await readProject(root, kit.config));
   const patched = new Set<string>();
   const edited = new Set<string>();
   try {
@@ -64,20 +70,20 @@ export async function bundle(options: BundleOptions): Promise<BundleReport> {
       logLevel: "warning",
       plugins: [
         builtins(),
-        importMap(root, imports),
+        importMap(path.dirname(path.join(root, kit.config)), imports),
         optionalPackages(),
         otherRuntime(options.platform),
         assets(),
-        patches(patched),
+        patches(kit, patched),
         projectSources(root, project.version, (edit) => edited.add(edit)),
       ],
     });
-    checkPatches(patched, result.metafile);
+    checkPatches(kit, patched, result.metafile);
     for (const edit of ["worker", "licenses", "version"]) {
       if (!edited.has(edit)) throw new Error(`no module of ours has the place for the ${edit} any more`);
     }
     const router = checkRouter(result.metafile, path.relative(root, path.join(options.outDir, "mod.js")));
-    return await writeBundle(root, options, result, router);
+    return await writeBundle(root, options, kit, result, router);
   } finally {
     await esbuild.stop();
   }
@@ -92,9 +98,9 @@ export interface Project {
   readonly imports: Readonly<Record<string, string>>;
 }
 
-/** Reads deno.json of that checkout. */
-export async function readProject(root: string): Promise<Project> {
-  return JSON.parse(await Deno.readTextFile(path.join(root, "deno.json")));
+/** Reads deno.json of that checkout, or another configuration of it. */
+export async function readProject(root: string, config: string = "deno.json"): Promise<Project> {
+  return JSON.parse(await Deno.readTextFile(path.join(root, config)));
 }
 
 /** File name of an export: `.` is mod.js, `./client` client.js. */
@@ -112,6 +118,7 @@ function entryPoints(platform: BundleOptions["platform"], { exports }: Project):
 function importPaths(project: Project): Map<string, string> {
   const map = new Map<string, string>();
   for (const [name, target] of Object.entries(project.imports)) {
+    if (name.startsWith(".")) map.set(name, target);
     const match = /^npm:\/?((?:@[^/@]+\/)?[^/@]+)(?:@[^/]+)?(\/.*)?$/.exec(target);
     if (match !== null) map.set(name, `${match[1]}${match[2] ?? ""}`);
   }
@@ -133,15 +140,26 @@ function builtins(): esbuild.Plugin {
   };
 }
 
-function importMap(root: string, imports: Map<string, string>): esbuild.Plugin {
+/** @param folder the import map's own, which its relative paths and its packages are found from */
+function importMap(folder: string, imports: Map<string, string>): esbuild.Plugin {
+  const standIns = new Map(
+    [...imports].filter(([name]) => name.startsWith(".")).map((pair) => {
+      const [name, target] = pair.map((each) => path.resolve(folder, each));
+      return [name, target];
+    }),
+  );
   return {
     name: "import-map",
     setup(build) {
+      build.onResolve({ filter: /^\.{1,2}\// }, ({ path: name, resolveDir }) => {
+        const standIn = standIns.get(path.resolve(resolveDir, name));
+        return standIn === undefined ? undefined : { path: standIn };
+      });
       build.onResolve({ filter: /^[@a-z]/ }, ({ path: name, importer, kind, pluginData }) => {
         if (pluginData === "mapped" || importer.includes("node_modules")) return undefined;
         const target = mapSpecifier(imports, name);
         if (target === undefined) return undefined;
-        return build.resolve(target, { resolveDir: root, kind, importer, pluginData: "mapped" });
+        return build.resolve(target, { resolveDir: folder, kind, importer, pluginData: "mapped" });
       });
     },
   };
@@ -232,9 +250,7 @@ function checkRouter(metafile: esbuild.Metafile, entry: string): ReadonlySet<str
   const seen = loadedAtStart(metafile, entry);
   for (const output of seen) {
     const chunk = metafile.outputs[output];
-    const pi = Object.keys(chunk?.inputs ?? {}).find((input) =>
-      input.includes("node_modules/@mariozechner/")
-    );
+    const pi = Object.keys(chunk?.inputs ?? {}).find((input) => PI_FILES.test(input));
     if (pi !== undefined) {
       throw new Error(
         `mod.ts reaches ${pi} through static imports; pi belongs to the host alone (dynamic import)`,
@@ -262,6 +278,7 @@ function checkBrowser(files: ReadonlySet<string>, finished: ReadonlyMap<string, 
 async function writeBundle(
   root: string,
   { outDir, platform }: BundleOptions,
+  kit: PiKit,
   result: esbuild.BuildResult<{ metafile: true; write: false }>,
   router: ReadonlySet<string>,
 ): Promise<BundleReport> {
@@ -287,10 +304,10 @@ async function writeBundle(
   }
   checkBrowser(forBrowsers, finished);
   const packages = packageFolders(root, result.metafile);
-  for (const [name, from, to] of ASSET_FILES) {
+  for (const [name, from, to] of kit.assets) {
     await write(path.join("pi", to), await Deno.readFile(path.join(folderOf(packages, name), from)));
   }
-  const docs = path.join(folderOf(packages, PI), "docs");
+  const docs = path.join(folderOf(packages, kit.package), "docs");
   for await (const entry of Deno.readDir(docs)) {
     if (!entry.name.endsWith(".md")) continue;
     await write(path.join("pi/docs", entry.name), await Deno.readFile(path.join(docs, entry.name)));

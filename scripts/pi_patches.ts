@@ -1,23 +1,35 @@
 // Where pi and its dependencies must be told that they are bundled: texts to replace, files read at run time,
 // packages that may be absent. Everything here is tied to pinned versions: the build fails, naming the place, when
-// a text is no longer found or a patched file no longer reached. Used by bundle.ts alone.
+// a text is no longer found or a patched file no longer reached. Used by bundle.ts; pi_patches_next.ts says the
+// same of the newer pi.
 
 import type * as esbuild from "esbuild";
 import * as path from "node:path";
 
 /** The virtual module that knows where the files of pi/ lie; bundle.ts makes it. */
 export const ASSETS = "pi-server:assets";
-/** The package that most of this file is about. */
-export const PI = "@mariozechner/pi-coding-agent";
+const PI = "@mariozechner/pi-coding-agent";
 
-interface Patch {
+/** What has to be known of a pi to bundle it. */
+export interface PiKit {
+  /** The configuration whose import map names it, from the repository's root. */
+  readonly config: string;
+  readonly package: string;
+  readonly patches: readonly Patch[];
+  /** Files of packages that are read at run time: [package, path in it, name in pi/]. */
+  readonly assets: readonly (readonly [string, string, string])[];
+}
+
+/** Texts to replace in one file. */
+export interface Patch {
   /** End of the file's path, with forward slashes. */
   readonly file: string;
   readonly edits: readonly (readonly [from: string, to: string])[];
   readonly why: string;
 }
 
-const CJS = "a bundled CommonJS module, imported dynamically, has a default export only";
+/** Why most of them are needed. */
+export const CJS = "a bundled CommonJS module, imported dynamically, has a default export only";
 
 /** Keeps the newest compilation of each of an extension's files, for as long as the host lives. */
 const TRANSFORM_ONCE = `const piServerCompiled = new Map();
@@ -31,6 +43,54 @@ function piServerTransform(options) {
   if (!result.error) piServerCompiled.set(name, { key, result });
   return result;
 }`;
+
+/** What every pi needs, whichever its package is. */
+export function commonPatches(pi: string): Patch[] {
+  return [
+    {
+      file: "jiti/lib/jiti-static.mjs",
+      edits: [["transform: _babelTransform }", "transform: piServerTransform }"], [
+        "export function createJiti(",
+        `${TRANSFORM_ONCE}\nexport function createJiti(`,
+      ]],
+      why:
+        "a second session finds an extension compiled, though nothing is kept in /tmp/jiti: anyone may write there",
+    },
+    {
+      file: `${pi}/dist/config.js`,
+      edits: [
+        [
+          "export function getPackageDir() {\n",
+          "export function getPackageDir() {\n    return piServerAssets.piDir;\n",
+        ],
+        ["export const isBunBinary", `import piServerAssets from "${ASSETS}";\nexport const isBunBinary`],
+      ],
+      why:
+        "package.json, themes, templates and docs lie in pi/, and no variable is set that shells would inherit",
+    },
+    {
+      file: "gaxios/build/cjs/src/gaxios.js",
+      edits: [["await import('https-proxy-agent')", "(await import('https-proxy-agent')).default"]],
+      why: CJS,
+    },
+    {
+      file: `${pi}/dist/utils/photon.js`,
+      edits: [[
+        'await import("@silvia-odwyer/photon-node")',
+        '(await import("@silvia-odwyer/photon-node")).default',
+      ]],
+      why: CJS,
+    },
+    {
+      file: "@silvia-odwyer/photon-node/photon_rs.js",
+      edits: [[
+        "require('path').join(__dirname, 'photon_rs_bg.wasm')",
+        `require("${ASSETS}").default.photonWasm`,
+      ]],
+      why: "the image codec lies in pi/",
+    },
+  ];
+}
 
 const PATCHES: readonly Patch[] = [
   {
@@ -49,27 +109,7 @@ const PATCHES: readonly Patch[] = [
     why:
       "extensions import pi and typebox from the bundle; the TypeScript compiler loads with the first of them",
   },
-  {
-    file: "jiti/lib/jiti-static.mjs",
-    edits: [["transform: _babelTransform }", "transform: piServerTransform }"], [
-      "export function createJiti(",
-      `${TRANSFORM_ONCE}\nexport function createJiti(`,
-    ]],
-    why:
-      "a second session finds an extension compiled, though nothing is kept in /tmp/jiti: anyone may write there",
-  },
-  {
-    file: `${PI}/dist/config.js`,
-    edits: [
-      [
-        "export function getPackageDir() {\n",
-        "export function getPackageDir() {\n    return piServerAssets.piDir;\n",
-      ],
-      ["export const isBunBinary", `import piServerAssets from "${ASSETS}";\nexport const isBunBinary`],
-    ],
-    why:
-      "package.json, themes, templates and docs lie in pi/, and no variable is set that shells would inherit",
-  },
+  ...commonPatches(PI),
   {
     file: "@mariozechner/pi-ai/dist/providers/register-builtins.js",
     edits: [['importNodeOnlyProvider("./amazon-bedrock.js")', 'import("./amazon-bedrock.js")']],
@@ -91,51 +131,42 @@ const PATCHES: readonly Patch[] = [
     why: `${CJS}; and the HTTP/2 of Deno 2.4 lacks what the AWS SDK asks of it`,
   },
   {
-    file: "gaxios/build/cjs/src/gaxios.js",
-    edits: [["await import('https-proxy-agent')", "(await import('https-proxy-agent')).default"]],
-    why: CJS,
-  },
-  {
-    file: `${PI}/dist/utils/photon.js`,
-    edits: [[
-      'await import("@silvia-odwyer/photon-node")',
-      '(await import("@silvia-odwyer/photon-node")).default',
-    ]],
-    why: CJS,
-  },
-  {
     file: "@tootallnate/quickjs-emscripten/dist/generated/emscripten-module.WASM_RELEASE_SYNC.js",
     edits: [['__dirname + "/"', '"/"']],
     why: "an ES module has no __dirname; its wasm is inlined, so the folder is never read",
-  },
-  {
-    file: "@silvia-odwyer/photon-node/photon_rs.js",
-    edits: [[
-      "require('path').join(__dirname, 'photon_rs_bg.wasm')",
-      `require("${ASSETS}").default.photonWasm`,
-    ]],
-    why: "the image codec lies in pi/",
   },
 ];
 
 /** Packages that dependencies use only where they are installed; in the bundle, as without them, loading throws. */
 const OPTIONAL_PACKAGES = /^(?:@opentelemetry\/.*|bufferutil|utf-8-validate)$/;
 
-/** Files of packages that are read at run time: [package, path in it, name in pi/]. `deno compile` would take a
-    .wasm file for a module, hence its other name. */
-export const ASSET_FILES: readonly (readonly [string, string, string])[] = [
-  [PI, "package.json", "package.json"],
-  [PI, "README.md", "README.md"],
-  [PI, "dist/modes/interactive/theme/dark.json", "dist/modes/interactive/theme/dark.json"],
-  [PI, "dist/modes/interactive/theme/light.json", "dist/modes/interactive/theme/light.json"],
-  [PI, "dist/modes/interactive/theme/theme-schema.json", "dist/modes/interactive/theme/theme-schema.json"],
-  [PI, "dist/core/export-html/template.html", "dist/core/export-html/template.html"],
-  [PI, "dist/core/export-html/template.css", "dist/core/export-html/template.css"],
-  [PI, "dist/core/export-html/template.js", "dist/core/export-html/template.js"],
-  [PI, "dist/core/export-html/vendor/highlight.min.js", "dist/core/export-html/vendor/highlight.min.js"],
-  [PI, "dist/core/export-html/vendor/marked.min.js", "dist/core/export-html/vendor/marked.min.js"],
-  ["@silvia-odwyer/photon-node", "photon_rs_bg.wasm", "photon_rs_bg.bin"],
-];
+/** Files that every pi reads at run time. `deno compile` would take a .wasm file for a module, hence its other name. */
+export function commonAssets(pi: string): [string, string, string][] {
+  const own = [
+    "package.json",
+    "README.md",
+    "dist/modes/interactive/theme/dark.json",
+    "dist/modes/interactive/theme/light.json",
+    "dist/modes/interactive/theme/theme-schema.json",
+    "dist/core/export-html/template.html",
+    "dist/core/export-html/template.css",
+    "dist/core/export-html/template.js",
+    "dist/core/export-html/vendor/highlight.min.js",
+    "dist/core/export-html/vendor/marked.min.js",
+  ];
+  return [
+    ...own.map((path): [string, string, string] => [pi, path, path]),
+    ["@silvia-odwyer/photon-node", "photon_rs_bg.wasm", "photon_rs_bg.bin"],
+  ];
+}
+
+/** The pi that is bundled by default. */
+export const KIT: PiKit = {
+  config: "deno.json",
+  package: PI,
+  patches: PATCHES,
+  assets: commonAssets(PI),
+};
 
 /** Makes a module that throws of every optional package. */
 export function optionalPackages(): esbuild.Plugin {
@@ -155,13 +186,13 @@ export function optionalPackages(): esbuild.Plugin {
 }
 
 /** Applies the patches, and notes in `applied` which files were reached. */
-export function patches(applied: Set<string>): esbuild.Plugin {
+export function patches(kit: PiKit, applied: Set<string>): esbuild.Plugin {
   return {
     name: "patches",
     setup(build) {
-      const names = PATCHES.map(({ file }) => path.basename(file).replaceAll(".", "\\."));
+      const names = kit.patches.map(({ file }) => path.basename(file).replaceAll(".", "\\."));
       build.onLoad({ filter: new RegExp(`[\\\\/](?:${names.join("|")})$`) }, async ({ path: file }) => {
-        const patch = patchFor(file);
+        const patch = patchFor(kit, file);
         if (patch === undefined) return undefined;
         applied.add(patch.file);
         return { contents: applyPatch(patch, await Deno.readTextFile(file)), loader: "js" };
@@ -170,9 +201,9 @@ export function patches(applied: Set<string>): esbuild.Plugin {
   };
 }
 
-function patchFor(file: string): Patch | undefined {
+function patchFor(kit: PiKit, file: string): Patch | undefined {
   const name = file.replaceAll("\\", "/");
-  return PATCHES.find((patch) => name.endsWith(`/${patch.file}`));
+  return kit.patches.find((patch) => name.endsWith(`/${patch.file}`));
 }
 
 function applyPatch(patch: Patch, text: string): string {
@@ -187,13 +218,13 @@ function applyPatch(patch: Patch, text: string): string {
 }
 
 /** Throws when a patch is out of use, or a module needs one that is not there. */
-export function checkPatches(applied: Set<string>, metafile: esbuild.Metafile): void {
-  const missing = PATCHES.filter((patch) => !applied.has(patch.file)).map((patch) => patch.file);
+export function checkPatches(kit: PiKit, applied: Set<string>, metafile: esbuild.Metafile): void {
+  const missing = kit.patches.filter((patch) => !applied.has(patch.file)).map((patch) => patch.file);
   if (missing.length > 0) throw new Error(`expected in the bundle, but not reached: ${missing.join(", ")}`);
   for (const [importer, { imports }] of Object.entries(metafile.inputs)) {
     for (const edge of imports) {
       if (edge.kind !== "dynamic-import" || metafile.inputs[edge.path]?.format !== "cjs") continue;
-      if (patchFor(importer) === undefined) {
+      if (patchFor(kit, importer) === undefined) {
         throw new Error(`${importer} imports ${edge.path} dynamically and needs a patch: ${CJS}`);
       }
     }

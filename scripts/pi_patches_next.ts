@@ -1,0 +1,62 @@
+// What pi_patches.ts says of the default pi, said of the newer one of compat/ (0.87.1). It knows bundles itself, and
+// so needs less: most of these have esbuild read an import's specifier. Used by bundle.ts alone.
+
+import { commonAssets, commonPatches, type PiKit } from "./pi_patches.ts";
+
+const PI = "@earendil-works/pi-coding-agent";
+const AI = "@earendil-works/pi-ai";
+const READABLE = "esbuild bundles an import only when it can read its specifier";
+const LOGINS = [
+  "anthropic",
+  "openai-codex",
+  "github-copilot",
+  "openrouter",
+  "kimi-coding",
+  "meta",
+  "xai",
+  "radius",
+];
+
+/** The newer pi. */
+export const NEXT_KIT: PiKit = {
+  config: "compat/deno.json",
+  package: PI,
+  patches: [
+    {
+      file: `${PI}/dist/core/extensions/loader.js`,
+      edits: [
+        [
+          "const usesEmbeddedModules = isBunBinary || isNodeSeaBinary || isBundledNode;",
+          "const usesEmbeddedModules = true;",
+        ],
+        [
+          '(usesEmbeddedModules ? import("./jiti-static-loader.js") : import("./jiti-loader.js"))',
+          'import("./jiti-static-loader.js")',
+        ],
+        ["tryNative: false }\n", "tryNative: false, fsCache: false }\n"],
+      ],
+      why:
+        "extensions import pi and typebox from the bundle; the TypeScript compiler loads with the first of them",
+    },
+    ...commonPatches(PI),
+    {
+      file: `${AI}/dist/auth/oauth/load.js`,
+      edits: LOGINS.map((name) => [`importOAuthModule("./${name}.ts")`, `import("./${name}.js")`] as const),
+      why: READABLE,
+    },
+    {
+      file: `${AI}/dist/api/bedrock-converse-stream.lazy.js`,
+      edits: [[
+        'importNodeOnlyApi("./bedrock-converse-stream.ts")',
+        'import("./bedrock-converse-stream.js")',
+      ]],
+      why: READABLE,
+    },
+    {
+      file: `${PI}/dist/utils/syntax-highlight.js`,
+      edits: [],
+      why: "it imports a CommonJS module for its effect, and takes nothing from it",
+    },
+  ],
+  assets: commonAssets(PI),
+};
