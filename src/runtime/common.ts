@@ -5,6 +5,7 @@ import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypt
 import { constants, createReadStream, fstatSync, readFileSync } from "node:fs";
 import {
   chmod,
+  type FileHandle,
   link,
   lstat,
   mkdir,
@@ -119,12 +120,17 @@ async function newFile(file: string): Promise<GrowingFile> {
       faulty(
         "write",
         file,
-        () => handle.appendFile(bytes),
-        () => handle.appendFile(bytes.subarray(0, bytes.length >> 1)),
+        () => writeAll(handle, bytes),
+        () => writeAll(handle, bytes.subarray(0, bytes.length >> 1)),
       ),
     sync: () => faulty("sync", file, () => handle.datasync()),
     close: () => handle.close(),
   };
+}
+
+/** All of it, in as many writes as the system wants. Deno 2.4's handle has no `appendFile`. */
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
 }
 
 async function syncFolder(folder: string): Promise<void> {
