@@ -78,3 +78,8 @@ declare module "@std/cli/parse-args" {
     options?: ParseOptions,
   ): Record<string, unknown> & { _: unknown[] };
 }
+
+declare module "@std/yaml" {
+  /** Parses one YAML document. */
+  export function parse(content: string): unknown;
+}
