@@ -9,7 +9,7 @@ import type { Dial, Link } from "./link.ts";
 export interface SpawnCommand {
   /** The program. Default: `pi-server`. */
   readonly command?: string;
-  /** Its arguments. Default: `--no-ws`. */
+  /** Its arguments. Default: `--no-ws`, and a state folder that lives as long as the child. */
   readonly args?: readonly string[];
   /** Its working directory. Default: this process's. */
   readonly cwd?: string;
@@ -27,11 +27,17 @@ const END_MS = 35_000;
 /** Starts the child when dialled. */
 export function childDial(options: SpawnCommand): Dial {
   return async (listener) => {
-    const [{ spawn }, { default: process }] = await Promise.all([
+    const [{ spawn }, { mkdtemp, rm }, { tmpdir }, { join }, { default: process }] = await Promise.all([
       import("node:child_process"),
+      import("node:fs/promises"),
+      import("node:os"),
+      import("node:path"),
       import("node:process"),
     ]);
-    const { command = "pi-server", args = ["--no-ws"], cwd, env, onLog } = options;
+    const { command = "pi-server", cwd, env, onLog } = options;
+    // A server that runs already owns the usual state folder.
+    const folder = options.args === undefined ? await mkdtemp(join(tmpdir(), "pi-server-")) : undefined;
+    const args = options.args ?? ["--no-ws", "--state-dir", folder ?? ""];
     const child = spawn(command, [...args], {
       ...(cwd === undefined ? {} : { cwd }),
       env: { ...process.env, ...env },
@@ -44,8 +50,9 @@ export function childDial(options: SpawnCommand): Dial {
       if (over) return;
       over = true;
       started.reject(new Error(reason));
-      gone.resolve();
       listener.closed(reason);
+      const tidy = folder === undefined ? undefined : rm(folder, { recursive: true, force: true });
+      void Promise.resolve(tidy).catch(() => {}).then(() => gone.resolve());
     };
     child.once("spawn", () => started.resolve());
     child.once("error", (error: Error) => end(`${command} cannot be started: ${error.message}`));

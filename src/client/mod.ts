@@ -70,7 +70,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
 /**
  * Starts a server as a child and speaks with it over stdio. On Deno and Node.
  *
- * @param options the program; by default `pi-server --no-ws`
+ * @param options the program; by default `pi-server --no-ws` with a state folder of its own
  * @returns the client, once the server has greeted; `close` lets the server finish and end
  * @throws {Error} when it cannot be started
  *
@@ -78,7 +78,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
  * ```ts
  * import { spawn } from "@pi/server/client";
  *
- * await using client = await spawn({ args: ["--no-ws", "--demo"] });
+ * await using client = await spawn({ command: "pi-server" });
  * const { sessionId } = await client.request("create_session", {});
  * console.log((await client.prompt(sessionId, "Hello")).text);
  * ```

@@ -32,6 +32,10 @@ function longDeltas(): string[] {
   );
 }
 
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+}
+
 async function survives(bench: Bench, drive: (job: Job) => Promise<Report>): Promise<void> {
   const { url, port } = await bench.server.endpoint();
   await using proxy = new CuttingProxy(port, CUT_MS);
@@ -102,6 +106,27 @@ alone("client: starts a server of its own over stdio, which finishes its work an
   assertEquals(stopReason, "stop");
   await client.close();
   assertStringIncludes(log, "stopped");
+});
+
+alone("client: a server of its own needs no arguments, also beside one that runs", async (bench) => {
+  await bench.start();
+  const { program, args } = commandOf();
+  const script = `${bench.home.dir}/pi-server`;
+  const line = [program, ...args].map((word) => `'${word}'`).join(" ");
+  await Deno.writeTextFile(script, `#!/bin/sh\nexec ${line} "$@"\n`, { mode: 0o755 });
+  const [usual, mine] = [Deno.env.get("TMPDIR"), await bench.home.folder("tmp")];
+  Deno.env.set("TMPDIR", mine);
+  const env = { ...environment(bench.home), PI_SERVER_STATE_DIR: bench.home.stateDir };
+  try {
+    const client = await spawn({ command: script, cwd: bench.home.root, env, onLog: () => {} });
+    assertEquals(client.greeting.data.endpoints, []);
+    assertEquals((await namesIn(mine)).length, 1);
+    await client.close();
+    assertEquals(await namesIn(mine), []);
+  } finally {
+    if (usual === undefined) Deno.env.delete("TMPDIR");
+    else Deno.env.set("TMPDIR", usual);
+  }
 });
 
 alone("client: a program that is not there is told", async () => {
