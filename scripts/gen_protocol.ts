@@ -124,7 +124,12 @@ const SESSION_EVENTS: Readonly<Record<string, string>> = {
 const SERVER_SENTENCES: Readonly<Record<string, string>> = {
   session_created: "A session has been created or loaded.",
   session_deleted: "A session has been deleted.",
-  session_crashed: "What ran the session has died; the session is gone, and so are its unanswered commands.",
+  session_parked:
+    "The session is idle and on disk alone: it is still listed, and the next command that needs it brings it back.",
+  session_resumed: "A parked session is live again; `epoch` is the one that its events carry.",
+  session_crashed:
+    "What ran the session has died; its unanswered commands have been answered. `status` is `parked`, with the new " +
+    "`epoch`, or `deleted` for a session in memory. Subscriptions to it have ended.",
   server_shutdown: "The server shuts down; runs may go on for `timeoutMs`.",
 };
 
@@ -144,7 +149,7 @@ const WORDS: Words = {
     { title: "Other events of a session", types: SESSION_EVENTS },
     { title: "Server events", types: SERVER_SENTENCES },
   ],
-  unshown: ["session_crashed"],
+  unshown: ["session_crashed", "session_parked", "session_resumed"],
 };
 
 /** The page with its reference replaced. */

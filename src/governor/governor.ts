@@ -29,6 +29,7 @@ export class Governor {
   readonly limits: Limits;
   #connections = 0;
   #sessions = 0;
+  #parked = 0;
   readonly #inFlight = new Map<number, number>();
   readonly #mailboxes = new Map<string, number>();
   readonly #commands: TokenBuckets<typeof ALL>;
@@ -123,6 +124,18 @@ export class Governor {
   connectionGone(connection: number): void {
     this.#astray.forget(connection);
     this.#invalid.forget(connection);
+  }
+
+  /** Room for one more parked session. */
+  parked(): Permit | Failure {
+    const most = this.limits.parkedSessions;
+    if (this.#parked >= most) {
+      const sentence =
+        `There are ${most} parked sessions, the most allowed; delete one, or raise --max-parked-sessions`;
+      return failure("session_limit", sentence, { data: { limit: "parkedSessions" } });
+    }
+    this.#parked++;
+    return once(() => this.#parked--);
   }
 
   /** Room for one more unanswered command on that connection. */

@@ -5,6 +5,7 @@ import type { SessionEvent } from "../protocol/events.ts";
 import type { Disposition, QueuedTexts, SessionInfo, Usage, WireModel } from "../protocol/responses.ts";
 import type { ContextUsage, Tool, TreeNode } from "../protocol/results.ts";
 import type { Answer, Question } from "./dialogs.ts";
+import type { AgentKept } from "./session_record.ts";
 
 /** An image of a prompt, as pi takes it. */
 export interface PromptImage {
@@ -150,6 +151,10 @@ export interface AgentPort {
   readonly history: AgentHistory;
   readonly discovery: AgentDiscovery;
   info(): AgentInfo;
+  /** What pi's file does not hold of the session. */
+  kept(): AgentKept;
+  /** Whether the session could be built again from its file and what is kept, with nothing lost. */
+  restorable(): boolean;
   /** From acceptance to `agent_settled`, retry waits and compaction included. */
   busy(): boolean;
   messages(): readonly unknown[];
@@ -180,8 +185,10 @@ export interface AgentPort {
 
 /** What to build a session from. */
 export interface AgentRequest {
-  /** A checked session file to go on with; else a new session is made. */
+  /** A checked session file to go on with, or the place of one that was never written; else a new session is made. */
   readonly sessionFile?: string;
+  /** How the session was left, when it is built again; it wins over what the file says. */
+  readonly kept?: AgentKept;
   readonly cwd: string;
   readonly inMemory: boolean;
   readonly trusted: boolean;

@@ -1,5 +1,6 @@
 // From `create_session` or `load_session` to an agent: paths and files checked, the file claimed, pi asked to
 // build. At most a few are built at once; what takes too long is given up, and disposed when it comes after all.
+import { BUILD_MS } from "../protocol/command_spec.ts";
 import { type Command, type CommandOf, specOf } from "../protocol/commands.ts";
 import { failure } from "../protocol/errors.ts";
 import type { StoredSession } from "../protocol/results.ts";
@@ -8,7 +9,9 @@ import type { Files, Runtime, Timer } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
 import type { Claims } from "./claims.ts";
 import type { HostConfig } from "./edge.ts";
+import { fileInUse } from "./failures.ts";
 import { PathGuard } from "./paths.ts";
+import type { SessionRecord } from "./session_record.ts";
 import type { Trusted } from "./trusted.ts";
 import { listSessions, readHeader, sessionFolders, type SessionHeader } from "./session_files.ts";
 
@@ -44,15 +47,42 @@ export class Builder {
   }
 
   /** Builds what the command asks for, when its turn has come and within its time. */
-  async build(command: Command, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
-    await this.#turn();
-    const { runtime, log, stray } = this.#parts;
+  build(command: Command, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
     const { timeoutMs } = specOf(command.type);
+    // What a client says of a folder counts from now on, once it has come to something.
+    const said = command.type === "create_session" ? command.trustProject : undefined;
+    const built = ({ cwd }: AgentRequest): void => {
+      if (said !== undefined) this.#parts.trusted.tell(cwd, said);
+    };
+    return this.#inTurn(command.type, timeoutMs, () => this.#request(command), hooks, built);
+  }
+
+  /** Builds a parked session again, as it was left. */
+  resume(record: SessionRecord, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
+    return this.#inTurn("resuming", BUILD_MS, () => this.#left(record), hooks);
+  }
+
+  async #inTurn(
+    what: string,
+    timeoutMs: number,
+    wanted: () => Promise<Outcome<AgentRequest>>,
+    hooks: AgentHooks,
+    told: (request: AgentRequest) => void = () => {},
+  ): Promise<Outcome<AgentPort>> {
+    await this.#turn();
+    const { runtime, log, stray, factory } = this.#parts;
     let timer: Timer | undefined;
     const late = new Promise<"late">((resolve) => timer = runtime.after(timeoutMs, () => resolve("late")));
-    const built = this.#request(command, hooks).catch((error): Outcome<AgentPort> => {
+    const request = async (): Promise<Outcome<AgentPort>> => {
+      const found = await wanted();
+      if (!found.ok) return found;
+      const built = await factory.build(found.value, hooks);
+      if (built.ok) told(found.value);
+      return built;
+    };
+    const built = request().catch((error): Outcome<AgentPort> => {
       const message = error instanceof Error ? error.message : String(error);
-      log(`${command.type} failed: ${message}`, {});
+      log(`${what} failed: ${message}`, {});
       return { ok: false, failure: failure("agent_error", `pi could not build the session: ${message}`) };
     });
     const outcome = await Promise.race([built, late]);
@@ -102,19 +132,39 @@ export class Builder {
     this.#building++;
   }
 
-  async #request(command: Command, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
-    const request = command.type === "load_session"
-      ? await this.#load(command)
-      : command.type === "create_session"
-      ? await this.#create(command)
-      : { ok: false as const, failure: failure("internal", `${command.type} builds no session`) };
-    if (!request.ok) return request;
-    const { factory, trusted } = this.#parts;
-    const built = await factory.build(request.value, hooks);
-    // What a client says of a folder counts from now on, once it has come to something.
-    const said = command.type === "create_session" ? command.trustProject : undefined;
-    if (built.ok && said !== undefined) trusted.tell(request.value.cwd, said);
-    return built;
+  async #request(command: Command): Promise<Outcome<AgentRequest>> {
+    if (command.type === "load_session") return await this.#load(command);
+    if (command.type === "create_session") return await this.#create(command);
+    return { ok: false, failure: failure("internal", `${command.type} builds no session`) };
+  }
+
+  /** What a parked session is built from: its file, or the place for one, and what was kept. */
+  async #left({ info, kept }: SessionRecord): Promise<Outcome<AgentRequest>> {
+    const { config, claims } = this.#parts;
+    const { sessionId, sessionFile, sessionName } = info;
+    const cwd = await this.guard.folder(config.cwd, info.cwd);
+    if (!cwd.ok) return cwd;
+    if (sessionFile === undefined) {
+      return { ok: false, failure: failure("internal", `Session "${sessionId}" has no file to go on with`) };
+    }
+    const file = await this.canonical(sessionFile);
+    const owner = await claims.ask(sessionId, file);
+    if (owner !== undefined && owner !== sessionId) {
+      return { ok: false, failure: fileInUse(owner) };
+    }
+    // Its path is our own word, not a client's: it need not be within the roots.
+    if (await this.#files.stat(file) !== undefined) {
+      const header = await readHeader(this.#files, file);
+      if (!header.ok) return header;
+      await this.#files.endLastLine(file);
+    } else if (info.messageCount > 0) {
+      const sentence = `${file} is gone; put it back, or delete the session`;
+      return { ok: false, failure: failure("path_not_found", sentence) };
+    }
+    const named = sessionName === undefined ? {} : { sessionName };
+    const base = { cwd: cwd.value, inMemory: false, trusted: kept.trusted, kept, ...named };
+    const tools = kept.allowedTools === undefined ? {} : { tools: kept.allowedTools };
+    return { ok: true, value: { ...base, ...tools, sessionFile } };
   }
 
   async #create(command: CommandOf<"create_session">): Promise<Outcome<AgentRequest>> {
@@ -147,8 +197,7 @@ export class Builder {
     const sessionId = command.sessionId ?? header.id;
     const owner = await claims.ask(sessionId, path);
     if (owner !== undefined && owner !== sessionId) {
-      const sentence = `Session "${owner}" drives that file already; use that one`;
-      return { ok: false, failure: failure("session_in_use", sentence, { data: { sessionId: owner } }) };
+      return { ok: false, failure: fileInUse(owner) };
     }
     const still = await this.guard.still(path);
     if (!still.ok) return still;

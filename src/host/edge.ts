@@ -3,6 +3,7 @@
 import type { Failure } from "../protocol/errors.ts";
 import type { Command } from "../protocol/commands.ts";
 import type { Interrupted } from "../protocol/responses.ts";
+import type { SessionRecord } from "./session_record.ts";
 
 /** What a host must know to run sessions. */
 export interface HostConfig {
@@ -40,6 +41,20 @@ export type ToHost =
     /** What an earlier life of that session was in the middle of. */
     readonly interrupted?: readonly Interrupted[];
   }
+  /** Build a parked session again, under that epoch; its numbers go on if that is the old one. */
+  | {
+    readonly kind: "resume";
+    readonly ref: number;
+    readonly demand: Demand;
+    readonly epoch: string;
+    readonly record: SessionRecord;
+    /** What it was in the middle of when it was lost. */
+    readonly interrupted: readonly Interrupted[];
+  }
+  /** Let go of a session, if nothing runs in it and nothing would be lost; `parked` follows. */
+  | { readonly kind: "park"; readonly ref: number; readonly sessionId: string }
+  /** Answer to a `record` that carried this number: it is kept. */
+  | { readonly kind: "recorded"; readonly ref: number; readonly error?: string }
   /** Check a session file and say which id it has. */
   | { readonly kind: "inspect"; readonly ref: number; readonly sessionPath: string }
   /** Answer to a `claim`; `owner` is another session that has the file. */
@@ -141,6 +156,10 @@ export type FromHost =
   | { readonly kind: "attached"; readonly ref: number; readonly sessions: readonly Attachment[] }
   /** The session exists from now on. */
   | { readonly kind: "born"; readonly sessionId: string; readonly epoch: string }
+  /** What is to be kept of a session has changed; with `ref`, somebody's answer waits until it is kept. */
+  | { readonly kind: "record"; readonly record: SessionRecord; readonly ref?: number }
+  /** The session has been let go of; without a record it could not be, and lives on. */
+  | { readonly kind: "parked"; readonly ref: number; readonly record?: SessionRecord }
   | { readonly kind: "events"; readonly sessionId: string; readonly events: readonly EventRecord[] }
   | { readonly kind: "inspected"; readonly ref: number; readonly id: string; readonly file: string }
   /** May this session drive that file? */

@@ -12,3 +12,9 @@ export function noSession(sessionId: string): Failure {
   const sentence = `There is no session "${sessionId}"; list_sessions shows what there is`;
   return failure("session_not_found", sentence);
 }
+
+/** Another session of this server drives that file. */
+export function fileInUse(owner: string): Failure {
+  const sentence = `Session "${owner}" drives that file already; use that one`;
+  return failure("session_in_use", sentence, { data: { sessionId: owner } });
+}

@@ -5,15 +5,17 @@ import type { CommandOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
-import type { AgentFactory, AgentHooks, AgentPort } from "./agent_port.ts";
+import type { AgentFactory, AgentHooks, AgentPort, Outcome } from "./agent_port.ts";
+import { attachment } from "./attachment.ts";
 import { Builder } from "./builder.ts";
 import { Claims } from "./claims.ts";
-import type { Attachment, FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
+import type { FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
 import { noSession } from "./failures.ts";
 import { HANDLERS } from "./handlers/mod.ts";
 import { Outbound } from "./outbound.ts";
 import type { Place } from "./place.ts";
-import { Session } from "./session.ts";
+import { Records } from "./records.ts";
+import { Session, type SessionParts } from "./session.ts";
 import { Trusted } from "./trusted.ts";
 
 type MessageOf<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
@@ -29,7 +31,12 @@ export const loadPi: LoadFactory = async (runtime, config, trusted) => {
 };
 
 const USABLE_ID = new RegExp(SESSION_ID_PATTERN);
+const NO_PI = failure("internal", "pi is not loaded");
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
+
+/** How a session begins. */
+type Beginning = Pick<SessionParts, "sessionId" | "demand" | "epoch" | "left" | "interrupted">;
+type Build = (builder: Builder, hooks: AgentHooks) => Promise<Outcome<AgentPort>>;
 
 /** One host. */
 export class Host {
@@ -42,6 +49,7 @@ export class Host {
   readonly #files = new Map<string, string>();
   readonly #claims = new Claims((message) => this.#send(message));
   readonly #trusted = new Trusted((message) => this.#send(message));
+  readonly #records = new Records((message) => this.#send(message));
   /** Messages that came before pi was loaded. */
   #early: Exclude<ToHost, { kind: "start" | "ping" }>[] | undefined = [];
   #builder: Builder | undefined;
@@ -110,6 +118,12 @@ export class Host {
     switch (message.kind) {
       case "create":
         return void this.#create(message);
+      case "resume":
+        return void this.#resume(message);
+      case "park":
+        return void this.#park(message);
+      case "recorded":
+        return this.#records.answered(message.ref, message.error);
       case "command":
         return this.#command(message);
       case "inspect":
@@ -157,39 +171,64 @@ export class Host {
     else session.whenBuilt(answer);
   }
 
-  async #create(message: MessageOf<"create">): Promise<void> {
-    const { ref, command } = message;
+  #create({ ref, demand, command, interrupted }: MessageOf<"create">): Promise<void> {
     const { sessionId } = command;
-    const builder = this.#builder;
-    if (builder === undefined || sessionId === undefined) {
-      return this.#refuse(
-        ref,
-        this.#broken ?? failure("internal", "A session cannot be built without an id"),
-      );
+    if (sessionId === undefined) {
+      this.#refuse(ref, failure("internal", "A session cannot be built without an id"));
+      return Promise.resolve();
     }
-    const session = this.#newSession(message, sessionId, builder);
+    const before = interrupted === undefined ? {} : { interrupted };
+    const begin = { sessionId, demand, epoch: this.#runtime.uuid(), ...before };
+    return this.#build(ref, begin, (builder, hooks) => builder.build(command, hooks));
+  }
+
+  #resume({ ref, demand, epoch, record, interrupted }: MessageOf<"resume">): Promise<void> {
+    const begin = { sessionId: record.info.sessionId, demand, epoch, left: record, interrupted };
+    return this.#build(ref, begin, (builder, hooks) => builder.resume(record, hooks));
+  }
+
+  async #build(ref: number, begin: Beginning, build: Build): Promise<void> {
+    const builder = this.#builder;
+    if (builder === undefined) return this.#refuse(ref, this.#broken ?? NO_PI);
+    const { sessionId } = begin;
+    const session = this.#newSession(begin, builder);
     this.#sessions.set(sessionId, session);
-    const outcome = await builder.build(command, this.#hooks(session, builder));
+    const outcome = await build(builder, this.#hooks(session, builder));
+    if (outcome.ok && !session.closed) session.built(outcome.value);
+    // Acknowledged is what would be there after a crash.
+    const unkept = outcome.ok && !session.closed ? await this.#records.keepNow(session) : undefined;
     if (session.closed) {
       if (outcome.ok) void this.#dispose(outcome.value);
       this.#refuse(ref, STOPPED);
-    } else if (!outcome.ok) {
+    } else if (!outcome.ok || unkept !== undefined) {
       this.#sessions.delete(sessionId);
       this.#files.delete(sessionId);
-      this.#refuse(ref, outcome.failure);
+      if (outcome.ok) void this.#dispose(outcome.value);
+      this.#refuse(ref, outcome.ok ? unkept ?? NO_PI : outcome.failure);
       session.close(noSession(sessionId));
     } else {
-      session.built(outcome.value);
       const sessionInfo = session.info();
       this.#send({ kind: "born", sessionId, epoch: sessionInfo.epoch });
       const dataText = JSON.stringify({ sessionId, sessionInfo });
-      this.#reply(ref, { ok: true, dataText, sessionVersion: 0 });
+      this.#reply(ref, { ok: true, dataText, sessionVersion: sessionInfo.sessionVersion });
       session.open();
     }
     this.#checkIdle();
   }
 
-  #newSession({ demand, interrupted }: MessageOf<"create">, sessionId: string, builder: Builder): Session {
+  async #park({ ref, sessionId }: MessageOf<"park">): Promise<void> {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined || !session.parkable) return this.#send({ kind: "parked", ref });
+    const record = session.record();
+    this.#sessions.delete(sessionId);
+    this.#files.delete(sessionId);
+    const agent = session.close(STOPPED);
+    // The file is its next owner's only once this one's extensions are through with it.
+    if (agent !== undefined) await this.#dispose(agent);
+    this.#send({ kind: "parked", ref, record });
+  }
+
+  #newSession(begin: Beginning, builder: Builder): Session {
     const place: Place = {
       guard: builder.guard,
       files: this.#runtime.files,
@@ -198,16 +237,14 @@ export class Host {
       liveSession: (file) => this.#claims.liveSession(file),
     };
     return new Session({
+      ...begin,
       handlers: HANDLERS,
-      sessionId,
-      epoch: this.#runtime.uuid(),
       clock: this.#runtime,
       uuid: () => this.#runtime.uuid(),
       pendingUi: this.#pendingUi,
-      demand,
       place,
-      ...(interrupted === undefined ? {} : { interrupted }),
       message: (to, state) => this.#send({ kind: "message", ref: to, state }),
+      keep: (which) => this.#records.keep(which),
       reply: (to, reply) => this.#reply(to, reply),
       accepted: (to) => this.#send({ kind: "accepted", ref: to }),
       flush: () => this.#outbound.flush(),
@@ -244,18 +281,19 @@ export class Host {
       // The file's id becomes the session's, unless it is none that a client could name.
       const id = USABLE_ID.test(header.id) ? header.id : this.#runtime.uuid();
       this.#send({ kind: "inspected", ref, id, file: path });
-    } else this.#refuse(ref, found?.failure ?? this.#broken ?? failure("internal", "pi is not loaded"));
+    } else this.#refuse(ref, found?.failure ?? this.#broken ?? NO_PI);
   }
 
   async #list(ref: number, command: CommandOf<"list_stored_sessions">): Promise<void> {
     const found = await this.#builder?.list(command).catch(unreadable);
     if (found?.ok) this.#reply(ref, { ok: true, dataText: JSON.stringify(found.value) });
-    else this.#refuse(ref, found?.failure ?? this.#broken ?? failure("internal", "pi is not loaded"));
+    else this.#refuse(ref, found?.failure ?? this.#broken ?? NO_PI);
   }
 
   #forget(session: Session): void {
     this.#sessions.delete(session.sessionId);
     this.#files.delete(session.sessionId);
+    this.#records.forget(session.sessionId);
     const agent = session.close(
       failure("cancelled", "The session was deleted before the command had finished"),
     );
@@ -270,7 +308,9 @@ export class Host {
   }
 
   async #disposeAll(ref: number): Promise<void> {
-    const agents = [...this.#sessions.values()].map((session) => session.close(STOPPED));
+    const sessions = [...this.#sessions.values()];
+    for (const session of sessions) if (session.live) this.#records.tell(session);
+    const agents = sessions.map((session) => session.close(STOPPED));
     this.#sessions.clear();
     const results = await Promise.all(
       agents.map((agent) => agent === undefined ? true : this.#dispose(agent)),
@@ -323,19 +363,4 @@ export class Host {
 function unreadable(error: unknown): { ok: false; failure: Failure } {
   const message = error instanceof Error ? error.message : String(error);
   return { ok: false, failure: failure("internal", `Session files cannot be read: ${message}`) };
-}
-
-function attachment(session: Session, snapshot: boolean): Attachment {
-  const sessionInfo = session.info();
-  const { epoch, seq, sessionId, sessionVersion } = sessionInfo;
-  const pendingUi = session.dialogs.pending;
-  return {
-    sessionId,
-    epoch,
-    seq,
-    sessionVersion,
-    ...(snapshot ? { snapshot: session.snapshotText() } : {}),
-    infoText: JSON.stringify(sessionInfo),
-    pendingUi: pendingUi.map((request) => JSON.stringify(request)),
-  };
 }

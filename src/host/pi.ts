@@ -11,6 +11,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
 import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
+import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
 import { Accounts, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
@@ -147,7 +148,7 @@ interface Chosen {
 function chosenFor(plan: Plan, history: pi.SessionManager): Chosen {
   const { last, model, request } = plan;
   if (last === undefined) {
-    const { thinkingLevel } = request;
+    const thinkingLevel = request.thinkingLevel ?? request.kept?.thinkingLevel;
     return {
       ...(model === undefined ? {} : { model }),
       ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
@@ -197,7 +198,11 @@ class PiFactory implements AgentFactory {
       hooks,
       released: () => this.#accounts.release(models),
     });
-    if (request.sessionName !== undefined) agent.setName(request.sessionName);
+    const { session } = loaded.runtime;
+    if (request.kept !== undefined) putBack(session, request.kept);
+    if (request.sessionName !== undefined && session.sessionName === undefined) {
+      agent.setName(request.sessionName);
+    }
     return { ok: true, value: agent };
   }
 
@@ -221,10 +226,12 @@ class PiFactory implements AgentFactory {
 
   #findModel(models: Models, request: AgentRequest): Outcome<Model | undefined> {
     const demo = this.#options.demo && request.sessionFile === undefined;
-    const wanted = request.model ?? (demo ? { provider: "demo", id: "demo-1" } : undefined);
+    const wanted = request.model ?? request.kept?.model ??
+      (demo ? { provider: "demo", id: "demo-1" } : undefined);
     if (wanted === undefined) return { ok: true, value: undefined };
     const model = models.find(wanted.provider, wanted.id);
-    if (model !== undefined) return { ok: true, value: model };
+    // A session that is built again lives on without a model that is no more; pi picks another.
+    if (model !== undefined || request.kept !== undefined) return { ok: true, value: model };
     return { ok: false, failure: noSuchModel(wanted.provider, wanted.id) };
   }
 
@@ -239,6 +246,7 @@ class PiFactory implements AgentFactory {
     return {
       runtime: await start(this.#history(plan)),
       around: plan.around,
+      ...(plan.request.tools === undefined ? {} : { allowedTools: plan.request.tools }),
       rebuild: start,
       reloaded: async ({ services }) => {
         // pi's reload resets the providers of the whole process.
@@ -284,8 +292,15 @@ class PiFactory implements AgentFactory {
   }
 
   #history({ request, settings }: Plan): pi.SessionManager {
-    const { sessionFile, inMemory, cwd } = request;
-    if (sessionFile !== undefined) return pi.SessionManager.open(sessionFile, undefined, cwd);
+    const { sessionFile, inMemory, cwd, kept } = request;
+    if (sessionFile !== undefined) {
+      // A file that was never written is begun anew under its old name, once there is something to write.
+      const opened = pi.SessionManager.open(sessionFile, undefined, cwd);
+      const leaf = kept?.leaf;
+      if (leaf === null) opened.resetLeaf();
+      else if (leaf !== undefined && opened.getEntry(leaf) !== undefined) opened.branch(leaf);
+      return opened;
+    }
     if (inMemory) return pi.SessionManager.inMemory(cwd);
     const folder = process.env["PI_CODING_AGENT_SESSION_DIR"] ?? settings.getSessionDir();
     return pi.SessionManager.create(cwd, folder);

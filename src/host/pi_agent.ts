@@ -20,8 +20,10 @@ import { agentBusy } from "./failures.ts";
 import { piDiscovery } from "./pi_discovery.ts";
 import { piHistory } from "./pi_history.ts";
 import { type LiveParts, messageOf, PiLive, type PiSession } from "./pi_live.ts";
+import { isRestorable, keptOf } from "./pi_kept.ts";
 import { hasQueued, levelOf, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
 import { hasModel, noKey, piSettings } from "./pi_settings.ts";
+import type { AgentKept } from "./session_record.ts";
 import { toWireModel } from "./wire_model.ts";
 
 const refused = (failed: Failure): Acceptance => ({ ok: false, failure: failed });
@@ -65,6 +67,14 @@ export class PiAgent implements AgentPort {
       pendingMessageCount: session.pendingMessageCount,
       ...(untrusted.length === 0 ? {} : { untrusted: [...untrusted] }),
     };
+  }
+
+  kept(): AgentKept {
+    return keptOf(this.#live);
+  }
+
+  restorable(): boolean {
+    return isRestorable(this.#live);
   }
 
   busy(): boolean {

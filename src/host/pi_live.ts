@@ -32,6 +32,8 @@ export interface Surroundings {
 export interface Loaded {
   readonly runtime: AgentSessionRuntime;
   readonly around: Surroundings;
+  /** Tools that the session was created with; it can never have more. */
+  readonly allowedTools?: readonly string[];
   rebuild(history: PiHistory): Promise<AgentSessionRuntime>;
   /** After a reload: registers again what it took from other sessions, and looks what could not be loaded. */
   reloaded(runtime: AgentSessionRuntime): Promise<void>;

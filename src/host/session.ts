@@ -5,7 +5,6 @@ import { type Failure, failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
 import type { Interrupted, SessionInfo } from "../protocol/responses.ts";
 import { SESSION_START_MS } from "../governor/limits.ts";
-import type { Timer } from "../runtime/runtime.ts";
 import { AcceptedMessages } from "./accepted_messages.ts";
 import type { AgentPort, Outcome } from "./agent_port.ts";
 import type { Demand } from "./edge.ts";
@@ -19,7 +18,9 @@ import { Recorder } from "./recorder.ts";
 import { RunWaiters } from "./run_waiters.ts";
 import type * as parts from "./session_parts.ts";
 import type { Handled, Job } from "./session_parts.ts";
+import type { SessionRecord } from "./session_record.ts";
 import { SnapshotState } from "./snapshot.ts";
+import { Timers } from "./timers.ts";
 
 export type { Handled, Job } from "./session_parts.ts";
 /** Carries out one kind of command. */
@@ -28,6 +29,16 @@ export type Handler = parts.Handler<Session>;
 export type OnTimeout = parts.OnTimeout<Session>;
 /** What a session needs of its host. */
 export type SessionParts = parts.SessionParts<Session>;
+
+/** Events after which what is kept of a session may be another. */
+const KEPT_AFTER: ReadonlySet<string> = new Set([
+  "agent_settled",
+  "compaction_end",
+  "model_changed",
+  "session_info_changed",
+  "session_replaced",
+  "thinking_level_changed",
+]);
 
 type State = "building" | "live" | "closed";
 
@@ -39,7 +50,7 @@ export class Session {
   readonly #unanswered = new Map<number, Job>();
   /** Who waits for the current run to settle. */
   readonly waiters: RunWaiters;
-  readonly #timers = new Set<Timer>();
+  readonly #timers: Timers;
   readonly #patience: Patience;
   /** What extensions ask of people. */
   readonly dialogs: Dialogs;
@@ -64,7 +75,8 @@ export class Session {
     this.#messages = new AcceptedMessages((ref, state) => parts.message(ref, state));
     this.#interrupted = parts.interrupted ?? [];
     this.#recorder = new Recorder(parts.sessionId);
-    this.waiters = new RunWaiters((ms, fn) => this.#after(ms, fn));
+    this.#timers = new Timers(parts.clock);
+    this.waiters = new RunWaiters((ms, fn) => this.#timers.after(ms, fn));
     this.#patience = new Patience(parts.clock);
     this.dialogs = new Dialogs({
       sessionId: parts.sessionId,
@@ -74,8 +86,12 @@ export class Session {
       emit: (event) => this.emit(event),
       changed: (open) => open > 0 ? this.#patience.pause() : this.#patience.resume(),
     });
-    this.#createdAt = parts.clock.now();
-    this.#lastActivity = this.#createdAt;
+    const { left } = parts;
+    this.#createdAt = left === undefined ? parts.clock.now() : Date.parse(left.info.createdAt);
+    this.#lastActivity = left === undefined ? this.#createdAt : Date.parse(left.info.lastActivityAt);
+    this.#version = left?.info.sessionVersion ?? 0;
+    // Parking keeps the epoch, so its numbers go on.
+    this.#seq = left?.info.epoch === parts.epoch ? left.info.seq : 0;
   }
 
   get closed(): boolean {
@@ -99,15 +115,15 @@ export class Session {
     return this.#agent;
   }
 
-  /** pi's runtime is built: the session exists. Its `session_start` handlers run after the caller is done. */
+  /** pi's runtime is built. */
   built(agent: AgentPort): void {
     this.#agent = agent;
     this.#snapshot = new SnapshotState(() => agent.messages());
-    this.#state = "live";
   }
 
-  /** Lets in what waited for the build, and starts the extensions. */
+  /** The session exists: lets in what waited for the build, and starts the extensions. */
   open(): void {
+    this.#state = "live";
     const opened = (): void => this.#mailbox.open();
     const late = this.#patience.after(SESSION_START_MS, () => {
       this.#parts.log("warn", "session_start handlers take too long; the session goes on without them", {
@@ -160,6 +176,24 @@ export class Session {
     };
   }
 
+  /** What is kept of the session while it is parked. */
+  record(): SessionRecord {
+    const { left } = this.#parts;
+    // What was interrupted is the router thread's to keep.
+    const { interrupted: _interrupted, ...info } = this.info();
+    return {
+      info,
+      kept: this.agent.kept(),
+      inMemory: info.sessionFile === undefined,
+      ...(left?.budget === undefined ? {} : { budget: left.budget }),
+    };
+  }
+
+  /** Nothing runs, nobody is asked anything, and the session could be built again as it is. */
+  get parkable(): boolean {
+    return this.live && this.idle && this.dialogs.pending.length === 0 && this.agent.restorable();
+  }
+
   /** The whole state after the last event, encoded. */
   snapshotText(): string {
     try {
@@ -189,6 +223,7 @@ export class Session {
     this.#snapshot?.fold(event);
     this.#parts.event(this.sessionId, this.#recorder.record(this.#seq, event, this.#demand.full));
     this.#messages.follow(event);
+    if (KEPT_AFTER.has(event.type) && this.live) void this.#parts.keep(this);
     if (event.type !== "agent_settled") return;
     this.waiters.settle(this.agent.lastRun());
     this.#parts.changed();
@@ -221,7 +256,7 @@ export class Session {
     this.#patience.clear();
     this.#state = "closed";
     this.#mailbox.close();
-    for (const timer of [...this.#timers]) this.#drop(timer);
+    this.#timers.clear();
     this.waiters.clear();
     for (const job of [...this.#unanswered.values()]) {
       // A deletion is what closes the session, and answers itself.
@@ -262,8 +297,7 @@ export class Session {
     job.begun = true;
     const handled = this.#handle(job);
     if (handled instanceof Promise) return this.#await(job, spec, handled);
-    this.#conclude(job, spec, handled);
-    return undefined;
+    return this.#conclude(job, spec, handled);
   }
 
   async #await(job: Job, spec: CommandSpec, handled: Promise<Handled>): Promise<void> {
@@ -287,12 +321,22 @@ export class Session {
     await this.#patience.within(onTimeout.holdMs, handled);
   }
 
-  #conclude(job: Job, spec: CommandSpec, handled: Handled): void {
-    if (!handled.ok) return this.#answer(job, handled);
+  /** Answers; what it returns resolves when the answer is out, where that has to wait for the disk. */
+  #conclude(job: Job, spec: CommandSpec, handled: Handled): Promise<void> | undefined {
+    if (!handled.ok) return void this.#answer(job, handled);
     // Answered meanwhile: the session is gone, and nothing may start any more.
-    if (!this.#unanswered.has(job.ref)) return;
+    if (!this.#unanswered.has(job.ref)) return undefined;
     if (spec.mutates) this.#version++;
     if (handled.message !== undefined) this.#messages.accept(job.ref, handled.message);
+    const kept = spec.mutates && this.live ? this.#parts.keep(this) : undefined;
+    // A prompt runs by now: its answer comes before its events.
+    if (kept === undefined || handled.later !== undefined || handled.begin !== undefined) {
+      return void this.#answerNow(job, handled);
+    }
+    return kept.then(() => this.#answerNow(job, handled));
+  }
+
+  #answerNow(job: Job, handled: Extract<Handled, { ok: true }>): void {
     if (handled.later === undefined) this.#answer(job, { ok: true, value: handled.value });
     else this.#parts.accepted(job.ref);
     if (handled.begin !== undefined) {
@@ -348,19 +392,5 @@ export class Session {
       ...(error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {}),
     });
     return failure("internal", `${where} failed: ${message}`);
-  }
-
-  #after(ms: number, fn: () => void): Timer {
-    const timer = this.#parts.clock.after(ms, () => {
-      this.#timers.delete(timer);
-      fn();
-    });
-    this.#timers.add(timer);
-    return { clear: () => this.#drop(timer) };
-  }
-
-  #drop(timer: Timer): void {
-    timer.clear();
-    this.#timers.delete(timer);
   }
 }

@@ -8,6 +8,7 @@ import type { AcceptedMessage, MessageState } from "./accepted_messages.ts";
 import type { Outcome } from "./agent_port.ts";
 import type { Demand, EventRecord, Reply } from "./edge.ts";
 import type { Place } from "./place.ts";
+import type { SessionRecord } from "./session_record.ts";
 
 /** How a command went. With `later` it has left the mailbox, and the answer comes when that resolves. */
 export type Handled =
@@ -47,6 +48,10 @@ export interface SessionParts<S> {
   readonly demand: Demand;
   /** Messages that a crash of an earlier life has kept from finishing. */
   readonly interrupted?: readonly Interrupted[];
+  /** How the session was left, when it is built again. */
+  readonly left?: SessionRecord;
+  /** What is to be kept may have changed; resolves once it is kept, nothing when nobody need wait for it. */
+  keep(session: S): Promise<void> | undefined;
   message(ref: number, state: MessageState): void;
   reply(ref: number, reply: Reply): void;
   accepted(ref: number): void;

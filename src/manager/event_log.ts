@@ -31,6 +31,12 @@ export class EventLogs {
     return this.#logs.get(sessionId);
   }
 
+  /** A session begins whose last event was that one; earlier ones are not kept. */
+  begin(sessionId: string, seq: number): void {
+    this.drop(sessionId);
+    this.#logs.set(sessionId, new EventLog(seq));
+  }
+
   append(sessionId: string, record: EventRecord): void {
     const log = this.#logs.get(sessionId) ?? new EventLog();
     // Deleted and set again, it becomes the freshest.
@@ -64,7 +70,12 @@ export class EventLog {
   #records: (EventRecord | undefined)[] = [];
   #head = 0;
   #bytes = 0;
-  #lastSeq = 0;
+  #lastSeq: number;
+
+  /** @param lastSeq number of the last event before */
+  constructor(lastSeq = 0) {
+    this.#lastSeq = lastSeq;
+  }
 
   get bytes(): number {
     return this.#bytes;

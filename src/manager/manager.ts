@@ -1,60 +1,51 @@
 // The router thread's book of sessions: which exist, on which host each runs, and which answers are still to
 // come. Passes commands on and events back; encodes nothing and knows no connection but by number.
-import { type Command, type CommandOf, type CommandSpec, specOf } from "../protocol/commands.ts";
+import type { Command, CommandOf, CommandSpec } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { isPermit, type Permit } from "../governor/governor.ts";
-import { noSession } from "../host/failures.ts";
+import { fileInUse, noSession } from "../host/failures.ts";
 import type { Attachment, Demand, FromHost, Reply, ToHost } from "../host/edge.ts";
-import { ClaimsBook } from "./claims_book.ts";
+import { type Attached, Attaching } from "./attaching.ts";
+import { Away, DIED } from "./away.ts";
+import { Entry } from "./entry.ts";
 import { EventLog, EventLogs } from "./event_log.ts";
+import { FileClaims } from "./file_claims.ts";
+import { type Disposal, HostAsks } from "./host_asks.ts";
 import { Hosts } from "./hosts.ts";
+import { Inspections } from "./inspections.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Attached, ManagerEvents, ManagerParts } from "./manager_parts.ts";
+import type { ManagerEvents, ManagerParts } from "./manager_parts.ts";
 import { Passage } from "./passage.ts";
 import { type Asker, PendingCommands } from "./pending_commands.ts";
 import { Pulse } from "./pulse.ts";
-import { Replies } from "./replies.ts";
+import { SessionBook } from "./session_book.ts";
 
-export type { Attached, ManagerEvents, ManagerParts } from "./manager_parts.ts";
+export type { Attached } from "./attaching.ts";
+export type { ManagerEvents, ManagerParts } from "./manager_parts.ts";
 export type { Asker } from "./pending_commands.ts";
 
-interface Entry {
-  readonly host: number;
-  /** Known once the session is built. */
-  epoch: string;
-  readonly permit: Permit;
-  /** Whether it has a file to come back from. */
-  readonly durable: boolean;
-  state: "building" | "live";
-}
-
-interface Disposal {
-  readonly disposed: number;
-  readonly failed: number;
-}
-
+const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
 const NO_EVENTS = new EventLog();
 
 /** The book of sessions. */
 export class Manager {
   readonly #parts: ManagerParts;
-  readonly #sessions = new Map<string, Entry>();
+  readonly #sessions: SessionBook;
   readonly #pending: PendingCommands;
-  readonly #attaching: Replies<readonly Attachment[] | Failure>;
-  readonly #waits: Replies<void>;
-  readonly #counts: Replies<number>;
-  readonly #disposals: Replies<Disposal>;
-  readonly #inspections = new Map<number, (id: string, file: string) => void>();
-  readonly #claims = new ClaimsBook((file, sessionId) => {
-    for (const host of this.#hosts.all) {
-      this.#send(host, { kind: "live_file", file, ...(sessionId === undefined ? {} : { sessionId }) });
-    }
+  readonly #attaching: Attaching;
+  readonly #asks: HostAsks;
+  readonly #away: Away;
+  readonly #passage: Passage;
+  readonly #inspections: Inspections;
+  readonly #claims = new FileClaims({
+    hosts: () => this.#hosts.all,
+    send: (host, message) => this.#send(host, message),
+    has: (sessionId) => this.has(sessionId),
   });
   readonly #hosts: Hosts;
   /** Whether this thread and the hosts keep up. */
   readonly pulse: Pulse;
   readonly #logs: EventLogs;
-  readonly #passage: Passage;
   #events: ManagerEvents | undefined;
   #closing = false;
   #ref = 0;
@@ -70,17 +61,38 @@ export class Manager {
       message: (host, message) => this.#receive(host, message),
       exit: (host, reason) => this.#crashed(host, reason),
     });
+    this.#sessions = new SessionBook({
+      hosts: this.#hosts,
+      logs: this.#logs,
+      claims: this.#claims,
+      governor,
+    });
     this.pulse = new Pulse({
       clock,
       hosts: () => this.#hosts.all,
       ping: (host, ref) => this.#send(host, { kind: "ping", ref }),
     });
-    this.#pending = new PendingCommands(clock, () => ++this.#ref);
+    const number = (): number => ++this.#ref;
+    const send = (host: number, message: ToHost): void => this.#send(host, message);
+    this.#pending = new PendingCommands(clock, number);
     this.#passage = new Passage(parts.ledger, this.#pending);
-    this.#attaching = new Replies(parts.clock);
-    this.#waits = new Replies(parts.clock);
-    this.#counts = new Replies(parts.clock);
-    this.#disposals = new Replies(parts.clock);
+    this.#inspections = new Inspections(this.#pending, send);
+    this.#attaching = new Attaching(clock, number, send);
+    const hosts = (): readonly number[] => this.#hosts.all;
+    this.#asks = new HostAsks({ clock, number, hosts, send, sessions: (host) => this.#hosts.sessions(host) });
+    this.#away = new Away({
+      clock,
+      governor,
+      book: this.#sessions,
+      pending: this.#pending,
+      uuid: parts.uuid,
+      number,
+      send,
+      forget: (entry) => this.#forget(entry),
+      ledger: parts.ledger,
+      demand: (sessionId) => this.#demand(sessionId),
+      tell: (type, data) => this.#events?.server(type, data),
+    });
   }
 
   /** Starts the hosts. Until then commands would have nowhere to go. */
@@ -88,14 +100,19 @@ export class Manager {
     this.#events = events;
     this.#hosts.open(this.#parts.hosts);
     this.pulse.start();
+    this.#away.start();
   }
 
-  /** Ids of all sessions, those being built included. */
+  /** Ids of all sessions that a host runs or builds. */
   get sessionIds(): readonly string[] {
-    return [...this.#sessions.keys()];
+    return this.#sessions.awake;
   }
 
-  /** How many hosts there are. */
+  /** The state of all sessions that no host runs, as clients see it. */
+  get parked(): readonly Attachment[] {
+    return this.#away.attachments;
+  }
+
   get hosts(): number {
     return this.#hosts.all.length;
   }
@@ -106,55 +123,60 @@ export class Manager {
   }
 
   has(sessionId: string): boolean {
-    return this.#sessions.has(sessionId);
+    return this.#sessions.get(sessionId) !== undefined;
   }
 
   /** Reserves an id and a place, and has the session built. Returns the id. */
   create(command: CommandOf<"create_session"> | CommandOf<"load_session">, asker: Asker): string {
     const sessionId = command.sessionId ?? this.#parts.uuid();
-    if (this.#sessions.has(sessionId)) {
+    if (this.has(sessionId)) {
       const sentence = `There is a session "${sessionId}" already; choose another id, or leave it out`;
       asker.answer({ ok: false, failure: failure("session_exists", sentence) });
       return sessionId;
     }
-    const permit = this.#parts.governor.session();
-    if (!isPermit(permit)) {
-      asker.answer({ ok: false, failure: permit });
-      return sessionId;
-    }
-    const host = this.#hosts.idlest;
-    const durable = command.type === "load_session" || command.inMemory !== true;
-    const entry: Entry = { host, permit, durable, state: "building", epoch: "" };
-    this.#sessions.set(sessionId, entry);
-    this.#hosts.count(host, 1);
-    const settled = (reply: Reply): void => {
-      if (this.#sessions.get(sessionId) !== entry) return;
-      if (!reply.ok) return this.#forget(sessionId);
-      entry.state = "live";
-      this.#events?.server("session_created", { sessionId });
-    };
-    const ref = this.#pending.expect({ host, asker, permit: undefined, settled });
-    this.#passage.pass({ ref, sessionId, command, asker, durable: false }, () => {
-      const demand = this.#events?.demand(sessionId) ?? { full: false, subscribers: 0 };
-      const interrupted = this.ledger.interrupted(sessionId);
-      this.#send(host, { kind: "create", ref, demand, command: { ...command, sessionId }, interrupted });
+    const inMemory = command.type === "create_session" && command.inMemory === true;
+    const entry = new Entry(sessionId, this.#parts.clock.monotonic(), inMemory);
+    this.#sessions.entries.set(sessionId, entry);
+    this.#away.take((got) => {
+      if (!isPermit(got)) {
+        this.#forget(entry);
+        return asker.answer({ ok: false, failure: got });
+      }
+      entry.place = got;
+      this.#build(entry, { ...command, sessionId }, asker);
     });
     return sessionId;
+  }
+
+  #build(entry: Entry, command: Command, asker: Asker): void {
+    const { sessionId } = entry;
+    const host = this.#sessions.place(entry);
+    entry.state = "building";
+    const settled = (reply: Reply): void => {
+      entry.open--;
+      if (!this.#sessions.holds(entry)) return;
+      if (!reply.ok) return this.#forget(entry);
+      entry.state = "live";
+      this.#events?.server("session_created", { sessionId });
+      this.#away.changed();
+    };
+    entry.open++;
+    const ref = this.#pending.expect({ host, asker, permit: undefined, settled });
+    this.#passage.pass({ ref, sessionId, command, asker, durable: false }, () => {
+      const interrupted = this.ledger.interrupted(sessionId);
+      this.#send(host, { kind: "create", ref, demand: this.#demand(sessionId), command, interrupted });
+    });
+    entry.release(undefined);
   }
 
   /** Loads a session file under the id given, or else under the file's own; `named` is told which. */
   load(command: CommandOf<"load_session">, asker: Asker, named: (sessionId: string) => void): void {
     if (command.sessionId !== undefined) return named(this.create(command, asker));
-    const host = this.#hosts.idlest;
-    const ref = this.#pending.expectSoon(host, asker, command.type, () => this.#inspections.delete(ref));
-    this.#inspections.set(ref, (id, file) => {
+    this.#inspections.ask(this.#hosts.idlest, command, asker, (id, file) => {
       const owner = this.#claims.owner(file);
       if (owner === undefined) return named(this.create({ ...command, sessionId: id }, asker));
-      const sentence = `Session "${owner}" drives that file already; use that one`;
-      const inUse = failure("session_in_use", sentence, { data: { sessionId: owner } });
-      asker.answer({ ok: false, failure: inUse });
+      asker.answer({ ok: false, failure: fileInUse(owner) });
     });
-    this.#send(host, { kind: "inspect", ref, sessionPath: command.sessionPath });
   }
 
   /** Has a host answer a command that is about no live session. */
@@ -163,7 +185,7 @@ export class Manager {
     this.#send(0, { kind: "command", ref, connection: asker.connection, command });
   }
 
-  /** Passes a session's command on to its host. */
+  /** Passes a session's command on to its host; a parked session is brought back for it, or answers itself. */
   command(command: Command, spec: CommandSpec, asker: Asker): Failure | undefined {
     const sessionId = command.sessionId ?? "";
     const entry = this.#sessions.get(sessionId);
@@ -174,119 +196,112 @@ export class Manager {
       permit = taken;
     }
     if (entry === undefined) return noSession(sessionId);
+    if (command.type !== "get_state") entry.usedAt = this.#parts.clock.monotonic();
+    if (entry.awake) this.#pass(entry, command, asker, permit);
+    else if (!this.#away.answers(entry, command, asker)) {
+      this.#away.whenAwake(entry, (failed) => {
+        if (failed === undefined) return this.#pass(entry, command, asker, permit);
+        permit?.release();
+        asker.answer({ ok: false, failure: failed });
+      });
+    }
+    return undefined;
+  }
+
+  #pass(entry: Entry, command: Command, asker: Asker, permit: Permit | undefined): void {
+    const { sessionId, host } = entry;
     const deletes = command.type === "delete_session";
     // A live session is gone for everyone the moment its deletion is passed on, and its id is free again;
     // unless the host may still refuse.
     const certain = deletes && !("ifSessionVersion" in command);
-    if (certain && entry.state === "live") this.#delete(sessionId);
+    if (certain && entry.state === "live") this.#delete(entry);
     const settled = (reply: Reply): void => {
+      entry.open--;
       this.ledger.answered(ref, reply);
-      if (!deletes || !reply.ok) return;
-      if (this.#sessions.get(sessionId) === entry) this.#delete(sessionId);
-      this.#events?.server("session_deleted", { sessionId });
+      if (deletes && reply.ok) {
+        this.#delete(entry);
+        this.#events?.server("session_deleted", { sessionId });
+      }
+      this.#away.changed();
     };
-    const { host, durable } = entry;
+    entry.open++;
     const told = this.ledger.letsGo(command, asker);
     const ref = this.#pending.expect({ host, asker: told, permit, settled });
-    this.#passage.pass({ ref, sessionId, command, asker, durable }, () => {
+    this.#passage.pass({ ref, sessionId, command, asker, durable: !entry.inMemory }, () => {
       this.#send(host, { kind: "command", ref, connection: asker.connection, command });
     });
-    return undefined;
   }
 
-  /** The events of a session that are kept, and where its numbering stands. */
+  /** The events of a session that are kept, and where its numbering stands; nothing of one that is parked. */
   log(sessionId: string): { readonly epoch: string; readonly log: EventLog } | undefined {
     const entry = this.#sessions.get(sessionId);
-    return entry === undefined
-      ? undefined
-      : { epoch: entry.epoch, log: this.#logs.of(sessionId) ?? NO_EVENTS };
+    if (entry === undefined || !entry.awake) return undefined;
+    return { epoch: entry.epoch, log: this.#logs.of(sessionId) ?? NO_EVENTS };
   }
 
-  /** Asks for the state of one session at a point of the order. */
+  /** Asks for the state of one session at a point of the order; a parked one is brought back. */
   attach(sessionId: string, snapshot: boolean, done: Attached): void {
-    this.#passage.after(sessionId, () => {
-      const entry = this.#sessions.get(sessionId);
-      if (entry === undefined) return done([], 0);
-      this.#attach(entry.host, [sessionId], snapshot ? "all" : [], done);
-    });
+    const entry = this.#sessions.get(sessionId);
+    if (entry === undefined) return done([], 0);
+    const ask = (): void => {
+      entry.open++;
+      entry.usedAt = this.#parts.clock.monotonic();
+      this.#passage.after(sessionId, () => {
+        this.#attaching.ask(entry.host, [sessionId], snapshot ? "all" : [], (sessions, host) => {
+          done(sessions, host);
+          entry.open--;
+          this.#away.changed();
+        });
+      });
+    };
+    if (entry.awake) return ask();
+    this.#away.whenAwake(entry, (failed) => failed === undefined ? ask() : done(failed, 0));
   }
 
-  /** Asks every host for the state of all its sessions; `done` is called for each host. */
+  /** Asks every host for the state of its sessions. */
   attachAll(snapshots: "all" | readonly string[], done: Attached): void {
-    for (const host of this.#hosts.all) this.#attach(host, undefined, snapshots, done);
+    for (const host of this.#hosts.all) this.#attaching.ask(host, undefined, snapshots, done);
   }
 
   /** Tells the host who wants which form of a session's events. */
   setDemand(sessionId: string, demand: Demand): void {
+    const entry = this.#sessions.get(sessionId);
+    if (entry === undefined) return;
+    const watched = this.#events?.watched(sessionId) ?? false;
+    // Whoever leaves may come back with a cursor.
+    if (entry.watched && !watched) entry.usedAt = this.#parts.clock.monotonic();
+    entry.watched = watched;
     this.#passage.after(sessionId, () => {
-      const entry = this.#sessions.get(sessionId);
-      if (entry !== undefined) this.#send(entry.host, { kind: "demand", sessionId, demand });
+      if (entry.awake) this.#send(entry.host, { kind: "demand", sessionId, demand });
     });
   }
 
   /** Resolves when nothing runs, in all sessions or in those. */
-  async whenIdle(sessionIds?: readonly string[]): Promise<void> {
-    await this.#everyHost<void>((host, resolve) => {
-      const ref = ++this.#ref;
-      const own = sessionIds?.filter((id) => this.#on(host, id));
-      this.#waits.expect(ref, host, resolve);
-      this.#send(host, { kind: "when_idle", ref, ...(own === undefined ? {} : { sessionIds: own }) });
-    });
+  whenIdle(sessionIds?: readonly string[]): Promise<void> {
+    return this.#asks.whenIdle((host) => sessionIds?.filter((id) => this.#sessions.get(id)?.host === host));
   }
 
   /** Counts the busy sessions, and with `stop` has them stopped. A host that hangs counts as none. */
-  async busy(stop: boolean, withinMs: number): Promise<number> {
-    const counts = await this.#everyHost<number>((host, resolve) => {
-      const ref = ++this.#ref;
-      this.#counts.expect(ref, host, resolve, { ms: withinMs, value: 0 });
-      this.#send(host, { kind: "busy", ref, stop });
-    });
-    return counts.reduce((sum, count) => sum + count, 0);
+  busy(stop: boolean, withinMs: number): Promise<number> {
+    return this.#asks.busy(stop, withinMs);
   }
 
   /** Disposes all sessions; each host bounds that by itself, and `withinMs` bounds the hosts. */
   async dispose(withinMs: number): Promise<Disposal> {
     this.#closing = true;
     this.pulse.stop();
-    const counts = await this.#everyHost<Disposal>((host, resolve) => {
-      const ref = ++this.#ref;
-      const value = { disposed: 0, failed: this.#hosts.sessions(host) };
-      this.#disposals.expect(ref, host, resolve, { ms: withinMs, value });
-      this.#send(host, { kind: "dispose_all", ref });
-    });
+    this.#away.stop(STOPPED);
+    const disposal = await this.#asks.dispose(withinMs);
     this.#hosts.terminate();
     // A host that hung has left someone without an answer.
-    const stopped = failure("cancelled", "The server was shut down before the command had finished");
     for (const ref of this.#pending.refs()) {
-      this.#pending.answer(ref, { ok: false, failure: stopped, lost: true });
+      this.#pending.answer(ref, { ok: false, failure: STOPPED, lost: true });
     }
-    return counts.reduce((sum, one) => ({
-      disposed: sum.disposed + one.disposed,
-      failed: sum.failed + one.failed,
-    }), { disposed: 0, failed: 0 });
+    return disposal;
   }
 
-  #everyHost<T>(ask: (host: number, resolve: (value: T) => void) => void): Promise<T[]> {
-    return Promise.all(
-      this.#hosts.all.map((host) => new Promise<T>((resolve) => ask(host, resolve))),
-    );
-  }
-
-  #on(host: number, sessionId: string): boolean {
-    return this.#sessions.get(sessionId)?.host === host;
-  }
-
-  #attach(
-    host: number,
-    sessionIds: readonly string[] | undefined,
-    snapshots: "all" | readonly string[],
-    done: Attached,
-  ): void {
-    const ref = ++this.#ref;
-    const { timeoutMs } = specOf(sessionIds === undefined ? "list_sessions" : "create_session");
-    const value = failure("timeout", `A session's host has not answered within ${timeoutMs} ms`);
-    this.#attaching.expect(ref, host, (sessions) => done(sessions, host), { ms: timeoutMs, value });
-    this.#send(host, { kind: "attach", ref, snapshots, ...(sessionIds === undefined ? {} : { sessionIds }) });
+  #demand(sessionId: string): Demand {
+    return this.#events?.demand(sessionId) ?? { full: false, subscribers: 0 };
   }
 
   #receive(host: number, message: FromHost): void {
@@ -300,6 +315,7 @@ export class Manager {
         const { sessionId, events } = message;
         const entry = this.#sessions.get(sessionId);
         const epoch = entry?.epoch ?? "";
+        if (entry !== undefined) entry.usedAt = this.#parts.clock.monotonic();
         // The last words of a deleted session, whose id may be taken again, belong into nobody's log.
         if (epoch !== "") { for (const record of events) this.#logs.append(sessionId, record); }
         return this.#events?.events(sessionId, epoch, events, host);
@@ -311,16 +327,11 @@ export class Manager {
       case "reply":
         return this.#pending.answer(message.ref, message.reply);
       case "attached":
-        return this.#attaching.settle(message.ref, message.sessions);
+        return this.#attaching.answered(message.ref, message.sessions);
       case "inspected":
-        return this.#inspected(message);
-      case "claim": {
-        // A session that was deleted meanwhile gets its answer, but no file.
-        const { file, sessionId } = message;
-        const owner = this.has(sessionId) ? this.#claims.claim(file, sessionId) : this.#claims.owner(file);
-        const { ref } = message;
-        return this.#send(host, { kind: "claimed", ref, ...(owner === undefined ? {} : { owner }) });
-      }
+        return this.#inspections.answered(message);
+      case "claim":
+        return this.#claims.asked(host, message);
       case "file":
         return this.has(message.sessionId) ? this.#claims.move(message.sessionId, message.file) : undefined;
       case "trust":
@@ -328,11 +339,13 @@ export class Manager {
       case "pong":
         return this.pulse.pong(host, message.ref, message.at);
       case "idle":
-        return this.#waits.settle(message.ref, undefined);
       case "counted":
-        return this.#counts.settle(message.ref, message.busy);
       case "disposed":
-        return this.#disposals.settle(message.ref, message);
+        return this.#asks.answered(message);
+      case "record":
+        return this.#record(host, message);
+      case "parked":
+        return this.#away.parked(message.ref, message.record);
       case "log":
         return this.#parts.log[message.level](message.message, { host, ...message.fields });
       case "up":
@@ -343,53 +356,39 @@ export class Manager {
     }
   }
 
-  #inspected({ ref, id, file }: Extract<FromHost, { kind: "inspected" }>): void {
-    const go = this.#inspections.get(ref);
-    this.#inspections.delete(ref);
-    if (this.#pending.drop(ref)) go?.(id, file);
+  #record(host: number, { record, ref }: Extract<FromHost, { kind: "record" }>): void {
+    const entry = this.#sessions.get(record.info.sessionId);
+    if (entry !== undefined && entry.host === host) {
+      entry.record = record;
+      entry.inMemory = record.inMemory;
+    }
+    if (ref !== undefined) this.#send(host, { kind: "recorded", ref });
   }
 
-  /** A host died: a new one takes its place, what ran there is answered, its sessions are gone. */
+  /** A host died: a new one takes its place, what ran there is answered, its sessions are parked. */
   #crashed(host: number, reason: string): void {
     if (this.#closing) return;
     this.#parts.log.error(`a host died: ${reason}`, { host });
-    const lostSessions = [...this.#sessions].filter(([, entry]) => entry.host === host);
     const lostCommands = this.#pending.refs(host);
-    for (const [sessionId] of lostSessions) {
-      this.ledger.crashed(sessionId);
-      this.#forget(sessionId);
-    }
+    const crashed = this.#away.lose(host);
     // Whoever hears of it may send the next command at once; that is for the new host.
     this.#hosts.restart(host);
     this.pulse.replaced(host);
-    for (const [file, sessionId] of this.#claims.all) {
-      this.#send(host, { kind: "live_file", file, sessionId });
-    }
-    const lost = failure("internal", "What runs this session has died; the server's log says why");
-    for (const ref of lostCommands) this.#pending.answer(ref, { ok: false, failure: lost, lost: true });
-    this.#attaching.lost(host, lost);
-    this.#waits.lost(host, undefined);
-    this.#counts.lost(host, 0);
-    for (const [sessionId, { state }] of lostSessions) {
-      // One that was still being built has never been announced.
-      if (state === "live") this.#events?.server("session_crashed", { sessionId });
-    }
+    this.#claims.introduce(host);
+    for (const ref of lostCommands) this.#pending.answer(ref, { ok: false, failure: DIED, lost: true });
+    this.#attaching.lost(host, DIED);
+    this.#asks.lost(host);
+    this.#away.crashed(crashed);
+    this.#away.changed();
   }
 
-  #delete(sessionId: string): void {
-    this.ledger.deleted(sessionId);
-    this.#forget(sessionId);
+  #delete(entry: Entry): void {
+    this.ledger.deleted(entry.sessionId);
+    this.#forget(entry);
   }
 
-  #forget(sessionId: string): void {
-    const entry = this.#sessions.get(sessionId);
-    if (entry === undefined) return;
-    this.#sessions.delete(sessionId);
-    this.#hosts.count(entry.host, -1);
-    this.#claims.move(sessionId, undefined);
-    this.#logs.drop(sessionId);
-    this.#parts.governor.sessionGone(sessionId);
-    entry.permit.release();
+  #forget(entry: Entry): void {
+    if (this.#sessions.forget(entry)) this.#away.changed();
   }
 
   #send(host: number, message: ToHost): void {

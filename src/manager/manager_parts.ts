@@ -1,7 +1,6 @@
 // What the manager is made of, and what it tells the router. Types only.
-import type { Failure } from "../protocol/errors.ts";
 import type { Governor } from "../governor/governor.ts";
-import type { Attachment, Demand, EventRecord, HostConfig } from "../host/edge.ts";
+import type { Demand, EventRecord, HostConfig } from "../host/edge.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { StartHost } from "./host_link.ts";
@@ -28,7 +27,6 @@ export interface ManagerEvents {
   server(type: string, data: Record<string, unknown>): void;
   /** Who wants which form of a new session's events. */
   demand(sessionId: string): Demand;
+  /** Whether somebody subscribes to that very session. */
+  watched(sessionId: string): boolean;
 }
-
-/** Called with what a host says of its sessions, or why it says nothing. */
-export type Attached = (sessions: readonly Attachment[] | Failure, host: number) => void;

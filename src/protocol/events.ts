@@ -78,6 +78,8 @@ export const PI_EVENTS: readonly string[] = [
 export const SERVER_EVENTS: readonly string[] = [
   "session_created",
   "session_deleted",
+  "session_parked",
+  "session_resumed",
   "session_crashed",
   "server_shutdown",
 ];

@@ -104,8 +104,18 @@ function listPendingUi(
 }
 
 function listSessions(router: OwnContext, connection: Connection, _: unknown, asker: Asker): void {
-  const around = (infos: string): string => `{"sessions":[${infos}]}`;
-  gather(router.manager, connection, asker, ({ infoText }) => [infoText], around);
+  const { manager } = router;
+  const live = new Set<string>();
+  const of = ({ sessionId, infoText }: Attachment): readonly string[] => {
+    live.add(sessionId);
+    return [infoText];
+  };
+  gather(manager, connection, asker, of, (infos) => {
+    // Looked up now: one that was parked since its host answered is in the list already.
+    const seen = manager.parked.filter(({ sessionId }) => sees(connection.access, sessionId));
+    const parked = seen.filter(({ sessionId }) => !live.has(sessionId)).map(({ infoText }) => infoText);
+    return `{"sessions":[${[infos, ...parked].filter((text) => text !== "").join(",")}]}`;
+  });
 }
 
 function subscribe(

@@ -79,6 +79,7 @@ export class Router {
       },
       server: (type, data) => this.announce(type, data),
       demand: (sessionId) => this.#subscriptions.demand(sessionId),
+      watched: (sessionId) => this.#subscriptions.watched(sessionId),
     });
     this.#cursors.start();
   }
@@ -169,8 +170,9 @@ export class Router {
     for (const connection of this.connections) {
       if (typeof sessionId !== "string" || sees(connection.access, sessionId)) connection.send(text);
     }
-    if (type === "session_created" || typeof sessionId !== "string") return;
-    this.#subscriptions.dropSession(sessionId);
+    // A parked session that comes back has another epoch, but the same subscribers to come.
+    const gone = type === "session_deleted" || type === "session_crashed";
+    if (gone && typeof sessionId === "string") this.#subscriptions.dropSession(sessionId);
   }
 
   /** Tells subscribers that leave events out how far their sessions have come. */

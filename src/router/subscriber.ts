@@ -73,14 +73,32 @@ export class Subscriber {
     const found = new Map<string, { attachment: Attachment; start: Start }>();
     let failed: Failure | undefined;
     let open = this.#manager.hosts;
+    const parked = this.#manager.parked.filter(({ sessionId }) => sees(connection.access, sessionId));
     const finish = (): void => {
       if (--open > 0) return;
       const wants = asked.settle();
+      for (const attachment of parked) {
+        const { sessionId } = attachment;
+        if (!found.has(sessionId)) found.set(sessionId, { attachment, start: LIVE });
+      }
       if (failed !== undefined) asker.answer({ ok: false, failure: failed });
       else asker.answer({ ok: true, dataText: allText(found) });
       if (failed === undefined && wants) this.#beginAll(request, gathering, found);
       else this.#subscriptions.ungather(connection, gathering);
       this.demandChanged();
+    };
+    const whole = (sessionId: string): void => {
+      open++;
+      this.#manager.attach(sessionId, true, (again) => {
+        const [attachment] = isFailure(again) ? [] : again;
+        const left = parked.find((one) => one.sessionId === sessionId);
+        // One that cannot be brought back is told to be missed, never to be as it was.
+        if (attachment === undefined && left !== undefined) {
+          found.set(sessionId, { attachment: left, start: SNAPSHOT });
+        } else if (attachment === undefined) found.delete(sessionId);
+        else found.set(sessionId, { attachment, start: SNAPSHOT });
+        finish();
+      });
     };
     this.#manager.attachAll(request.snapshot ? "all" : this.#stale(wanted, from), (sessions, host) => {
       gathering.answered.add(host);
@@ -92,17 +110,16 @@ export class Subscriber {
           found.set(attachment.sessionId, { attachment, start });
           if (start.mode !== "snapshot" || attachment.snapshot !== undefined) continue;
           // The log has moved on since it was looked at: the state is asked for after all.
-          open++;
-          this.#manager.attach(attachment.sessionId, true, (again) => {
-            const [whole] = isFailure(again) ? [] : again;
-            if (whole === undefined) found.delete(attachment.sessionId);
-            else found.set(attachment.sessionId, { attachment: whole, start: SNAPSHOT });
-            finish();
-          });
+          whole(attachment.sessionId);
         }
       }
       finish();
     });
+    // A parked session has nothing to tell to whoever has seen its last event; others need its whole state.
+    for (const { sessionId, epoch, seq } of parked) {
+      const cursor = cursorOf(from, sessionId);
+      if (cursor !== undefined && (cursor.epoch !== epoch || cursor.seq !== seq)) whole(sessionId);
+    }
   }
 
   /** Ends a subscription; false when there was none. */
@@ -163,7 +180,9 @@ export class Subscriber {
     connection.caughtUp("*");
     const told = new Map<string, number>();
     for (const [sessionId, { attachment, start }] of found) {
-      told.set(sessionId, attachment.seq);
+      // One that has crashed since counts from 1 again.
+      const { epoch } = this.#manager.log(sessionId) ?? attachment;
+      if (epoch === attachment.epoch) told.set(sessionId, attachment.seq);
       // A subscription of its own goes on as it was.
       if (this.#subscriptions.has(connection, sessionId)) continue;
       for (const record of start.missed) deliver(connection, sessionId, attachment.epoch, record, wanted);

@@ -123,6 +123,14 @@ export class Subscriptions {
     return { full: forms.has("full"), subscribers: subscribers.size };
   }
 
+  /** Whether somebody subscribes to that very session, or has asked to. */
+  watched(sessionId: string): boolean {
+    if (this.#bySession.has(sessionId)) return true;
+    return [...this.#asked.values()].some((asked) =>
+      [...asked.values()].some(({ target }) => target === sessionId)
+    );
+  }
+
   #unask(connection: Connection, target: string): boolean {
     const asked = this.#asked.get(connection);
     const keys = [...asked ?? []].filter(([, one]) => one.target === target).map(([key]) => key);

@@ -14,6 +14,7 @@ import type {
   QueueKind,
   RunResult,
 } from "../../src/host/agent_port.ts";
+import type { AgentKept } from "../../src/host/session_record.ts";
 import type { QueuedTexts, WireModel } from "../../src/protocol/responses.ts";
 
 type Navigated = Outcome<{ editorText?: string; cancelled: boolean; aborted?: boolean }>;
@@ -154,6 +155,7 @@ export class FakeAgent implements AgentPort {
   nameError: Error | undefined;
   /** What starts the handler of the next prompts, for those that are slash commands. */
   begin: (() => void) | undefined;
+  isRestorable = true;
 
   info(): AgentInfo {
     return {
@@ -168,6 +170,22 @@ export class FakeAgent implements AgentPort {
       messageCount: this.transcript.length,
       pendingMessageCount: 0,
     };
+  }
+
+  kept(): AgentKept {
+    return {
+      thinkingLevel: "off",
+      steeringMode: "all",
+      followUpMode: "all",
+      autoCompaction: true,
+      autoRetry: true,
+      tools: [],
+      trusted: false,
+    };
+  }
+
+  restorable(): boolean {
+    return this.isRestorable;
   }
 
   busy(): boolean {

@@ -95,6 +95,7 @@ export class SessionBench {
         this.order.push(`event ${record.type}`);
       },
       log: (level, message) => this.logs.push(`${level} ${message}`),
+      keep: () => undefined,
       changed: () => this.changes++,
       removed: (session) => {
         this.removed++;

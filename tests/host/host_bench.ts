@@ -37,6 +37,12 @@ export class HostBench {
   constructor(config: HostConfig = CONFIG, files: Files = EVERYWHERE) {
     this.host = new Host(fakeRuntime(this.clock, { files }), () => this.loading.promise, (batch) => {
       this.posted.push(...batch);
+      // A router thread that keeps every record at once.
+      for (const message of batch) {
+        if (message.kind === "record" && message.ref !== undefined) {
+          this.host.receive({ kind: "recorded", ref: message.ref });
+        }
+      }
     });
     this.host.receive({ kind: "start", config });
   }

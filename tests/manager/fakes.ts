@@ -2,6 +2,7 @@
 // the manager and of the router.
 import { createHash } from "node:crypto";
 import type { FromHost, HostConfig, Reply, ToHost } from "../../src/host/edge.ts";
+import type { SessionRecord } from "../../src/host/session_record.ts";
 import type { Log } from "../../src/log.ts";
 import { Ledger } from "../../src/manager/ledger.ts";
 import type { LinkEvents, StartHost } from "../../src/manager/host_link.ts";
@@ -13,6 +14,42 @@ import { FakeClock } from "../support/fake_clock.ts";
 
 export const CONFIG: HostConfig = { cwd: "/", trustProjects: false, demo: false, pendingUi: 3 };
 type Sent<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
+
+/** What a host tells of a session with a file. */
+export function recordOf(sessionId: string, over: Partial<SessionRecord["info"]> = {}): SessionRecord {
+  const modes = { steeringMode: "all", followUpMode: "all" } as const;
+  return {
+    inMemory: false,
+    info: {
+      sessionId,
+      sessionFile: `/sessions/${sessionId}.jsonl`,
+      cwd: "/",
+      thinkingLevel: "off",
+      isStreaming: false,
+      isCompacting: false,
+      ...modes,
+      autoCompactionEnabled: true,
+      messageCount: 0,
+      pendingMessageCount: 0,
+      createdAt: "2026-01-01T00:00:00.000Z",
+      lastActivityAt: "2026-01-01T00:00:00.000Z",
+      status: "live",
+      subscribers: 0,
+      sessionVersion: 3,
+      epoch: "e",
+      seq: 5,
+      ...over,
+    },
+    kept: {
+      thinkingLevel: "off",
+      ...modes,
+      autoCompaction: true,
+      autoRetry: true,
+      tools: [],
+      trusted: false,
+    },
+  };
+}
 
 /** One started host: what it was sent, and its mouth. */
 export class ScriptedHost {

@@ -107,6 +107,7 @@ Deno.test("manager: a session that is created in the pause is built by the new h
     events: () => {},
     server: () => {},
     demand: () => ({ full: false, subscribers: 0 }),
+    watched: () => false,
   });
   hosts.host().dies();
   const answered: boolean[] = [];
@@ -124,6 +125,7 @@ Deno.test("manager: a shutdown in the pause of a dead host ends without it", asy
     events: () => {},
     server: () => {},
     demand: () => ({ full: false, subscribers: 0 }),
+    watched: () => false,
   });
   hosts.host().dies();
   const disposing = manager.dispose(100);

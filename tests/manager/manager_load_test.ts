@@ -20,6 +20,7 @@ class Bench {
       events: () => {},
       server: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
       demand: () => ({ full: false, subscribers: 7 }),
+      watched: () => false,
     });
   }
 
@@ -201,8 +202,8 @@ Deno.test("manager: a host that hangs while it looks into a file makes the load 
   const asker = bench.load();
   await bench.made.clock.advance(specOf("load_session").timeoutMs);
   bench.inspected("late");
-  // The one timer that is left is the pulse's.
-  assertEquals([asker.told, bench.made.manager.sessionIds, bench.made.clock.pending], [["timeout"], [], 1]);
+  // The timers that are left are those of the pulse and of parking.
+  assertEquals([asker.told, bench.made.manager.sessionIds, bench.made.clock.pending], [["timeout"], [], 2]);
 });
 
 Deno.test("manager: a question about no live session is answered by a host, and by its death", () => {

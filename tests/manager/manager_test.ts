@@ -5,7 +5,7 @@ import { type Command, type CommandOf, specOf } from "../../src/protocol/command
 import type { Failure } from "../../src/protocol/errors.ts";
 import type { Limits } from "../../src/governor/limits.ts";
 import { turn } from "../support/fake_clock.ts";
-import { FakeAsker, makeManager, type ScriptedHost } from "./fakes.ts";
+import { FakeAsker, makeManager, recordOf, type ScriptedHost } from "./fakes.ts";
 
 /** An open manager with what it told the router. */
 class Bench {
@@ -20,6 +20,7 @@ class Bench {
         this.events.push(...records.map(({ seq }) => `${host} ${sessionId} ${seq}`)),
       server: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
       demand: () => ({ full: false, subscribers: 7 }),
+      watched: () => false,
     });
   }
 
@@ -27,9 +28,9 @@ class Bench {
     return this.made.hosts.host();
   }
 
-  create(sessionId?: string, asker = new FakeAsker()): FakeAsker {
+  create(sessionId?: string, asker = new FakeAsker(), inMemory = false): FakeAsker {
     const id = sessionId === undefined ? {} : { sessionId };
-    const command: CommandOf<"create_session"> = { type: "create_session", ...id };
+    const command: CommandOf<"create_session"> = { type: "create_session", inMemory, ...id };
     this.made.manager.create(command, asker);
     return asker;
   }
@@ -39,7 +40,9 @@ class Bench {
     const asker = this.create(sessionId);
     for (const host of this.made.hosts.all) {
       const create = host.of("create").findLast(({ command }) => command.sessionId === sessionId);
-      if (create !== undefined) host.reply(create.ref);
+      if (create === undefined) continue;
+      host.says({ kind: "record", record: recordOf(sessionId) });
+      host.reply(create.ref);
     }
     assertEquals(asker.told, ["ok"]);
   }
@@ -61,8 +64,8 @@ class Bench {
   }
 }
 
-/** The pulse's timer, which is always there. */
-const BEAT = 1;
+/** The timers of the pulse and of parking, which are always there. */
+const BEAT = 2;
 
 Deno.test("manager: a create passes on with its id and the demand, and is told when it is built", () => {
   const bench = new Bench();
@@ -92,9 +95,9 @@ Deno.test("manager: a taken id is session_exists, and harms neither that session
   assertEquals([bench.state("a"), bench.host.of("create").length], [[true, 2], 2]);
 });
 
-Deno.test("manager: of 200 creates at a limit of 100 exactly 100 are passed on", () => {
+Deno.test("manager: of 200 creates in memory at a limit of 100 exactly 100 are passed on", () => {
   const bench = new Bench({ sessions: 100 });
-  const askers = Array.from({ length: 200 }, (_, index) => bench.create(`s${index}`));
+  const askers = Array.from({ length: 200 }, (_, index) => bench.create(`s${index}`, new FakeAsker(), true));
   assertEquals(bench.host.of("create").length, 100);
   const told = askers.map((asker) => asker.told.join());
   assertEquals(told, [...Array(100).fill(""), ...Array(100).fill("session_limit")]);
@@ -238,7 +241,7 @@ Deno.test("manager: attach asks the session's host and no other, and gives up af
   assertEquals(told.length, 4, "an answer that comes too late is nobody's");
 });
 
-Deno.test("manager: a host that dies answers everything, forgets its sessions, and is replaced", async () => {
+Deno.test("manager: a host that dies answers everything, its sessions are parked, and it is replaced", async () => {
   const bench = new Bench({ mailbox: 1 }, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const building = bench.create("c");
@@ -258,9 +261,10 @@ Deno.test("manager: a host that dies answers everything, forgets its sessions, a
   assertEquals([bench.made.manager.sessionIds, bench.made.governor.sessions], [["b"], 1]);
   assertEquals(bench.made.hosts.all.length, 3);
   assertStringIncludes(bench.made.records.join(), "error a host died: out of memory");
-  bench.live("a");
+  bench.live("d");
   assertEquals(bench.host.of("create").length, 1, "the new host gets the next session");
   assertEquals([bench.command("a", "prompt").refused, bench.made.clock.pending], [undefined, BEAT]);
+  assertEquals(bench.host.last("resume").record.info.sessionId, "a", "and those that are asked for again");
 });
 
 Deno.test("manager: a command that is sent in answer to a crash is answered too", () => {

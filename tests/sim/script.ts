@@ -31,6 +31,8 @@ export class Script {
     };
     const port = {
       info: () => info,
+      kept: () => ({}),
+      restorable: () => false,
       messages: () => this.messages,
       busy: () => false,
       start: () => Promise.resolve(),

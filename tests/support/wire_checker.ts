@@ -194,6 +194,8 @@ class Feeds {
     if (message.type !== "server_shutdown" && typeof id !== "string") {
       this.#faults.push(`server event without data.sessionId: ${brief(message)}`);
     } else if (message.type === "session_deleted") this.#feeds.delete(String(id));
+    // Another epoch: its numbers begin anew.
+    else if (message.type === "session_crashed") this.#feeds.delete(String(id));
   }
 
   event(message: JsonObject): void {

@@ -4,7 +4,7 @@ import type { CommandOf } from "../../protocol/commands.ts";
 import { failure } from "../../protocol/errors.ts";
 import { COMMAND_GRACE_MS } from "../../governor/limits.ts";
 import type { Outcome } from "../agent_port.ts";
-import { agentBusy } from "../failures.ts";
+import { agentBusy, fileInUse } from "../failures.ts";
 import type { Handled, Session } from "../session.ts";
 import { readHeader } from "../session_files.ts";
 import { done, type Entry, on } from "./handler.ts";
@@ -29,8 +29,7 @@ async function switchFile(session: Session, sessionPath: string): Promise<Outcom
   if (!folder.ok) return folder;
   const owner = await claim(session.sessionId, path.value);
   if (owner !== undefined && owner !== session.sessionId) {
-    const sentence = `Session "${owner}" drives that file already; use that one`;
-    return { ok: false, failure: failure("session_in_use", sentence, { data: { sessionId: owner } }) };
+    return { ok: false, failure: fileInUse(owner) };
   }
   const still = await guard.still(path.value);
   if (!still.ok) return still;

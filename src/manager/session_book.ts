@@ -1,0 +1,77 @@
+// The sessions that there are, by id: on which host each is counted, and what is let go of with each. Decides
+// nothing.
+import type { Governor } from "../governor/governor.ts";
+import { noSession } from "../host/failures.ts";
+import type { Entry } from "./entry.ts";
+import type { EventLogs } from "./event_log.ts";
+import type { FileClaims } from "./file_claims.ts";
+import type { Hosts } from "./hosts.ts";
+
+/** What is kept for sessions elsewhere. */
+export interface SessionBookParts {
+  readonly hosts: Hosts;
+  readonly logs: EventLogs;
+  readonly claims: FileClaims;
+  readonly governor: Governor;
+}
+
+/** The book of one server. */
+export class SessionBook {
+  readonly entries = new Map<string, Entry>();
+  readonly #parts: SessionBookParts;
+
+  constructor(parts: SessionBookParts) {
+    this.#parts = parts;
+  }
+
+  get(sessionId: string): Entry | undefined {
+    return this.entries.get(sessionId);
+  }
+
+  /** Whether that very session is still there, and not another of its id. */
+  holds(entry: Entry): boolean {
+    return this.entries.get(entry.sessionId) === entry;
+  }
+
+  /** Ids of all sessions that a host runs or builds. */
+  get awake(): readonly string[] {
+    return [...this.entries.values()].filter(({ awake }) => awake).map(({ sessionId }) => sessionId);
+  }
+
+  /** Chooses where a session is to run, and counts it there. */
+  place(entry: Entry): number {
+    const { hosts } = this.#parts;
+    entry.host = hosts.idlest;
+    hosts.count(entry.host, 1);
+    return entry.host;
+  }
+
+  /** The numbers of a session's events go on from where it was left. */
+  begin({ sessionId, record, epoch }: Entry): void {
+    const { info } = record ?? {};
+    this.#parts.logs.begin(sessionId, info?.epoch === epoch ? info.seq : 0);
+  }
+
+  /** A session is on its host no more: what was held for that is free. */
+  leave(entry: Entry): void {
+    const { hosts, logs } = this.#parts;
+    hosts.count(entry.host, -1);
+    logs.drop(entry.sessionId);
+  }
+
+  /** Forgets a session; whoever waits for it is told that there is none. False when it is forgotten already. */
+  forget(entry: Entry): boolean {
+    const { sessionId } = entry;
+    if (!this.holds(entry)) return false;
+    const { claims, governor } = this.#parts;
+    this.entries.delete(sessionId);
+    if (entry.place !== undefined) this.leave(entry);
+    claims.move(sessionId, undefined);
+    governor.sessionGone(sessionId);
+    entry.place?.release();
+    entry.place = undefined;
+    entry.parkedPlace?.release();
+    entry.release(noSession(sessionId));
+    return true;
+  }
+}
