@@ -24,6 +24,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   g: { file: "reconnect.ts", about: "reconnect", builds: true },
   h: { file: "hosts.ts", about: "one and two hosts", builds: false },
   i: { file: "stalled_reader.ts", about: "a reader that never reads", builds: false },
+  j: { file: "journal.ts", about: "what a key costs", builds: false },
 };
 
 /** Longest that one benchmark may take. */

@@ -28,6 +28,7 @@ function parse(text: string): Fault[] {
   });
 }
 
+const LATE_MS = 400;
 const FAULTS: readonly Fault[] = parse(process.env["PI_SERVER_FAULTS"] ?? "");
 
 /** The fault that strikes at this call, if one does. */
@@ -57,6 +58,11 @@ export async function faulty(
   if (fault === undefined) return void await act();
   const { action } = fault;
   if (action === "kill") await die();
+  // Long enough for whatever has not waited to be done.
+  if (action === "late") {
+    await new Promise((resolve) => setTimeout(resolve, LATE_MS));
+    await die();
+  }
   if (action === "torn") {
     await half();
     await die();
