@@ -9,6 +9,7 @@ import { AcceptedMessages } from "./accepted_messages.ts";
 import type { AgentPort, Outcome } from "./agent_port.ts";
 import type { Demand } from "./edge.ts";
 import { Dialogs } from "./dialogs.ts";
+import { Dates } from "./encoded.ts";
 import { noSession } from "./failures.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Patience } from "./patience.ts";
@@ -55,6 +56,7 @@ export class Session {
   /** What extensions ask of people. */
   readonly dialogs: Dialogs;
   readonly #recorder: Recorder;
+  readonly #dates = new Dates();
   readonly #createdAt: number;
   #state: State = "building";
   #untilBuilt: (() => void)[] = [];
@@ -165,8 +167,8 @@ export class Session {
     return {
       sessionId: this.sessionId,
       ...this.agent.info(),
-      createdAt: new Date(this.#createdAt).toISOString(),
-      lastActivityAt: new Date(this.#lastActivity).toISOString(),
+      createdAt: this.#dates.of(this.#createdAt),
+      lastActivityAt: this.#dates.of(this.#lastActivity),
       status: "live",
       subscribers: this.#demand.subscribers,
       sessionVersion: this.#version,
@@ -337,7 +339,7 @@ export class Session {
   }
 
   #answerNow(job: Job, handled: Extract<Handled, { ok: true }>): void {
-    if (handled.later === undefined) this.#answer(job, { ok: true, value: handled.value });
+    if (handled.later === undefined) this.#answer(job, handled);
     else this.#parts.accepted(job.ref);
     if (handled.begin !== undefined) {
       this.#parts.flush();
@@ -365,7 +367,7 @@ export class Session {
     }
   }
 
-  #answer(job: Job, outcome: Outcome<unknown>): void {
+  #answer(job: Job, outcome: Outcome<unknown> & { readonly text?: string }): void {
     if (!this.#unanswered.delete(job.ref)) return;
     const version = { sessionVersion: this.#version };
     const unstarted = job.begun === true ? {} : { unstarted: true as const };
@@ -373,7 +375,8 @@ export class Session {
       this.#parts.reply(job.ref, { ok: false, failure: outcome.failure, ...version, ...unstarted });
     } else {
       try {
-        this.#parts.reply(job.ref, { ok: true, dataText: JSON.stringify(outcome.value), ...version });
+        const dataText = outcome.text ?? JSON.stringify(outcome.value);
+        this.#parts.reply(job.ref, { ok: true, dataText, ...version });
       } catch (error) {
         this.#parts.reply(job.ref, { ok: false, failure: this.#defect("encode", error), ...version });
       }

@@ -15,6 +15,8 @@ export type Handled =
   | {
     readonly ok: true;
     readonly value: unknown;
+    /** The value as JSON, where somebody has it already. */
+    readonly text?: string;
     readonly later?: Promise<Outcome<unknown>>;
     /** The agent has taken a message over. */
     readonly message?: AcceptedMessage;

@@ -4,7 +4,7 @@ import process from "node:process";
 import { CROSSING_WINDOW_BYTES } from "../governor/limits.ts";
 import type { FromHost } from "./edge.ts";
 import { Host, loadPi } from "./host.ts";
-import { type HostCall, type HostSaid, pack } from "./packing.ts";
+import { type HostCall, type HostSaid, pack, unpackCalls } from "./packing.ts";
 import type { WorkerPort } from "../runtime/runtime.ts";
 
 async function connect(): Promise<{ runtime: import("../runtime/runtime.ts").Runtime; port: WorkerPort }> {
@@ -50,7 +50,7 @@ port.listen((message) => {
   try {
     if (call.took > 0) host.took(call.took);
     if (call.messages.length === 0) return;
-    for (const one of call.messages) host.receive(one);
+    for (const one of unpackCalls(call.messages)) host.receive(one);
     host.taken();
   } catch (error) {
     // A defect of ours: someone would wait for an answer for ever. A new host is better than a broken one.

@@ -37,12 +37,12 @@ export class EventLogs {
     this.#logs.set(sessionId, new EventLog(seq));
   }
 
-  append(sessionId: string, record: EventRecord): void {
+  append(sessionId: string, records: readonly EventRecord[]): void {
     const log = this.#logs.get(sessionId) ?? new EventLog();
     // Deleted and set again, it becomes the freshest.
     this.#logs.delete(sessionId);
     this.#logs.set(sessionId, log);
-    this.#bytes += log.append(record);
+    for (const record of records) this.#bytes += log.append(record);
     while (log.bytes > this.#bytesEach) this.#bytes -= log.dropOldest();
     while (this.#bytes > this.#bytesAll) {
       const [stalest] = this.#logs;

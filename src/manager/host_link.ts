@@ -1,7 +1,7 @@
 // The router thread's end of a host's edge: the same messages whether the host is a worker or this thread.
 // Starts the host, keeps order, and tells when it is gone.
 import type { FromHost, HostConfig, ToHost } from "../host/edge.ts";
-import { type HostCall, type HostSaid, unpack } from "../host/packing.ts";
+import { type HostCall, type HostSaid, packCalls, unpack } from "../host/packing.ts";
 import type { Runtime, WorkerHandle } from "../runtime/runtime.ts";
 import { Inbox } from "./inbox.ts";
 
@@ -25,15 +25,15 @@ export type StartHost = (config: HostConfig, events: LinkEvents) => HostLink;
 export function workerHosts(runtime: Runtime, worker: URL): StartHost {
   return (config, events) => {
     let handle: WorkerHandle | undefined;
-    // One batch at a time: what comes while the host takes one crosses together, with the next. A lone command
-    // never waits, and many at once cost few crossings.
-    let state: "starting" | "free" | "taking" = "starting";
+    // One batch at a time: what comes in one turn of the event loop, or while the host takes one, crosses
+    // together, with the next. Many at once cost few crossings.
+    let state: "starting" | "free" | "gathering" | "taking" = "starting";
     let waiting: ToHost[] = [{ kind: "start", config }];
     const post = (call: HostCall): void => handle?.post(call);
     const pass = (): void => {
-      if (state !== "free" || waiting.length === 0) return;
+      if (state === "starting" || state === "taking" || waiting.length === 0) return;
       state = "taking";
-      post({ messages: waiting, took: 0 });
+      post({ messages: packCalls(waiting), took: 0 });
       waiting = [];
     };
     const exit = (reason: string): void => {
@@ -70,7 +70,9 @@ export function workerHosts(runtime: Runtime, worker: URL): StartHost {
     return {
       send(message) {
         waiting.push(message);
-        pass();
+        if (state !== "free") return;
+        state = "gathering";
+        runtime.soon(pass);
       },
       terminate() {
         spawning.clear();

@@ -317,7 +317,7 @@ export class Manager {
         const epoch = entry?.epoch ?? "";
         if (entry !== undefined) entry.usedAt = this.#parts.clock.monotonic();
         // The last words of a deleted session, whose id may be taken again, belong into nobody's log.
-        if (epoch !== "") { for (const record of events) this.#logs.append(sessionId, record); }
+        if (epoch !== "") this.#logs.append(sessionId, events);
         return this.#events?.events(sessionId, epoch, events, host);
       }
       case "accepted":

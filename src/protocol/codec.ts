@@ -110,6 +110,8 @@ function explain(errors: readonly SchemaError[], message: unknown): string {
 export class Codec {
   readonly #limits: LengthLimits;
   readonly #validators = new Map<string, Validator>();
+  /** The fields of each type whose length is configured, found on first use. */
+  readonly #bounded = new Map<CommandSpec, readonly (readonly [string, keyof LengthLimits])[]>();
 
   constructor(limits: LengthLimits) {
     this.#limits = limits;
@@ -165,15 +167,23 @@ export class Codec {
   }
 
   #tooLong(message: Record<string, unknown>, spec: CommandSpec): string | undefined {
-    for (const [field, schema] of Object.entries(spec.schema.properties)) {
-      const limit: unknown = Reflect.get(schema, "x-limit");
+    const bounded = this.#bounded.get(spec) ?? boundedFields(spec);
+    this.#bounded.set(spec, bounded);
+    for (const [field, limit] of bounded) {
       const value = message[field];
-      if (typeof value !== "string" || !isLimit(limit)) continue;
+      if (typeof value !== "string") continue;
       const most = this.#limits[limit];
       if (value.length > most) return `/${field}: expected at most ${most} characters, got ${value.length}`;
     }
     return undefined;
   }
+}
+
+function boundedFields(spec: CommandSpec): (readonly [string, keyof LengthLimits])[] {
+  return Object.entries(spec.schema.properties).flatMap(([field, schema]) => {
+    const limit: unknown = Reflect.get(schema, "x-limit");
+    return isLimit(limit) ? [[field, limit] as const] : [];
+  });
 }
 
 function isLimit(name: unknown): name is keyof LengthLimits {

@@ -68,7 +68,7 @@ export class Connection {
   /** Queues an event, unless the peer lags behind in that session; then it is told so, once. */
   sendEvent(sessionId: string, epoch: string, record: EventRecord, text: string): void {
     if (!this.#open) return;
-    if (this.#lagging.has(sessionId)) {
+    if (this.#lagging.size > 0 && this.#lagging.has(sessionId)) {
       // Somebody has to answer: a question gets through.
       if (record.type === "extension_ui_request") this.outbox.push(text);
       return;

@@ -82,6 +82,7 @@ export class Outbox {
    */
   pushEvent(sessionId: string, record: EventRecord, text: string): boolean {
     if (this.#closed) return true;
+    if (this.#head === this.#queue.length && this.#passes(text)) return true;
     const { outboxSoftBytes, outboxHardBytes } = this.#parts.limits;
     const merging = this.#bytes > outboxSoftBytes;
     const { item, bytes } = this.#events.add(sessionId, record, text, merging);
@@ -113,6 +114,18 @@ export class Outbox {
     this.#events.clear();
     this.#stall?.clear();
     for (const fn of this.#flushed.splice(0)) fn();
+  }
+
+  /** Hands an event over at once where nothing waits before it; false when there is no room. */
+  #passes(text: string): boolean {
+    const { wire, clock } = this.#parts;
+    const { buffered } = wire;
+    if (buffered >= SOCKET_WINDOW_BYTES) return false;
+    if (buffered < this.#buffered || buffered === 0) this.#movedAt = clock.monotonic();
+    this.#buffered = buffered + bytesOf(text);
+    wire.send(text);
+    this.#watch(STALL_MS);
+    return true;
   }
 
   #giveUp(reason: "full" | "stalled"): void {

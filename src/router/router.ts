@@ -75,7 +75,7 @@ export class Router {
   open(): void {
     this.parts.manager.open({
       events: (sessionId, epoch, records, host) => {
-        for (const record of records) this.#subscriptions.publish({ sessionId, epoch, record }, host);
+        this.#subscriptions.publish({ sessionId, epoch, records }, host);
       },
       server: (type, data) => this.announce(type, data),
       demand: (sessionId) => this.#subscriptions.demand(sessionId),

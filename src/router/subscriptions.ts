@@ -12,11 +12,11 @@ export interface Wanted {
   readonly events?: ReadonlySet<string>;
 }
 
-/** An event on its way to subscribers. */
+/** Events on their way to subscribers, one number after the other. */
 export interface Published {
   readonly sessionId: string;
   readonly epoch: string;
-  readonly record: EventRecord;
+  readonly records: readonly EventRecord[];
 }
 
 /** A `*` subscription whose answer is being put together from several hosts. */
@@ -159,12 +159,14 @@ export class Subscriptions {
     if (this.#gathering.get(connection) !== gathering) return;
     this.#gathering.delete(connection);
     this.add(connection, "*", gathering.wanted);
-    for (const published of gathering.held) {
-      if (published.record.seq > (told.get(published.sessionId) ?? 0)) this.#deliver(connection, published);
+    for (const { sessionId, epoch, records } of gathering.held) {
+      const seen = told.get(sessionId) ?? 0;
+      const fresh = records.filter(({ seq }) => seq > seen);
+      if (fresh.length > 0) this.#deliver(connection, { sessionId, epoch, records: fresh });
     }
   }
 
-  /** Gives an event to everyone who is to have it. */
+  /** Gives events to everyone who is to have them. */
   publish(published: Published, host: number): void {
     const own = this.#bySession.get(published.sessionId);
     // Over copies: a connection may go away in the middle.
@@ -193,13 +195,12 @@ export class Subscriptions {
     }
   }
 
-  #deliver(connection: Connection, { sessionId, epoch, record }: Published): void {
+  #deliver(connection: Connection, { sessionId, epoch, records }: Published): void {
     const targets = this.#byConnection.get(connection);
     const wanted = targets?.get(sessionId) ?? targets?.get("*");
     // `*` means all that the connection's token is for.
-    if (wanted !== undefined && sees(connection.access, sessionId)) {
-      deliver(connection, sessionId, epoch, record, wanted);
-    }
+    if (wanted === undefined || !sees(connection.access, sessionId)) return;
+    for (const record of records) deliver(connection, sessionId, epoch, record, wanted);
   }
 
   #dropFrom(sessionId: string, connection: Connection): void {

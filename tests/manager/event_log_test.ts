@@ -19,7 +19,7 @@ function logOf(...seqs: number[]): EventLog {
 function logsOf(each: number, all: number, counts: Record<string, number> = {}): EventLogs {
   const logs = new EventLogs(each * EACH, all * EACH);
   for (const [id, count] of Object.entries(counts)) {
-    for (let seq = 1; seq <= count; seq++) logs.append(id, record(seq));
+    for (let seq = 1; seq <= count; seq++) logs.append(id, [record(seq)]);
   }
   return logs;
 }
@@ -90,34 +90,34 @@ Deno.test("event log: a ring that has turned thousands of times keeps its order 
 Deno.test("event logs: a session keeps what fits, to the byte", () => {
   const logs = logsOf(3, 100, { a: 3 });
   assertEquals([seqs(logs.of("a")?.since(0)), logs.bytes], [[1, 2, 3], 3 * EACH]);
-  logs.append("a", record(4));
+  logs.append("a", [record(4)]);
   assertEquals([seqs(logs.of("a")?.since(1)), logs.bytes, logs.of("a")?.covers(0, 4)], [
     [2, 3, 4],
     3 * EACH,
     false,
   ]);
-  logs.append("a", record(5, 37));
+  logs.append("a", [record(5, 37)]);
   assertEquals(seqs(logs.of("a")?.since(0)), [4, 5], "a byte too many costs another one");
 });
 
 Deno.test("event logs: an event larger than a log leaves it empty, but with its number", () => {
   const logs = logsOf(3, 100, { a: 2 });
-  logs.append("a", record(3, 1_000));
+  logs.append("a", [record(3, 1_000)]);
   const log = logs.of("a");
   assertEquals([log?.bytes, logs.bytes, log?.lastSeq], [0, 0, 3]);
   assertEquals([log?.covers(2, 3), log?.covers(3, 3)], [false, true]);
-  logs.append("a", record(4));
+  logs.append("a", [record(4)]);
   assertEquals([log?.covers(3, 4), seqs(log?.since(3))], [true, [4]]);
 });
 
 Deno.test("event logs: beyond the bound for all, the stalest session gives way first", () => {
   const logs = logsOf(10, 6, { a: 2, b: 2, c: 2 });
   assertEquals(logs.bytes, 6 * EACH);
-  logs.append("a", record(3));
+  logs.append("a", [record(3)]);
   // a was the stalest until then; now it is b.
   assertEquals(["a", "b", "c"].map((id) => seqs(logs.of(id)?.since(0))), [[1, 2, 3], [2], [1, 2]]);
-  logs.append("c", record(3));
-  logs.append("c", record(4));
+  logs.append("c", [record(3)]);
+  logs.append("c", [record(4)]);
   assertEquals(["a", "b", "c"].map((id) => seqs(logs.of(id)?.since(0))), [[2, 3], [], [1, 2, 3, 4]]);
   assertEquals([logs.bytes, logs.of("b")?.lastSeq], [6 * EACH, 2], "an emptied log knows where it stood");
 });
@@ -125,14 +125,14 @@ Deno.test("event logs: beyond the bound for all, the stalest session gives way f
 Deno.test("event logs: one session alone is bounded by the bound for all, too", () => {
   const logs = logsOf(100, 3, { a: 9 });
   assertEquals([seqs(logs.of("a")?.since(0)), logs.bytes], [[7, 8, 9], 3 * EACH]);
-  logs.append("a", record(10, 10_000));
+  logs.append("a", [record(10, 10_000)]);
   assertEquals([logs.of("a")?.lastSeq, logs.bytes], [10, 0]);
 });
 
 Deno.test("event logs: many emptied ones do not keep a new event from its place", () => {
   const logs = logsOf(10, 2, Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`s${n}`, 1])));
   assertEquals(logs.bytes, 2 * EACH);
-  for (let seq = 2; seq < 20; seq++) logs.append("s7", record(seq));
+  for (let seq = 2; seq < 20; seq++) logs.append("s7", [record(seq)]);
   assertEquals([seqs(logs.of("s7")?.since(0)), logs.bytes], [[18, 19], 2 * EACH]);
 });
 
@@ -141,7 +141,7 @@ Deno.test("event logs: a session that is dropped takes its bytes with it, and it
   logs.drop("a");
   logs.drop("nobody");
   assertEquals([logs.of("a"), logs.bytes], [undefined, EACH]);
-  logs.append("a", record(1));
+  logs.append("a", [record(1)]);
   assertEquals([logs.of("a")?.lastSeq, logs.bytes], [1, 2 * EACH]);
 });
 
@@ -149,14 +149,14 @@ Deno.test("event logs: names of JavaScript's own are names", () => {
   const logs = logsOf(10, 100);
   for (const id of ["__proto__", "constructor", "toString"]) {
     assertEquals(logs.of(id), undefined);
-    logs.append(id, record(1));
+    logs.append(id, [record(1)]);
     assertEquals(logs.of(id)?.lastSeq, 1, id);
   }
 });
 
 Deno.test("event logs: the full form, which nobody is given from here, is not kept", () => {
   const logs = logsOf(10, 100);
-  logs.append("a", { ...record(1), full: "y".repeat(1_000_000) });
+  logs.append("a", [{ ...record(1), full: "y".repeat(1_000_000) }]);
   const [kept] = logs.of("a")?.since(0) ?? [];
   assert(kept !== undefined && JSON.stringify(kept).length < 1_000, "a megabyte that is not counted");
 });

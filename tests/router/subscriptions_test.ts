@@ -24,7 +24,7 @@ class Bench {
 
   publish(sessionId: string, seq: number, more: Partial<EventRecord> = {}, host = 0): void {
     const record = { seq, type: "t", text: `d${seq}`, full: `f${seq}`, ...more };
-    this.subscriptions.publish({ sessionId, epoch: "e", record }, host);
+    this.subscriptions.publish({ sessionId, epoch: "e", records: [record] }, host);
   }
 
   /** What that connection has got since the last look. */
@@ -48,7 +48,7 @@ Deno.test("subscriptions: an event of one form is given to those who want the ot
   bench.subscriptions.add(bench.connect("full"), "a", FULL);
   bench.subscriptions.add(bench.connect("delta"), "a", DELTA);
   const record = { seq: 1, type: "t", text: "only" };
-  bench.subscriptions.publish({ sessionId: "a", epoch: "e", record }, 0);
+  bench.subscriptions.publish({ sessionId: "a", epoch: "e", records: [record] }, 0);
   assertEquals([bench.got("full"), bench.got("delta")], [["only"], ["only"]]);
 });
 

@@ -84,6 +84,10 @@ function frameAt(bytes: Uint8Array): { start: number; end: number } | undefined 
   if (bytes.length < start) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const length = short === 126 ? view.getUint16(2) : short === 127 ? Number(view.getBigUint64(2)) : short;
+  const fewest = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  if (start !== fewest) {
+    throw new Error(`${length} bytes are told in a head of ${start} bytes, not ${fewest}`);
+  }
   return { start, end: start + length };
 }
 

@@ -1,9 +1,10 @@
 // Reading and naming a session, and ending it: state, messages, stats, usage, name, delete_session.
+import { infoText } from "../attachment.ts";
 import { done, type Entry, on } from "./handler.ts";
 
 /** The group's handlers. */
 export const STATE: readonly Entry[] = [
-  on("get_state", (session) => done(session.info())),
+  on("get_state", (session) => ({ ok: true, value: undefined, text: infoText(session) })),
   on("get_messages", (session, { limit, before }) => {
     const all = session.agent.messages();
     const end = Math.min(before ?? all.length, all.length);
