@@ -37,6 +37,8 @@ export interface KeyEntry {
   readonly at: number;
   readonly command: KeyedCommand;
   state: KeyState;
+  /** Whether its intent was handed to the journal. */
+  intended?: true;
 }
 
 /** How much the book may hold. */

@@ -199,6 +199,7 @@ export class Ledger {
       this.#messages.open({ n, at, sessionId, began: false, ...kept });
       this.#open.set(ref, { n, sessionId, accepted: false });
     }
+    if (entry !== undefined) entry.intended = true;
     const written = this.#write({
       k: "intent",
       n,
@@ -280,7 +281,12 @@ export class Ledger {
       return false;
     }
     this.#keys.conclude(entry, { kind: "finished", reply });
-    await this.#within(OUTCOME_MS, this.#write({ k: "outcome", n: entry.n, reply }, "written"));
+    // A parked session is deleted without any host.
+    const { n, at, command } = entry;
+    if (!entry.intended) {
+      void this.#write({ k: "intent", n, at, session: command.sessionId, key: command }, "written");
+    }
+    await this.#within(OUTCOME_MS, this.#write({ k: "outcome", n, reply }, "written"));
     return true;
   }
 

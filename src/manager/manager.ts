@@ -278,7 +278,8 @@ export class Manager {
 
   /** Resolves when nothing runs, in all sessions or in those. */
   whenIdle(sessionIds?: readonly string[]): Promise<void> {
-    return this.#asks.whenIdle((host) => sessionIds?.filter((id) => this.#sessions.get(id)?.host === host));
+    const own = (host: number) => sessionIds?.filter((id) => this.#sessions.get(id)?.host === host);
+    return this.#passage.behindAll(() => this.#asks.whenIdle(own));
   }
 
   /** Counts the busy sessions, and with `stop` has them stopped. A host that hangs counts as none. */
@@ -383,7 +384,7 @@ export class Manager {
   }
 
   #delete(entry: Entry): void {
-    this.ledger.deleted(entry.sessionId);
+    if (this.#sessions.holds(entry)) this.ledger.deleted(entry.sessionId);
     this.#forget(entry);
   }
 

@@ -29,6 +29,11 @@ export class Passage {
     });
   }
 
+  /** Does `work` once nothing waits on any way; now, if nothing does. */
+  behindAll<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turnstile.isClear ? work() : this.#turnstile.clear().then(work);
+  }
+
   /** Calls `fn` behind the commands of that session that are on their way. */
   after(sessionId: string, fn: () => void): void {
     this.#turnstile.pass(sessionId, fn);

@@ -4,6 +4,7 @@
 /** One queue for each session that has something waiting. */
 export class Turnstile {
   readonly #queues = new Map<string, (() => Promise<void> | undefined)[]>();
+  #untilClear: (() => void)[] = [];
 
   /** Calls `fn`: now, or behind what waits in that session. */
   pass(sessionId: string, fn: () => void): void {
@@ -26,6 +27,17 @@ export class Turnstile {
     void this.#run(sessionId);
   }
 
+  /** Whether nothing waits, in no session. */
+  get isClear(): boolean {
+    return this.#queues.size === 0;
+  }
+
+  /** Resolves when that is so. */
+  clear(): Promise<void> {
+    if (this.isClear) return Promise.resolve();
+    return new Promise((resolve) => this.#untilClear.push(resolve));
+  }
+
   async #run(sessionId: string): Promise<void> {
     const queue = this.#queues.get(sessionId) ?? [];
     try {
@@ -35,6 +47,7 @@ export class Turnstile {
       }
     } finally {
       this.#queues.delete(sessionId);
+      if (this.#queues.size === 0) { for (const fn of this.#untilClear.splice(0)) fn(); }
     }
   }
 }

@@ -271,3 +271,16 @@ Deno.test("ledger: a host's crash interrupts its messages and leaves the outcome
   assertEquals([prompt.asked.told, bench.interrupted()], [["internal"], ["prompt cut true"]]);
   assertEquals(bench.prompt("cut", { idempotencyKey: "k" }).asked.told, ["outcome_unknown"]);
 });
+
+Deno.test("ledger: an answer that needed no host is kept all the same", async () => {
+  const bench = await Bench.open();
+  const command = { type: "delete_session", sessionId: "a", idempotencyKey: "k" } as const;
+  const [spec, asked] = [specOf(command.type), new FakeAsker()];
+  const keyed = bench.ledger.keyed("admin", command, spec);
+  assert(keyed !== undefined);
+  bench.ledger.reserve(keyed, asked).answer(OK);
+  await turn();
+  assertEquals(asked.told, ["ok"]);
+  const second = await Bench.open(bench.disk);
+  assertEquals(second.ledger.find(keyed, spec)?.kind, "answer");
+});

@@ -36,3 +36,19 @@ Deno.test("turnstile: what is added while others pass keeps its place", async ()
   await turn();
   assertEquals(passed, ["1", "2", "3"]);
 });
+
+Deno.test("turnstile: it is clear when nothing waits in any session", async () => {
+  const turnstile = new Turnstile();
+  await turnstile.clear();
+  const [a, b] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const passed: string[] = [];
+  turnstile.wait("a", a.promise, () => passed.push("a"));
+  turnstile.wait("b", b.promise, () => passed.push("b"));
+  const clear = turnstile.clear().then(() => passed.push("clear"));
+  a.resolve();
+  await turn();
+  assertEquals(passed, ["a"]);
+  b.resolve();
+  await clear;
+  assertEquals(passed, ["a", "b", "clear"]);
+});
