@@ -7,7 +7,8 @@ import { StateFolderError } from "./manager/state_folder.ts";
 import { IMPATIENT_MS } from "./governor/limits.ts";
 import { SERVER_VERSION } from "./protocol/version.ts";
 import { ListenError, type Runtime } from "./runtime/runtime.ts";
-import { isUsableToken, type RunningServer, serve, TOKEN_RULE } from "./server.ts";
+import { describe, holding, SandboxError } from "./permissions.ts";
+import { isUsableToken, type RunningServer, serve, statePath, TOKEN_RULE } from "./server.ts";
 
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
@@ -123,7 +124,7 @@ class Signals {
 }
 
 function whyNot(error: unknown, config: Config): string | undefined {
-  if (error instanceof StateFolderError) return error.message;
+  if (error instanceof StateFolderError || error instanceof SandboxError) return error.message;
   if (!(error instanceof ListenError)) return undefined;
   if (/in use|EADDRINUSE/i.test(error.message)) {
     return `Port ${config.port} on ${config.host} is in use; choose another with --port, or 0 for a free one`;
@@ -153,6 +154,16 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
   };
   if (parsed.kind === "invalid") return fail(parsed.reason, EXIT_USAGE);
   const { config } = parsed;
+  if (parsed.kind === "permissions") {
+    const stateDir = statePath(config, runtime);
+    try {
+      const held = await holding(config, runtime, program.worker, stateDir);
+      return await print(describe(held, config, stateDir)).then(() => EXIT_OK);
+    } catch (error) {
+      if (error instanceof SandboxError) return fail(error.message, EXIT_USAGE);
+      throw error;
+    }
+  }
   const token = await takeToken(runtime);
   if (typeof token === "object") return fail(token.reason, EXIT_USAGE);
   const stdio = wantsStdio(config, runtime);

@@ -2,7 +2,16 @@
 // its variable (`--max-sessions`, `PI_SERVER_MAX_SESSIONS`). Reads no environment by itself.
 import { parseArgs } from "@std/cli/parse-args";
 import { LIMIT_NAMES, type LimitName, type Limits, withDefaults } from "./governor/limits.ts";
-import { type Flag, flagOf, FLAGS, FSYNC_POLICIES, type Kind, namesOf, variableOf } from "./flags.ts";
+import {
+  type Flag,
+  flagOf,
+  FLAGS,
+  FSYNC_POLICIES,
+  type Kind,
+  namesOf,
+  SANDBOX_MODES,
+  variableOf,
+} from "./flags.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 /** Whether stdin and stdout speak the protocol; `auto`: unless stdin is a terminal, null or closed. */
@@ -10,6 +19,9 @@ export type StdioMode = "auto" | "on" | "off";
 
 /** When the journal is forced to the disk. */
 export type FsyncPolicy = (typeof FSYNC_POLICIES)[number];
+
+/** Whether hosts are held to permissions. */
+export type SandboxMode = (typeof SANDBOX_MODES)[number];
 
 /** Everything that can be set about a server. */
 export interface Config {
@@ -31,6 +43,11 @@ export interface Config {
   /** Absent: the working directory and pi's session folders. */
   readonly roots?: readonly string[];
   readonly trustProjects: boolean;
+  /** Whether hosts are held to Deno's permissions; `auto`: in the compiled binary. */
+  readonly sandbox: SandboxMode;
+  /** Hosts that sessions may connect to beyond those of models, perhaps with a port. */
+  readonly allowNet: readonly string[];
+  readonly allowAnyNet: boolean;
   /** Worker threads for sessions; 0 runs them in the server's own thread. */
   readonly hosts: number;
   readonly demo: boolean;
@@ -56,6 +73,9 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
     allowOrigins: [],
     allowHosts: [],
     trustProjects: false,
+    sandbox: "auto",
+    allowNet: [],
+    allowAnyNet: false,
     hosts: 1,
     demo: false,
     shutdownTimeoutMs: 30_000,
@@ -70,6 +90,8 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
 /** What the command line asks for. */
 export type Parsed =
   | { readonly kind: "serve"; readonly config: Config }
+  /** Print what Deno lets the server and its sessions do under this configuration. */
+  | { readonly kind: "permissions"; readonly config: Config }
   | { readonly kind: "help" }
   | { readonly kind: "version" }
   | { readonly kind: "licenses" }
@@ -244,6 +266,13 @@ function originOf(text: string, from: string): string {
   throw new Invalid(`${from}: expected an origin ${next}, got "${text}"`);
 }
 
+function netHostOf(text: string, from: string): string {
+  if (/^(?:\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::\d{1,5})?$/i.test(text)) {
+    return text.toLowerCase();
+  }
+  throw new Invalid(`${from}: expected a host such as api.example or 127.0.0.1:8080, got "${text}"`);
+}
+
 /** Whether only this machine can reach that address. */
 export function isLoopbackAddress(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
@@ -284,6 +313,9 @@ function configOf(values: Values): Config {
     ...maybe("cwd", values.text("cwd")),
     ...maybe("roots", values.list("root")),
     trustProjects: values.on("trust-projects"),
+    ...maybe("sandbox", SANDBOX_MODES.find((one) => one === values.choice("sandbox"))),
+    allowNet: (values.list("allow-net") ?? []).map((text) => netHostOf(text, values.from("allow-net"))),
+    allowAnyNet: values.on("allow-any-net"),
     ...maybe("hosts", values.number("hosts")),
     demo: values.on("demo"),
     ...maybe("shutdownTimeoutMs", values.number("shutdown-timeout")),
@@ -295,6 +327,9 @@ function configOf(values: Values): Config {
   });
   const open = openToOthers(config);
   if (open !== undefined) throw new Invalid(`--no-auth: ${open}`);
+  if (config.sandbox === "on" && config.hosts === 0) {
+    throw new Invalid("--sandbox on: needs --hosts 1 or more, since Deno holds threads to permissions");
+  }
   if (!config.ws && config.stdio === "off") {
     throw new Invalid("--no-ws: with --stdio off there is nothing left to serve");
   }
@@ -309,11 +344,12 @@ function configOf(values: Values): Config {
  */
 export function parseConfig(args: readonly string[], env: (name: string) => string | undefined): Parsed {
   try {
-    const values = collect(args, env);
+    const permissions = args[0] === "permissions";
+    const values = collect(permissions ? args.slice(1) : args, env);
     if (values.on("help")) return { kind: "help" };
     if (values.on("version")) return { kind: "version" };
     if (values.on("licenses")) return { kind: "licenses" };
-    return { kind: "serve", config: configOf(values) };
+    return { kind: permissions ? "permissions" : "serve", config: configOf(values) };
   } catch (error) {
     if (error instanceof Invalid) return { kind: "invalid", reason: error.message };
     throw error;

@@ -20,6 +20,9 @@ export interface Flag {
 /** When the journal is forced to the disk: before a command runs, within a second, or when the system likes. */
 export const FSYNC_POLICIES: readonly ["always", "interval", "never"] = ["always", "interval", "never"];
 
+/** Whether hosts are held to Deno's permissions; `auto`: where the program is known to be able to. */
+export const SANDBOX_MODES: readonly ["auto", "on", "off"] = ["auto", "on", "off"];
+
 /** All flags. */
 export const FLAGS: readonly Flag[] = [
   {
@@ -46,6 +49,15 @@ export const FLAGS: readonly Flag[] = [
   { name: "cwd", kind: "text", about: "working directory of sessions that name none", shown: "." },
   { name: "root", kind: "list", about: "folder that paths must stay in, / for all (repeatable)" },
   { name: "trust-projects", kind: "switch", about: "load every project's own extensions and settings" },
+  {
+    name: "sandbox",
+    kind: "choice",
+    choices: SANDBOX_MODES,
+    about: "hold sessions to Deno permissions; on needs deno run --unstable-worker-options",
+    shown: "auto",
+  },
+  { name: "allow-net", kind: "list", about: "let sessions connect to this host[:port] too (repeatable)" },
+  { name: "allow-any-net", kind: "switch", about: "let sessions connect to any host" },
   {
     name: "hosts",
     kind: "integer",
@@ -151,6 +163,7 @@ export function helpText(version: string): string {
     `pi-server ${version}: many pi coding-agent sessions behind WebSocket and stdio`,
     "",
     "Usage: pi-server [flags]",
+    "       pi-server permissions [flags]    prints what Deno lets the server and its sessions do",
     "",
     ...rows,
     "",

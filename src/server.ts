@@ -13,8 +13,9 @@ import { protocolSchema } from "./protocol/schema.ts";
 import type { Greeting } from "./protocol/responses.ts";
 import { CAPABILITIES, PI, PROTOCOL_VERSION, SERVER_VERSION } from "./protocol/version.ts";
 import { TrustBook } from "./manager/trust_book.ts";
+import { describe, type Holding, holding } from "./permissions.ts";
 import { Router } from "./router/router.ts";
-import type { ByteSink, Runtime, Timer } from "./runtime/runtime.ts";
+import type { ByteSink, Runtime, Timer, WorkerPermissions } from "./runtime/runtime.ts";
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
 import { StdioTransport } from "./transports/stdio.ts";
 import type { Endpoint, Transport } from "./transports/transport.ts";
@@ -78,6 +79,7 @@ class Server {
   #state: StateFolder | undefined;
   #tokens: TokenBook | undefined;
   readonly #trust = new TrustBook();
+  #holding: Holding = { on: false, reason: "not started" };
   #closed: (result: ShutdownResult) => void = () => {};
 
   constructor(parts: ServerParts) {
@@ -102,7 +104,9 @@ class Server {
       log,
       config: this.#hostConfig(),
       hosts: config.hosts,
-      start: config.hosts === 0 ? localHosts(runtime) : workerHosts(runtime, parts.worker),
+      start: config.hosts === 0
+        ? localHosts(runtime)
+        : workerHosts(runtime, parts.worker, () => this.#permissions()),
     });
     const hash = `sha256-${runtime.sha256(this.#schemaText)}`;
     this.#router = new Router({
@@ -122,6 +126,7 @@ class Server {
     const { config, runtime, token, log } = this.#parts;
     this.#checkAccess();
     const path = this.#statePath();
+    await this.#hold(path);
     const state = await StateFolder.open(path, runtime);
     this.#state = state;
     try {
@@ -154,8 +159,7 @@ class Server {
   }
 
   #statePath(): string {
-    const { config, runtime } = this.#parts;
-    return runtime.files.resolve(runtime.cwd(), config.stateDir ?? `${runtime.home()}/.pi/server`);
+    return statePath(this.#parts.config, this.#parts.runtime);
   }
 
   /** What must not be, whoever built the configuration; and what an operator should know of. */
@@ -167,6 +171,21 @@ class Server {
     if (!config.ws || isLoopbackAddress(config.host)) return;
     const how = "without encryption; put a TLS proxy in front, and --allow-host its name";
     log.warn(`OPEN TO THE NETWORK: other machines reach ${config.host}, port ${config.port}, ${how}`);
+  }
+
+  /** Finds out what hosts may do, and says so. */
+  async #hold(stateDir: string): Promise<void> {
+    const { config, runtime, worker, log } = this.#parts;
+    this.#holding = await holding(config, runtime, worker, stateDir);
+    if (!this.#holding.on) {
+      return log.info("sessions are not held to Deno permissions", { reason: this.#holding.reason });
+    }
+    for (const warning of this.#holding.sandbox.warnings) log.warn(warning);
+    log.debug(describe(this.#holding, config, stateDir));
+  }
+
+  #permissions(): WorkerPermissions | undefined {
+    return this.#holding.on ? this.#holding.sandbox.permissions : undefined;
   }
 
   #hostConfig() {
@@ -310,6 +329,11 @@ class Server {
       closed: (result) => this.#closed(result),
     });
   }
+}
+
+/** Path of the state folder. */
+export function statePath(config: Config, runtime: Runtime): string {
+  return runtime.files.resolve(runtime.cwd(), config.stateDir ?? `${runtime.home()}/.pi/server`);
 }
 
 /** An address as it stands in a Host header; none for a wildcard, which is no address of a server. */

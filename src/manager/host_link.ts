@@ -2,7 +2,7 @@
 // Starts the host, keeps order, and tells when it is gone.
 import type { FromHost, HostConfig, ToHost } from "../host/edge.ts";
 import { type HostCall, type HostSaid, packCalls, unpack } from "../host/packing.ts";
-import type { Runtime, WorkerHandle } from "../runtime/runtime.ts";
+import type { Runtime, WorkerHandle, WorkerPermissions } from "../runtime/runtime.ts";
 import { Inbox } from "./inbox.ts";
 
 /** One host, as the manager sees it. */
@@ -21,8 +21,12 @@ export interface LinkEvents {
 /** Starts a host. */
 export type StartHost = (config: HostConfig, events: LinkEvents) => HostLink;
 
-/** Hosts in worker threads; `worker` is the entry's own file. */
-export function workerHosts(runtime: Runtime, worker: URL): StartHost {
+/** Hosts in worker threads; `worker` is the entry's own file, `permissions` are asked for at each start. */
+export function workerHosts(
+  runtime: Runtime,
+  worker: URL,
+  permissions: () => WorkerPermissions | undefined = () => undefined,
+): StartHost {
   return (config, events) => {
     let handle: WorkerHandle | undefined;
     // One batch at a time: what comes in one turn of the event loop, or while the host takes one, crosses
@@ -61,7 +65,7 @@ export function workerHosts(runtime: Runtime, worker: URL): StartHost {
     };
     // In a turn of its own, so that greetings leave before the thread is made.
     const spawning = runtime.after(0, () => {
-      const spawned = runtime.spawn(worker);
+      const spawned = runtime.spawn(worker, permissions());
       handle = spawned;
       // The worker's entry posts nothing else.
       spawned.onMessage = (received) => heard(received as HostSaid);

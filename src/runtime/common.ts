@@ -22,6 +22,7 @@ import {
 import { homedir, tmpdir } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { setImmediate } from "node:timers";
 import { faulty } from "./faults.ts";
 import type { Files, FileStat, GrowingFile, InputKind, SignalName, Timer } from "./runtime.ts";
@@ -236,6 +237,7 @@ export const files: Files = {
   join: (...parts) => path.join(...parts),
   resolve: (base, file) => path.resolve(base, file),
   parent: (file) => path.dirname(file),
+  ofUrl: (url) => fileURLToPath(url),
   separator: path.sep,
 };
 
@@ -276,6 +278,8 @@ export const common = {
   },
   cwd: (): string => process.cwd(),
   home: (): string => homedir(),
+  temporary: (): string => tmpdir(),
+  program: (): string => process.execPath,
   // process.on on both runtimes: proper-lockfile's signal-exit counts these listeners and would otherwise
   // kill the process itself (PI_FACTS §6).
   onSignal(name: SignalName, fn: () => void): () => void {

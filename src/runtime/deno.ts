@@ -11,6 +11,7 @@ import {
   type Runtime,
   type SocketHandle,
   type WorkerHandle,
+  type WorkerPermissions,
   type WorkerPort,
 } from "./runtime.ts";
 
@@ -19,6 +20,12 @@ const DRAIN_POLL_MS = 5;
 
 /** Deno pings after half of this many seconds of silence and drops a peer that does not answer. */
 const PEER_SILENCE_S = 30;
+
+/** Deno's own names of what a system tells of itself. */
+const SYS_KINDS = [
+  ...["cpus", "gid", "homedir", "hostname", "loadavg"] as const,
+  ...["osRelease", "osUptime", "systemMemoryInfo", "uid"] as const,
+];
 
 class DenoSocket implements SocketHandle {
   onText: (text: string) => void = () => {};
@@ -197,8 +204,24 @@ function sink(): ByteSink {
   return { write: (bytes) => writer.write(bytes) };
 }
 
-function spawn(url: URL): WorkerHandle {
-  const worker = new Worker(url, { type: "module", name: "pi-server-host" });
+/** As Deno wants them: lists that can be written to. */
+function denoPermissions(permissions: WorkerPermissions): Deno.PermissionOptionsObject {
+  const { read, write, net, run, env, sys, ffi, import: imports } = permissions;
+  return {
+    read: [...read],
+    write: [...write],
+    net: net === true ? true : [...net],
+    run,
+    env,
+    sys: SYS_KINDS.filter((kind) => sys.includes(kind)),
+    ffi,
+    import: imports,
+  };
+}
+
+function spawn(url: URL, permissions?: WorkerPermissions): WorkerHandle {
+  const deno = permissions === undefined ? {} : { deno: { permissions: denoPermissions(permissions) } };
+  const worker = new Worker(url, { type: "module", name: "pi-server-host", ...deno });
   let gone = false;
   const handle: WorkerHandle = {
     post: (message) => worker.postMessage(message),
@@ -270,5 +293,6 @@ export const runtime: Runtime = {
   stderrIsTerminal: () => Deno.stderr.isTerminal(),
   writeError: writeAll,
   guardStdout,
+  sandbox: Deno.build.standalone ? "built-in" : "flag",
   spawn,
 };

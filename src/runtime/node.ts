@@ -335,5 +335,6 @@ export const runtime: Runtime = {
     process.stderr.write(text);
   },
   guardStdout,
+  sandbox: "never",
   spawn,
 };

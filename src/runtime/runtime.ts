@@ -81,6 +81,8 @@ export interface Files {
   /** Resolves `path` against `base` to an absolute path. */
   resolve(base: string, path: string): string;
   parent(path: string): string;
+  /** The path that a `file:` URL names. */
+  ofUrl(url: URL): string;
   /** The separator between parts of a path. */
   readonly separator: string;
 }
@@ -95,6 +97,18 @@ export interface ByteSink {
 
 /** What standard input is. */
 export type InputKind = "terminal" | "null" | "closed" | "stream";
+
+/** What a worker may do, where the runtime can tell: names of folders, hosts and kinds. */
+export interface WorkerPermissions {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  readonly net: readonly string[] | true;
+  readonly run: boolean;
+  readonly env: boolean;
+  readonly sys: readonly string[];
+  readonly ffi: boolean;
+  readonly import: boolean;
+}
 
 /** A worker thread, and messages to and from it, in order. */
 export interface WorkerHandle {
@@ -196,6 +210,15 @@ export interface Runtime extends Clock {
   writeError(text: string): void;
   /** From now on what JavaScript prints goes to stderr; `stdout()` made before this still reaches stdout. */
   guardStdout(): void;
-  spawn(worker: URL): WorkerHandle;
+  /**
+   * How a worker can be held to permissions: `built-in` in the compiled binary, `flag` where Deno must have been
+   * started with `--unstable-worker-options` (it ends the process otherwise), `never` on Node.
+   */
+  readonly sandbox: "built-in" | "flag" | "never";
+  /** Folder for temporary files. */
+  temporary(): string;
+  /** Path of the program that runs this. */
+  program(): string;
+  spawn(worker: URL, permissions?: WorkerPermissions): WorkerHandle;
   exit(code: number): void;
 }

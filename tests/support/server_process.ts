@@ -52,7 +52,12 @@ export function commandOf(target: Target = TARGET): { program: string; args: str
     case "sources":
       return {
         program: Deno.execPath(),
-        args: ["run", "-A", "--config", `${REPO}/${NEXT_PI ? "compat/" : ""}deno.json`, `${REPO}/mod.ts`],
+        args: [
+          ...["run", "-A", "--no-prompt", "--unstable-worker-options"],
+          ...["--config", `${REPO}/${NEXT_PI ? "compat/" : ""}deno.json`, `${REPO}/mod.ts`],
+          // As the binary does by itself; without it sessions would not be held to anything here.
+          ...["--sandbox", "on"],
+        ],
       };
     case "node":
       return {

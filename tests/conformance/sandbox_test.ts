@@ -1,0 +1,160 @@
+// What Deno holds an extension to (docs/SECURITY.md): no write outside the roots, not the token, no connection
+// elsewhere, and no asking for more. Node has nothing of the kind, which is told; there the cases are left out.
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { isObject, type JsonObject } from "../support/json.ts";
+import { commandOf, environment } from "../support/server_process.ts";
+import { alone, Bench, conformance, TARGET } from "./suite.ts";
+
+/** A case for targets that run on Deno. */
+const onDeno = TARGET === "node"
+  ? (name: string, _body: (bench: Bench) => Promise<void>): void =>
+    Deno.test({
+      name: `[${TARGET}] ${name} (Node has no permissions for threads)`,
+      ignore: true,
+      fn: () => {},
+    })
+  : alone;
+
+/** An extension that tries everything in its list, and leaves what came of it in the folder's `tried.json`. */
+const ATTEMPTS = (cwd: string, things: Record<string, string>): string => `
+import * as fs from "node:fs";
+import * as net from "node:net";
+const connected = (host, port) => new Promise((resolve, reject) => {
+  const socket = net.connect(port, host, () => (socket.destroy(), resolve("connected")));
+  socket.on("error", reject);
+});
+const tries = {
+  ${Object.entries(things).map(([name, code]) => `${name}: async () => ${code},`).join("\n  ")}
+};
+export default async function () {
+  const told = {};
+  for (const [name, run] of Object.entries(tries)) {
+    try { told[name] = "did: " + String(await run()).slice(0, 60); } catch (error) {
+      told[name] = "failed: " + (error?.name + " " + error?.code + " " + error?.message).slice(0, 200);
+    }
+  }
+  fs.writeFileSync(${JSON.stringify(`${cwd}/tried.json`)}, JSON.stringify(told));
+}
+`;
+
+/** What came of the attempts of an extension in a trusted project. */
+async function attempts(bench: Bench, args: string[], things: Record<string, string>): Promise<JsonObject> {
+  const temporary = `${bench.home.dir}/tmp`;
+  await Deno.mkdir(temporary, { recursive: true });
+  await bench.start(args, { env: { TMPDIR: temporary } });
+  const wire = await bench.connect();
+  const cwd = await bench.home.folder(bench.name("sandbox"));
+  await Deno.mkdir(`${cwd}/.pi/extensions`, { recursive: true });
+  await Deno.writeTextFile(`${cwd}/.pi/extensions/tries.ts`, ATTEMPTS(cwd, things));
+  await wire.ok({ type: "create_session", cwd, trustProject: true, inMemory: true }, 60_000);
+  const told: unknown = JSON.parse(await Deno.readTextFile(`${cwd}/tried.json`));
+  assert(isObject(told));
+  return told;
+}
+
+onDeno("sandbox: an extension cannot write outside, read the token, or connect elsewhere", async (bench) => {
+  const { dir, stateDir, root } = bench.home;
+  await Deno.writeTextFile(`${dir}/outside.txt`, "outside");
+  await Deno.symlink(`${dir}/outside.txt`, `${root}/outside-link`);
+  using elsewhere = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = elsewhere.addr.port;
+  const denied = {
+    write: `fs.writeFileSync(${JSON.stringify(`${dir}/written.txt`)}, "x")`,
+    writeDeno: `Deno.writeTextFileSync(${JSON.stringify(`${dir}/written.txt`)}, "x")`,
+    append: `fs.promises.appendFile(${JSON.stringify(`${dir}/outside.txt`)}, "x")`,
+    remove: `fs.rmSync(${JSON.stringify(`${dir}/outside.txt`)})`,
+    rename: `fs.renameSync(${JSON.stringify(`${dir}/outside.txt`)}, ${JSON.stringify(`${root}/taken.txt`)})`,
+    symlink: `Deno.symlinkSync(${JSON.stringify(`${dir}/outside.txt`)}, ${
+      JSON.stringify(`${root}/made-link`)
+    })`,
+    token: `fs.readFileSync(${JSON.stringify(`${stateDir}/token`)}, "utf8")`,
+    tokenDeno: `Deno.readTextFile(${JSON.stringify(`${stateDir}/token`)})`,
+    tokens: `fs.readdirSync(${JSON.stringify(stateDir)})`,
+    dots: `fs.readFileSync(${JSON.stringify(`${root}/../state/token`)}, "utf8")`,
+    passwd: `fs.readFileSync("/etc/passwd", "utf8")`,
+    fetched: `fetch("http://127.0.0.1:${port}/")`,
+    connected: `connected("127.0.0.1", ${port})`,
+    listened: `Deno.listen({ hostname: "127.0.0.1", port: 0 })`,
+    named: `fetch("http://exfiltration.example.invalid/")`,
+    ffi: `Deno.dlopen("libc.so.6", {})`,
+    worker:
+      `new Worker("data:text/javascript,0", { type: "module", deno: { permissions: { write: true } } })`,
+  };
+  const granted = {
+    ownFolder: `(fs.writeFileSync(${JSON.stringify(`${root}/inside.txt`)}, "x"), "fine")`,
+    asked: `Deno.permissions.request({ name: "write" }).then(({ state }) => state)`,
+    model: `fetch(${JSON.stringify(bench.model.url)}).then(({ status }) => "answered " + (status > 0))`,
+  };
+  const told = await attempts(bench, [], { ...denied, ...granted });
+  for (const name of Object.keys(denied)) {
+    assertStringIncludes(String(told[name]), "failed: ", name);
+  }
+  for (const name of ["write", "writeDeno", "token", "tokenDeno", "fetched", "connected", "named"]) {
+    assert(/NotCapable|EACCES|EPERM|ERR_ACCESS/.test(String(told[name])), `${name}: ${told[name]}`);
+  }
+  assertEquals([told.ownFolder, told.model], ["did: fine", "did: answered true"]);
+  assert(told.asked !== "did: granted", "asking for more must gain nothing");
+  assertEquals(await Deno.readTextFile(`${dir}/outside.txt`), "outside");
+});
+
+onDeno("sandbox: --allow-net opens one host, --allow-any-net all", async (bench) => {
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response("hi"),
+  );
+  const address = `127.0.0.1:${server.addr.port}`;
+  const things = {
+    fetched: `fetch("http://${address}/").then((answer) => answer.text())`,
+    other: `connected("127.0.0.1", 1)`,
+  };
+  const one = await attempts(bench, ["--allow-net", address], things);
+  assertEquals(one.fetched, "did: hi");
+  assert(/NotCapable|EACCES|EPERM/.test(String(one.other)), String(one.other));
+  bench.server.signal("SIGTERM");
+  await bench.server.exitCode();
+  const all = await attempts(bench, ["--allow-any-net"], things);
+  assertEquals(all.fetched, "did: hi");
+  assert(String(all.other).includes("ECONNREFUSED"), String(all.other));
+});
+
+onDeno("sandbox: a shell that the agent starts is not held, and works", async (bench) => {
+  await bench.start();
+  const wire = await bench.connect();
+  const { id } = await bench.session(wire);
+  const data = await wire.ok({
+    type: "bash",
+    sessionId: id,
+    command: "cat /etc/hostname >/dev/null && echo free",
+  });
+  assertEquals(data.output, "free\n");
+});
+
+/** What `pi-server permissions` prints. */
+async function printed(args: string[]): Promise<JsonObject> {
+  await using bench = await Bench.make();
+  const command = commandOf();
+  const { code, stdout, stderr } = await new Deno.Command(command.program, {
+    args: [...command.args.filter((arg) => !["--sandbox", "on"].includes(arg)), "permissions", ...args],
+    cwd: bench.home.root,
+    clearEnv: true,
+    env: environment(bench.home),
+  }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  const told: unknown = JSON.parse(new TextDecoder().decode(stdout));
+  assert(isObject(told));
+  return told;
+}
+
+conformance("sandbox: pi-server permissions prints what holds, or why nothing does", async () => {
+  if (TARGET !== "node") {
+    const on = await printed(["--sandbox", "on", "--root", "/srv/work", "--allow-net", "api.example:8443"]);
+    assertEquals(on.sandbox, "on");
+    assert(isObject(on.hosts) && Array.isArray(on.hosts.net) && Array.isArray(on.hosts.write));
+    assert(on.hosts.net.includes("api.example:8443") && on.hosts.write.includes("/srv/work"));
+  }
+  const auto = await printed([]);
+  assertEquals(auto.sandbox, TARGET === "binary" ? "on" : "off");
+  const off = await printed(["--sandbox", "off"]);
+  assertEquals([off.sandbox, off.reason], ["off", "--sandbox off"]);
+});
