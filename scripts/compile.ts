@@ -70,7 +70,16 @@ async function compile(
   const { DENORT_BIN: _, ...inherited } = Deno.env.toObject();
   const command = new Deno.Command(compiler.deno, {
     // The bundle is complete: no configuration, lock file or package may find its way in.
-    args: ["compile", "-A", "--no-check", "--no-config", "--no-lock", "--no-npm", "--unstable-worker-options"]
+    args: [
+      "compile",
+      "-A",
+      "--no-prompt",
+      "--no-check",
+      "--no-config",
+      "--no-lock",
+      "--no-npm",
+      "--unstable-worker-options",
+    ]
       .concat(included, ["--target", target.triple, "--output", output, path.join(bundleDir, "mod.js")]),
     clearEnv: true,
     env: { ...inherited, ...compiler.env, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },

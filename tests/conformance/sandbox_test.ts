@@ -90,7 +90,8 @@ onDeno("sandbox: an extension cannot write outside, read the token, or connect e
   for (const name of Object.keys(denied)) {
     assertStringIncludes(String(told[name]), "failed: ", name);
   }
-  for (const name of ["write", "writeDeno", "token", "tokenDeno", "fetched", "connected", "named"]) {
+  // Through Node's sockets the refusal looks like that of a port where nobody listens; somebody does here.
+  for (const name of ["write", "writeDeno", "token", "tokenDeno", "fetched", "named"]) {
     assert(/NotCapable|EACCES|EPERM|ERR_ACCESS/.test(String(told[name])), `${name}: ${told[name]}`);
   }
   assertEquals([told.ownFolder, told.model], ["did: fine", "did: answered true"]);
@@ -104,18 +105,19 @@ onDeno("sandbox: --allow-net opens one host, --allow-any-net all", async (bench)
     () => new Response("hi"),
   );
   const address = `127.0.0.1:${server.addr.port}`;
+  using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const things = {
     fetched: `fetch("http://${address}/").then((answer) => answer.text())`,
-    other: `connected("127.0.0.1", 1)`,
+    other: `connected("127.0.0.1", ${other.addr.port})`,
   };
   const one = await attempts(bench, ["--allow-net", address], things);
   assertEquals(one.fetched, "did: hi");
-  assert(/NotCapable|EACCES|EPERM/.test(String(one.other)), String(one.other));
+  assertStringIncludes(String(one.other), "failed: ");
   bench.server.signal("SIGTERM");
   await bench.server.exitCode();
   const all = await attempts(bench, ["--allow-any-net"], things);
   assertEquals(all.fetched, "did: hi");
-  assert(String(all.other).includes("ECONNREFUSED"), String(all.other));
+  assertEquals(all.other, "did: connected");
 });
 
 onDeno("sandbox: a shell that the agent starts is not held, and works", async (bench) => {

@@ -228,7 +228,8 @@ conformance("shipped: an OAuth login that has run out is renewed and used", asyn
     "auth.json": Object.fromEntries(Object.keys(LOGINS).map((name) => [name, old])),
     "extensions/detour.ts": detour(server.url),
   });
-  await withServer((await shipped()).start(home, []), async (wire) => {
+  const allowed = ["--allow-net", new URL(server.url).host];
+  await withServer((await shipped()).start(home, allowed), async (wire) => {
     for (const provider of ["anthropic", "openai-codex", "github-copilot"] as const) {
       const { path, key } = LOGINS[provider];
       server.requests.length = 0;
