@@ -53,7 +53,7 @@ export const FLAGS: readonly Flag[] = [
     name: "sandbox",
     kind: "choice",
     choices: SANDBOX_MODES,
-    about: "hold sessions to Deno permissions; on needs deno run --unstable-worker-options",
+    about: "hold sessions to Deno permissions (docs/SECURITY.md)",
     shown: "auto",
   },
   { name: "allow-net", kind: "list", about: "let sessions connect to this host[:port] too (repeatable)" },
