@@ -75,6 +75,8 @@ interface Run {
   open: boolean;
   /** The last run ended in an error that pi does not try again. */
   failed: boolean;
+  /** Whether messages wait, told to us also when pi is not to know. */
+  readonly hasQueued: () => boolean;
   waiting: (() => void)[];
 }
 
@@ -84,12 +86,12 @@ const RUNS = new WeakMap<Session, Run>();
 function runOf(session: Session): Run {
   const known = RUNS.get(session);
   if (known !== undefined) return known;
-  const run: Run = { open: false, failed: false, waiting: [] };
-  RUNS.set(session, run);
   const { agent } = session;
-  const queued = agent.hasQueuedMessages.bind(agent);
+  const hasQueued = agent.hasQueuedMessages.bind(agent);
+  const run: Run = { open: false, failed: false, hasQueued, waiting: [] };
+  RUNS.set(session, run);
   // pi would go on with the queue after an error; here it waits for the next prompt.
-  agent.hasQueuedMessages = () => !run.failed && queued();
+  agent.hasQueuedMessages = () => !run.failed && hasQueued();
   // A bash result that came during a run joins the messages at the next prompt, not at the run's silent end.
   const flush: unknown = Reflect.get(session, "_flushPendingBashMessages");
   if (typeof flush !== "function") throw new Error("This pi keeps results of bash in another way");
@@ -171,7 +173,7 @@ export function stop(session: Session): void {
 
 /** Whether messages wait for a run, also those that extensions queued. */
 export function hasQueued(session: Session): boolean {
-  return session.agent.hasQueuedMessages();
+  return runOf(session).hasQueued();
 }
 
 /** Starts a run over what is queued. */

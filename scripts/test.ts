@@ -12,7 +12,7 @@ const EXIT_NOT_BUILT = 3;
 type Target = typeof TARGETS[number];
 
 /** What came of one run of tests; `broken` names what kept it from running or from being counted. */
-interface Outcome {
+export interface Outcome {
   passed: number;
   failed: number;
   ignored: number;
@@ -26,7 +26,7 @@ type Built = { kind: "ready" } | { kind: "skipped"; reason: string } | { kind: "
 const root = repositoryRoot();
 
 /** Runs `deno test`, shown as it goes, and counts the cases from its JUnit report. */
-async function runTests(args: string[], env: Record<string, string> = {}): Promise<Outcome> {
+export async function runTests(args: string[], env: Record<string, string> = {}): Promise<Outcome> {
   const report = await Deno.makeTempFile({ prefix: "pi-server-junit-", suffix: ".xml" });
   const start = performance.now();
   try {
@@ -108,7 +108,7 @@ function chosen(args: readonly string[]): readonly string[] | undefined {
 }
 
 /** Says what went wrong or how long it took. */
-function tell(name: string, outcome: Outcome): void {
+export function tell(name: string, outcome: Outcome): void {
   const { passed, failed, seconds, broken } = outcome;
   console.log(`\n${name}: ${broken ?? `${passed} passed, ${failed} failed`} (${seconds.toFixed(0)} s)\n`);
 }

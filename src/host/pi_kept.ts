@@ -2,7 +2,7 @@
 // (PI_FACTS §2, §5). Whether anything would be lost is asked here too.
 import { existsSync } from "node:fs";
 import type { PiLive, PiSession } from "./pi_live.ts";
-import { hasQueued } from "./pi_sdk.ts";
+import { hasQueued, levelOf } from "./pi_sdk.ts";
 import { hasModel } from "./pi_settings.ts";
 import type { AgentKept } from "./session_record.ts";
 
@@ -17,7 +17,7 @@ export function keptOf({ session, around, parts }: PiLive): AgentKept {
   const newest = sessionManager.getEntries().at(-1)?.id ?? null;
   return {
     ...(hasModel(model) ? { model: { provider: model.provider, id: model.id } } : {}),
-    thinkingLevel: session.thinkingLevel,
+    thinkingLevel: levelOf(session.thinkingLevel),
     steeringMode: session.steeringMode,
     followUpMode: session.followUpMode,
     autoCompaction: session.autoCompactionEnabled,

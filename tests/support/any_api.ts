@@ -7,6 +7,8 @@ export interface ApiRequest {
   readonly path: string;
   readonly authorization: string;
   readonly body: string;
+  /** How the body is compressed; empty when it is not. */
+  readonly encoding: string;
 }
 
 /** The server; `await using` closes it. */
@@ -38,6 +40,7 @@ export class AnyApi implements AsyncDisposable {
       path: new URL(http.url).pathname,
       authorization: http.headers.get("authorization") ?? "",
       body: await http.text(),
+      encoding: http.headers.get("content-encoding") ?? "",
     };
     this.requests.push(request);
     const answer = this.answer(request);

@@ -36,6 +36,9 @@ function targetOf(name: string): Target {
   throw new Error(`PI_SERVER_TARGET is "${name}", use sources, node or binary`);
 }
 
+/** The npm package that this checkout has built. */
+export const NPM_BUILD: string = `${REPO}/dist/${NEXT_PI ? "npm-next" : "npm"}`;
+
 /** The pi that the target is built on, as its greeting has to name it. */
 export const PI: { package: string; version: string } = NEXT_PI
   ? { package: "@earendil-works/pi-coding-agent", version: "0.87.1" }
@@ -62,7 +65,7 @@ export function commandOf(target: Target = TARGET): { program: string; args: str
     case "node":
       return {
         program: NODE,
-        args: [`${REPO}/dist/${NEXT_PI ? "npm-next" : "npm"}/bin/pi-server.js`],
+        args: [`${NPM_BUILD}/bin/pi-server.js`],
       };
     case "binary":
       return { program: `${REPO}/dist/pi-server${NEXT_PI ? "-next" : ""}`, args: [] };

@@ -3,7 +3,15 @@
 // the environment. Used by the cases about what ships and by scripts/try_release.ts.
 
 import * as path from "node:path";
-import { commandOf, Home, REPO, ServerProcess, type StartOptions, type Target } from "./server_process.ts";
+import {
+  commandOf,
+  Home,
+  NODE,
+  NPM_BUILD,
+  ServerProcess,
+  type StartOptions,
+  type Target,
+} from "./server_process.ts";
 import { deadline } from "./wait.ts";
 
 const INSTALL_MS = 120_000;
@@ -51,9 +59,9 @@ async function npm(args: readonly string[], cwd: string): Promise<string> {
   return stdout.trim();
 }
 
-/** Packs dist/npm into that folder; the tarball's path. */
+/** Packs what was built into that folder; the tarball's path. */
 export async function packNpm(folder: string): Promise<string> {
-  const args = ["pack", `${REPO}/dist/npm`, "--silent", "--pack-destination", folder];
+  const args = ["pack", NPM_BUILD, "--silent", "--pack-destination", folder];
   const name = (await npm(args, folder)).split("\n").at(-1) ?? "";
   return path.join(folder, name);
 }
@@ -68,9 +76,9 @@ async function installNpm(tarball: string, folder: string, node: string): Promis
   return { program: node, args: [`${folder}/node_modules/pi-server/bin/pi-server.js`] };
 }
 
-/** The Node in the path. */
+/** The Node in the path, or the one that was asked for. */
 export async function nodeInPath(): Promise<string> {
-  const { stdout } = await run("node", ["-p", "process.execPath"]);
+  const { stdout } = await run(NODE, ["-p", "process.execPath"]);
   return stdout.trim();
 }
 
