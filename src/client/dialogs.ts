@@ -33,6 +33,9 @@ export type DialogHandler = (dialog: Dialog) => DialogAnswer | Promise<DialogAns
 
 type Send = (fields: Readonly<Record<string, unknown>>) => Promise<unknown>;
 
+/** The events that tell of dialogs. */
+export const DIALOG_EVENTS: readonly string[] = ["extension_ui_request", "extension_ui_resolved"];
+
 const METHODS: ReadonlySet<unknown> = new Set(["select", "confirm", "input", "editor"]);
 /** So many ids of past dialogs are remembered, for events that come again. */
 const REMEMBERED = 1024;

@@ -4,7 +4,7 @@
 import { isRecord } from "../protocol/json.ts";
 import { type Deferred, deferred } from "./deferred.ts";
 import type { Message } from "./connection.ts";
-import type { Dialogs } from "./dialogs.ts";
+import { DIALOG_EVENTS, type Dialogs } from "./dialogs.ts";
 import type { Outcome, Requests } from "./requests.ts";
 import type { Cursor, SubscribeOptions, Subscription, SubscriptionItem } from "./subscription_items.ts";
 import type { SessionInfo, Snapshot, Subscribed } from "../protocol/wire_types.ts";
@@ -116,6 +116,8 @@ export class ActiveSubscription implements Subscription {
     this.#places.set(sessionId, { epoch: place?.epoch, seq });
     const { type } = event;
     const told = { ...event, type: typeof type === "string" ? type : "unknown" };
+    // Some come for the dialogs alone.
+    if (this.#parts.options.events?.includes(told.type) === false) return;
     this.#push({
       kind: "event",
       sessionId,
@@ -188,9 +190,11 @@ export class ActiveSubscription implements Subscription {
   /** Ends it, here and at the server. */
   close(): Promise<void> {
     if (this.#phase === "over") return Promise.resolve();
+    const away = this.#phase === "away";
     this.end();
     this.#queue = [];
     this.#head = 0;
+    if (away) return Promise.resolve();
     return new Promise((resolve) => {
       // It is over here whatever the server says: a lost connection has ended it there.
       const fields = { sessionId: this.target };
@@ -221,7 +225,7 @@ export class ActiveSubscription implements Subscription {
     const fields = {
       sessionId: this.target,
       ...(options.updates === undefined ? {} : { updates: options.updates }),
-      ...(options.events === undefined ? {} : { events: options.events }),
+      ...(options.events === undefined ? {} : { events: this.#wanted(options.events) }),
       ...(options.snapshot === true && !this.#established ? { snapshot: true } : {}),
       ...(from === undefined || known.length === 0 ? {} : { from }),
     };
@@ -230,6 +234,11 @@ export class ActiveSubscription implements Subscription {
       fields,
       done: (outcome) => this.#heard(outcome),
     }, urgent);
+  }
+
+  /** The types to ask the server for. */
+  #wanted(events: readonly string[]): readonly string[] {
+    return this.#parts.dialogs === undefined ? events : [...new Set([...events, ...DIALOG_EVENTS])];
   }
 
   #heard(outcome: Outcome): void {

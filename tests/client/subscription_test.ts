@@ -213,3 +213,28 @@ Deno.test("dialogs: shown once over a reconnect, answered, and taken back", () =
     assertEquals(over, ["p"]);
   }, { onDialog });
 });
+
+Deno.test("dialogs: come with a filter too, and are not among its events", () => {
+  const shown: string[] = [];
+  const onDialog = ({ requestId }: Dialog) => void shown.push(requestId);
+  return watch("a", started("live", 0), async ({ server, items }) => {
+    const asked = server.link.last("subscribe").events;
+    assertEquals(asked, ["tick", "extension_ui_request", "extension_ui_resolved"]);
+    server.link.event("a", 1, "extension_ui_request", { requestId: "c", method: "confirm", title: "Sure?" });
+    server.link.event("a", 4);
+    await turn();
+    assertEquals([shown, seqs(items)], [["c"], [4]]);
+  }, { onDialog, events: ["tick"] });
+});
+
+Deno.test("subscription: closed while the server is away, it is over at once", async () => {
+  const server = new FakeServer();
+  await using client = await Client.open(server.dial, PATIENCE);
+  const subscribed = client.subscribe("a");
+  server.link.answer("subscribe", started("live", 0));
+  const events = await subscribed;
+  server.down = true;
+  server.link.cut();
+  await events.close();
+  assertEquals((await events.next()).done, true);
+});

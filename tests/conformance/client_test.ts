@@ -6,7 +6,7 @@ import { digestOf, drive, type Job, type Report } from "../client/cut_driver.ts"
 import { bundleEntry, findBrowser, Page } from "../support/browser.ts";
 import { CuttingProxy } from "../support/cutting_proxy.ts";
 import { isObject } from "../support/json.ts";
-import { Gate, text } from "../support/model_server.ts";
+import { Gate, hang, text } from "../support/model_server.ts";
 import { commandOf, environment, REPO, TARGET } from "../support/server_process.ts";
 import { until } from "../support/wait.ts";
 import { alone, type Bench } from "./suite.ts";
@@ -132,6 +132,25 @@ alone("client: a server of its own needs no arguments, also beside one that runs
 alone("client: a program that is not there is told", async () => {
   const error = await assertRejects(() => spawn({ command: "/nowhere/pi-server" }));
   assertStringIncludes(String(error), "/nowhere/pi-server cannot be started");
+});
+
+alone("client: a server that is killed and comes back elsewhere is found again", async (bench) => {
+  const server = await bench.start();
+  const states: string[] = [];
+  const onConnection = (state: string) => void states.push(state);
+  await using client = await connect({ stateDir: bench.home.stateDir, onConnection });
+  const { sessionId } = await client.request("create_session", { cwd: await bench.home.folder("killed") });
+  bench.model.script("cut short", hang());
+  const cut = client.prompt(sessionId, "cut short").then(() => "answered", (error) => error.code);
+  await bench.model.request("cut short");
+  await server.kill();
+  const asked = client.request("create_session", { cwd: await bench.home.folder("after") });
+  await bench.start();
+  // Whether the prompt ran to its end cannot be known, and it is not run again by itself.
+  assertEquals(await cut, "outcome_unknown");
+  const { text } = await client.prompt((await asked).sessionId, "after");
+  assertEquals([text, bench.model.requests.length], ["echo: after", 2]);
+  assertEquals(states, ["connected", "lost", "connected"]);
 });
 
 alone("client: survives cuts every 300 ms during 5 MB, on Deno", async (bench) => {
