@@ -7,6 +7,7 @@ import { EVENT_SCHEMAS, PI_EVENTS, SERVER_EVENTS } from "../src/protocol/events.
 import { HISTORY_COMMANDS } from "../src/protocol/history_commands.ts";
 import { SERVER_COMMANDS } from "../src/protocol/server_commands.ts";
 import { SESSION_COMMANDS } from "../src/protocol/session_commands.ts";
+import { WATCH_COMMANDS } from "../src/protocol/watch_commands.ts";
 import { reference, type Words } from "../tests/support/protocol_reference.ts";
 import { record } from "../tests/support/protocol_scenario.ts";
 
@@ -19,6 +20,12 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   hello: "Agrees on a protocol version and says who the client is; a client may leave it out.",
   ping: "Answers at once, with the server's clock in milliseconds.",
   get_schema: "Returns the JSON Schema of the whole protocol, or of one command with its `data`.",
+  get_metrics:
+    "Counts since the start: answers by outcome, refusals by limit, traffic, delays of threads, tokens and cost.",
+  health_check: "Says whether all is well, with a sentence for each thing that is not.",
+  set_budget:
+    "Sets what the session may spend in all (money, turns, time in which its agent works) instead of what was set before; " +
+    "without a limit it may spend anything.",
   list_sessions: "Lists the sessions that are live, with their state.",
   create_session:
     "Builds a session and answers once it can take commands; `provider` and `modelId` go together.",
@@ -114,6 +121,8 @@ const SESSION_EVENTS: Readonly<Record<string, string>> = {
     "also when an extension did it, or, with the reason `recovered`, after one of them failed halfway.",
   storage_error:
     "pi could not write its session file; what is missing there is kept in memory and written once the disk takes it.",
+  budget_exceeded: "The session has spent what it may: messages are refused until `set_budget` raises that.",
+  turn_stalled: "A run has been silent for long; `phase` says whom it waits for. Told again while it lasts.",
   extension_ui_request: "An extension asks or tells something; further fields depend on `method`.",
   extension_ui_resolved: "A dialog is over, by whomever.",
   extension_error:
@@ -141,6 +150,7 @@ const WORDS: Words = {
     { title: "Server commands", commands: Object.keys(SERVER_COMMANDS) },
     { title: "Session commands", commands: Object.keys(SESSION_COMMANDS) },
     { title: "Commands on history and discovery", commands: Object.keys(HISTORY_COMMANDS) },
+    { title: "Commands on metrics, health and budgets", commands: Object.keys(WATCH_COMMANDS) },
     { title: "Commands on access", commands: Object.keys(ACCESS_COMMANDS) },
   ],
   commands: COMMAND_SENTENCES,
@@ -149,7 +159,7 @@ const WORDS: Words = {
     { title: "Other events of a session", types: SESSION_EVENTS },
     { title: "Server events", types: SERVER_SENTENCES },
   ],
-  unshown: ["session_crashed", "session_parked", "session_resumed"],
+  unshown: ["session_crashed", "session_parked", "session_resumed", "turn_stalled"],
 };
 
 /** The page with its reference replaced. */

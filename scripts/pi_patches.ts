@@ -140,6 +140,9 @@ const PATCHES: readonly Patch[] = [
 /** Packages that dependencies use only where they are installed; in the bundle, as without them, loading throws. */
 const OPTIONAL_PACKAGES = /^(?:@opentelemetry\/.*|bufferutil|utf-8-validate)$/;
 
+/** What loads some of them whether they are used or not. */
+const NEEDS_THEM = /[\\/]node_modules[\\/](?:prom-client|@opentelemetry)[\\/]/;
+
 /** Files that every pi reads at run time. `deno compile` would take a .wasm file for a module, hence its other name. */
 export function commonAssets(pi: string): [string, string, string][] {
   const own = [
@@ -173,10 +176,9 @@ export function optionalPackages(): esbuild.Plugin {
   return {
     name: "optional-packages",
     setup(build) {
-      build.onResolve(
-        { filter: OPTIONAL_PACKAGES },
-        (found) => ({ path: found.path, namespace: "optional" }),
-      );
+      build.onResolve({ filter: OPTIONAL_PACKAGES }, ({ path: name, importer }) => {
+        return NEEDS_THEM.test(importer) ? undefined : { path: name, namespace: "optional" };
+      });
       build.onLoad({ filter: /.*/, namespace: "optional" }, ({ path: name }) => ({
         contents: `module.exports = {}; throw new Error("Cannot find package '${name}'");`,
         loader: "js",

@@ -1,6 +1,7 @@
 // Every flag and its variable, parsed and validated in one place with one style of error. A flag wins over
 // its variable (`--max-sessions`, `PI_SERVER_MAX_SESSIONS`). Reads no environment by itself.
 import { parseArgs } from "@std/cli/parse-args";
+import type { BudgetLimits } from "./governor/budget.ts";
 import { LIMIT_NAMES, type LimitName, type Limits, withDefaults } from "./governor/limits.ts";
 import {
   type Flag,
@@ -57,6 +58,8 @@ export interface Config {
   readonly eofTimeoutMs?: number;
   /** When what must survive a crash of the machine is forced to the disk. */
   readonly journalFsync: FsyncPolicy;
+  /** What each session may spend, until a client sets that. */
+  readonly budget?: BudgetLimits;
   readonly logLevel: LogLevel;
   readonly logFormat: "text" | "json";
   readonly limits: Limits;
@@ -124,11 +127,14 @@ function numberOf(flag: Flag, text: string, from: string): number {
   const { least = 0, most = Number.MAX_SAFE_INTEGER } = flag;
   const units = flag.kind === "duration" ? UNITS : flag.kind === "bytes" ? SIZES : {};
   const value = scaled(text, units);
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  const fits = flag.kind === "amount" ? Number.isFinite(value) : Number.isSafeInteger(value);
+  if (fits && value >= least && value <= most) return value;
   const what = flag.kind === "duration"
     ? "a time such as 500ms, 30s or 2m"
     : flag.kind === "bytes"
     ? "a size such as 65536 or 10MiB"
+    : flag.kind === "amount"
+    ? "a number"
     : "an integer";
   throw new Invalid(`${from}: expected ${what} from ${least} to ${most}, got "${text}"`);
 }
@@ -191,7 +197,7 @@ class Values {
 /** A value may begin with a dash (`--port -1`): it is glued to its flag, so that the error is about the value. */
 function glued(args: readonly string[]): string[] {
   const takesValue = new Set(
-    namesOf("integer", "bytes", "duration", "text", "choice", "list").map((name) => `--${name}`),
+    namesOf("integer", "amount", "bytes", "duration", "text", "choice", "list").map((name) => `--${name}`),
   );
   const out: string[] = [];
   for (const arg of args) {
@@ -221,7 +227,7 @@ function collect(args: readonly string[], env: (name: string) => string | undefi
   const given: Given = new Map();
   const parsed = parseArgs(glued(switches(args, given)), {
     boolean: namesOf("switch"),
-    string: namesOf("integer", "bytes", "duration", "text", "choice", "list"),
+    string: namesOf("integer", "amount", "bytes", "duration", "text", "choice", "list"),
     collect: namesOf("list"),
     unknown: (arg) => {
       unknown.push(arg);
@@ -293,6 +299,21 @@ function limitsOf(values: Values): Limits {
   return withDefaults(over);
 }
 
+/** The budget of sessions for which no client has set one. */
+function budgetOf(values: Values): BudgetLimits | undefined {
+  const maxUsd = values.number("budget-usd");
+  const maxTurns = values.number("budget-turns");
+  const maxWallMs = values.number("budget-wall");
+  const onExceed = values.choice("budget-on-exceed") === "abort" ? "abort" : "pause";
+  if (maxUsd === undefined && maxTurns === undefined && maxWallMs === undefined) return undefined;
+  return {
+    ...(maxUsd === undefined ? {} : { maxUsd }),
+    ...(maxTurns === undefined ? {} : { maxTurns }),
+    ...(maxWallMs === undefined ? {} : { maxWallMs }),
+    onExceed,
+  };
+}
+
 function configOf(values: Values): Config {
   const maybe = <K extends keyof Config>(key: K, value: Config[K] | undefined): Partial<Config> =>
     value === undefined ? {} : { [key]: value } as Partial<Config>;
@@ -321,6 +342,7 @@ function configOf(values: Values): Config {
     ...maybe("shutdownTimeoutMs", values.number("shutdown-timeout")),
     ...maybe("eofTimeoutMs", values.number("eof-timeout")),
     ...maybe("journalFsync", FSYNC_POLICIES.find((one) => one === values.choice("journal-fsync"))),
+    ...maybe("budget", budgetOf(values)),
     ...maybe("logLevel", LOG_LEVELS.find((one) => one === level)),
     ...maybe("logFormat", format === "json" ? "json" : undefined),
     limits: limitsOf(values),

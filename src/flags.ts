@@ -1,10 +1,11 @@
 // The table of flags: names, kinds, ranges and what `--help` says of them. The limits' flags come from the
 // governor's table. What a value means is config.ts's business.
 import { LIMIT_NAMES, type LimitName, LIMITS, type LimitSpec } from "./governor/limits.ts";
+import { MOST_TURNS, MOST_USD, MOST_WALL_MS } from "./protocol/watch_commands.ts";
 import { LOG_LEVELS } from "./log.ts";
 
 /** What kind of value a flag takes. */
-export type Kind = "switch" | "integer" | "bytes" | "duration" | "text" | "list" | "choice";
+export type Kind = "switch" | "integer" | "amount" | "bytes" | "duration" | "text" | "list" | "choice";
 
 /** One flag. */
 export interface Flag {
@@ -90,6 +91,22 @@ export const FLAGS: readonly Flag[] = [
     about: "when the journal reaches the disk for certain",
     shown: "always",
   },
+  { name: "budget-usd", kind: "amount", least: 0, most: MOST_USD, about: "US dollars a session may cost" },
+  { name: "budget-turns", kind: "integer", least: 0, most: MOST_TURNS, about: "turns a session may take" },
+  {
+    name: "budget-wall",
+    kind: "duration",
+    least: 0,
+    most: MOST_WALL_MS,
+    about: "time that a session's agent may work",
+  },
+  {
+    name: "budget-on-exceed",
+    kind: "choice",
+    choices: ["pause", "abort"],
+    about: "what a used-up budget does to a run",
+    shown: "pause",
+  },
   {
     name: "log-level",
     kind: "choice",
@@ -149,6 +166,7 @@ export function helpText(version: string): string {
   const placeholder: Readonly<Record<Kind, string>> = {
     switch: "",
     integer: " N",
+    amount: " N",
     bytes: " SIZE",
     duration: " TIME",
     text: " TEXT",

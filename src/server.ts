@@ -203,6 +203,8 @@ class Server {
       },
       demo: config.demo,
       pendingUi: config.limits.pendingUiPerSession,
+      turnStallMs: config.limits.turnStallMs,
+      ...(config.budget === undefined ? {} : { budget: config.budget }),
     };
   }
 
@@ -219,7 +221,14 @@ class Server {
         allowOrigins: new Set(config.allowOrigins),
         allowHosts: new Set([...config.allowHosts, ...hostHeadersOf(config.host)]),
       },
-      http: { ready: () => this.shutdown.phase === "running", schema: () => this.#schemaText },
+      http: {
+        ready: () => this.shutdown.phase === "running",
+        schema: () => this.#schemaText,
+        metrics: async () => {
+          const { prometheusPage } = await import("./transports/prometheus.ts");
+          return await prometheusPage(this.#router.vitals.metrics());
+        },
+      },
     });
   }
 

@@ -1,6 +1,7 @@
 // Counts what is in use and refuses what would be too much (PROTOCOL §8). Check and reserve are one
 // synchronous step; whoever reserved releases. Knows no connection or session beyond its key. Pure.
 import { type Failure, failure } from "../protocol/errors.ts";
+import { Counters } from "./counters.ts";
 import { type LimitName, type Limits, RETRY_AFTER_MS } from "./limits.ts";
 import { TokenBuckets } from "./token_bucket.ts";
 
@@ -27,6 +28,8 @@ const ALL = "all";
 /** The counters of one server. */
 export class Governor {
   readonly limits: Limits;
+  /** What has happened so far. */
+  readonly counters = new Counters();
   #connections = 0;
   #sessions = 0;
   #parked = 0;
@@ -56,9 +59,17 @@ export class Governor {
     return this.#sessions;
   }
 
+  /** Sessions that are parked. */
+  get parkedSessions(): number {
+    return this.#parked;
+  }
+
   /** Room for one more WebSocket connection, or `undefined`. */
   connection(): Permit | undefined {
-    if (this.#connections >= this.limits.connections) return undefined;
+    if (this.#connections >= this.limits.connections) {
+      this.counters.refused("connections");
+      return undefined;
+    }
     this.#connections++;
     return once(() => this.#connections--);
   }

@@ -160,6 +160,14 @@ const TABLE = {
     about: "silence after which a host is replaced",
     flag: "host-silent-ms",
   },
+  turnStallMs: {
+    value: 60_000,
+    least: 100,
+    most: 24 * 86_400_000,
+    unit: "ms",
+    about: "silence of a run after which it is told as stalled",
+    flag: "turn-stall-ms",
+  },
 } as const satisfies Record<string, LimitSpec>;
 
 /** Names of the limits. */
@@ -196,6 +204,7 @@ export const LIMIT_NAMES: readonly LimitName[] = [
   "keptMessageBytes",
   "idleSessionMs",
   "hostSilentMs",
+  "turnStallMs",
 ];
 
 /** The defaults, with `over` on top. */
@@ -225,6 +234,7 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
     keptMessageBytes: value("keptMessageBytes"),
     idleSessionMs: value("idleSessionMs"),
     hostSilentMs: value("hostSilentMs"),
+    turnStallMs: value("turnStallMs"),
   };
 }
 
@@ -259,8 +269,19 @@ export const SESSION_START_MS: number = 30_000;
 /** Milliseconds that a timed-out bash or compaction may still hold its mailbox once it was told to stop. */
 export const COMMAND_GRACE_MS: number = 5_000;
 
+/** Milliseconds without an answer from which a host is an issue of `health_check`. */
+export const HOST_SLOW_MS: number = 5_000;
+
+/** Milliseconds by which the router thread may be late before that is an issue of `health_check`. */
+export const LOOP_SLOW_MS: number = 1_000;
+
 /** Milliseconds between two SIGINTs from which the second one means "now". */
 export const IMPATIENT_MS: number = 1_000;
 
 /** Tokens that may be minted and neither revoked nor expired. */
 export const MINTED_TOKENS: number = 1_000;
+
+/** Whether that is the name of a limit. */
+export function isLimitName(name: unknown): name is LimitName {
+  return typeof name === "string" && Object.hasOwn(TABLE, name);
+}

@@ -1,5 +1,7 @@
 // The host's edge: what the router thread and a host say to each other. Plain data, in order, no callbacks
 // and no shared objects, so a host may be this thread, a worker, or one day another machine.
+import type { BudgetLimits } from "../governor/budget.ts";
+import type { Spending } from "../governor/counters.ts";
 import type { Failure } from "../protocol/errors.ts";
 import type { Command } from "../protocol/commands.ts";
 import type { Interrupted } from "../protocol/responses.ts";
@@ -19,6 +21,10 @@ export interface HostConfig {
   readonly demo: boolean;
   /** Most dialogs that may be open in one session. */
   readonly pendingUi: number;
+  /** What each session may spend, until a client sets that. */
+  readonly budget?: BudgetLimits;
+  /** Milliseconds of silence after which a run is told as stalled; absent: never. */
+  readonly turnStallMs?: number;
 }
 
 /** Whether somebody wants the full form of a session's events, and how many connections watch it. */
@@ -166,6 +172,8 @@ export type FromHost =
   | { readonly kind: "claim"; readonly ref: number; readonly sessionId: string; readonly file: string }
   /** The session drives that file from now on, or none. */
   | { readonly kind: "file"; readonly sessionId: string; readonly file?: string }
+  /** Turns, tokens and money that a session has spent since it said so last. */
+  | { readonly kind: "spent"; readonly sessionId: string; readonly spending: Spending }
   /** Answer to a `ping`; `at` is when the host got to it, in milliseconds since the epoch. */
   | { readonly kind: "pong"; readonly ref: number; readonly at: number }
   /** A client has said whether that folder is to be trusted. */

@@ -16,6 +16,7 @@ import { Outbound } from "./outbound.ts";
 import type { Place } from "./place.ts";
 import { Records } from "./records.ts";
 import { Session, type SessionParts } from "./session.ts";
+import { spendingOf } from "./spending.ts";
 import { Trusted } from "./trusted.ts";
 
 type MessageOf<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
@@ -53,7 +54,7 @@ export class Host {
   /** Messages that came before pi was loaded. */
   #early: Exclude<ToHost, { kind: "start" | "ping" }>[] | undefined = [];
   #builder: Builder | undefined;
-  #pendingUi = 1;
+  #ofSessions: Pick<HostConfig, "pendingUi" | "budget" | "turnStallMs"> = { pendingUi: 1 };
   #broken: Failure | undefined;
 
   /**
@@ -91,7 +92,12 @@ export class Host {
 
   async #start(config: HostConfig): Promise<void> {
     this.#trusted.start(config);
-    this.#pendingUi = config.pendingUi;
+    const { pendingUi, budget, turnStallMs } = config;
+    this.#ofSessions = {
+      pendingUi,
+      ...(budget === undefined ? {} : { budget }),
+      ...(turnStallMs === undefined ? {} : { turnStallMs }),
+    };
     try {
       const factory = await this.#load(this.#runtime, config, this.#trusted);
       this.#builder = new Builder({
@@ -241,7 +247,7 @@ export class Host {
       handlers: HANDLERS,
       clock: this.#runtime,
       uuid: () => this.#runtime.uuid(),
-      pendingUi: this.#pendingUi,
+      ...this.#ofSessions,
       place,
       message: (to, state) => this.#send({ kind: "message", ref: to, state }),
       keep: (which) => this.#records.keep(which),
@@ -257,7 +263,11 @@ export class Host {
 
   #hooks(session: Session, builder: Builder): AgentHooks {
     return {
-      emit: (event) => session.emit(event),
+      emit: (event) => {
+        session.emit(event);
+        const spending = spendingOf(event);
+        if (spending !== undefined) this.#send({ kind: "spent", sessionId: session.sessionId, spending });
+      },
       ask: (question) => session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),
       rewritten: () => session.rewritten(),

@@ -8,6 +8,7 @@ import { SESSION_START_MS } from "../governor/limits.ts";
 import { AcceptedMessages } from "./accepted_messages.ts";
 import type { AgentPort, Outcome } from "./agent_port.ts";
 import type { Demand } from "./edge.ts";
+import { callHandler } from "./call_handler.ts";
 import { Dialogs } from "./dialogs.ts";
 import { Dates } from "./encoded.ts";
 import { noSession } from "./failures.ts";
@@ -17,6 +18,7 @@ import { isSlow, timeoutOf, versionConflict } from "./pace.ts";
 import type { Place } from "./place.ts";
 import { Recorder } from "./recorder.ts";
 import { RunWaiters } from "./run_waiters.ts";
+import { RunWatch } from "./run_watch.ts";
 import type * as parts from "./session_parts.ts";
 import type { Handled, Job } from "./session_parts.ts";
 import type { SessionRecord } from "./session_record.ts";
@@ -57,6 +59,8 @@ export class Session {
   readonly dialogs: Dialogs;
   readonly #recorder: Recorder;
   readonly #dates = new Dates();
+  /** What its runs may spend, and whether they are silent. */
+  readonly watch: RunWatch;
   readonly #createdAt: number;
   #state: State = "building";
   #untilBuilt: (() => void)[] = [];
@@ -86,8 +90,12 @@ export class Session {
       uuid: parts.uuid,
       most: parts.pendingUi,
       emit: (event) => this.emit(event),
-      changed: (open) => open > 0 ? this.#patience.pause() : this.#patience.resume(),
+      changed: (open) => {
+        this.#patience[open > 0 ? "pause" : "resume"]();
+        this.watch.dialogs(open);
+      },
     });
+    this.watch = new RunWatch(parts, (event) => this.emit(event), () => this.#halt());
     const { left } = parts;
     this.#createdAt = left === undefined ? parts.clock.now() : Date.parse(left.info.createdAt);
     this.#lastActivity = left === undefined ? this.#createdAt : Date.parse(left.info.lastActivityAt);
@@ -174,20 +182,21 @@ export class Session {
       sessionVersion: this.#version,
       epoch: this.#parts.epoch,
       seq: this.#seq,
+      ...this.watch.budget.state,
       ...this.#untold(),
     };
   }
 
   /** What is kept of the session while it is parked. */
   record(): SessionRecord {
-    const { left } = this.#parts;
+    const budget = this.watch.budget.kept;
     // What was interrupted is the router thread's to keep.
     const { interrupted: _interrupted, ...info } = this.info();
     return {
       info,
       kept: this.agent.kept(),
       inMemory: info.sessionFile === undefined,
-      ...(left?.budget === undefined ? {} : { budget: left.budget }),
+      ...(budget === undefined ? {} : { budget }),
     };
   }
 
@@ -226,6 +235,7 @@ export class Session {
     this.#parts.event(this.sessionId, this.#recorder.record(this.#seq, event, this.#demand.full));
     this.#messages.follow(event);
     if (KEPT_AFTER.has(event.type) && this.live) void this.#parts.keep(this);
+    this.watch.follow(event);
     if (event.type !== "agent_settled") return;
     this.waiters.settle(this.agent.lastRun());
     this.#parts.changed();
@@ -243,8 +253,7 @@ export class Session {
   /** Has the run and the bash stopped; both end by themselves, with their events and answers. */
   stop(): void {
     if (!this.live) return;
-    this.waiters.withdraw(this.agent.abort());
-    this.dialogs.cancel("cancelled");
+    this.#halt();
     this.agent.abortBash();
   }
 
@@ -256,6 +265,7 @@ export class Session {
     if (this.#state === "closed") return undefined;
     this.dialogs.close();
     this.#patience.clear();
+    this.watch.close();
     this.#state = "closed";
     this.#mailbox.close();
     this.#timers.clear();
@@ -271,6 +281,12 @@ export class Session {
   /** Ends the session on a client's word. */
   remove(): void {
     this.#parts.removed(this);
+  }
+
+  /** Has the run stopped. */
+  #halt(): void {
+    this.waiters.withdraw(this.agent.abort());
+    this.dialogs.cancel("cancelled");
   }
 
   #route(job: Job): void {
@@ -297,7 +313,8 @@ export class Session {
       return undefined;
     }
     job.begun = true;
-    const handled = this.#handle(job);
+    const defect = (error: unknown): Failure => this.#defect(job.command.type, error);
+    const handled = callHandler(this.#parts.handlers, this, job.command, defect);
     if (handled instanceof Promise) return this.#await(job, spec, handled);
     return this.#conclude(job, spec, handled);
   }
@@ -348,23 +365,6 @@ export class Session {
     void handled.later?.then((outcome) => this.#answer(job, outcome), (error) => {
       this.#answer(job, { ok: false, failure: this.#defect(job.command.type, error) });
     });
-  }
-
-  #handle(job: Job): Handled | Promise<Handled> {
-    const handler = this.#parts.handlers.get(job.command.type);
-    if (handler === undefined) {
-      return { ok: false, failure: failure("unknown_command", `${job.command.type} is not for a session`) };
-    }
-    const failed = (error: unknown): Handled => ({
-      ok: false,
-      failure: this.#defect(job.command.type, error),
-    });
-    try {
-      const handled = handler.run(this, job.command);
-      return handled instanceof Promise ? handled.catch(failed) : handled;
-    } catch (error) {
-      return failed(error);
-    }
   }
 
   #answer(job: Job, outcome: Outcome<unknown> & { readonly text?: string }): void {

@@ -1,5 +1,6 @@
 // What a session is made of and what passes through it: its parts, a command on its way, and how handlers of
 // commands look; `S` is the session itself. Types only.
+import type { BudgetLimits } from "../governor/budget.ts";
 import type { Command } from "../protocol/commands.ts";
 import type { Failure } from "../protocol/errors.ts";
 import type { Interrupted } from "../protocol/responses.ts";
@@ -43,6 +44,10 @@ export interface SessionParts<S> {
   readonly place: Place;
   readonly uuid: () => string;
   readonly pendingUi: number;
+  /** What it may spend, until a client sets that. */
+  readonly budget?: BudgetLimits;
+  /** Milliseconds of silence after which a run is told as stalled; absent: never. */
+  readonly turnStallMs?: number;
   readonly handlers: ReadonlyMap<string, Handler<S>>;
   readonly sessionId: string;
   readonly epoch: string;

@@ -26,7 +26,7 @@ export interface SessionRecord {
   readonly kept: AgentKept;
   /** The session has no file and ends with what runs it. */
   readonly inMemory: boolean;
-  /** What the server keeps for others, unread. */
+  /** What a client said of the budget (run_watch.ts reads it). */
   readonly budget?: unknown;
 }
 

@@ -337,6 +337,8 @@ export class Manager {
         return this.has(message.sessionId) ? this.#claims.move(message.sessionId, message.file) : undefined;
       case "trust":
         return this.#parts.trust?.set(message, () => this.#hosts.sendAll(message));
+      case "spent":
+        return this.#parts.governor.counters.spend(message.spending);
       case "pong":
         return this.pulse.pong(host, message.ref, message.at);
       case "idle":

@@ -153,7 +153,7 @@ export class Codec {
       return refuse(type, echo, failure("invalid_params", explain(validator.Errors(message), message)));
     }
     const long = this.#tooLong(message, spec);
-    if (long !== undefined) return refuse(type, echo, failure("invalid_params", long));
+    if (long !== undefined) return refuse(type, echo, long);
     // The schema of its type has accepted the message: here bytes become types.
     return { ok: true, command: message as unknown as Command, spec };
   }
@@ -166,14 +166,16 @@ export class Codec {
     return compiled;
   }
 
-  #tooLong(message: Record<string, unknown>, spec: CommandSpec): string | undefined {
+  #tooLong(message: Record<string, unknown>, spec: CommandSpec): Failure | undefined {
     const bounded = this.#bounded.get(spec) ?? boundedFields(spec);
     this.#bounded.set(spec, bounded);
     for (const [field, limit] of bounded) {
       const value = message[field];
       if (typeof value !== "string") continue;
       const most = this.#limits[limit];
-      if (value.length > most) return `/${field}: expected at most ${most} characters, got ${value.length}`;
+      if (value.length <= most) continue;
+      const sentence = `/${field}: expected at most ${most} characters, got ${value.length}`;
+      return failure("invalid_params", sentence, { data: { limit } });
     }
     return undefined;
   }

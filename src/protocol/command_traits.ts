@@ -30,6 +30,7 @@ export const KEYED: ReadonlySet<string> = new Set<string>([
   "export_html",
   "set_tools",
   "reload",
+  "set_budget",
 ]);
 
 /** Commands that do no harm when they run twice. */
@@ -60,4 +61,6 @@ export const REPEATABLE: ReadonlySet<string> = new Set<string>([
   "get_skills",
   "get_tools",
   "list_session_files",
+  "get_metrics",
+  "health_check",
 ]);

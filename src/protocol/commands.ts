@@ -7,10 +7,17 @@ import type { CommandSpec } from "./command_spec.ts";
 import { HISTORY_COMMANDS } from "./history_commands.ts";
 import { SERVER_COMMANDS } from "./server_commands.ts";
 import { SESSION_COMMANDS } from "./session_commands.ts";
+import { WATCH_COMMANDS } from "./watch_commands.ts";
 
 export type { CommandSpec, Lane } from "./command_spec.ts";
 
-const TABLE = { ...SERVER_COMMANDS, ...SESSION_COMMANDS, ...HISTORY_COMMANDS, ...ACCESS_COMMANDS };
+const TABLE = {
+  ...SERVER_COMMANDS,
+  ...SESSION_COMMANDS,
+  ...HISTORY_COMMANDS,
+  ...ACCESS_COMMANDS,
+  ...WATCH_COMMANDS,
+};
 
 /** Names of all commands. */
 export type CommandName = keyof typeof TABLE;

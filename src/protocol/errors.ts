@@ -24,6 +24,7 @@ const TABLE = {
   session_limit: traits(true, "As many sessions are live as the limit allows"),
   rate_limited: traits(true, "More commands than the limit allows in this minute"),
   overloaded: traits(true, "Too many commands wait on this connection or session"),
+  budget_exceeded: traits(false, "The session has spent what it may; set_budget raises that"),
   agent_busy: traits(true, "The session's agent is running"),
   no_model: traits(false, "The session has no model"),
   model_not_found: traits(false, "pi knows no such model"),

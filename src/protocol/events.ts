@@ -1,7 +1,7 @@
 // Session events that pi doesn't have, server events, and the two wire forms of an event (PROTOCOL §6).
 // pi's own events pass unchanged (`full`) or without what was sent before (`delta`). Pure.
 import { type TObject, Type } from "typebox";
-import { ModelSchema } from "./responses.ts";
+import { BudgetSchema, BudgetUsageSchema, ModelSchema } from "./responses.ts";
 import { isRecord } from "./json.ts";
 
 /** How much of a streaming message a subscriber gets with each update. */
@@ -44,6 +44,18 @@ export const EVENT_SCHEMAS: Readonly<Record<string, TObject>> = {
     type: Type.Literal("session_replaced"),
     reason: text,
     sessionFile: Type.Optional(text),
+  }),
+  budget_exceeded: Type.Object({
+    type: Type.Literal("budget_exceeded"),
+    limit: Type.Enum(["maxUsd", "maxTurns", "maxWallMs"]),
+    budget: BudgetSchema,
+    usage: BudgetUsageSchema,
+  }),
+  turn_stalled: Type.Object({
+    type: Type.Literal("turn_stalled"),
+    phase: Type.Enum(["model", "tool", "ui"]),
+    silentMs: Type.Integer({ minimum: 0 }),
+    toolCallId: Type.Optional(text),
   }),
   extension_error: Type.Object({
     type: Type.Literal("extension_error"),

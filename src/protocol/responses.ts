@@ -46,6 +46,19 @@ export const InterruptedSchema = Type.Object({
 /** A message that a crash kept from finishing. */
 export type Interrupted = Static<typeof InterruptedSchema>;
 
+/** What a session may spend; a limit that is absent does not bound. */
+export const BudgetSchema = Type.Object({
+  maxUsd: Type.Optional(Type.Number()),
+  maxTurns: Type.Optional(count()),
+  maxWallMs: Type.Optional(count()),
+  onExceed: Type.Enum(["pause", "abort"]),
+  /** The limit that is reached. */
+  exceeded: Type.Optional(Type.Enum(["maxUsd", "maxTurns", "maxWallMs"])),
+});
+
+/** What a session has spent: US dollars, turns, and milliseconds in which its agent worked. */
+export const BudgetUsageSchema = Type.Object({ usd: Type.Number(), turns: count(), wallMs: count() });
+
 /** State of one session (PROTOCOL §4). */
 export const SessionInfoSchema = Type.Object({
   sessionId: text(),
@@ -69,6 +82,8 @@ export const SessionInfoSchema = Type.Object({
   epoch: text(),
   seq: count(),
   untrusted: Type.Optional(Type.Array(text())),
+  usage: Type.Optional(BudgetUsageSchema),
+  budget: Type.Optional(BudgetSchema),
   interrupted: Type.Optional(Type.Array(InterruptedSchema)),
 });
 /** State of one session. */

@@ -1,6 +1,30 @@
 // Generated from the schemas beside this file by `deno task gen`; do not edit. The protocol's commands, answers and
 // events as plain interfaces, for clients and for the package's public interface.
 
+/** What a session may spend; a limit that is absent does not bound. */
+export interface Budget {
+  /** The protocol's `maxUsd`. */
+  maxUsd?: number;
+  /** The protocol's `maxTurns`. */
+  maxTurns?: number;
+  /** The protocol's `maxWallMs`. */
+  maxWallMs?: number;
+  /** The protocol's `onExceed`. */
+  onExceed: "pause" | "abort";
+  /** The protocol's `exceeded`. */
+  exceeded?: "maxUsd" | "maxTurns" | "maxWallMs";
+}
+
+/** What a session has spent: US dollars, turns, and milliseconds in which its agent worked. */
+export interface BudgetUsage {
+  /** The protocol's `usd`. */
+  usd: number;
+  /** The protocol's `turns`. */
+  turns: number;
+  /** The protocol's `wallMs`. */
+  wallMs: number;
+}
+
 /** How a prompt, steer or follow-up was taken. */
 export type Disposition = "started" | "queued" | "handled";
 
@@ -112,6 +136,10 @@ export interface SessionInfo {
   seq: number;
   /** What was not loaded, since the folder is not trusted. */
   untrusted?: string[];
+  /** Tokens and cost of the run. */
+  usage?: BudgetUsage;
+  /** The protocol's `budget`. */
+  budget?: Budget;
   /** The protocol's `interrupted`. */
   interrupted?: Interrupted[];
 }
@@ -1482,6 +1510,113 @@ export interface RevokeTokenData {
   revoked: boolean;
 }
 
+/**
+ * Counts since the start: answers by outcome, refusals by limit, traffic, delays of threads, tokens and cost.
+ */
+export interface GetMetricsCommand {
+  /** An id; of a command, echoed in its answer: 1 to 128 characters. */
+  id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
+  /** Says what it is. */
+  type: "get_metrics";
+  /** Id of the session. */
+  sessionId?: string;
+}
+
+/** What `get_metrics` answers with. */
+export interface GetMetricsData {
+  /** The protocol's `uptimeMs`. */
+  uptimeMs: number;
+  /** The sessions. */
+  sessions: { live: number; parked: number };
+  /** The protocol's `hosts`. */
+  hosts: number;
+  /** The protocol's `connections`. */
+  connections: number;
+  /** The slash commands. */
+  commands: Record<string, number>;
+  /** The protocol's `refusals`. */
+  refusals: Record<string, number>;
+  /** Only events of these types. */
+  events: number;
+  /** The protocol's `bytesIn`. */
+  bytesIn: number;
+  /** The protocol's `bytesOut`. */
+  bytesOut: number;
+  /** The protocol's `coalesced`. */
+  coalesced: number;
+  /** The protocol's `lagged`. */
+  lagged: number;
+  /** The protocol's `evicted`. */
+  evicted: number;
+  /** The protocol's `outboxBytes`. */
+  outboxBytes: number;
+  /** The protocol's `loopDelayMs`. */
+  loopDelayMs: { router: number; hosts: number[] };
+  /** The protocol's `turns`. */
+  turns: number;
+  /** Tokens; null where they are not known. */
+  tokens: { input: number; output: number; cacheRead: number; cacheWrite: number };
+  /** The protocol's `costUsd`. */
+  costUsd: number;
+  /** The protocol's `journal`. */
+  journal: { keys: number; keyBytes: number; messageBytes: number };
+}
+
+/** Says whether all is well, with a sentence for each thing that is not. */
+export interface HealthCheckCommand {
+  /** An id; of a command, echoed in its answer: 1 to 128 characters. */
+  id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
+  /** Says what it is. */
+  type: "health_check";
+  /** Id of the session. */
+  sessionId?: string;
+}
+
+/** What `health_check` answers with. */
+export interface HealthCheckData {
+  /** The protocol's `healthy`. */
+  healthy: boolean;
+  /** The protocol's `issues`. */
+  issues: string[];
+}
+
+/**
+ * Sets what the session may spend in all (money, turns, time in which its agent works) instead of what was
+ * set before; without a limit it may spend anything.
+ */
+export interface SetBudgetCommand {
+  /** An id; of a command, echoed in its answer: 1 to 128 characters. */
+  id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
+  /** Runs only while `sessionVersion` is this. */
+  ifSessionVersion?: number;
+  /** Says what it is. */
+  type: "set_budget";
+  /** Id of the session. */
+  sessionId: string;
+  /** The protocol's `maxUsd`: 0 to 1000000. */
+  maxUsd?: number;
+  /** The protocol's `maxTurns`: 0 to 1000000000. */
+  maxTurns?: number;
+  /** The protocol's `maxWallMs`: 0 to 2073600000. */
+  maxWallMs?: number;
+  /** The protocol's `onExceed`. */
+  onExceed?: "pause" | "abort";
+}
+
+/** What `set_budget` answers with. */
+export interface SetBudgetData {
+  /** The protocol's `budget`. */
+  budget?: Budget;
+  /** Tokens and cost of the run. */
+  usage: BudgetUsage;
+}
+
 /** All commands by name. */
 export interface CommandMap {
   /** Of `hello`. */
@@ -1594,6 +1729,12 @@ export interface CommandMap {
   mint_token: MintTokenCommand;
   /** Of `revoke_token`. */
   revoke_token: RevokeTokenCommand;
+  /** Of `get_metrics`. */
+  get_metrics: GetMetricsCommand;
+  /** Of `health_check`. */
+  health_check: HealthCheckCommand;
+  /** Of `set_budget`. */
+  set_budget: SetBudgetCommand;
 }
 
 /** What each command answers with, by its name. */
@@ -1708,6 +1849,12 @@ export interface DataMap {
   mint_token: MintTokenData;
   /** Of `revoke_token`. */
   revoke_token: RevokeTokenData;
+  /** Of `get_metrics`. */
+  get_metrics: GetMetricsData;
+  /** Of `health_check`. */
+  health_check: HealthCheckData;
+  /** Of `set_budget`. */
+  set_budget: SetBudgetData;
 }
 
 /** The run is over: nothing runs and nothing will start by itself. Once for each run. */
@@ -1786,6 +1933,30 @@ export interface SessionReplacedEvent {
   sessionFile?: string;
 }
 
+/** The session has spent what it may: messages are refused until `set_budget` raises that. */
+export interface BudgetExceededEvent {
+  /** Says what it is. */
+  type: "budget_exceeded";
+  /** At most so many. */
+  limit: "maxUsd" | "maxTurns" | "maxWallMs";
+  /** The protocol's `budget`. */
+  budget: Budget;
+  /** Tokens and cost of the run. */
+  usage: BudgetUsage;
+}
+
+/** A run has been silent for long; `phase` says whom it waits for. Told again while it lasts. */
+export interface TurnStalledEvent {
+  /** Says what it is. */
+  type: "turn_stalled";
+  /** The protocol's `phase`. */
+  phase: "model" | "tool" | "ui";
+  /** The protocol's `silentMs`. */
+  silentMs: number;
+  /** The protocol's `toolCallId`. */
+  toolCallId?: string;
+}
+
 /**
  * An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`);
  * `extensionPath` is pi's, and may name a command instead.
@@ -1817,6 +1988,10 @@ export interface EventMap {
   storage_error: StorageErrorEvent;
   /** Of `session_replaced`. */
   session_replaced: SessionReplacedEvent;
+  /** Of `budget_exceeded`. */
+  budget_exceeded: BudgetExceededEvent;
+  /** Of `turn_stalled`. */
+  turn_stalled: TurnStalledEvent;
   /** Of `extension_error`. */
   extension_error: ExtensionErrorEvent;
 }
@@ -1835,6 +2010,7 @@ export type ErrorCode =
   | "session_limit"
   | "rate_limited"
   | "overloaded"
+  | "budget_exceeded"
   | "agent_busy"
   | "no_model"
   | "model_not_found"

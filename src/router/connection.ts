@@ -38,6 +38,8 @@ export class Connection {
   readonly access: Access;
   /** Sessions that this connection has sent a command to, for the end of its input. */
   readonly touched = new Set<string>();
+  /** How often the peer was told that it lags. */
+  lagged = 0;
   /** Whether a valid command has come. */
   spoken = false;
   readonly #lagging = new Set<string>();
@@ -75,6 +77,7 @@ export class Connection {
     }
     if (this.outbox.pushEvent(sessionId, record, text)) return;
     this.#lagging.add(sessionId);
+    this.lagged++;
     this.outbox.forget(sessionId);
     this.outbox.push(JSON.stringify({ type: "lagged", sessionId, epoch, afterSeq: record.seq }));
   }

@@ -44,6 +44,7 @@ export class Outbox {
   #queue: (Item | undefined)[] = [];
   #head = 0;
   #bytes = 0;
+  #sent = 0;
   #stall: Timer | undefined;
   /** What the transport held when it was asked last. */
   #buffered = 0;
@@ -59,6 +60,11 @@ export class Outbox {
   /** What is queued here, beyond what the transport holds. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Bytes handed to the transport so far. */
+  get sent(): number {
+    return this.#sent;
   }
 
   /** Events that were merged into others so far. */
@@ -150,6 +156,7 @@ export class Outbox {
       if (text === undefined) continue;
       this.#bytes -= item.kind === "plain" ? bytesOf(text) : item.bytes;
       buffered += bytesOf(text);
+      this.#sent += bytesOf(text);
       moved ||= empty;
       wire.send(text);
     }

@@ -11,6 +11,7 @@ import { noSession } from "../host/failures.ts";
 import type { TokenBook } from "../manager/token_book.ts";
 import type { Asker, Manager } from "../manager/manager.ts";
 import type { Connection } from "./connection.ts";
+import type { Vitals } from "./vitals.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { Wanted } from "./subscriptions.ts";
 
@@ -18,6 +19,7 @@ import type { Wanted } from "./subscriptions.ts";
 export interface OwnContext {
   readonly manager: Manager;
   readonly subscriber: Subscriber;
+  readonly vitals: Vitals;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
   now(): number;
   greeting(): Greeting;
@@ -175,6 +177,8 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("hello", hello),
   on("ping", (router, _connection, _command, asker) => answer(asker, { now: router.now() })),
   on("get_schema", getSchema),
+  on("get_metrics", (router, _connection, _command, asker) => answer(asker, router.vitals.metrics())),
+  on("health_check", (router, _connection, _command, asker) => answer(asker, router.vitals.health())),
   on("list_sessions", listSessions),
   on("create_session", (router, connection, command, asker) => {
     connection.touched.add(router.manager.create(command, asker));

@@ -7,6 +7,7 @@ import { encodeServerEvent } from "../protocol/events.ts";
 import { encodeFailure, encodeSuccess, type Greeting, type ResponseHead } from "../protocol/responses.ts";
 import { type Access, ADMIN, sees } from "../governor/access.ts";
 import { type Governor, isPermit, type Permit } from "../governor/governor.ts";
+import { isLimitName, type LimitName } from "../governor/limits.ts";
 import type { Reply } from "../host/edge.ts";
 import type { Log } from "../log.ts";
 import type { Asker, Manager } from "../manager/manager.ts";
@@ -19,6 +20,7 @@ import { Expiry } from "./expiry.ts";
 import { OWN_COMMANDS, type OwnContext } from "./own_commands.ts";
 import { Subscriber } from "./subscriber.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { Vitals } from "./vitals.ts";
 import type { Closing, Wire } from "./wire.ts";
 
 /** What the router is made of. */
@@ -49,6 +51,8 @@ export class Router {
   readonly #codec: Codec;
   readonly #subscriptions = new Subscriptions();
   readonly #connections = new Set<Connection>();
+  /** How the server is doing. */
+  readonly vitals: Vitals;
   /** Those with commands that wait for room. */
   readonly #holding = new Set<Connection>();
   #refusing = false;
@@ -59,12 +63,14 @@ export class Router {
     this.#codec = new Codec(parts.governor.limits);
     this.#subscriber = new Subscriber(parts.manager, this.#subscriptions);
     const { manager, schema } = parts;
+    this.vitals = new Vitals({ ...parts, connections: () => this.#connections });
     this.#own = {
       manager,
       schema,
       now: () => parts.clock.now(),
       greeting: () => parts.greeting(),
       subscriber: this.#subscriber,
+      vitals: this.vitals,
       tokens: () => parts.tokens?.(),
     };
     this.#expiry = new Expiry(parts.clock, (connection, reason) => this.#expel(connection, reason));
@@ -75,6 +81,7 @@ export class Router {
   open(): void {
     this.parts.manager.open({
       events: (sessionId, epoch, records, host) => {
+        this.parts.governor.counters.events += records.length;
         this.#subscriptions.publish({ sessionId, epoch, records }, host);
       },
       server: (type, data) => this.announce(type, data),
@@ -112,6 +119,7 @@ export class Router {
       limits: governor.limits,
       access,
       giveUp: (slow, reason) => {
+        governor.counters.evicted++;
         log.warn("a connection is closed: it reads too slowly", { connection: slow.id, reason });
         slow.wire.close(1013, "You read too slowly; connect again and subscribe from where you are");
         this.closed(slow);
@@ -126,6 +134,7 @@ export class Router {
   /** The peer is gone; what it has started goes on. */
   closed(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
+    this.vitals.keep(connection);
     connection.closed();
     this.#expiry.forget(connection);
     this.#holding.delete(connection);
@@ -136,6 +145,7 @@ export class Router {
 
   /** Takes one message. Says how a socket is to be closed for it, if it is; on stdio the stream goes on. */
   receive(connection: Connection, text: string): Closing | undefined {
+    this.parts.governor.counters.bytesIn += text.length;
     if (exceeds(text, this.parts.governor.limits.frameBytes)) {
       this.tooLarge(connection);
       return TOO_LARGE;
@@ -150,7 +160,7 @@ export class Router {
   tooLarge(connection: Connection): void {
     const most = this.parts.governor.limits.frameBytes;
     const sentence = `The message has more than ${most} bytes; send less, or raise --max-frame-bytes`;
-    this.#refuse(connection, failure("frame_too_large", sentence));
+    this.#refuse(connection, failure("frame_too_large", sentence, { data: { limit: "frameBytes" } }));
   }
 
   /** A message was no text in UTF-8. */
@@ -199,6 +209,7 @@ export class Router {
     const tooMany = governor.invalid(connection.id, clock.monotonic());
     const { id, command } = about;
     const head: ResponseHead = { ...(id === undefined ? {} : { id }), command };
+    this.#count(tooMany ?? failed);
     connection.send(encodeFailure(head, tooMany ?? failed));
     return tooMany === undefined ? undefined : TOO_MANY_INVALID;
   }
@@ -327,6 +338,21 @@ export class Router {
       ...(reply.sessionVersion === undefined ? {} : { sessionVersion: reply.sessionVersion }),
       ...(reply.replayed === undefined ? {} : { replayed: reply.replayed }),
     };
+    this.#count(reply.ok ? undefined : reply.failure);
     connection.send(reply.ok ? encodeSuccess(head, reply.dataText) : encodeFailure(head, reply.failure));
   }
+
+  #count(failed: Failure | undefined): void {
+    const { counters } = this.parts.governor;
+    counters.answered(failed?.code ?? "ok");
+    const limit = limitOf(failed);
+    if (limit !== undefined) counters.refused(limit);
+  }
+}
+
+/** The limit that a refusal is about. */
+function limitOf(failed: Failure | undefined): LimitName | undefined {
+  const { data } = failed ?? {};
+  const name: unknown = typeof data === "object" && data !== null ? Reflect.get(data, "limit") : undefined;
+  return isLimitName(name) ? name : undefined;
 }

@@ -104,9 +104,9 @@ function spaceProtocols(request: Request): void {
   Object.defineProperty(request, "headers", { value: headers });
 }
 
-function carryOut(verdict: HttpVerdict, request: Request): Response {
+async function carryOut(verdict: HttpVerdict, request: Request): Promise<Response> {
   if (verdict.kind === "answer") {
-    const { status, body, contentType, headers } = verdict.answer;
+    const { status, body, contentType, headers } = await verdict.answer;
     return new Response(body, {
       status,
       headers: {

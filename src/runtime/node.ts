@@ -160,6 +160,7 @@ function toRequest(request: IncomingMessage): HttpRequest {
 function respond(response: ServerResponse, answer: HttpAnswer): void {
   response.writeHead(answer.status, {
     "content-type": answer.contentType ?? "text/plain; charset=utf-8",
+    "content-length": String(new TextEncoder().encode(answer.body).length),
     connection: "close",
     ...answer.headers,
   });
@@ -190,7 +191,9 @@ function upgrade(
 ): void {
   socket.on("error", () => socket.destroy());
   const verdict = decide(toRequest(request));
-  if (verdict.kind === "answer") return refuseUpgrade(socket, verdict.answer);
+  if (verdict.kind === "answer") {
+    return void Promise.resolve(verdict.answer).then((answer) => refuseUpgrade(socket, answer));
+  }
   let opened = false;
   socket.once("close", () => opened || verdict.abandon());
   // ws offers only what `handleProtocols` picks; the verdict has picked already.
@@ -239,7 +242,9 @@ function serve(
 ): Promise<Listener> {
   const server = createServer((request, response) => {
     const verdict = decide(toRequest(request));
-    if (verdict.kind === "answer") return respond(response, verdict.answer);
+    if (verdict.kind === "answer") {
+      return void Promise.resolve(verdict.answer).then((answer) => respond(response, answer));
+    }
     verdict.abandon();
     respond(response, { status: 400, body: "Not a valid WebSocket handshake\n" });
   });

@@ -156,7 +156,7 @@ export interface SocketHandle {
 
 /** What is to be done with a request: answer it, or make it a WebSocket. */
 export type HttpVerdict =
-  | { readonly kind: "answer"; readonly answer: HttpAnswer }
+  | { readonly kind: "answer"; readonly answer: HttpAnswer | Promise<HttpAnswer> }
   | {
     readonly kind: "upgrade";
     readonly protocol?: string;

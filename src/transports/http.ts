@@ -7,8 +7,8 @@ export interface HttpState {
   /** False while the server drains. */
   ready(): boolean;
   schema(): string;
-  /** Prometheus text; absent: there are no metrics. */
-  metrics?(): HttpAnswer;
+  /** Prometheus text. */
+  metrics(): Promise<HttpAnswer>;
 }
 
 /** A refusal with its reason as text. */
@@ -18,7 +18,7 @@ export function refusal(status: number, reason: string): HttpAnswer {
 }
 
 /** Answers a request that the gate has let in to that page. */
-export function answerHttp(page: Page, state: HttpState): HttpAnswer {
+export function answerHttp(page: Page, state: HttpState): HttpAnswer | Promise<HttpAnswer> {
   switch (page) {
     case "healthz":
       return { status: 200, body: "ok\n" };
@@ -27,6 +27,6 @@ export function answerHttp(page: Page, state: HttpState): HttpAnswer {
     case "schema":
       return { status: 200, body: state.schema(), contentType: "application/schema+json" };
     case "metrics":
-      return state.metrics?.() ?? refusal(404, "Not found");
+      return state.metrics().catch((error) => refusal(500, `The metrics cannot be told: ${error}`));
   }
 }

@@ -144,6 +144,10 @@ const SESSION_CASES: Record<string, Case> = {
   },
   abort_compaction: { good: nothing, bad: noSession },
   set_auto_compaction: { good: same({ enabled: false }), bad: invalid({ enabled: "no" }) },
+  set_budget: {
+    good: same({ maxUsd: 1.5, maxTurns: 100, onExceed: "abort" }),
+    bad: invalid({ maxTurns: 1.5 }),
+  },
   set_auto_retry: { good: same({ enabled: false }), bad: invalid({}) },
   abort_retry: { good: nothing, bad: noSession },
   dismiss_interrupted: { good: nothing, bad: noSession },

@@ -13,7 +13,7 @@ const isRead = (name: string): boolean => name.startsWith("get_") || name.starts
 Deno.test("commands: exactly those of PROTOCOL §3 never queue in the mailbox", () => {
   const never = ["extension_ui_response", "subscribe", "unsubscribe", "switch_session", "delete_session"];
   const more = ["ping", "hello", "steer", "follow_up", "clear_queue", "create_session", "load_session"];
-  more.push("mint_token", "revoke_token");
+  more.push("mint_token", "revoke_token", "health_check", "set_budget");
   const expected = having((name) => isRead(name) || [...STOPS, ...never, ...more].includes(name));
   assertEquals(having((name) => specOf(name).lane !== "mailbox"), expected);
 });
@@ -39,6 +39,7 @@ Deno.test("commands: abort*, extension_ui_response, ping and hello are exempt fr
 
 Deno.test("commands: what reads or stops is served during a shutdown, and nothing that begins something", () => {
   const others = ["hello", "ping", "extension_ui_response", "subscribe", "unsubscribe", "switch_session"];
+  others.push("health_check");
   const expected = having((name) => isRead(name) || [...STOPS, ...others].includes(name));
   assertEquals(having((name) => specOf(name).duringShutdown), expected);
 });

@@ -19,8 +19,21 @@ const FILE_TIME = "2026-01-01T12-00-00-000Z";
 const TIME_MS = Date.parse(TIME);
 /** Numbers in here are taken for times in milliseconds: the years 2020 to 2100. */
 const [EARLIEST_MS, LATEST_MS] = [Date.UTC(2020), Date.UTC(2100)];
-/** Every sequence number but 0: how many pieces a streamed message comes in depends on the network. */
-const SEQ = 41;
+/**
+ * Numbers by the name of their field: how many pieces a streamed message comes in depends on the network, and so does
+ * what is counted of it. 0 stays 0.
+ */
+const NUMBERS: Readonly<Record<string, number>> = {
+  seq: 41,
+  uptimeMs: 60_000,
+  events: 41,
+  bytesIn: 1_024,
+  bytesOut: 65_536,
+  router: 0.25,
+  wallMs: 250,
+  keyBytes: 0,
+  messageBytes: 0,
+};
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 /** A token; the page shows none, not even one that is over. */
@@ -52,7 +65,7 @@ export class Plain {
     if (!isObject(value)) return value ?? null;
     const fields = Object.entries(value).filter(([, field]) => field !== undefined);
     return Object.fromEntries(
-      fields.map(([name, field]) => [name, name === "seq" ? seqOf(field) : this.#value(field)]),
+      fields.map(([name, field]) => [name, numberOf(name, field) ?? this.#value(field)]),
     );
   }
 
@@ -81,8 +94,10 @@ export class Plain {
   }
 }
 
-function seqOf(value: Json | undefined): Json {
-  return typeof value === "number" && value > 0 ? SEQ : value ?? null;
+function numberOf(name: string, value: Json | undefined): Json | undefined {
+  // Delays of threads are the only list of plain numbers.
+  if (name === "hosts" && Array.isArray(value)) return value.map(() => 1);
+  return typeof value === "number" && value > 0 && Object.hasOwn(NUMBERS, name) ? NUMBERS[name] : undefined;
 }
 
 function cut(text: string): string {

@@ -294,7 +294,7 @@ export function reference(words: Words, recording: Recording, eventTypes: readon
   return [
     "## Reference",
     "This part is generated from the schemas by `deno task gen`. The examples were recorded from a running server;\n" +
-    "ids, times, paths, ports and sequence numbers have fixed values here, and long texts and lists are cut (`…`).",
+    "ids, times, paths, ports and counts have fixed values here, and long texts and lists are cut (`…`).",
     `### Greeting\n\n${greeting}`,
     `### A refusal\n\n${exchangeOf(recording.refusal, recording)}`,
     `### Error codes\n\n${errorTable()}`,

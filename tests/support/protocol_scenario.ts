@@ -145,6 +145,9 @@ async function opening({ recorder, home }: Scene): Promise<void> {
   });
   await recorder.show({ type: "subscribe", sessionId: DEMO, updates: "delta" });
   await recorder.show({ type: "list_sessions" });
+  await recorder.show({ type: "set_budget", sessionId: DEMO, maxUsd: 5, maxTurns: 200, onExceed: "abort" });
+  await recorder.show({ type: "get_metrics" });
+  await recorder.show({ type: "health_check" });
 }
 
 /** A turn with a tool, and what can be asked of it. */
@@ -282,6 +285,7 @@ async function stored({ recorder, model, home }: Scene): Promise<void> {
   const cwd = `${home.root}/${OLD}`;
   await wire.ok({ type: "create_session", sessionId: OLD, cwd });
   await wire.ok({ type: "subscribe", sessionId: OLD });
+  await wire.ok({ type: "set_budget", sessionId: OLD, maxTurns: 1 });
   model.script("Remember this", text(["I will."]));
   await recorder.turn(OLD, "Remember this");
   await recorder.show({ type: "delete_session", sessionId: OLD });

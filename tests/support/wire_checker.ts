@@ -22,7 +22,8 @@ const CODES = new Set([
   ..."session_not_found session_exists session_in_use session_limit rate_limited overloaded".split(" "),
   ..."agent_busy no_model model_not_found no_api_key entry_not_found version_conflict".split(" "),
   ..."idempotency_conflict outcome_unknown ui_request_not_found ui_already_resolved".split(" "),
-  ..."forbidden path_forbidden path_not_found not_a_session_file timeout cancelled shutting_down".split(" "),
+  ..."forbidden budget_exceeded path_forbidden path_not_found not_a_session_file timeout cancelled shutting_down"
+    .split(" "),
   ..."agent_error internal".split(" "),
 ]);
 

@@ -3,22 +3,26 @@ import { assertEquals } from "@std/assert";
 import type { Page } from "../../src/transports/gate.ts";
 import { answerHttp, refusal } from "../../src/transports/http.ts";
 
-const ask = (page: Page, ready = true) => answerHttp(page, { ready: () => ready, schema: () => '{"s":1}' });
+const METRICS = { status: 200, body: "m 1\n" };
 
-Deno.test("http: health, readiness and schema answer", () => {
+const ask = (page: Page, ready = true, metrics = Promise.resolve(METRICS)) =>
+  answerHttp(page, { ready: () => ready, schema: () => '{"s":1}', metrics: () => metrics });
+
+Deno.test("http: health, readiness and schema answer", async () => {
   const pages = ["healthz", "readyz", "schema"] as const;
-  assertEquals(pages.map((page) => ask(page).status), [200, 200, 200]);
-  assertEquals([ask("schema").body, ask("schema").contentType], ['{"s":1}', "application/schema+json"]);
+  for (const page of pages) assertEquals((await ask(page)).status, 200);
+  const { body, contentType } = await ask("schema");
+  assertEquals([body, contentType], ['{"s":1}', "application/schema+json"]);
 });
 
-Deno.test("http: while the server drains it is alive and not ready", () => {
-  assertEquals([ask("healthz", false).status, ask("readyz", false).status], [200, 503]);
+Deno.test("http: while the server drains it is alive and not ready", async () => {
+  assertEquals([(await ask("healthz", false)).status, (await ask("readyz", false)).status], [200, 503]);
 });
 
-Deno.test("http: metrics are given where there are any", () => {
-  assertEquals(ask("metrics").status, 404);
-  const state = { ready: () => true, schema: () => "", metrics: () => ({ status: 200, body: "m 1\n" }) };
-  assertEquals(answerHttp("metrics", state).body, "m 1\n");
+Deno.test("http: metrics are given, or why they cannot be", async () => {
+  assertEquals(await ask("metrics"), METRICS);
+  const { status, body } = await ask("metrics", true, Promise.reject(new Error("no such package")));
+  assertEquals([status, body], [500, "The metrics cannot be told: Error: no such package\n"]);
 });
 
 Deno.test("http: a refusal says why, and a 401 how to get in", () => {

@@ -20,6 +20,8 @@ function messageOf(acceptance: Extract<Acceptance, { ok: true }>, returned?: Pro
 }
 
 async function prompt(session: Session, command: CommandOf<"prompt">): Promise<Handled> {
+  const spent = session.watch.budget.refusal;
+  if (spent !== undefined) return { ok: false, failure: spent };
   const handle = session.agent.prompt(inputOf(command), command.streamingBehavior);
   // A slash command's handler may outlive its answer, and a call that pi turns down late tells nobody else.
   session.track(handle.returned);
@@ -45,6 +47,8 @@ async function prompt(session: Session, command: CommandOf<"prompt">): Promise<H
 }
 
 async function queue(session: Session, kind: QueueKind, input: PromptInput): Promise<Handled> {
+  const spent = session.watch.budget.refusal;
+  if (spent !== undefined) return { ok: false, failure: spent };
   const acceptance = await session.agent.queue(kind, input);
   if (!acceptance.ok) return acceptance;
   return { ok: true, value: { disposition: acceptance.disposition }, message: messageOf(acceptance) };

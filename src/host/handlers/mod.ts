@@ -1,5 +1,6 @@
 // All handlers of session commands, by command. A file for each group; a new command goes into one of them.
 import { BASH } from "./bash.ts";
+import { BUDGET } from "./budget.ts";
 import { COMPACTION } from "./compaction.ts";
 import { DISCOVERY } from "./discovery.ts";
 import { HISTORY } from "./history.ts";
@@ -14,6 +15,7 @@ export const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ...STATE,
   ...MODEL,
   ...BASH,
+  ...BUDGET,
   ...COMPACTION,
   ...HISTORY,
   ...DISCOVERY,

@@ -1,0 +1,58 @@
+// What has happened since the server started, for metrics. Only ever grows; keys are from closed sets (codes and
+// limits), so clients cannot make it grow in size. Pure.
+import type { LimitName } from "./limits.ts";
+
+/** Tokens and money of turns, as pi reports them. */
+export interface Spending {
+  readonly turns: number;
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly costUsd: number;
+}
+
+/** Counts of one server. */
+export class Counters {
+  /** Answers by outcome: `ok`, or the code of an error. */
+  readonly commands = new Map<string, number>();
+  /** Refusals by the limit that was reached. */
+  readonly refusals = new Map<LimitName, number>();
+  /** Events of sessions. */
+  events = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Events that were merged into others for slow readers. */
+  coalesced = 0;
+  /** How often a reader was told that it lags. */
+  lagged = 0;
+  /** Connections that were closed because they read too slowly. */
+  evicted = 0;
+  #spent: Spending = { turns: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, costUsd: 0 };
+
+  /** Turns, tokens and cost of all sessions. */
+  get spent(): Spending {
+    return this.#spent;
+  }
+
+  /** A command or an invalid message was answered. */
+  answered(outcome: string): void {
+    this.commands.set(outcome, (this.commands.get(outcome) ?? 0) + 1);
+  }
+
+  refused(limit: LimitName): void {
+    this.refusals.set(limit, (this.refusals.get(limit) ?? 0) + 1);
+  }
+
+  spend(more: Spending): void {
+    const { turns, input, output, cacheRead, cacheWrite, costUsd } = this.#spent;
+    this.#spent = {
+      turns: turns + more.turns,
+      input: input + more.input,
+      output: output + more.output,
+      cacheRead: cacheRead + more.cacheRead,
+      cacheWrite: cacheWrite + more.cacheWrite,
+      costUsd: costUsd + more.costUsd,
+    };
+  }
+}

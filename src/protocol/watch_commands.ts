@@ -1,0 +1,61 @@
+// Commands that watch over the server and what it spends: metrics, health, budgets (PROTOCOL §4).
+import { type Static, Type } from "typebox";
+import { anySession, server, session } from "./command_spec.ts";
+import { BudgetSchema, BudgetUsageSchema } from "./responses.ts";
+
+const count = Type.Integer({ minimum: 0 });
+const amount = Type.Number({ minimum: 0 });
+
+/** Numbers of one server since its start; `commands` and `refusals` have a field for each kind that occurred. */
+export const MetricsSchema = Type.Object({
+  uptimeMs: count,
+  sessions: Type.Object({ live: count, parked: count }),
+  hosts: count,
+  connections: count,
+  /** By outcome: `ok` or an error's code. */
+  commands: Type.Record(Type.String(), count),
+  /** By the name of the limit. */
+  refusals: Type.Record(Type.String(), count),
+  events: count,
+  bytesIn: count,
+  bytesOut: count,
+  coalesced: count,
+  lagged: count,
+  evicted: count,
+  outboxBytes: count,
+  loopDelayMs: Type.Object({ router: amount, hosts: Type.Array(amount) }),
+  turns: count,
+  tokens: Type.Object({ input: amount, output: amount, cacheRead: amount, cacheWrite: amount }),
+  costUsd: amount,
+  journal: Type.Object({ keys: count, keyBytes: count, messageBytes: count }),
+});
+/** Numbers of one server since its start. */
+export type Metrics = Static<typeof MetricsSchema>;
+
+/** Whether all is well, and a sentence for each thing that isn't. */
+export const HealthSchema = Type.Object({ healthy: Type.Boolean(), issues: Type.Array(Type.String()) });
+/** Whether all is well. */
+export type Health = Static<typeof HealthSchema>;
+
+/** Most that a budget can be set to: US dollars, turns, and milliseconds, which a timer must be able to hold. */
+export const MOST_USD: number = 1_000_000;
+export const MOST_TURNS: number = 1_000_000_000;
+export const MOST_WALL_MS: number = 24 * 86_400_000;
+
+/** By name. */
+export const WATCH_COMMANDS = {
+  get_metrics: server("get_metrics", anySession, MetricsSchema, { duringShutdown: true, scoped: false }),
+  health_check: server("health_check", anySession, HealthSchema, { duringShutdown: true, scoped: false }),
+  set_budget: session(
+    "set_budget",
+    {
+      maxUsd: Type.Optional(Type.Number({ minimum: 0, maximum: MOST_USD })),
+      maxTurns: Type.Optional(Type.Integer({ minimum: 0, maximum: MOST_TURNS })),
+      maxWallMs: Type.Optional(Type.Integer({ minimum: 0, maximum: MOST_WALL_MS })),
+      onExceed: Type.Optional(Type.Enum(["pause", "abort"])),
+    },
+    Type.Object({ budget: Type.Optional(BudgetSchema), usage: BudgetUsageSchema }),
+    // Whoever is held to a budget must not be able to raise it; and it holds at once, whatever runs.
+    { lane: "direct", role: "admin" },
+  ),
+};
