@@ -13,7 +13,7 @@ import { protocolSchema } from "./protocol/schema.ts";
 import type { Greeting } from "./protocol/responses.ts";
 import { CAPABILITIES, PI, PROTOCOL_VERSION, SERVER_VERSION } from "./protocol/version.ts";
 import { TrustBook } from "./manager/trust_book.ts";
-import { describe, type Holding, holding } from "./permissions.ts";
+import { type Holding, holding } from "./permissions.ts";
 import { Router } from "./router/router.ts";
 import type { ByteSink, Runtime, Timer, WorkerPermissions } from "./runtime/runtime.ts";
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
@@ -181,7 +181,6 @@ class Server {
       return log.info("sessions are not held to Deno permissions", { reason: this.#holding.reason });
     }
     for (const warning of this.#holding.sandbox.warnings) log.warn(warning);
-    log.debug(describe(this.#holding, config, stateDir));
   }
 
   #permissions(): WorkerPermissions | undefined {

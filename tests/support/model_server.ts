@@ -72,6 +72,8 @@ export interface ModelRequest {
   toolResults: string[];
   images: number;
   body: JsonObject;
+  /** As they came, names in lower case. */
+  headers: Readonly<Record<string, string>>;
   /** Resolves when the client closed the connection before the answer was complete. */
   aborted: Promise<void>;
 }
@@ -142,7 +144,10 @@ export class ModelServer {
       : undefined;
     if (!api || http.method !== "POST") return new Response(`unexpected ${path}`, { status: 404 });
     const aborted = Promise.withResolvers<void>();
-    const request = describe(api, objectAt(await http.json()), aborted.promise);
+    const request = {
+      ...describe(api, objectAt(await http.json()), aborted.promise),
+      headers: Object.fromEntries(http.headers),
+    };
     this.requests.push(request);
     for (const wake of [...this.#waiters]) wake();
     const step = this.handler?.(request) ?? this.#next(request);
@@ -159,7 +164,7 @@ export class ModelServer {
   }
 }
 
-function describe(api: Api, body: JsonObject, aborted: Promise<void>): ModelRequest {
+function describe(api: Api, body: JsonObject, aborted: Promise<void>): Omit<ModelRequest, "headers"> {
   let userText = "";
   let toolResults: string[] = [];
   let images = 0;

@@ -1,0 +1,135 @@
+// A flood of peers that nobody let in (docs/SECURITY.md): silent ones, half requests, slow headers, wrong tokens.
+// Who is in works on, and who has the token comes in. Bounded in number and time; the long form with 10,000 peers
+// is `PI_SERVER_FLOOD=10000`, which needs as many descriptors (`ulimit -n`) here and in the server.
+
+import { assert, assertEquals } from "@std/assert";
+import { text } from "../support/model_server.ts";
+import { commandOf } from "../support/server_process.ts";
+import { until } from "../support/wait.ts";
+import { alone, type Bench, settled } from "./suite.ts";
+
+const PEERS = Number(Deno.env.get("PI_SERVER_FLOOD") ?? 1_200);
+/** Peers that come at the same time. */
+const AT_ONCE = 100;
+
+const encode = (request: string): Uint8Array => new TextEncoder().encode(request);
+
+/** What the peers say once they are connected; each kind in turn. */
+const SAYINGS: readonly Uint8Array[] = [
+  "",
+  "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-",
+  "G",
+  "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nAuthorization: Bearer wrong\r\n\r\n",
+  "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n{",
+  "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+  "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+].map(encode);
+
+/** Many peers, who stay until the end and send a byte of a header now and then. */
+class Flood implements Disposable {
+  readonly #peers: Deno.Conn[] = [];
+  #came = 0;
+
+  /** How many are connected, as far as they know. */
+  get size(): number {
+    return this.#peers.length;
+  }
+
+  /** More of them; those that are refused are not counted. */
+  async grow(port: number, count: number): Promise<void> {
+    await Promise.all(Array.from({ length: count }, async () => {
+      const saying = SAYINGS[this.#came++ % SAYINGS.length] ?? encode("");
+      try {
+        const peer = await Deno.connect({ hostname: "127.0.0.1", port });
+        this.#peers.push(peer);
+        await peer.write(saying);
+      } catch {
+        // The server has had enough of them.
+      }
+    }));
+  }
+
+  /** Every slow one sends one byte more. */
+  async drip(): Promise<void> {
+    await Promise.all(this.#peers.map((peer) => peer.write(encode("a")).catch(() => {})));
+  }
+
+  [Symbol.dispose](): void {
+    for (const peer of this.#peers.splice(0)) {
+      try {
+        peer.close();
+      } catch {
+        // It was gone already.
+      }
+    }
+  }
+}
+
+/** Who has the token comes in, perhaps not at the first try. */
+async function comesIn(bench: Bench, name: string): Promise<void> {
+  await until(
+    async () => {
+      try {
+        const wire = await bench.connect(name);
+        await wire.ok({ type: "ping" });
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    30_000,
+    () => `${name} did not come in`,
+  );
+}
+
+alone(
+  `flood: ${PEERS} strangers, slow ones too, and who has the token works on and comes in`,
+  async (bench) => {
+    await bench.start();
+    const wire = await bench.connect("inside");
+    const { id } = await bench.session(wire);
+    const { port } = await bench.server.endpoint();
+    using flood = new Flood();
+    let slowest = 0;
+    while (flood.size < PEERS) {
+      const before = flood.size;
+      await flood.grow(port, Math.min(AT_ONCE, PEERS - before));
+      assert(flood.size > before, `the flood stopped at ${before}; is ulimit -n high enough?`);
+      await flood.drip();
+      const asked = performance.now();
+      await wire.ok({ type: "ping" });
+      slowest = Math.max(slowest, performance.now() - asked);
+    }
+    await comesIn(bench, "newcomer");
+    const marker = bench.name("flood");
+    bench.model.script(marker, text(["dry"]));
+    assertEquals((await settled(wire, id, marker)).text, "dry");
+    assertEquals((await wire.ok({ type: "bash", sessionId: id, command: "echo fine" })).output, "fine\n");
+    console.log(`flood: ${flood.size} peers, slowest ping ${slowest.toFixed(0)} ms`);
+  },
+);
+
+alone(
+  "flood: when descriptors run out who is in works on, and afterwards all is as before",
+  async (bench) => {
+    const { program, args } = commandOf();
+    const limited = ["-c", 'ulimit -n 256; exec "$0" "$@"', program, ...args];
+    await bench.start([], { command: { program: "sh", args: limited } });
+    const wire = await bench.connect("inside");
+    const { id } = await bench.session(wire);
+    const { port } = await bench.server.endpoint();
+    {
+      using flood = new Flood();
+      for (let round = 0; round < 5; round++) {
+        await flood.grow(port, AT_ONCE);
+        await wire.ok({ type: "ping" });
+        await wire.ok({ type: "get_state", sessionId: id });
+      }
+      await wire.ok({ type: "ping" });
+    }
+    await comesIn(bench, "afterwards");
+    const marker = bench.name("flood");
+    bench.model.script(marker, text(["dry"]));
+    assertEquals((await settled(wire, id, marker)).text, "dry");
+  },
+);
