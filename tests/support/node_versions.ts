@@ -19,7 +19,16 @@ export async function nodeOf(version: string): Promise<{ path: string } | { reas
   };
   if (await works()) return { path: node };
   await Deno.mkdir(folder, { recursive: true });
-  const args = ["install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", `node@${version}`];
+  const args = [
+    "install",
+    "--prefix",
+    folder,
+    "--no-audit",
+    "--no-fund",
+    "--silent",
+    "--fetch-retries=0",
+    `node@${version}`,
+  ];
   const [program, ...first] = Deno.build.os === "windows" ? ["cmd", "/c", "npm"] : ["npm"];
   const { code, stderr } = await run(program ?? "npm", [...first, ...args], { cwd: folder });
   if (code === 0 && await works()) return { path: node };
