@@ -1,5 +1,6 @@
 // (f) From spawn to the greeting, to the first delta of a first prompt, and the memory after that run, over
-// stdio, on every build, against `pi --mode rpc` (which has no greeting: its answer to `get_state`).
+// stdio, on every build, against `pi --mode rpc` (which has no greeting: its answer to `get_state`). Each run has a
+// process and a home of its own. And the size of what ships.
 // Usage: deno run -A tests/bench/startup.ts [--quick]
 
 import { prompt } from "./support/model_extension.ts";
@@ -13,7 +14,7 @@ import {
   TARGETS,
 } from "./support/servers.ts";
 import { deadline } from "../support/wait.ts";
-import type { Target } from "../support/server_process.ts";
+import { commandOf, REPO, type Target } from "../support/server_process.ts";
 
 const ROUNDS = size(5, 2);
 const WAIT_MS = 60_000;
@@ -73,6 +74,24 @@ function pi(): Promise<Times> {
   ]);
 }
 
+/** What a person downloads or has on disk. */
+async function sizes(): Promise<Row[]> {
+  const folderSize = async (folder: string): Promise<number> => {
+    let bytes = 0;
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      const file = `${folder}/${name}`;
+      bytes += isDirectory ? await folderSize(file) : (await Deno.stat(file)).size;
+    }
+    return bytes;
+  };
+  const binary = (await Deno.stat(commandOf("binary").program)).size / 1e6;
+  const npm = await folderSize(`${REPO}/dist/npm`) / 1e6;
+  return [
+    { what: "binary: size", unit: "MB", ours: binary, target: "105 at most", met: binary <= 105 },
+    { what: "node: size, unpacked", unit: "MB", ours: npm },
+  ];
+}
+
 await runBench(async () => {
   const times = new Map<string, Times[]>();
   const add = (name: string, one: Times): void => void times.set(name, [...times.get(name) ?? [], one]);
@@ -94,5 +113,6 @@ await runBench(async () => {
     row(target, "delta", "spawn to first delta", "ms"),
     row(target, "memory", "memory after the run", "MB"),
   ]);
+  rows.push(...await sizes());
   return { bench: "f", title: "start, against pi --mode rpc", settings: { rounds: ROUNDS }, rows };
 });
