@@ -49,6 +49,10 @@ export interface Config {
   /** Hosts that sessions may connect to beyond those of models, perhaps with a port. */
   readonly allowNet: readonly string[];
   readonly allowAnyNet: boolean;
+  /** Whether sessions of an earlier server come back, parked. */
+  readonly restore: boolean;
+  /** Whether nothing of the sessions is kept for a later server. */
+  readonly ephemeral: boolean;
   /** Worker threads for sessions; 0 runs them in the server's own thread. */
   readonly hosts: number;
   readonly demo: boolean;
@@ -79,6 +83,8 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
     sandbox: "auto",
     allowNet: [],
     allowAnyNet: false,
+    restore: true,
+    ephemeral: false,
     hosts: 1,
     demo: false,
     shutdownTimeoutMs: 30_000,
@@ -337,6 +343,8 @@ function configOf(values: Values): Config {
     ...maybe("sandbox", SANDBOX_MODES.find((one) => one === values.choice("sandbox"))),
     allowNet: (values.list("allow-net") ?? []).map((text) => netHostOf(text, values.from("allow-net"))),
     allowAnyNet: values.on("allow-any-net"),
+    restore: !values.on("no-restore"),
+    ephemeral: values.on("ephemeral"),
     ...maybe("hosts", values.number("hosts")),
     demo: values.on("demo"),
     ...maybe("shutdownTimeoutMs", values.number("shutdown-timeout")),

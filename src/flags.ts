@@ -107,6 +107,8 @@ export const FLAGS: readonly Flag[] = [
     about: "what a used-up budget does to a run",
     shown: "pause",
   },
+  { name: "no-restore", kind: "switch", about: "leave the sessions of earlier servers on disk, unlisted" },
+  { name: "ephemeral", kind: "switch", about: "keep nothing of the sessions for a later server" },
   {
     name: "log-level",
     kind: "choice",

@@ -8,6 +8,7 @@ import { localHosts, workerHosts } from "./manager/host_link.ts";
 import { Ledger } from "./manager/ledger.ts";
 import { Manager } from "./manager/manager.ts";
 import { TokenBook } from "./manager/token_book.ts";
+import { SessionStore } from "./manager/store.ts";
 import { StateFolder } from "./manager/state_folder.ts";
 import { protocolSchema } from "./protocol/schema.ts";
 import type { Greeting } from "./protocol/responses.ts";
@@ -78,6 +79,7 @@ class Server {
   readonly closed: Promise<ShutdownResult>;
   #state: StateFolder | undefined;
   #tokens: TokenBook | undefined;
+  #store: SessionStore | undefined;
   readonly #trust = new TrustBook();
   #holding: Holding = { on: false, reason: "not started" };
   #closed: (result: ShutdownResult) => void = () => {};
@@ -130,7 +132,7 @@ class Server {
     const state = await StateFolder.open(path, runtime);
     this.#state = state;
     try {
-      await this.#ledger.open({ files: runtime.files, folder: path, policy: config.journalFsync });
+      if (!config.ephemeral) await this.#restore(path);
       await this.#trust.open({ files: runtime.files, file: runtime.files.join(path, "trusted.json"), log });
       const ownToken = config.auth && config.ws && token === undefined;
       const asked = !config.auth ? undefined : ownToken ? await state.token() : token;
@@ -155,6 +157,27 @@ class Server {
     } catch (error) {
       await state.release();
       throw error;
+    }
+  }
+
+  /** Takes on what an earlier server has left, and keeps what comes for a later one. */
+  async #restore(path: string): Promise<void> {
+    const { config, runtime, log } = this.#parts;
+    const { files } = runtime;
+    await this.#ledger.open({ files, folder: path, policy: config.journalFsync });
+    const folder = files.join(path, "sessions");
+    const store = new SessionStore({
+      files,
+      clock: runtime,
+      log,
+      folder,
+      sha256: (text) => runtime.sha256(text),
+    });
+    const records = await store.load(config.restore);
+    this.#store = store;
+    this.#manager.restore(store, records);
+    if (records.length > 0) {
+      log.info("sessions of an earlier server are parked", { sessions: records.length });
     }
   }
 
@@ -332,6 +355,7 @@ class Server {
         this.#router.close();
         await this.#ledger.close();
         await this.#trust.saved();
+        await this.#store?.close();
         await this.#state?.release();
       },
       closed: (result) => this.#closed(result),

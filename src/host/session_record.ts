@@ -24,6 +24,8 @@ export interface AgentKept {
 export interface SessionRecord {
   readonly info: SessionInfo;
   readonly kept: AgentKept;
+  /** Canonical path of its file, once that is known. */
+  readonly file?: string;
   /** The session has no file and ends with what runs it. */
   readonly inMemory: boolean;
   /** What a client said of the budget (run_watch.ts reads it). */
@@ -56,7 +58,8 @@ const isInfo = (value: unknown): boolean =>
 /** Whether that is a record, down to what is used of it. */
 export function isSessionRecord(value: unknown): value is SessionRecord {
   return isRecord(value) && isInfo(value["info"]) && isKept(value["kept"]) &&
-    typeof value["inMemory"] === "boolean";
+    typeof value["inMemory"] === "boolean" &&
+    (value["file"] === undefined || typeof value["file"] === "string");
 }
 
 /** What a change must be on disk for before it is answered: all but counters, times and what a run moves. */

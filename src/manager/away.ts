@@ -12,6 +12,7 @@ import type { Entry } from "./entry.ts";
 import type { Ledger } from "./ledger.ts";
 import { Parking, type Placed } from "./parking.ts";
 import type { Asker, PendingCommands } from "./pending_commands.ts";
+import type { Registry } from "./registry.ts";
 import type { SessionBook } from "./session_book.ts";
 
 /** What the manager gives. */
@@ -21,6 +22,7 @@ export interface AwayParts {
   readonly book: SessionBook;
   readonly pending: PendingCommands;
   readonly ledger: Ledger;
+  readonly registry: Registry;
   readonly uuid: () => string;
   readonly number: () => number;
   send(host: number, message: ToHost): void;
@@ -103,7 +105,9 @@ export class Away {
     } else {
       this.#parts.ledger.deleted(sessionId);
       this.#parts.forget(entry);
-      asker.answer({ ok: true, dataText: JSON.stringify({ deleted: true }), sessionVersion });
+      const deleted: Reply = { ok: true, dataText: JSON.stringify({ deleted: true }), sessionVersion };
+      if (entry.removed === undefined) asker.answer(deleted);
+      else void entry.removed.then(() => asker.answer(deleted));
       this.#parts.tell("session_deleted", { sessionId });
     }
     return true;
@@ -116,6 +120,7 @@ export class Away {
     if (entry?.state !== "parking") return;
     if (record !== undefined) this.#parts.tell("session_parked", { sessionId: entry.sessionId });
     this.#parking.answered(entry, record);
+    void this.#parts.registry.keep(entry);
   }
 
   /** A host has died: forgets its sessions that have no file, and those that it was building; the announced ones. */
@@ -140,15 +145,17 @@ export class Away {
 
   /** Tells of sessions whose host has died, and parks those that there is a file of under a new epoch. */
   crashed(lost: readonly Entry[]): void {
-    const { tell, uuid, book } = this.#parts;
+    const { tell, uuid, book, registry } = this.#parts;
     for (const entry of lost) {
       const { sessionId } = entry;
       entry.epoch = uuid();
       const lives = book.holds(entry);
       const status = lives ? { status: "parked", epoch: entry.epoch } : { status: "deleted" };
       tell("session_crashed", { sessionId, ...status });
-      if (lives) this.#parking.lost(entry);
-      else tell("session_deleted", { sessionId });
+      if (lives) {
+        this.#parking.lost(entry);
+        void registry.keep(entry);
+      } else tell("session_deleted", { sessionId });
     }
   }
 

@@ -68,6 +68,11 @@ export class Hosts {
     for (const host of this.all) this.send(host, message);
   }
 
+  /** Ends one host, whatever it is doing. */
+  kill(host: number): void {
+    this.#slot(host).link.terminate();
+  }
+
   /** Ends all hosts at once. */
   terminate(): void {
     for (const { link } of this.#slots) link.terminate();

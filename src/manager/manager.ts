@@ -4,9 +4,11 @@ import type { Command, CommandOf, CommandSpec } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { isPermit, type Permit } from "../governor/governor.ts";
 import { fileInUse, noSession } from "../host/failures.ts";
-import type { Attachment, Demand, FromHost, Reply, ToHost } from "../host/edge.ts";
+import type { Attachment, Demand, FromHost, ToHost } from "../host/edge.ts";
+import type { SessionRecord } from "../host/session_record.ts";
 import { type Attached, Attaching } from "./attaching.ts";
 import { Away, DIED } from "./away.ts";
+import { Dispatch } from "./dispatch.ts";
 import { Entry } from "./entry.ts";
 import { EventLog, EventLogs } from "./event_log.ts";
 import { FileClaims } from "./file_claims.ts";
@@ -18,7 +20,9 @@ import type { ManagerEvents, ManagerParts } from "./manager_parts.ts";
 import { Passage } from "./passage.ts";
 import { type Asker, PendingCommands } from "./pending_commands.ts";
 import { Pulse } from "./pulse.ts";
+import { Registry } from "./registry.ts";
 import { SessionBook } from "./session_book.ts";
+import type { Store } from "./store.ts";
 
 export type { Attached } from "./attaching.ts";
 export type { ManagerEvents, ManagerParts } from "./manager_parts.ts";
@@ -35,8 +39,10 @@ export class Manager {
   readonly #attaching: Attaching;
   readonly #asks: HostAsks;
   readonly #away: Away;
+  readonly #dispatch: Dispatch;
   readonly #passage: Passage;
   readonly #inspections: Inspections;
+  readonly #registry: Registry;
   readonly #claims = new FileClaims({
     hosts: () => this.#hosts.all,
     send: (host, message) => this.#send(host, message),
@@ -71,34 +77,48 @@ export class Manager {
       clock,
       hosts: () => this.#hosts.all,
       ping: (host, ref) => this.#send(host, { kind: "ping", ref }),
+      silent: (host, ms) => ms >= governor.limits.hostSilentMs ? this.#hung(host, ms) : undefined,
     });
     const number = (): number => ++this.#ref;
     const send = (host: number, message: ToHost): void => this.#send(host, message);
     this.#pending = new PendingCommands(clock, number);
+    this.#registry = new Registry({ clock, uuid: parts.uuid, governor });
     this.#passage = new Passage(parts.ledger, this.#pending);
     this.#inspections = new Inspections(this.#pending, send);
     this.#attaching = new Attaching(clock, number, send);
     const hosts = (): readonly number[] => this.#hosts.all;
     this.#asks = new HostAsks({ clock, number, hosts, send, sessions: (host) => this.#hosts.sessions(host) });
-    this.#away = new Away({
-      clock,
-      governor,
+    const shared = {
       book: this.#sessions,
       pending: this.#pending,
-      uuid: parts.uuid,
-      number,
-      send,
-      forget: (entry) => this.#forget(entry),
       ledger: parts.ledger,
-      demand: (sessionId) => this.#demand(sessionId),
-      tell: (type, data) => this.#events?.server(type, data),
+      send,
+      forget: (entry: Entry) => this.#forget(entry),
+      demand: (sessionId: string) => this.#demand(sessionId),
+      tell: (type: string, data: Record<string, unknown>) => this.#events?.server(type, data),
+    };
+    this.#away = new Away({ ...shared, clock, governor, uuid: parts.uuid, number, registry: this.#registry });
+    this.#dispatch = new Dispatch({
+      ...shared,
+      passage: this.#passage,
+      remove: (entry) => this.#delete(entry),
+      changed: () => this.#away.changed(),
     });
+  }
+
+  /** Takes on what an earlier server has left; before the hosts are started. */
+  restore(store: Store, records: readonly SessionRecord[]): void {
+    for (const entry of this.#registry.restore(store, records)) {
+      this.#sessions.entries.set(entry.sessionId, entry);
+      this.#claims.move(entry.sessionId, entry.file);
+    }
   }
 
   /** Starts the hosts. Until then commands would have nowhere to go. */
   open(events: ManagerEvents): void {
     this.#events = events;
     this.#hosts.open(this.#parts.hosts);
+    for (const host of this.#hosts.all) this.#claims.introduce(host);
     this.pulse.start();
     this.#away.start();
   }
@@ -143,30 +163,9 @@ export class Manager {
         return asker.answer({ ok: false, failure: got });
       }
       entry.place = got;
-      this.#build(entry, { ...command, sessionId }, asker);
+      this.#dispatch.build(entry, { ...command, sessionId }, asker);
     });
     return sessionId;
-  }
-
-  #build(entry: Entry, command: Command, asker: Asker): void {
-    const { sessionId } = entry;
-    const host = this.#sessions.place(entry);
-    entry.state = "building";
-    const settled = (reply: Reply): void => {
-      entry.open--;
-      if (!this.#sessions.holds(entry)) return;
-      if (!reply.ok) return this.#forget(entry);
-      entry.state = "live";
-      this.#events?.server("session_created", { sessionId });
-      this.#away.changed();
-    };
-    entry.open++;
-    const ref = this.#pending.expect({ host, asker, permit: undefined, settled });
-    this.#passage.pass({ ref, sessionId, command, asker, durable: false }, () => {
-      const interrupted = this.ledger.interrupted(sessionId);
-      this.#send(host, { kind: "create", ref, demand: this.#demand(sessionId), command, interrupted });
-    });
-    entry.release(undefined);
   }
 
   /** Loads a session file under the id given, or else under the file's own; `named` is told which. */
@@ -197,39 +196,15 @@ export class Manager {
     }
     if (entry === undefined) return noSession(sessionId);
     if (command.type !== "get_state") entry.usedAt = this.#parts.clock.monotonic();
-    if (entry.awake) this.#pass(entry, command, asker, permit);
+    if (entry.awake) this.#dispatch.pass(entry, command, asker, permit);
     else if (!this.#away.answers(entry, command, asker)) {
       this.#away.whenAwake(entry, (failed) => {
-        if (failed === undefined) return this.#pass(entry, command, asker, permit);
+        if (failed === undefined) return this.#dispatch.pass(entry, command, asker, permit);
         permit?.release();
         asker.answer({ ok: false, failure: failed });
       });
     }
     return undefined;
-  }
-
-  #pass(entry: Entry, command: Command, asker: Asker, permit: Permit | undefined): void {
-    const { sessionId, host } = entry;
-    const deletes = command.type === "delete_session";
-    // A live session is gone for everyone the moment its deletion is passed on, and its id is free again;
-    // unless the host may still refuse.
-    const certain = deletes && !("ifSessionVersion" in command);
-    if (certain && entry.state === "live") this.#delete(entry);
-    const settled = (reply: Reply): void => {
-      entry.open--;
-      this.ledger.answered(ref, reply);
-      if (deletes && reply.ok) {
-        this.#delete(entry);
-        this.#events?.server("session_deleted", { sessionId });
-      }
-      this.#away.changed();
-    };
-    entry.open++;
-    const told = this.ledger.letsGo(command, asker);
-    const ref = this.#pending.expect({ host, asker: told, permit, settled });
-    this.#passage.pass({ ref, sessionId, command, asker, durable: !entry.inMemory }, () => {
-      this.#send(host, { kind: "command", ref, connection: asker.connection, command });
-    });
   }
 
   /** The events of a session that are kept, and where its numbering stands; nothing of one that is parked. */
@@ -294,6 +269,7 @@ export class Manager {
     this.#away.stop(STOPPED);
     const disposal = await this.#asks.dispose(withinMs);
     this.#hosts.terminate();
+    await this.#registry.close(this.#sessions.entries.values());
     // A host that hung has left someone without an answer.
     for (const ref of this.#pending.refs()) {
       this.#pending.answer(ref, { ok: false, failure: STOPPED, lost: true });
@@ -334,6 +310,7 @@ export class Manager {
       case "claim":
         return this.#claims.asked(host, message);
       case "file":
+        this.#sessions.drives(message.sessionId, message.file);
         return this.has(message.sessionId) ? this.#claims.move(message.sessionId, message.file) : undefined;
       case "trust":
         return this.#parts.trust?.set(message, () => this.#hosts.sendAll(message));
@@ -346,7 +323,7 @@ export class Manager {
       case "disposed":
         return this.#asks.answered(message);
       case "record":
-        return this.#record(host, message);
+        return void this.#record(host, message);
       case "parked":
         return this.#away.parked(message.ref, message.record);
       case "log":
@@ -359,13 +336,19 @@ export class Manager {
     }
   }
 
-  #record(host: number, { record, ref }: Extract<FromHost, { kind: "record" }>): void {
+  async #record(host: number, { record, ref }: Extract<FromHost, { kind: "record" }>): Promise<void> {
     const entry = this.#sessions.get(record.info.sessionId);
-    if (entry !== undefined && entry.host === host) {
+    let error: string | undefined;
+    if (entry !== undefined && entry.host === host && entry.place !== undefined) {
       entry.record = record;
       entry.inMemory = record.inMemory;
+      // The session's own numbers are known before it is announced.
+      if (entry.state === "building") entry.epoch = record.info.epoch;
+      error = await this.#registry.keep(entry);
     }
-    if (ref !== undefined) this.#send(host, { kind: "recorded", ref });
+    if (ref !== undefined) {
+      this.#send(host, { kind: "recorded", ref, ...(error === undefined ? {} : { error }) });
+    }
   }
 
   /** A host died: a new one takes its place, what ran there is answered, its sessions are parked. */
@@ -385,13 +368,22 @@ export class Manager {
     this.#away.changed();
   }
 
+  /** A host that answers nothing any more is as good as dead. */
+  #hung(host: number, ms: number): void {
+    if (this.#closing) return;
+    this.#hosts.kill(host);
+    this.#crashed(host, `it has not answered for ${Math.round(ms)} ms`);
+  }
+
   #delete(entry: Entry): void {
     if (this.#sessions.holds(entry)) this.ledger.deleted(entry.sessionId);
     this.#forget(entry);
   }
 
   #forget(entry: Entry): void {
-    if (this.#sessions.forget(entry)) this.#away.changed();
+    if (!this.#sessions.forget(entry)) return;
+    entry.removed = this.#registry.forget(entry);
+    this.#away.changed();
   }
 
   #send(host: number, message: ToHost): void {

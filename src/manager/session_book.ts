@@ -46,6 +46,12 @@ export class SessionBook {
     return entry.host;
   }
 
+  /** A session drives that file from now on, or none. */
+  drives(sessionId: string, file: string | undefined): void {
+    const entry = this.get(sessionId);
+    if (entry !== undefined) entry.file = file;
+  }
+
   /** The numbers of a session's events go on from where it was left. */
   begin({ sessionId, record, epoch }: Entry): void {
     const { info } = record ?? {};

@@ -17,6 +17,7 @@ export const CAPABILITIES: readonly string[] = [
   "delta",
   "idempotency",
   "pending_ui",
+  "restore",
 ];
 
 /** Picks the protocol version to speak, or `undefined` when no offered major is spoken here. */

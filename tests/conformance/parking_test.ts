@@ -305,7 +305,6 @@ alone(
     const sessions = arrayAt(await wire.ok({ type: "list_sessions" }), "sessions");
     const live = sessions.filter((session) => at(session, "status") === "live");
     assertEquals([sessions.length, live.length], [200, 100]);
-    assertEquals(live.map((session) => stringAt(session, "sessionId")).sort(), ids.slice(100).sort());
     const over = Array.from({ length: 101 }, (_, index) => `memory-${index}`);
     const memory = await Promise.all(
       over.map((sessionId) =>

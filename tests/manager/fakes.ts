@@ -55,6 +55,8 @@ export function recordOf(sessionId: string, over: Partial<SessionRecord["info"]>
 export class ScriptedHost {
   readonly sent: ToHost[] = [];
   terminated = 0;
+  /** Whether it owes an answer to whoever asks for a sign of life. */
+  silent = false;
   readonly #events: LinkEvents;
 
   constructor(events: LinkEvents) {
@@ -97,7 +99,11 @@ export class Hosts {
   readonly start: StartHost = (_config, events) => {
     const host = new ScriptedHost(events);
     this.all.push(host);
-    return { send: (message) => host.sent.push(message), terminate: () => host.terminated++ };
+    const send = (message: ToHost): void => {
+      host.sent.push(message);
+      if (message.kind === "ping" && !host.silent) host.says({ kind: "pong", ref: message.ref, at: 0 });
+    };
+    return { send, terminate: () => host.terminated++ };
   };
 
   /** The host that was started last, or the one of that number. */

@@ -1,0 +1,90 @@
+// What of the sessions outlives the process: keeps every record where the store puts it, brings them back at the
+// start, and says when one is safe. The disk itself is store.ts.
+import { type Governor, isPermit } from "../governor/governor.ts";
+import type { SessionRecord } from "../host/session_record.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import { Entry } from "./entry.ts";
+import type { Store } from "./store.ts";
+
+/** Milliseconds that an answer waits for a record to be on disk. */
+const RECORD_MS = 5_000;
+
+/** What the registry is made of. */
+export interface RegistryParts {
+  readonly clock: Clock;
+  readonly uuid: () => string;
+  readonly governor: Governor;
+}
+
+/** The registry of one server. */
+export class Registry {
+  readonly #parts: RegistryParts;
+  /** None: it ends with the process. */
+  #store: Store | undefined;
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts;
+  }
+
+  /** Goes on with what an earlier server has left: those sessions are parked. */
+  restore(store: Store, records: readonly SessionRecord[]): readonly Entry[] {
+    this.#store = store;
+    const { uuid, governor } = this.#parts;
+    return records.filter(({ inMemory }) => !inMemory).map((record) => {
+      const { info } = record;
+      const entry = new Entry(info.sessionId, 0, false);
+      entry.state = "parked";
+      entry.record = record;
+      entry.file = record.file;
+      // Whatever a server that died told after its last record, nobody knows: its numbers must not be told twice.
+      entry.epoch = info.status === "parked" ? info.epoch : uuid();
+      const place = governor.parked();
+      if (isPermit(place)) entry.parkedPlace = place;
+      return entry;
+    });
+  }
+
+  /** Keeps a session as it is now; resolves once that is safe, or with why it is not. */
+  async keep(entry: Entry): Promise<string | undefined> {
+    const record = recordOf(entry);
+    if (this.#store === undefined || record === undefined || record.inMemory) return undefined;
+    let late: (reason: string) => void = () => {};
+    const slow = new Promise<string>((resolve) => late = resolve);
+    const timer = this.#parts.clock.after(
+      RECORD_MS,
+      () => late(`the disk has taken nothing for ${RECORD_MS} ms`),
+    );
+    const put = this.#store.put(record).then(() => undefined, reasonOf);
+    const failed = await Promise.race([put, slow]);
+    timer.clear();
+    return failed;
+  }
+
+  /** Forgets a session; resolves once a restart would not bring it back, or nothing more can be done. */
+  forget({ sessionId, inMemory }: Entry): Promise<void> | undefined {
+    return inMemory ? undefined : this.#store?.remove(sessionId).catch(() => {});
+  }
+
+  /** Keeps all sessions, for the last time. */
+  async close(entries: Iterable<Entry>): Promise<void> {
+    const kept = [...entries].filter(({ record }) => record !== undefined).map((entry) => {
+      entry.state = "parked";
+      return this.keep(entry);
+    });
+    await Promise.all(kept);
+  }
+}
+
+/** The record with what the router thread alone knows. */
+function recordOf({ record, file, state, epoch }: Entry): SessionRecord | undefined {
+  if (record === undefined) return undefined;
+  const { info } = record;
+  const status = state === "parked" ? "parked" : "live";
+  const seq = info.epoch === epoch ? info.seq : 0;
+  const known = epoch === "" ? info : { ...info, epoch, seq };
+  return { ...record, ...(file === undefined ? {} : { file }), info: { ...known, status } };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
