@@ -4,6 +4,7 @@ import { type Config, isLoopbackAddress, openToOthers } from "./config.ts";
 import { Governor } from "./governor/governor.ts";
 import { DISPOSE_MS } from "./governor/limits.ts";
 import type { Log } from "./log.ts";
+import { Leases } from "./manager/leases.ts";
 import { localHosts, workerHosts } from "./manager/host_link.ts";
 import { Ledger } from "./manager/ledger.ts";
 import { Manager } from "./manager/manager.ts";
@@ -133,6 +134,15 @@ class Server {
     this.#state = state;
     try {
       if (!config.ephemeral) await this.#restore(path);
+      this.#manager.guard(
+        new Leases({
+          processes: runtime,
+          log,
+          host: runtime.machine(),
+          stateId: await state.id(),
+          endpoint: () => this.#endpoints()[0]?.url,
+        }),
+      );
       await this.#trust.open({ files: runtime.files, file: runtime.files.join(path, "trusted.json"), log });
       const ownToken = config.auth && config.ws && token === undefined;
       const asked = !config.auth ? undefined : ownToken ? await state.token() : token;

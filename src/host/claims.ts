@@ -1,11 +1,11 @@
 // Which session drives which file, as the router thread's book has it: asked for before a file is opened,
 // told when a session changes its file, and remembered for lists.
-import type { FromHost } from "./edge.ts";
+import type { FromHost, Holder } from "./edge.ts";
 
 /** This host's view of the book. */
 export class Claims {
   readonly #send: (message: FromHost) => void;
-  readonly #asked = new Map<number, (owner: string | undefined) => void>();
+  readonly #asked = new Map<number, (owner: string | Holder | undefined) => void>();
   readonly #live = new Map<string, string>();
   #ref = 0;
 
@@ -13,8 +13,8 @@ export class Claims {
     this.#send = send;
   }
 
-  /** Claims a file; resolves with the id of another session that has it. */
-  ask(sessionId: string, file: string): Promise<string | undefined> {
+  /** Claims a file; resolves with the id of another session, or with another server, that has it. */
+  ask(sessionId: string, file: string): Promise<string | Holder | undefined> {
     return new Promise((resolve) => {
       const ref = ++this.#ref;
       this.#asked.set(ref, resolve);
@@ -22,7 +22,7 @@ export class Claims {
     });
   }
 
-  answered(ref: number, owner: string | undefined): void {
+  answered(ref: number, owner: string | Holder | undefined): void {
     const resolve = this.#asked.get(ref);
     this.#asked.delete(ref);
     resolve?.(owner);

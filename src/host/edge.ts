@@ -33,6 +33,15 @@ export interface Demand {
   readonly subscribers: number;
 }
 
+/** Another server that drives a session file. */
+export interface Holder {
+  readonly pid: number;
+  /** Name of its machine. */
+  readonly host: string;
+  /** Where it can be reached. */
+  readonly endpoint?: string;
+}
+
 /** Router thread → host. */
 export type ToHost =
   | { readonly kind: "start"; readonly config: HostConfig }
@@ -63,8 +72,8 @@ export type ToHost =
   | { readonly kind: "recorded"; readonly ref: number; readonly error?: string }
   /** Check a session file and say which id it has. */
   | { readonly kind: "inspect"; readonly ref: number; readonly sessionPath: string }
-  /** Answer to a `claim`; `owner` is another session that has the file. */
-  | { readonly kind: "claimed"; readonly ref: number; readonly owner?: string }
+  /** Answer to a `claim`; `owner` is another session, or another server, that has the file. */
+  | { readonly kind: "claimed"; readonly ref: number; readonly owner?: string | Holder }
   /** That file is driven by that session from now on, or by none. */
   | { readonly kind: "live_file"; readonly file: string; readonly sessionId?: string }
   /** What clients say of a folder, on whatever host. */

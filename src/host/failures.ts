@@ -1,5 +1,6 @@
 // Failures that several files of the host speak of in the same words.
 import { type Failure, failure } from "../protocol/errors.ts";
+import type { Holder } from "./edge.ts";
 
 /** The agent runs, and the command would cut or orphan the run. */
 export function agentBusy(): Failure {
@@ -13,8 +14,14 @@ export function noSession(sessionId: string): Failure {
   return failure("session_not_found", sentence);
 }
 
-/** Another session of this server drives that file. */
-export function fileInUse(owner: string): Failure {
-  const sentence = `Session "${owner}" drives that file already; use that one`;
-  return failure("session_in_use", sentence, { data: { sessionId: owner } });
+/** Another session of this server drives that file, or another server does. */
+export function fileInUse(owner: string | Holder): Failure {
+  if (typeof owner === "string") {
+    const sentence = `Session "${owner}" drives that file already; use that one`;
+    return failure("session_in_use", sentence, { data: { sessionId: owner } });
+  }
+  const { pid, host, endpoint } = owner;
+  const where = endpoint === undefined ? "end it first" : `connect to ${endpoint}, or end it first`;
+  const sentence = `Another server (process ${pid} on ${host}) drives that file; ${where}`;
+  return failure("session_in_use", sentence, { data: { ...owner } });
 }

@@ -1,7 +1,8 @@
 // Which session drives which file, as hosts ask and are told: the book of this server's sessions, kept in step
 // with what every host believes.
-import type { FromHost, ToHost } from "../host/edge.ts";
+import type { FromHost, Holder, ToHost } from "../host/edge.ts";
 import { ClaimsBook } from "./claims_book.ts";
+import type { Leases } from "./leases.ts";
 
 /** What the claims need. */
 export interface FileClaimsParts {
@@ -15,10 +16,13 @@ export interface FileClaimsParts {
 export class FileClaims {
   readonly #parts: FileClaimsParts;
   readonly #book: ClaimsBook;
+  /** None: other servers are not kept out. */
+  #leases: Leases | undefined;
 
   constructor(parts: FileClaimsParts) {
     this.#parts = parts;
     this.#book = new ClaimsBook((file, sessionId) => {
+      if (sessionId === undefined) void this.#leases?.release(file);
       for (const host of parts.hosts()) this.#tell(host, file, sessionId);
     });
   }
@@ -28,17 +32,45 @@ export class FileClaims {
     return this.#book.owner(file);
   }
 
+  /** From now on other servers are kept out of files that are driven here. */
+  guard(leases: Leases): void {
+    this.#leases = leases;
+  }
+
   /** A host wants a session to drive a file. */
   asked(host: number, { ref, sessionId, file }: Extract<FromHost, { kind: "claim" }>): void {
-    // A session that was deleted meanwhile gets its answer, but no file.
-    const known = this.#parts.has(sessionId);
-    const owner = known ? this.#book.claim(file, sessionId) : this.#book.owner(file);
-    this.#parts.send(host, { kind: "claimed", ref, ...(owner === undefined ? {} : { owner }) });
+    const answer = (owner: string | Holder | undefined): void => {
+      this.#parts.send(host, { kind: "claimed", ref, ...(owner === undefined ? {} : { owner }) });
+    };
+    const owner = this.#book.owner(file);
+    if (owner !== undefined && owner !== sessionId) return answer(owner);
+    if (this.#leases === undefined) return answer(this.#claim(sessionId, file));
+    void this.#leases.acquire(file).then((holder) => answer(holder ?? this.#claim(sessionId, file)));
   }
 
   /** A session drives that file alone from now on, or none. */
   move(sessionId: string, file: string | undefined): void {
     this.#book.move(sessionId, file);
+    if (file !== undefined) void this.#leases?.acquire(file);
+  }
+
+  /** A session that is parked keeps its file here, but not from other servers. */
+  rest(sessionId: string, file: string | undefined): void {
+    this.#book.move(sessionId, file);
+    if (file !== undefined) void this.#leases?.release(file);
+  }
+
+  /** Other servers may have all files. */
+  async close(): Promise<void> {
+    await this.#leases?.releaseAll();
+  }
+
+  #claim(sessionId: string, file: string): string | undefined {
+    if (this.#parts.has(sessionId)) return this.#book.claim(file, sessionId);
+    // A session that was deleted meanwhile gets its answer, but no file.
+    const other = this.#book.owner(file);
+    if (other === undefined) void this.#leases?.release(file);
+    return other;
   }
 
   /** Tells a new host what is known. */

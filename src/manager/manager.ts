@@ -15,6 +15,7 @@ import { FileClaims } from "./file_claims.ts";
 import { type Disposal, HostAsks } from "./host_asks.ts";
 import { Hosts } from "./hosts.ts";
 import { Inspections } from "./inspections.ts";
+import type { Leases } from "./leases.ts";
 import type { Ledger } from "./ledger.ts";
 import type { ManagerEvents, ManagerParts } from "./manager_parts.ts";
 import { Passage } from "./passage.ts";
@@ -110,8 +111,13 @@ export class Manager {
   restore(store: Store, records: readonly SessionRecord[]): void {
     for (const entry of this.#registry.restore(store, records)) {
       this.#sessions.entries.set(entry.sessionId, entry);
-      this.#claims.move(entry.sessionId, entry.file);
+      this.#claims.rest(entry.sessionId, entry.file);
     }
+  }
+
+  /** Keeps other servers out of the session files that are driven here. */
+  guard(leases: Leases): void {
+    this.#claims.guard(leases);
   }
 
   /** Starts the hosts. Until then commands would have nowhere to go. */
@@ -270,6 +276,7 @@ export class Manager {
     const disposal = await this.#asks.dispose(withinMs);
     this.#hosts.terminate();
     await this.#registry.close(this.#sessions.entries.values());
+    await this.#claims.close();
     // A host that hung has left someone without an answer.
     for (const ref of this.#pending.refs()) {
       this.#pending.answer(ref, { ok: false, failure: STOPPED, lost: true });

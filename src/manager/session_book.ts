@@ -60,9 +60,10 @@ export class SessionBook {
 
   /** A session is on its host no more: what was held for that is free. */
   leave(entry: Entry): void {
-    const { hosts, logs } = this.#parts;
+    const { hosts, logs, claims } = this.#parts;
     hosts.count(entry.host, -1);
     logs.drop(entry.sessionId);
+    claims.rest(entry.sessionId, entry.file);
   }
 
   /** Forgets a session; whoever waits for it is told that there is none. False when it is forgotten already. */

@@ -2,6 +2,7 @@
 // where the server listens. Everything in it is for its owner's eyes alone.
 import type { Runtime } from "../runtime/runtime.ts";
 import { isRecord } from "../protocol/json.ts";
+import { type Owner, ownerLives, ownOwner, parseOwner, succeed } from "./owner_file.ts";
 
 /** Why a state folder cannot be used: a sentence with the next step. */
 export class StateFolderError extends Error {
@@ -20,24 +21,7 @@ export interface EndpointFile {
   readonly tokenFile?: string;
 }
 
-interface Owner {
-  readonly pid: number;
-  readonly start?: string;
-}
-
 const TOKEN_BYTES = 32;
-
-function parseOwner(text: string | undefined): Owner | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (!isRecord(value) || typeof value["pid"] !== "number") return undefined;
-    const start = value["start"];
-    return { pid: value["pid"], ...(typeof start === "string" ? { start } : {}) };
-  } catch {
-    return undefined;
-  }
-}
 
 /** A state folder that this process owns. */
 export class StateFolder {
@@ -111,52 +95,29 @@ export class StateFolder {
     return this.#runtime.files.join(this.path, name);
   }
 
+  /** Id of this folder, for whatever its owners leave elsewhere. */
+  async id(): Promise<string> {
+    const { files } = this.#runtime;
+    const file = this.#file("id");
+    await files.createPrivate(file, this.#runtime.uuid());
+    return (await files.read(file))?.trim() ?? "";
+  }
+
   async #own(): Promise<void> {
-    const { files, pid, startOf } = this.#runtime;
-    const start = startOf(pid);
-    const mine = JSON.stringify({ pid, ...(start === undefined ? {} : { start }) });
+    const { files } = this.#runtime;
+    const mine = JSON.stringify(ownOwner(this.#runtime));
     const file = this.#file("owner.json");
     if (await files.createPrivate(file, mine)) return;
     const text = await files.read(file);
     const owner = parseOwner(text);
-    if (owner !== undefined && this.#lives(owner)) throw new StateFolderError(await this.#inUse(owner));
-    if (!await this.#succeed(file, text, mine)) {
+    if (owner !== undefined && ownerLives(this.#runtime, owner)) {
+      throw new StateFolderError(await this.#inUse(owner));
+    }
+    if (!await succeed(this.#runtime, file, this.#file("owner.lock"), text, mine)) {
       throw new StateFolderError(
         `The state folder ${this.path} was taken by another server just now; connect to that`,
       );
     }
-  }
-
-  /**
-   * Takes over from a dead owner. Whoever holds the lock may replace the file, and only while it still says what
-   * it said; a lock that its holder left behind by dying goes the same way.
-   */
-  async #succeed(file: string, dead: string | undefined, mine: string): Promise<boolean> {
-    const { files } = this.#runtime;
-    const lock = this.#file("owner.lock");
-    if (!await files.createPrivate(lock, mine)) {
-      const holder = parseOwner(await files.read(lock));
-      if (holder !== undefined && this.#lives(holder)) return false;
-      await files.remove(lock);
-      if (!await files.createPrivate(lock, mine)) return false;
-    }
-    try {
-      if (await files.read(file) !== dead) return false;
-      await files.writePrivate(file, mine);
-      return true;
-    } finally {
-      await files.remove(lock);
-    }
-  }
-
-  #lives(owner: Owner): boolean {
-    // A process that has our own id and isn't us is long gone (containers always start at 1).
-    if (owner.pid === this.#runtime.pid) {
-      return owner.start !== undefined && owner.start === this.#runtime.startOf(owner.pid);
-    }
-    if (!this.#runtime.alive(owner.pid)) return false;
-    const start = this.#runtime.startOf(owner.pid);
-    return owner.start === undefined || start === undefined || owner.start === start;
   }
 
   async #inUse(owner: Owner): Promise<string> {

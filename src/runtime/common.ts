@@ -19,7 +19,7 @@ import {
   rm,
   stat,
 } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { homedir, hostname, tmpdir } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -245,6 +245,7 @@ export const files: Files = {
 export const common = {
   files,
   pid: process.pid,
+  machine: (): string => hostname(),
   now: (): number => Date.now(),
   monotonic: (): number => performance.now(),
   after(ms: number, fn: () => void): Timer {

@@ -185,6 +185,8 @@ export interface Runtime extends Clock {
   readonly name: "deno" | "node";
   readonly files: Files;
   readonly pid: number;
+  /** The machine's name. */
+  machine(): string;
   /** Whether a process of that id is alive. */
   alive(pid: number): boolean;
   /** Tells two processes of the same id apart, where the system can. */

@@ -10,7 +10,7 @@ function bench() {
   const claims = new Claims((message) => sent.push(message));
   const asked: Record<string, string | undefined> = {};
   const ask = (sessionId: string, file: string): void => {
-    void claims.ask(sessionId, file).then((owner) => asked[file] = owner ?? "free");
+    void claims.ask(sessionId, file).then((owner) => asked[file] = String(owner ?? "free"));
   };
   return { sent, claims, asked, ask };
 }

@@ -45,7 +45,7 @@ class Bench {
     host.says({ kind: "claim", ref: 77, sessionId, file });
     const { ref, owner } = host.last("claimed");
     assertEquals(ref, 77);
-    return owner;
+    return typeof owner === "string" ? owner : undefined;
   }
 
   /** A live session that drives `file`. */

@@ -1,0 +1,94 @@
+// Two programs and one session file (PROTOCOL §3, `session_in_use`): of two servers one drives it, a dead one's
+// lease is taken over, and what a pi terminal writes into it is noticed and told.
+
+import { assert, assertEquals } from "@std/assert";
+import { at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
+import { text } from "../support/model_server.ts";
+import { ServerProcess } from "../support/server_process.ts";
+import { until } from "../support/wait.ts";
+import { type Wire, WsWire } from "../support/wire_client.ts";
+import { alone, type Bench, settled } from "./suite.ts";
+
+const IDLE = ["--idle-session-ms", "400"];
+
+/** A server over the same sessions with a state folder of its own. */
+async function second(bench: Bench, args: string[] = []): Promise<{ wire: WsWire; server: ServerProcess }> {
+  const stateDir = `${bench.home.dir}/state-2`;
+  const server = ServerProcess.spawn(bench.home, { args: ["--state-dir", stateDir, ...args] });
+  bench.servers.push(server);
+  const read = (name: string) => Deno.readTextFile(`${stateDir}/${name}`).catch(() => "");
+  const endpoint = await until(
+    async () => await read("endpoint.json") || undefined,
+    60_000,
+    () => server.stderr,
+  );
+  const wire = await WsWire.connect(
+    stringAt(JSON.parse(endpoint), "url"),
+    (await read("token")).trim(),
+    "second",
+  );
+  bench.wires.push(wire);
+  return { wire, server };
+}
+
+async function answered(bench: Bench, wire: Wire): Promise<{ id: string; file: string }> {
+  const marker = bench.name("answered");
+  bench.model.script(marker, text([`about ${marker}`]));
+  const { id } = await bench.session(wire);
+  await settled(wire, id, marker);
+  return { id, file: stringAt(await wire.ok({ type: "get_state", sessionId: id }), "sessionFile") };
+}
+
+const roots = (bench: Bench): string[] => ["--root", `${bench.home.agentDir}/sessions`];
+
+alone(
+  "leases: of two servers one drives a file; the other is told who, and gets it when it is free",
+  async (bench) => {
+    const first = await bench.start([...IDLE, ...roots(bench)]);
+    const wire = await bench.connect();
+    const { id, file } = await answered(bench, wire);
+    await wire.ok({ type: "subscribe", sessionId: id });
+    const other = await second(bench, roots(bench));
+    const refused = await other.wire.refused("session_in_use", { type: "load_session", sessionPath: file });
+    const { url } = await first.endpoint();
+    assertEquals(objectAt(refused, "data"), { pid: first.pid, host: Deno.hostname(), endpoint: url });
+    // Parked, it is nobody's; brought back elsewhere, it is the other's.
+    await wire.ok({ type: "unsubscribe", sessionId: id });
+    const parked = async () => (await wire.ok({ type: "get_state", sessionId: id })).status === "parked";
+    await until(parked, 15_000, () => "the session to be parked");
+    const load = async (): Promise<JsonObject | undefined> => {
+      const response = await other.wire.request({
+        type: "load_session",
+        sessionPath: file,
+        sessionId: "theirs",
+      });
+      return response.success === true ? response : undefined;
+    };
+    await until(load, 15_000, () => "the file to be free");
+    const mine = await wire.refused("session_in_use", { type: "get_messages", sessionId: id });
+    assertEquals(at(mine, "data", "pid"), other.server.pid);
+    await other.wire.ok({ type: "delete_session", sessionId: "theirs" });
+    await wire.ok({ type: "get_messages", sessionId: id });
+  },
+);
+
+alone("leases: a dead server's is taken over, by another and by its own successor", async (bench) => {
+  await bench.start(roots(bench));
+  const wire = await bench.connect();
+  const { file } = await answered(bench, wire);
+  const { id: own } = await answered(bench, wire);
+  wire.mayLoseResponses = true;
+  bench.server.signal("SIGKILL");
+  await bench.server.status;
+  assert((await Deno.stat(`${file}.lease`)).isFile);
+  const other = await second(bench, roots(bench));
+  await other.wire.ok({ type: "load_session", sessionPath: file });
+  await Deno.remove(`${bench.home.stateDir}/endpoint.json`);
+  await bench.start();
+  const again = await bench.connect();
+  await again.ok({ type: "get_messages", sessionId: own });
+  other.server.signal("SIGTERM");
+  other.wire.mayLoseResponses = true;
+  await other.server.status;
+  assertEquals(await Deno.stat(`${file}.lease`).catch(() => "gone"), "gone");
+});
