@@ -153,6 +153,8 @@ export interface AgentPort {
   info(): AgentInfo;
   /** What pi's file does not hold of the session. */
   kept(): AgentKept;
+  /** The session's file, when another program has written to it since the session did. */
+  foreignWrite(): string | undefined;
   /** Whether the session could be built again from its file and what is kept, with nothing lost. */
   restorable(): boolean;
   /** From acceptance to `agent_settled`, retry waits and compaction included. */

@@ -25,3 +25,10 @@ export function fileInUse(owner: string | Holder): Failure {
   const sentence = `Another server (process ${pid} on ${host}) drives that file; ${where}`;
   return failure("session_in_use", sentence, { data: { ...owner } });
 }
+
+/** Another program, such as a pi terminal, has written to the session's file. */
+export function writtenByOther(file: string): Failure {
+  const sentence = `Another program (a pi terminal?) has written to ${file}; end that one, then send ` +
+    "switch_session_file with this path to go on from what is there";
+  return failure("session_in_use", sentence, { data: { sessionFile: file } });
+}

@@ -23,6 +23,7 @@ import { type LiveParts, messageOf, PiLive, type PiSession } from "./pi_live.ts"
 import { isRestorable, keptOf } from "./pi_kept.ts";
 import { hasQueued, levelOf, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
 import { hasModel, noKey, piSettings } from "./pi_settings.ts";
+import { foreignWrite } from "./pi_storage.ts";
 import type { AgentKept } from "./session_record.ts";
 import { toWireModel } from "./wire_model.ts";
 
@@ -71,6 +72,10 @@ export class PiAgent implements AgentPort {
 
   kept(): AgentKept {
     return keptOf(this.#live);
+  }
+
+  foreignWrite(): string | undefined {
+    return foreignWrite(this.#session.sessionManager);
   }
 
   restorable(): boolean {

@@ -48,12 +48,28 @@ class Storage {
   /** What the file was after the last write that succeeded. */
   #good = { size: 0, flushed: false };
   #missing: unknown[] = [];
+  /** What the file was after our own last write, or when it was opened. */
+  #own: { readonly file: string; readonly size: number };
   #retry: Timer | undefined;
 
   constructor(writer: Writer, parts: StorageParts) {
     this.#writer = writer;
     this.#parts = parts;
     this.#write = writer._persist.bind(writer);
+    this.#own = this.#now();
+  }
+
+  /** The file, if it is another than we left it: pi locks nothing, and the branch of one of two writers is lost. */
+  get foreign(): string | undefined {
+    const { file, size } = this.#now();
+    const own = this.#own;
+    const ours = size === 0 || file !== own.file || own.size === 0 || size === own.size;
+    return ours || this.#missing.length > 0 ? undefined : file;
+  }
+
+  #now(): { readonly file: string; readonly size: number } {
+    const { sessionFile = "", flushed } = this.#writer;
+    return { file: sessionFile, size: flushed ? sizeOf(sessionFile) : 0 };
   }
 
   persist(entry: unknown): void {
@@ -81,6 +97,7 @@ class Storage {
       const entries = whole ? this.#missing.slice(-1) : this.#missing;
       for (const entry of entries) this.#write(entry);
       this.#missing = [];
+      this.#own = this.#now();
     } catch (error) {
       if (!again) this.#parts.failed(this.#file, error instanceof Error ? error.message : String(error));
       this.#retry = this.#parts.clock.after(RETRY_MS, () => {
@@ -103,12 +120,17 @@ class Storage {
   }
 }
 
-const watched = new WeakSet<object>();
+const watched = new WeakMap<object, Storage>();
 
 /** Watches a history from now on; once is enough for each. */
 export function watchStorage(history: object, parts: StorageParts): void {
   if (watched.has(history) || typeof Reflect.get(history, "_persist") !== "function") return;
-  watched.add(history);
   const storage = new Storage(history as unknown as Writer, parts);
+  watched.set(history, storage);
   Reflect.set(history, "_persist", (entry: unknown) => storage.persist(entry));
+}
+
+/** The file of a history that another program has written to, since pi last did. */
+export function foreignWrite(history: object): string | undefined {
+  return watched.get(history)?.foreign;
 }

@@ -2,6 +2,7 @@
 // lease is taken over, and what a pi terminal writes into it is noticed and told.
 
 import { assert, assertEquals } from "@std/assert";
+import { SessionManager } from "@mariozechner/pi-coding-agent";
 import { at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
 import { text } from "../support/model_server.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -92,3 +93,33 @@ alone("leases: a dead server's is taken over, by another and by its own successo
   await other.server.status;
   assertEquals(await Deno.stat(`${file}.lease`).catch(() => "gone"), "gone");
 });
+
+alone(
+  "leases: what a pi terminal writes into the file is noticed before anything is, and one can go on from it",
+  async (bench) => {
+    await bench.start(roots(bench));
+    const wire = await bench.connect();
+    const { id, file } = await answered(bench, wire);
+    await wire.ok({ type: "set_session_name", sessionId: id, name: "Ours" });
+    // pi itself, in another process's stead.
+    const terminal = SessionManager.open(file);
+    terminal.appendMessage({
+      role: "user",
+      content: [{ type: "text", text: "from the terminal" }],
+      timestamp: 1,
+    });
+    const before = await Deno.readTextFile(file);
+    for (const type of ["prompt", "steer", "follow_up"]) {
+      const refused = await wire.refused("session_in_use", { type, sessionId: id, message: "over it" });
+      assertEquals(at(refused, "data", "sessionFile"), file);
+    }
+    await wire.refused("session_in_use", { type: "bash", sessionId: id, command: "true" });
+    assertEquals(await Deno.readTextFile(file), before, "nothing was written");
+    await wire.ok({ type: "switch_session_file", sessionId: id, sessionPath: file });
+    const { messages } = await wire.ok({ type: "get_messages", sessionId: id });
+    assert(JSON.stringify(messages).includes("from the terminal"));
+    const marker = bench.name("on");
+    bench.model.script(marker, text(["on"]));
+    assertEquals((await settled(wire, id, marker)).text, "on");
+  },
+);

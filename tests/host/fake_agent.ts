@@ -156,6 +156,8 @@ export class FakeAgent implements AgentPort {
   /** What starts the handler of the next prompts, for those that are slash commands. */
   begin: (() => void) | undefined;
   isRestorable = true;
+  /** Its file, once somebody else has written to it. */
+  foreign: string | undefined;
 
   info(): AgentInfo {
     return {
@@ -182,6 +184,10 @@ export class FakeAgent implements AgentPort {
       tools: [],
       trusted: false,
     };
+  }
+
+  foreignWrite(): string | undefined {
+    return this.foreign;
   }
 
   restorable(): boolean {

@@ -1,6 +1,7 @@
 // What a handler is: a function from a session and one of its commands to an outcome, and how the map of
 // handlers is typed, so that a handler gets exactly the command that it is registered for.
 import type { CommandName, CommandOf } from "../../protocol/commands.ts";
+import { writtenByOther } from "../failures.ts";
 import type { Handled, Handler, OnTimeout, Session } from "../session.ts";
 
 /** An entry of the map of handlers. */
@@ -23,4 +24,10 @@ export function on<N extends CommandName>(
 /** Success. */
 export function done(value: unknown): Handled {
   return { ok: true, value };
+}
+
+/** What pi would write next goes beside what another program has written: the branch of one would be lost. */
+export function foreignWrite(session: Session): Handled | undefined {
+  const file = session.agent.foreignWrite();
+  return file === undefined ? undefined : { ok: false, failure: writtenByOther(file) };
 }

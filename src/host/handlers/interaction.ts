@@ -4,7 +4,7 @@ import type { QueuedTexts, Settled } from "../../protocol/responses.ts";
 import type { AcceptedMessage } from "../accepted_messages.ts";
 import type { Acceptance, Outcome, PromptInput, QueueKind } from "../agent_port.ts";
 import type { Handled, Session } from "../session.ts";
-import { done, type Entry, on } from "./handler.ts";
+import { done, type Entry, foreignWrite, on } from "./handler.ts";
 
 function inputOf(command: { message: string; images?: PromptInput["images"][number][] }): PromptInput {
   return { message: command.message, images: command.images ?? [] };
@@ -22,6 +22,8 @@ function messageOf(acceptance: Extract<Acceptance, { ok: true }>, returned?: Pro
 async function prompt(session: Session, command: CommandOf<"prompt">): Promise<Handled> {
   const spent = session.watch.budget.refusal;
   if (spent !== undefined) return { ok: false, failure: spent };
+  const foreign = foreignWrite(session);
+  if (foreign !== undefined) return foreign;
   const handle = session.agent.prompt(inputOf(command), command.streamingBehavior);
   // A slash command's handler may outlive its answer, and a call that pi turns down late tells nobody else.
   session.track(handle.returned);
@@ -49,6 +51,8 @@ async function prompt(session: Session, command: CommandOf<"prompt">): Promise<H
 async function queue(session: Session, kind: QueueKind, input: PromptInput): Promise<Handled> {
   const spent = session.watch.budget.refusal;
   if (spent !== undefined) return { ok: false, failure: spent };
+  const foreign = foreignWrite(session);
+  if (foreign !== undefined) return foreign;
   const acceptance = await session.agent.queue(kind, input);
   if (!acceptance.ok) return acceptance;
   return { ok: true, value: { disposition: acceptance.disposition }, message: messageOf(acceptance) };
