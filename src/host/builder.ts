@@ -157,7 +157,7 @@ export class Builder {
       const header = await readHeader(this.#files, file);
       if (!header.ok) return header;
       await this.#files.endLastLine(file);
-    } else if (info.messageCount > 0) {
+    } else if (kept.written) {
       const sentence = `${file} is gone; put it back, or delete the session`;
       return { ok: false, failure: failure("path_not_found", sentence) };
     }

@@ -25,6 +25,7 @@ export function keptOf({ session, around, parts }: PiLive): AgentKept {
     tools: session.getActiveToolNames(),
     ...(allowedTools === undefined ? {} : { allowedTools }),
     trusted: around.trusted,
+    written: session.sessionFile !== undefined && existsSync(session.sessionFile),
     // pi's file does not say where in the tree one stands; reopened, that is its last entry.
     ...(leaf === newest ? {} : { leaf }),
   };

@@ -16,6 +16,8 @@ export interface AgentKept {
   /** Tools that the session was created with, which it can never have more of. */
   readonly allowedTools?: readonly string[];
   readonly trusted: boolean;
+  /** Whether pi has begun the file; before the first answer there is none. */
+  readonly written: boolean;
   /** The entry of the tree that the session stands at, where that is not the newest; null before the first. */
   readonly leaf?: string | null;
 }
@@ -41,6 +43,7 @@ const isKept = (value: unknown): boolean =>
   isRecord(value) && typeof value["thinkingLevel"] === "string" && MODES.includes(value["steeringMode"]) &&
   MODES.includes(value["followUpMode"]) && typeof value["autoCompaction"] === "boolean" &&
   typeof value["autoRetry"] === "boolean" && texts(value["tools"]) && typeof value["trusted"] === "boolean" &&
+  typeof value["written"] === "boolean" &&
   (value["allowedTools"] === undefined || texts(value["allowedTools"])) &&
   (value["leaf"] === undefined || value["leaf"] === null || typeof value["leaf"] === "string") &&
   (value["model"] === undefined ||

@@ -183,6 +183,7 @@ export class FakeAgent implements AgentPort {
       autoRetry: true,
       tools: [],
       trusted: false,
+      written: false,
     };
   }
 

@@ -47,6 +47,7 @@ export function recordOf(sessionId: string, over: Partial<SessionRecord["info"]>
       autoRetry: true,
       tools: [],
       trusted: false,
+      written: true,
     },
   };
 }
