@@ -133,13 +133,14 @@ class Server {
     const state = await StateFolder.open(path, runtime);
     this.#state = state;
     try {
+      const stateId = await state.adopt(log);
       if (!config.ephemeral) await this.#restore(path);
       this.#manager.guard(
         new Leases({
           processes: runtime,
           log,
           host: runtime.machine(),
-          stateId: await state.id(),
+          stateId,
           endpoint: () => this.#endpoints()[0]?.url,
         }),
       );
@@ -366,6 +367,7 @@ class Server {
         await this.#ledger.close();
         await this.#trust.saved();
         await this.#store?.close();
+        await this.#state?.endOrphans(this.#parts.log);
         await this.#state?.release();
       },
       closed: (result) => this.#closed(result),

@@ -1,5 +1,6 @@
 // The state folder (PROTOCOL §9): one owner at a time, the token, and `endpoint.json`, which tells clients
 // where the server listens. Everything in it is for its owner's eyes alone.
+import type { Log } from "../log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { isRecord } from "../protocol/json.ts";
 import { type Owner, ownerLives, ownOwner, parseOwner, succeed } from "./owner_file.ts";
@@ -95,8 +96,22 @@ export class StateFolder {
     return this.#runtime.files.join(this.path, name);
   }
 
+  /** Ends what a dead owner's sessions have left running, and marks what ours will start; the folder's id. */
+  async adopt(log: Log): Promise<string> {
+    await this.endOrphans(log);
+    const id = await this.#id();
+    this.#runtime.markChildren(id);
+    return id;
+  }
+
+  /** Ends what bash and tools have left running; nobody else's server is over this folder. */
+  async endOrphans(log: Log): Promise<void> {
+    const ended = await this.#runtime.endChildren(await this.#id());
+    if (ended > 0) log.warn("processes that sessions had started were ended", { processes: ended });
+  }
+
   /** Id of this folder, for whatever its owners leave elsewhere. */
-  async id(): Promise<string> {
+  async #id(): Promise<string> {
     const { files } = this.#runtime;
     const file = this.#file("id");
     await files.createPrivate(file, this.#runtime.uuid());

@@ -25,6 +25,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { setImmediate } from "node:timers";
 import { faulty } from "./faults.ts";
+import { endChildren, markChildren } from "./children.ts";
 import type { Files, FileStat, GrowingFile, InputKind, SignalName, Timer } from "./runtime.ts";
 
 /** Bits of a file's mode that tell its kind, and their value for a character device (stat(2)). */
@@ -245,6 +246,8 @@ export const files: Files = {
 export const common = {
   files,
   pid: process.pid,
+  markChildren,
+  endChildren,
   machine: (): string => hostname(),
   now: (): number => Date.now(),
   monotonic: (): number => performance.now(),

@@ -185,6 +185,10 @@ export interface Runtime extends Clock {
   readonly name: "deno" | "node";
   readonly files: Files;
   readonly pid: number;
+  /** Marks the processes that will be started from here on, for `endChildren`. */
+  markChildren(of: string): void;
+  /** Ends every process with that mark, wherever the system tells; returns how many there were. */
+  endChildren(of: string): Promise<number>;
   /** The machine's name. */
   machine(): string;
   /** Whether a process of that id is alive. */

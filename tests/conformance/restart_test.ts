@@ -202,3 +202,49 @@ alone(
     assertEquals((await state(wire, other)).status, "live");
   },
 );
+
+/** Whether that process is there; one that nobody has waited for yet counts as gone. */
+async function lives(pid: string): Promise<boolean> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
+  return stat !== "" && !/^Z/.test(stat.slice(stat.lastIndexOf(")") + 2));
+}
+
+alone(
+  "shutdown: what bash left in the background ends with the server, after SIGKILL with the next one",
+  async (bench) => {
+    if (Deno.build.os !== "linux") return;
+    await bench.start();
+    let wire: WsWire = await bench.connect();
+    for (const how of ["SIGTERM", "SIGKILL"] as const) {
+      const { id } = await bench.session(wire);
+      // Out of pi's sight: another session of the system, another process group.
+      const command =
+        "setsid sleep 600 > /dev/null 2>&1 < /dev/null & echo $!; setsid --fork sleep 601 > /dev/null 2>&1";
+      const { output } = await wire.ok({ type: "bash", sessionId: id, command });
+      const pid = String(output).trim();
+      assert(await lives(pid), "it was started");
+      if (how === "SIGTERM") {
+        wire.mayLoseResponses = true;
+        bench.server.signal(how);
+        await bench.server.status;
+        assert(!await lives(pid), "it outlived the server");
+        await bench.start();
+        wire = await bench.connect();
+      } else {
+        wire = await restart(bench, how);
+        assert(!await lives(pid), "it outlived the next server's start");
+      }
+    }
+  },
+);
+
+alone("shutdown: from SIGTERM of an idle server to serving again", async (bench) => {
+  await bench.start();
+  const wire = await bench.connect();
+  for (let count = 0; count < 5; count++) await answered(bench, wire);
+  const began = performance.now();
+  const again = await restart(bench, "SIGTERM");
+  const sessions = arrayAt(await again.ok({ type: "list_sessions" }), "sessions");
+  assertEquals(sessions.length, 5);
+  console.log(`# SIGTERM to serving again: ${Math.round(performance.now() - began)} ms`);
+});
