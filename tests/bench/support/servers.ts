@@ -245,6 +245,29 @@ export async function startBaseline(
   };
 }
 
+/** Starts pi in a bare broadcast loop on the runtime of that build. */
+export async function startPiLoop(
+  target: Target,
+): Promise<AsyncDisposable & { readonly url: string; readonly child: Child }> {
+  const home = await benchHome();
+  const script = [`${HERE}baseline_pi.mjs`, home.root, home.agentDir];
+  const deno = target === "binary" ? await binaryDeno() : Deno.execPath();
+  const config = ["run", "-A", "--no-lock", "--config", `${REPO}/deno.json`];
+  const options = { cwd: home.root, env: environment(home) };
+  const child = target === "node"
+    ? new Child("node", script, options)
+    : new Child(deno, [...config, ...script], options);
+  const url = await child.line((line) => line.startsWith("ws://"));
+  return {
+    url,
+    child,
+    async [Symbol.asyncDispose]() {
+      await child[Symbol.asyncDispose]();
+      await home.remove();
+    },
+  };
+}
+
 /** Starts `pi --mode rpc` on Node in that home. */
 export function startPi(home: Home): Child {
   return new Child("node", [PI, "--mode", "rpc"], { cwd: home.root, env: environment(home), stdin: true });
