@@ -18,8 +18,11 @@ import {
 /** How often a socket whose peer reads slowly is asked how much it has taken; Deno tells nobody by itself. */
 const DRAIN_POLL_MS = 5;
 
-/** Deno pings after half of this many seconds of silence and drops a peer that does not answer. */
-const PEER_SILENCE_S = 30;
+/**
+ * Deno pings after half of this many seconds of silence and drops a peer that does not answer. Longer than a peer
+ * may take nothing while something is queued for it (STALL_MS): that one is told so.
+ */
+const PEER_SILENCE_S = 120;
 
 /** Deno's own names of what a system tells of itself. */
 const SYS_KINDS = [

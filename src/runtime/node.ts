@@ -28,8 +28,11 @@ const MESSAGE_BYTES = 64 * 1024 * 1024;
 /** How often a socket whose peer reads slowly is asked how much it has taken. */
 const DRAIN_POLL_MS = 5;
 
-/** A peer that has not answered a ping by the next one is gone. */
-const PING_MS = 15_000;
+/**
+ * A peer that has not answered a ping by the next one is gone. Longer than a peer may take nothing while something
+ * is queued for it (STALL_MS): that one is told so.
+ */
+const PING_MS = 60_000;
 
 /** Milliseconds after which a peer that has not been let in is gone, whatever it is doing. */
 const STRANGER_MS = 10_000;

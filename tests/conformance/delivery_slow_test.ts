@@ -16,8 +16,8 @@ import {
 import { Follower } from "../support/follower.ts";
 import { arrayAt, at, type JsonObject, numberAt } from "../support/json.ts";
 import { calls, text } from "../support/model_server.ts";
-import { deadline } from "../support/wait.ts";
-import { alone, type Bench } from "./suite.ts";
+import { deadline, until } from "../support/wait.ts";
+import { alone, type Bench, shared } from "./suite.ts";
 
 /** One turn: less than the outbox takes before it merges, so that whoever reads gets every event by itself. */
 const TURN = pieces(30, 20_000);
@@ -27,6 +27,8 @@ const LOG = ["--max-event-log-bytes", "64MiB"];
 const SOFT = ["--outbox-soft-bytes", "2MiB"];
 const MERGES = [...SOFT, "--outbox-hard-bytes", "256MiB", "--outbox-close-bytes", "512MiB"];
 const HARD = [...SOFT, "--outbox-hard-bytes", "4MiB"];
+/** The contract's 30 s, and room for a machine that is busy. */
+const STALL_MS = 60_000;
 const LAGS = [...HARD, "--outbox-close-bytes", "256MiB"];
 
 /** A session, a reader of it that sleeps, and one that is awake. */
@@ -81,6 +83,34 @@ async function caughtUp(
     assert(at().some((seq, n) => seq > (before[n] ?? 0)), "every attempt gets further");
   }
 }
+
+/** A peer that takes nothing of much, and one that reads nothing while nothing comes. */
+interface Stalled {
+  readonly stuck: Follower;
+  readonly still: Follower;
+  readonly awake: Follower;
+  readonly id: string;
+}
+
+/** Begun in the first case and looked at in the last: the thirty seconds pass meanwhile. */
+let stalled: Promise<Stalled> | undefined;
+const lasting = shared();
+
+async function stall(bench: Bench): Promise<Stalled> {
+  const [stuck, still, awake] = [await follow(bench), await follow(bench), await follow(bench)];
+  const id = await open(bench, awake, { inMemory: true });
+  for (let n = 0; n < 3; n++) await turn(bench, awake, id, pieces(40, 20_000));
+  await still.subscribe(id, { events: ["nothing"] });
+  for (const client of [stuck, still]) client.channel.pause();
+  // More than kernels hold, less than what closes a connection by itself.
+  for (let n = 0; n < 10; n++) stuck.channel.send(JSON.stringify({ type: "get_messages", sessionId: id }));
+  return { stuck, still, awake, id };
+}
+
+lasting("slow: a peer may take its time", async (bench) => {
+  const { awake } = await (stalled ??= stall(bench));
+  await awake.ok({ type: "ping" });
+});
 
 alone("slow: what waits is merged, and the numbers are all there", async (bench) => {
   await bench.start([...MERGES, ...LOG]);
@@ -280,3 +310,17 @@ alone("slow, stdio: past the last limit the parent is given up, and the server e
   sleeper.channel.resume();
   await deadline(sleeper.channel.closed, 20_000, () => "the end of the output");
 });
+
+lasting(
+  "slow: a peer that takes nothing for 30 s is closed with 1013; one for whom nothing waits is not",
+  async (bench) => {
+    const { stuck, still, awake, id } = await (stalled ??= stall(bench));
+    const told = () => /closed: it reads too slowly.*stalled/.test(bench.server.stderr);
+    await until(told, STALL_MS, () => "the connection was not given up");
+    stuck.channel.resume();
+    assertEquals(await deadline(stuck.channel.closed, 20_000, () => "the end of the connection"), 1013);
+    still.channel.resume();
+    await still.ok({ type: "ping" });
+    await turn(bench, awake, id);
+  },
+);
