@@ -23,12 +23,12 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   f: { file: "startup.ts", about: "start", builds: true },
   g: { file: "reconnect.ts", about: "reconnect", builds: true },
   h: { file: "hosts.ts", about: "one and two hosts", builds: false },
-  i: { file: "stalled_reader.ts", about: "a reader that never reads", builds: false },
+  i: { file: "stalled_reader.ts", about: "a reader that never reads", builds: true },
   j: { file: "journal.ts", about: "what a key costs", builds: false },
 };
 
 /** Longest that one benchmark may take. */
-const LIMIT_MS = 180_000;
+const LIMIT_MS = 480_000;
 
 const root = repositoryRoot();
 

@@ -1,6 +1,8 @@
 // (d) How long a `ping` takes while 20 sessions stream, one subscriber reads everything and another is stopped
-// with SIGSTOP, against the same on the quiet server. The bare echo server is asked in the same seconds, which
-// shows what of it is the machine's doing. At a brisk pace (200 deltas a second and session), and flat out.
+// with SIGSTOP, against the same on the quiet server. At a brisk pace (200 deltas a second and session) the whole
+// rise is judged. Flat out, faster than any model, the host alone fills a core and the reader another: on two cores
+// nobody gets a turn at once, so what is judged is the rise beyond that of a bare echo server that is asked in the
+// same seconds and has nothing to do with any of it.
 // Usage: deno run -A tests/bench/fairness.ts [--quick]
 
 import { Client, oneAtATime } from "./support/client.ts";
@@ -78,12 +80,15 @@ function rowsOf(
   samples: Samples,
   quiet: Samples,
   deltas: readonly number[],
-  judged: boolean,
+  judged: "alone" | "beyond the echo",
 ): Row[] {
   const [busyP99, quietP99] = [percentile(samples.ours, 99), percentile(quiet.ours, 99)];
   const of = (values: number[]): string =>
     `p50 ${median(values).toFixed(3)}, max ${Math.max(...values).toFixed(1)}`;
-  const held = { target: "≤ 5 ms more", met: busyP99 - quietP99 <= 5 };
+  const [busyEcho, quietEcho] = [percentile(samples.echo, 99), percentile(quiet.echo, 99)];
+  const rise = busyP99 - quietP99 - (judged === "beyond the echo" ? Math.max(0, busyEcho - quietEcho) : 0);
+  const more = judged === "beyond the echo" ? "more than the echo's rise" : "more";
+  const held = { target: `≤ 5 ms ${more}`, met: rise <= 5 };
   return [
     {
       what: `${name}: p99 of ping`,
@@ -91,14 +96,14 @@ function rowsOf(
       ours: busyP99,
       baseline: quietP99,
       baselineName: "quiet",
-      ...(judged ? held : {}),
+      ...held,
       note: `${of(samples.ours)}; ${Math.round(median(deltas))} deltas/s read`,
     },
     {
       what: `${name}: p99 of the bare server's echo meanwhile`,
       unit: "ms",
-      ours: percentile(samples.echo, 99),
-      baseline: percentile(quiet.echo, 99),
+      ours: busyEcho,
+      baseline: quietEcho,
       baselineName: "quiet",
       note: of(samples.echo),
     },
@@ -140,8 +145,8 @@ await runBench(async () => {
       samples: quiet.ours.length,
     },
     rows: [
-      ...rowsOf("200 deltas/s and session", paced, quiet, deltas.paced, true),
-      ...rowsOf("flat out", flatOut, quiet, deltas.flatOut, true),
+      ...rowsOf("200 deltas/s and session", paced, quiet, deltas.paced, "alone"),
+      ...rowsOf("flat out", flatOut, quiet, deltas.flatOut, "beyond the echo"),
     ],
   };
 });

@@ -1,13 +1,20 @@
 // A reader that never reads, in front of 200 MB of events that 19 others read, with the default limits: the
 // router thread's heap and external memory after a collection, against a run without that reader. Then a reader
 // that stalls and wakes up: it gets `lagged`, subscribes again from there, and ends with the right state.
-// Usage: deno run -A tests/bench/stalled_reader.ts [--quick]
+// On Node too; the binary tells nothing of its heap, so there the whole process's resident memory is compared.
+// Usage: deno run -A tests/bench/stalled_reader.ts [--quick] [sources|node|binary …]
 
 import { Client, parsed } from "./support/client.ts";
 import { prompt } from "./support/model_extension.ts";
 import { Reader } from "./support/readers.ts";
 import { type Row, runBench, size } from "./support/report.ts";
-import { type BenchServer, knownFlags, startServer } from "./support/servers.ts";
+import {
+  type BenchServer,
+  type BenchServerOptions,
+  knownFlags,
+  startServer,
+  TARGETS,
+} from "./support/servers.ts";
 import {
   arrayAt,
   at,
@@ -18,7 +25,7 @@ import {
   numberAt,
   stringAt,
 } from "../support/json.ts";
-import { REPO } from "../support/server_process.ts";
+import { commandOf, REPO, type Target } from "../support/server_process.ts";
 import { deadline, until } from "../support/wait.ts";
 
 const READERS = 19;
@@ -38,8 +45,9 @@ interface Reading {
   readonly rss: number;
 }
 
-/** What the router thread holds after a collection. */
-async function reading({ child }: BenchServer): Promise<Reading> {
+/** What the router thread holds after a collection; of the binary, what the process holds. */
+async function reading({ child }: BenchServer, target: Target): Promise<Reading> {
+  if (target === "binary") return { heapUsed: NaN, external: NaN, rss: await child.memory() * 1e6 };
   const lines = (): string[] => child.stderr.split("\n").slice(0, -1).filter((line) => line.startsWith(MARK));
   const before = lines().length;
   child.signal("SIGUSR2");
@@ -72,20 +80,20 @@ function held({ heapUsed, external }: Reading): number {
 }
 
 /** Streams to 19 readers, and with `stalled` to one more that reads nothing. */
-async function run(server: BenchServer, control: Client, stalled: boolean): Promise<Run> {
+async function run(server: BenchServer, target: Target, control: Client, stalled: boolean): Promise<Run> {
   const readers = await Promise.all(
     Array.from({ length: READERS }, () => Reader.subscribe(server, { sessionId: SESSION })),
   );
   const sleeper = stalled ? await Reader.subscribe(server, { sessionId: SESSION }) : undefined;
   sleeper?.client.socket.pause();
-  const readings = [await reading(server)];
+  const readings = [await reading(server, target)];
   const started = performance.now();
   await turns(control, TURNS, async (turn) => {
-    if (turn % READ_EVERY === 0) readings.push(await reading(server));
+    if (turn % READ_EVERY === 0) readings.push(await reading(server, target));
   });
   const seconds = (performance.now() - started) / 1000;
   await Promise.all(readers.map((reader) => reader.ended(TURNS)));
-  readings.push(await reading(server));
+  readings.push(await reading(server, target));
   const due = TURNS * ORDER.deltas;
   for (const { updates, merged, bytes } of readers) {
     const whole = merged === 0 ? updates >= due : bytes >= TURNS * TURN_BYTES;
@@ -172,91 +180,113 @@ async function wake(server: BenchServer, control: Client): Promise<Woken> {
   return { mode, missed: seq - afterSeq, truth: `${ended?.length} characters` };
 }
 
-await runBench(async () => {
-  const flags = await knownFlags({
-    "max-commands-per-minute-per-session": "1000000",
-    "max-commands-per-minute": "1000000",
-  });
-  const program = {
-    program: Deno.execPath(),
-    args: [
-      ...["run", "-A", "--v8-flags=--expose-gc", "--config", `${REPO}/deno.json`],
-      decodeURIComponent(new URL("support/memory_entry.ts", import.meta.url).pathname),
-    ],
-  };
+/** The build with something in front of it that tells its memory, where that can be had. */
+function programOf(target: Target): BenchServerOptions {
+  const support = decodeURIComponent(new URL("support/", import.meta.url).pathname);
+  if (target === "binary") return { target };
+  const { program, args } = commandOf(target);
+  const more = target === "node"
+    ? ["--expose-gc", "--import", `${support}memory_preload.mjs`, ...args]
+    : ["run", "-A", "--v8-flags=--expose-gc", "--config", `${REPO}/deno.json`, `${support}memory_entry.ts`];
+  return { program: { program, args: more } };
+}
+
+/** Both runs on one build. */
+async function measure(target: Target, flags: readonly string[]): Promise<Row[]> {
   const measured = async (stalled: boolean): Promise<{ run: Run; woken?: Woken | string }> => {
-    await using server = await startServer({ flags, program });
+    await using server = await startServer({ flags, ...programOf(target) });
     const control = await Client.connect(server);
     await control.ok({ type: "create_session", sessionId: SESSION, inMemory: true });
     await turns(control, 2, () => Promise.resolve());
-    const result = await run(server, control, stalled);
+    const result = await run(server, target, control, stalled);
     if (!stalled) return { run: result };
     // What was measured so far is worth showing in any case.
     return { run: result, woken: await wake(server, control).catch((error) => String(error)) };
   };
   const without = (await measured(false)).run;
   const { run: withOne, woken } = await measured(true);
-  const most = (readings: readonly Reading[], of: (reading: Reading) => number): number =>
+  return [...memoryRows(target, withOne, without), ...otherRows(target, withOne, without, woken)];
+}
+
+function memoryRows(target: Target, withOne: Run, without: Run): Row[] {
+  const most = ({ readings }: Run, of: (reading: Reading) => number): number =>
     Math.max(...readings.map(of)) / 1e6;
-  const rise = Math.max(...withOne.readings.map(held)) - Math.max(...without.readings.map(held));
   const row = (what: string, of: (reading: Reading) => number): Row => ({
-    what,
+    what: `${target}, ${what}`,
     unit: "MB",
-    ours: most(withOne.readings, of),
-    baseline: most(without.readings, of),
+    ours: most(withOne, of),
+    baseline: most(without, of),
     baselineName: "without",
   });
-  const grown = ({ readings }: Run): number =>
-    most(readings, held) - (readings[0] === undefined ? 0 : held(readings[0])) / 1e6;
+  const resident = row("resident memory of the process, most", ({ rss }) => rss);
+  if (target === "binary") return [resident];
+  const grown = (one: Run): number =>
+    most(one, held) - (one.readings[0] === undefined ? 0 : held(one.readings[0])) / 1e6;
+  const rise = (most(withOne, held) - most(without, held)) * 1e6;
+  return [
+    {
+      ...row("router's heap + external after collection, most", held),
+      target: "≤ 16 MiB more",
+      met: rise <= RISE_BYTES,
+      note: `${(rise / 1024 / 1024).toFixed(1)} MiB more`,
+    },
+    {
+      what: `${target}, the same, from the start of that run to its most`,
+      unit: "MB",
+      ours: grown(withOne),
+      baseline: grown(without),
+      baselineName: "without",
+      target: "≤ 16 MiB",
+      met: grown(withOne) * 1e6 <= RISE_BYTES && grown(without) * 1e6 <= RISE_BYTES,
+      note: "log, outboxes and what else is kept",
+    },
+    resident,
+  ];
+}
+
+function otherRows(target: Target, withOne: Run, without: Run, woken: Woken | string | undefined): Row[] {
   const total = (withOne.bytes / 1e6).toFixed(0);
+  return [
+    {
+      what: `${target}, streaming ${total} MB to all ${READERS}`,
+      unit: "s",
+      ours: withOne.seconds,
+      baseline: without.seconds,
+      baselineName: "without",
+      note: `${withOne.merged} merged messages (${without.merged} without)`,
+    },
+    {
+      what: `${target}, subscribers at the end`,
+      unit: "count",
+      ours: withOne.subscribers,
+      baseline: without.subscribers,
+      baselineName: "without",
+      note: `a reader that stalls is closed after 30 s; this took ${withOne.seconds.toFixed(0)} s`,
+    },
+    {
+      what: `${target}, woken reader: events missed`,
+      unit: "events",
+      ours: typeof woken === "object" ? woken.missed : NaN,
+      target: "lagged, then right state",
+      met: typeof woken === "object",
+      note: typeof woken === "object" ? `mode ${woken.mode}, last answer ${woken.truth}` : brief(woken, 200),
+    },
+  ];
+}
+
+await runBench(async () => {
+  const flags = await knownFlags({
+    "max-commands-per-minute-per-session": "1000000",
+    "max-commands-per-minute": "1000000",
+  });
+  const asked = TARGETS.filter((target) => Deno.args.includes(target));
+  const rows: Row[] = [];
+  for (const target of asked.length > 0 ? asked : TARGETS) rows.push(...await measure(target, flags));
+  const megabytes = TURNS * TURN_BYTES / 1e6;
   return {
     bench: "i",
-    title: `a reader that never reads, in front of ${total} MB of events, beside ${READERS} that do`,
+    title: `a reader that never reads, in front of ${megabytes} MB of events, beside ${READERS} that do`,
     settings: { flags, turns: TURNS, ...ORDER },
-    rows: [
-      {
-        ...row("router's heap + external after collection, most", held),
-        target: "≤ 16 MiB more",
-        met: rise <= RISE_BYTES,
-        note: `${(rise / 1024 / 1024).toFixed(1)} MiB more`,
-      },
-      {
-        what: "the same, from the start of that run to its most",
-        unit: "MB",
-        ours: grown(withOne),
-        baseline: grown(without),
-        baselineName: "without",
-        target: "≤ 16 MiB",
-        met: grown(withOne) * 1e6 <= RISE_BYTES && grown(without) * 1e6 <= RISE_BYTES,
-        note: "log, outboxes and what else is kept",
-      },
-      row("resident memory of the process, most", ({ rss }) => rss),
-      {
-        what: `streaming to all ${READERS}`,
-        unit: "s",
-        ours: withOne.seconds,
-        baseline: without.seconds,
-        baselineName: "without",
-        note: `${withOne.merged} merged messages (${without.merged} without)`,
-      },
-      {
-        what: "subscribers at the end",
-        unit: "count",
-        ours: withOne.subscribers,
-        baseline: without.subscribers,
-        baselineName: "without",
-        note: `a reader that stalls is closed after 30 s; this took ${withOne.seconds.toFixed(0)} s`,
-      },
-      {
-        what: "woken reader: events missed",
-        unit: "events",
-        ours: typeof woken === "object" ? woken.missed : NaN,
-        target: "lagged, then right state",
-        met: typeof woken === "object",
-        note: typeof woken === "object"
-          ? `mode ${woken.mode}, last answer ${woken.truth}`
-          : brief(woken, 200),
-      },
-    ],
+    rows,
   };
 });
