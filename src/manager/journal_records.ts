@@ -48,7 +48,7 @@ const decoder = new TextDecoder();
 const LF = 10;
 const CHECKSUM_CHARS = 8;
 
-const CRC_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
+const CRC_TABLE: Int32Array = Int32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
   for (let bit = 0; bit < 8; bit++) value = (value & 1) === 0 ? value >>> 1 : (value >>> 1) ^ 0xedb88320;
   return value;
@@ -56,9 +56,12 @@ const CRC_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
 
 /** CRC-32 (IEEE 802.3) in eight hexadecimal digits. */
 export function checksum(bytes: Uint8Array): string {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (CRC_TABLE[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8);
-  return ((crc ^ 0xffffffff) >>> 0).toString(16).padStart(CHECKSUM_CHARS, "0");
+  let crc = -1;
+  // By index: an iterator over bytes is several times slower.
+  for (let at = 0; at < bytes.length; at++) {
+    crc = (CRC_TABLE[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8);
+  }
+  return ((crc ^ -1) >>> 0).toString(16).padStart(CHECKSUM_CHARS, "0");
 }
 
 /** One record as a line. */
