@@ -156,6 +156,7 @@ class Server {
       if (config.ws) this.#transports.push(await this.#listen(this.#tokens));
       // Whoever finds the address may send a command at once.
       this.#router.open();
+      this.#ledger.forgetStrays((sessionId) => this.#manager.has(sessionId));
       await this.#publish(state, ownToken);
       this.#openStdio();
       return {

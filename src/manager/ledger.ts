@@ -58,6 +58,8 @@ export interface Passing {
 
 /** Milliseconds that a command waits for its intent to be on disk. */
 const INTENT_MS = 10_000;
+/** Milliseconds that messages of a session are kept which no server has brought back. */
+const STRAY_MS = 30 * 24 * 3_600_000;
 /** Milliseconds that an answer waits for its outcome to be written. */
 const OUTCOME_MS = 1_000;
 
@@ -262,6 +264,11 @@ export class Ledger {
   deleted(sessionId: string): void {
     this.#closed(this.#messages.deleted(sessionId));
     this.#drop(sessionId);
+  }
+
+  /** Once all sessions are back: messages of others are kept for a month, in case they are loaded again. */
+  forgetStrays(known: (sessionId: string) => boolean): void {
+    this.#closed(this.#messages.forgetStrays(known, this.#parts.clock.now() - STRAY_MS));
   }
 
   /** Writes what is left. What is still under way is found interrupted by the next server. */

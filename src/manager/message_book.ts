@@ -108,6 +108,19 @@ export class MessageBook {
     return gone.map(({ n }) => n);
   }
 
+  /** Lets go of what came before that time to sessions that nobody knows any more; returns the numbers. */
+  forgetStrays(known: (sessionId: string) => boolean, before: number): readonly number[] {
+    const gone: number[] = [];
+    for (const [sessionId, messages] of [...this.#sessions]) {
+      if (known(sessionId)) continue;
+      const old = [...messages.interrupted.values()].filter(({ at }) => at < before);
+      for (const { n } of old) messages.interrupted.delete(n);
+      this.#forget(sessionId, messages, old);
+      gone.push(...old.map(({ n }) => n));
+    }
+    return gone;
+  }
+
   /** The session was deleted, and all its messages with it; returns the numbers. */
   deleted(sessionId: string): readonly number[] {
     this.crashed(sessionId);

@@ -284,3 +284,20 @@ Deno.test("ledger: an answer that needed no host is kept all the same", async ()
   const second = await Bench.open(bench.disk);
   assertEquals(second.ledger.find(keyed, spec)?.kind, "answer");
 });
+
+Deno.test("ledger: messages of sessions that nobody knows any more are kept for a month", async () => {
+  const first = await Bench.open();
+  first.prompt("cut");
+  await turn();
+  const lives = async (days: number, known: boolean): Promise<string[]> => {
+    const bench = await Bench.open(first.disk);
+    await bench.clock.advance(days * 24 * 3_600_000);
+    bench.ledger.forgetStrays(() => known);
+    await turn();
+    return bench.interrupted();
+  };
+  assertEquals(await lives(29, false), ["prompt cut false"]);
+  assertEquals(await lives(99, true), ["prompt cut false"]);
+  assertEquals(await lives(31, false), []);
+  assertEquals(await lives(0, true), []);
+});
