@@ -168,12 +168,13 @@ export class Folding {
 
   #intent({ n, at, session, key, message }: Extract<JournalRecord, { k: "intent" }>): void {
     this.#last = Math.max(this.#last, n);
-    // What was written again after a failure counts once.
-    if (this.#byNumber.has(n)) return;
-    const entry = key === undefined
-      ? undefined
+    // What was written again after a failure counts once; what it has more than before counts too.
+    const before = this.#byNumber.get(n);
+    if (before !== undefined && (before.message !== undefined || message === undefined)) return;
+    const entry = before?.entry !== undefined || key === undefined
+      ? before?.entry
       : { n, at, command: key, state: { kind: "running", waiting: [] } } satisfies KeyEntry;
-    if (entry !== undefined) this.#keys.add(entry);
+    if (entry !== undefined && entry !== before?.entry) this.#keys.add(entry);
     const opened = message === undefined
       ? undefined
       : { n, at, sessionId: session, began: false, ...message };
@@ -194,7 +195,9 @@ export class Folding {
 export function recordsOf(keys: KeyBook, messages: MessageBook): JournalRecord[] {
   const records: JournalRecord[] = [{ k: "journal", version: JOURNAL_VERSION }];
   const kept = new Map(messages.all.map((message) => [message.n, message]));
-  for (const { n, at, command, state } of keys.all) {
+  for (const { n, at, command, state, intended } of keys.all) {
+    // It waits for its session and has not been passed on: after a crash it was never there.
+    if (state.kind === "running" && intended !== true) continue;
     const message = kept.get(n);
     kept.delete(n);
     records.push(...intentOf(n, at, command.sessionId, message, command));

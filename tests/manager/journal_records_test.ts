@@ -138,3 +138,9 @@ Deno.test("journal: another version is foreign, and nothing of it is taken", () 
   assertEquals([folded.foreign, folded.keys.size], [true, 0]);
   assertEquals(brief(fold(new Uint8Array(600))).torn, true);
 });
+
+Deno.test("journal: an intent that comes again with its message is whole", () => {
+  const folded = fold(bytesOf([HEADER, keyed(1), keyed(1, "text"), { k: "began", n: 1 }, keyed(1, "text")]));
+  assertEquals(brief(folded).keys, ["k1 unknown"]);
+  assertEquals(brief(folded).sessions, ["a prompt text true"]);
+});

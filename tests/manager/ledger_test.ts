@@ -301,3 +301,25 @@ Deno.test("ledger: messages of sessions that nobody knows any more are kept for 
   assertEquals(await lives(31, false), []);
   assertEquals(await lives(0, true), []);
 });
+
+Deno.test("ledger: a command that still waits for its session is not in a new file, and is whole once it passes", async () => {
+  const bench = await Bench.open();
+  const command = { type: "prompt", sessionId: "a", message: "late", idempotencyKey: "k" } as const;
+  const [spec, asked] = [specOf(command.type), new FakeAsker()];
+  const keyed = bench.ledger.keyed("admin", command, spec);
+  assert(keyed !== undefined);
+  const asker = bench.ledger.reserve(keyed, asked);
+  // Opens the file, so that all that counts is written.
+  bench.prompt("other");
+  await turn();
+  assertEquals((await Bench.open(bench.disk)).ledger.find(keyed, spec)?.kind, "new");
+  const passed = bench.ledger.pass({ ref: 99, sessionId: "a", command, asker, durable: true });
+  await turn();
+  assertEquals(await passed, undefined);
+  bench.ledger.told(99, "began");
+  asker.answer(OK);
+  await turn();
+  const second = await Bench.open(bench.disk);
+  assertEquals(second.ledger.find(keyed, spec)?.kind, "answer");
+  assertEquals(second.interrupted(), ["prompt late true", "prompt other false"]);
+});
