@@ -5,8 +5,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { text } from "../support/model_server.ts";
 import { commandOf } from "../support/server_process.ts";
-import { until } from "../support/wait.ts";
-import { alone, type Bench, settled } from "./suite.ts";
+import { deadline, until } from "../support/wait.ts";
+import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
 const PEERS = Number(Deno.env.get("PI_SERVER_FLOOD") ?? 1_200);
 /** Peers that come at the same time. */
@@ -27,8 +27,13 @@ const SAYINGS: readonly Uint8Array[] = [
 
 /** Many peers, who stay until the end and send a byte of a header now and then. */
 class Flood implements Disposable {
+  readonly #sayings: readonly Uint8Array[];
   readonly #peers: Deno.Conn[] = [];
   #came = 0;
+
+  constructor(sayings = SAYINGS) {
+    this.#sayings = sayings;
+  }
 
   /** How many are connected, as far as they know. */
   get size(): number {
@@ -38,7 +43,7 @@ class Flood implements Disposable {
   /** More of them; those that are refused are not counted. */
   async grow(port: number, count: number): Promise<void> {
     await Promise.all(Array.from({ length: count }, async () => {
-      const saying = SAYINGS[this.#came++ % SAYINGS.length] ?? encode("");
+      const saying = this.#sayings[this.#came++ % this.#sayings.length] ?? encode("");
       try {
         const peer = await Deno.connect({ hostname: "127.0.0.1", port });
         this.#peers.push(peer);
@@ -133,3 +138,29 @@ alone(
     assertEquals((await settled(wire, id, marker)).text, "dry");
   },
 );
+
+/** Most strangers that the Node build waits for at once. */
+const STRANGERS = 512;
+
+/** Deno.serve tells nothing of a peer before its request is complete, so there is nothing to bound there. */
+const onNode = TARGET === "node"
+  ? alone
+  : (name: string, _body: (bench: Bench) => Promise<void>): void =>
+    Deno.test({ name: `[${TARGET}] ${name} (Deno.serve has no such bound)`, ignore: true, fn: () => {} });
+
+onNode("flood: a stranger loses its place to newer ones, and none outstays its time", async (bench) => {
+  await bench.start();
+  const { port } = await bench.server.endpoint();
+  using first = await Deno.connect({ hostname: "127.0.0.1", port });
+  await first.write(encode("GET / HT"));
+  const gone = first.read(new Uint8Array(1)).catch(() => null);
+  using flood = new Flood([encode("G")]);
+  while (flood.size < STRANGERS) await flood.grow(port, Math.min(AT_ONCE, STRANGERS - flood.size));
+  assertEquals(await deadline(gone, 5_000, () => "the first stranger to lose its place"), null);
+  using last = await Deno.connect({ hostname: "127.0.0.1", port });
+  await last.write(encode("GET /healthz HTTP/1.1\r\nX-Slow: "));
+  assertEquals(
+    await deadline(last.read(new Uint8Array(1)).catch(() => null), 20_000, () => "its time to be over"),
+    null,
+  );
+});
