@@ -68,6 +68,28 @@ Deno.test("the README's TypeScript client gets an answer", () =>
     assertEquals((await child.status).code, 0);
   }));
 
+Deno.test("the README's program with the package's client gets an answer", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/client.ts`;
+    await Deno.writeTextFile(file, await block("ts", "await connect()"));
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [...server(folder), "--port", "0", "--stdio", "on"],
+      env: { PI_CODING_AGENT_DIR: `${folder}/pi` },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const output = child.stdout.getReader();
+    assertStringIncludes(decoder.decode((await output.read()).value), "server_ready");
+    // With the package's configuration its own name leads to its sources.
+    const args = ["run", "-A", "--config", `${ROOT}deno.json`, file];
+    const said = await run(Deno.execPath(), args, { PI_SERVER_STATE_DIR: `${folder}/state` });
+    assertStringIncludes(said, 'Answer: You said: "Hello".');
+    await child.stdin.close();
+    while (!(await output.read()).done) { /* drained, so that the server can end */ }
+    assertEquals((await child.status).code, 0);
+  }));
+
 Deno.test("the README's three piped lines give a greeting, three responses and a whole run", () =>
   inFolder(async (folder) => {
     const shell = await block("sh", "printf");
