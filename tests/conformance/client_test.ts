@@ -3,7 +3,8 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect, RequestError, spawn } from "../../src/client/mod.ts";
 import { digestOf, drive, type Job, type Report } from "../client/cut_driver.ts";
-import { bundleEntry, findBrowser, Page } from "../support/browser.ts";
+import { bundleEntry } from "../support/bundle_entry.ts";
+import { Browser, findChromium } from "../support/chromium.ts";
 import { CuttingProxy } from "../support/cutting_proxy.ts";
 import { isObject } from "../support/json.ts";
 import { Gate, hang, text } from "../support/model_server.ts";
@@ -176,17 +177,21 @@ everywhere("client: survives cuts every 300 ms during 5 MB, in Node", async (ben
   });
 });
 
-const browser = await findBrowser();
+const chromium = await findChromium();
 
-if (browser === undefined) {
+if (chromium === undefined) {
   Deno.test.ignore(`[${TARGET}] client: in a browser: there is no chromium on this machine`, () => {});
 } else {
   everywhere("client: survives cuts every 300 ms during 5 MB, in a browser", async (bench) => {
-    await using page = new Page(await bundleEntry(`${REPO}/tests/client/cut_browser.ts`, "browser"));
-    await bench.start(["--allow-origin", page.origin]);
+    const script = await bundleEntry(`${REPO}/tests/client/cut_driver.ts`, "browser");
+    await using browser = await Browser.make(chromium);
+    let task: Job | undefined;
+    const page = browser.serve(() => `${script}\nreturn await bundle.drive(${JSON.stringify(task)});`);
+    const origin = `http://127.0.0.1:${page.port}`;
+    await bench.start(["--allow-origin", origin]);
     await survives(bench, async (job) => {
-      page.job = job;
-      const report = await page.open(browser, 90_000);
+      task = job;
+      const report = await browser.open(`${origin}/`, page.said);
       assert(isObject(report) && report["error"] === undefined, JSON.stringify(report));
       return report as unknown as Report;
     });
