@@ -135,24 +135,37 @@ alone("client: a program that is not there is told", async () => {
   assertStringIncludes(String(error), "/nowhere/pi-server cannot be started");
 });
 
-alone("client: a server that is killed and comes back elsewhere is found again", async (bench) => {
-  const server = await bench.start();
-  const states: string[] = [];
-  const onConnection = (state: string) => void states.push(state);
-  await using client = await connect({ stateDir: bench.home.stateDir, onConnection });
-  const { sessionId } = await client.request("create_session", { cwd: await bench.home.folder("killed") });
-  bench.model.script("cut short", hang());
-  const cut = client.prompt(sessionId, "cut short").then(() => "answered", (error) => error.code);
-  await bench.model.request("cut short");
-  await server.kill();
-  const asked = client.request("create_session", { cwd: await bench.home.folder("after") });
-  await bench.start();
-  // Whether the prompt ran to its end cannot be known, and it is not run again by itself.
-  assertEquals(await cut, "outcome_unknown");
-  const { text } = await client.prompt((await asked).sessionId, "after");
-  assertEquals([text, bench.model.requests.length], ["echo: after", 2]);
-  assertEquals(states, ["connected", "lost", "connected"]);
-});
+alone(
+  "client: a server that is killed and comes back elsewhere is found again, with its sessions",
+  async (bench) => {
+    const server = await bench.start();
+    const states: string[] = [];
+    await using client = await connect({
+      stateDir: bench.home.stateDir,
+      onConnection: (state) => states.push(state),
+    });
+    const cwd = await bench.home.folder("killed");
+    const { sessionId } = await client.request("create_session", { cwd });
+    const events = await client.subscribe(sessionId);
+    await client.prompt(sessionId, "first");
+    bench.model.script("second", hang());
+    const lost = client.prompt(sessionId, "second").then(() => "answered", (error) => error.code);
+    await bench.model.request("second");
+    await server.kill();
+    await bench.start();
+    // Whether the prompt ran to its end cannot be known, and it is not run again by itself.
+    assertEquals(await lost, "outcome_unknown");
+    const { text } = await client.prompt(sessionId, "third");
+    assertEquals(text, "echo: third");
+    assertEquals(bench.model.requests.length, 3);
+    let snapshots = 0;
+    for await (const item of events) {
+      if (item.kind === "snapshot") snapshots += item.missed ? 1 : 0;
+      else if (snapshots > 0 && item.event.type === "agent_settled") break;
+    }
+    assertEquals([snapshots, states], [1, ["connected", "lost", "connected"]]);
+  },
+);
 
 alone("client: survives cuts every 300 ms during 5 MB, on Deno", async (bench) => {
   await bench.start();
