@@ -97,6 +97,8 @@ export class Plain {
 function numberOf(name: string, value: Json | undefined): Json | undefined {
   // Delays of threads are the only list of plain numbers.
   if (name === "hosts" && Array.isArray(value)) return value.map(() => 1);
+  // So short a delay may be none.
+  if (name === "router" && typeof value === "number") return NUMBERS["router"];
   return typeof value === "number" && value > 0 && Object.hasOwn(NUMBERS, name) ? NUMBERS[name] : undefined;
 }
 
