@@ -46,6 +46,8 @@ export class SessionStore implements Store {
   /** What each session's file has yet to become. */
   readonly #wanted = new Map<string, Task>();
   readonly #working = new Map<string, Promise<void>>();
+  /** What could not be written, in its latest state. */
+  readonly #owed = new Map<string, SessionRecord | undefined>();
   #trouble: string | undefined;
   #closed = false;
 
@@ -105,8 +107,7 @@ export class SessionStore implements Store {
   }
 
   #work(sessionId: string): void {
-    const work = this.#drain(sessionId).finally(() => this.#working.delete(sessionId));
-    this.#working.set(sessionId, work);
+    this.#working.set(sessionId, this.#drain(sessionId));
   }
 
   /** Writes until nothing is wanted of that file any more; never rejects. */
@@ -116,11 +117,14 @@ export class SessionStore implements Store {
       try {
         await this.#carryOut(sessionId, task.record);
         this.#trouble = undefined;
+        this.#owed.delete(sessionId);
         for (const { resolve } of task.waiting) resolve();
       } catch (error) {
         this.#failed(sessionId, task, error);
       }
     }
+    // In the same turn as the last look: whoever comes after this begins anew.
+    this.#working.delete(sessionId);
   }
 
   async #carryOut(sessionId: string, record: SessionRecord | undefined): Promise<void> {
@@ -137,12 +141,20 @@ export class SessionStore implements Store {
     if (this.#trouble === undefined) log.error(`a session could not be recorded: ${reason}`, { folder });
     this.#trouble = reason;
     for (const { reject } of task.waiting) reject(error);
-    // Later, unless something newer comes before.
-    clock.after(RETRY_MS, () => {
-      if (this.#closed || this.#wanted.has(sessionId) || this.#working.has(sessionId)) return;
-      this.#wanted.set(sessionId, { record: task.record, waiting: [] });
+    this.#owed.set(sessionId, task.record);
+    if (this.#owed.size === 1) clock.after(RETRY_MS, () => this.#retry());
+  }
+
+  /** Tries again what could not be written, unless something newer is on its way. */
+  #retry(): void {
+    const owed = [...this.#owed];
+    this.#owed.clear();
+    if (this.#closed) return;
+    for (const [sessionId, record] of owed) {
+      if (this.#wanted.has(sessionId) || this.#working.has(sessionId)) continue;
+      this.#wanted.set(sessionId, { record, waiting: [] });
       this.#work(sessionId);
-    });
+    }
   }
 
   /** Ids are not file names. */
