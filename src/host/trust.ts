@@ -1,5 +1,6 @@
 // What a folder would bring into pi by itself: code, prompts and settings that nobody asked for. A folder
 // that was never trusted gets none of it (PROTOCOL §4); this lists what was left out. Only looks, never loads.
+import { CONTEXT_FILES } from "../protocol/pi_package.ts";
 import type { Files } from "../runtime/runtime.ts";
 
 const IN_FOLDER = [
@@ -13,7 +14,7 @@ const IN_FOLDER = [
 ] as const;
 
 /** pi reads these in the folder and in every folder above it. */
-const IN_ANCESTORS = ["AGENTS.md", "AGENTS.MD", "CLAUDE.md", "CLAUDE.MD", ".agents/skills"] as const;
+const IN_ANCESTORS: readonly string[] = [...CONTEXT_FILES, ".agents/skills"];
 
 function ancestors(folder: string, files: Files): string[] {
   const all = [folder];

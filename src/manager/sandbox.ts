@@ -2,6 +2,7 @@
 // programs that pi needs for the sessions that this server is for, and never the state folder. Not a wall around
 // the agent: a shell that it starts has the rights of the server's user (docs/SECURITY.md).
 import type { Files, WorkerPermissions } from "../runtime/runtime.ts";
+import { CONTEXT_FILES, MORE_HOSTS } from "../protocol/pi_package.ts";
 import { hostsIn, LOGIN_HOSTS, MODEL_HOSTS } from "./provider_hosts.ts";
 
 /** What the permissions are made from; folders are absolute. */
@@ -31,7 +32,7 @@ export interface Sandbox {
 }
 
 /** pi looks for these in the session's folder and in every folder above it. */
-const MARKERS = [".git", ".agents", "AGENTS.md", "AGENTS.MD", "CLAUDE.md", "CLAUDE.MD"] as const;
+const MARKERS: readonly string[] = [".git", ".agents", ...CONTEXT_FILES];
 
 /** What pi asks the machine about itself. */
 const SYS = [
@@ -66,7 +67,7 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
   const work = await both(facts.roots ?? [facts.cwd]);
   const own = await both([agentDir, temporary, ...(sessionDir === undefined ? [] : [sessionDir])]);
   const models = await files.read(files.join(agentDir, "models.json")).catch(() => undefined);
-  const net = [...MODEL_HOSTS, ...LOGIN_HOSTS, ...hostsIn(models ?? ""), ...facts.allowNet];
+  const net = [...MODEL_HOSTS, ...LOGIN_HOSTS, ...MORE_HOSTS, ...hostsIn(models ?? ""), ...facts.allowNet];
   const write = unique([...work, ...own]);
   const read = unique([
     ...write,
