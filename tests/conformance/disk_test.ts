@@ -205,9 +205,10 @@ onDisk(
     await bench.start();
     const wire = await bench.connect();
     const { id } = await bench.watched(wire);
+    // More than a page: what fits into the last one of the file is no failed write.
     const say = async (word: string) => {
       const marker = bench.name(word);
-      bench.model.script(marker, text([`${word} `, "x".repeat(2000)]));
+      bench.model.script(marker, text([`${word} `, "x".repeat(5000)]));
       await wire.ok({ type: "prompt", sessionId: id, message: marker, waitFor: "settled" });
       return marker;
     };
