@@ -160,6 +160,15 @@ const TABLE = {
     about: "silence after which a host is replaced",
     flag: "host-silent-ms",
   },
+  peerSilentMs: {
+    // Half of it is no less than STALL_MS: a peer that takes nothing of what is queued for it is told so before.
+    value: 60_000,
+    least: 100,
+    most: 3_600_000,
+    unit: "ms",
+    about: "silence after which a WebSocket peer is dropped, unless it answers pings",
+    flag: "peer-silent-ms",
+  },
   turnStallMs: {
     value: 60_000,
     least: 100,
@@ -204,6 +213,7 @@ export const LIMIT_NAMES: readonly LimitName[] = [
   "keptMessageBytes",
   "idleSessionMs",
   "hostSilentMs",
+  "peerSilentMs",
   "turnStallMs",
 ];
 
@@ -234,6 +244,7 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
     keptMessageBytes: value("keptMessageBytes"),
     idleSessionMs: value("idleSessionMs"),
     hostSilentMs: value("hostSilentMs"),
+    peerSilentMs: value("peerSilentMs"),
     turnStallMs: value("turnStallMs"),
   };
 }

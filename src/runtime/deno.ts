@@ -18,12 +18,6 @@ import {
 /** How often a socket whose peer reads slowly is asked how much it has taken; Deno tells nobody by itself. */
 const DRAIN_POLL_MS = 5;
 
-/**
- * Deno pings after half of this many seconds of silence and drops a peer that does not answer. Longer than a peer
- * may take nothing while something is queued for it (STALL_MS): that one is told so.
- */
-const PEER_SILENCE_S = 120;
-
 /** Deno's own names of what a system tells of itself. */
 const SYS_KINDS = [
   ...["cpus", "gid", "homedir", "hostname", "loadavg"] as const,
@@ -122,7 +116,8 @@ async function carryOut(verdict: HttpVerdict, request: Request): Promise<Respons
   try {
     spaceProtocols(request);
     const { socket, response } = Deno.upgradeWebSocket(request, {
-      idleTimeout: PEER_SILENCE_S,
+      // Deno pings after half of these seconds of silence, and drops a peer that does not answer in the other half.
+      idleTimeout: verdict.peerSilentMs / 1000,
       ...(verdict.protocol === undefined ? {} : { protocol: verdict.protocol }),
     });
     new DenoSocket(socket, verdict.accept, verdict.abandon);

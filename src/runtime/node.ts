@@ -28,12 +28,6 @@ const MESSAGE_BYTES = 64 * 1024 * 1024;
 /** How often a socket whose peer reads slowly is asked how much it has taken. */
 const DRAIN_POLL_MS = 5;
 
-/**
- * A peer that has not answered a ping by the next one is gone. Longer than a peer may take nothing while something
- * is queued for it (STALL_MS): that one is told so.
- */
-const PING_MS = 60_000;
-
 /** Milliseconds after which a peer that has not been let in is gone, whatever it is doing. */
 const STRANGER_MS = 10_000;
 
@@ -57,14 +51,15 @@ class NodeSocket implements SocketHandle {
   #watching = false;
   #recheck: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(socket: WebSocket, stream: Duplex) {
+  constructor(socket: WebSocket, stream: Duplex, peerSilentMs: number) {
     this.#socket = socket;
     this.#stream = stream;
+    // A peer that has not answered a ping by the next one is gone.
     const ping = setInterval(() => {
       if (!this.#heard) return socket.terminate();
       this.#heard = false;
       socket.ping();
-    }, PING_MS);
+    }, peerSilentMs / 2);
     socket.on("pong", () => this.#heard = true);
     socket.on("message", (data, isBinary) => {
       this.#heard = true;
@@ -203,7 +198,7 @@ function upgrade(
   Reflect.set(request, "piServerProtocol", verdict.protocol);
   sockets.handleUpgrade(request, socket, Buffer.from(head), (accepted) => {
     opened = true;
-    verdict.accept(new NodeSocket(accepted, socket));
+    verdict.accept(new NodeSocket(accepted, socket, verdict.peerSilentMs));
   });
 }
 

@@ -160,6 +160,8 @@ export type HttpVerdict =
   | {
     readonly kind: "upgrade";
     readonly protocol?: string;
+    /** Milliseconds after which a peer is gone that answers no ping. */
+    readonly peerSilentMs: number;
     readonly accept: (socket: SocketHandle) => void;
     /** The upgrade did not come about. */
     readonly abandon: () => void;

@@ -115,6 +115,7 @@ export class WebSocketTransport implements Transport {
     }
     return {
       kind: "upgrade",
+      peerSilentMs: governor.limits.peerSilentMs,
       ...(verdict.protocol === undefined ? {} : { protocol: verdict.protocol }),
       accept: (socket) => this.#accept(socket, verdict.access, permit),
       abandon: () => permit.release(),

@@ -155,3 +155,14 @@ Deno.test("router: neither a session nor a connection leaves a rate behind", asy
   peer.send({ id: "3", type: "get_state", sessionId: "a" });
   assertEquals(peer.answers(), [], "the new session of that name has a rate of its own");
 });
+
+Deno.test("router: a connection that is gone takes its rates along", async () => {
+  const bench = await make({});
+  const { governor } = bench.made;
+  const gone: number[] = [];
+  governor.connectionGone = (connection) => void gone.push(connection);
+  const peer = connect(bench);
+  bench.router.closed(peer.connection);
+  bench.router.closed(peer.connection);
+  assertEquals(gone, [peer.connection.id]);
+});

@@ -13,6 +13,9 @@ const KEPT_CHARS = 120;
 const LIST_CHARS = 1000;
 const KEPT_ITEMS = 2;
 
+/** Numbers that are 0 in one run and not in the next. */
+const OFTEN_0: ReadonlySet<string> = new Set(["router", "outboxBytes", "events"]);
+
 /** Every time on the page, as a text, as it stands in names of files, and in milliseconds. */
 const TIME = "2026-01-01T12:00:00.000Z";
 const FILE_TIME = "2026-01-01T12-00-00-000Z";
@@ -30,6 +33,7 @@ const NUMBERS: Readonly<Record<string, number>> = {
   bytesIn: 1_024,
   bytesOut: 65_536,
   router: 0.25,
+  outboxBytes: 0,
   wallMs: 250,
   keyBytes: 0,
   messageBytes: 0,
@@ -97,9 +101,8 @@ export class Plain {
 function numberOf(name: string, value: Json | undefined): Json | undefined {
   // Delays of threads are the only list of plain numbers.
   if (name === "hosts" && Array.isArray(value)) return value.map(() => 1);
-  // So short a delay may be none.
-  if (name === "router" && typeof value === "number") return NUMBERS["router"];
-  return typeof value === "number" && value > 0 && Object.hasOwn(NUMBERS, name) ? NUMBERS[name] : undefined;
+  if (typeof value !== "number" || !Object.hasOwn(NUMBERS, name)) return undefined;
+  return value > 0 || OFTEN_0.has(name) ? NUMBERS[name] : undefined;
 }
 
 function cut(text: string): string {
