@@ -28,6 +28,12 @@ const MESSAGE_BYTES = 64 * 1024 * 1024;
 /** How often a socket whose peer reads slowly is asked how much it has taken. */
 const DRAIN_POLL_MS = 5;
 
+/**
+ * Pings in the time after which a silent peer is gone. So many that a peer that only reads nothing is told of it
+ * (STALL_MS) well before it is taken for dead.
+ */
+const PINGS = 4;
+
 /** Milliseconds after which a peer that has not been let in is gone, whatever it is doing. */
 const STRANGER_MS = 10_000;
 
@@ -47,22 +53,22 @@ class NodeSocket implements SocketHandle {
   /** Texts of this turn of the event loop, and the bytes of their frames. */
   #texts: Outgoing[] = [];
   #bytes = 0;
-  #heard = true;
+  /** Pings that went out since the peer was last heard. */
+  #unanswered = 0;
   #watching = false;
   #recheck: ReturnType<typeof setTimeout> | undefined;
 
   constructor(socket: WebSocket, stream: Duplex, peerSilentMs: number) {
     this.#socket = socket;
     this.#stream = stream;
-    // A peer that has not answered a ping by the next one is gone.
     const ping = setInterval(() => {
-      if (!this.#heard) return socket.terminate();
-      this.#heard = false;
+      if (this.#unanswered >= PINGS - 1) return socket.terminate();
+      this.#unanswered++;
       socket.ping();
-    }, peerSilentMs / 2);
-    socket.on("pong", () => this.#heard = true);
+    }, peerSilentMs / PINGS);
+    socket.on("pong", () => this.#unanswered = 0);
     socket.on("message", (data, isBinary) => {
-      this.#heard = true;
+      this.#unanswered = 0;
       if (isBinary) this.onBinary();
       else this.onText(data.toString());
     });
