@@ -166,7 +166,7 @@ const TABLE = {
     least: 100,
     most: 3_600_000,
     unit: "ms",
-    about: "silence after which a WebSocket peer is dropped, unless it answers pings",
+    about: "silence after which a WebSocket peer is dropped",
     flag: "peer-silent-ms",
   },
   turnStallMs: {
