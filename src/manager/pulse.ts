@@ -65,6 +65,14 @@ export class Pulse {
     this.#delays.set(host, Math.max(0, at - asked.at));
   }
 
+  /** A host has started: from now on its silence means something, also when it has not answered any question yet. */
+  started(host: number): void {
+    if (this.#delays.has(host)) return;
+    this.#delays.set(host, 0);
+    const asked = this.#asked.get(host);
+    if (asked !== undefined) this.#asked.set(host, { ...asked, since: this.#parts.clock.monotonic() });
+  }
+
   /** A host is another one from now on: what the old one owes is forgotten. */
   replaced(host: number): void {
     this.#asked.delete(host);

@@ -59,6 +59,16 @@ Deno.test("pulse: a host that starts may take its time, but not for ever", async
   pulse.stop();
 });
 
+Deno.test("pulse: a host that hangs as soon as it has started is silent from then on", async () => {
+  const { clock, silences, pulse } = make(1);
+  await clock.advance(BEAT_MS * 3);
+  pulse.started(0);
+  assertEquals([silences, pulse.silentMs(0)], [[], 0]);
+  await clock.advance(BEAT_MS * 2);
+  assertEquals([silences, pulse.silentMs(0)], [[[0, BEAT_MS], [0, BEAT_MS * 2]], BEAT_MS * 2]);
+  pulse.stop();
+});
+
 Deno.test("pulse: an answer of a host that was replaced is nobody's", async () => {
   const { clock, asked, answer, pulse } = make(1);
   await clock.advance(BEAT_MS);
