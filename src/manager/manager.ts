@@ -335,12 +335,11 @@ export class Manager {
         return this.#away.parked(message.ref, message.record);
       case "log":
         return this.#parts.log[message.level](message.message, { host, ...message.fields });
-      case "ready":
-      case "broken":
-        this.pulse.started(host);
-        return this.#parts.log.debug(`host is ${message.kind}`, { host });
       case "up":
       case "taken":
+      case "ready":
+      case "broken":
+        if (message.kind === "ready") this.pulse.started(host);
         return this.#parts.log.debug(`host is ${message.kind}`, { host });
     }
   }
