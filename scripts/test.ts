@@ -101,7 +101,17 @@ async function build(target: Target): Promise<Built> {
 }
 
 /** Files that hold the server to milliseconds or to its memory: nothing else runs beside them. */
-const ALONE = ["control", "dead_peer", "delivery_fair", "extensions", "flood", "fuzz", "process", "watch"]
+const ALONE = [
+  "control",
+  "dead_peer",
+  "delivery_fair",
+  "dialogs_life",
+  "extensions",
+  "flood",
+  "fuzz",
+  "process",
+  "watch",
+]
   .map((name) => `tests/conformance/${name}_test.ts`);
 
 /** The conformance suite against one build: first what is to be alone, then the rest, two files at a time. */

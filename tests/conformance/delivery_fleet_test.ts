@@ -130,7 +130,7 @@ alone(
       assertEquals(Object.keys(sessions).sort(), [...ids].sort());
     }
     for (const id of ids) {
-      await fleet.seen(id, "agent_settled");
+      for (const each of [fleet, witness]) await each.seen(id, "agent_settled");
       fleet.check();
       assertEquals(fleet.session(id).types, witness.session(id).types, id);
     }
