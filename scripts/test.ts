@@ -100,8 +100,12 @@ async function build(target: Target): Promise<Built> {
   return kit ? { kind: "failed", reason: `${script}: ${reason}` } : { kind: "skipped", reason };
 }
 
-/** Files that hold the server to milliseconds or to its memory: nothing else runs beside them. */
+/**
+ * Files beside which nothing else runs: they hold the server to milliseconds or to its memory, or change the
+ * environment, which all files of one run share.
+ */
 const ALONE = [
+  "client",
   "control",
   "dead_peer",
   "delivery_fair",
