@@ -77,15 +77,19 @@ function startFaux(): NonNullable<ReturnType<typeof getApiProvider>> {
     tokensPerSecond: TOKENS_PER_SECOND,
     tokenSize: { min: 1, max: 2 },
   });
-  const step = (context: Context): AssistantMessage => {
-    // The faux provider uses each queued answer once; this one queues itself again.
-    faux.appendResponses([step]);
-    return demoAnswer(context);
-  };
-  faux.setResponses([step]);
+  const step = (context: Context): AssistantMessage => demoAnswer(context);
   const provider = getApiProvider(API);
   if (provider === undefined) throw new Error("The demo model did not register");
-  return provider;
+  const { streamSimple } = provider;
+  return {
+    ...provider,
+    // The faux provider uses each queued answer once, and takes it before it looks at it: two sessions that ask at the
+    // same moment need two.
+    streamSimple: (...request: Parameters<typeof streamSimple>) => {
+      faux.appendResponses([step]);
+      return streamSimple(...request);
+    },
+  };
 }
 
 let started: NonNullable<ReturnType<typeof getApiProvider>> | undefined;
