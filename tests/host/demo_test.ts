@@ -1,7 +1,7 @@
 // What the demo model says to what it was told. pi-ai's faux provider, which streams it, is not at stake here.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { AssistantMessage, Context } from "@mariozechner/pi-ai";
-import { demoAnswer } from "../../src/host/demo.ts";
+import { demoAnswer, type ProviderRegistry, registerDemo } from "../../src/host/demo.ts";
 
 type Message = Context["messages"][number];
 
@@ -67,4 +67,16 @@ Deno.test("demo: a story is long enough to be seen streaming", () => {
 
 Deno.test("demo: without a user message it still answers", () => {
   assertStringIncludes(textOf(said()), 'You said: ""');
+});
+
+Deno.test("demo: sessions that ask at the same moment all get an answer", async () => {
+  let registered: Parameters<ProviderRegistry["registerProvider"]>[1] | undefined;
+  registerDemo({ registerProvider: (_name, config) => void (registered = config) });
+  assert(registered !== undefined);
+  const { api, baseUrl, models: [model], streamSimple } = registered;
+  assert(model !== undefined);
+  const asked = ["one", "two", "three"].map((word) =>
+    streamSimple({ ...model, api, baseUrl, provider: "demo" }, { messages: [user(word)] }).result()
+  );
+  assertEquals((await Promise.all(asked)).map(({ stopReason }) => stopReason), ["stop", "stop", "stop"]);
 });
