@@ -47,7 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
     const env = { PI_SERVER_PI: "next", PI_SERVER_TARGET: target, PI_SERVER_NODE: node.path };
     const wanted = files.length === 0 ? ["tests/conformance/"] : files;
     // Types were checked for the default pi, whose tests these are.
-    outcomes.set(target, await runTests(["--no-check", "--config", CONFIG, ...wanted], env));
+    outcomes.set(target, await runTests(["--config", CONFIG, ...wanted], env));
   }
   for (const [name, outcome] of outcomes) tell(`next, ${name}`, outcome);
   const all = [...outcomes.values()];

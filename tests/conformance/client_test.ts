@@ -63,9 +63,7 @@ async function survives(bench: Bench, drive: (job: Job) => Promise<Report>): Pro
 }
 
 alone("client: finds the server in its state folder, and answers a dialog over it", async (bench) => {
-  const folder = `${bench.home.agentDir}/extensions`;
-  await Deno.mkdir(folder);
-  await Deno.writeTextFile(`${folder}/ask.ts`, EXTENSION);
+  await bench.home.extension("ask", EXTENSION);
   await bench.start();
   await using client = await connect({ stateDir: bench.home.stateDir });
   const { sessionId } = await client.request("create_session", { inMemory: true });

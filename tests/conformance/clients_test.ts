@@ -91,8 +91,7 @@ for (const { file, needs, prepare } of TARGET === "binary" ? LANGUAGES : LANGUAG
   alone(`docs/clients/${file}: an answer with a tool call, a dialog, a refusal`, async ({ home }) => {
     await Deno.remove(`${home.agentDir}/models.json`).catch(() => {});
     await Deno.remove(`${home.agentDir}/settings.json`).catch(() => {});
-    await Deno.mkdir(`${home.agentDir}/extensions`);
-    await Deno.writeTextFile(`${home.agentDir}/extensions/ask.ts`, EXTENSION);
+    await home.extension("ask", EXTENSION);
     const client = await prepare(`${REPO}/docs/clients/${file}`, home.dir);
 
     const question = 'Use a "tool", ünïcode 😀 \\ and\ta tab';

@@ -30,8 +30,7 @@ const test = shared([], async (bench) => {
   const settings: JsonObject = JSON.parse(await Deno.readTextFile(path));
   const compaction = { enabled: true, keepRecentTokens: 10, reserveTokens: 1000 };
   await Deno.writeTextFile(path, JSON.stringify({ ...settings, compaction }, null, 2));
-  await Deno.mkdir(`${bench.home.agentDir}/extensions`, { recursive: true });
-  await Deno.writeTextFile(`${bench.home.agentDir}/extensions/rewriter.ts`, REWRITER);
+  await bench.home.extension("rewriter", REWRITER);
 });
 
 async function snapshotOf(client: Follower, sessionId: string): Promise<JsonObject> {

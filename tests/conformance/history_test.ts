@@ -20,8 +20,7 @@ const test = shared(args, async (bench) => {
   const sessions = `${bench.home.agentDir}/sessions`;
   await Deno.mkdir(sessions);
   args.push("--root", sessions);
-  await Deno.mkdir(`${bench.home.agentDir}/extensions`, { recursive: true });
-  await Deno.writeTextFile(`${bench.home.agentDir}/extensions/canceller.ts`, CANCELLER);
+  await bench.home.extension("canceller", CANCELLER);
 });
 
 const state = (wire: Wire, sessionId: string) => wire.ok({ type: "get_state", sessionId });

@@ -1,11 +1,11 @@
-// The program (issue's command line, PROTOCOL §10): flags, exit codes, end of input, signals, a broken stdout, how
-// fast it greets. Each case starts its own children.
+// The program (PROTOCOL §10): flags, exit codes, end of input, signals, a broken stdout. Each case starts its own
+// children.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { at, type JsonObject, objectAt } from "../support/json.ts";
 import { Gate, hang, text } from "../support/model_server.ts";
 import { get, upgrade } from "../support/raw_http.ts";
-import { commandOf, environment, REPO, TARGET } from "../support/server_process.ts";
+import { commandOf, environment, REPO } from "../support/server_process.ts";
 import { deadline, delay } from "../support/wait.ts";
 import { deltaOf } from "../support/wire_client.ts";
 import { alone, type Bench, DEMO } from "./suite.ts";
@@ -320,26 +320,6 @@ alone("broken stdout: runs are aborted and the server goes", async (bench) => {
     clearInterval(poke);
     await writer.close().catch(() => {});
   }
-});
-
-alone("the greeting comes before pi is loaded", async (bench) => {
-  const spawns: number[] = [];
-  for (let n = 0; n < 4; n++) {
-    const wire = await bench.startStdio(["--no-ws"]);
-    spawns.push(performance.now() - bench.server.startedAt);
-    await wire.close();
-    assertEquals(await bench.server.exitCode(), 0);
-  }
-  const best = Math.min(...spawns);
-  console.log(`${TARGET}: greeting after ${spawns.map((ms) => ms.toFixed(0)).join(", ")} ms`);
-  if (TARGET !== "node") return;
-  const script = 'const t=performance.now();await import("@mariozechner/pi-coding-agent");' +
-    "console.log(performance.now()-t)";
-  const child = new Deno.Command("node", { args: ["--input-type=module", "-e", script], cwd: REPO });
-  const importMs = Number(new TextDecoder().decode((await child.output()).stdout).trim());
-  console.log(`${TARGET}: import of pi alone takes ${importMs.toFixed(0)} ms`);
-  assert(best <= 300, `greeting took ${best.toFixed(0)} ms at best, 300 are allowed`);
-  assert(importMs > best, "pi was imported faster than the greeting came");
 });
 
 alone("stdio auto beside a WebSocket: end of input counts only after a valid line", async (bench) => {

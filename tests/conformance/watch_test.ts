@@ -5,18 +5,9 @@ import { delay } from "@std/async/delay";
 import { arrayAt, at, type JsonObject, numberAt, objectAt } from "../support/json.ts";
 import { text } from "../support/model_server.ts";
 import { rawRequest } from "../support/raw_http.ts";
+import { SPINNER } from "../support/spinner.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
-
-/** A command that keeps the thread of its session busy, without yielding, for as many milliseconds as it is told. */
-const SPINNER = `
-export default function (pi) {
-  pi.registerCommand("spin", {
-    description: "Spins",
-    handler: async (ms) => { const end = Date.now() + Number(ms); while (Date.now() < end); },
-  });
-}
-`;
 
 const metrics = (wire: Wire): Promise<JsonObject> => wire.ok({ type: "get_metrics" });
 
@@ -101,8 +92,7 @@ alone("metrics: Prometheus reads the same numbers, from who has the token", asyn
 alone(
   "health: a host that is stuck is told as long as it is, and others are served meanwhile",
   async (bench) => {
-    await Deno.mkdir(`${bench.home.agentDir}/extensions`);
-    await Deno.writeTextFile(`${bench.home.agentDir}/extensions/spinner.ts`, SPINNER);
+    await bench.home.extension("spinner", SPINNER);
     // Silence is an issue from half of this on.
     await bench.start(["--host-silent-ms=6000"]);
     const wire = await bench.connect();

@@ -108,6 +108,12 @@ export class Home {
     return path;
   }
 
+  /** Puts an extension where every session of this home loads it from. */
+  async extension(name: string, source: string): Promise<void> {
+    await Deno.mkdir(`${this.agentDir}/extensions`, { recursive: true });
+    await Deno.writeTextFile(`${this.agentDir}/extensions/${name}.ts`, source);
+  }
+
   async remove(): Promise<void> {
     await Deno.remove(this.dir, { recursive: true }).catch(() => {});
   }

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
 import { calls, text } from "../support/model_server.ts";
+import { SPINNER } from "../support/spinner.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { alone, type Bench, listed, settled, shared } from "./suite.ts";
@@ -236,6 +237,19 @@ alone("shutdown is bounded when extensions never return from session_shutdown", 
   const { id } = await withExtensions(bench, wire, { stays: source });
   await wire.ok({ type: "prompt", sessionId: id, message: "/never" });
   wire.mayLoseResponses = true;
+  bench.server.signal("SIGTERM");
+  assertEquals((await wire.closed).code, 1001);
+  assertEquals(await bench.server.exitCode(20_000), 0);
+});
+
+alone("shutdown is bounded when an extension spins", async (bench) => {
+  await bench.home.extension("spinner", SPINNER);
+  await bench.start(["--shutdown-timeout", "500ms"]);
+  const wire = await bench.connect();
+  const { id } = await bench.session(wire);
+  wire.mayLoseResponses = true;
+  wire.send({ type: "prompt", id: "spin", sessionId: id, message: "/spin" });
+  await wire.ok({ type: "ping" });
   bench.server.signal("SIGTERM");
   assertEquals((await wire.closed).code, 1001);
   assertEquals(await bench.server.exitCode(20_000), 0);

@@ -1,0 +1,69 @@
+// Whoever leaves events out is told every ten seconds how far the sessions have come (PROTOCOL §6).
+import { assertEquals } from "@std/assert";
+import { follow, open, turn } from "../support/delivery.ts";
+import type { Follower } from "../support/follower.ts";
+import { type JsonObject, numberAt } from "../support/json.ts";
+import { deadline } from "../support/wait.ts";
+import { type Bench, shared } from "./suite.ts";
+
+const test = shared();
+/** The contract's 10 s, and room for a machine that is busy. */
+const CURSOR_MS = 20_000;
+
+const isCursor = (message: JsonObject) => message.type === "cursor";
+
+interface Watched {
+  readonly bench: Bench;
+  readonly few: Follower;
+  readonly all: Follower;
+  readonly plain: Follower;
+  readonly ids: string[];
+}
+
+/** Subscribed in the first case, looked at in the last: the ten seconds pass meanwhile. */
+let watched: Promise<Watched> | undefined;
+
+async function watch(bench: Bench): Promise<Watched> {
+  const [few, all, plain] = await Promise.all([follow(bench), follow(bench), follow(bench)]);
+  const ids = [await open(bench, few), await open(bench, few), await open(bench, few)];
+  const [a = "", b = ""] = ids;
+  await few.subscribe(a, { events: ["agent_settled"] });
+  await all.subscribe("*", { events: ["agent_settled"] });
+  await plain.subscribe(a);
+  for (const id of [a, b]) await turn(bench, few, id);
+  return { bench, few, all, plain, ids };
+}
+
+test("cursor: a subscription that leaves events out begins like any other", async (bench) => {
+  const { few } = await (watched ??= watch(bench));
+  assertEquals(few.messages.filter(isCursor), [], "there is nothing to tell yet");
+});
+
+test("cursor: every ten seconds, for sessions that have gone on, and to come back from", async (bench) => {
+  const { few, all, plain, ids } = await (watched ??= watch(bench));
+  const [a = "", b = "", c = ""] = ids;
+  const told = (client: Follower, id: string) =>
+    client.messages.find((message) => isCursor(message) && message.sessionId === id);
+  await deadline(
+    Promise.all([
+      few.until(() => told(few, a), "a cursor"),
+      all.until(() => told(all, a) && told(all, b), "two cursors"),
+    ]),
+    CURSOR_MS,
+    () => "cursors",
+  );
+  for (const [client, id] of [[few, a], [all, a], [all, b]] as const) {
+    const { epoch, seq } = await few.ok({ type: "get_state", sessionId: id });
+    assertEquals(told(client, id), { type: "cursor", sessionId: id, epoch, seq });
+  }
+  assertEquals([told(few, b), told(few, c), told(plain, a)], [undefined, undefined, undefined]);
+  assertEquals(told(all, c), undefined, "it has not advanced");
+  const cursor = told(few, a);
+  const back = await follow(bench);
+  const from = { epoch: cursor?.epoch ?? "", seq: numberAt(cursor, "seq") };
+  assertEquals((await back.subscribe(a, { from, events: ["agent_settled"] })).mode, "replay");
+  await turn(bench, few, a);
+  await back.seen(a, "agent_settled");
+  assertEquals(back.session(a).types, ["agent_settled"]);
+  for (const client of [few, all, plain, back]) client.check();
+});
