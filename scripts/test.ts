@@ -59,25 +59,18 @@ function countCases(report: string): { passed: number; failed: number; ignored: 
   return { passed: cases.length - failed - ignored, failed, ignored };
 }
 
-async function deno(...args: string[]): Promise<boolean> {
+/** Runs a command of Deno over the repository; says so when it fails. */
+export async function deno(...args: string[]): Promise<boolean> {
   const { success } = await new Deno.Command(Deno.execPath(), {
     args,
     cwd: root,
     env: { NO_COLOR: "1" },
     stdin: "null",
-    stdout: "null",
+    stdout: "inherit",
     stderr: "inherit",
   }).output();
+  if (!success) console.error(`failed: deno ${args.join(" ")}`);
   return success;
-}
-
-/**
- * Fetches every package, so that no server under test has to while a case waits for its greeting, and checks all
- * types once, since no run of tests does. Returns what is wrong.
- */
-async function prepare(): Promise<string | undefined> {
-  if (!await deno("install")) return "deno install failed: the packages in deno.json cannot be had";
-  if (!await deno("check", "--quiet", "mod.ts", "tests", "scripts")) return "deno check failed";
 }
 
 /** Builds what the target needs. */
@@ -152,11 +145,10 @@ async function main(): Promise<number> {
     console.error(`Use --only with one of ${PARTS.join(", ")}`);
     return 2;
   }
-  const wrong = await prepare();
-  if (wrong !== undefined) {
-    console.error(wrong);
-    return 1;
-  }
+  // Fetched before, so that no server under test does it while a case waits for its greeting. Types are checked
+  // once, since no run of tests does.
+  if (!await deno("install", "--quiet")) return 1;
+  if (!await deno("check", "--quiet", "mod.ts", "tests", "scripts")) return 1;
   const outcomes = new Map<string, Outcome>();
   let skipped = 0;
   if (parts.includes("unit")) {

@@ -3,27 +3,11 @@
 // Usage: deno run -A scripts/test_next.ts [--only sources|node] [FILE…]
 
 import { nodeOf } from "../tests/support/node_versions.ts";
-import { repositoryRoot } from "./bundle.ts";
-import { type Outcome, runTests, tell } from "./test.ts";
+import { deno, type Outcome, runTests, tell } from "./test.ts";
 
 const CONFIG = "compat/deno.json";
 const NODE_VERSION = "22";
 const TARGETS: readonly string[] = ["sources", "node"];
-
-const root = repositoryRoot();
-
-async function deno(...args: string[]): Promise<boolean> {
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args,
-    cwd: root,
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "inherit",
-    stderr: "inherit",
-  }).output();
-  if (!success) console.error(`failed: deno ${args.join(" ")}`);
-  return success;
-}
 
 async function main(args: readonly string[]): Promise<number> {
   const [flag, only = ""] = args;

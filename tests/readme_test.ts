@@ -42,52 +42,37 @@ Deno.test("the README's Python client gets an answer", () =>
     assertStringIncludes(output, 'Answer: You said: "Hello".');
   }));
 
+/** Runs a README client, as these arguments of Deno, beside a server that listens. */
+async function asksServer(folder: string, args: string[], env: Record<string, string> = {}): Promise<void> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...server(folder), "--port", "0", "--stdio", "on"],
+    env: { PI_CODING_AGENT_DIR: `${folder}/pi` },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const output = child.stdout.getReader();
+  // The greeting says that it listens; until then there is no endpoint.json.
+  assertStringIncludes(decoder.decode((await output.read()).value), "server_ready");
+  const said = await run(Deno.execPath(), ["run", "-A", ...args], env);
+  assertStringIncludes(said, 'Answer: You said: "Hello".');
+  await child.stdin.close();
+  while (!(await output.read()).done) { /* drained, so that the server can end */ }
+  assertEquals((await child.status).code, 0);
+}
+
 Deno.test("the README's TypeScript client gets an answer", () =>
   inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/client.ts`, await block("ts", "new WebSocket"));
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [...server(folder), "--port", "0", "--stdio", "on"],
-      env: { PI_CODING_AGENT_DIR: `${folder}/pi` },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    const output = child.stdout.getReader();
-    // The greeting says that it listens; until then there is no endpoint.json.
-    assertStringIncludes(decoder.decode((await output.read()).value), "server_ready");
-    const said = await run(Deno.execPath(), [
-      "run",
-      "-A",
-      "--no-config",
-      `${folder}/client.ts`,
-      `${folder}/state`,
-    ], {});
-    assertStringIncludes(said, 'Answer: You said: "Hello".');
-    await child.stdin.close();
-    while (!(await output.read()).done) { /* drained, so that the server can end */ }
-    assertEquals((await child.status).code, 0);
+    await asksServer(folder, ["--no-config", `${folder}/client.ts`, `${folder}/state`]);
   }));
 
 Deno.test("the README's program with the package's client gets an answer", () =>
   inFolder(async (folder) => {
-    const file = `${folder}/client.ts`;
-    await Deno.writeTextFile(file, await block("ts", "await connect()"));
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [...server(folder), "--port", "0", "--stdio", "on"],
-      env: { PI_CODING_AGENT_DIR: `${folder}/pi` },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    const output = child.stdout.getReader();
-    assertStringIncludes(decoder.decode((await output.read()).value), "server_ready");
+    await Deno.writeTextFile(`${folder}/client.ts`, await block("ts", "await connect()"));
     // With the package's configuration its own name leads to its sources.
-    const args = ["run", "-A", "--config", `${ROOT}deno.json`, file];
-    const said = await run(Deno.execPath(), args, { PI_SERVER_STATE_DIR: `${folder}/state` });
-    assertStringIncludes(said, 'Answer: You said: "Hello".');
-    await child.stdin.close();
-    while (!(await output.read()).done) { /* drained, so that the server can end */ }
-    assertEquals((await child.status).code, 0);
+    const args = ["--config", `${ROOT}deno.json`, `${folder}/client.ts`];
+    await asksServer(folder, args, { PI_SERVER_STATE_DIR: `${folder}/state` });
   }));
 
 Deno.test("the README's three piped lines give a greeting, three responses and a whole run", () =>

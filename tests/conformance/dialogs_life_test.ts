@@ -61,15 +61,20 @@ const HOOKS = [
   },
 ] as const;
 
+/** A prompt `p` whose hook asks before pi accepts it, and a second connection. */
+async function hookAsks(bench: Bench, word: string) {
+  const wire = await bench.connect();
+  const second = await bench.connect("second");
+  const { id, cwd } = await bench.watched(wire);
+  const marker = `${word} ${bench.name("hook")}`;
+  bench.model.script(marker, text(["went on"]));
+  wire.send({ type: "prompt", id: "p", sessionId: id, message: marker, waitFor: "settled" });
+  return { wire, second, id, cwd, marker, shown: await shownTo(wire, id) };
+}
+
 for (const { word, file, response, result } of HOOKS) {
   test(`a dialog answered while its own prompt is not yet accepted (${word})`, async (bench) => {
-    const wire = await bench.connect();
-    const second = await bench.connect("second");
-    const { id, cwd } = await bench.watched(wire);
-    const marker = `${word} ${bench.name("hook")}`;
-    bench.model.script(marker, text(["went on"]));
-    wire.send({ type: "prompt", id: "p", sessionId: id, message: marker, waitFor: "settled" });
-    const shown = await shownTo(wire, id);
+    const { wire, second, id, cwd, marker, shown } = await hookAsks(bench, word);
     await within(second, { type: "get_state", sessionId: id });
     await within(second, { type: "subscribe", sessionId: id });
     await within(wire, { type: "list_pending_ui", sessionId: id });
@@ -83,13 +88,7 @@ for (const { word, file, response, result } of HOOKS) {
   });
 
   test(`abort while a prompt hangs in a dialog before it is accepted (${word})`, async (bench) => {
-    const wire = await bench.connect();
-    const second = await bench.connect("second");
-    const { id, cwd } = await bench.watched(wire);
-    const marker = `${word} ${bench.name("hook")}`;
-    bench.model.script(marker, text(["went on"]));
-    wire.send({ type: "prompt", id: "p", sessionId: id, message: marker, waitFor: "settled" });
-    const shown = await shownTo(wire, id);
+    const { wire, second, id, cwd, shown } = await hookAsks(bench, word);
     await within(second, { type: "abort", sessionId: id });
     assertEquals(await endedBy(wire, id, shown), "cancelled");
     const learned = await recorded(cwd, file);

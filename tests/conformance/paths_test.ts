@@ -58,12 +58,15 @@ async function trapped(
   return { id, cwd, outside, file };
 }
 
-/** Names, sizes and times of everything in a folder. */
+/** What the server itself writes in its state folder while it works. */
+const WRITTEN = ["journal.jsonl", "sessions"];
+
+/** Names of everything in a folder, and sizes and times of what nobody has a reason to write. */
 async function lookOf(folder: string): Promise<string[]> {
   const names = [];
   for await (const { name } of Deno.readDir(folder)) {
     const { size, mtime } = await Deno.lstat(`${folder}/${name}`);
-    names.push(`${name} ${size} ${mtime?.getTime()}`);
+    names.push(WRITTEN.includes(name) ? name : `${name} ${size} ${mtime?.getTime()}`);
   }
   return names.sort();
 }

@@ -101,14 +101,20 @@ Deno.test("hosts: an end ends all of them, and those that wait for their start n
   assertEquals([started.all.length, started.host(1).terminated, clock.pending], [2, 1, 0]);
 });
 
-Deno.test("manager: a session that is created in the pause is built by the new host", async () => {
-  const { manager, hosts, clock } = makeManager();
-  manager.open({
+/** A manager that nobody listens to. */
+function opened() {
+  const made = makeManager();
+  made.manager.open({
     events: () => {},
     server: () => {},
     demand: () => ({ full: false, subscribers: 0 }),
     watched: () => false,
   });
+  return made;
+}
+
+Deno.test("manager: a session that is created in the pause is built by the new host", async () => {
+  const { manager, hosts, clock } = opened();
   hosts.host().dies();
   const answered: boolean[] = [];
   const asker = { connection: 1, accepted: () => {}, answer: ({ ok }: { ok: boolean }) => answered.push(ok) };
@@ -120,13 +126,7 @@ Deno.test("manager: a session that is created in the pause is built by the new h
 });
 
 Deno.test("manager: a shutdown in the pause of a dead host ends without it", async () => {
-  const { manager, hosts, clock } = makeManager();
-  manager.open({
-    events: () => {},
-    server: () => {},
-    demand: () => ({ full: false, subscribers: 0 }),
-    watched: () => false,
-  });
+  const { manager, hosts, clock } = opened();
   hosts.host().dies();
   const disposing = manager.dispose(100);
   await clock.advance(RESTART_MS * 2);

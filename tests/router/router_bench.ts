@@ -1,26 +1,11 @@
 // A router over memory connections and scripted hosts, for the tests of the router's rooms.
 import type { Access } from "../../src/governor/access.ts";
 import type { Limits } from "../../src/governor/limits.ts";
-import type { Greeting } from "../../src/protocol/responses.ts";
 import { Router } from "../../src/router/router.ts";
 import { connectMemory, type MemoryClient } from "../../src/transports/memory.ts";
 import { makeManager, type ScriptedHost } from "../manager/fakes.ts";
+import { GREETING } from "../support/greeting.ts";
 import { at, type Json } from "../support/json.ts";
-
-export const GREETING: Greeting = {
-  type: "server_ready",
-  data: {
-    version: "0",
-    protocolVersion: "1.0",
-    serverId: "s",
-    transports: [],
-    endpoints: [],
-    schemaHash: "h",
-    pi: { package: "p", version: "0" },
-    capabilities: [],
-    limits: { frameBytes: 1, sessions: 1 },
-  },
-};
 
 /** The router, and everything under it. */
 export class RouterBench {

@@ -7,7 +7,8 @@ import type { ScriptedHost } from "../manager/fakes.ts";
 import { MINIMAL } from "../protocol/minimal.ts";
 import { at, type Json, objectAt } from "../support/json.ts";
 import { FakeWire } from "./fakes.ts";
-import { GREETING, RouterBench as Bench } from "./router_bench.ts";
+import { GREETING } from "../support/greeting.ts";
+import { RouterBench as Bench } from "./router_bench.ts";
 
 Deno.test("router: the greeting comes first, and answers only go to who asked", () => {
   const bench = new Bench();

@@ -1,5 +1,6 @@
 // Connections that a test can leave unread: a WebSocket over plain TCP with framing of its own, and the pipes of
 // a child. While one is paused no byte leaves the kernel's buffers, as with a client that hangs or sleeps.
+import { frame, writeAll } from "./client_frame.ts";
 import { deadline } from "./wait.ts";
 
 const READ_BYTES = 64 * 1024;
@@ -89,24 +90,6 @@ function frameAt(bytes: Uint8Array): { start: number; end: number } | undefined 
     throw new Error(`${length} bytes are told in a head of ${start} bytes, not ${fewest}`);
   }
   return { start, end: start + length };
-}
-
-/** A masked frame; the mask is zero, which leaves the payload as it is. */
-function frame(opcode: number, payload: Uint8Array): Uint8Array {
-  const { length } = payload;
-  const extra = length < 126 ? 0 : length < 65_536 ? 2 : 8;
-  const bytes = new Uint8Array(6 + extra + length);
-  bytes[0] = 0x80 | opcode;
-  bytes[1] = 0x80 | (extra === 0 ? length : extra === 2 ? 126 : 127);
-  const view = new DataView(bytes.buffer);
-  if (extra === 2) view.setUint16(2, length);
-  if (extra === 8) view.setBigUint64(2, BigInt(length));
-  bytes.set(payload, 6 + extra);
-  return bytes;
-}
-
-async function writeAll(conn: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
 }
 
 /** Shakes hands; the bytes that came behind the answer's head. */

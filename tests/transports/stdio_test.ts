@@ -7,19 +7,9 @@ import { Router } from "../../src/router/router.ts";
 import { StdioTransport } from "../../src/transports/stdio.ts";
 import { makeManager } from "../manager/fakes.ts";
 import { turn } from "../support/fake_clock.ts";
+import { GREETING } from "../support/greeting.ts";
 
 const encoder = new TextEncoder();
-const DATA = {
-  version: "0",
-  protocolVersion: "1.0",
-  serverId: "s",
-  transports: [],
-  endpoints: [],
-  schemaHash: "h",
-  pi: { package: "p", version: "0" },
-  capabilities: [],
-  limits: { frameBytes: 1, sessions: 1 },
-};
 
 /** A parent process: its end of both pipes, and what the transport told the server. */
 class Bench {
@@ -46,7 +36,7 @@ class Bench {
       governor,
       log,
       clock,
-      greeting: () => ({ type: "server_ready", data: DATA }),
+      greeting: () => GREETING,
       schema: { all: {}, hash: "h" },
     });
     this.router.open();

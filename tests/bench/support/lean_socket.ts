@@ -1,6 +1,8 @@
 // A WebSocket client that costs little, so that a benchmark measures the server: frames are cut out of the read
 // buffer and handed over as bytes, never decoded unless somebody asks. Can stop reading, as a stalled peer does.
 
+import { frame, writeAll } from "../../support/client_frame.ts";
+
 const READ_BYTES = 256 * 1024;
 const HANDSHAKE_BYTES = 16 * 1024;
 
@@ -180,20 +182,6 @@ export class LeanSocket {
   }
 }
 
-/** A masked frame; the mask is zero, which leaves the payload as it is. */
-function frame(opcode: number, payload: Uint8Array): Uint8Array {
-  const { length } = payload;
-  const extra = length < 126 ? 0 : length < 65_536 ? 2 : 8;
-  const bytes = new Uint8Array(6 + extra + length);
-  bytes[0] = 0x80 | opcode;
-  bytes[1] = 0x80 | (extra === 0 ? length : extra === 2 ? 126 : 127);
-  const view = new DataView(bytes.buffer);
-  if (extra === 2) view.setUint16(2, length);
-  if (extra === 8) view.setBigUint64(2, BigInt(length));
-  bytes.set(payload, 6 + extra);
-  return bytes;
-}
-
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
   if (parts.length === 1 && only !== undefined) return only;
@@ -204,8 +192,4 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return whole;
-}
-
-async function writeAll(conn: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
 }
