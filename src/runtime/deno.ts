@@ -1,7 +1,8 @@
-// The runtime on Deno: Deno.serve with upgradeWebSocket, web-stream stdio, web workers. Imported by the
-// entries alone.
+// The runtime on Deno: HTTP with upgradeWebSocket (behind deno_listener.ts), web-stream stdio, web workers. Imported
+// by the entries alone.
 import process from "node:process";
 import { common } from "./common.ts";
+import { listen, type Reply } from "./deno_listener.ts";
 import {
   type ByteSink,
   type HttpRequest,
@@ -83,13 +84,8 @@ function pathOf({ url, headers }: Request): string {
   return url.startsWith(before) ? url.slice(before.length).split("?")[0] ?? "" : "";
 }
 
-function toRequest(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): HttpRequest {
-  return {
-    method: request.method,
-    path: pathOf(request),
-    headers: new Map(request.headers),
-    peer: info.remoteAddr.hostname,
-  };
+function toRequest(request: Request, peer: string): HttpRequest {
+  return { method: request.method, path: pathOf(request), headers: new Map(request.headers), peer };
 }
 
 /** Deno finds a protocol in the list only where ", " parts it; the package `ws`, and RFC 6455, are content with ",". */
@@ -101,10 +97,10 @@ function spaceProtocols(request: Request): void {
   Object.defineProperty(request, "headers", { value: headers });
 }
 
-async function carryOut(verdict: HttpVerdict, request: Request): Promise<Response> {
+async function carryOut(verdict: HttpVerdict, request: Request, letIn: () => void): Promise<Reply> {
   if (verdict.kind === "answer") {
     const { status, body, contentType, headers } = await verdict.answer;
-    return new Response(body, {
+    const response = new Response(body, {
       status,
       headers: {
         "content-type": contentType ?? "text/plain; charset=utf-8",
@@ -112,71 +108,25 @@ async function carryOut(verdict: HttpVerdict, request: Request): Promise<Respons
         ...headers,
       },
     });
+    return { response, lost: () => {} };
   }
+  const { accept, abandon, peerSilentMs, protocol } = verdict;
   try {
     spaceProtocols(request);
     const { socket, response } = Deno.upgradeWebSocket(request, {
       // Deno pings after half of these seconds of silence, and drops a peer that does not answer in the other half.
-      idleTimeout: verdict.peerSilentMs / 1000,
-      ...(verdict.protocol === undefined ? {} : { protocol: verdict.protocol }),
+      idleTimeout: peerSilentMs / 1000,
+      ...(protocol === undefined ? {} : { protocol }),
     });
-    new DenoSocket(socket, verdict.accept, verdict.abandon);
-    return response;
-  } catch {
-    verdict.abandon();
-    return new Response("Not a valid WebSocket handshake\n", { status: 400 });
-  }
-}
-
-/** Milliseconds after which listening is tried again, once the machine had no descriptors left. */
-const RELISTEN_MS = 100;
-
-/**
- * A server that outlives the end of file descriptors: Deno.serve ends for good at the first connection that it
- * cannot accept. WebSockets that are open live on, and as soon as there is room it listens again.
- */
-class DenoListener implements Listener {
-  readonly hostname: string;
-  readonly port: number;
-  readonly #handler: Deno.ServeHandler<Deno.NetAddr>;
-  #server: Deno.HttpServer<Deno.NetAddr>;
-  #again: ReturnType<typeof setTimeout> | undefined;
-  #closed = false;
-
-  constructor(hostname: string, port: number, handler: Deno.ServeHandler<Deno.NetAddr>) {
-    this.#handler = handler;
-    this.hostname = hostname;
-    this.port = port;
-    this.#server = this.#listen();
-    const { addr } = this.#server;
-    this.hostname = addr.hostname;
-    this.port = addr.port;
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#again);
-    await this.#server.shutdown().catch(() => {});
-  }
-
-  #listen(): Deno.HttpServer<Deno.NetAddr> {
-    const { hostname, port } = this;
-    const server = Deno.serve({ hostname, port, onListen: () => {} }, this.#handler);
-    server.finished.catch((error) => this.#listenAgain(error));
-    return server;
-  }
-
-  #listenAgain(error: unknown): void {
-    if (this.#closed) return;
-    writeAll(`pi-server: no more connections can be taken for now: ${error}\n`);
-    const retry = (): void => {
-      try {
-        this.#server = this.#listen();
-      } catch {
-        this.#again = setTimeout(retry, RELISTEN_MS);
-      }
+    const opened = (handle: SocketHandle): void => {
+      letIn();
+      accept(handle);
     };
-    this.#again = setTimeout(retry, RELISTEN_MS);
+    new DenoSocket(socket, opened, abandon);
+    return { response, lost: abandon };
+  } catch {
+    abandon();
+    return { response: new Response("Not a valid WebSocket handshake\n", { status: 400 }), lost: () => {} };
   }
 }
 
@@ -186,10 +136,11 @@ function serve(
   decide: (request: HttpRequest) => HttpVerdict,
 ): Promise<Listener> {
   try {
-    const listener = new DenoListener(
+    const listener = listen(
       hostname,
       port,
-      (request, info) => carryOut(decide(toRequest(request, info)), request),
+      (request, peer, letIn) => carryOut(decide(toRequest(request, peer)), request, letIn),
+      (line) => writeAll(`pi-server: ${line}\n`),
     );
     return Promise.resolve(listener);
   } catch (error) {

@@ -21,6 +21,7 @@ import {
   type WorkerHandle,
   type WorkerPort,
 } from "./runtime.ts";
+import { Strangers } from "./strangers.ts";
 
 /** The same cap as Deno's; the protocol's own limit is checked behind it, where it can be answered. */
 const MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -33,12 +34,6 @@ const DRAIN_POLL_MS = 5;
  * (STALL_MS) well before it is taken for dead.
  */
 const PINGS = 4;
-
-/** Milliseconds after which a peer that has not been let in is gone, whatever it is doing. */
-const STRANGER_MS = 10_000;
-
-/** Most peers that may be waited for at once; of more, the one that has been here the longest goes. */
-const STRANGERS = 512;
 
 /** Milliseconds that a refused peer gets to read why. */
 const REFUSED_MS = 1_000;
@@ -208,27 +203,14 @@ function upgrade(
   });
 }
 
-/**
- * Bounds those that have not been let in: a slow or silent peer loses its place to a new one, so that a flood
- * of them keeps nobody out who says at once who he is. A socket that became a WebSocket counts no more.
- */
+/** A socket that became a WebSocket is a stranger no more. */
 function boundStrangers(server: Server): void {
-  const strangers = new Map<Duplex, ReturnType<typeof setTimeout>>();
-  const forget = (socket: Duplex): void => {
-    clearTimeout(strangers.get(socket));
-    strangers.delete(socket);
-  };
-  const drop = (socket: Duplex): void => {
-    forget(socket);
-    socket.destroy();
-  };
+  const strangers = new Strangers<Duplex>((socket) => socket.destroy());
   server.on("connection", (socket) => {
-    strangers.set(socket, setTimeout(() => drop(socket), STRANGER_MS));
-    socket.once("close", () => forget(socket));
-    const [oldest] = strangers.keys();
-    if (strangers.size > STRANGERS && oldest !== undefined) drop(oldest);
+    strangers.came(socket);
+    socket.once("close", () => strangers.left(socket));
   });
-  server.on("upgrade", (_request, socket) => forget(socket));
+  server.on("upgrade", (_request, socket) => strangers.left(socket));
 }
 
 function close(server: Server, sockets: WebSocketServer): Promise<void> {
