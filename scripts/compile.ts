@@ -16,7 +16,8 @@ const WARM_RUNS = 5;
 const EXIT_USAGE = 2;
 const EXIT_NOT_BUILT = 3;
 
-interface Compiler {
+/** What compiles for one system, and with which environment. */
+export interface Compiler {
   readonly name: string;
   readonly deno: string;
   readonly env: Record<string, string>;
@@ -47,14 +48,14 @@ async function kitCompiler(root: string): Promise<Compiler | undefined> {
   return { name: "compile kit", deno, env, downloads: false };
 }
 
-async function chooseCompiler(root: string, target: CompileTarget): Promise<Compiler> {
+async function chooseCompiler(target: CompileTarget): Promise<Compiler> {
   const deno = Deno.env.get("COMPILE_DENO") ?? Deno.execPath();
   const official = { name: "official base runtime", deno, env: {}, downloads: true };
   // A base runtime from elsewhere is one for this machine, and `deno compile` would take it for any other, too.
   if (target !== ownTarget() || Deno.env.get("PI_SERVER_COMPILE") === "official") return official;
   const base = Deno.env.get("DENORT_BIN");
   if (base !== undefined) return { name: "DENORT_BIN", deno, env: { DENORT_BIN: base }, downloads: false };
-  return await kitCompiler(root) ?? official;
+  return await kitCompiler(repositoryRoot()) ?? official;
 }
 
 async function compile(
@@ -141,16 +142,20 @@ async function inspect(output: string, target: CompileTarget): Promise<number> {
 }
 
 /** Compiles one executable from the bundle; throws {@linkcode BaseRuntimeMissing} where this machine cannot. */
-async function build(root: string, target: CompileTarget, output: string): Promise<void> {
+async function build(
+  compiler: Compiler,
+  target: CompileTarget,
+  bundleDir: string,
+  output: string,
+): Promise<void> {
   const started = performance.now();
-  // What an earlier run left must not pass for this one's.
-  await Deno.remove(output).catch(ignoreMissing);
-  const compiler = await chooseCompiler(root, target);
-  await compile(compiler, target, path.join(root, "dist/deno"), output);
+  await compile(compiler, target, bundleDir, output);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const size = await inspect(output, target);
   console.log(
-    `${path.relative(root, output)}: ${(size / 1e6).toFixed(1)} MB in ${seconds} s (${compiler.name})`,
+    `${path.relative(repositoryRoot(), output)}: ${
+      (size / 1e6).toFixed(1)
+    } MB in ${seconds} s (${compiler.name})`,
   );
   if (target !== ownTarget()) return;
   const { cold, warm, version } = await startTimes(output);
@@ -165,7 +170,7 @@ async function sumOf(file: string): Promise<string> {
 }
 
 /** The systems asked for and the file of each; undefined when one has no such name. */
-function wanted(names: string | undefined): { target: CompileTarget; file: string }[] | undefined {
+function wanted(names: string | undefined): Wanted[] | undefined {
   if (names === undefined) {
     const target = ownTarget();
     return target === undefined ? undefined : [{ target, file: `pi-server${target.suffix}` }];
@@ -176,15 +181,28 @@ function wanted(names: string | undefined): { target: CompileTarget; file: strin
   return targets.map((target) => ({ target, file: `pi-server-${target.name}${target.suffix}` }));
 }
 
-/** Builds all that can be built; the number of those whose base runtime could not be had. */
-async function buildAll(root: string, all: { target: CompileTarget; file: string }[]): Promise<number> {
-  const dist = path.join(root, "dist");
-  await bundle({ outDir: path.join(dist, "deno"), platform: "deno", root });
+/** A system to compile for, and the name of its executable. */
+export interface Wanted {
+  readonly target: CompileTarget;
+  readonly file: string;
+}
+
+/**
+ * Compiles the bundle for each system whose base runtime can be had, and writes the sums of all that was built.
+ * Returns how many could not be had; throws when anything else goes wrong.
+ */
+export async function buildAll(
+  all: readonly Wanted[],
+  { bundleDir, dist }: { bundleDir: string; dist: string },
+  choose: (target: CompileTarget) => Promise<Compiler> = chooseCompiler,
+): Promise<number> {
   const built: string[] = [];
   for (const { target, file } of all) {
     const output = path.join(dist, file);
+    // What an earlier run left must not pass for this one's.
+    await Deno.remove(output).catch(ignoreMissing);
     try {
-      await build(root, target, output);
+      await build(await choose(target), target, bundleDir, output);
       built.push(output);
     } catch (error) {
       if (!(error instanceof BaseRuntimeMissing)) throw error;
@@ -196,6 +214,11 @@ async function buildAll(root: string, all: { target: CompileTarget; file: string
   return all.length - built.length;
 }
 
+/** What the script ends with when so many systems' base runtimes could not be had. */
+export function exitCode(missing: number, available: boolean): number {
+  return missing > 0 && !available ? EXIT_NOT_BUILT : 0;
+}
+
 async function main(): Promise<number> {
   const { target, available, _: rest } = parseArgs(Deno.args, { string: ["target"], boolean: ["available"] });
   const all = rest.length > 0 ? undefined : wanted(typeof target === "string" ? target : undefined);
@@ -204,8 +227,11 @@ async function main(): Promise<number> {
     console.error(`Use --target with all or some of ${names}, separated by commas; and --available`);
     return EXIT_USAGE;
   }
-  const missing = await buildAll(repositoryRoot(), all);
-  return missing > 0 && available !== true ? EXIT_NOT_BUILT : 0;
+  const root = repositoryRoot();
+  const dist = path.join(root, "dist");
+  const bundleDir = path.join(dist, "deno");
+  await bundle({ outDir: bundleDir, platform: "deno", root });
+  return exitCode(await buildAll(all, { bundleDir, dist }), available === true);
 }
 
 if (import.meta.main) Deno.exit(await main());
