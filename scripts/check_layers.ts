@@ -34,7 +34,7 @@ const LEAF_USERS = ["manager", "router", "transports", "server", "cli"];
 const PI_ROOMS = /^src\/host\/(?:pi(?:_[a-z_]+)?|demo)\.ts$/;
 const LINE_LIMIT = 400;
 /** Written by a script: nobody reads them from top to bottom. */
-const GENERATED: readonly string[] = ["src/protocol/wire_types.ts"];
+const GENERATED = /^src\/protocol\/wire_\w+\.ts$/;
 
 /** Where the machine may be touched directly. */
 const MACHINE_ROOMS =
@@ -53,7 +53,7 @@ export function checkSource(file: string, text: string): Finding[] {
     find(1, "starts without its header comment: two to six lines on its duty and its neighbours");
   }
   const lines = text.replace(/\n$/, "").split("\n").length;
-  if (lines > LINE_LIMIT && !GENERATED.includes(file)) {
+  if (lines > LINE_LIMIT && !GENERATED.test(file)) {
     find(LINE_LIMIT, `has ${lines} lines; split it before ${LINE_LIMIT}`);
   }
   for (const { specifier, line } of importsOf(text, code)) {

@@ -1,0 +1,646 @@
+// Generated from the schemas beside this file by `deno task gen`; do not edit.
+// The commands.
+
+/** What every command has. */
+export interface AnyCommand {
+  /** An id; of a command, echoed in its answer: 1 to 128 characters. */
+  id?: string;
+  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  idempotencyKey?: string;
+}
+
+/** What every command to a session has. */
+export interface SessionCommand extends AnyCommand {
+  /** Runs only while `sessionVersion` is this. */
+  ifSessionVersion?: number;
+  /** Id of the session. */
+  sessionId: string;
+}
+
+/** Agrees on a protocol version and says who the client is; a client may leave it out. */
+export interface HelloCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "hello";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Versions that the client speaks: at most 32. */
+  protocolVersions?: string[];
+  /** Who connects. */
+  client?: { name: string; version?: string };
+}
+
+/** Answers at once, with the server's clock in milliseconds. */
+export interface PingCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "ping";
+  /** Id of the session. */
+  sessionId?: string;
+}
+
+/** Returns the JSON Schema of the whole protocol, or of one command with its `data`. */
+export interface GetSchemaCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "get_schema";
+  /** Id of the session. */
+  sessionId?: string;
+  /** A command: the client's shell command, or the name of one of the protocol's: 1 to 128 characters. */
+  command?: string;
+}
+
+/** Lists the sessions that are live, with their state. */
+export interface ListSessionsCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "list_sessions";
+  /** Id of the session. */
+  sessionId?: string;
+}
+
+/** Builds a session and answers once it can take commands; `provider` and `modelId` go together. */
+export interface CreateSessionCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "create_session";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Working directory. */
+  cwd?: string;
+  /** Name of the session: 1 to 1024 characters. */
+  sessionName?: string;
+  /** Name of the model's provider: 1 to 256 characters. */
+  provider?: string;
+  /** Id of a model of that provider: 1 to 256 characters. */
+  modelId?: string;
+  /** How much the model thinks. */
+  thinkingLevel?: "off" | "minimal" | "low" | "medium" | "high" | "xhigh";
+  /** The tools: at most 256. */
+  tools?: string[];
+  /** Whether pi keeps no file of the session. */
+  inMemory?: boolean;
+  /** Whether the project's own extensions and settings are loaded. */
+  trustProject?: boolean;
+}
+
+/** Ends a session at once: its turn is aborted, waiting commands answer `cancelled`, pi's file stays. */
+export interface DeleteSessionCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "delete_session";
+}
+
+/** Subscribes to one session with `full` updates and returns its state. */
+export interface SwitchSessionCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "switch_session";
+}
+
+/** Delivers a session's events to this connection from now on; `"*"` means all sessions, later ones too. */
+export interface SubscribeCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "subscribe";
+  /** Where the client was: every later event comes first. */
+  from?: { epoch: string; seq: number } | { sessions: Record<string, { epoch: string; seq: number }> };
+  /** The state of the session at `seq`. */
+  snapshot?: boolean;
+  /** `delta`: what is new in each event; `full`: pi's events unchanged. */
+  updates?: "delta" | "full";
+  /** Only events of these types: at most 128. */
+  events?: string[];
+}
+
+/** Ends a subscription of this connection and says whether there was one. */
+export interface UnsubscribeCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "unsubscribe";
+}
+
+/**
+ * Lists pi's session files in the folders that clients may use, newest first; at most 1000 without `limit`.
+ */
+export interface ListStoredSessionsCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "list_stored_sessions";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Working directory. */
+  cwd?: string;
+  /** At most so many: 1 to 10000. */
+  limit?: number;
+}
+
+/** Opens a session file as a live session, under the file's own id unless another one is given. */
+export interface LoadSessionCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "load_session";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Path of a session file, inside the roots. */
+  sessionPath: string;
+}
+
+/** Lists the dialogs that wait for an answer, of one session or of all. */
+export interface ListPendingUiCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "list_pending_ui";
+  /** Id of the session. */
+  sessionId?: string;
+}
+
+/** Gives the agent a message, runs a slash command, or queues the message with `streamingBehavior`. */
+export interface PromptCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "prompt";
+  /** Text of the message. */
+  message: string;
+  /** Images of the message: at most 32. */
+  images?: { type: "image"; data: string; mimeType: string }[];
+  /** What to do with the message while the agent is busy. */
+  streamingBehavior?: "steer" | "followUp";
+  /** When to answer: once accepted, or once the run is over. */
+  waitFor?: "accepted" | "settled";
+  /** Milliseconds to wait at most for the run's end: 1 to 86400000. */
+  waitMs?: number;
+}
+
+/** Queues a message for the running turn, to be read after the current tool calls; starts a run when idle. */
+export interface SteerCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "steer";
+  /** Text of the message. */
+  message: string;
+  /** Images of the message: at most 32. */
+  images?: { type: "image"; data: string; mimeType: string }[];
+}
+
+/** Queues a message for after the run; starts a run when idle. */
+export interface FollowUpCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "follow_up";
+  /** Text of the message. */
+  message: string;
+  /** Images of the message: at most 32. */
+  images?: { type: "image"; data: string; mimeType: string }[];
+}
+
+/** Stops the run, a retry wait or a compaction, empties the queue and returns what was in it. */
+export interface AbortCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "abort";
+}
+
+/** Empties the queue and returns what was in it; the run goes on. */
+export interface ClearQueueCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "clear_queue";
+}
+
+/** Returns the state of a session. */
+export interface GetStateCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_state";
+}
+
+/**
+ * Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`.
+ */
+export interface GetMessagesCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_messages";
+  /** At most so many: 1 to 100000. */
+  limit?: number;
+  /** Only messages before this index. */
+  before?: number;
+}
+
+/** Names the session; blanks at both ends are dropped. */
+export interface SetSessionNameCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "set_session_name";
+  /** Its name: 1 to 1024 characters. */
+  name: string;
+}
+
+/** Lets go of the messages that a crash has kept from finishing. */
+export interface DismissInterruptedCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "dismiss_interrupted";
+}
+
+/** Lists the models that pi has credentials for. */
+export interface GetAvailableModelsCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_available_models";
+}
+
+/** Chooses the session's model, from the next request to a model on. */
+export interface SetModelCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "set_model";
+  /** Name of the model's provider: 1 to 256 characters. */
+  provider: string;
+  /** Id of a model of that provider: 1 to 256 characters. */
+  modelId: string;
+}
+
+/** Runs a shell command of the client's in the session's folder; the output joins the messages. */
+export interface BashCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "bash";
+  /** A command: the client's shell command, or the name of one of the protocol's. */
+  command: string;
+  /** Whether the model is to see nothing of it. */
+  excludeFromContext?: boolean;
+}
+
+/** Stops the client's shell command. */
+export interface AbortBashCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "abort_bash";
+}
+
+/** Returns the text of the last answer, or `null`. */
+export interface GetLastAssistantTextCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_last_assistant_text";
+}
+
+/** Counts messages, tool calls, tokens and cost (USD). */
+export interface GetSessionStatsCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_session_stats";
+}
+
+/** Says how full the model's context is; `null` when that cannot be told. */
+export interface GetContextUsageCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_context_usage";
+}
+
+/** Goes on to the next model that is available; `null` when there is only one. */
+export interface CycleModelCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "cycle_model";
+  /** Which way to go. */
+  direction?: "forward" | "backward";
+}
+
+/** Sets how much the model thinks, and returns the level that the model makes of it. */
+export interface SetThinkingLevelCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "set_thinking_level";
+  /** The thinking level. */
+  level: "off" | "minimal" | "low" | "medium" | "high" | "xhigh";
+}
+
+/** Goes on to the next level of the model; `null` when it does not think. */
+export interface CycleThinkingLevelCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "cycle_thinking_level";
+}
+
+/** Says whether steering messages are delivered all at once or one in each turn. */
+export interface SetSteeringModeCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "set_steering_mode";
+  /** Which of the ways it is. */
+  mode: "all" | "one-at-a-time";
+}
+
+/** Says whether follow-ups are delivered all at once or one after the other. */
+export interface SetFollowUpModeCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "set_follow_up_mode";
+  /** Which of the ways it is. */
+  mode: "all" | "one-at-a-time";
+}
+
+/** Replaces the older messages by a summary that the model writes. */
+export interface CompactCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "compact";
+  /** What the summary should attend to. */
+  customInstructions?: string;
+}
+
+/** Stops a compaction, or the summary of a `navigate_tree`. */
+export interface AbortCompactionCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "abort_compaction";
+}
+
+/** Says whether pi compacts by itself when the context is nearly full. */
+export interface SetAutoCompactionCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "set_auto_compaction";
+  /** Whether it is on. */
+  enabled: boolean;
+}
+
+/** Says whether pi tries again after errors of the model that may pass. */
+export interface SetAutoRetryCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "set_auto_retry";
+  /** Whether it is on. */
+  enabled: boolean;
+}
+
+/** Ends the wait before a retry; the error is then final. */
+export interface AbortRetryCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "abort_retry";
+}
+
+/** Answers a dialog; `cancelled` closes any kind without an answer. */
+export interface ExtensionUiResponseCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "extension_ui_response";
+  /** Id of a dialog: 1 to 128 characters. */
+  requestId: string;
+  /** The answer to a dialog. */
+  response: { method: "select" | "input" | "editor"; value: string } | {
+    method: "confirm";
+    confirmed: boolean;
+  } | { method: "cancelled" };
+}
+
+/** Replaces the session by an empty one with a file of its own. */
+export interface NewSessionCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "new_session";
+  /** Session file that the new one names as its parent. */
+  parentSession?: string;
+}
+
+/** Replaces the session by the one in that file. */
+export interface SwitchSessionFileCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "switch_session_file";
+  /** Path of a session file, inside the roots. */
+  sessionPath: string;
+}
+
+/** Replaces the session by a copy that ends before that user message, whose text is returned. */
+export interface ForkCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "fork";
+  /** Id of an entry of the session's history: 1 to 128 characters. */
+  entryId: string;
+}
+
+/** Replaces the session by a copy of the current branch. */
+export interface CloneCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "clone";
+}
+
+/** Lists the user messages that `fork` can be given. */
+export interface GetForkMessagesCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_fork_messages";
+}
+
+/** Returns every entry of the session's tree, flat: parents are named by id. */
+export interface GetTreeCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_tree";
+}
+
+/** Goes on from another entry of the tree; of a user message, the text comes back for editing. */
+export interface NavigateTreeCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "navigate_tree";
+  /** The entry to go on from: 1 to 128 characters. */
+  targetId: string;
+  /** How to do it. */
+  options?: {
+    summarize?: boolean;
+    customInstructions?: string;
+    replaceInstructions?: boolean;
+    label?: string;
+  };
+}
+
+/** Writes the session as a web page, by default into the session's folder. */
+export interface ExportHtmlCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "export_html";
+  /** File to write, inside the roots. */
+  outputPath?: string;
+}
+
+/** Lists slash commands, prompt templates and skills that `prompt` understands, with their source. */
+export interface GetCommandsCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_commands";
+}
+
+/** Lists the skills that are loaded. */
+export interface GetSkillsCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_skills";
+}
+
+/** Lists the tools that there are, and whether the model may use them. */
+export interface GetToolsCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_tools";
+}
+
+/** Sets which tools the model may use. */
+export interface SetToolsCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "set_tools";
+  /** The tools: at most 256. */
+  tools: string[];
+}
+
+/** Lists pi's session files beside the one of this session, newest first. */
+export interface ListSessionFilesCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "list_session_files";
+}
+
+/** Loads extensions, skills, templates and settings again. */
+export interface ReloadCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "reload";
+}
+
+/** Makes a token for a role, perhaps for some sessions only, that ends by itself; it is told this once. */
+export interface MintTokenCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "mint_token";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Whose message it is. */
+  role: "observe" | "answer" | "drive" | "admin";
+  /** The sessions: at most 1000. */
+  sessions?: string[];
+  /** The protocol's `ttlMs`: 1 to 2073600000. */
+  ttlMs: number;
+}
+
+/** Ends a minted token and closes the connections that came in with it. */
+export interface RevokeTokenCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "revoke_token";
+  /** Id of the session. */
+  sessionId?: string;
+  /** The protocol's `tokenId`: 1 to 128 characters. */
+  tokenId: string;
+}
+
+/**
+ * Counts since the start: answers by outcome, refusals by limit, traffic, delays of threads, tokens and cost.
+ */
+export interface GetMetricsCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "get_metrics";
+  /** Id of the session. */
+  sessionId?: string;
+}
+
+/** Says whether all is well, with a sentence for each thing that is not. */
+export interface HealthCheckCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "health_check";
+  /** Id of the session. */
+  sessionId?: string;
+}
+
+/**
+ * Sets what the session may spend in all (money, turns, time in which its agent works) instead of what was
+ * set before; without a limit it may spend anything.
+ */
+export interface SetBudgetCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "set_budget";
+  /** The protocol's `maxUsd`: 0 to 1000000. */
+  maxUsd?: number;
+  /** The protocol's `maxTurns`: 0 to 1000000000. */
+  maxTurns?: number;
+  /** The protocol's `maxWallMs`: 0 to 2073600000. */
+  maxWallMs?: number;
+  /** The protocol's `onExceed`. */
+  onExceed?: "pause" | "abort";
+}
+
+/** All commands by name. */
+export interface CommandMap {
+  /** Of `hello`. */
+  hello: HelloCommand;
+  /** Of `ping`. */
+  ping: PingCommand;
+  /** Of `get_schema`. */
+  get_schema: GetSchemaCommand;
+  /** Of `list_sessions`. */
+  list_sessions: ListSessionsCommand;
+  /** Of `create_session`. */
+  create_session: CreateSessionCommand;
+  /** Of `delete_session`. */
+  delete_session: DeleteSessionCommand;
+  /** Of `switch_session`. */
+  switch_session: SwitchSessionCommand;
+  /** Of `subscribe`. */
+  subscribe: SubscribeCommand;
+  /** Of `unsubscribe`. */
+  unsubscribe: UnsubscribeCommand;
+  /** Of `list_stored_sessions`. */
+  list_stored_sessions: ListStoredSessionsCommand;
+  /** Of `load_session`. */
+  load_session: LoadSessionCommand;
+  /** Of `list_pending_ui`. */
+  list_pending_ui: ListPendingUiCommand;
+  /** Of `prompt`. */
+  prompt: PromptCommand;
+  /** Of `steer`. */
+  steer: SteerCommand;
+  /** Of `follow_up`. */
+  follow_up: FollowUpCommand;
+  /** Of `abort`. */
+  abort: AbortCommand;
+  /** Of `clear_queue`. */
+  clear_queue: ClearQueueCommand;
+  /** Of `get_state`. */
+  get_state: GetStateCommand;
+  /** Of `get_messages`. */
+  get_messages: GetMessagesCommand;
+  /** Of `set_session_name`. */
+  set_session_name: SetSessionNameCommand;
+  /** Of `dismiss_interrupted`. */
+  dismiss_interrupted: DismissInterruptedCommand;
+  /** Of `get_available_models`. */
+  get_available_models: GetAvailableModelsCommand;
+  /** Of `set_model`. */
+  set_model: SetModelCommand;
+  /** Of `bash`. */
+  bash: BashCommand;
+  /** Of `abort_bash`. */
+  abort_bash: AbortBashCommand;
+  /** Of `get_last_assistant_text`. */
+  get_last_assistant_text: GetLastAssistantTextCommand;
+  /** Of `get_session_stats`. */
+  get_session_stats: GetSessionStatsCommand;
+  /** Of `get_context_usage`. */
+  get_context_usage: GetContextUsageCommand;
+  /** Of `cycle_model`. */
+  cycle_model: CycleModelCommand;
+  /** Of `set_thinking_level`. */
+  set_thinking_level: SetThinkingLevelCommand;
+  /** Of `cycle_thinking_level`. */
+  cycle_thinking_level: CycleThinkingLevelCommand;
+  /** Of `set_steering_mode`. */
+  set_steering_mode: SetSteeringModeCommand;
+  /** Of `set_follow_up_mode`. */
+  set_follow_up_mode: SetFollowUpModeCommand;
+  /** Of `compact`. */
+  compact: CompactCommand;
+  /** Of `abort_compaction`. */
+  abort_compaction: AbortCompactionCommand;
+  /** Of `set_auto_compaction`. */
+  set_auto_compaction: SetAutoCompactionCommand;
+  /** Of `set_auto_retry`. */
+  set_auto_retry: SetAutoRetryCommand;
+  /** Of `abort_retry`. */
+  abort_retry: AbortRetryCommand;
+  /** Of `extension_ui_response`. */
+  extension_ui_response: ExtensionUiResponseCommand;
+  /** Of `new_session`. */
+  new_session: NewSessionCommand;
+  /** Of `switch_session_file`. */
+  switch_session_file: SwitchSessionFileCommand;
+  /** Of `fork`. */
+  fork: ForkCommand;
+  /** Of `clone`. */
+  clone: CloneCommand;
+  /** Of `get_fork_messages`. */
+  get_fork_messages: GetForkMessagesCommand;
+  /** Of `get_tree`. */
+  get_tree: GetTreeCommand;
+  /** Of `navigate_tree`. */
+  navigate_tree: NavigateTreeCommand;
+  /** Of `export_html`. */
+  export_html: ExportHtmlCommand;
+  /** Of `get_commands`. */
+  get_commands: GetCommandsCommand;
+  /** Of `get_skills`. */
+  get_skills: GetSkillsCommand;
+  /** Of `get_tools`. */
+  get_tools: GetToolsCommand;
+  /** Of `set_tools`. */
+  set_tools: SetToolsCommand;
+  /** Of `list_session_files`. */
+  list_session_files: ListSessionFilesCommand;
+  /** Of `reload`. */
+  reload: ReloadCommand;
+  /** Of `mint_token`. */
+  mint_token: MintTokenCommand;
+  /** Of `revoke_token`. */
+  revoke_token: RevokeTokenCommand;
+  /** Of `get_metrics`. */
+  get_metrics: GetMetricsCommand;
+  /** Of `health_check`. */
+  health_check: HealthCheckCommand;
+  /** Of `set_budget`. */
+  set_budget: SetBudgetCommand;
+}
+
+/** Name of a command. */
+export type WireCommandName = keyof CommandMap;

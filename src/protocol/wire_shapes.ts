@@ -1,0 +1,341 @@
+// Generated from the schemas beside this file by `deno task gen`; do not edit.
+// What several answers and events share.
+
+/** What a session may spend; a limit that is absent does not bound. */
+export interface Budget {
+  /** The protocol's `maxUsd`. */
+  maxUsd?: number;
+  /** The protocol's `maxTurns`. */
+  maxTurns?: number;
+  /** The protocol's `maxWallMs`. */
+  maxWallMs?: number;
+  /** The protocol's `onExceed`. */
+  onExceed: "pause" | "abort";
+  /** The protocol's `exceeded`. */
+  exceeded?: "maxUsd" | "maxTurns" | "maxWallMs";
+}
+
+/** What a session has spent: US dollars, turns, and milliseconds in which its agent worked. */
+export interface BudgetUsage {
+  /** The protocol's `usd`. */
+  usd: number;
+  /** The protocol's `turns`. */
+  turns: number;
+  /** The protocol's `wallMs`. */
+  wallMs: number;
+}
+
+/** How a prompt, steer or follow-up was taken. */
+export type Disposition = "started" | "queued" | "handled";
+
+/** The first message on every connection (PROTOCOL §2). */
+export interface Greeting {
+  /** Says what it is. */
+  type: "server_ready";
+  /** Its content; of an image, base64. */
+  data: {
+    version: string;
+    protocolVersion: string;
+    serverId: string;
+    transports: string[];
+    endpoints: { transport: string; url: string }[];
+    schemaHash: string;
+    pi: { package: string; version: string };
+    capabilities: string[];
+    limits: { frameBytes: number; sessions: number };
+  };
+}
+
+/** A message that an agent had accepted and that a crash kept from finishing (PROTOCOL §7). */
+export interface Interrupted {
+  /** The protocol's `kind`. */
+  kind: "prompt" | "steer" | "follow_up";
+  /** Text of the message. */
+  message: string;
+  /** Images of the message. */
+  images?: { type: "image"; data: string; mimeType: string }[];
+  /** The protocol's `at`. */
+  at: string;
+  /** Sent again with the same key, the command does not run twice. */
+  idempotencyKey?: string;
+  /** The protocol's `started`. */
+  started: boolean;
+}
+
+/** A model as clients see it: never headers, keys or a base URL (PROTOCOL §4). */
+export interface Model {
+  /** Name of the model's provider. */
+  provider: string;
+  /** An id; of a command, echoed in its answer. */
+  id: string;
+  /** Its name. */
+  name: string;
+  /** The provider's API that it speaks. */
+  api: string;
+  /** Whether the model can think. */
+  reasoning: boolean;
+  /** What goes in: kinds of content that a model takes, or tokens. */
+  input: string[];
+  /** Tokens that fit the model's context. */
+  contextWindow: number;
+  /** Most tokens of one answer. */
+  maxTokens: number;
+  /** Money, in USD; of a model, for a million tokens. */
+  cost: { input: number; output: number; cacheRead: number; cacheWrite: number };
+}
+
+/** Texts that were queued and have been removed. */
+export interface Queue {
+  /** Messages for the running turn. */
+  steering: string[];
+  /** Messages for after the run. */
+  followUp: string[];
+}
+
+/** State of one session (PROTOCOL §4). */
+export interface SessionInfo {
+  /** Id of the session. */
+  sessionId: string;
+  /** Name of the session. */
+  sessionName?: string;
+  /** pi's file of the session. */
+  sessionFile?: string;
+  /** Working directory. */
+  cwd: string;
+  /** The model. */
+  model?: Model;
+  /** How much the model thinks. */
+  thinkingLevel: "off" | "minimal" | "low" | "medium" | "high" | "xhigh";
+  /** Whether a run is under way. */
+  isStreaming: boolean;
+  /** Whether a compaction runs. */
+  isCompacting: boolean;
+  /** Whether steering messages are delivered all at once. */
+  steeringMode: "all" | "one-at-a-time";
+  /** Whether follow-ups are delivered all at once. */
+  followUpMode: "all" | "one-at-a-time";
+  /** Whether pi compacts by itself when the context is nearly full. */
+  autoCompactionEnabled: boolean;
+  /** How many messages there are. */
+  messageCount: number;
+  /** How many messages are queued. */
+  pendingMessageCount: number;
+  /** When it was made, ISO 8601. */
+  createdAt: string;
+  /** When something last happened, ISO 8601. */
+  lastActivityAt: string;
+  /** Whether it is in memory. */
+  status: "live" | "parked";
+  /** How many connections are subscribed. */
+  subscribers: number;
+  /** Grows by one with each command that changed something. */
+  sessionVersion: number;
+  /** The stretch of numbering that `seq` belongs to. */
+  epoch: string;
+  /** Number of the last event. */
+  seq: number;
+  /** What was not loaded, since the folder is not trusted. */
+  untrusted?: string[];
+  /** Tokens and cost of the run. */
+  usage?: BudgetUsage;
+  /** The protocol's `budget`. */
+  budget?: Budget;
+  /** The protocol's `interrupted`. */
+  interrupted?: Interrupted[];
+}
+
+/** `data` of a prompt that was sent with `waitFor:"settled"`. */
+export interface Settled {
+  /** How the message was taken. */
+  disposition: Disposition;
+  /** Text; of a run, its last answer. */
+  text: string | null;
+  /** Why the last answer ended, as pi says it. */
+  stopReason: string | null;
+  /** Tokens and cost of the run. */
+  usage: Usage | null;
+}
+
+/** The state of a session at exactly one sequence number (PROTOCOL §6). */
+export interface Snapshot {
+  /** Messages, oldest first. */
+  messages: Record<string, unknown>[];
+  /** Whether something was left out. */
+  truncated?: boolean;
+  /** How many messages there are. */
+  messageCount: number;
+  /** The answer that is under way. */
+  streamingMessage?: Record<string, unknown>;
+  /** Tools that run. */
+  runningTools: Record<string, unknown>[];
+  /** What is queued. */
+  queue: Queue;
+  /** The protocol's `interrupted`. */
+  interrupted?: Interrupted[];
+}
+
+/** What `subscribe` answers for one session. */
+export interface Subscribed {
+  /** Which of the ways it is. */
+  mode: "live" | "replay" | "snapshot";
+  /** The stretch of numbering that `seq` belongs to. */
+  epoch: string;
+  /** Number of the last event. */
+  seq: number;
+  /** The state of the session. */
+  sessionInfo: SessionInfo;
+  /** Dialogs that wait for an answer. */
+  pendingUi: Record<string, unknown>[];
+  /** The state of the session at `seq`. */
+  snapshot?: Snapshot;
+}
+
+/** Tokens and cost of a run, as pi reports them; money in USD. */
+export interface Usage {
+  /** What goes in: kinds of content that a model takes, or tokens. */
+  input: number;
+  /** What comes out: printed text, or tokens. */
+  output: number;
+  /** Read from the provider's cache. */
+  cacheRead: number;
+  /** Written to the provider's cache. */
+  cacheWrite: number;
+  /** All tokens together. */
+  totalTokens: number;
+  /** Money, in USD; of a model, for a million tokens. */
+  cost: { input: number; output: number; cacheRead: number; cacheWrite: number; total: number };
+}
+
+/** A slash command that `prompt` understands, and where it comes from. */
+export interface CommandInfo {
+  /** Its name. */
+  name: string;
+  /** What it is for. */
+  description?: string;
+  /** Where it comes from. */
+  source: "extension" | "prompt" | "skill";
+  /** pi's details on where it comes from. */
+  sourceInfo?: Record<string, unknown>;
+}
+
+/** Result of a compaction. */
+export interface Compaction {
+  /** The summary. */
+  summary: string;
+  /** The first entry that was not summarised. */
+  firstKeptEntryId: string;
+  /** Tokens before the compaction. */
+  tokensBefore: number;
+}
+
+/** How full the model's context is; `tokens` is null right after a compaction. */
+export interface ContextUsage {
+  /** Tokens; null where they are not known. */
+  tokens: number | null;
+  /** Tokens that fit the model's context. */
+  contextWindow: number;
+  /** How full the context is; null right after a compaction. */
+  percent: number | null;
+}
+
+/** An open dialog of an extension; its own fields (`options`, `message`, …) stand beside these. */
+export interface PendingUi {
+  /** Id of the session. */
+  sessionId: string;
+  /** Id of a dialog. */
+  requestId: string;
+  /** The kind of dialog. */
+  method: "select" | "confirm" | "input" | "editor";
+  /** Its title. */
+  title: string;
+  /** When it was made, ISO 8601. */
+  createdAt: string;
+}
+
+/** Counts, tokens and cost of a session (USD). */
+export interface SessionStats {
+  /** Id of the session. */
+  sessionId: string;
+  /** pi's file of the session. */
+  sessionFile?: string;
+  /** How many messages of the user there are. */
+  userMessages: number;
+  /** How many answers of the model there are. */
+  assistantMessages: number;
+  /** How many tools were called. */
+  toolCalls: number;
+  /** How many tools have answered. */
+  toolResults: number;
+  /** How many messages there are. */
+  totalMessages: number;
+  /** Tokens; null where they are not known. */
+  tokens: { input: number; output: number; cacheRead: number; cacheWrite: number; total: number };
+  /** Money, in USD; of a model, for a million tokens. */
+  cost: number;
+  /** How full the model's context is. */
+  contextUsage?: ContextUsage;
+}
+
+/** A skill. */
+export interface Skill {
+  /** Its name. */
+  name: string;
+  /** What it is for. */
+  description: string;
+  /** Path of its file. */
+  filePath: string;
+  /** Folder that its relative paths start from. */
+  baseDir: string;
+}
+
+/** A session file of pi's, as found on disk (PROTOCOL §4). */
+export interface StoredSession {
+  /** Id of the session. */
+  sessionId: string;
+  /** Name of the session. */
+  sessionName?: string;
+  /** pi's file of the session. */
+  sessionFile: string;
+  /** Path of a session file, inside the roots. */
+  sessionPath: string;
+  /** Working directory. */
+  cwd: string;
+  /** When it was made, ISO 8601. */
+  createdAt: string;
+  /** When it was last written, ISO 8601. */
+  modifiedAt: string;
+  /** How many messages there are. */
+  messageCount: number;
+  /** How the first user message begins. */
+  firstMessage?: string;
+  /** The session that drives this file here. */
+  liveSessionId?: string;
+}
+
+/** A tool, and whether the model may use it now. */
+export interface Tool {
+  /** Its name. */
+  name: string;
+  /** What it is for. */
+  description: string;
+  /** Whether the model may use it now. */
+  active: boolean;
+}
+
+/** An entry of a session's tree; the whole tree is sent flat, since nesting has no bound. */
+export interface TreeNode {
+  /** Id of an entry of the session's history. */
+  entryId: string;
+  /** The entry before it. */
+  parentId: string | null;
+  /** pi's type of the entry. */
+  entryType: string;
+  /** Whose message it is. */
+  role?: string;
+  /** Text; of a run, its last answer. */
+  text?: string;
+  /** When, ISO 8601. */
+  timestamp: string;
+  /** Its label. */
+  label?: string;
+}
