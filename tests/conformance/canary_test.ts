@@ -77,14 +77,23 @@ async function askEverything(bench: Bench, wire: Wire, id: string): Promise<void
   await wire.ok({ type: "reload", sessionId: id });
 }
 
-/** Every file in the folder and below, but those that the canaries were planted in. */
+/**
+ * Every file in the folder and below, but those that the canaries were planted in. A file that a new one is about to
+ * replace may have done so by the time it is read: then it is found under its own name.
+ */
 async function filesBelow(folder: string, leaveOut: readonly string[]): Promise<[string, string][]> {
   const found: [string, string][] = [];
   for await (const { name, isFile, isDirectory } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
     if (leaveOut.includes(path)) continue;
     if (isDirectory) found.push(...await filesBelow(path, leaveOut));
-    if (isFile) found.push([path, await Deno.readTextFile(path)]);
+    if (isFile) {
+      const text = await Deno.readTextFile(path).catch((error) => {
+        if (error instanceof Deno.errors.NotFound && /\.json\.\d+\.\w+$/.test(name)) return "";
+        throw error;
+      });
+      found.push([path, text]);
+    }
   }
   return found;
 }

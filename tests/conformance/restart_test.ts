@@ -102,7 +102,9 @@ alone(
     assertNotEquals(found.epoch, epoch);
     const file = stringAt(found, "sessionInfo", "sessionFile");
     const own = SessionManager.open(file, undefined, bench.home.root).buildSessionContext().messages;
-    assertEquals(at(found, "snapshot", "messages"), JSON.parse(JSON.stringify(own)));
+    // What newer pi notes of its own prompt is no message of the protocol.
+    const said = own.filter(({ role }) => String(role) !== "system");
+    assertEquals(at(found, "snapshot", "messages"), JSON.parse(JSON.stringify(said)));
     const marker = bench.name("on");
     bench.model.script(marker, text(["on and on"]));
     assertEquals((await settled(again, id, marker)).text, "on and on");
