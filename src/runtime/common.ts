@@ -23,7 +23,6 @@ import { homedir, hostname, tmpdir } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { setImmediate } from "node:timers";
 import { faulty } from "./faults.ts";
 import { endChildren, markChildren } from "./children.ts";
 import type { Files, FileStat, GrowingFile, InputKind, SignalName, Timer } from "./runtime.ts";
@@ -254,9 +253,6 @@ export const common = {
   after(ms: number, fn: () => void): Timer {
     const timer = setTimeout(fn, ms);
     return { clear: () => clearTimeout(timer) };
-  },
-  soon(fn: () => void): void {
-    setImmediate(fn);
   },
   alive(pid: number): boolean {
     try {

@@ -3,6 +3,7 @@
 import process from "node:process";
 import { common } from "./common.ts";
 import { listen, type Reply } from "./deno_listener.ts";
+import { DenoTurns } from "./deno_turns.ts";
 import {
   type ByteSink,
   type HttpRequest,
@@ -232,10 +233,13 @@ function guardStdout(): void {
   Object.defineProperty(Deno.stdout, "writable", { get: () => Deno.stderr.writable, configurable: true });
 }
 
+const turns = new DenoTurns();
+
 /** The runtime on Deno. */
 export const runtime: Runtime = {
   ...common,
   name: "deno",
+  soon: (fn) => turns.soon(fn),
   serve,
   stdin: () => Deno.stdin.readable,
   stdout: sink,

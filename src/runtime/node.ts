@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Socket } from "node:net";
 import process from "node:process";
 import { type Duplex, Readable, type Writable } from "node:stream";
+import { setImmediate } from "node:timers";
 import { parentPort, Worker } from "node:worker_threads";
 import { type WebSocket, WebSocketServer } from "ws";
 import { common } from "./common.ts";
@@ -318,6 +319,9 @@ function guardStdout(): void {
 export const runtime: Runtime = {
   ...common,
   name: "node",
+  soon(fn) {
+    setImmediate(fn);
+  },
   serve,
   stdin: () => Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>,
   stdout: sink,

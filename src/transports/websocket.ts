@@ -133,7 +133,7 @@ export class WebSocketTransport implements Transport {
       leaving = true;
       void connection.outbox.flushed().then(() => connection.wire.close(code, reason));
     };
-    const pace = new Pace(this.#parts.runtime, (text) => {
+    const pace = new Pace((fn) => this.#parts.runtime.soon(fn), (text) => {
       const closing = connection.open && !leaving ? router.receive(connection, text) : undefined;
       if (closing !== undefined) goAway(closing);
     });

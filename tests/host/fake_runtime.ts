@@ -25,6 +25,7 @@ export function fakeRuntime(clock: FakeClock, over: Partial<Runtime> = {}): Runt
     now: clock.now,
     monotonic: clock.monotonic,
     after: clock.after,
+    soon: never,
     uuid: () => `u${++uuids}`,
     serve: never,
     stdin: never,

@@ -252,11 +252,12 @@ export async function startPiLoop(
   const home = await benchHome();
   const script = [`${HERE}baseline_pi.mjs`, home.root, home.agentDir];
   const deno = target === "binary" ? await binaryDeno() : Deno.execPath();
-  const config = ["run", "-A", "--no-lock", "--config", `${REPO}/deno.json`];
+  // From node_modules as it is, as Node does: with the configuration another Deno would fetch packages of its own.
+  const installed = ["run", "-A", "--no-config", "--node-modules-dir=manual"];
   const options = { cwd: home.root, env: environment(home) };
   const child = target === "node"
     ? new Child("node", script, options)
-    : new Child(deno, [...config, ...script], options);
+    : new Child(deno, [...installed, ...script], options);
   const url = await child.line((line) => line.startsWith("ws://"));
   return {
     url,
