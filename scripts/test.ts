@@ -107,7 +107,7 @@ async function build(target: Target): Promise<Built> {
 const ALONE = ["client", "control", "dead_peer", "delivery_fair", "dialogs_life", "flood", "latency"]
   .map((name) => `tests/conformance/${name}_test.ts`);
 
-/** How many files of the rest run at a time; much of their time they wait, so more than there are cores. */
+/** How many other files run at a time; much of their time they wait, so more than there are cores. */
 const JOBS = "3";
 
 /** The conformance suite against one build: first what is to be alone, then the rest. */
@@ -152,8 +152,14 @@ async function main(): Promise<number> {
   const outcomes = new Map<string, Outcome>();
   let skipped = 0;
   if (parts.includes("unit")) {
-    const leaks = ["--sanitize-ops", "--sanitize-resources"];
-    outcomes.set("unit", await runTests([...leaks, "--ignore=tests/conformance", "tests/"]));
+    const args = [
+      "--sanitize-ops",
+      "--sanitize-resources",
+      "--parallel",
+      "--ignore=tests/conformance",
+      "tests/",
+    ];
+    outcomes.set("unit", await runTests(args, { DENO_JOBS: JOBS }));
   }
   for (const target of TARGETS) {
     if (!parts.includes(target)) continue;
