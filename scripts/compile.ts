@@ -80,6 +80,9 @@ async function compile(
       "--no-lock",
       "--no-npm",
       "--unstable-worker-options",
+      // V8 ends the process when a thread's heap is full. The server ends a host that holds too much itself, long
+      // before (src/manager/memory_watch.ts), but Deno lets it run on for two seconds.
+      "--v8-flags=--max-old-space-size=16384",
     ]
       .concat(included, ["--target", target.triple, "--output", output, path.join(bundleDir, "mod.js")]),
     clearEnv: true,

@@ -8,6 +8,7 @@ import { Leases } from "./manager/leases.ts";
 import { localHosts, workerHosts } from "./manager/host_link.ts";
 import { Ledger } from "./manager/ledger.ts";
 import { Manager } from "./manager/manager.ts";
+import { hostMemoryBytes } from "./manager/memory_watch.ts";
 import { TokenBook } from "./manager/token_book.ts";
 import { SessionStore } from "./manager/store.ts";
 import { StateFolder } from "./manager/state_folder.ts";
@@ -90,6 +91,7 @@ class Server {
     this.#parts = parts;
     this.#serverId = runtime.uuid();
     this.#governor = new Governor(config.limits);
+    const hostBytes = hostMemoryBytes(config.limits.hostMemoryBytes, runtime.memoryBounds());
     const schema = protocolSchema();
     this.#schemaText = JSON.stringify(schema);
     this.#ledger = new Ledger({
@@ -107,9 +109,10 @@ class Server {
       log,
       config: this.#hostConfig(),
       hosts: config.hosts,
+      ...(config.hosts === 0 ? {} : { memory: { limitBytes: hostBytes, held: () => runtime.memory() } }),
       start: config.hosts === 0
         ? localHosts(runtime)
-        : workerHosts(runtime, parts.worker, () => this.#permissions()),
+        : workerHosts(runtime, parts.worker, () => this.#permissions(), 2 * hostBytes),
     });
     const hash = `sha256-${runtime.sha256(this.#schemaText)}`;
     this.#router = new Router({

@@ -160,6 +160,14 @@ const TABLE = {
     about: "silence after which a host is replaced",
     flag: "host-silent-ms",
   },
+  hostMemoryBytes: {
+    // Far above what sessions need (100 that are idle: some MiB), far below where V8 ends the whole process.
+    value: 2048 * MIB,
+    least: 64 * MIB,
+    most: 1024 * 1024 * MIB,
+    unit: "bytes",
+    about: "memory at which a host is replaced",
+  },
   peerSilentMs: {
     // Half of it is no less than STALL_MS: a peer that takes nothing of what is queued for it is told so before.
     value: 60_000,
@@ -213,6 +221,7 @@ export const LIMIT_NAMES: readonly LimitName[] = [
   "keptMessageBytes",
   "idleSessionMs",
   "hostSilentMs",
+  "hostMemoryBytes",
   "peerSilentMs",
   "turnStallMs",
 ];
@@ -244,6 +253,7 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
     keptMessageBytes: value("keptMessageBytes"),
     idleSessionMs: value("idleSessionMs"),
     hostSilentMs: value("hostSilentMs"),
+    hostMemoryBytes: value("hostMemoryBytes"),
     peerSilentMs: value("peerSilentMs"),
     turnStallMs: value("turnStallMs"),
   };

@@ -183,8 +183,8 @@ export type FromHost =
   | { readonly kind: "file"; readonly sessionId: string; readonly file?: string }
   /** Turns, tokens and money that a session has spent since it said so last. */
   | { readonly kind: "spent"; readonly sessionId: string; readonly spending: Spending }
-  /** Answer to a `ping`; `at` is when the host got to it, in milliseconds since the epoch. */
-  | { readonly kind: "pong"; readonly ref: number; readonly at: number }
+  /** Answer to a `ping`; `at` is when the host got to it, in milliseconds since the epoch, `bytes` what it holds. */
+  | { readonly kind: "pong"; readonly ref: number; readonly at: number; readonly bytes: number }
   /** A client has said whether that folder is to be trusted. */
   | { readonly kind: "trust"; readonly folder: string; readonly trusted: boolean }
   | { readonly kind: "idle"; readonly ref: number }

@@ -75,7 +75,7 @@ export class Host {
   /** Takes a message of the router thread. */
   receive(message: ToHost): void {
     if (message.kind === "start") void this.#start(message.config);
-    else if (message.kind === "ping") this.#send({ kind: "pong", ref: message.ref, at: this.#runtime.now() });
+    else if (message.kind === "ping") this.#pong(message.ref);
     else if (this.#early !== undefined) this.#early.push(message);
     else this.#take(message);
   }
@@ -88,6 +88,10 @@ export class Host {
   /** The router thread has taken that many bytes of what was posted. */
   took(bytes: number): void {
     this.#outbound.took(bytes);
+  }
+
+  #pong(ref: number): void {
+    this.#send({ kind: "pong", ref, at: this.#runtime.now(), bytes: this.#runtime.memory().ownBytes });
   }
 
   async #start(config: HostConfig): Promise<void> {

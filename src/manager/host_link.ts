@@ -26,6 +26,7 @@ export function workerHosts(
   runtime: Runtime,
   worker: URL,
   permissions: () => WorkerPermissions | undefined = () => undefined,
+  heapBytes?: number,
 ): StartHost {
   return (config, events) => {
     let handle: WorkerHandle | undefined;
@@ -65,7 +66,7 @@ export function workerHosts(
     };
     // In a turn of its own, so that greetings leave before the thread is made.
     const spawning = runtime.after(0, () => {
-      const spawned = runtime.spawn(worker, permissions());
+      const spawned = runtime.spawn(worker, permissions(), heapBytes);
       handle = spawned;
       // The worker's entry posts nothing else.
       spawned.onMessage = (received) => heard(received as HostSaid);

@@ -7,12 +7,14 @@ import { fileInUse, noSession } from "../host/failures.ts";
 import type { Attachment, Demand, FromHost, ToHost } from "../host/edge.ts";
 import type { SessionRecord } from "../host/session_record.ts";
 import { type Attached, Attaching } from "./attaching.ts";
-import { Away, DIED } from "./away.ts";
+import { Away } from "./away.ts";
 import { Dispatch } from "./dispatch.ts";
 import { Entry } from "./entry.ts";
 import { EventLog, EventLogs } from "./event_log.ts";
 import { FileClaims } from "./file_claims.ts";
 import { type Disposal, HostAsks } from "./host_asks.ts";
+import { HostLoss } from "./host_loss.ts";
+import { HostWatch } from "./host_watch.ts";
 import { Hosts } from "./hosts.ts";
 import { Inspections } from "./inspections.ts";
 import type { Leases } from "./leases.ts";
@@ -20,7 +22,7 @@ import type { Ledger } from "./ledger.ts";
 import type { ManagerEvents, ManagerParts } from "./manager_parts.ts";
 import { Passage } from "./passage.ts";
 import { type Asker, PendingCommands } from "./pending_commands.ts";
-import { Pulse } from "./pulse.ts";
+import type { Pulse } from "./pulse.ts";
 import { Registry } from "./registry.ts";
 import { SessionBook } from "./session_book.ts";
 import type { Store } from "./store.ts";
@@ -50,11 +52,10 @@ export class Manager {
     has: (sessionId) => this.has(sessionId),
   });
   readonly #hosts: Hosts;
-  /** Whether this thread and the hosts keep up. */
-  readonly pulse: Pulse;
+  readonly #watch: HostWatch;
+  readonly #loss: HostLoss;
   readonly #logs: EventLogs;
   #events: ManagerEvents | undefined;
-  #closing = false;
   #ref = 0;
 
   constructor(parts: ManagerParts) {
@@ -66,7 +67,7 @@ export class Manager {
       config,
       start,
       message: (host, message) => this.#receive(host, message),
-      exit: (host, reason) => this.#crashed(host, reason),
+      exit: (host, reason) => this.#loss.died(host, reason),
     });
     this.#sessions = new SessionBook({
       hosts: this.#hosts,
@@ -74,11 +75,13 @@ export class Manager {
       claims: this.#claims,
       governor,
     });
-    this.pulse = new Pulse({
+    this.#watch = new HostWatch({
       clock,
+      governor,
+      memory: parts.memory,
       hosts: () => this.#hosts.all,
       ping: (host, ref) => this.#send(host, { kind: "ping", ref }),
-      silent: (host, ms) => ms >= governor.limits.hostSilentMs ? this.#hung(host, ms) : undefined,
+      replace: (host, reason) => this.#loss.replace(host, reason),
     });
     const number = (): number => ++this.#ref;
     const send = (host: number, message: ToHost): void => this.#send(host, message);
@@ -99,6 +102,16 @@ export class Manager {
       tell: (type: string, data: Record<string, unknown>) => this.#events?.server(type, data),
     };
     this.#away = new Away({ ...shared, clock, governor, uuid: parts.uuid, number, registry: this.#registry });
+    this.#loss = new HostLoss({
+      log: parts.log,
+      hosts: this.#hosts,
+      watch: this.#watch,
+      claims: this.#claims,
+      pending: this.#pending,
+      attaching: this.#attaching,
+      asks: this.#asks,
+      away: this.#away,
+    });
     this.#dispatch = new Dispatch({
       ...shared,
       passage: this.#passage,
@@ -125,7 +138,7 @@ export class Manager {
     this.#events = events;
     this.#hosts.open(this.#parts.hosts);
     for (const host of this.#hosts.all) this.#claims.introduce(host);
-    this.pulse.start();
+    this.#watch.start();
     this.#away.start();
   }
 
@@ -137,6 +150,11 @@ export class Manager {
   /** The state of all sessions that no host runs, as clients see it. */
   get parked(): readonly Attachment[] {
     return this.#away.attachments;
+  }
+
+  /** Whether this thread and the hosts keep up. */
+  get pulse(): Pulse {
+    return this.#watch.pulse;
   }
 
   get hosts(): number {
@@ -270,8 +288,8 @@ export class Manager {
 
   /** Disposes all sessions; each host bounds that by itself, and `withinMs` bounds the hosts. */
   async dispose(withinMs: number): Promise<Disposal> {
-    this.#closing = true;
-    this.pulse.stop();
+    this.#loss.stop();
+    this.#watch.stop();
     this.#away.stop(STOPPED);
     const disposal = await this.#asks.dispose(withinMs);
     this.#hosts.terminate();
@@ -324,7 +342,7 @@ export class Manager {
       case "spent":
         return this.#parts.governor.counters.spend(message.spending);
       case "pong":
-        return this.pulse.pong(host, message.ref, message.at);
+        return this.#watch.pong(host, message);
       case "idle":
       case "counted":
       case "disposed":
@@ -357,30 +375,6 @@ export class Manager {
     if (ref !== undefined) {
       this.#send(host, { kind: "recorded", ref, ...(error === undefined ? {} : { error }) });
     }
-  }
-
-  /** A host died: a new one takes its place, what ran there is answered, its sessions are parked. */
-  #crashed(host: number, reason: string): void {
-    if (this.#closing) return;
-    this.#parts.log.error(`a host died: ${reason}`, { host });
-    const lostCommands = this.#pending.refs(host);
-    const crashed = this.#away.lose(host);
-    // Whoever hears of it may send the next command at once; that is for the new host.
-    this.#hosts.restart(host);
-    this.pulse.replaced(host);
-    this.#claims.introduce(host);
-    for (const ref of lostCommands) this.#pending.answer(ref, { ok: false, failure: DIED, lost: true });
-    this.#attaching.lost(host, DIED);
-    this.#asks.lost(host);
-    this.#away.crashed(crashed);
-    this.#away.changed();
-  }
-
-  /** A host that answers nothing any more is as good as dead. */
-  #hung(host: number, ms: number): void {
-    if (this.#closing) return;
-    this.#hosts.kill(host);
-    this.#crashed(host, `it has not answered for ${Math.round(ms)} ms`);
   }
 
   #delete(entry: Entry): void {

@@ -3,6 +3,7 @@ import type { Governor } from "../governor/governor.ts";
 import type { Demand, EventRecord, HostConfig } from "../host/edge.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import type { HostMemory } from "./host_watch.ts";
 import type { StartHost } from "./host_link.ts";
 import type { Ledger } from "./ledger.ts";
 import type { TrustBook } from "./trust_book.ts";
@@ -17,6 +18,8 @@ export interface ManagerParts {
   readonly hosts: number;
   readonly start: StartHost;
   readonly ledger: Ledger;
+  /** Absent where hosts have no thread of their own. */
+  readonly memory?: HostMemory;
   /** Absent: nothing is remembered. */
   readonly trust?: TrustBook;
 }

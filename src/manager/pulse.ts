@@ -95,21 +95,28 @@ export class Pulse {
     return Math.max(this.#delays.get(host) ?? 0, this.silentMs(host));
   }
 
-  #owedMs(host: number): number {
-    const asked = this.#asked.get(host);
-    return asked === undefined ? 0 : this.#parts.clock.monotonic() - asked.since;
-  }
-
-  #beat(): void {
-    const { clock, hosts, ping, silent } = this.#parts;
+  /** Asks every host that owes no answer. */
+  ask(): void {
+    const { clock, hosts, ping } = this.#parts;
     for (const host of hosts()) {
-      const ms = this.silentMs(host);
-      if (ms > 0) silent?.(host, ms);
       // A host that has just been replaced owes nothing, and is asked at once.
       if (this.#asked.has(host)) continue;
       const ref = ++this.#ref;
       this.#asked.set(host, { ref, since: clock.monotonic(), at: clock.now() });
       ping(host, ref);
     }
+  }
+
+  #owedMs(host: number): number {
+    const asked = this.#asked.get(host);
+    return asked === undefined ? 0 : this.#parts.clock.monotonic() - asked.since;
+  }
+
+  #beat(): void {
+    for (const host of this.#parts.hosts()) {
+      const ms = this.silentMs(host);
+      if (ms > 0) this.#parts.silent?.(host, ms);
+    }
+    this.ask();
   }
 }

@@ -19,13 +19,13 @@ import {
   rm,
   stat,
 } from "node:fs/promises";
-import { homedir, hostname, tmpdir } from "node:os";
+import { homedir, hostname, tmpdir, totalmem } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { faulty } from "./faults.ts";
 import { endChildren, markChildren } from "./children.ts";
-import type { Files, FileStat, GrowingFile, InputKind, SignalName, Timer } from "./runtime.ts";
+import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
 
 /** Bits of a file's mode that tell its kind, and their value for a character device (stat(2)). */
 const FILE_KIND = 0o170000;
@@ -176,6 +176,17 @@ async function writeAt(file: string, text: string): Promise<boolean> {
   }
 }
 
+/** What this machine has, or this container, if it is given less (cgroup v2). */
+export function machineBytes(): number {
+  try {
+    const most = Number(readFileSync("/sys/fs/cgroup/memory.max", "utf8"));
+    if (most > 0) return Math.min(most, totalmem());
+  } catch {
+    // Another system, or no such container.
+  }
+  return totalmem();
+}
+
 /** When that process started, in a form that only equality is asked of; where the system tells. */
 function startOf(pid: number): string | undefined {
   try {
@@ -247,6 +258,10 @@ export const common = {
   pid: process.pid,
   markChildren,
   endChildren,
+  memory(): Memory {
+    const { heapUsed, external, rss } = process.memoryUsage();
+    return { ownBytes: heapUsed + external, residentBytes: rss };
+  },
   machine: (): string => hostname(),
   now: (): number => Date.now(),
   monotonic: (): number => performance.now(),

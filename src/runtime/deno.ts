@@ -1,7 +1,8 @@
 // The runtime on Deno: HTTP with upgradeWebSocket (behind deno_listener.ts), web-stream stdio, web workers. Imported
 // by the entries alone.
 import process from "node:process";
-import { common } from "./common.ts";
+import { getHeapStatistics } from "node:v8";
+import { common, machineBytes } from "./common.ts";
 import { listen, type Reply } from "./deno_listener.ts";
 import { DenoTurns } from "./deno_turns.ts";
 import {
@@ -248,4 +249,8 @@ export const runtime: Runtime = {
   guardStdout,
   sandbox: Deno.build.standalone ? "built-in" : "flag",
   spawn,
+  memoryBounds: () => ({
+    machineBytes: machineBytes(),
+    fatalHeapBytes: getHeapStatistics().heap_size_limit,
+  }),
 };

@@ -9,7 +9,7 @@ import { type Duplex, Readable, type Writable } from "node:stream";
 import { setImmediate } from "node:timers";
 import { parentPort, Worker } from "node:worker_threads";
 import { type WebSocket, WebSocketServer } from "ws";
-import { common } from "./common.ts";
+import { common, machineBytes } from "./common.ts";
 import {
   type ByteSink,
   type HttpAnswer,
@@ -20,6 +20,7 @@ import {
   type Runtime,
   type SocketHandle,
   type WorkerHandle,
+  type WorkerPermissions,
   type WorkerPort,
 } from "./runtime.ts";
 import { Strangers } from "./strangers.ts";
@@ -276,9 +277,12 @@ function sink(): ByteSink {
   };
 }
 
-function spawn(url: URL): WorkerHandle {
+function spawn(url: URL, _permissions?: WorkerPermissions, heapBytes?: number): WorkerHandle {
+  const limits = heapBytes === undefined
+    ? {}
+    : { resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapBytes / 2 ** 20) } };
   // With `stdout: true` what prints in the worker comes here and not to our stdout.
-  const worker = new Worker(url, { stdout: true, name: "pi-server-host" });
+  const worker = new Worker(url, { stdout: true, name: "pi-server-host", ...limits });
   worker.stdout.on("data", (chunk: Uint8Array) => process.stderr.write(chunk));
   let gone = false;
   const handle: WorkerHandle = {
@@ -332,4 +336,6 @@ export const runtime: Runtime = {
   guardStdout,
   sandbox: "never",
   spawn,
+  // A worker with limits ends alone.
+  memoryBounds: () => ({ machineBytes: machineBytes(), fatalHeapBytes: Infinity }),
 };

@@ -180,6 +180,22 @@ export class ListenError extends Error {
   override name = "ListenError";
 }
 
+/** Memory that is held. */
+export interface Memory {
+  /** What this thread holds, in its heap and outside of it. */
+  readonly ownBytes: number;
+  /** What the whole process has in memory. */
+  readonly residentBytes: number;
+}
+
+/** Memory that there is. */
+export interface MemoryBounds {
+  /** What the machine, or the container, has for all of its processes. */
+  readonly machineBytes: number;
+  /** The heap of one thread at which the engine ends the whole process; infinite where it ends that thread alone. */
+  readonly fatalHeapBytes: number;
+}
+
 /** Everything that differs between Deno and Node. */
 export interface Runtime extends Clock {
   /** Calls `fn` in the next turn of the event loop, once what is there to be read has been read. */
@@ -191,6 +207,9 @@ export interface Runtime extends Clock {
   markChildren(of: string): void;
   /** Ends every process with that mark, wherever the system tells; returns how many there were. */
   endChildren(of: string): Promise<number>;
+  /** Memory, as this thread sees it. */
+  memory(): Memory;
+  memoryBounds(): MemoryBounds;
   /** The machine's name. */
   machine(): string;
   /** Whether a process of that id is alive. */
@@ -227,6 +246,7 @@ export interface Runtime extends Clock {
   temporary(): string;
   /** Path of the program that runs this. */
   program(): string;
-  spawn(worker: URL, permissions?: WorkerPermissions): WorkerHandle;
+  /** Starts a worker; `heapBytes` is the most that its heap may hold, where the runtime can hold it to that. */
+  spawn(worker: URL, permissions?: WorkerPermissions, heapBytes?: number): WorkerHandle;
   exit(code: number): void;
 }

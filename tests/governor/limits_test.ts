@@ -39,6 +39,7 @@ Deno.test("limits: the defaults are those of the protocol", () => {
     keptMessageBytes: 64 * 1024 * 1024,
     idleSessionMs: 30 * 60_000,
     hostSilentMs: 30_000,
+    hostMemoryBytes: 2 * 1024 * 1024 * 1024,
     peerSilentMs: 60_000,
     turnStallMs: 60_000,
   });

@@ -32,7 +32,7 @@ Deno.test("host: a ping is answered with the time, also while pi is being loaded
   bench.create("a");
   const ref = bench.ask((ref) => ({ kind: "ping", ref }));
   await turn();
-  assertEquals(bench.posted, [{ kind: "pong", ref, at: bench.clock.now() }]);
+  assertEquals(bench.posted, [{ kind: "pong", ref, at: bench.clock.now(), bytes: 1000 }]);
 });
 
 Deno.test("host: when pi cannot be loaded, every create says why and nothing is left", async () => {

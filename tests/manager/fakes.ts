@@ -102,7 +102,9 @@ export class Hosts {
     this.all.push(host);
     const send = (message: ToHost): void => {
       host.sent.push(message);
-      if (message.kind === "ping" && !host.silent) host.says({ kind: "pong", ref: message.ref, at: 0 });
+      if (message.kind === "ping" && !host.silent) {
+        host.says({ kind: "pong", ref: message.ref, at: 0, bytes: 0 });
+      }
     };
     return { send, terminate: () => host.terminated++ };
   };
