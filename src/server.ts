@@ -22,6 +22,7 @@ import type { ByteSink, Runtime, Timer, WorkerPermissions } from "./runtime/runt
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
 import { StdioTransport } from "./transports/stdio.ts";
 import type { Endpoint, Transport } from "./transports/transport.ts";
+import { hostHeadersOf } from "./transports/gate.ts";
 import { WebSocketTransport } from "./transports/websocket.ts";
 
 /** What a server is built from. */
@@ -110,9 +111,13 @@ class Server {
       config: this.#hostConfig(),
       hosts: config.hosts,
       ...(config.hosts === 0 ? {} : { memory: { limitBytes: hostBytes, held: () => runtime.memory() } }),
-      start: config.hosts === 0
-        ? localHosts(runtime)
-        : workerHosts(runtime, parts.worker, () => this.#permissions(), 2 * hostBytes),
+      start: config.hosts === 0 ? localHosts(runtime) : workerHosts({
+        runtime,
+        worker: parts.worker,
+        permissions: () => this.#permissions(),
+        heapBytes: 2 * hostBytes,
+        gone: (mark) => void this.#bury(mark),
+      }),
     });
     const hash = `sha256-${runtime.sha256(this.#schemaText)}`;
     this.#router = new Router({
@@ -219,6 +224,11 @@ class Server {
       return log.info("sessions are not held to Deno permissions", { reason: this.#holding.reason });
     }
     for (const warning of this.#holding.sandbox.warnings) log.warn(warning);
+  }
+
+  /** Ends what a host has left running; when the server ends, so does all of it. */
+  async #bury(mark: string): Promise<void> {
+    if (this.shutdown.phase !== "closing") await this.#state?.endOrphans(this.#parts.log, mark);
   }
 
   #permissions(): WorkerPermissions | undefined {
@@ -382,12 +392,6 @@ class Server {
 /** Path of the state folder. */
 export function statePath(config: Config, runtime: Runtime): string {
   return runtime.files.resolve(runtime.cwd(), config.stateDir ?? `${runtime.home()}/.pi/server`);
-}
-
-/** An address as it stands in a Host header; none for a wildcard, which is no address of a server. */
-function hostHeadersOf(address: string): string[] {
-  if (address === "0.0.0.0" || address === "::") return [];
-  return [address.includes(":") ? `[${address.toLowerCase()}]` : address.toLowerCase()];
 }
 
 /** Starts a server. Throws `StateFolderError` or `ListenError` when it cannot. */

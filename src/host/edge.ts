@@ -25,6 +25,8 @@ export interface HostConfig {
   readonly budget?: BudgetLimits;
   /** Milliseconds of silence after which a run is told as stalled; absent: never. */
   readonly turnStallMs?: number;
+  /** Marks the processes that this very host starts; absent where it shares the router thread. */
+  readonly mark?: string;
 }
 
 /** Whether somebody wants the full form of a session's events, and how many connections watch it. */

@@ -16,10 +16,6 @@ async function connect(): Promise<{ runtime: import("../runtime/runtime.ts").Run
   return { runtime, port: workerPort() };
 }
 
-const refuseExit = (): never => {
-  throw new Error("A session cannot end the server's process");
-};
-
 /** pi's lock library installs signal handlers that would kill the process; signals are the router's. */
 function keepSignals(): void {
   const original = process.on;
@@ -31,14 +27,7 @@ function keepSignals(): void {
 const { runtime, port } = await connect();
 runtime.guardStdout();
 keepSignals();
-Reflect.set(process, "exit", refuseExit);
-if ("Deno" in globalThis) Reflect.set(Deno, "exit", refuseExit);
-// An extension's stray rejection must not end the other sessions.
-process.on(
-  "unhandledRejection",
-  (reason) => runtime.writeError(`unhandled rejection in a session: ${reason}\n`),
-);
-process.on("uncaughtException", (error) => runtime.writeError(`uncaught exception in a session: ${error}\n`));
+runtime.confine(runtime.writeError);
 
 const post = (messages: readonly FromHost[], bytes: number): void => {
   port.post({ messages: pack(messages), bytes } satisfies HostSaid);

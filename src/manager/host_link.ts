@@ -21,19 +21,30 @@ export interface LinkEvents {
 /** Starts a host. */
 export type StartHost = (config: HostConfig, events: LinkEvents) => HostLink;
 
-/** Hosts in worker threads; `worker` is the entry's own file, `permissions` are asked for at each start. */
-export function workerHosts(
-  runtime: Runtime,
-  worker: URL,
-  permissions: () => WorkerPermissions | undefined = () => undefined,
-  heapBytes?: number,
-): StartHost {
+/** What hosts in worker threads are made of. */
+export interface WorkerHostsParts {
+  readonly runtime: Runtime;
+  /** The worker's entry. */
+  readonly worker: URL;
+  /** Asked for at each start. */
+  permissions(): WorkerPermissions | undefined;
+  /** The most that a host's heap may hold, where the runtime can hold it to that. */
+  readonly heapBytes: number;
+  /** A host is gone; what it started carries its mark. */
+  gone(mark: string): void;
+}
+
+/** Hosts in worker threads. */
+export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: WorkerHostsParts): StartHost {
+  let started = 0;
   return (config, events) => {
     let handle: WorkerHandle | undefined;
+    // The process's id tells the hosts of servers apart that were over one state folder.
+    const mark = `${runtime.pid}.${++started}`;
     // One batch at a time: what comes in one turn of the event loop, or while the host takes one, crosses
     // together, with the next. Many at once cost few crossings.
     let state: "starting" | "free" | "gathering" | "taking" = "starting";
-    let waiting: ToHost[] = [{ kind: "start", config }];
+    let waiting: ToHost[] = [{ kind: "start", config: { ...config, mark } }];
     const post = (call: HostCall): void => handle?.post(call);
     const pass = (): void => {
       if (state === "starting" || state === "taking" || waiting.length === 0) return;
@@ -44,12 +55,14 @@ export function workerHosts(
     const exit = (reason: string): void => {
       // Its last words come before its end.
       inbox.finish();
+      gone(mark);
       events.exit(reason);
     };
     const take = (message: FromHost): void => {
       if (message.kind === "broken") {
         handle?.terminate();
         inbox.close();
+        gone(mark);
         events.exit(message.reason);
       } else events.message(message);
     };
@@ -83,6 +96,7 @@ export function workerHosts(
         spawning.clear();
         inbox.close();
         handle?.terminate();
+        gone(mark);
       },
     };
   };
@@ -95,6 +109,7 @@ export function localHosts(runtime: Runtime): StartHost {
     let waiting: ToHost[] = [{ kind: "start", config }];
     let gone = false;
     const start = async (): Promise<void> => {
+      runtime.confine(runtime.writeError);
       const { Host, loadPi } = await import("../host/host.ts");
       const host = new Host(runtime, loadPi, (batch) => {
         for (const message of structuredClone(batch)) if (!gone) events.message(message);

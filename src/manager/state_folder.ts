@@ -104,9 +104,9 @@ export class StateFolder {
     return id;
   }
 
-  /** Ends what bash and tools have left running; nobody else's server is over this folder. */
-  async endOrphans(log: Log): Promise<void> {
-    const ended = await this.#runtime.endChildren(await this.#id());
+  /** Ends what bash and tools have left running, all of it or one host's; no other server is over this folder. */
+  async endOrphans(log: Log, host?: string): Promise<void> {
+    const ended = await this.#runtime.endChildren(await this.#id(), host);
     if (ended > 0) log.warn("processes that sessions had started were ended", { processes: ended });
   }
 

@@ -4,8 +4,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
 
-/** Marks what is started from here on; never a secret. */
+/** Mark what is started from here on; never secrets. */
 const VARIABLE = "PI_SERVER_CHILD_OF";
+const HOST_VARIABLE = "PI_SERVER_HOST";
 
 /** Milliseconds that a process gets to end by itself. */
 const GRACE_MS = 300;
@@ -15,14 +16,22 @@ export function markChildren(of: string): void {
   process.env[VARIABLE] = of;
 }
 
-async function marked(of: string): Promise<number[]> {
-  const wanted = `${VARIABLE}=${of}`;
+/** Marks the children that this thread will have, not those of other threads. */
+export function markHost(host: string): void {
+  // On Deno threads share one environment, so this thread gets a copy, as on Node it has already.
+  if ("Deno" in globalThis) Reflect.set(process, "env", { ...process.env, [HOST_VARIABLE]: host });
+  else process.env[HOST_VARIABLE] = host;
+}
+
+async function marked(of: string, host: string | undefined): Promise<number[]> {
+  const wanted = [`${VARIABLE}=${of}`, ...host === undefined ? [] : [`${HOST_VARIABLE}=${host}`]];
   const names = await readdir("/proc").catch(() => []);
   const pids = names.map(Number).filter((pid) => Number.isInteger(pid) && pid !== process.pid);
   const found = await Promise.all(pids.map(async (pid) => {
     // Others' processes cannot be looked into, and are none of ours.
     const text = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
-    return text.split("\0").includes(wanted) ? pid : undefined;
+    const variables = text.split("\0");
+    return wanted.every((one) => variables.includes(one)) ? pid : undefined;
   }));
   return found.filter((pid) => pid !== undefined);
 }
@@ -35,16 +44,16 @@ function kill(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
   }
 }
 
-/** Ends all processes that carry the mark; returns how many there were. */
-export async function endChildren(of: string): Promise<number> {
-  const first = await marked(of);
+/** Ends all processes that carry the mark, or both; returns how many there were. */
+export async function endChildren(of: string, host?: string): Promise<number> {
+  const first = await marked(of, host);
   if (first.length === 0) return 0;
   for (const pid of first) kill(pid, "SIGTERM");
   const end = performance.now() + GRACE_MS;
   while (performance.now() < end) {
-    if ((await marked(of)).length === 0) return first.length;
+    if ((await marked(of, host)).length === 0) return first.length;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  for (const pid of await marked(of)) kill(pid, "SIGKILL");
+  for (const pid of await marked(of, host)) kill(pid, "SIGKILL");
   return first.length;
 }

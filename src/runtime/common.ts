@@ -24,7 +24,8 @@ import * as path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { faulty } from "./faults.ts";
-import { endChildren, markChildren } from "./children.ts";
+import { endChildren, markChildren, markHost } from "./children.ts";
+import { confine, leave } from "./confinement.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
 
 /** Bits of a file's mode that tell its kind, and their value for a character device (stat(2)). */
@@ -257,6 +258,7 @@ export const common = {
   files,
   pid: process.pid,
   markChildren,
+  markHost,
   endChildren,
   memory(): Memory {
     const { heapUsed, external, rss } = process.memoryUsage();
@@ -311,7 +313,6 @@ export const common = {
       return "closed";
     }
   },
-  exit(code: number): void {
-    process.exit(code);
-  },
+  confine,
+  exit: leave,
 };

@@ -205,8 +205,10 @@ export interface Runtime extends Clock {
   readonly pid: number;
   /** Marks the processes that will be started from here on, for `endChildren`. */
   markChildren(of: string): void;
-  /** Ends every process with that mark, wherever the system tells; returns how many there were. */
-  endChildren(of: string): Promise<number>;
+  /** Marks those that this very thread will start as a host's too. */
+  markHost(host: string): void;
+  /** Ends every process with that mark, or with both, wherever the system tells; returns how many there were. */
+  endChildren(of: string, host?: string): Promise<number>;
   /** Memory, as this thread sees it. */
   memory(): Memory;
   memoryBounds(): MemoryBounds;
@@ -248,5 +250,7 @@ export interface Runtime extends Clock {
   program(): string;
   /** Starts a worker; `heapBytes` is the most that its heap may hold, where the runtime can hold it to that. */
   spawn(worker: URL, permissions?: WorkerPermissions, heapBytes?: number): WorkerHandle;
+  /** From now on code in this thread cannot end the process, nor can its errors; `exit` still does. */
+  confine(say: (text: string) => void): void;
   exit(code: number): void;
 }

@@ -116,3 +116,9 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
   // The bearer subprotocol is never echoed: it would put the token into a response.
   return { kind: "upgrade", access, ...(offered(request).includes(PROTOCOL) ? { protocol: PROTOCOL } : {}) };
 }
+
+/** An address as it stands in a Host header; none for a wildcard, which is no address of a server. */
+export function hostHeadersOf(address: string): string[] {
+  if (address === "0.0.0.0" || address === "::") return [];
+  return [address.includes(":") ? `[${address.toLowerCase()}]` : address.toLowerCase()];
+}

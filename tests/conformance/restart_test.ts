@@ -5,6 +5,7 @@ import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@st
 import { SessionManager } from "@mariozechner/pi-coding-agent";
 import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
 import { text } from "../support/model_server.ts";
+import { lives } from "../support/processes.ts";
 import { until } from "../support/wait.ts";
 import type { Wire, WsWire } from "../support/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
@@ -204,12 +205,6 @@ alone(
     assertEquals((await state(wire, other)).status, "live");
   },
 );
-
-/** Whether that process is there; one that nobody has waited for yet counts as gone. */
-async function lives(pid: string): Promise<boolean> {
-  const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
-  return stat !== "" && !/^Z/.test(stat.slice(stat.lastIndexOf(")") + 2));
-}
 
 alone(
   "shutdown: what bash left in the background ends with the server, after SIGKILL with the next one",
