@@ -3,6 +3,7 @@
 import process from "node:process";
 import { getHeapStatistics } from "node:v8";
 import { common, machineBytes } from "./common.ts";
+import { mendExitCodes } from "./deno_children.ts";
 import { listen, type Reply } from "./deno_listener.ts";
 import { DenoTurns } from "./deno_turns.ts";
 import {
@@ -234,6 +235,7 @@ function guardStdout(): void {
   Object.defineProperty(Deno.stdout, "writable", { get: () => Deno.stderr.writable, configurable: true });
 }
 
+mendExitCodes();
 const turns = new DenoTurns();
 
 /** The runtime on Deno. */

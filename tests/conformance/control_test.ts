@@ -206,6 +206,18 @@ test("bash: output events, exit code, the session's cwd, the output joins the me
   assertStringIncludes(JSON.stringify((await bench.model.request(marker)).body), "echo out; echo err");
 });
 
+test("bash: a shell that is killed has no exit code, one that exits has any", async (bench) => {
+  const wire = await bench.connect();
+  const { id } = await bench.session(wire);
+  const codes: unknown[] = [];
+  for (const command of ["kill -9 $$", "kill -TERM $$", "exit 137", "bash -c 'kill -9 $$'; true"]) {
+    const { exitCode, cancelled } = await wire.ok({ type: "bash", sessionId: id, command });
+    codes.push(exitCode);
+    assertEquals(cancelled, false, command);
+  }
+  assertEquals(codes, [undefined, undefined, 137, 0]);
+});
+
 test("bash: excluded from the context, and environment without the server's secrets", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
