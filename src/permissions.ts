@@ -2,6 +2,7 @@
 // for `pi-server permissions`, which prints them.
 import type { Config } from "./config.ts";
 import { makeSandbox, type Sandbox } from "./manager/sandbox.ts";
+import { credentialFiles } from "./manager/provider_files.ts";
 import { regionalHosts } from "./manager/provider_hosts.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
@@ -59,6 +60,7 @@ export async function holding(
     ...(sessionDir === undefined ? {} : { sessionDir: absolute(sessionDir) }),
     home: runtime.home(),
     temporary: runtime.temporary(),
+    credentials: credentialFiles((name) => runtime.env(name), runtime.home(), runtime.files).map(absolute),
     program: programFolders(worker, runtime),
     stateDir,
     allowNet: [...config.allowNet, ...regionalHosts((name) => runtime.env(name))],

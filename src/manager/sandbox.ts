@@ -17,6 +17,8 @@ export interface SandboxFacts {
   readonly sessionDir?: string;
   readonly home: string;
   readonly temporary: string;
+  /** Files in which providers' logins lie, outside pi's folder. */
+  readonly credentials: readonly string[];
   /** Where our own code and pi's lie. */
   readonly program: readonly string[];
   readonly stateDir: string;
@@ -73,6 +75,7 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
     ...write,
     ...await both(program),
     files.join(home, ".agents"),
+    ...await both(facts.credentials),
     "/bin/bash",
     ...work.flatMap((root) => markersAbove(files, root)),
   ]);

@@ -35,8 +35,8 @@ async function plant({ home }: Bench): Promise<void> {
   await Deno.writeTextFile(`${home.agentDir}/auth.json`, JSON.stringify(auth), { mode: 0o600 });
 }
 
-/** Tells which server a process was started under, so that none outlives it; no secret. */
-const MARK = "PI_SERVER_CHILD_OF";
+/** Tell which server and which of its hosts a process was started under, so that none outlives them; no secrets. */
+const MARKS = ["PI_SERVER_CHILD_OF", "PI_SERVER_HOST"];
 
 const ENVIRONMENT = { OPENAI_API_KEY: CANARIES.variable, GROQ_API_KEY: CANARIES.variable };
 
@@ -160,7 +160,7 @@ alone(
     pages.push(["401", refused.body]);
     // pi hands its environment to shells; what the server was given for itself is not in it.
     const given = Object.keys(environment(bench.home, env)).filter((name) => name !== "PI_SERVER_TOKEN");
-    assertEquals((await shellVariables(wire, id)).sort(), [...given, MARK].sort());
+    assertEquals((await shellVariables(wire, id)).sort(), [...given, ...MARKS].sort());
     const planted = ["auth.json", "models.json"].map((name) => `${bench.home.agentDir}/${name}`);
     search([
       ...received(wire),
@@ -184,6 +184,6 @@ alone("canaries: nor over stdio, and a token from a file leaves the environment 
   const { id } = await bench.session(wire, { provider: OPENAI.provider, modelId: OPENAI.modelId });
   await wire.ok({ type: "subscribe", sessionId: id, updates: "full" });
   await askEverything(bench, wire, id);
-  assertEquals((await shellVariables(wire, id)).filter((name) => name.startsWith("PI_SERVER")), [MARK]);
+  assertEquals((await shellVariables(wire, id)).filter((name) => name.startsWith("PI_SERVER")), MARKS);
   search([...received(wire), ["stderr", bench.server.stderr], ...await filesBelow(bench.home.stateDir, [])]);
 });

@@ -40,9 +40,7 @@ export default async function () {
 
 /** What came of the attempts of an extension in a trusted project. */
 async function attempts(bench: Bench, args: string[], things: Record<string, string>): Promise<JsonObject> {
-  const temporary = `${bench.home.dir}/tmp`;
-  await Deno.mkdir(temporary, { recursive: true });
-  await bench.start(args, { env: { TMPDIR: temporary } });
+  await bench.start(args);
   const wire = await bench.connect();
   const cwd = await bench.home.folder(bench.name("sandbox"));
   await Deno.mkdir(`${cwd}/.pi/extensions`, { recursive: true });

@@ -1,5 +1,6 @@
 // The permissions of hosts, from the configuration: what is on the lists and what never is.
 import { assert, assertEquals } from "@std/assert";
+import { credentialFiles } from "../../src/manager/provider_files.ts";
 import { hostsIn } from "../../src/manager/provider_hosts.ts";
 import { makeSandbox, type SandboxFacts } from "../../src/manager/sandbox.ts";
 import { files } from "../../src/runtime/common.ts";
@@ -16,6 +17,7 @@ async function inPlace(fn: (top: string, facts: SandboxFacts) => Promise<void>):
       agentDir: `${top}/agent`,
       home: `${top}/home`,
       temporary: `${top}/tmp`,
+      credentials: [`${top}/home/.aws/config`],
       program: [`${top}/program`],
       stateDir: `${top}/state`,
       allowNet: [],
@@ -30,7 +32,16 @@ Deno.test("sandbox: sessions write in roots, pi's folder and temp, and read pi's
   await inPlace(async (top, facts) => {
     const { permissions, warnings } = await makeSandbox(facts);
     assertEquals(permissions.write, [`${top}/agent`, `${top}/tmp`, `${top}/work`]);
-    for (const path of [`${top}/program`, "/bin/bash", `${top}/home/.agents`, `${top}/AGENTS.md`, "/.git"]) {
+    for (
+      const path of [
+        `${top}/program`,
+        "/bin/bash",
+        `${top}/home/.agents`,
+        `${top}/home/.aws/config`,
+        `${top}/AGENTS.md`,
+        "/.git",
+      ]
+    ) {
       assert(permissions.read.includes(path), path);
     }
     assertEquals(permissions.read.filter((path) => `${top}/state`.startsWith(path)), []);
@@ -97,4 +108,20 @@ Deno.test("sandbox: hosts are found in whatever stands around them", () => {
     "[::1]:8080",
     "four.example",
   ]);
+});
+
+Deno.test("sandbox: clouds' logins are where the clouds keep them, or where a variable says", () => {
+  assertEquals(credentialFiles(() => undefined, "/home/x", files), [
+    "/home/x/.config/gcloud/application_default_credentials.json",
+    "/home/x/.aws/config",
+    "/home/x/.aws/credentials",
+    "/home/x/.aws/sso/cache",
+  ]);
+  const env: Record<string, string> = {
+    GOOGLE_APPLICATION_CREDENTIALS: "/g.json",
+    AWS_CONFIG_FILE: "/a",
+    AWS_SHARED_CREDENTIALS_FILE: "",
+  };
+  const found = credentialFiles((name) => env[name], "/home/x", files);
+  assertEquals(found.slice(0, 3), ["/g.json", "/a", "/home/x/.aws/credentials"]);
 });

@@ -86,6 +86,11 @@ export class Home {
     this.root = root;
   }
 
+  /** Of the server under test: sessions may use all of it, and with the usual one they could use the whole home. */
+  get temporary(): string {
+    return `${this.dir}/tmp`;
+  }
+
   /** A person's home that is there already, with everything where it is by default. */
   static at(dir: string): Home {
     return new Home(dir, `${dir}/.pi/agent`, `${dir}/.pi/server`, dir);
@@ -95,8 +100,7 @@ export class Home {
   static async make(modelUrl?: string): Promise<Home> {
     const dir = await Deno.realPath(await Deno.makeTempDir({ prefix: "pi-server-test-" }));
     const home = new Home(dir, `${dir}/agent`, `${dir}/state`, `${dir}/root`);
-    await Deno.mkdir(home.root);
-    await Deno.mkdir(home.agentDir);
+    for (const folder of [home.root, home.agentDir, home.temporary]) await Deno.mkdir(folder);
     if (modelUrl) await writeModels(home.agentDir, modelUrl);
     return home;
   }
@@ -130,6 +134,7 @@ export function environment(home: Home, more: Record<string, string> = {}): Reco
     NO_COLOR: "1",
     LANG: "C.UTF-8",
     HOME: home.dir,
+    TMPDIR: home.temporary,
     PI_CODING_AGENT_DIR: home.agentDir,
     PI_OFFLINE: "1",
     ...more,
