@@ -1,6 +1,6 @@
 // pi's own session file while the disk refuses (PI_FACTS §5: pi swallows the error, and its data is gone). What could
 // not be written is told, kept, and written once the disk takes it again, without a torn line in between.
-import { appendFileSync, closeSync, openSync, readSync, statSync, truncateSync } from "node:fs";
+import { appendFileSync, closeSync, openSync, readSync, type Stats, statSync, truncateSync } from "node:fs";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 
 /** Milliseconds between two tries to write what is missing. */
@@ -23,9 +23,21 @@ export interface StorageParts {
   failed(file: string, error: string): void;
 }
 
-function sizeOf(file: string): number {
+/** What a file was at some time; empty when there was none. */
+interface Look {
+  readonly file: string;
+  readonly size: number;
+  /** Changes with every write, and when the file is put in another's place. */
+  readonly mark: string;
+}
+
+function lookAt(file: string): Stats | undefined {
   const found = file === "" ? undefined : statSync(file, { throwIfNoEntry: false });
-  return found?.isFile() ? found.size : 0;
+  return found?.isFile() ? found : undefined;
+}
+
+function sizeOf(file: string): number {
+  return lookAt(file)?.size ?? 0;
 }
 
 /** The bytes of a file from there on, at most so many. */
@@ -49,7 +61,9 @@ class Storage {
   #good = { size: 0, flushed: false };
   #missing: unknown[] = [];
   /** What the file was after our own last write, or when it was opened. */
-  #own: { readonly file: string; readonly size: number };
+  #own: Look;
+  /** The file that another program has written to before our own last write. */
+  #mixed: string | undefined;
   #retry: Timer | undefined;
 
   constructor(writer: Writer, parts: StorageParts) {
@@ -61,19 +75,33 @@ class Storage {
 
   /** The file, if it is another than we left it: pi locks nothing, and the branch of one of two writers is lost. */
   get foreign(): string | undefined {
-    const { file, size } = this.#now();
-    const own = this.#own;
-    const ours = size === 0 || file !== own.file || own.size === 0 || size === own.size;
-    return ours || this.#missing.length > 0 ? undefined : file;
+    const now = this.#now();
+    const { file, size } = now;
+    if (this.#mixed === file) return file;
+    if (this.#missing.length > 0) return undefined;
+    // pi has gone on in another file, or begun this one, without a word to us.
+    if (file !== this.#own.file || this.#own.size === 0) this.#own = now;
+    const { mark } = this.#own;
+    return size === 0 || (size === this.#own.size && now.mark === mark) ? undefined : file;
   }
 
-  #now(): { readonly file: string; readonly size: number } {
+  #now(): Look {
     const { sessionFile = "", flushed } = this.#writer;
-    return { file: sessionFile, size: flushed ? sizeOf(sessionFile) : 0 };
+    const found = flushed ? lookAt(sessionFile) : undefined;
+    return { file: sessionFile, size: found?.size ?? 0, mark: `${found?.ino} ${found?.mtimeMs}` };
   }
 
   persist(entry: unknown): void {
     const { sessionFile = "", flushed } = this.#writer;
+    const foreign = this.foreign;
+    if (foreign !== undefined && this.#mixed !== foreign) {
+      // In the middle of a run there is nobody to refuse; what it brings is kept, and both branches are in the file.
+      this.#mixed = foreign;
+      this.#parts.failed(
+        foreign,
+        "another program has written to the file, too; commands are refused from now on",
+      );
+    }
     if (sessionFile !== this.#file || this.#missing.length === 0) {
       // What was missing in another file is missing there for good: pi has left it.
       [this.#file, this.#missing] = [sessionFile, []];

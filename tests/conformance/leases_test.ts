@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { SessionManager } from "@mariozechner/pi-coding-agent";
 import { at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
+import { Gate, text } from "../support/model_server.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { until } from "../support/wait.ts";
 import { type Wire, WsWire } from "../support/wire_client.ts";
@@ -113,7 +113,24 @@ alone(
       const refused = await wire.refused("session_in_use", { type, sessionId: id, message: "over it" });
       assertEquals(at(refused, "data", "sessionFile"), file);
     }
-    await wire.refused("session_in_use", { type: "bash", sessionId: id, command: "true" });
+    const { nodes } = await wire.ok({ type: "get_tree", sessionId: id });
+    const entryId = stringAt(Array.isArray(nodes) ? nodes[0] : undefined, "entryId");
+    for (
+      const command of [
+        { type: "bash", command: "true" },
+        { type: "fork", entryId },
+        { type: "clone" },
+        { type: "navigate_tree", targetId: entryId },
+        { type: "set_session_name", name: "Theirs" },
+        { type: "set_thinking_level", level: "off" },
+        { type: "cycle_thinking_level" },
+        { type: "set_model", provider: "p", modelId: "m" },
+        { type: "cycle_model" },
+        { type: "compact" },
+      ]
+    ) {
+      await wire.refused("session_in_use", { ...command, sessionId: id });
+    }
     assertEquals(await Deno.readTextFile(file), before, "nothing was written");
     await wire.ok({ type: "switch_session_file", sessionId: id, sessionPath: file });
     const { messages } = await wire.ok({ type: "get_messages", sessionId: id });
@@ -121,5 +138,44 @@ alone(
     const marker = bench.name("on");
     bench.model.script(marker, text(["on"]));
     assertEquals((await settled(wire, id, marker)).text, "on");
+  },
+);
+
+alone("leases: a file that is put in the place of ours is noticed, also at the same size", async (bench) => {
+  await bench.start(roots(bench));
+  const wire = await bench.connect();
+  const { id, file } = await answered(bench, wire);
+  const text = await Deno.readTextFile(file);
+  await Deno.writeTextFile(`${file}.new`, text.replace("about answered", "ABOUT ANSWERED"));
+  await Deno.rename(`${file}.new`, file);
+  await wire.refused("session_in_use", { type: "clone", sessionId: id });
+  await wire.ok({ type: "switch_session_file", sessionId: id, sessionPath: file });
+  const { messages } = await wire.ok({ type: "get_messages", sessionId: id });
+  assert(JSON.stringify(messages).includes("ABOUT ANSWERED"));
+  await wire.ok({ type: "set_session_name", sessionId: id, name: "Ours again" });
+});
+
+alone(
+  "leases: a write in the middle of a run is told, nothing is lost, and the next command is refused",
+  async (bench) => {
+    await bench.start(roots(bench));
+    const wire = await bench.connect();
+    const { id, file } = await answered(bench, wire);
+    await wire.ok({ type: "subscribe", sessionId: id });
+    const marker = bench.name("run");
+    const gate = new Gate();
+    bench.model.script(marker, text(["the end ", "of the run"], { gate }));
+    await wire.ok({ type: "prompt", sessionId: id, message: marker });
+    await wire.event(id, "message_update");
+    const terminal = SessionManager.open(file);
+    terminal.appendMessage({ role: "user", content: [{ type: "text", text: "meanwhile" }], timestamp: 1 });
+    gate.open();
+    assertEquals(at(await wire.event(id, "storage_error"), "event", "file"), file);
+    await wire.event(id, "agent_settled");
+    await wire.refused("session_in_use", { type: "prompt", sessionId: id, message: "more" });
+    const whole = await Deno.readTextFile(file);
+    for (const said of ["meanwhile", "the end of the run", marker]) assert(whole.includes(said), said);
+    await wire.ok({ type: "switch_session_file", sessionId: id, sessionPath: file });
+    await wire.ok({ type: "set_session_name", sessionId: id, name: "Ours again" });
   },
 );

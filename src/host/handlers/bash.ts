@@ -1,13 +1,11 @@
 // A client's own shell commands: bash with its output as events, abort_bash (PROTOCOL §5). One at a time in
 // a session, which the mailbox sees to: pi has a single abort handle for all of them.
 import { COMMAND_GRACE_MS } from "../../governor/limits.ts";
-import { done, type Entry, foreignWrite, on } from "./handler.ts";
+import { done, type Entry, on, onFile } from "./handler.ts";
 
 /** The group's handlers. */
 export const BASH: readonly Entry[] = [
-  on("bash", async (session, { id, command, excludeFromContext }) => {
-    const foreign = foreignWrite(session);
-    if (foreign !== undefined) return foreign;
+  onFile("bash", async (session, { id, command, excludeFromContext }) => {
     const outcome = await session.agent.bash(command, excludeFromContext ?? false, (chunk) => {
       session.emit({ type: "bash_output", ...(id === undefined ? {} : { commandId: id }), chunk });
     });

@@ -21,6 +21,15 @@ export function on<N extends CommandName>(
   return [name, handler];
 }
 
+/** The same, for a command that makes pi write to the session's file or read it anew: refused when it is not as left. */
+export function onFile<N extends CommandName>(
+  name: N,
+  run: (session: Session, command: CommandOf<N>) => Handled | Promise<Handled>,
+  onTimeout?: OnTimeout,
+): Entry {
+  return on(name, (session, command) => foreignWrite(session) ?? run(session, command), onTimeout);
+}
+
 /** Success. */
 export function done(value: unknown): Handled {
   return { ok: true, value };

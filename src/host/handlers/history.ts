@@ -7,10 +7,17 @@ import type { Outcome } from "../agent_port.ts";
 import { agentBusy, fileInUse } from "../failures.ts";
 import type { Handled, Session } from "../session.ts";
 import { readHeader } from "../session_files.ts";
-import { done, type Entry, on } from "./handler.ts";
+import { done, type Entry, foreignWrite, on } from "./handler.ts";
 
-async function unlessBusy<T>(session: Session, change: () => Promise<Outcome<T>>): Promise<Handled> {
+/** @param leaves the file is left as it is, or read anew: the way out when another program has written to it */
+async function unlessBusy<T>(
+  session: Session,
+  change: () => Promise<Outcome<T>>,
+  leaves = false,
+): Promise<Handled> {
   if (session.agent.busy()) return { ok: false, failure: agentBusy() };
+  const foreign = leaves ? undefined : foreignWrite(session);
+  if (foreign !== undefined) return foreign;
   const outcome = await change();
   // navigate_tree moves to another branch without a word.
   session.rewritten();
@@ -68,14 +75,14 @@ async function newSession(session: Session, command: CommandOf<"new_session">): 
     const parent = await session.place.guard.file(cwd, parentSession);
     if (!parent.ok) return parent;
   }
-  return await unlessBusy(session, () => session.agent.history.newSession(parentSession));
+  return await unlessBusy(session, () => session.agent.history.newSession(parentSession), true);
 }
 
 /** The group's handlers. */
 export const HISTORY: readonly Entry[] = [
   on("new_session", newSession),
   on("switch_session_file", (session, { sessionPath }) => {
-    return unlessBusy(session, () => switchFile(session, sessionPath));
+    return unlessBusy(session, () => switchFile(session, sessionPath), true);
   }),
   on("fork", (session, { entryId }) => unlessBusy(session, () => session.agent.history.fork(entryId))),
   on("clone", (session) => unlessBusy(session, () => session.agent.history.clone())),

@@ -1,20 +1,20 @@
 // The session's model, thinking level and modes (PROTOCOL §5). None of it reaches another session or a file.
-import { done, type Entry, on } from "./handler.ts";
+import { done, type Entry, on, onFile } from "./handler.ts";
 
 /** The group's handlers. */
 export const MODEL: readonly Entry[] = [
   on("get_available_models", (session) => done({ models: session.agent.settings.models() })),
-  on("set_model", async (session, { provider, modelId }) => {
+  onFile("set_model", async (session, { provider, modelId }) => {
     const outcome = await session.agent.settings.setModel(provider, modelId);
     return outcome.ok ? done({ model: outcome.value }) : outcome;
   }),
-  on("cycle_model", async (session, { direction }) => {
+  onFile("cycle_model", async (session, { direction }) => {
     return done(await session.agent.settings.cycleModel(direction ?? "forward"));
   }),
-  on("set_thinking_level", (session, { level }) => {
+  onFile("set_thinking_level", (session, { level }) => {
     return done({ level: session.agent.settings.setThinkingLevel(level) });
   }),
-  on("cycle_thinking_level", (session) => {
+  onFile("cycle_thinking_level", (session) => {
     const level = session.agent.settings.cycleThinkingLevel();
     return done(level === null ? null : { level });
   }),

@@ -1,6 +1,6 @@
 // Reading and naming a session, and ending it: state, messages, stats, usage, name, delete_session.
 import { infoText } from "../attachment.ts";
-import { done, type Entry, on } from "./handler.ts";
+import { done, type Entry, on, onFile } from "./handler.ts";
 
 /** The group's handlers. */
 export const STATE: readonly Entry[] = [
@@ -17,7 +17,7 @@ export const STATE: readonly Entry[] = [
     return done({ ...session.agent.discovery.stats(), sessionId: session.sessionId });
   }),
   on("get_context_usage", (session) => done(session.agent.discovery.contextUsage())),
-  on("set_session_name", (session, { name }) => {
+  onFile("set_session_name", (session, { name }) => {
     session.agent.setName(name.trim());
     return done({});
   }),
