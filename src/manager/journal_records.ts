@@ -173,7 +173,7 @@ export class Folding {
     if (before !== undefined && (before.message !== undefined || message === undefined)) return;
     const entry = before?.entry !== undefined || key === undefined
       ? before?.entry
-      : { n, at, command: key, state: { kind: "running", waiting: [] } } satisfies KeyEntry;
+      : { n, at, session, command: key, state: { kind: "running", waiting: [] } } satisfies KeyEntry;
     if (entry !== undefined && entry !== before?.entry) this.#keys.add(entry);
     const opened = message === undefined
       ? undefined
@@ -195,12 +195,12 @@ export class Folding {
 export function recordsOf(keys: KeyBook, messages: MessageBook): JournalRecord[] {
   const records: JournalRecord[] = [{ k: "journal", version: JOURNAL_VERSION }];
   const kept = new Map(messages.all.map((message) => [message.n, message]));
-  for (const { n, at, command, state, intended } of keys.all) {
+  for (const { n, at, command, state, intended, session = command.sessionId } of keys.all) {
     // It waits for its session and has not been passed on: after a crash it was never there.
     if (state.kind === "running" && intended !== true) continue;
     const message = kept.get(n);
     kept.delete(n);
-    records.push(...intentOf(n, at, command.sessionId, message, command));
+    records.push(...intentOf(n, at, session, message, command));
     if (state.kind === "finished") records.push({ k: "outcome", n, reply: state.reply });
   }
   for (const [n, message] of kept) records.push(...intentOf(n, message.at, message.sessionId, message));

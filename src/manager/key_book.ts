@@ -39,6 +39,8 @@ export interface KeyEntry {
   state: KeyState;
   /** Whether its intent was handed to the journal. */
   intended?: true;
+  /** The session that it was passed on to, or for: the command itself may name none. */
+  session?: string;
 }
 
 /** How much the book may hold. */
@@ -67,11 +69,11 @@ export function hasRun(reply: Reply): boolean {
 }
 
 /** The answer to a retry when nobody knows what became of the command. */
-export function outcomeUnknown({ command }: KeyEntry): Failure {
+export function outcomeUnknown({ command, session = command.sessionId }: KeyEntry): Failure {
   const sentence =
     `The server went down while this ${command.type} was under way, so its outcome is unknown; ` +
     "look at the session's state and at interrupted, then decide, and use another key";
-  return failure("outcome_unknown", sentence, { data: { sessionId: command.sessionId } });
+  return failure("outcome_unknown", sentence, session === "" ? {} : { data: { sessionId: session } });
 }
 
 function idOf({ scope, sessionId, key }: KeyedCommand): string {

@@ -201,7 +201,7 @@ export class Ledger {
       this.#messages.open({ n, at, sessionId, began: false, ...kept });
       this.#open.set(ref, { n, sessionId, accepted: false });
     }
-    if (entry !== undefined) entry.intended = true;
+    if (entry !== undefined) [entry.intended, entry.session] = [true, sessionId];
     const written = this.#write({
       k: "intent",
       n,

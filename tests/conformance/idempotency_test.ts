@@ -1,7 +1,7 @@
 // Safe retries (PROTOCOL §7): a key runs its command once and gives the same answer again, while it runs, after it, on
 // another connection and after a restart; another command under the key is told so; what did not run is not kept.
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { arrayAt, at, brief, type JsonObject, numberAt, stringAt } from "../support/json.ts";
 import { Gate, status, text } from "../support/model_server.ts";
 import type { Wire } from "../support/wire_client.ts";
@@ -343,5 +343,30 @@ alone(
       arrayAt(await (await restarted(bench)).ok({ type: "list_sessions" }), "sessions").length >= 0,
       true,
     );
+  },
+);
+
+alone(
+  "keys: a create that was cut short is outcome_unknown with the id that the server had chosen",
+  async (bench) => {
+    // It dies at the session's record, when the intent is on disk and the answer is not.
+    const dying = await bench.start([], { env: { PI_SERVER_FAULTS: "write:sessions=kill@1" } });
+    const before = await bench.connect();
+    before.mayLoseResponses = true;
+    const cwd = await bench.home.folder("create");
+    const create = { type: "create_session", cwd, idempotencyKey: "create" };
+    before.send({ ...create, id: "create" });
+    await dying.status;
+    const after = await restarted(bench);
+    const unknown = await after.refused("outcome_unknown", create);
+    const sessionId = String(at(unknown, "data", "sessionId"));
+    assertMatch(sessionId, /^[0-9a-f-]{36}$/);
+    assertEquals(await after.ok({ type: "list_sessions" }), { sessions: [] });
+    // Whoever decides that it is to be there can have it under that very id.
+    const again = await after.ok({ ...create, sessionId, idempotencyKey: "again" });
+    assertEquals(again.sessionId, sessionId);
+    await bench.server.kill();
+    const last = await restarted(bench);
+    assertEquals(at(await last.refused("outcome_unknown", create), "data", "sessionId"), sessionId);
   },
 );
