@@ -39,8 +39,8 @@ export function isRestorable({ session }: PiLive): boolean {
   if (session.hasPendingBashMessages || hasQueued(session)) return false;
   const entries = sessionManager.getEntries();
   const answered = entries.some((entry) => entry.type === "message" && entry.message.role === "assistant");
-  // pi writes nothing before the first answer.
-  return answered ? existsSync(sessionFile) : entries.every(({ type }) => REMADE.has(type));
+  // pi writes nothing before the first answer, but a branch is written when it is made.
+  return existsSync(sessionFile) || (!answered && entries.every(({ type }) => REMADE.has(type)));
 }
 
 /** Puts back what the file did not tell. */

@@ -1,6 +1,16 @@
 // pi's own session file while the disk refuses (PI_FACTS §5: pi swallows the error, and its data is gone). What could
-// not be written is told, kept, and written once the disk takes it again, without a torn line in between.
-import { appendFileSync, closeSync, openSync, readSync, type Stats, statSync, truncateSync } from "node:fs";
+// not be written is told, kept, and written once the disk takes it again, without a torn line in between. Also: a
+// branch that holds messages is written at once, and not with its first answer.
+import {
+  appendFileSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  readSync,
+  type Stats,
+  statSync,
+  truncateSync,
+} from "node:fs";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 
 /** Milliseconds between two tries to write what is missing. */
@@ -8,13 +18,20 @@ const RETRY_MS = 2_000;
 
 const LF = 10;
 
+interface FileEntry {
+  readonly type: string;
+  readonly id: string;
+  readonly message?: { readonly role?: string };
+}
+
 /** The part of pi's history that writes; nothing of it is in pi's types. */
 interface Writer {
   readonly sessionFile: string | undefined;
-  readonly fileEntries: readonly unknown[];
+  readonly fileEntries: readonly FileEntry[];
   /** Whether the file holds all entries; pi writes them all when it does not. */
   flushed: boolean;
   _persist(entry: unknown): void;
+  _rewriteFile(): void;
 }
 
 /** Whom to tell. */
@@ -70,6 +87,7 @@ class Storage {
     this.#writer = writer;
     this.#parts = parts;
     this.#write = writer._persist.bind(writer);
+    this.#catchUp();
     this.#own = this.#now();
   }
 
@@ -123,7 +141,7 @@ class Storage {
       const whole = !this.#good.flushed || (again && sizeOf(this.#file) === 0);
       this.#writer.flushed = !whole;
       const entries = whole ? this.#missing.slice(-1) : this.#missing;
-      for (const entry of entries) this.#write(entry);
+      for (const entry of entries) this.#put(entry);
       this.#missing = [];
       this.#own = this.#now();
     } catch (error) {
@@ -132,6 +150,27 @@ class Storage {
         if (this.#writer.sessionFile === this.#file) this.#flush();
       });
     }
+  }
+
+  /** What pi has added to a file without an answer while it opened it, and has left unwritten. */
+  #catchUp(): void {
+    const { sessionFile = "", flushed, fileEntries } = this.#writer;
+    if (flushed || sizeOf(sessionFile) === 0 || fileEntries.some(isAnswer)) return;
+    try {
+      const text = readFileSync(sessionFile, "utf8");
+      const missing = fileEntries.filter(({ id }) => !text.includes(JSON.stringify(id)));
+      appendFileSync(sessionFile, missing.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+      this.#writer.flushed = true;
+    } catch (error) {
+      this.#parts.failed(sessionFile, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #put(entry: unknown): void {
+    const { flushed, fileEntries } = this.#writer;
+    // Without an answer pi takes the file for one that is not there, and would write all of it once more behind it.
+    if (!flushed || fileEntries.some(isAnswer) || sizeOf(this.#file) === 0) return this.#write(entry);
+    appendFileSync(this.#file, `${JSON.stringify(entry)}\n`);
   }
 
   /** Takes away what a failed write has left of itself, and nothing that is another's. */
@@ -156,6 +195,30 @@ export function watchStorage(history: object, parts: StorageParts): void {
   const storage = new Storage(history as unknown as Writer, parts);
   watched.set(history, storage);
   Reflect.set(history, "_persist", (entry: unknown) => storage.persist(entry));
+}
+
+function isAnswer({ type, message }: FileEntry): boolean {
+  return type === "message" && message?.role === "assistant";
+}
+
+/**
+ * Makes pi write a branch with messages when it is made. pi itself waits for an answer, opens the file that is not
+ * there yet, and goes on without the messages.
+ *
+ * @param histories the prototype of pi's histories
+ */
+export function writeBranches(histories: object): void {
+  const branch: unknown = Reflect.get(histories, "createBranchedSession");
+  if (typeof branch !== "function") return;
+  Reflect.set(histories, "createBranchedSession", function (this: Writer, ...args: unknown[]): unknown {
+    const path: unknown = Reflect.apply(branch, this, args);
+    const said = this.fileEntries.some(({ type }) => type === "message" || type === "custom_message");
+    if (path === this.sessionFile && path !== undefined && !this.flushed && said) {
+      this._rewriteFile();
+      this.flushed = true;
+    }
+    return path;
+  });
 }
 
 /** The file of a history that another program has written to, since pi last did. */

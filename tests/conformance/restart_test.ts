@@ -150,6 +150,62 @@ alone("restart: --no-restore leaves sessions on disk, --ephemeral leaves none th
   assertEquals(sessions.map((session) => at(session, "sessionId")), [id]);
 });
 
+/** A session file that pi could have written: two messages in a row, then an answer. */
+async function twoInARow(bench: Bench): Promise<{ file: string; second: string }> {
+  const history = SessionManager.create(bench.home.root, bench.home.root);
+  const user = (said: string) =>
+    history.appendMessage({ role: "user", content: [{ type: "text", text: said }], timestamp: 1 });
+  user("first of two");
+  const second = user("second of two");
+  const usage = { input: 1, output: 1, cacheRead: 0, cacheWrite: 0, totalTokens: 2 };
+  history.appendMessage({
+    role: "assistant",
+    content: [{ type: "text", text: "to both" }],
+    api: "openai-completions",
+    provider: "local",
+    model: "m",
+    usage: { ...usage, cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, total: 0 } },
+    stopReason: "stop",
+    timestamp: 2,
+  });
+  const file = history.getSessionFile() ?? "";
+  assert((await Deno.stat(file)).isFile);
+  return { file, second };
+}
+
+alone("restart: a fork without an answer keeps its messages, also through SIGKILL", async (bench) => {
+  await bench.start();
+  const wire = await bench.connect();
+  const { file, second } = await twoInARow(bench);
+  const { sessionId } = await wire.ok({ type: "load_session", sessionPath: file });
+  const id = String(sessionId);
+  assertEquals((await wire.ok({ type: "fork", sessionId: id, entryId: second })).text, "second of two");
+  const said = async (on: Wire) =>
+    JSON.stringify((await on.ok({ type: "get_messages", sessionId: id })).messages);
+  assertStringIncludes(await said(wire), "first of two");
+  await wire.ok({ type: "set_session_name", sessionId: id, name: "Forked" });
+  const before = await said(wire);
+  const again = await restart(bench, "SIGKILL");
+  assertEquals(await said(again), before);
+  assertEquals((await state(again, id)).sessionName, "Forked");
+  // A clone of it is on disk as well, and what comes then is behind what is there, once.
+  await again.ok({ type: "clone", sessionId: id });
+  await again.ok({ type: "set_session_name", sessionId: id, name: "Cloned" });
+  const last = await restart(bench, "SIGKILL");
+  assertEquals(await said(last), before);
+  const marker = bench.name("on");
+  bench.model.script(marker, text(["the first answer"]));
+  await settled(last, id, marker);
+  const { sessionFile } = await state(last, id);
+  const lines = (await Deno.readTextFile(String(sessionFile))).trim().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+  assertEquals(lines.filter(({ type }) => type === "session").length, 1);
+  assertEquals(new Set(lines.map((line) => line.id)).size, lines.length, "nothing is there twice");
+  const own = SessionManager.open(String(sessionFile)).buildSessionContext().messages;
+  assertEquals(own.map(({ role }) => role), ["user", "user", "assistant"]);
+});
+
 const SPIN = `export default function (pi) {
   pi.registerCommand("spin", { description: "Never yields", handler: async () => { while (true); } });
 }
