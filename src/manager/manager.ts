@@ -157,6 +157,11 @@ export class Manager {
     return this.#watch.pulse;
   }
 
+  /** How many sessions may live at a time. */
+  get places(): number {
+    return this.#parts.governor.limits.sessions;
+  }
+
   get hosts(): number {
     return this.#hosts.all.length;
   }

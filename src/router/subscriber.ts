@@ -87,7 +87,7 @@ export class Subscriber {
       else this.#subscriptions.ungather(connection, gathering);
       this.demandChanged();
     };
-    const whole = (sessionId: string): void => {
+    const whole = (sessionId: string, how: (attachment: Attachment) => Start = () => SNAPSHOT): void => {
       open++;
       this.#manager.attach(sessionId, true, (again) => {
         const [attachment] = isFailure(again) ? [] : again;
@@ -96,7 +96,7 @@ export class Subscriber {
         if (attachment === undefined && left !== undefined) {
           found.set(sessionId, { attachment: left, start: SNAPSHOT });
         } else if (attachment === undefined) found.delete(sessionId);
-        else found.set(sessionId, { attachment, start: SNAPSHOT });
+        else found.set(sessionId, { attachment, start: how(attachment) });
         finish();
       });
     };
@@ -116,9 +116,12 @@ export class Subscriber {
       finish();
     });
     // A parked session has nothing to tell to whoever has seen its last event; others need its whole state.
+    let room = request.snapshot ? this.#manager.places : 0;
     for (const { sessionId, epoch, seq } of parked) {
       const cursor = cursorOf(from, sessionId);
       if (cursor !== undefined && (cursor.epoch !== epoch || cursor.seq !== seq)) whole(sessionId);
+      // Asked for the state of all, it gives no more than may live at a time: the rest would push these out again.
+      else if (room-- > 0) whole(sessionId, (attachment) => this.#start(attachment, wanted, cursor));
     }
   }
 

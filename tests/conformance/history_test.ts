@@ -6,7 +6,7 @@ import { arrayAt, at, type JsonObject, messageText, numberAt, stringAt } from ".
 import { hang, OTHER, text } from "../support/model_server.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
-import { type Bench, settled, shared } from "./suite.ts";
+import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const CANCELLER = `export default function (pi) {
   const refuse = async (_event, ctx) => ctx.cwd.includes("refuses") ? { cancel: true } : undefined;
@@ -331,3 +331,42 @@ test("a replacement holds the mailbox: what was sent after it lands in the new s
   const stored = await until(() => Deno.readTextFile(file), 5000, () => "the new file");
   assert(stored.includes(marker) && !stored.includes(old));
 });
+
+alone(
+  "a replacement that fails halfway: the old session is opened again, and told as recovered",
+  async (bench) => {
+    await bench.start(["--root", `${bench.home.agentDir}/sessions`]);
+    const wire = await bench.connect();
+    const { id } = await bench.watched(wire);
+    const marker = bench.name("before");
+    bench.model.script(marker, text(["said before"]));
+    await settled(wire, id, marker);
+    const before = await wire.ok({ type: "get_state", sessionId: id });
+    const { messages } = await wire.ok({ type: "get_messages", sessionId: id });
+    // A header like any other, and an entry that pi trips over when it has let go of the old session.
+    const other = `${bench.home.root}/other.jsonl`;
+    const at0 = new Date().toISOString();
+    const header = { type: "session", version: 3, id: "other", timestamp: at0, cwd: before.cwd };
+    const broken = { type: "message", id: "aaaaaaaa", parentId: null, timestamp: at0, message: null };
+    await Deno.writeTextFile(other, `${JSON.stringify(header)}\n${JSON.stringify(broken)}\n`);
+    await wire.refused("agent_error", { type: "switch_session_file", sessionId: id, sessionPath: other });
+    const replaced = await wire.event(id, "session_replaced");
+    assertEquals([at(replaced, "event", "reason"), at(replaced, "event", "sessionFile")], [
+      "recovered",
+      before.sessionFile,
+    ]);
+    const after = await wire.ok({ type: "get_state", sessionId: id });
+    assertEquals([after.sessionFile, after.cwd, after.epoch], [before.sessionFile, before.cwd, before.epoch]);
+    assertEquals((await wire.ok({ type: "get_messages", sessionId: id })).messages, messages);
+    // The other file is free again, and the old one is still this session's alone.
+    await wire.refused("session_in_use", {
+      type: "load_session",
+      sessionPath: stringAt(before, "sessionFile"),
+    });
+    await Deno.writeTextFile(other, `${JSON.stringify(header)}\n`);
+    await wire.ok({ type: "load_session", sessionPath: other });
+    const on = bench.name("on");
+    bench.model.script(on, text(["said after"]));
+    assertEquals((await settled(wire, id, on)).text, "said after");
+  },
+);

@@ -2,7 +2,7 @@
 // it back, that nothing of it is lost, and that room is made for others.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
+import { arrayAt, at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
 import { ANTHROPIC, Gate, hang, OTHER, text } from "../support/model_server.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
@@ -227,6 +227,27 @@ alone(
     bench.model.script(marker, text(["awake"]));
     await settled(wire, seen, marker);
     await watcher.event(seen, "agent_settled");
+  },
+);
+
+alone(
+  "parking: * with snapshots gives those of parked sessions too, as many as may be live",
+  async (bench) => {
+    await bench.start();
+    const wire = await bench.connect();
+    const ids = [await answered(bench, wire), await answered(bench, wire), await answered(bench, wire)];
+    wire.mayLoseResponses = true;
+    bench.server.signal("SIGTERM");
+    await bench.server.status;
+    await bench.start(["--max-sessions", "2"]);
+    const again = await bench.connect();
+    const { sessions } = await again.ok({ type: "subscribe", sessionId: "*", snapshot: true }, 60_000);
+    const whole = ids.map((id) => objectAt(sessions, id)).filter(({ snapshot }) => snapshot !== undefined);
+    assertEquals(whole.map((one) => [one.mode, arrayAt(one, "snapshot", "messages").length]), [["live", 2], [
+      "live",
+      2,
+    ]]);
+    assertEquals(ids.map((id) => at(sessions, id, "mode")), ["live", "live", "live"]);
   },
 );
 
