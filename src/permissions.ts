@@ -3,8 +3,12 @@
 import type { Config } from "./config.ts";
 import { makeSandbox, type Sandbox } from "./manager/sandbox.ts";
 import { credentialFiles } from "./manager/provider_files.ts";
+import { userPlaces } from "./manager/user_places.ts";
 import { regionalHosts } from "./manager/provider_hosts.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+
+/** Milliseconds that npm gets to say where its packages are. */
+const ASKING_MS = 10_000;
 
 /** What holds, or why nothing does. */
 export type Holding =
@@ -50,20 +54,26 @@ export async function holding(
   if (reason !== undefined) return { on: false, reason };
   const absolute = (path: string): string => runtime.files.resolve(runtime.cwd(), path);
   const sessionDir = runtime.env("PI_CODING_AGENT_SESSION_DIR");
+  const agentDir = absolute(
+    runtime.env("PI_CODING_AGENT_DIR") ?? runtime.files.join(runtime.home(), ".pi", "agent"),
+  );
+  const { files } = runtime;
+  const home = runtime.home();
+  const env = (name: string): string | undefined => runtime.env(name);
+  const output = (command: readonly string[]): Promise<string> => runtime.output(command, ASKING_MS);
   const sandbox = await makeSandbox({
-    files: runtime.files,
+    files,
+    named: await userPlaces({ files, agentDir, home, output }),
     cwd: absolute(config.cwd ?? "."),
     ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
-    agentDir: absolute(
-      runtime.env("PI_CODING_AGENT_DIR") ?? runtime.files.join(runtime.home(), ".pi", "agent"),
-    ),
+    agentDir,
     ...(sessionDir === undefined ? {} : { sessionDir: absolute(sessionDir) }),
-    home: runtime.home(),
+    home,
     temporary: runtime.temporary(),
-    credentials: credentialFiles((name) => runtime.env(name), runtime.home(), runtime.files).map(absolute),
+    credentials: credentialFiles(env, home, files).map(absolute),
     program: programFolders(worker, runtime),
     stateDir,
-    allowNet: [...config.allowNet, ...regionalHosts((name) => runtime.env(name))],
+    allowNet: [...config.allowNet, ...regionalHosts(env)],
     allowAnyNet: config.allowAnyNet,
   });
   return { on: true, sandbox };

@@ -81,7 +81,7 @@ export class Builder {
       return built;
     };
     const built = request().catch((error): Outcome<AgentPort> => {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = reasonOf(error);
       log(`${what} failed: ${message}`, {});
       return { ok: false, failure: failure("agent_error", `pi could not build the session: ${message}`) };
     });
@@ -214,4 +214,13 @@ export class Builder {
     if (cwd.ok || named !== undefined || first === undefined) return cwd;
     return await this.guard.folder(config.cwd, first);
   }
+}
+
+/** What Deno says of a refusal advises flags that are not ours. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name !== "NotCapable") return error.message;
+  const needed = error.message.replace(/, run again with .*$/, "");
+  return `${needed}, which the sandbox does not give; restart the server if pi's settings have changed, ` +
+    "or see --root, --allow-net and --sandbox";
 }

@@ -3,6 +3,7 @@
 // the agent: a shell that it starts has the rights of the server's user (docs/SECURITY.md).
 import type { Files, WorkerPermissions } from "../runtime/runtime.ts";
 import { CONTEXT_FILES, MORE_HOSTS } from "../protocol/pi_package.ts";
+import type { UserPlaces } from "./user_places.ts";
 import { hostsIn, LOGIN_HOSTS, MODEL_HOSTS } from "./provider_hosts.ts";
 
 /** What the permissions are made from; folders are absolute. */
@@ -22,6 +23,8 @@ export interface SandboxFacts {
   /** Where our own code and pi's lie. */
   readonly program: readonly string[];
   readonly stateDir: string;
+  /** What pi's settings name elsewhere; absent: nothing. */
+  readonly named?: UserPlaces;
   /** Hosts beyond those that every pi may need. */
   readonly allowNet: readonly string[];
   readonly allowAnyNet: boolean;
@@ -74,6 +77,7 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
   const read = unique([
     ...write,
     ...await both(program),
+    ...await both(facts.named?.read ?? []),
     files.join(home, ".agents"),
     ...await both(facts.credentials),
     "/bin/bash",
@@ -81,7 +85,7 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
   ]);
   const state = await real(stateDir);
   const open = read.find((path) => isWithin(files, state, path));
-  const warnings = open === undefined ? [] : [
+  const reachable = open === undefined ? [] : [
     `the state folder ${state} lies in ${open}, which sessions may read; choose another --state-dir or --root`,
   ];
   return {
@@ -97,7 +101,7 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
       ffi: false,
       import: false,
     },
-    warnings,
+    warnings: [...reachable, ...facts.named?.warnings ?? []],
   };
 }
 

@@ -1,6 +1,7 @@
-// Processes that were started under a server, however far they have strayed: they carry a variable of its in their
+// A program that is asked something, and processes that were started under a server, however far they have strayed: they carry a variable of its in their
 // environment, which a new process group or session does not take from them. Told by Linux's /proc; elsewhere
 // nothing is found. Used by common.ts alone.
+import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
 
@@ -56,4 +57,14 @@ export async function endChildren(of: string, host?: string): Promise<number> {
   }
   for (const pid of await marked(of, host)) kill(pid, "SIGKILL");
   return first.length;
+}
+
+/** Runs a program to its end and returns what it printed; throws when it failed or took longer. */
+export function output(command: readonly string[], withinMs: number): Promise<string> {
+  const [program = "", ...args] = command;
+  // On Windows npm is a script, which needs a shell; the words come from the user's own settings.
+  const options = { timeout: withinMs, shell: process.platform === "win32" };
+  return new Promise((resolve, reject) =>
+    execFile(program, args, options, (error, stdout) => error === null ? resolve(stdout) : reject(error))
+  );
 }

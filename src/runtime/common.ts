@@ -24,7 +24,7 @@ import * as path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { faulty } from "./faults.ts";
-import { endChildren, markChildren, markHost } from "./children.ts";
+import { endChildren, markChildren, markHost, output } from "./children.ts";
 import { confine, leave } from "./confinement.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
 
@@ -260,6 +260,7 @@ export const common = {
   markChildren,
   markHost,
   endChildren,
+  output,
   memory(): Memory {
     const { heapUsed, external, rss } = process.memoryUsage();
     return { ownBytes: heapUsed + external, residentBytes: rss };

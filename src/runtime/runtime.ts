@@ -212,6 +212,8 @@ export interface Runtime extends Clock {
   /** Memory, as this thread sees it. */
   memory(): Memory;
   memoryBounds(): MemoryBounds;
+  /** Runs a program to its end and returns what it printed; throws when it failed or took longer. */
+  output(command: readonly string[], withinMs: number): Promise<string>;
   /** The machine's name. */
   machine(): string;
   /** Whether a process of that id is alive. */

@@ -1,0 +1,103 @@
+// What pi's own settings name outside of pi's folder: packages in npm's global folder (`pi install npm:…`), a package
+// and an extension somewhere else. Sessions may read them, in Deno's sandbox too, and nothing beside them.
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { arrayAt, objectAt, stringAt } from "../support/json.ts";
+import { alone, type Bench, settled, TARGET } from "./suite.ts";
+
+/** An extension that registers a command of that name, and tells in its description what it could read. */
+const EXTENSION = (name: string, reads = ""): string => `
+import * as fs from "node:fs";
+import { word } from "./word.ts";
+export default function (pi) {
+  let told = word;
+  if (${JSON.stringify(reads)} !== "") {
+    try { told = fs.readFileSync(${JSON.stringify(reads)}, "utf8"); } catch { told = "denied"; }
+  }
+  pi.registerCommand(${JSON.stringify(name)}, { description: told, handler: async () => {} });
+}
+`;
+
+async function writePackage(folder: string, name: string, code: string): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  const manifest = { name, version: "1.0.0", pi: { extensions: ["./index.ts"] } };
+  await Deno.writeTextFile(`${folder}/package.json`, JSON.stringify(manifest));
+  await Deno.writeTextFile(`${folder}/index.ts`, code);
+  await Deno.writeTextFile(`${folder}/word.ts`, `export const word = "read";\n`);
+}
+
+/** Descriptions of the commands that extensions have registered. */
+async function described(bench: Bench): Promise<Map<string, string>> {
+  const wire = await bench.connect();
+  const { id } = await bench.session(wire, { inMemory: true });
+  const { commands } = await wire.ok({ type: "get_commands", sessionId: id });
+  return new Map(
+    arrayAt({ commands }, "commands").map((command) => objectAt(command)).filter(({ source }) =>
+      source === "extension"
+    )
+      .map((command) => [stringAt(command, "name"), String(command.description)]),
+  );
+}
+
+alone(
+  "user packages: what pi's settings name is found in npm's folder and elsewhere, and nothing beside it",
+  async (bench) => {
+    const { dir, agentDir } = bench.home;
+    const prefix = `${dir}/npm`;
+    await Deno.writeTextFile(`${dir}/beside.txt`, "beside");
+    await writePackage(`${prefix}/lib/node_modules/pi-of-npm`, "pi-of-npm", EXTENSION("of-npm"));
+    await writePackage(`${dir}/mine/package`, "mine", EXTENSION("of-mine", `${dir}/beside.txt`));
+    await writePackage(`${dir}/mine/single`, "single", EXTENSION("of-single"));
+    const settings = {
+      packages: ["npm:pi-of-npm", "../mine/package", "npm:pi-that-is-not-there"],
+      extensions: ["~/mine/single/index.ts"],
+    };
+    await Deno.writeTextFile(`${agentDir}/settings.json`, JSON.stringify(settings));
+    await bench.start([], { env: { npm_config_prefix: prefix } });
+    const commands = await described(bench);
+    assertEquals(Object.fromEntries(commands), {
+      "of-npm": "read",
+      "of-mine": TARGET === "node" ? "beside" : "denied",
+      "of-single": "read",
+    });
+  },
+);
+
+alone(
+  "user packages: where npm cannot be asked, the log and the answer name what was tried",
+  async (bench) => {
+    const { dir, agentDir } = bench.home;
+    const settings = { packages: ["npm:pi-of-npm"], npmCommand: [`${dir}/no-such-npm`] };
+    await Deno.writeTextFile(`${agentDir}/settings.json`, JSON.stringify(settings));
+    await bench.start();
+    const wire = await bench.connect();
+    const refused = await wire.refused("agent_error", { type: "create_session", inMemory: true }, 60_000);
+    assertStringIncludes(String(refused.error), "no-such-npm");
+    if (TARGET !== "node") assertStringIncludes(bench.server.stderr, "npm's global folder is not known");
+  },
+);
+
+alone("user packages: what settings name after the start is refused with the next step", async (bench) => {
+  if (TARGET === "node") return;
+  const { dir, agentDir } = bench.home;
+  await bench.start();
+  await writePackage(`${dir}/later`, "later", EXTENSION("of-later"));
+  await Deno.writeTextFile(`${agentDir}/settings.json`, JSON.stringify({ packages: ["../later"] }));
+  const wire = await bench.connect();
+  const refused = await wire.refused("agent_error", { type: "create_session", inMemory: true }, 60_000);
+  assertStringIncludes(String(refused.error), "restart the server if pi's settings have changed");
+});
+
+alone(
+  "sandbox: in a home that sessions may not read, they are built, prompted and looked at",
+  async (bench) => {
+    await bench.start();
+    const wire = await bench.connect();
+    // pi looks for logins of other tools once its modules are there, which takes the first session a moment.
+    for (let round = 0; round < 3; round++) {
+      const { id } = await bench.session(wire);
+      await wire.ok({ type: "get_available_models", sessionId: id });
+      assertEquals(typeof (await settled(wire, id, "hello")).text, "string");
+    }
+  },
+);
