@@ -183,6 +183,38 @@ Deno.test("governor: no entry is left of keys that gave everything back", () => 
   assertEquals(sets, []);
 });
 
+Deno.test("governor: of a thousand sessions and connections that came and went nothing is left", () => {
+  let governor = make();
+  const counts = (): number[] => [governor.connections, governor.sessions, governor.parkedSessions];
+  let full: number[] = [];
+  const left = spyOnMaps(() => {
+    governor = new Governor(
+      withDefaults({ sessions: 1_000, connections: 1_000, commandsPerMinute: 1_000_000 }),
+    );
+    const held = Array.from({ length: 1_000 }, (_, index) => {
+      const sessionId = `s-${index}`;
+      const permits = [
+        governor.connection(),
+        permit(governor.session()),
+        permit(governor.mailbox(sessionId)),
+      ];
+      permits.push(permit(governor.inFlight(index)), permit(governor.parked()));
+      governor.command(sessionId, index);
+      governor.command(index, index);
+      governor.invalid(index, index);
+      return permits;
+    });
+    full = counts();
+    held.forEach((permits, index) => {
+      for (const one of permits) one?.release();
+      governor.sessionGone(`s-${index}`);
+      governor.connectionGone(index);
+    });
+  });
+  assertEquals(left, ["all"], "the one bucket that all commands share");
+  assertEquals([full, counts()], [[1_000, 1_000, 1_000], [0, 0, 0]]);
+});
+
 /** Keys that are still in some Map that was written to during `fn`. */
 function spyOnMaps(fn: () => void): unknown[] {
   const original = Map.prototype.set;
