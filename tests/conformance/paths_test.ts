@@ -2,7 +2,7 @@
 // `path_forbidden`, and nothing is read or written there.
 
 import { assert, assertEquals } from "@std/assert";
-import { type JsonObject, stringAt } from "../support/json.ts";
+import { arrayAt, type JsonObject, objectAt, stringAt } from "../support/json.ts";
 import { text } from "../support/model_server.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
@@ -70,6 +70,24 @@ async function lookOf(folder: string): Promise<string[]> {
   }
   return names.sort();
 }
+
+test("paths: what follows is about every path of the schema", async (bench) => {
+  const wire = await bench.connect();
+  const { schema } = await wire.ok({ type: "get_schema" });
+  const paths = arrayAt({ schema }, "schema", "commands").map(String).flatMap((command) =>
+    Object.keys(objectAt(schema, "$defs", command, "properties"))
+      .filter((field) => /cwd|path|file|folder|dir$|parentSession/i.test(field))
+      .map((field) => `${command}.${field}`)
+  );
+  assertEquals(paths.toSorted(), [
+    "create_session.cwd",
+    "export_html.outputPath",
+    "list_stored_sessions.cwd",
+    "load_session.sessionPath",
+    "new_session.parentSession",
+    "switch_session_file.sessionPath",
+  ]);
+});
 
 test("paths: no way leads out, whatever command names it", async (bench) => {
   const wire = await bench.connect();

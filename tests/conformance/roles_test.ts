@@ -1,10 +1,12 @@
 // Minted tokens over the wire (PROTOCOL §9): what each role may do, what a token for some sessions sees, and how a
-// token ends. The walk of every role over every command is a unit test of the router.
+// token ends.
 
 import { assert, assertEquals } from "@std/assert";
 import { get, upgrade } from "../support/raw_http.ts";
-import { arrayAt, type JsonObject, numberAt, stringAt } from "../support/json.ts";
+import { arrayAt, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
+import { MINIMAL } from "../protocol/minimal.ts";
 import { text } from "../support/model_server.ts";
+import { may } from "../support/roles.ts";
 import { installDialogs, uiPrompt } from "../support/dialog_extension.ts";
 import { WsWire } from "../support/wire_client.ts";
 import { alone, type Bench, listed, settled, shared } from "./suite.ts";
@@ -65,6 +67,25 @@ test("roles: observe reads, answer answers too, drive prompts too, admin mints t
   const response = { method: "confirm", confirmed: true };
   await observe.refused("forbidden", { type: "extension_ui_response", sessionId: id, requestId, response });
   await answer.ok({ type: "extension_ui_response", sessionId: id, requestId, response });
+});
+
+test("roles: each role with each command of the schema", async (bench) => {
+  const admin = await bench.connect("admin");
+  const { schema } = await admin.ok({ type: "get_schema" });
+  const commands = arrayAt({ schema }, "schema", "commands").map(String);
+  for (const role of ["observe", "answer", "drive"] as const) {
+    const { wire } = await minted(bench, admin, { role });
+    const allowed: string[] = [];
+    for (const type of commands) {
+      const fields = Object.entries(MINIMAL).find(([name]) => name === type)?.[1] ?? {};
+      // A session that there isn't: nothing runs, and a role is looked at before that is told.
+      const about = Object.hasOwn(fields, "sessionId") ? { sessionId: "no-such-session" } : {};
+      const { code } = await wire.request({ type, ...objectAt(fields), ...about }, 60_000);
+      assert(code !== "invalid_params", `${type} needs more than tests/protocol/minimal.ts gives it`);
+      if (code !== "forbidden") allowed.push(type);
+    }
+    assertEquals(allowed, commands.filter((type) => may(role, type)), role);
+  }
 });
 
 test("roles: a token for some sessions learns of no other, by any way", async (bench) => {

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { isObject, type JsonObject } from "../support/json.ts";
-import { commandOf, environment } from "../support/server_process.ts";
+import { commandOf, environment, REPO } from "../support/server_process.ts";
 import { alone, Bench, conformance, TARGET } from "./suite.ts";
 
 /** A case for targets that run on Deno. */
@@ -152,6 +152,26 @@ conformance("sandbox: pi-server permissions prints what holds, or why nothing do
     assertEquals(on.sandbox, "on");
     assert(isObject(on.hosts) && Array.isArray(on.hosts.net) && Array.isArray(on.hosts.write));
     assert(on.hosts.net.includes("api.example:8443") && on.hosts.write.includes("/srv/work"));
+  }
+  if (TARGET !== "node") {
+    // The page has a row for each kind, and no row says "nothing" of what is given, or the other way round.
+    const { hosts } = await printed(["--sandbox", "on"]);
+    const rows = [
+      ...(await Deno.readTextFile(`${REPO}/docs/SECURITY.md`)).matchAll(/^\| `(\w+)` +\| ([^|]+?) +\|/gm),
+    ];
+    assert(isObject(hosts));
+    assertEquals(new Set(rows.map(([, kind]) => kind)), new Set(Object.keys(hosts)));
+    for (const [, kind = "", what] of rows) {
+      const given = hosts[kind];
+      const nothing = given === false || (Array.isArray(given) && given.length === 0);
+      assertEquals(what === "nothing", nothing, kind);
+      assertEquals(given === true, what === "any program" || what === "all of it", kind);
+    }
+    assert(isObject(hosts) && Array.isArray(hosts.read) && Array.isArray(hosts.sys));
+    for (const path of ["/bin/bash", "/AGENTS.md", "/CLAUDE.md", "/.git", "/.agents"]) {
+      assert(hosts.read.includes(path), path);
+    }
+    assertEquals(hosts.sys.length, 9);
   }
   const auto = await printed([]);
   assertEquals(auto.sandbox, TARGET === "binary" ? "on" : "off");

@@ -67,9 +67,10 @@ alone("metrics: sessions, answers, refusals, traffic, turns, tokens and cost are
 });
 
 alone("metrics: Prometheus reads the same numbers, from who has the token", async (bench) => {
-  await bench.start();
+  await bench.start(["--max-sessions=1"]);
   const wire = await bench.connect();
-  const { id } = await bench.session(wire);
+  // One in memory alone makes no room for another.
+  const { id } = await bench.session(wire, { inMemory: true });
   await settled(wire, id, "hello");
   await wire.refused("invalid_params", { type: "bash", sessionId: id });
   const told = await metrics(wire);
@@ -85,6 +86,32 @@ alone("metrics: Prometheus reads the same numbers, from who has the token", asyn
   ) {
     assert(Number.isFinite(value(name)), name);
   }
+  // Every counter that there is to be, in both; labels are those of this short life.
+  const names = new Set([...samples.keys()].map((sample) => sample.replace(/\{.*/, "")));
+  assertEquals(
+    [...names].toSorted(),
+    [
+      ..."commands_total connections coalesced_events_total cost_usd_total events_total evicted_total".split(
+        " ",
+      ),
+      ..."host_delay_seconds hosts journal lagged_total outbox_bytes received_bytes_total".split(" "),
+      ..."router_delay_seconds sent_bytes_total sessions tokens_total turns_total uptime_seconds".split(" "),
+    ].map((name) => `pi_server_${name}`).toSorted(),
+  );
+  assertEquals(
+    Object.keys(told).toSorted(),
+    [
+      ..."bytesIn bytesOut coalesced commands connections costUsd events evicted hosts journal lagged".split(
+        " ",
+      ),
+      ..."loopDelayMs outboxBytes refusals sessions tokens turns uptimeMs".split(" "),
+    ].toSorted(),
+  );
+  assertEquals(Object.keys(objectAt(told, "sessions")).toSorted(), ["live", "parked"]);
+  assertEquals(arrayAt(told, "loopDelayMs", "hosts").length, 1);
+  assert(numberAt(told, "loopDelayMs", "router") >= 0);
+  await wire.refused("session_limit", { type: "create_session", inMemory: true });
+  assertEquals((await page(bench)).get('pi_server_refusals_total{limit="sessions"}'), 1);
   const { port } = await bench.server.endpoint();
   assertEquals((await rawRequest(port, "/metrics", { Host: `127.0.0.1:${port}` })).status, 401);
 });

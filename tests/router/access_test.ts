@@ -3,38 +3,11 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Access } from "../../src/governor/access.ts";
 import { type CommandName, COMMANDS, specOf } from "../../src/protocol/commands.ts";
-import { type Role, ROLES } from "../../src/protocol/roles.ts";
+import { ROLES } from "../../src/protocol/roles.ts";
 import { MINIMAL } from "../protocol/minimal.ts";
 import { at } from "../support/json.ts";
+import { ADDED } from "../support/roles.ts";
 import { RouterBench } from "./router_bench.ts";
-
-/** What each role adds to the one before it. A command that is not here fails: somebody must decide. */
-const ADDED: Readonly<Record<Role, readonly string[]>> = {
-  observe: [
-    ..."hello ping get_schema list_sessions subscribe unsubscribe switch_session list_stored_sessions".split(
-      " ",
-    ),
-    ..."list_pending_ui get_state get_messages get_available_models get_last_assistant_text".split(" "),
-    ..."get_session_stats get_context_usage get_fork_messages get_tree get_commands get_skills get_tools"
-      .split(" "),
-    ..."list_session_files get_metrics health_check".split(" "),
-  ],
-  answer: ["extension_ui_response"],
-  drive: [
-    ..."create_session load_session delete_session prompt steer follow_up abort clear_queue bash abort_bash"
-      .split(
-        " ",
-      ),
-    ..."set_session_name set_model cycle_model set_thinking_level cycle_thinking_level set_steering_mode"
-      .split(" "),
-    ..."set_follow_up_mode compact abort_compaction set_auto_compaction set_auto_retry abort_retry".split(
-      " ",
-    ),
-    ..."new_session switch_session_file fork clone navigate_tree export_html set_tools reload".split(" "),
-    ..."dismiss_interrupted".split(" "),
-  ],
-  admin: ["mint_token", "revoke_token", "set_budget"],
-};
 
 /** Those that tell or change more than some sessions. */
 const WIDE = [
@@ -47,7 +20,7 @@ const names = [...COMMANDS.keys()] as CommandName[];
 Deno.test("access: each command asks for the role of the table", () => {
   for (const name of names) {
     const role = ROLES.find((one) => ADDED[one].includes(name));
-    assertEquals(specOf(name).role, role, `${name}: is its role in tests/router/access_test.ts?`);
+    assertEquals(specOf(name).role, role, `${name}: is its role in tests/support/roles.ts?`);
     assertEquals(specOf(name).scoped, !WIDE.includes(name), `${name}: scoped`);
   }
 });

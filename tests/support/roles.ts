@@ -1,0 +1,36 @@
+// Who may do what (PROTOCOL §9), decided by hand and not read from the sources: for the unit test of the router, and
+// for the walk over the wire.
+import { type Role, ROLES } from "../../src/protocol/roles.ts";
+
+/** What each role adds to the one before it. A command that is not here fails: somebody must decide. */
+export const ADDED: Readonly<Record<Role, readonly string[]>> = {
+  observe: [
+    ..."hello ping get_schema list_sessions subscribe unsubscribe switch_session list_stored_sessions".split(
+      " ",
+    ),
+    ..."list_pending_ui get_state get_messages get_available_models get_last_assistant_text".split(" "),
+    ..."get_session_stats get_context_usage get_fork_messages get_tree get_commands get_skills get_tools"
+      .split(" "),
+    ..."list_session_files get_metrics health_check".split(" "),
+  ],
+  answer: ["extension_ui_response"],
+  drive: [
+    ..."create_session load_session delete_session prompt steer follow_up abort clear_queue bash abort_bash"
+      .split(
+        " ",
+      ),
+    ..."set_session_name set_model cycle_model set_thinking_level cycle_thinking_level set_steering_mode"
+      .split(" "),
+    ..."set_follow_up_mode compact abort_compaction set_auto_compaction set_auto_retry abort_retry".split(
+      " ",
+    ),
+    ..."new_session switch_session_file fork clone navigate_tree export_html set_tools reload".split(" "),
+    ..."dismiss_interrupted".split(" "),
+  ],
+  admin: ["mint_token", "revoke_token", "set_budget"],
+};
+
+/** Whether that role may send that command. */
+export function may(role: Role, command: string): boolean {
+  return ROLES.slice(0, ROLES.indexOf(role) + 1).some((one) => ADDED[one].includes(command));
+}
