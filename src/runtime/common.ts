@@ -188,15 +188,28 @@ export function machineBytes(): number {
   return totalmem();
 }
 
+/** The fields of proc(5)'s stat from the third on, behind the name in parentheses, which may hold anything. */
+function statOf(pid: number): readonly string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
 /** When that process started, in a form that only equality is asked of; where the system tells. */
 function startOf(pid: number): string | undefined {
   try {
-    // Field 22 of proc(5)'s stat, counted behind the name in parentheses, which may hold anything.
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    return `${boot}/${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""}`;
+    return `${boot}/${statOf(pid)[19] ?? ""}`;
   } catch {
     return undefined;
+  }
+}
+
+/** Whether it has ended, and only its parent has not asked how; in a container nobody may ever do. */
+function isZombie(pid: number): boolean {
+  try {
+    return statOf(pid)[0] === "Z";
+  } catch {
+    return false;
   }
 }
 
@@ -275,7 +288,7 @@ export const common = {
   alive(pid: number): boolean {
     try {
       process.kill(pid, 0);
-      return true;
+      return !isZombie(pid);
     } catch (error) {
       // EPERM: it lives, but belongs to someone else.
       return error instanceof Error && Reflect.get(error, "code") === "EPERM";

@@ -207,3 +207,26 @@ Deno.test("common: random texts have their length and differ", () => {
   assertNotEquals(common.uuid(), common.uuid());
   assertEquals(common.sha256(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
 });
+
+Deno.test("runtime: a process that has ended and that nobody has waited for is not alive", async () => {
+  if (Deno.build.os !== "linux") return;
+  // The shell starts a child and becomes a program that never waits for it.
+  const shell = new Deno.Command("/bin/sh", {
+    args: ["-c", "sleep 0 & echo $!; exec sleep 60"],
+    stdout: "piped",
+  }).spawn();
+  try {
+    const { value } = await shell.stdout.getReader().read();
+    const pid = Number(new TextDecoder().decode(value));
+    for (let tries = 0; tries < 500 && common.alive(pid); tries++) {
+      await new Promise((r) => setTimeout(r, 10));
+    }
+    assertEquals([common.alive(pid), Deno.readTextFileSync(`/proc/${pid}/stat`).includes(") Z ")], [
+      false,
+      true,
+    ]);
+  } finally {
+    shell.kill("SIGKILL");
+    await shell.status;
+  }
+});
