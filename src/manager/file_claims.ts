@@ -16,6 +16,7 @@ export interface FileClaimsParts {
 export class FileClaims {
   readonly #parts: FileClaimsParts;
   readonly #book: ClaimsBook;
+  readonly #abandoned: string[] = [];
   /** None: other servers are not kept out. */
   #leases: Leases | undefined;
 
@@ -35,6 +36,13 @@ export class FileClaims {
   /** From now on other servers are kept out of files that are driven here. */
   guard(leases: Leases): void {
     this.#leases = leases;
+    for (const file of this.#abandoned.splice(0)) void leases.clear(file);
+  }
+
+  /** A session of an earlier server keeps its file; one that was live when that died has left a lease there. */
+  restored(sessionId: string, file: string | undefined, died: boolean): void {
+    this.rest(sessionId, file);
+    if (died && file !== undefined) this.#abandoned.push(file);
   }
 
   /** A host wants a session to drive a file. */

@@ -40,6 +40,19 @@ export class Leases {
     });
   }
 
+  /** Takes away what an earlier owner of this state folder has left by dying; that session is parked now. */
+  clear(file: string): Promise<void> {
+    return this.#inTurn(file, async () => {
+      if (this.#held.has(file)) return;
+      const { files } = this.#parts.processes;
+      const text = await files.read(leaseOf(file)).catch(() => undefined);
+      if (text === undefined || !this.#isOurs(text)) return;
+      // Taken first: another server may be about to take it over.
+      const holder = await this.#acquire(file);
+      if (holder === undefined && this.#held.delete(file)) await files.remove(leaseOf(file)).catch(() => {});
+    });
+  }
+
   /** Lets go of all. */
   async releaseAll(): Promise<void> {
     await Promise.all([...this.#held].map((file) => this.release(file)));
@@ -86,15 +99,25 @@ export class Leases {
   /** Whoever has the lease and lives, as far as one can tell from here. */
   #living(text: string | undefined): Holder | undefined {
     const owner = parseOwner(text);
-    const { processes, host, stateId } = this.#parts;
-    if (text === undefined || owner === undefined) return undefined;
+    const { processes, host } = this.#parts;
+    if (text === undefined || owner === undefined || this.#isOurs(text)) return undefined;
     const more: unknown = JSON.parse(text);
-    if (!isRecord(more) || more["stateId"] === stateId) return undefined;
+    if (!isRecord(more)) return undefined;
     const named = typeof more["host"] === "string" ? more["host"] : host;
     // Of a process on another machine nothing is known.
     if (named === host && !ownerLives(processes, owner)) return undefined;
     const url = more["endpoint"];
     return { pid: owner.pid, host: named, ...(typeof url === "string" ? { endpoint: url } : {}) };
+  }
+
+  /** Whether an owner of this state folder has written it, which has one at a time. */
+  #isOurs(text: string): boolean {
+    try {
+      const lease: unknown = JSON.parse(text);
+      return isRecord(lease) && lease["stateId"] === this.#parts.stateId;
+    } catch {
+      return false;
+    }
   }
 
   #inTurn<T>(file: string, act: () => Promise<T>): Promise<T> {

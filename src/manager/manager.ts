@@ -124,7 +124,7 @@ export class Manager {
   restore(store: Store, records: readonly SessionRecord[]): void {
     for (const entry of this.#registry.restore(store, records)) {
       this.#sessions.entries.set(entry.sessionId, entry);
-      this.#claims.rest(entry.sessionId, entry.file);
+      this.#claims.restored(entry.sessionId, entry.file, entry.record?.info.status === "live");
     }
   }
 

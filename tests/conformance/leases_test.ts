@@ -77,7 +77,7 @@ alone("leases: a dead server's is taken over, by another and by its own successo
   await bench.start(roots(bench));
   const wire = await bench.connect();
   const { file } = await answered(bench, wire);
-  const { id: own } = await answered(bench, wire);
+  const { id: own, file: ownFile } = await answered(bench, wire);
   wire.mayLoseResponses = true;
   bench.server.signal("SIGKILL");
   await bench.server.status;
@@ -87,6 +87,12 @@ alone("leases: a dead server's is taken over, by another and by its own successo
   await Deno.remove(`${bench.home.stateDir}/endpoint.json`);
   await bench.start();
   const again = await bench.connect();
+  // Parked, it is nobody's, so its lease went with the dead server.
+  await until(
+    async () => await Deno.stat(`${ownFile}.lease`).then(() => undefined, () => true),
+    10_000,
+    () => "the dead server's own lease is still there",
+  );
   await again.ok({ type: "get_messages", sessionId: own });
   other.server.signal("SIGTERM");
   other.wire.mayLoseResponses = true;

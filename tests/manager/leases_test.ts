@@ -131,3 +131,15 @@ Deno.test("leases: what is asked of one file happens in that order, however long
   await Promise.all(all);
   assertEquals([...world.files], []);
 });
+
+Deno.test("leases: what an earlier owner of the folder has left is cleared, nothing of another's, nothing held", async () => {
+  const world = new World();
+  await world.server(1, { stateId: "same" }).leases.acquire(FILE);
+  await world.server(2).leases.acquire("/sessions/b.jsonl");
+  const { leases } = world.server(3, { stateId: "same" });
+  await leases.acquire("/sessions/c.jsonl");
+  for (const file of [FILE, "/sessions/b.jsonl", "/sessions/c.jsonl", "/sessions/d.jsonl"]) {
+    await leases.clear(file);
+  }
+  assertEquals([...world.files.keys()], ["/sessions/b.jsonl.lease", "/sessions/c.jsonl.lease"]);
+});
