@@ -35,7 +35,7 @@ export class Registry {
       const entry = new Entry(info.sessionId, 0, false);
       entry.state = "parked";
       entry.record = record;
-      entry.file = record.file;
+      entry.file = record.file ?? info.sessionFile;
       // Whatever a server that died told after its last record, nobody knows: its numbers must not be told twice.
       entry.epoch = info.status === "parked" ? info.epoch : uuid();
       const place = governor.parked();
@@ -82,7 +82,13 @@ function recordOf({ record, file, state, epoch }: Entry): SessionRecord | undefi
   const status = state === "parked" ? "parked" : "live";
   const seq = info.epoch === epoch ? info.seq : 0;
   const known = epoch === "" ? info : { ...info, epoch, seq };
-  return { ...record, ...(file === undefined ? {} : { file }), info: { ...known, status } };
+  // Right after a fork it may still be the old file's: the new one's canonical path comes a moment later.
+  const same = file !== undefined && nameOf(file) === nameOf(info.sessionFile ?? "");
+  return { ...record, ...(same ? { file } : {}), info: { ...known, status } };
+}
+
+function nameOf(path: string): string {
+  return path.split(/[\\/]/).at(-1) ?? "";
 }
 
 function reasonOf(error: unknown): string {

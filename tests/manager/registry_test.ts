@@ -47,6 +47,7 @@ Deno.test("registry: sessions come back parked; one that was live when the serve
   const [parked, live] = registry.restore(store, records);
   assertEquals([parked?.state, parked?.epoch], ["parked", "e"]);
   assertEquals([live?.state, live?.epoch], ["parked", "new-1"]);
+  assertEquals(parked?.file, "/sessions/parked.jsonl");
   assertEquals([parked?.info(0)?.seq, live?.info(0)?.seq], [5, 0]);
   assertEquals(governor.parkedSessions, 2);
 });
@@ -65,6 +66,9 @@ Deno.test("registry: what is kept has the router thread's own numbers and file",
   assertEquals(await registry.keep(entry), undefined);
   assertEquals([puts[0]?.file, puts[0]?.info.epoch, puts[0]?.info.seq], ["/canonical/a.jsonl", "e", 5]);
   assertEquals(puts[0]?.info.status, "live");
+  entry.file = "/canonical/of-the-old-one.jsonl";
+  await registry.keep(entry);
+  assertEquals(puts.pop()?.file, undefined, "it has another file by now");
   entry.epoch = "after a crash";
   entry.state = "parked";
   await registry.keep(entry);
