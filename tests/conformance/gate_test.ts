@@ -176,6 +176,29 @@ alone("--no-auth on loopback: no token needed, Origin and Host still are looked 
   assertEquals((await upgrade(port, { Connection: "Upgrade, close", Host: "evil.example" })).status, 403);
 });
 
+/** An address of documentation (RFC 5737): nobody's, so that nothing here is open to anybody. */
+const BEYOND = "192.0.2.1";
+
+alone(
+  "a bind beyond loopback is told loudly, has a token first, and never goes without one",
+  async (bench) => {
+    const { stateDir } = bench.home;
+    const open = bench.spawn({ args: ["--host", BEYOND] });
+    assertEquals(await open.exitCode(), 1);
+    const [loud = ""] = open.stderr.split("\n").filter((line) => line.includes("OPEN TO THE NETWORK"));
+    assertStringIncludes(loud, BEYOND);
+    assertMatch(loud, /warn/);
+    assertMatch((await Deno.readTextFile(`${stateDir}/token`)).trim(), /^[0-9a-f]{64}$/);
+    await Deno.remove(stateDir, { recursive: true });
+    const without = bench.spawn({ args: ["--host", BEYOND, "--no-auth"] });
+    assertEquals(await without.exitCode(), 2);
+    assertStringIncludes(without.stderr, "--no-auth");
+    assertEquals(await Deno.stat(stateDir).catch(() => "nothing was begun"), "nothing was begun");
+    await bench.start();
+    assert(!bench.server.stderr.includes("OPEN TO THE NETWORK"), "loopback is not the network");
+  },
+);
+
 alone("a second server on the same state folder exits with 1 and names the first", async (bench) => {
   await bench.start();
   const { url } = await bench.server.endpoint();
