@@ -1,6 +1,6 @@
-// A program that is asked something, and processes that were started under a server, however far they have strayed: they carry a variable of its in their
-// environment, which a new process group or session does not take from them. Told by Linux's /proc; elsewhere
-// nothing is found. Used by common.ts alone.
+// Other processes: a program that is asked something, and all that was started under a server, however far it has
+// strayed. Those carry a variable of the server's in their environment, which a new process group or session does
+// not take from them. Told by Linux's /proc; elsewhere nothing is found. Used by common.ts alone.
 import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
