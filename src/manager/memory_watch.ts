@@ -6,6 +6,9 @@ import type { Clock, Memory, MemoryBounds, Timer } from "../runtime/runtime.ts";
 /** Milliseconds between two looks at the process: a thread allocates about 1 MB in one of them. */
 export const LOOK_MS: number = 100;
 
+/** The same while the process holds less than a quarter of what a host may: a look is not for nothing. */
+export const CALM_LOOK_MS: number = 500;
+
 /** Milliseconds without an answer from which a host is judged by the process's growth. */
 const MUTE_MS = 200;
 
@@ -59,7 +62,8 @@ export class MemoryWatch {
 
   /** Begins to look. */
   start(): void {
-    this.#timer = this.#parts.clock.after(LOOK_MS, () => {
+    const calm = this.#processBytes() < this.#parts.limitBytes / 4;
+    this.#timer = this.#parts.clock.after(calm ? CALM_LOOK_MS : LOOK_MS, () => {
       this.#look();
       this.start();
     });

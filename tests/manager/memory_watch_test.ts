@@ -1,15 +1,15 @@
 // The memory watch: a host that says it holds too much goes, one that never yields is judged by the process's growth,
 // and nothing that another thread holds is put down to it.
 import { assertEquals } from "@std/assert";
-import { hostMemoryBytes, LOOK_MS, MemoryWatch } from "../../src/manager/memory_watch.ts";
+import { CALM_LOOK_MS, hostMemoryBytes, LOOK_MS, MemoryWatch } from "../../src/manager/memory_watch.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 const LIMIT = 1000;
 
-function make(hosts = 1) {
+function make(hosts = 1, resident = 400) {
   const clock = new FakeClock();
   const over: [host: number, bytes: number][] = [];
-  const world = { own: 100, resident: 300, asked: 0, owed: new Map<number, number>() };
+  const world = { own: 100, resident, asked: 0, owed: new Map<number, number>() };
   const watch = new MemoryWatch({
     clock,
     limitBytes: LIMIT,
@@ -89,6 +89,18 @@ Deno.test("memory watch: of several mute hosts the largest goes, and its last gr
   world.resident += 1_000;
   await look();
   assertEquals(over.map(([host]) => host), [1, 0]);
+  watch.stop();
+});
+
+Deno.test("memory watch: a small process is looked at less often", async () => {
+  const { watch, world, clock } = make(1, 200);
+  world.resident = 5_000;
+  await clock.advance(CALM_LOOK_MS - 1);
+  assertEquals(world.asked, 0);
+  await clock.advance(1);
+  assertEquals(world.asked, 1);
+  await clock.advance(LOOK_MS);
+  assertEquals(world.asked, 2);
   watch.stop();
 });
 
