@@ -67,6 +67,14 @@ export class HostWatch {
     this.#memory?.stop();
   }
 
+  /** A host has started, and takes commands. */
+  started(host: number): void {
+    this.pulse.started(host);
+    this.#memory?.started(host);
+    // The first beat may be too late for one that never yields from its first command on.
+    this.pulse.ask();
+  }
+
   /** A host has answered, and says how many bytes it holds. */
   pong(host: number, { ref, at, bytes }: { ref: number; at: number; bytes: number }): void {
     this.pulse.pong(host, ref, at);

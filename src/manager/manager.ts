@@ -362,7 +362,7 @@ export class Manager {
       case "taken":
       case "ready":
       case "broken":
-        if (message.kind === "ready") this.pulse.started(host);
+        if (message.kind === "ready") this.#watch.started(host);
         return this.#parts.log.debug(`host is ${message.kind}`, { host });
     }
   }

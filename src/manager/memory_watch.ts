@@ -74,6 +74,11 @@ export class MemoryWatch {
     this.#timer = undefined;
   }
 
+  /** A host has started: until it says what it holds, it holds what the process grows by. */
+  started(host: number): void {
+    if (!this.#said.has(host)) this.#said.set(host, { bytes: 0, elsewhere: this.#processBytes(), times: 0 });
+  }
+
   /** A host has said how many bytes it holds. */
   said(host: number, bytes: number): void {
     const { limitBytes, over } = this.#parts;

@@ -78,7 +78,8 @@ async function runsOut(bench: Bench, command: string): Promise<void> {
   assertEquals((await wire.ok({ type: "get_messages", sessionId: lost }, 60_000)).messages, messages);
   await goesOn(bench, wire, lost);
   assertEquals((await wire.ok({ type: "get_state", sessionId: other })).epoch, untouched.epoch);
-  assert(/holds \d+ MiB of memory/.test(bench.server.stderr), "the log says why");
+  // On Node the thread's own bound may be quicker.
+  assert(/holds \d+ MiB of memory|reaching memory limit/.test(bench.server.stderr), "the log says why");
 }
 
 alone(

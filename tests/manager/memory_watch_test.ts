@@ -104,6 +104,16 @@ Deno.test("memory watch: a small process is looked at less often", async () => {
   watch.stop();
 });
 
+Deno.test("memory watch: one that never yields from its first command on is judged since its start", async () => {
+  const { watch, over, world, look } = make();
+  watch.started(0);
+  world.owed.set(0, 1_000);
+  world.resident += LIMIT;
+  await look();
+  assertEquals(over, [[0, LIMIT]]);
+  watch.stop();
+});
+
 Deno.test("memory watch: a host that has never spoken is judged by nothing", async () => {
   const { watch, over, world, look, clock } = make();
   world.owed.set(0, 60_000);
