@@ -266,7 +266,7 @@ export const RETRY_AFTER_MS: number = 250;
 export const READ_AHEAD_BYTES: number = 10 * MIB;
 
 /** Bytes handed to a socket at a time; the rest stays in the outbox, where it can be freed. */
-export const SOCKET_WINDOW_BYTES: number = 256 * KIB;
+export const SOCKET_WINDOW_BYTES: number = 64 * KIB;
 
 /** Bytes that a host posts at a time, and that it may have posted before the router thread has taken some. */
 export const CROSSING_BATCH_BYTES: number = 64 * KIB;

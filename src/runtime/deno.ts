@@ -28,6 +28,11 @@ const SYS_KINDS = [
   ...["osRelease", "osUptime", "systemMemoryInfo", "uid"] as const,
 ];
 
+const turns = new DenoTurns();
+
+/** Bytes on their way to a socket from which it pays to look at them in every turn. */
+const MUCH_BYTES = 8 * 1024;
+
 class DenoSocket implements SocketHandle {
   onText: (text: string) => void = () => {};
   onBinary: () => void = () => {};
@@ -35,6 +40,10 @@ class DenoSocket implements SocketHandle {
   onDrain: () => void = () => {};
   readonly #socket: WebSocket;
   #poll: ReturnType<typeof setTimeout> | undefined;
+  #looking: "no" | "soon" | "later" = "no";
+  /** Bytes that are on their way if none has left since the last look. */
+  #due = 0;
+  #goesOn = true;
 
   constructor(socket: WebSocket, opened: (socket: SocketHandle) => void, abandoned: () => void) {
     this.#socket = socket;
@@ -63,6 +72,7 @@ class DenoSocket implements SocketHandle {
   send(text: string): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(text);
+    this.#due += text.length;
     this.#watch();
   }
 
@@ -70,14 +80,23 @@ class DenoSocket implements SocketHandle {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(code, reason);
   }
 
+  /** Looks again when something may have been taken: in the next turn, as long as it is much and goes on. */
   #watch(): void {
-    if (this.#poll !== undefined || this.#socket.bufferedAmount === 0) return;
-    const before = this.#socket.bufferedAmount;
-    this.#poll = setTimeout(() => {
-      this.#poll = undefined;
-      if (this.#socket.bufferedAmount < before) this.onDrain();
-      this.#watch();
-    }, DRAIN_POLL_MS);
+    if (this.#looking === "no") this.#due = this.#socket.bufferedAmount;
+    if (this.#looking === "soon" || this.#due === 0) return;
+    const soon = this.#goesOn && this.#due >= MUCH_BYTES;
+    if (this.#looking === "later" && !soon) return;
+    clearTimeout(this.#poll);
+    this.#looking = soon ? "soon" : "later";
+    if (soon) turns.soon(() => this.#look());
+    else this.#poll = setTimeout(() => this.#look(), DRAIN_POLL_MS);
+  }
+
+  #look(): void {
+    this.#looking = "no";
+    this.#goesOn = this.#socket.bufferedAmount < this.#due;
+    if (this.#goesOn) this.onDrain();
+    this.#watch();
   }
 }
 
@@ -236,7 +255,6 @@ function guardStdout(): void {
 }
 
 mendExitCodes();
-const turns = new DenoTurns();
 
 /** The runtime on Deno. */
 export const runtime: Runtime = {
