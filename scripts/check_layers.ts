@@ -22,6 +22,7 @@ const LAYERS = ["protocol", "governor", "host", "manager", "router", "transports
 const FILE_LAYERS: Readonly<Record<string, string>> = {
   "src/server.ts": "server",
   "src/shutdown.ts": "server",
+  "src/host_config.ts": "server",
   "src/permissions.ts": "server",
   "src/cli.ts": "cli",
 };

@@ -185,6 +185,7 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
       runtime,
       log,
       worker: program.worker,
+      ownProcess: true,
       ...(stdio ? { stdio: { input: runtime.stdin(), output } } : {}),
       ...(token === undefined ? {} : { token }),
     });

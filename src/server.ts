@@ -5,6 +5,7 @@ import { Governor } from "./governor/governor.ts";
 import { DISPOSE_MS } from "./governor/limits.ts";
 import type { Log } from "./log.ts";
 import { Leases } from "./manager/leases.ts";
+import { hostConfig } from "./host_config.ts";
 import { localHosts, workerHosts } from "./manager/host_link.ts";
 import { Ledger } from "./manager/ledger.ts";
 import { Manager } from "./manager/manager.ts";
@@ -36,6 +37,8 @@ export interface ServerParts {
   readonly stdio?: { readonly input: ReadableStream<Uint8Array>; readonly output: ByteSink };
   /** A token from outside; else the state folder's is used. */
   readonly token?: string;
+  /** Nobody else's code is in this process, so all that it starts is the server's, and ends with it. */
+  readonly ownProcess?: boolean;
 }
 
 /** A server that runs. */
@@ -81,6 +84,7 @@ class Server {
   readonly shutdown: Shutdown;
   readonly closed: Promise<ShutdownResult>;
   #state: StateFolder | undefined;
+  #childMark: string | undefined;
   #tokens: TokenBook | undefined;
   #store: SessionStore | undefined;
   readonly #trust = new TrustBook();
@@ -108,10 +112,16 @@ class Server {
       uuid: () => runtime.uuid(),
       governor: this.#governor,
       log,
-      config: this.#hostConfig(),
+      config: hostConfig({
+        config,
+        runtime,
+        trust: this.#trust,
+        stateDir: this.#statePath(),
+        childMark: () => this.#childMark,
+      }),
       hosts: config.hosts,
       ...(config.hosts === 0 ? {} : { memory: { limitBytes: hostBytes, held: () => runtime.memory() } }),
-      start: config.hosts === 0 ? localHosts(runtime) : workerHosts({
+      start: config.hosts === 0 ? localHosts(runtime, parts.ownProcess === true) : workerHosts({
         runtime,
         worker: parts.worker,
         permissions: () => this.#permissions(),
@@ -142,6 +152,8 @@ class Server {
     this.#state = state;
     try {
       const stateId = await state.adopt(log);
+      this.#childMark = stateId;
+      if (this.#parts.ownProcess === true) runtime.markChildren(stateId);
       if (!config.ephemeral) await this.#restore(path);
       this.#manager.guard(
         new Leases({
@@ -176,6 +188,7 @@ class Server {
       };
     } catch (error) {
       await state.release();
+      runtime.rest();
       throw error;
     }
   }
@@ -233,26 +246,6 @@ class Server {
 
   #permissions(): WorkerPermissions | undefined {
     return this.#holding.on ? this.#holding.sandbox.permissions : undefined;
-  }
-
-  #hostConfig() {
-    const { config, runtime } = this.#parts;
-    const trust = this.#trust;
-    const absolute = (path: string): string => runtime.files.resolve(runtime.cwd(), path);
-    return {
-      cwd: absolute(config.cwd ?? "."),
-      ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
-      closed: [this.#statePath()],
-      trustProjects: config.trustProjects,
-      // Read at each start of a host, also of one that takes the place of another.
-      get trustedFolders(): readonly string[] {
-        return trust.folders;
-      },
-      demo: config.demo,
-      pendingUi: config.limits.pendingUiPerSession,
-      turnStallMs: config.limits.turnStallMs,
-      ...(config.budget === undefined ? {} : { budget: config.budget }),
-    };
   }
 
   #listen(tokens: TokenBook): Promise<WebSocketTransport> {
@@ -383,6 +376,7 @@ class Server {
         await this.#store?.close();
         await this.#state?.endOrphans(this.#parts.log);
         await this.#state?.release();
+        this.#parts.runtime.rest();
       },
       closed: (result) => this.#closed(result),
     });

@@ -2,6 +2,8 @@
 // caller can act on. What a server does on the wire is conformance's business.
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
 import { startServer } from "../mod.ts";
+import { connect } from "../src/client/mod.ts";
+import { common } from "../src/runtime/common.ts";
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "pi-server-mod-" });
@@ -47,4 +49,32 @@ Deno.test("a state folder that another server owns is refused with its address",
     await using first = await startServer(options);
     const error = await assertRejects(() => startServer(options));
     assert(error instanceof Error && error.message.includes(first.endpoints[0]?.url ?? "?"), String(error));
+  }));
+
+Deno.test("what sessions leave in the background ends with the server, the program's own children do not", () =>
+  inFolder(async (folder) => {
+    if (Deno.build.os !== "linux") return;
+    const isThere = (pid: number): boolean => common.alive(pid);
+    const server = await startServer({
+      port: 0,
+      stateDir: `${folder}/state`,
+      cwd: folder,
+      hosts: 1,
+      demo: true,
+    });
+    const own = new Deno.Command("sleep", { args: ["60"] }).spawn();
+    try {
+      const client = await connect({ stateDir: `${folder}/state` });
+      const { sessionId } = await client.request("create_session", { inMemory: true });
+      const command = "setsid sleep 60 >/dev/null 2>&1 & echo $!";
+      const { output } = await client.request("bash", { sessionId, command });
+      const left = Number(output);
+      assertEquals([isThere(left), isThere(own.pid)], [true, true]);
+      await client.close();
+      await server.shutdown();
+      assertEquals([isThere(left), isThere(own.pid)], [false, true]);
+    } finally {
+      own.kill("SIGKILL");
+      await own.status;
+    }
   }));

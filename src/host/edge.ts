@@ -27,6 +27,8 @@ export interface HostConfig {
   readonly turnStallMs?: number;
   /** Marks the processes that this very host starts; absent where it shares the router thread. */
   readonly mark?: string;
+  /** Marks the processes that all hosts of this state folder start. */
+  readonly childMark?: string | undefined;
 }
 
 /** Whether somebody wants the full form of a session's events, and how many connections watch it. */

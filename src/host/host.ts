@@ -95,7 +95,7 @@ export class Host {
   }
 
   async #start(config: HostConfig): Promise<void> {
-    if (config.mark !== undefined) this.#runtime.markHost(config.mark);
+    if (config.mark !== undefined) this.#runtime.markHost(config.mark, config.childMark);
     this.#trusted.start(config);
     const { pendingUi, budget, turnStallMs } = config;
     this.#ofSessions = {

@@ -103,13 +103,14 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
 }
 
 /** A host in this thread (`--hosts 0`), for tests and debugging. Messages are copied as a worker would. */
-export function localHosts(runtime: Runtime): StartHost {
+export function localHosts(runtime: Runtime, ownProcess: boolean): StartHost {
   return (config, events) => {
     let send: ((message: ToHost) => void) | undefined;
     let waiting: ToHost[] = [{ kind: "start", config }];
     let gone = false;
     const start = async (): Promise<void> => {
-      runtime.confine(runtime.writeError);
+      // An embedding program ends itself when it likes.
+      if (ownProcess) runtime.confine(runtime.writeError);
       const { Host, loadPi } = await import("../host/host.ts");
       const host = new Host(runtime, loadPi, (batch) => {
         for (const message of structuredClone(batch)) if (!gone) events.message(message);

@@ -96,12 +96,10 @@ export class StateFolder {
     return this.#runtime.files.join(this.path, name);
   }
 
-  /** Ends what a dead owner's sessions have left running, and marks what ours will start; the folder's id. */
+  /** Ends what a dead owner's sessions have left running; the folder's id, which marks what ours will start. */
   async adopt(log: Log): Promise<string> {
     await this.endOrphans(log);
-    const id = await this.#id();
-    this.#runtime.markChildren(id);
-    return id;
+    return await this.#id();
   }
 
   /** Ends what bash and tools have left running, all of it or one host's; no other server is over this folder. */

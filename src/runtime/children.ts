@@ -12,16 +12,17 @@ const HOST_VARIABLE = "PI_SERVER_HOST";
 /** Milliseconds that a process gets to end by itself. */
 const GRACE_MS = 300;
 
-/** Marks the children that this process will have. */
+/** Marks the children that this whole process will have. */
 export function markChildren(of: string): void {
   process.env[VARIABLE] = of;
 }
 
 /** Marks the children that this thread will have, not those of other threads. */
-export function markHost(host: string): void {
+export function markHost(host: string, of: string | undefined): void {
   // On Deno threads share one environment, so this thread gets a copy, as on Node it has already.
-  if ("Deno" in globalThis) Reflect.set(process, "env", { ...process.env, [HOST_VARIABLE]: host });
-  else process.env[HOST_VARIABLE] = host;
+  if ("Deno" in globalThis) Reflect.set(process, "env", { ...process.env });
+  process.env[HOST_VARIABLE] = host;
+  if (of !== undefined) process.env[VARIABLE] = of;
 }
 
 async function marked(of: string, host: string | undefined): Promise<number[]> {

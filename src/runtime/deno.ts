@@ -261,6 +261,7 @@ export const runtime: Runtime = {
   ...common,
   name: "deno",
   soon: (fn) => turns.soon(fn),
+  rest: () => turns.rest(),
   serve,
   stdin: () => Deno.stdin.readable,
   stdout: sink,

@@ -20,37 +20,56 @@ const BYTE: Uint8Array = new Uint8Array(1);
 /** The turns of one thread's event loop. */
 export class DenoTurns {
   #waiting: (() => void)[] = [];
-  #opening: Promise<void> | undefined;
+  /** Set once the connection was asked for, also where it cannot be had: timers do instead. */
+  #asked = false;
   #ends: readonly [Deno.TcpConn, Deno.TcpConn] | undefined;
 
   /** Calls `fn` in the next turn. */
   soon(fn: () => void): void {
     if (this.#waiting.push(fn) > 1) return;
-    this.#opening ??= this.#open().catch(() => this.#lost());
-    if (this.#ends === undefined) setTimeout(() => this.#turn(), 0);
+    if (!this.#asked) {
+      this.#asked = true;
+      void this.#open();
+    }
+    const ends = this.#ends;
+    if (ends === undefined) setTimeout(() => this.#turn(), 0);
     else {
-      const [writing, reading] = this.#ends;
+      const [writing, reading] = ends;
       reading.ref();
-      writing.write(BYTE).catch(() => this.#lost());
+      writing.write(BYTE).catch(() => this.#lost(ends));
     }
   }
 
+  /** Closes the connection; whoever asks for a turn again has a new one opened. */
+  rest(): void {
+    const ends = this.#ends;
+    this.#asked = false;
+    if (ends === undefined) return;
+    for (const end of ends) end.close();
+    this.#lost(ends);
+  }
+
   async #open(): Promise<void> {
-    const [writing, reading] = await pair();
+    const ends = await pair().catch(() => undefined);
+    if (ends === undefined) return;
+    // Nobody needs it any more, or there is one by now.
+    if (!this.#asked || this.#ends !== undefined) return ends.forEach((end) => end.close());
+    this.#ends = ends;
+    const [writing, reading] = ends;
     writing.setNoDelay(true);
-    this.#ends = [writing, reading];
     const buffer = new Uint8Array(64);
     for (;;) {
-      const read = reading.read(buffer);
+      const read = reading.read(buffer).catch(() => null);
       // Nothing waits, so nothing keeps the process alive.
-      if (this.#waiting.length === 0) reading.unref();
-      if (await read === null) return this.#lost();
+      if (this.#waiting.length === 0 && this.#ends === ends) reading.unref();
+      if (await read === null) return this.#lost(ends);
       this.#turn();
     }
   }
 
   /** Timers do instead: whoever waits must not wait for ever. */
-  #lost(): void {
+  #lost(ends: readonly [Deno.TcpConn, Deno.TcpConn]): void {
+    if (this.#ends !== ends) return;
     this.#ends = undefined;
     this.#turn();
   }

@@ -323,6 +323,7 @@ function guardStdout(): void {
 export const runtime: Runtime = {
   ...common,
   name: "node",
+  rest() {},
   soon(fn) {
     setImmediate(fn);
   },

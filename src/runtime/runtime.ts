@@ -200,13 +200,15 @@ export interface MemoryBounds {
 export interface Runtime extends Clock {
   /** Calls `fn` in the next turn of the event loop, once what is there to be read has been read. */
   soon(fn: () => void): void;
+  /** Lets go of what `soon` needs, until it is called again. */
+  rest(): void;
   readonly name: "deno" | "node";
   readonly files: Files;
   readonly pid: number;
   /** Marks the processes that will be started from here on, for `endChildren`. */
   markChildren(of: string): void;
   /** Marks those that this very thread will start as a host's too. */
-  markHost(host: string): void;
+  markHost(host: string, of: string | undefined): void;
   /** Ends every process with that mark, or with both, wherever the system tells; returns how many there were. */
   endChildren(of: string, host?: string): Promise<number>;
   /** Memory, as this thread sees it. */

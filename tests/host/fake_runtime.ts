@@ -26,6 +26,7 @@ export function fakeRuntime(clock: FakeClock, over: Partial<Runtime> = {}): Runt
     monotonic: clock.monotonic,
     after: clock.after,
     soon: never,
+    rest: never,
     memoryBounds: never,
     memory: () => ({ ownBytes: 1000, residentBytes: 2000 }),
     uuid: () => `u${++uuids}`,

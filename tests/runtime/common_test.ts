@@ -216,7 +216,9 @@ Deno.test("runtime: a process that has ended and that nobody has waited for is n
     stdout: "piped",
   }).spawn();
   try {
-    const { value } = await shell.stdout.getReader().read();
+    const output = shell.stdout.getReader();
+    const { value } = await output.read();
+    await output.cancel();
     const pid = Number(new TextDecoder().decode(value));
     for (let tries = 0; tries < 500 && common.alive(pid); tries++) {
       await new Promise((r) => setTimeout(r, 10));

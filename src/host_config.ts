@@ -1,0 +1,36 @@
+// What every host of a server is started with, made from the server's configuration.
+import type { Config } from "./config.ts";
+import type { HostConfig } from "./host/edge.ts";
+import type { TrustBook } from "./manager/trust_book.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+
+/** What it is made from. */
+export interface HostConfigFacts {
+  readonly config: Config;
+  readonly runtime: Runtime;
+  readonly trust: TrustBook;
+  readonly stateDir: string;
+  /** Marks what hosts start; known once the state folder is open. */
+  readonly childMark: () => string | undefined;
+}
+
+/** Makes it. What is a getter is read at each start of a host, also of one that takes the place of another. */
+export function hostConfig({ config, runtime, trust, stateDir, childMark }: HostConfigFacts): HostConfig {
+  const absolute = (path: string): string => runtime.files.resolve(runtime.cwd(), path);
+  return {
+    cwd: absolute(config.cwd ?? "."),
+    ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
+    closed: [stateDir],
+    trustProjects: config.trustProjects,
+    get trustedFolders(): readonly string[] {
+      return trust.folders;
+    },
+    get childMark(): string | undefined {
+      return childMark();
+    },
+    demo: config.demo,
+    pendingUi: config.limits.pendingUiPerSession,
+    turnStallMs: config.limits.turnStallMs,
+    ...(config.budget === undefined ? {} : { budget: config.budget }),
+  };
+}
