@@ -108,7 +108,7 @@ const ALONE = ["client", "control", "dead_peer", "delivery_fair", "dialogs_life"
   .map((name) => `tests/conformance/${name}_test.ts`);
 
 /** How many other files run at a time; much of their time they wait, so more than there are cores. */
-const JOBS = "3";
+const JOBS = "4";
 
 /** The conformance suite against one build: first what is to be alone, then the rest. */
 async function conform(target: Target): Promise<Outcome> {

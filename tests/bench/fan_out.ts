@@ -10,11 +10,11 @@ import { prompt } from "./support/model_extension.ts";
 import { median, type Row, runBench, size } from "./support/report.ts";
 import {
   type BenchServer,
+  onEachBuild,
   raisedLimits,
   startBaseline,
   startPiLoop,
   startServer,
-  TARGETS,
 } from "./support/servers.ts";
 import type { Target } from "../support/server_process.ts";
 
@@ -172,9 +172,7 @@ await runBench(async () => {
     "outbox-hard-bytes": "512MiB",
     "outbox-close-bytes": "1024MiB",
   });
-  const asked = TARGETS.filter((target) => Deno.args.includes(target));
-  const rows: Row[] = [];
-  for (const target of asked.length > 0 ? asked : TARGETS) rows.push(...await measure(target, flags));
+  const rows = await onEachBuild((target) => measure(target, flags));
   return {
     bench: "b",
     title: "fan-out against a bare broadcast loop",

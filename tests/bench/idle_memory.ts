@@ -8,11 +8,11 @@ import { median, percentile, type Row, runBench, size } from "./support/report.t
 import {
   benchHome,
   type Child,
+  onEachBuild,
   raisedLimits,
   settledMemory,
   startPi,
   startServer,
-  TARGETS,
 } from "./support/servers.ts";
 import type { Target } from "../support/server_process.ts";
 
@@ -107,9 +107,7 @@ async function measure(
 await runBench(async () => {
   const flags = await raisedLimits();
   const pi = await ofPi();
-  const asked = TARGETS.filter((target) => Deno.args.includes(target));
-  const rows: Row[] = [];
-  for (const target of asked.length > 0 ? asked : TARGETS) rows.push(...await measure(target, flags, pi));
+  const rows = await onEachBuild((target) => measure(target, flags, pi));
   return {
     bench: "e",
     title: "memory for each idle session, and create time",

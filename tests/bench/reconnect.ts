@@ -6,7 +6,7 @@ import { Client } from "./support/client.ts";
 import { BareReader, recorded } from "./support/readers.ts";
 import { prompt } from "./support/model_extension.ts";
 import { median, type Row, runBench, size } from "./support/report.ts";
-import { raisedLimits, startBaseline, startServer, TARGETS } from "./support/servers.ts";
+import { onEachBuild, raisedLimits, startBaseline, startServer } from "./support/servers.ts";
 import { numberAt, stringAt } from "../support/json.ts";
 import { deadline } from "../support/wait.ts";
 import type { Target } from "../support/server_process.ts";
@@ -98,9 +98,7 @@ async function measure(target: Target, flags: readonly string[]): Promise<Row[]>
 
 await runBench(async () => {
   const flags = await raisedLimits();
-  const asked = TARGETS.filter((target) => Deno.args.includes(target));
-  const rows: Row[] = [];
-  for (const target of asked.length > 0 ? asked : TARGETS) rows.push(...await measure(target, flags));
+  const rows = await onEachBuild((target) => measure(target, flags));
   return {
     bench: "g",
     title: "reconnect after missed events",

@@ -5,7 +5,7 @@
 import { Client, oneAtATime, pipelined } from "./support/client.ts";
 import { LeanSocket } from "./support/lean_socket.ts";
 import { median, percentile, type Row, runBench, size } from "./support/report.ts";
-import { raisedLimits, startBaseline, startServer, TARGETS } from "./support/servers.ts";
+import { onEachBuild, raisedLimits, startBaseline, startServer } from "./support/servers.ts";
 import type { Target } from "../support/server_process.ts";
 
 const WINDOW = 32;
@@ -74,9 +74,7 @@ function within(name: string, { ours, baseline }: { ours: number; baseline: numb
 
 await runBench(async () => {
   const flags = await raisedLimits();
-  const asked = TARGETS.filter((target) => Deno.args.includes(target));
-  const rows: Row[] = [];
-  for (const target of asked.length > 0 ? asked : TARGETS) rows.push(...await measure(target, flags));
+  const rows = await onEachBuild((target) => measure(target, flags));
   return {
     bench: "a",
     title: "round trip against a bare echo server",

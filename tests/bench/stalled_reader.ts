@@ -12,8 +12,8 @@ import {
   type BenchServer,
   type BenchServerOptions,
   knownFlags,
+  onEachBuild,
   startServer,
-  TARGETS,
 } from "./support/servers.ts";
 import {
   arrayAt,
@@ -279,9 +279,7 @@ await runBench(async () => {
     "max-commands-per-minute-per-session": "1000000",
     "max-commands-per-minute": "1000000",
   });
-  const asked = TARGETS.filter((target) => Deno.args.includes(target));
-  const rows: Row[] = [];
-  for (const target of asked.length > 0 ? asked : TARGETS) rows.push(...await measure(target, flags));
+  const rows = await onEachBuild((target) => measure(target, flags));
   const megabytes = TURNS * TURN_BYTES / 1e6;
   return {
     bench: "i",

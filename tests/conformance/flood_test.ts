@@ -4,76 +4,16 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
+import { Flood, STRANGERS } from "../support/flood.ts";
 import { text } from "../support/model_server.ts";
 import { commandOf } from "../support/server_process.ts";
-import { deadline, until } from "../support/wait.ts";
+import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const PEERS = Number(Deno.env.get("PI_SERVER_FLOOD") ?? 1_600);
 /** Peers that come at the same time. */
 const AT_ONCE = 100;
-
-/** Most strangers that are waited for at once. */
-const STRANGERS = 512;
-
-const encode = (request: string): Uint8Array => new TextEncoder().encode(request);
-
-/** What the peers say once they are connected; each kind in turn. */
-const SAYINGS: readonly Uint8Array[] = [
-  "",
-  "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-",
-  "G",
-  "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nAuthorization: Bearer wrong\r\n\r\n",
-  "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n{",
-  "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-  "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-].map(encode);
-
-/** Many peers, who stay until the end and send a byte of a header now and then. */
-class Flood implements Disposable {
-  readonly #sayings: readonly Uint8Array[];
-  readonly #peers: Deno.Conn[] = [];
-  #came = 0;
-
-  constructor(sayings = SAYINGS) {
-    this.#sayings = sayings;
-  }
-
-  /** How many are connected, as far as they know. */
-  get size(): number {
-    return this.#peers.length;
-  }
-
-  /** More of them; those that are refused are not counted. */
-  async grow(port: number, count: number): Promise<void> {
-    await Promise.all(Array.from({ length: count }, async () => {
-      const saying = this.#sayings[this.#came++ % this.#sayings.length] ?? encode("");
-      try {
-        const peer = await Deno.connect({ hostname: "127.0.0.1", port });
-        this.#peers.push(peer);
-        await peer.write(saying);
-      } catch {
-        // The server has had enough of them.
-      }
-    }));
-  }
-
-  /** Every slow one sends one byte more. */
-  async drip(): Promise<void> {
-    await Promise.all(this.#peers.map((peer) => peer.write(encode("a")).catch(() => {})));
-  }
-
-  [Symbol.dispose](): void {
-    for (const peer of this.#peers.splice(0)) {
-      try {
-        peer.close();
-      } catch {
-        // It was gone already.
-      }
-    }
-  }
-}
 
 /** Who has the token comes in, perhaps not at the first try. */
 async function comesIn(bench: Bench, name: string): Promise<void> {
@@ -162,20 +102,3 @@ alone(
     assertEquals((await settled(wire, id, marker)).text, "dry");
   },
 );
-
-alone("flood: a stranger loses its place to newer ones, and none outstays its time", async (bench) => {
-  await bench.start();
-  const { port } = await bench.server.endpoint();
-  using first = await Deno.connect({ hostname: "127.0.0.1", port });
-  await first.write(encode("GET / HT"));
-  const gone = first.read(new Uint8Array(1)).catch(() => null);
-  using flood = new Flood([encode("G")]);
-  while (flood.size < STRANGERS) await flood.grow(port, Math.min(AT_ONCE, STRANGERS - flood.size));
-  assertEquals(await deadline(gone, 5_000, () => "the first stranger to lose its place"), null);
-  using last = await Deno.connect({ hostname: "127.0.0.1", port });
-  await last.write(encode("GET /healthz HTTP/1.1\r\nX-Slow: "));
-  assertEquals(
-    await deadline(last.read(new Uint8Array(1)).catch(() => null), 20_000, () => "its time to be over"),
-    null,
-  );
-});

@@ -235,10 +235,23 @@ export async function startBaseline(
       env: environment(home),
     });
   const url = await child.line((line) => line.startsWith("ws://"));
+  return withHome(url, child, home);
+}
+
+/** Measures the builds that the arguments name, or all of them, one after the other. */
+export async function onEachBuild<R>(measure: (target: Target) => Promise<R[]>): Promise<R[]> {
+  const asked = TARGETS.filter((target) => Deno.args.includes(target));
+  const rows: R[] = [];
+  for (const target of asked.length > 0 ? asked : TARGETS) rows.push(...await measure(target));
+  return rows;
+}
+
+/** A server that a benchmark has started beside ours, and its home. */
+function withHome(url: string, child: Child, home: Home) {
   return {
     url,
     child,
-    async [Symbol.asyncDispose]() {
+    async [Symbol.asyncDispose](): Promise<void> {
       await child[Symbol.asyncDispose]();
       await home.remove();
     },
@@ -259,14 +272,7 @@ export async function startPiLoop(
     ? new Child("node", script, options)
     : new Child(deno, [...installed, ...script], options);
   const url = await child.line((line) => line.startsWith("ws://"));
-  return {
-    url,
-    child,
-    async [Symbol.asyncDispose]() {
-      await child[Symbol.asyncDispose]();
-      await home.remove();
-    },
-  };
+  return withHome(url, child, home);
 }
 
 /** Starts `pi --mode rpc` on Node in that home. */
