@@ -79,6 +79,11 @@ alone("restart: sessions come back parked, as they were, with their numbers", as
   assertEquals(arrayAt(await again.ok({ type: "get_messages", sessionId: blank }), "messages"), []);
 });
 
+/** pi's own view of a file; what newer pi notes of its own prompt is no message of the protocol. */
+function messagesIn(file: SessionManager): { role: string }[] {
+  return file.buildSessionContext().messages.filter(({ role }) => String(role) !== "system");
+}
+
 alone(
   "restart: after SIGKILL nothing that was answered is missing, and an old cursor gets pi's own view",
   async (bench) => {
@@ -102,10 +107,8 @@ alone(
     assertEquals(found.mode, "snapshot");
     assertNotEquals(found.epoch, epoch);
     const file = stringAt(found, "sessionInfo", "sessionFile");
-    const own = SessionManager.open(file, undefined, bench.home.root).buildSessionContext().messages;
-    // What newer pi notes of its own prompt is no message of the protocol.
-    const said = own.filter(({ role }) => String(role) !== "system");
-    assertEquals(at(found, "snapshot", "messages"), JSON.parse(JSON.stringify(said)));
+    const own = messagesIn(SessionManager.open(file, undefined, bench.home.root));
+    assertEquals(at(found, "snapshot", "messages"), JSON.parse(JSON.stringify(own)));
     const marker = bench.name("on");
     bench.model.script(marker, text(["on and on"]));
     assertEquals((await settled(again, id, marker)).text, "on and on");
@@ -202,7 +205,7 @@ alone("restart: a fork without an answer keeps its messages, also through SIGKIL
   );
   assertEquals(lines.filter(({ type }) => type === "session").length, 1);
   assertEquals(new Set(lines.map((line) => line.id)).size, lines.length, "nothing is there twice");
-  const own = SessionManager.open(String(sessionFile)).buildSessionContext().messages;
+  const own = messagesIn(SessionManager.open(String(sessionFile)));
   assertEquals(own.map(({ role }) => role), ["user", "user", "assistant"]);
 });
 
