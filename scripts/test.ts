@@ -101,20 +101,23 @@ async function build(target: Target): Promise<Built> {
 }
 
 /**
- * Files beside which nothing else runs: they hold the server to milliseconds, or change the environment, which
- * all files of one run share.
+ * Files beside which nothing else runs: they hold the server to milliseconds.
  */
-const ALONE = ["client", "control", "dead_peer", "delivery_fair", "dialogs_life", "flood", "latency"]
+const ALONE = ["control", "dead_peer", "delivery_fair", "dialogs_life", "flood", "latency"]
   .map((name) => `tests/conformance/${name}_test.ts`);
 
 /** How many other files run at a time; much of their time they wait, so more than there are cores. */
 const JOBS = "4";
 
 /** The conformance suite against one build: first what is to be alone, then the rest. */
-async function conform(target: Target): Promise<Outcome> {
-  const env = { PI_SERVER_TARGET: target };
-  const one = await runTests(ALONE, env);
-  const rest = ["--parallel", `--ignore=${ALONE.join(",")}`, "tests/conformance/"];
+export async function conform(
+  target: string,
+  args: readonly string[] = [],
+  variables: Record<string, string> = {},
+): Promise<Outcome> {
+  const env = { ...variables, PI_SERVER_TARGET: target };
+  const one = await runTests([...args, ...ALONE], env);
+  const rest = [...args, "--parallel", `--ignore=${ALONE.join(",")}`, "tests/conformance/"];
   const other = await runTests(rest, { ...env, DENO_JOBS: JOBS });
   const broken = one.broken ?? other.broken;
   return {

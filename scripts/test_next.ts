@@ -3,7 +3,7 @@
 // Usage: deno run -A scripts/test_next.ts [--only sources|node] [FILE…]
 
 import { nodeOf } from "../tests/support/node_versions.ts";
-import { deno, type Outcome, runTests, tell } from "./test.ts";
+import { conform, deno, type Outcome, runTests, tell } from "./test.ts";
 
 const CONFIG = "compat/deno.json";
 const NODE_VERSION = "22";
@@ -28,10 +28,14 @@ async function main(args: readonly string[]): Promise<number> {
   const outcomes = new Map<string, Outcome>();
   for (const target of targets) {
     if (target === "node" && !await deno("run", "--allow-all", "scripts/build_node.ts", "--next")) return 1;
-    const env = { PI_SERVER_PI: "next", PI_SERVER_TARGET: target, PI_SERVER_NODE: node.path };
-    const wanted = files.length === 0 ? ["tests/conformance/"] : files;
-    // Types were checked for the default pi, whose tests these are.
-    outcomes.set(target, await runTests(["--config", CONFIG, ...wanted], env));
+    const env = { PI_SERVER_PI: "next", PI_SERVER_NODE: node.path };
+    const config = ["--config", CONFIG];
+    outcomes.set(
+      target,
+      await (files.length === 0
+        ? conform(target, config, env)
+        : runTests([...config, ...files], { ...env, PI_SERVER_TARGET: target })),
+    );
   }
   for (const [name, outcome] of outcomes) tell(`next, ${name}`, outcome);
   const all = [...outcomes.values()];

@@ -3,12 +3,14 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect, RequestError, spawn } from "../../src/client/mod.ts";
 import { digestOf, drive, type Job, type Report } from "../client/cut_driver.ts";
+import type { Seen } from "../client/own_server.ts";
 import { bundleEntry } from "../support/bundle_entry.ts";
 import { Browser, findChromium } from "../support/chromium.ts";
 import { CuttingProxy } from "../support/cutting_proxy.ts";
 import { isObject } from "../support/json.ts";
 import { Gate, hang, text } from "../support/model_server.ts";
 import { commandOf, environment, REPO, TARGET } from "../support/server_process.ts";
+import { run } from "../support/shipped.ts";
 import { until } from "../support/wait.ts";
 import { alone, type Bench } from "./suite.ts";
 
@@ -31,10 +33,6 @@ function longDeltas(): string[] {
     { length: TEXT_CHARS / DELTA_CHARS },
     (_, index) => whole.slice(index * DELTA_CHARS, (index + 1) * DELTA_CHARS),
   );
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
 }
 
 async function survives(bench: Bench, drive: (job: Job) => Promise<Report>): Promise<void> {
@@ -113,19 +111,17 @@ alone("client: a server of its own needs no arguments, also beside one that runs
   const script = `${bench.home.dir}/pi-server`;
   const line = [program, ...args].map((word) => `'${word}'`).join(" ");
   await Deno.writeTextFile(script, `#!/bin/sh\nexec ${line} "$@"\n`, { mode: 0o755 });
-  const [usual, mine] = [Deno.env.get("TMPDIR"), await bench.home.folder("tmp")];
-  Deno.env.set("TMPDIR", mine);
-  const env = { ...environment(bench.home), PI_SERVER_STATE_DIR: bench.home.stateDir };
-  try {
-    const client = await spawn({ command: script, cwd: bench.home.root, env, onLog: () => {} });
-    assertEquals(client.greeting.data.endpoints, []);
-    assertEquals((await namesIn(mine)).length, 1);
-    await client.close();
-    assertEquals(await namesIn(mine), []);
-  } finally {
-    if (usual === undefined) Deno.env.delete("TMPDIR");
-    else Deno.env.set("TMPDIR", usual);
-  }
+  const temporary = await bench.home.folder("tmp");
+  const { code, stdout, stderr } = await run(
+    Deno.execPath(),
+    ["run", "-A", "--no-check", `${REPO}/tests/client/own_server.ts`, script, bench.home.root, temporary],
+    {
+      env: { ...environment(bench.home), PI_SERVER_STATE_DIR: bench.home.stateDir, TMPDIR: temporary },
+    },
+  );
+  assertEquals(code, 0, stderr);
+  const { endpoints, during, after }: Seen = JSON.parse(stdout);
+  assertEquals([endpoints.length, during.length, after.length], [0, 1, 0], stdout);
 });
 
 alone("client: a program that is not there is told", async () => {
