@@ -5,6 +5,9 @@ import { type HostCall, type HostSaid, packCalls, unpack } from "../host/packing
 import type { Runtime, WorkerHandle, WorkerPermissions } from "../runtime/runtime.ts";
 import { Inbox } from "./inbox.ts";
 
+/** Batches that a host may have before it has taken them: one to work on and the next, so that it need not wait. */
+const BATCHES = 2;
+
 /** One host, as the manager sees it. */
 export interface HostLink {
   send(message: ToHost): void;
@@ -41,14 +44,16 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
     let handle: WorkerHandle | undefined;
     // The process's id tells the hosts of servers apart that were over one state folder.
     const mark = `${runtime.pid}.${++started}`;
-    // One batch at a time: what comes in one turn of the event loop, or while the host takes one, crosses
-    // together, with the next. Many at once cost few crossings.
-    let state: "starting" | "free" | "gathering" | "taking" = "starting";
+    // What comes in one turn of the event loop, or while the host has batches enough, crosses together, with the
+    // next. Many at once cost few crossings.
+    let state: "starting" | "up" | "gathering" = "starting";
+    let untaken = 0;
     let waiting: ToHost[] = [{ kind: "start", config: { ...config, mark } }];
     const post = (call: HostCall): void => handle?.post(call);
     const pass = (): void => {
-      if (state === "starting" || state === "taking" || waiting.length === 0) return;
-      state = "taking";
+      state = "up";
+      if (untaken >= BATCHES || waiting.length === 0) return;
+      untaken++;
       post({ messages: packCalls(waiting), took: 0 });
       waiting = [];
     };
@@ -71,10 +76,10 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
     const heard = ({ messages, bytes }: HostSaid): void => {
       const said = unpack(messages);
       // That it takes commands again is no word of its sessions', and does not wait for them.
-      const free = said.some(({ kind }) => kind === "up" || kind === "taken");
-      inbox.push(said.filter(({ kind }) => kind !== "up" && kind !== "taken"), bytes);
-      if (!free) return;
-      state = "free";
+      const words = said.filter(({ kind }) => kind !== "up" && kind !== "taken");
+      inbox.push(words, bytes);
+      if (words.length === said.length) return;
+      untaken -= said.filter(({ kind }) => kind === "taken").length;
       pass();
     };
     // In a turn of its own, so that greetings leave before the thread is made.
@@ -88,7 +93,7 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
     return {
       send(message) {
         waiting.push(message);
-        if (state !== "free") return;
+        if (state !== "up" || untaken >= BATCHES) return;
         state = "gathering";
         runtime.soon(pass);
       },

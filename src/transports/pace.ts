@@ -1,8 +1,8 @@
 // Fairness among connections: one that sends thousands of messages at once gets its share of each turn of the
 // event loop, and the rest of it waits, in order, while others are served.
 
-/** Messages of one connection that are taken in one turn: a fifth of a millisecond's work, and a turn costs little. */
-const SHARE = 32;
+/** Messages of one connection that are taken in one turn: a third of a millisecond's work, and a turn costs little. */
+const SHARE = 64;
 
 /** The inbound messages of one connection. */
 export class Pace {

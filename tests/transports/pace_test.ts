@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Pace } from "../../src/transports/pace.ts";
 
-const SHARE = 32;
+const SHARE = 64;
 
 class Turns {
   readonly taken: string[] = [];
@@ -29,11 +29,11 @@ Deno.test("pace: what comes slowly is taken at once and waits for no turn", () =
 
 Deno.test("pace: a flood is taken a share a turn, in order", () => {
   const world = new Turns();
-  world.push(0, 200);
+  world.push(0, 3 * SHARE + 8);
   const taken = [world.taken.length];
   while (world.turn() > 0) taken.push(world.taken.length);
-  assertEquals(taken, [32, 64, 96, 128, 160, 192, 200]);
-  assertEquals(world.taken, Array.from({ length: 200 }, (_, n) => String(n)));
+  assertEquals(taken, [SHARE, 2 * SHARE, 3 * SHARE, 3 * SHARE + 8]);
+  assertEquals(world.taken, Array.from({ length: 3 * SHARE + 8 }, (_, n) => String(n)));
 });
 
 Deno.test("pace: what comes while a flood waits lines up behind it", () => {
