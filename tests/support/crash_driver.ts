@@ -101,6 +101,8 @@ export class CrashDriver {
       const work = this.#work(wire).catch((error) => {
         if (!/closed before|not open|closed with/.test(String(error))) throw error;
       });
+      // Told below, once the server is dead; until then nobody listens.
+      work.catch(() => {});
       const { server } = this.#bench;
       const ms = how === "moment" ? this.#random() * 2500 : 3000;
       const died = await deadline(server.status, ms, () => "late").then(() => true, () => false);
