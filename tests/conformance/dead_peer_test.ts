@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { numberAt } from "../support/json.ts";
 import { text } from "../support/model_server.ts";
+import { upgradeRequest } from "../support/raw_http.ts";
 import { REPO } from "../support/server_process.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
@@ -20,16 +21,7 @@ const connections = async (wire: Wire): Promise<number> =>
 async function mute(bench: Bench): Promise<Deno.TcpConn> {
   const { port } = await bench.server.endpoint();
   const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-  const lines = [
-    "GET / HTTP/1.1",
-    `Host: 127.0.0.1:${port}`,
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    `Authorization: Bearer ${await bench.server.token()}`,
-  ];
-  await conn.write(new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`));
+  await conn.write(upgradeRequest(port, await bench.server.token()));
   const buffer = new Uint8Array(4096);
   const read = await conn.read(buffer) ?? 0;
   assert(new TextDecoder().decode(buffer.subarray(0, read)).startsWith("HTTP/1.1 101"));

@@ -6,6 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
 import * as fuzz from "../support/fuzz.ts";
 import { type JsonObject, objectAt } from "../support/json.ts";
+import { upgradeRequest } from "../support/raw_http.ts";
 import { deadline } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { alone, type Bench } from "./suite.ts";
@@ -161,16 +162,7 @@ alone("fuzz: raw bytes instead of WebSocket frames and of HTTP", async (bench) =
   const wire = await bench.connect();
   const { port } = await bench.server.endpoint();
   const token = await bench.server.token();
-  const upgrade = [
-    "GET / HTTP/1.1",
-    `Host: 127.0.0.1:${port}`,
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    `Authorization: Bearer ${token}`,
-  ];
-  const greeting = new TextEncoder().encode(`${upgrade.join("\r\n")}\r\n\r\n`);
+  const greeting = upgradeRequest(port, token);
   await measured(bench, wire, async (seconds, seed) => {
     const end = performance.now() + seconds * 1000;
     let sent = 0;

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { at, type JsonObject, numberAt } from "../support/json.ts";
+import { upgrade } from "../support/raw_http.ts";
 import { WsWire } from "../support/wire_client.ts";
 import { alone, type Bench } from "./suite.ts";
 
@@ -108,38 +109,19 @@ alone("limits: stdio answers invalid lines beyond the limit as such, and goes on
 alone("limits: one connection more than allowed gets 503 until another has gone", async (bench) => {
   const server = await bench.start(["--max-connections=2"]);
   const [one] = [await bench.connect("one"), await bench.connect("two")];
-  const { url } = await server.endpoint();
+  const { url, port } = await server.endpoint();
   const tryMore = async (): Promise<"open" | "refused"> => {
     const wire = await WsWire.connect(url, await server.token(), "more").catch(() => undefined);
     if (wire !== undefined) bench.wires.push(wire);
     return wire === undefined ? "refused" : "open";
   };
   assertEquals(await tryMore(), "refused");
-  const status = await upgradeStatus(url, await server.token());
+  const { status } = await upgrade(port, { Authorization: `Bearer ${await server.token()}` });
   assertEquals(status, 503);
   await one.close();
   while (await tryMore() === "refused") await delay(20);
   assertEquals(await tryMore(), "refused");
 });
-
-/** The status with which an upgrade is answered. */
-async function upgradeStatus(url: string, token: string): Promise<number> {
-  const { hostname, port } = new URL(url);
-  using conn = await Deno.connect({ hostname, port: Number(port) });
-  const lines = [
-    "GET / HTTP/1.1",
-    `Host: ${hostname}:${port}`,
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    `Authorization: Bearer ${token}`,
-  ];
-  await conn.write(new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`));
-  const buffer = new Uint8Array(512);
-  const read = await conn.read(buffer) ?? 0;
-  return Number(new TextDecoder().decode(buffer.subarray(0, read)).split(" ")[1]);
-}
 
 alone(
   "limits: of 200 concurrent creates at a limit of 100, 100 succeed; deleting one makes room for one",

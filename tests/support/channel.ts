@@ -1,6 +1,7 @@
 // Connections that a test can leave unread: a WebSocket over plain TCP with framing of its own, and the pipes of
 // a child. While one is paused no byte leaves the kernel's buffers, as with a client that hangs or sleeps.
 import { frame, writeAll } from "./client_frame.ts";
+import { upgradeRequest } from "./raw_http.ts";
 import { deadline } from "./wait.ts";
 
 const READ_BYTES = 64 * 1024;
@@ -93,17 +94,8 @@ function frameAt(bytes: Uint8Array): { start: number; end: number } | undefined 
 }
 
 /** Shakes hands; the bytes that came behind the answer's head. */
-async function shakeHands(conn: Deno.TcpConn, host: string, token: string): Promise<Uint8Array> {
-  const lines = [
-    "GET / HTTP/1.1",
-    `Host: ${host}`,
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    `Authorization: Bearer ${token}`,
-  ];
-  await writeAll(conn, encoder.encode(`${lines.join("\r\n")}\r\n\r\n`));
+async function shakeHands(conn: Deno.TcpConn, port: number, token: string): Promise<Uint8Array> {
+  await writeAll(conn, upgradeRequest(port, token));
   const buffer = new Uint8Array(READ_BYTES);
   for (let filled = 0;;) {
     const count = await conn.read(buffer.subarray(filled));
@@ -139,9 +131,13 @@ export class RawSocket implements Channel {
   }
 
   static async connect(url: string, token: string): Promise<RawSocket> {
-    const { hostname, port, host } = new URL(url);
+    const { hostname, port } = new URL(url);
     const conn = await Deno.connect({ hostname, port: Number(port) });
-    const rest = await deadline(shakeHands(conn, host, token), CONNECT_MS, () => `a handshake with ${url}`);
+    const rest = await deadline(
+      shakeHands(conn, Number(port), token),
+      CONNECT_MS,
+      () => `a handshake with ${url}`,
+    );
     return new RawSocket(conn, rest);
   }
 

@@ -69,6 +69,13 @@ export function upgradeHeaders(port: number, more: Record<string, string> = {}):
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
 }
 
+/** The bytes that ask for an upgrade with that token, for who goes on over the same connection. */
+export function upgradeRequest(port: number, token: string): Uint8Array<ArrayBuffer> {
+  const headers = Object.entries(upgradeHeaders(port, { Authorization: `Bearer ${token}` }));
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  return new TextEncoder().encode(`GET / HTTP/1.1\r\n${lines}\r\n`);
+}
+
 /** Tries the upgrade. */
 export function upgrade(port: number, more: Record<string, string> = {}): Promise<RawAnswer> {
   // A refusal must end the connection for `rawRequest` to see its end, unless it is an upgrade.
