@@ -30,6 +30,13 @@ const SYS_KINDS = [
 
 const turns = new DenoTurns();
 
+/**
+ * Milliseconds that a socket about to close waits for its peer to take what is on its way, and to be silent once it
+ * has. Until the close frame is out, Deno throws it away, and ends the connection without a code, as soon as
+ * anything comes in.
+ */
+const [TAKING_MS, SILENCE_MS] = [10_000, 250];
+
 /** Bytes on their way to a socket from which it pays to look at them in every turn. */
 const MUCH_BYTES = 8 * 1024;
 
@@ -44,6 +51,10 @@ class DenoSocket implements SocketHandle {
   /** Bytes that are on their way if none has left since the last look. */
   #due = 0;
   #goesOn = true;
+  #leaving = false;
+  #parting: ReturnType<typeof setTimeout> | undefined;
+  /** Whether anything has come since the last look of a socket that leaves. */
+  #spoken = false;
 
   constructor(socket: WebSocket, opened: (socket: SocketHandle) => void, abandoned: () => void) {
     this.#socket = socket;
@@ -53,6 +64,8 @@ class DenoSocket implements SocketHandle {
       opened(this);
     };
     socket.onmessage = (event) => {
+      this.#spoken = true;
+      if (this.#leaving) return;
       if (typeof event.data === "string") this.onText(event.data);
       else this.onBinary();
     };
@@ -60,6 +73,7 @@ class DenoSocket implements SocketHandle {
     socket.onerror = () => {};
     socket.onclose = () => {
       clearTimeout(this.#poll);
+      clearTimeout(this.#parting);
       if (open) this.onClose();
       else abandoned();
     };
@@ -70,14 +84,26 @@ class DenoSocket implements SocketHandle {
   }
 
   send(text: string): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#leaving || this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(text);
     this.#due += text.length;
     this.#watch();
   }
 
   close(code: number, reason: string): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(code, reason);
+    if (this.#leaving) return;
+    this.#leaving = true;
+    const since = performance.now();
+    const leave = (): void => {
+      if (this.#socket.readyState !== WebSocket.OPEN) return;
+      const untaken = this.#socket.bufferedAmount > 0;
+      const waits = untaken ? TAKING_MS : this.#spoken ? SILENCE_MS : 0;
+      this.#spoken = false;
+      if (performance.now() - since >= waits) this.#socket.close(code, reason);
+      else this.#parting = setTimeout(leave, DRAIN_POLL_MS);
+    };
+    this.#spoken = false;
+    this.#parting = setTimeout(leave, 0);
   }
 
   /** Looks again when something may have been taken: in the next turn, as long as it is much and goes on. */

@@ -258,6 +258,17 @@ alone("slow: past the last limit the connection is closed with 1013, and others 
   back.check();
 });
 
+alone("slow: it hears 1013 also when more commands were on their way by then", async (bench) => {
+  await bench.start(["--outbox-hard-bytes", "512KiB", "--outbox-close-bytes", "1MiB"]);
+  const { sleeper, awake } = await asleep(bench);
+  // Far more than it takes: what comes after the last one that counted must not cost the code.
+  for (let n = 0; n < 100; n++) sleeper.channel.send(JSON.stringify({ type: "get_schema" }));
+  const told = /closed: it reads too slowly/;
+  await awake.until(() => told.test(bench.server.stderr) || (awake.send({ type: "ping" }), false), "the log");
+  sleeper.channel.resume();
+  assertEquals(await sleeper.channel.closed, 1013);
+});
+
 alone("slow, stdio: a parent that pauses gets merged events, and all the numbers", async (bench) => {
   const server = bench.spawn({ mode: "stdio", args: [...MERGES, ...LOG] });
   const sleeper = new Follower(new RawPipe(server.child));
