@@ -86,21 +86,44 @@ function expectation(error: SchemaError): string {
   }
 }
 
+/** How far a message is from what an error says it should be: another kind of thing, another shape, or a slip. */
+function distance({ keyword }: SchemaError): number {
+  if (keyword === "const" || keyword === "enum") return 100;
+  return keyword === "additionalProperties" || keyword === "required" ? 10 : 1;
+}
+
+/** Of a union's branches only the one that the message comes closest to is worth telling about. */
+function ofClosestBranch(errors: readonly SchemaError[]): readonly SchemaError[] {
+  const branches = new Map<string, SchemaError[]>();
+  const others: SchemaError[] = [];
+  for (const error of errors) {
+    // What a branch forbids altogether is told by its `additionalProperties`, the union by its branches.
+    if (error.keyword === "boolean" || error.keyword === "anyOf") continue;
+    const branch = /^.*?\/anyOf\/\d+/.exec(error.schemaPath)?.[0];
+    if (branch === undefined) others.push(error);
+    else branches.set(branch, [...branches.get(branch) ?? [], error]);
+  }
+  const far = (branch: readonly SchemaError[]): number =>
+    branch.reduce((sum, error) => sum + distance(error), 0);
+  const [closest = []] = [...branches.values()].sort((a, b) => far(a) - far(b));
+  return [...others, ...closest];
+}
+
 function explain(errors: readonly SchemaError[], message: unknown): string {
-  const unknown = errors.find((error) => error.keyword === "additionalProperties");
+  const telling = ofClosestBranch(errors);
+  const where = ({ instancePath }: SchemaError): string => instancePath === "" ? "" : ` at ${instancePath}`;
+  const unknown = telling.find((error) => error.keyword === "additionalProperties");
   if (unknown !== undefined) {
-    const where = unknown.instancePath === "" ? "" : ` at ${unknown.instancePath}`;
-    return `Unknown field ${names(unknown.params["additionalProperties"])}${where}; see get_schema`;
+    return `Unknown field ${names(unknown.params["additionalProperties"])}${where(unknown)}; see get_schema`;
   }
-  const missing = errors.find((error) => error.keyword === "required");
+  const missing = telling.find((error) => error.keyword === "required");
   if (missing !== undefined) {
-    const where = missing.instancePath === "" ? "" : ` at ${missing.instancePath}`;
-    return `Missing field ${names(missing.params["requiredProperties"])}${where}`;
+    return `Missing field ${names(missing.params["requiredProperties"])}${where(missing)}`;
   }
-  const first = errors[0];
+  const first = telling[0];
   if (first === undefined) return "The command does not match its schema; see get_schema";
   const same = errors.filter((error) =>
-    error.instancePath === first.instancePath && error.keyword !== "anyOf"
+    error.instancePath === first.instancePath && error.keyword !== "anyOf" && error.keyword !== "boolean"
   );
   const expected = [...new Set(same.map(expectation))].join(" or ");
   return `${first.instancePath}: expected ${expected}, got ${kindOf(at(message, first.instancePath))}`;

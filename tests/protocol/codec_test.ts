@@ -143,6 +143,36 @@ Deno.test("codec: a value outside an enumeration lists what is allowed", () => {
   says(level, "invalid_params", "/thinkingLevel", '"off"', '"xhigh"', '"most"');
 });
 
+Deno.test("codec: of what may be one of several things, the error is about the one that was meant", () => {
+  const from = (from: unknown) => ({ type: "subscribe", sessionId: "a", from });
+  says(from({ epoch: "e", seq: -1 }), "invalid_params", "/from/seq", "at least 0", "-1");
+  says(from({ epoch: "e", seq: "1" }), "invalid_params", "/from/seq", "an integer", '"1"');
+  says(from({ epoch: 1, seq: 1 }), "invalid_params", "/from/epoch", "string", "number 1");
+  says(from({ epoch: "e" }), "invalid_params", "Missing", '"seq"', "/from");
+  says(from({ epoch: "e", seq: 1, more: 1 }), "invalid_params", "Unknown", '"more"', "/from");
+  says(
+    from({ sessions: { a: { epoch: "e", seq: null } } }),
+    "invalid_params",
+    "/from/sessions/a/seq",
+    "null",
+  );
+  says(from(5), "invalid_params", "/from", "object", "number 5");
+  const answer = (response: unknown) => {
+    return { type: "extension_ui_response", sessionId: "a", requestId: "r", response };
+  };
+  says(answer({ method: "select", value: 3 }), "invalid_params", "/response/value", "string", "number 3");
+  says(
+    answer({ method: "confirm", confirmed: "y" }),
+    "invalid_params",
+    "/response/confirmed",
+    "boolean",
+    '"y"',
+  );
+  says(answer({ method: "confirm" }), "invalid_params", "Missing", '"confirmed"', "/response");
+  says(answer({ method: "cancelled", value: "x" }), "invalid_params", "Unknown", '"value"', "/response");
+  says(answer({ method: "guess", value: "x" }), "invalid_params", "/response/method", '"confirm"', '"guess"');
+});
+
 Deno.test("codec: errors inside images and the client name their place", () => {
   const prompt = (image: unknown) => ({ type: "prompt", sessionId: "a", message: "m", images: [image] });
   accepted(prompt({ type: "image", data: "aa", mimeType: "image/svg+xml" }));
