@@ -206,7 +206,7 @@ class Server {
       folder,
       sha256: (text) => runtime.sha256(text),
     });
-    const records = await store.load(config.restore);
+    const records = (await store.load(config.restore)).map((record) => this.#ledger.upToDate(record));
     this.#store = store;
     this.#manager.restore(store, records);
     if (records.length > 0) {

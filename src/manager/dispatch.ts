@@ -59,7 +59,7 @@ export class Dispatch {
 
   /** Passes a command on to a session that runs or is built. */
   pass(entry: Entry, command: Command, asker: Asker, permit: Permit | undefined): void {
-    const { pending, passage, ledger, send, tell, remove, changed } = this.#parts;
+    const { book, pending, passage, ledger, send, tell, remove, changed } = this.#parts;
     const { sessionId, host } = entry;
     const deletes = command.type === "delete_session";
     // A live session is gone for everyone the moment its deletion is passed on, and its id is free again;
@@ -72,10 +72,13 @@ export class Dispatch {
       if (deletes && reply.ok) tell("session_deleted", { sessionId });
       changed();
     };
+    const coming = ({ sessionVersion }: Reply): void => {
+      if (!entry.inMemory && book.holds(entry)) ledger.tells(sessionId, sessionVersion);
+    };
     entry.open++;
     const written = ledger.letsGo(command, asker);
     const told = deletes ? this.#onceForgotten(entry, written) : written;
-    const ref = pending.expect({ host, asker: told, permit, settled });
+    const ref = pending.expect({ host, asker: told, permit, coming, settled });
     passage.pass({ ref, sessionId, command, asker, durable: !entry.inMemory }, () => {
       send(host, { kind: "command", ref, connection: asker.connection, command });
     });

@@ -27,12 +27,16 @@ export type JournalRecord =
   /** The agent has begun with the message. */
   | { readonly k: "began"; readonly n: number }
   /** Messages that need not be kept any more: finished, let go of, or of a deleted session. */
-  | { readonly k: "closed"; readonly ns: readonly number[] };
+  | { readonly k: "closed"; readonly ns: readonly number[] }
+  /** The version that somebody was told a session has; 0 when the session is no more. */
+  | { readonly k: "version"; readonly session: string; readonly version: number };
 
 /** What a journal comes to. */
 export interface Folded {
   readonly keys: KeyBook;
   readonly messages: MessageBook;
+  /** The last version of each session that anybody was told. */
+  readonly versions: Map<string, number>;
   /** The highest number in it. */
   readonly last: number;
   /** Lines in the middle that could not be read. */
@@ -92,6 +96,7 @@ export function decodeLine(line: Uint8Array): JournalRecord | undefined {
 export class Folding {
   readonly #keys: KeyBook;
   readonly #messages = new MessageBook();
+  readonly #versions = new Map<string, number>();
   readonly #byNumber = new Map<number, { readonly entry?: KeyEntry; readonly message?: Message }>();
   #lines = 0;
   #last = 0;
@@ -128,6 +133,7 @@ export class Folding {
     return {
       keys: this.#keys,
       messages: this.#messages,
+      versions: this.#versions,
       last: this.#last,
       damaged: this.#damaged,
       torn: this.#rest.length > 0,
@@ -161,6 +167,10 @@ export class Folding {
         if (message !== undefined) message.began = true;
         return;
       }
+      case "version":
+        if (record.version === 0) this.#versions.delete(record.session);
+        else this.#versions.set(record.session, record.version);
+        return;
       case "closed":
         for (const n of record.ns) this.#close(n);
     }
@@ -192,8 +202,13 @@ export class Folding {
 }
 
 /** The records that a new journal has to begin with, to stand for these books. */
-export function recordsOf(keys: KeyBook, messages: MessageBook): JournalRecord[] {
+export function recordsOf(
+  keys: KeyBook,
+  messages: MessageBook,
+  versions: ReadonlyMap<string, number>,
+): JournalRecord[] {
   const records: JournalRecord[] = [{ k: "journal", version: JOURNAL_VERSION }];
+  for (const [session, version] of versions) records.push({ k: "version", session, version });
   const kept = new Map(messages.all.map((message) => [message.n, message]));
   for (const { n, at, command, state, intended, session = command.sessionId } of keys.all) {
     // It waits for its session and has not been passed on: after a crash it was never there.

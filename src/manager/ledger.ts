@@ -5,6 +5,7 @@ import type { Command, CommandSpec } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { Interrupted } from "../protocol/responses.ts";
 import type { Reply } from "../host/edge.ts";
+import type { SessionRecord } from "../host/session_record.ts";
 import type { FsyncPolicy } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { Clock, Files } from "../runtime/runtime.ts";
@@ -93,6 +94,8 @@ export class Ledger {
   #journal: Journal | undefined;
   /** Messages under way, by the number of their command. */
   readonly #open = new Map<number, Open>();
+  /** The last version of each session that anybody was told. */
+  #versions = new Map<string, number>();
   #last = 0;
 
   /** A ledger that does not outlive the process, until it is opened on a disk. */
@@ -108,9 +111,10 @@ export class Ledger {
     const read = await Journal.read({ ...disk, clock, log }, keyLimits(limits));
     this.#keys = read.keys;
     this.#messages = read.messages;
+    this.#versions = read.versions;
     this.#last = read.last;
     this.#disk = disk;
-    const state = (): JournalRecord[] => recordsOf(this.#keys, this.#messages);
+    const state = (): JournalRecord[] => recordsOf(this.#keys, this.#messages, this.#versions);
     this.#journal = new Journal({ ...disk, clock, log, state });
   }
 
@@ -249,6 +253,20 @@ export class Ledger {
     }
   }
 
+  /** Somebody is told that version: a crash, which may come before the record is on disk, must not take it back. */
+  tells(sessionId: string, version: number | undefined): void {
+    if (version === undefined || version <= (this.#versions.get(sessionId) ?? 0)) return;
+    this.#versions.set(sessionId, version);
+    void this.#write({ k: "version", session: sessionId, version }, "written");
+  }
+
+  /** The record of a session, at the version that was told last. */
+  upToDate(record: SessionRecord): SessionRecord {
+    const { info } = record;
+    const told = this.#versions.get(info.sessionId) ?? 0;
+    return told <= info.sessionVersion ? record : { ...record, info: { ...info, sessionVersion: told } };
+  }
+
   /** What a crash has kept from finishing in that session, oldest first. */
   interrupted(sessionId: string): readonly Interrupted[] {
     return this.#messages.interrupted(sessionId);
@@ -264,10 +282,12 @@ export class Ledger {
   deleted(sessionId: string): void {
     this.#closed(this.#messages.deleted(sessionId));
     this.#drop(sessionId);
+    this.#unversion(sessionId);
   }
 
   /** Once all sessions are back: messages of others are kept for a month, in case they are loaded again. */
   forgetStrays(known: (sessionId: string) => boolean): void {
+    for (const sessionId of [...this.#versions.keys()]) if (!known(sessionId)) this.#unversion(sessionId);
     this.#closed(this.#messages.forgetStrays(known, this.#parts.clock.now() - STRAY_MS));
   }
 
@@ -323,6 +343,12 @@ export class Ledger {
       `Messages under way and interrupted ones take ${this.#messages.bytes} characters (limit keptMessageBytes: ` +
       `${keptMessageBytes}); let go of interrupted ones with dismiss_interrupted`;
     return failure("overloaded", sentence, { retryAfterMs: 1_000, data: { limit: "keptMessageBytes" } });
+  }
+
+  /** Another session of that id begins at 0. */
+  #unversion(sessionId: string): void {
+    if (!this.#versions.delete(sessionId)) return;
+    void this.#write({ k: "version", session: sessionId, version: 0 }, "written");
   }
 
   #close(ref: number, { n, sessionId }: Open): void {

@@ -24,6 +24,8 @@ export interface PendingCommand {
   readonly asker: Asker;
   /** Its place in a mailbox. */
   readonly permit: Permit | undefined;
+  /** Called before the answer is passed on. */
+  readonly coming?: (reply: Reply) => void;
   /** Called after the answer has been passed on. */
   readonly settled?: (reply: Reply) => void;
 }
@@ -87,6 +89,7 @@ export class PendingCommands {
     if (pending === undefined) return;
     this.#pending.delete(ref);
     pending.permit?.release();
+    pending.coming?.(reply);
     pending.asker.answer(reply);
     pending.settled?.(reply);
   }

@@ -6,6 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { arrayAt, at, brief, type JsonObject, numberAt, objectAt } from "../support/json.ts";
 import { installDialogs } from "../support/dialog_extension.ts";
 import { text } from "../support/model_server.ts";
+import { reborn } from "../support/restart.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { CASES } from "./cases.ts";
 import { alone, type Bench, listed, shared } from "./suite.ts";
@@ -135,3 +136,37 @@ versioned("versions: a session that is not deleted at its version goes on", asyn
   await wire.ok({ type: "delete_session", sessionId: id, ifSessionVersion: 1 });
   await wire.refused("session_not_found", { type: "get_state", sessionId: id });
 });
+
+alone(
+  "versions: a kill takes none back that was told; another session of that id begins at 0",
+  async (bench) => {
+    await bench.start();
+    const wire = await bench.connect();
+    const ids: string[] = [];
+    for (let n = 0; n < 6; n++) ids.push((await bench.session(wire)).id);
+    const [gone = ""] = ids;
+    await wire.ok({ type: "set_session_name", sessionId: gone, name: "gone" });
+    await wire.ok({ type: "delete_session", sessionId: gone });
+    await wire.ok({ type: "create_session", sessionId: gone });
+    // Nothing of these needs to be on disk for its own sake, so their answers wait for no record.
+    const asked = ids.slice(1).flatMap((sessionId) =>
+      Array.from(
+        { length: 4 },
+        () => wire.request({ type: "clear_queue", sessionId, idempotencyKey: crypto.randomUUID() }),
+      )
+    );
+    for (const { success } of await Promise.all(asked)) {
+      assert(success);
+    }
+    const after = await reborn(bench);
+    for (const sessionId of ids) {
+      assertEquals((await state(after, sessionId)).sessionVersion, sessionId === gone ? 0 : 4, sessionId);
+    }
+    await after.refused("version_conflict", {
+      type: "bash",
+      sessionId: gone,
+      command: "true",
+      ifSessionVersion: 1,
+    });
+  },
+);

@@ -127,7 +127,7 @@ Deno.test("journal: pieces of any size make the same", () => {
 
 Deno.test("journal: written anew it stands for the same, once and twice over", () => {
   const folded = fold(bytesOf(WHOLE));
-  const anew = bytesOf(recordsOf(folded.keys, folded.messages));
+  const anew = bytesOf(recordsOf(folded.keys, folded.messages, folded.versions));
   assertEquals(brief(fold(anew)), brief(fold(bytesOf(WHOLE))));
   // What was waiting to be written when a new file was begun is in it twice.
   assertEquals(brief(fold(Uint8Array.from([...anew, ...anew]))), brief(fold(anew)));

@@ -7,6 +7,7 @@ import type { Failure } from "../../src/protocol/errors.ts";
 import type { FsyncPolicy } from "../../src/config.ts";
 import { withDefaults } from "../../src/governor/limits.ts";
 import type { Reply } from "../../src/host/edge.ts";
+import type { SessionRecord } from "../../src/host/session_record.ts";
 import { Ledger } from "../../src/manager/ledger.ts";
 import type { Asker } from "../../src/manager/manager.ts";
 import { FakeClock, turn } from "../support/fake_clock.ts";
@@ -165,6 +166,33 @@ Deno.test("ledger: a second one finds answers, unknown outcomes and interrupted 
   await turn();
   assertEquals(asked.told, ["ok"]);
   assertEquals((await Bench.open(first.disk)).interrupted(), []);
+});
+
+Deno.test("ledger: a session's record is brought up to the version that was told last, until it is deleted", async () => {
+  const first = await Bench.open();
+  const record = (sessionId: string, sessionVersion: number) => ({
+    info: { sessionId, sessionVersion },
+  } as SessionRecord);
+  for (const [id, version] of [["a", 3], ["a", 5], ["a", 4], ["b", 2], ["c", 7]] as const) {
+    first.ledger.tells(id, version);
+  }
+  first.ledger.tells("a", undefined);
+  first.ledger.deleted("c");
+  await turn();
+  const versions = ({ ledger }: Bench, told: number) =>
+    ["a", "b", "c", "d"].map((id) => ledger.upToDate(record(id, told)).info.sessionVersion);
+  // Also from a file that was written anew: each life's first record makes one.
+  for (let life = 0; life < 3; life++) {
+    const next = await Bench.open(first.disk);
+    assertEquals(versions(next, 1), [5, 2, 1, 1]);
+    assertEquals(versions(next, 6), [6, 6, 6, 6]);
+    next.prompt("more");
+    await turn();
+  }
+  const last = await Bench.open(first.disk);
+  last.ledger.forgetStrays((id) => id === "a");
+  await turn();
+  assertEquals(versions(await Bench.open(first.disk), 0), [5, 0, 0, 0]);
 });
 
 Deno.test("ledger: a slash command counts as begun, since nobody can tell how far it got", async () => {
