@@ -52,6 +52,19 @@ function blockOf(update: Fields): Block | undefined {
   }
 }
 
+function roleOf(message: unknown): unknown {
+  return isRecord(message) ? message["role"] : undefined;
+}
+
+/** Bytes of a value as JSON; undefined when it cannot be encoded (a circle, a BigInt). */
+function bytesOf(value: unknown): number | undefined {
+  try {
+    return encoder.encode(JSON.stringify(value)).length;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Folds the events of one session. */
 export class SnapshotState {
   readonly #live: () => readonly unknown[];
@@ -122,7 +135,10 @@ export class SnapshotState {
       ...(truncated ? { truncated } : {}),
       messageCount: this.#messages.length,
       ...(streaming === undefined ? {} : { streamingMessage: streaming }),
-      runningTools: [...this.#tools.values()],
+      runningTools: [...this.#tools.values()].map((tool) => {
+        if (bytesOf(tool) !== undefined) return tool;
+        return { toolCallId: tool["toolCallId"], toolName: tool["toolName"], unencodable: true };
+      }),
       queue: this.#queue,
     };
   }
@@ -190,9 +206,11 @@ export class SnapshotState {
     let bytes = 0;
     for (let at = this.#messages.length - 1; at >= 0; at--) {
       const message = this.#messages[at];
-      bytes += encoder.encode(JSON.stringify(message)).length + 1;
+      const size = bytesOf(message);
+      bytes += (size ?? 0) + 1;
       if (bytes > SNAPSHOT_BYTES) return { newest: newest.reverse(), truncated: true };
-      newest.push(message);
+      // One that cannot be encoded was told as such when it came, and must not cost the others.
+      newest.push(size === undefined ? { role: roleOf(message), unencodable: true } : message);
     }
     return { newest: newest.reverse(), truncated: false };
   }

@@ -135,6 +135,14 @@ test("a tool whose details can't be encoded harms neither the order of events no
   await stillWorks(bench, wire, bystander.id);
   const messages = await wire.request({ type: "get_messages", sessionId: id });
   assert(messages.success === true || messages.code === "internal", JSON.stringify(messages));
+  // The state has its form all the same, with a mark in the place of what cannot be told.
+  const { snapshot } = await wire.ok({ type: "subscribe", sessionId: id, snapshot: true });
+  const told = arrayAt(snapshot, "messages").map((one) => [at(one, "role"), at(one, "unencodable")]);
+  assertEquals(told, [["user", undefined], ["assistant", undefined], ["toolResult", true], [
+    "assistant",
+    undefined,
+  ]]);
+  assertEquals([at(snapshot, "messageCount"), at(snapshot, "runningTools")], [4, []]);
 });
 
 alone("one that prints wherever it can: stdout carries the protocol alone", async (bench) => {
