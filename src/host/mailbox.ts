@@ -1,5 +1,6 @@
 // Order inside one session (PROTOCOL §3): mailbox jobs run one at a time as they came; jobs of the lane
-// `after` run beside it, but behind earlier quick jobs of their own connection. Runs jobs, knows no command.
+// `after` run beside it, but behind earlier quick jobs of their own connection, and start before the mailbox goes
+// on: a read between two changes sees the first and not the second. Runs jobs, knows no command.
 
 /** A job as the mailbox sees it. */
 export interface MailboxJob {
@@ -10,16 +11,18 @@ export interface MailboxJob {
   run(): Promise<void> | undefined;
 }
 
+/** A job, and what is to be done, in this order and in the same tick, when it is over. */
 interface Entry {
   readonly job: MailboxJob;
-  readonly done: Promise<void>;
-  readonly finish: () => void;
+  readonly then: (() => void)[];
 }
 
 function entryOf(job: MailboxJob): Entry {
-  let finish: () => void = () => {};
-  const done = new Promise<void>((resolve) => finish = resolve);
-  return { job, done, finish };
+  return { job, then: [] };
+}
+
+function finish(entry: Entry): void {
+  for (const fn of entry.then.splice(0)) fn();
 }
 
 /** The jobs of one session. */
@@ -43,7 +46,9 @@ export class Mailbox {
   /** Drops what waits; what runs is left to whoever runs it. */
   close(): void {
     this.#gate = "closed";
-    for (const entry of this.#queue.splice(0)) entry.finish();
+    const dropped = this.#queue.splice(0);
+    // Whoever closes has his own affairs to end before anything starts.
+    queueMicrotask(() => dropped.forEach(finish));
   }
 
   /** Appends a job. */
@@ -54,27 +59,35 @@ export class Mailbox {
 
   /** Runs a job of the lane `after`, at once if nothing is in its way. */
   pushAfter(job: MailboxJob): void {
+    const entry = entryOf(job);
     const ahead = this.#ahead(job.connection);
     // Most reads have nothing ahead of them and are done at once.
-    const work = ahead.length === 0 ? job.run() : Promise.all(ahead).then(() => job.run());
-    if (work === undefined) return;
-    const entry = entryOf(job);
+    if (ahead.length === 0) return this.#startBeside(entry);
     this.#beside.add(entry);
-    void work.then(() => {
+    let left = ahead.length;
+    for (const each of ahead) each.then.push(() => --left === 0 && this.#startBeside(entry));
+  }
+
+  #startBeside(entry: Entry): void {
+    const over = (): void => {
       this.#beside.delete(entry);
-      entry.finish();
-    });
+      finish(entry);
+    };
+    const work = entry.job.run();
+    if (work === undefined) return over();
+    this.#beside.add(entry);
+    void work.then(over);
   }
 
   /** What a job of that connection has to wait for: never a slow job, nor what is stuck behind one. */
-  #ahead(connection: number): Promise<void>[] {
-    const found: Promise<void>[] = [];
+  #ahead(connection: number): Entry[] {
+    const found: Entry[] = [];
     const inOrder = this.#running === undefined ? this.#queue : [this.#running, ...this.#queue];
-    for (const { job, done } of inOrder) {
-      if (job.slow) break;
-      if (job.connection === connection) found.push(done);
+    for (const entry of inOrder) {
+      if (entry.job.slow) break;
+      if (entry.job.connection === connection) found.push(entry);
     }
-    for (const { job, done } of this.#beside) if (job.connection === connection) found.push(done);
+    for (const entry of this.#beside) if (entry.job.connection === connection) found.push(entry);
     return found;
   }
 
@@ -84,14 +97,14 @@ export class Mailbox {
       if (entry === undefined) return;
       this.#running = entry;
       const work = entry.job.run();
-      const finish = (): void => {
+      const over = (): void => {
         this.#running = undefined;
-        entry.finish();
+        finish(entry);
       };
-      if (work === undefined) finish();
+      if (work === undefined) over();
       else {
         void work.then(() => {
-          finish();
+          over();
           this.#next();
         });
       }

@@ -275,6 +275,17 @@ test("order: commands of one session run in order of arrival, from two connectio
   for (let n = 0; n < 20; n++) assertEquals((await wire.response(`n${n}`)).sessionVersion, n + 1);
 });
 
+test("order: a read sees what was changed before it, and nothing that was changed after it", async (bench) => {
+  const wire = await bench.connect();
+  const { id: sessionId } = await bench.watched(wire);
+  const names = ["one", "two", "three", "four", "five"];
+  for (const name of names) {
+    wire.send({ type: "set_session_name", sessionId, name });
+    wire.send({ type: "get_state", id: name, sessionId });
+  }
+  for (const name of names) assertEquals(at(await wire.response(name), "data", "sessionName"), name);
+});
+
 test("streamingBehavior on an idle session starts a run", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
