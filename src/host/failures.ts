@@ -4,6 +4,12 @@ import type { Holder } from "./edge.ts";
 
 /** The agent runs, and the command would cut or orphan the run. */
 export function agentBusy(): Failure {
+  const sentence = "The agent is busy; abort first, or wait for agent_settled";
+  return failure("agent_busy", sentence, { retryAfterMs: 250 });
+}
+
+/** The agent runs, and the prompt does not say what is to become of it. */
+export function promptBusy(): Failure {
   const sentence = "The agent is busy; send streamingBehavior, or wait for agent_settled";
   return failure("agent_busy", sentence, { retryAfterMs: 250 });
 }

@@ -16,7 +16,7 @@ import type {
   QueueKind,
   RunResult,
 } from "./agent_port.ts";
-import { agentBusy } from "./failures.ts";
+import { promptBusy } from "./failures.ts";
 import { piDiscovery } from "./pi_discovery.ts";
 import { piHistory } from "./pi_history.ts";
 import { type LiveParts, messageOf, PiLive, type PiSession } from "./pi_live.ts";
@@ -102,7 +102,7 @@ export class PiAgent implements AgentPort {
     const returned = Promise.resolve();
     if (this.#isExtensionCommand(input.message)) return this.#command(input.message);
     if (this.busy()) {
-      if (whenBusy === undefined) return { accepted: Promise.resolve(refused(agentBusy())), returned };
+      if (whenBusy === undefined) return { accepted: Promise.resolve(refused(promptBusy())), returned };
       if (this.#session.isStreaming) return this.#call(input, whenBusy);
       return { accepted: this.#enqueue(whenBusy, input), returned };
     }

@@ -302,6 +302,11 @@ test("busy: what would cut the run is agent_busy, and the run goes on", async (b
   for (const command of refused) {
     const refusal = await wire.refused("agent_busy", { sessionId: id, ...command });
     assertEquals(refusal.retryable, true);
+    assertEquals(
+      refusal.error,
+      "The agent is busy; abort first, or wait for agent_settled",
+      "it takes no streamingBehavior",
+    );
   }
   const after = await state(wire, id);
   assertEquals([after.isStreaming, after.sessionVersion], [true, before.sessionVersion]);
