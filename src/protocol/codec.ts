@@ -160,11 +160,10 @@ export class Codec {
     const echo = typeof id === "string" && id.length >= 1 && id.length <= 128 ? { id } : {};
     const type = Object.hasOwn(message, "type") ? message["type"] : undefined;
     if (typeof type !== "string") {
-      return refuse(
-        "unknown",
-        echo,
-        failure("invalid_params", `/type: expected a string, got ${kindOf(type)}`),
-      );
+      const wrong = type === undefined
+        ? 'Missing field "type"; get_schema lists the commands'
+        : `/type: expected a string, got ${kindOf(type)}`;
+      return refuse("unknown", echo, failure("invalid_params", wrong));
     }
     const spec = COMMANDS.get(type);
     if (spec === undefined) {

@@ -61,8 +61,8 @@ Deno.test("codec: JSON that is no object is invalid_json and says what came", ()
   says("true", "invalid_json", "true");
 });
 
-Deno.test("codec: a type that is missing or no string is invalid_params and names /type", () => {
-  assertEquals(says({ id: "1" }, "invalid_params", "/type").id, "1");
+Deno.test("codec: a type that is missing or no string is invalid_params and names it", () => {
+  assertEquals(says({ id: "1" }, "invalid_params", 'Missing field "type"').id, "1");
   says({ type: 1 }, "invalid_params", "/type", "a string", "1");
   says({ type: null }, "invalid_params", "/type", "null");
   says({ type: ["ping"] }, "invalid_params", "/type", "an array");
@@ -81,7 +81,7 @@ for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty", "p
     assertEquals(accepted({ type: "get_state", sessionId: name })["sessionId"], name);
     assertEquals(accepted({ type: "get_schema", command: name })["command"], name);
     says(`{"type":"ping","${name}":{"id":"7"}}`, "invalid_params", `"${name}"`);
-    says(`{"${name}":{"type":"ping"}}`, "invalid_params", "/type");
+    says(`{"${name}":{"type":"ping"}}`, "invalid_params", 'Missing field "type"');
     says(`{"type":"get_state","${name}":{"sessionId":"a"}}`, "invalid_params");
     const nested = `{"type":"hello","client":{"name":"x","${name}":1}}`;
     says(nested, "invalid_params", `"${name}"`, "/client");
