@@ -228,7 +228,8 @@ function serve(
   port: number,
   decide: (request: HttpRequest) => HttpVerdict,
 ): Promise<Listener> {
-  const server = createServer((request, response) => {
+  // A request without a Host is the gate's to refuse, as on Deno.
+  const server = createServer({ requireHostHeader: false }, (request, response) => {
     const verdict = decide(toRequest(request));
     if (verdict.kind === "answer") {
       return void Promise.resolve(verdict.answer).then((answer) => respond(response, answer));

@@ -61,7 +61,8 @@ test("headers: no other Host gets in, neither as a socket nor to a page, whateve
     kept(await upgraded(port, [`Host: ${host}`, bearer]), `upgrade, Host: ${host}`);
     kept(await asked(port, [`Host: ${host}`, bearer]), `healthz, Host: ${host}`);
   }
-  kept(await upgraded(port, [bearer]), "no Host");
+  assertEquals(await upgraded(port, [bearer]), 403, "no Host");
+  assertEquals(await asked(port, [bearer]), 403, "healthz, no Host");
   for (
     const [one, two] of [["localhost", "evil.example"], ["evil.example", "localhost"], [
       "localhost",
