@@ -95,7 +95,7 @@ test("compact: abort_compaction and abort end it; meanwhile the session is busy,
     const requests: ModelRequest[] = [];
     await withSummary(bench.model, (request) => {
       requests.push(request);
-      return hang();
+      return hang([]);
     }, async () => {
       wire.send({ type: "compact", id: stopper, sessionId: id });
       await until(() => requests[0], 5000, () => "the request for a summary");

@@ -24,4 +24,5 @@ alone(
     const { commands, replayed } = driver.tally;
     assert(commands > 0 && replayed > 0, "the run was idle");
   },
+  60_000 + KILLS * 20_000,
 );

@@ -76,6 +76,7 @@ alone(
     assertEquals((await wire.ok({ type: "bash", sessionId: id, command: "echo fine" })).output, "fine\n");
     console.log(`flood: ${flood.size} peers, ${held} held, slowest ping ${slowest.toFixed(0)} ms`);
   },
+  120_000 + PEERS * 60,
 );
 
 alone(

@@ -22,6 +22,8 @@ const MORE_MIB = 96;
 /** Seconds in which a heap that was busy may shrink again; the long form looks at servers that have rested as long. */
 const REST = 30;
 const LONG = SECONDS >= 30;
+/** The most that a case may take, in milliseconds. */
+const CASE_MS = 120_000 + SECONDS * 5_000;
 const FLAGS = ["--max-sessions=20", "--max-parked-sessions=50", "--max-frame-bytes=1MiB"];
 
 /** Resident memory of the server, in MiB. */
@@ -131,7 +133,7 @@ alone("fuzz: commands and garbage over a WebSocket", async (bench) => {
     wire,
     (seconds, seed) => fuzzTexts(wire, objectAt(schema), seconds, seed),
   );
-});
+}, CASE_MS);
 
 alone("fuzz: commands, garbage and bytes over stdio", async (bench) => {
   const wire = await bench.startStdio(FLAGS);
@@ -142,7 +144,7 @@ alone("fuzz: commands, garbage and bytes over stdio", async (bench) => {
     for (let round = 0; performance.now() < end; round++) sent += await lines(wire, seed + round);
     return sent;
   });
-});
+}, CASE_MS);
 
 /** Raw bytes, each chunk a few lines. */
 async function lines(wire: Wire, seed: number): Promise<number> {
@@ -187,4 +189,4 @@ alone("fuzz: raw bytes instead of WebSocket frames and of HTTP", async (bench) =
     }
     return sent;
   });
-});
+}, CASE_MS);

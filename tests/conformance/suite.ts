@@ -4,6 +4,7 @@
 import { arrayAt, brief, type JsonObject, stringAt } from "../support/json.ts";
 import { API_KEY, ModelServer } from "../support/model_server.ts";
 import { Home, ServerProcess, type StartOptions, TARGET } from "../support/server_process.ts";
+import { deadline } from "../support/wait.ts";
 import type { StdioWire, Wire, WsWire } from "../support/wire_client.ts";
 
 export { TARGET } from "../support/server_process.ts";
@@ -115,10 +116,13 @@ export class Bench implements AsyncDisposable {
   }
 }
 
+/** The most that a case may take unless it says more: what never ends is to fail, and to say what the server said. */
+const CASE_MS = 180_000;
+
 /** Runs the body, and says what the server said when it fails. */
-async function judged(bench: Bench, body: (bench: Bench) => Promise<void>): Promise<void> {
+async function judged(bench: Bench, body: (bench: Bench) => Promise<void>, ms = CASE_MS): Promise<void> {
   try {
-    await body(bench);
+    await deadline(body(bench), ms, () => "the case");
     await bench.judge();
   } catch (error) {
     const stderr = bench.servers.map((server) => brief(server.stderr.slice(-2000), 2000)).join("\n--\n");
@@ -129,11 +133,11 @@ async function judged(bench: Bench, body: (bench: Bench) => Promise<void>): Prom
   }
 }
 
-/** A case with a bench of its own; it starts what it needs. */
-export function alone(name: string, body: (bench: Bench) => Promise<void>): void {
+/** A case with a bench of its own; it starts what it needs. `ms` is the most that it may take. */
+export function alone(name: string, body: (bench: Bench) => Promise<void>, ms?: number): void {
   conformance(name, async () => {
     await using bench = await Bench.make();
-    await judged(bench, body);
+    await judged(bench, body, ms);
   });
 }
 

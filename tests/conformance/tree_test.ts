@@ -147,7 +147,7 @@ test("navigate_tree: abort_compaction stops its summary; reads and busy go on me
   const targetId = nodeOf(await tree(wire, id), "answer one").entryId;
   const before = await plainTree(wire, id);
   const requests = bench.model.requests.length;
-  await withSummary(bench.model, () => hang(), async () => {
+  await withSummary(bench.model, () => hang([]), async () => {
     const options = { summarize: true };
     wire.send({ type: "navigate_tree", id: "n", sessionId: id, targetId, options });
     await bench.model.request("<conversation>", 0);

@@ -57,7 +57,11 @@ export function status(code: number, message: string): Step {
   return { kind: "status", status: code, message };
 }
 
-/** Some text, then silence until the client goes away. */
+/**
+ * Some text, then silence until the client goes away. Without any text not even the answer's head is sent: a case
+ * that aborts a request as soon as it has come in needs this, since Deno's `fetch` (2.4 to 2.9) forgets to close a
+ * connection that is given up in the moment in which the head arrives.
+ */
 export function hang(deltas: string[] = ["thinking about it "]): Step {
   return { kind: "hang", deltas };
 }
@@ -152,6 +156,11 @@ export class ModelServer {
     for (const wake of [...this.#waiters]) wake();
     const step = this.handler?.(request) ?? this.#next(request);
     if (step.kind === "status") return errorResponse(api, step.status, step.message);
+    if (step.kind === "hang" && step.deltas.length === 0) {
+      await aborts(AbortSignal.any([http.signal, this.#stop.signal]));
+      aborted.resolve();
+      return new Response(null, { status: 599 });
+    }
     return streamResponse(request, step, aborted.resolve, this.#stop.signal);
   }
 
@@ -194,6 +203,13 @@ function resultText(block: unknown): string {
 function errorResponse(api: Api, code: number, message: string): Response {
   const error = { type: code >= 500 ? "api_error" : "invalid_request_error", message };
   return Response.json(api === "openai" ? { error } : { type: "error", error }, { status: code });
+}
+
+function aborts(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 function holdOf(step: Exclude<Step, { kind: "status" }>, gone: Promise<void>): Hold {
