@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type Json, type JsonObject, messageText, numberAt, stringAt } from "../support/json.ts";
-import { hang, type ModelRequest, status, text } from "../support/model_server.ts";
+import { Gate, hang, type ModelRequest, status, text } from "../support/model_server.ts";
 import { withSummary } from "../support/summaries.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
@@ -93,9 +93,10 @@ test("compact: abort_compaction and abort end it; meanwhile the session is busy,
   const { id } = await talked(bench, wire);
   for (const stopper of ["abort_compaction", "abort"]) {
     const requests: ModelRequest[] = [];
+    const head = new Gate();
     await withSummary(bench.model, (request) => {
       requests.push(request);
-      return hang([]);
+      return hang([], head);
     }, async () => {
       wire.send({ type: "compact", id: stopper, sessionId: id });
       await until(() => requests[0], 5000, () => "the request for a summary");
@@ -106,6 +107,7 @@ test("compact: abort_compaction and abort end it; meanwhile the session is busy,
       const response = await wire.response(stopper);
       assertEquals([response.success, response.code], [false, "cancelled"], JSON.stringify(response));
     });
+    head.open();
     for (const request of requests) await request.aborted;
     const end = await wire.event(id, "compaction_end");
     assertEquals(at(end, "event", "aborted"), true);

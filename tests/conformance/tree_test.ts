@@ -3,9 +3,10 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/json.ts";
-import { hang, text } from "../support/model_server.ts";
+import { Gate, hang, text } from "../support/model_server.ts";
 import { longHistory, piTree, wireTree, withoutLabelEntries, writeSession } from "../support/session_file.ts";
 import { withSummary } from "../support/summaries.ts";
+import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
@@ -147,18 +148,19 @@ test("navigate_tree: abort_compaction stops its summary; reads and busy go on me
   const targetId = nodeOf(await tree(wire, id), "answer one").entryId;
   const before = await plainTree(wire, id);
   const requests = bench.model.requests.length;
-  await withSummary(bench.model, () => hang([]), async () => {
+  const head = new Gate();
+  await withSummary(bench.model, () => hang([], head), async () => {
     const options = { summarize: true };
     wire.send({ type: "navigate_tree", id: "n", sessionId: id, targetId, options });
-    await bench.model.request("<conversation>", 0);
-    const hung = bench.model.requests.slice(requests)[0];
+    const hung = await until(() => bench.model.requests[requests], 5000, () => "the request for a summary");
     const second = await bench.connect("second");
     const state = await second.ok({ type: "get_state", sessionId: id });
     assertEquals(state.isCompacting, true);
     await second.ok({ type: "abort_compaction", sessionId: id });
     const response = await wire.response("n");
     assertEquals(response.data, { cancelled: true, aborted: true }, JSON.stringify(response));
-    await hung?.aborted;
+    head.open();
+    await hung.aborted;
   });
   assertEquals(await plainTree(wire, id), before);
   assertEquals((await wire.ok({ type: "get_state", sessionId: id })).isCompacting, false);

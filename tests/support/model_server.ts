@@ -39,7 +39,7 @@ export interface Held {
 export type Step =
   | ({ kind: "answer"; deltas: string[]; calls: ToolCall[]; gateAfter: number } & Held)
   | { kind: "status"; status: number; message: string }
-  | { kind: "hang"; deltas: string[] };
+  | { kind: "hang"; deltas: string[]; head?: Gate };
 
 /** Text in the given pieces. */
 export function text(deltas: string[], options: Held = {}): Step {
@@ -58,12 +58,13 @@ export function status(code: number, message: string): Step {
 }
 
 /**
- * Some text, then silence until the client goes away. Without any text not even the answer's head is sent: a case
- * that aborts a request as soon as it has come in needs this, since Deno's `fetch` (2.4 to 2.9) forgets to close a
- * connection that is given up in the moment in which the head arrives.
+ * Some text, then silence until the client goes away. A case that aborts a request as soon as it has come in holds
+ * the answer's head back by a gate and opens it when the abort is answered: Deno's `fetch` (2.4 to 2.9) forgets to
+ * close a connection that is given up in the very moment in which the head arrives, and `Deno.serve` does not always
+ * see that a client has gone while there is no answer yet.
  */
-export function hang(deltas: string[] = ["thinking about it "]): Step {
-  return { kind: "hang", deltas };
+export function hang(deltas: string[] = ["thinking about it "], head?: Gate): Step {
+  return { kind: "hang", deltas, ...(head === undefined ? {} : { head }) };
 }
 
 /** One request that came in. */
@@ -92,6 +93,9 @@ export class ModelServer {
   readonly #scripts = new Map<string, Step[]>();
   readonly #waiters = new Set<() => void>();
   readonly #stop = new AbortController();
+  readonly #stopped = new Promise<void>((resolve) => {
+    this.#stop.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
   constructor() {
@@ -156,11 +160,7 @@ export class ModelServer {
     for (const wake of [...this.#waiters]) wake();
     const step = this.handler?.(request) ?? this.#next(request);
     if (step.kind === "status") return errorResponse(api, step.status, step.message);
-    if (step.kind === "hang" && step.deltas.length === 0) {
-      await aborts(AbortSignal.any([http.signal, this.#stop.signal]));
-      aborted.resolve();
-      return new Response(null, { status: 599 });
-    }
+    if (step.kind === "hang" && step.head) await Promise.race([step.head.opened, this.#stopped]);
     return streamResponse(request, step, aborted.resolve, this.#stop.signal);
   }
 
@@ -203,13 +203,6 @@ function resultText(block: unknown): string {
 function errorResponse(api: Api, code: number, message: string): Response {
   const error = { type: code >= 500 ? "api_error" : "invalid_request_error", message };
   return Response.json(api === "openai" ? { error } : { type: "error", error }, { status: code });
-}
-
-function aborts(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 function holdOf(step: Exclude<Step, { kind: "status" }>, gone: Promise<void>): Hold {
