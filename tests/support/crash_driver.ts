@@ -11,7 +11,11 @@ import { again } from "./restart.ts";
 
 const SESSIONS = 10;
 /** Limits that the driver must not meet: it is about something else. */
-const ARGS = ["--max-commands-per-minute", "1000000", "--max-commands-per-minute-per-session", "1000000"];
+// A hundred lives send more keyed commands than a server remembers by default.
+const ARGS = [
+  ...["--max-commands-per-minute", "1000000", "--max-commands-per-minute-per-session", "1000000"],
+  ...["--max-idempotency-keys", "1000000"],
+];
 
 /** Places inside a write of the journal or the registry at which the server kills itself. */
 const POINTS = [
