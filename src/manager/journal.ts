@@ -19,6 +19,13 @@ export interface JournalParts {
   readonly state: () => readonly JournalRecord[];
 }
 
+/** What an earlier server has left. */
+export interface Read {
+  readonly folded: Folded;
+  /** Why it could not be read as a whole. */
+  readonly damage?: string;
+}
+
 /** How sure a record is to be before its promise resolves: on disk, or handed to the system. */
 export type Need = "synced" | "written";
 
@@ -63,29 +70,43 @@ export class Journal {
     return this.#trouble?.reason;
   }
 
-  /** Reads what an earlier server has left. What cannot be read is set aside, never a reason not to start. */
-  static async read(parts: Omit<JournalParts, "state">, limits: KeyLimits): Promise<Folded> {
-    const { files, log, folder, clock } = parts;
+  /** Reads what an earlier server has left, and says what is wrong with it. Never a reason not to start. */
+  static async read(
+    { files, folder }: Pick<JournalParts, "files" | "folder">,
+    limits: KeyLimits,
+  ): Promise<Read> {
     const path = files.join(folder, NAME);
     const folding = new Folding(limits);
     let unreadable: string | undefined;
     try {
-      if (await files.stat(path) !== undefined) {
-        for await (const bytes of files.chunks(path)) folding.take(bytes);
-      }
+      const found = await files.stat(path);
+      // Whoever reads a pipe waits for ever.
+      if (found !== undefined && found.kind !== "file") throw new Error("it is no file");
+      if (found !== undefined) { for await (const bytes of files.chunks(path)) folding.take(bytes); }
     } catch (error) {
       unreadable = error instanceof Error ? error.message : String(error);
     }
     const folded = folding.finish();
-    if (unreadable === undefined && folded.damaged === 0 && !folded.foreign) return folded;
+    if (unreadable === undefined && folded.damaged === 0 && !folded.foreign) return { folded };
+    const damage = unreadable ?? (folded.foreign ? "another version" : `${folded.damaged} damaged lines`);
+    return { folded, damage };
+  }
+
+  /**
+   * Sets a file aside that could not be read as a whole, and writes what was intact anew. At once, and the old file
+   * keeps its place until then: a crash that comes before the first command must not cost what was intact.
+   */
+  async replace(damage: string): Promise<void> {
+    const { files, folder, clock, log } = this.#parts;
+    const path = files.join(folder, NAME);
     const aside = `${path}.damaged-${clock.now()}`;
-    const why = unreadable ?? (folded.foreign ? "another version" : `${folded.damaged} damaged lines`);
-    await files.rename(path, aside).catch(() => {});
+    // What is no file has no second name.
+    await files.link(path, aside).catch(() => files.rename(path, aside)).catch(() => {});
     log.warn("the journal could not be read as a whole; what was intact is kept, the file is set aside", {
-      why,
+      why: damage,
       aside,
     });
-    return folded;
+    await this.#write([]);
   }
 
   /** Appends a record. Resolves with nothing, or with why it could not be written. */

@@ -108,14 +108,15 @@ export class Ledger {
   /** Goes on with what an earlier server has left, before anything else is asked of the ledger. */
   async open(disk: LedgerDisk): Promise<void> {
     const { clock, log, limits } = this.#parts;
-    const read = await Journal.read({ ...disk, clock, log }, keyLimits(limits));
-    this.#keys = read.keys;
-    this.#messages = read.messages;
-    this.#versions = read.versions;
-    this.#last = read.last;
+    const { folded, damage } = await Journal.read(disk, keyLimits(limits));
+    this.#keys = folded.keys;
+    this.#messages = folded.messages;
+    this.#versions = folded.versions;
+    this.#last = folded.last;
     this.#disk = disk;
     const state = (): JournalRecord[] => recordsOf(this.#keys, this.#messages, this.#versions);
     this.#journal = new Journal({ ...disk, clock, log, state });
+    if (damage !== undefined) await this.#journal.replace(damage);
   }
 
   /** Why nothing can be written, while that is so. */

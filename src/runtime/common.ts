@@ -253,6 +253,7 @@ export const files: Files = {
   },
   readPrivate,
   rename: (from, to) => faulty("rename", to, () => rename(from, to)),
+  link,
   syncFolder,
   newFile,
   writeAt,

@@ -71,6 +71,8 @@ export interface Files {
   /** Removes a folder with everything in it. */
   removeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /** Gives a file a second name; throws when that is taken, or what has the first one is no file. */
+  link(from: string, to: string): Promise<void>;
   /** Forces to the disk what a folder lists. */
   syncFolder(path: string): Promise<void>;
   /** Makes a new file, owner alone, in place of what is there; it grows by appending. */

@@ -322,6 +322,9 @@ alone(
     const whole = await Deno.readTextFile(path);
     // The answer to the second one is not what was written.
     await Deno.writeTextFile(path, whole.replace("1\\\\n", "7\\\\n"));
+    // The next one dies before it is asked for anything.
+    await restarted(bench);
+    await bench.server.kill();
     const damaged = await restarted(bench);
     await replays(damaged, bash(0), answers[0] as JsonObject);
     await damaged.refused("outcome_unknown", bash(1));

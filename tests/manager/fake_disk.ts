@@ -43,6 +43,11 @@ export class FakeDisk {
       if (moved !== undefined) this.files.set(to, moved);
       for (const file of this.#open) if (file.path === from) file.path = to;
     },
+    link: async (from, to) => {
+      await this.#ask("link");
+      const found = this.files.get(from);
+      if (found !== undefined) this.files.set(to, found);
+    },
     syncFolder: () => this.#ask("syncFolder"),
     newFile: async (path) => {
       await this.#ask("newFile");

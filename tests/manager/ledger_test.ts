@@ -168,6 +168,27 @@ Deno.test("ledger: a second one finds answers, unknown outcomes and interrupted 
   assertEquals((await Bench.open(first.disk)).interrupted(), []);
 });
 
+Deno.test("ledger: what was intact in a damaged file is on disk again before anything else happens", async () => {
+  const bench = await Bench.open();
+  const command = { type: "bash", command: "echo", idempotencyKey: "k" };
+  bench.prompt("lost in part");
+  const first = bench.send(command);
+  await turn();
+  first.asker.answer(OK);
+  await turn();
+  const text = bench.disk.text(JOURNAL).replace("lost in part", "lost in pact");
+  bench.disk.files.set(JOURNAL, new TextEncoder().encode(text));
+  // Each of them dies before anybody asks it for anything.
+  for (let life = 0; life < 3; life++) {
+    const { records } = await Bench.open(bench.disk);
+    assertEquals(records.filter((one) => one.includes("set aside")).length, life === 0 ? 1 : 0);
+  }
+  const last = await Bench.open(bench.disk);
+  assertEquals(last.send(command).asked.replies, [{ ...OK, replayed: true }]);
+  const aside = [...bench.disk.files.keys()].filter((name) => name.includes("damaged"));
+  assertEquals(aside.map((name) => bench.disk.text(name)), [text]);
+});
+
 Deno.test("ledger: a session's record is brought up to the version that was told last, until it is deleted", async () => {
   const first = await Bench.open();
   const record = (sessionId: string, sessionVersion: number) => ({
