@@ -45,6 +45,11 @@ export class AcceptedMessages {
     this.#tell(ref, "done");
   }
 
+  /** The server stops and empties the queue: nobody has taken back what waits there, so its text is kept. */
+  keepQueued(): void {
+    this.#messages = this.#messages.filter(({ began }) => began);
+  }
+
   /** Takes an event of the session, in order. */
   follow(event: SessionEvent): void {
     if (event.type === "queue_update" && isRecord(event)) {

@@ -250,9 +250,10 @@ export class Session {
     });
   }
 
-  /** Has the run and the bash stopped; both end by themselves, with their events and answers. */
+  /** The server stops: so do the run and the bash, which end by themselves, with their events and answers. */
   stop(): void {
     if (!this.live) return;
+    this.#messages.keepQueued();
     this.#halt();
     this.agent.abortBash();
   }

@@ -117,6 +117,23 @@ alone("interrupted: a message that was queued and has begun is told as started",
   ]);
 });
 
+alone("interrupted: what waits in the queue when the server stops is told by the next one", async (bench) => {
+  await bench.start(["--shutdown-timeout", "300"]);
+  const wire = await bench.connect();
+  const { id } = await bench.watched(wire);
+  const marker = bench.name("stopped");
+  bench.model.script(marker, hang());
+  await wire.ok({ type: "prompt", sessionId: id, message: marker });
+  await wire.event(id, "message_update");
+  await wire.ok({ type: "steer", sessionId: id, message: "steered", idempotencyKey: "s" });
+  await wire.ok({ type: "follow_up", sessionId: id, message: "followed", images: [IMAGE] });
+  wire.mayLoseResponses = true;
+  bench.server.signal("SIGTERM");
+  assertEquals(await bench.server.exitCode(), 0);
+  const state = await stateAfter(await again(bench), id);
+  assertEquals(brief(state), ["steer steered false s", "follow_up followed false undefined"]);
+});
+
 alone("interrupted: a deleted session takes its messages along, another keeps its own", async (bench) => {
   await bench.start();
   const wire = await bench.connect();

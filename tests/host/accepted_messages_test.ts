@@ -86,3 +86,16 @@ Deno.test("messages: a slash command is done when its handler has returned, a re
   bench.settle();
   assertEquals(bench.take(), ["2 accepted", "2 began", "2 done"]);
 });
+
+Deno.test("messages: what waits when the server stops is not over, though the queue is emptied", () => {
+  const bench = new Bench();
+  bench.messages.accept(1, { disposition: "started" });
+  bench.queue(["s"], ["f"]);
+  bench.queued(2, "steer", "s");
+  bench.queued(3, "followUp", "f");
+  bench.take();
+  bench.messages.keepQueued();
+  bench.queue([], []);
+  bench.settle();
+  assertEquals(bench.take(), ["1 done"]);
+});
