@@ -45,7 +45,7 @@ export class Manager {
   readonly #dispatch: Dispatch;
   readonly #passage: Passage;
   readonly #inspections: Inspections;
-  readonly #registry: Registry;
+  readonly registry: Registry;
   readonly #claims = new FileClaims({
     hosts: () => this.#hosts.all,
     send: (host, message) => this.#send(host, message),
@@ -86,7 +86,7 @@ export class Manager {
     const number = (): number => ++this.#ref;
     const send = (host: number, message: ToHost): void => this.#send(host, message);
     this.#pending = new PendingCommands(clock, number);
-    this.#registry = new Registry({ clock, uuid: parts.uuid, governor });
+    this.registry = new Registry({ clock, uuid: parts.uuid, governor });
     this.#passage = new Passage(parts.ledger, this.#pending);
     this.#inspections = new Inspections(this.#pending, send);
     this.#attaching = new Attaching(clock, number, send);
@@ -101,7 +101,7 @@ export class Manager {
       demand: (sessionId: string) => this.#demand(sessionId),
       tell: (type: string, data: Record<string, unknown>) => this.#events?.server(type, data),
     };
-    this.#away = new Away({ ...shared, clock, governor, uuid: parts.uuid, number, registry: this.#registry });
+    this.#away = new Away({ ...shared, clock, governor, uuid: parts.uuid, number, registry: this.registry });
     this.#loss = new HostLoss({
       log: parts.log,
       hosts: this.#hosts,
@@ -122,7 +122,7 @@ export class Manager {
 
   /** Takes on what an earlier server has left; before the hosts are started. */
   restore(store: Store, records: readonly SessionRecord[]): void {
-    for (const entry of this.#registry.restore(store, records)) {
+    for (const entry of this.registry.restore(store, records)) {
       this.#sessions.entries.set(entry.sessionId, entry);
       this.#claims.restored(entry.sessionId, entry.file, entry.record?.info.status === "live");
     }
@@ -298,7 +298,7 @@ export class Manager {
     this.#away.stop(STOPPED);
     const disposal = await this.#asks.dispose(withinMs);
     this.#hosts.terminate();
-    await this.#registry.close(this.#sessions.entries.values());
+    await this.registry.close(this.#sessions.entries.values());
     await this.#claims.close();
     // A host that hung has left someone without an answer.
     for (const ref of this.#pending.refs()) {
@@ -375,7 +375,7 @@ export class Manager {
       entry.inMemory = record.inMemory;
       // The session's own numbers are known before it is announced.
       if (entry.state === "building") entry.epoch = record.info.epoch;
-      error = await this.#registry.keep(entry);
+      error = await this.registry.keep(entry);
     }
     if (ref !== undefined) {
       this.#send(host, { kind: "recorded", ref, ...(error === undefined ? {} : { error }) });
@@ -389,7 +389,7 @@ export class Manager {
 
   #forget(entry: Entry): void {
     if (!this.#sessions.forget(entry)) return;
-    entry.removed = this.#registry.forget(entry);
+    entry.removed = this.registry.forget(entry);
     this.#away.changed();
   }
 

@@ -26,6 +26,11 @@ export class Registry {
     this.#parts = parts;
   }
 
+  /** Why sessions cannot be kept, while that is so. */
+  get trouble(): string | undefined {
+    return this.#store?.trouble;
+  }
+
   /** Goes on with what an earlier server has left: those sessions are parked. */
   restore(store: Store, records: readonly SessionRecord[]): readonly Entry[] {
     this.#store = store;

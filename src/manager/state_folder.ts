@@ -28,6 +28,7 @@ const TOKEN_BYTES = 32;
 export class StateFolder {
   readonly path: string;
   readonly #runtime: Runtime;
+  #known: string | undefined;
 
   private constructor(path: string, runtime: Runtime) {
     this.path = path;
@@ -86,8 +87,10 @@ export class StateFolder {
     );
   }
 
-  /** Lets go of the folder. */
+  /** Lets go of the folder, unless it was removed and another server has made it anew. */
   async release(): Promise<void> {
+    const text = await this.#runtime.files.read(this.#file("owner.json"));
+    if (text !== JSON.stringify(ownOwner(this.#runtime))) return;
     await this.#runtime.files.remove(this.#file("endpoint.json"));
     await this.#runtime.files.remove(this.#file("owner.json"));
   }
@@ -108,12 +111,25 @@ export class StateFolder {
     if (ended > 0) log.warn("processes that sessions had started were ended", { processes: ended });
   }
 
-  /** Id of this folder, for whatever its owners leave elsewhere. */
+  /** Id of this folder, for whatever its owners leave elsewhere. Read once: the folder may be gone at the end. */
   async #id(): Promise<string> {
-    const { files } = this.#runtime;
+    return this.#known ??= await this.#readId();
+  }
+
+  /** A copy of the folder is another one, with sessions and an owner of its own: so its place is part of the id. */
+  async #readId(): Promise<string> {
+    const { files, sha256, uuid } = this.#runtime;
     const file = this.#file("id");
-    await files.createPrivate(file, this.#runtime.uuid());
-    return (await files.read(file))?.trim() ?? "";
+    try {
+      await files.createPrivate(file, uuid());
+      const text = await files.readPrivate(file);
+      return sha256(`${text.trim()} ${await files.realpath(this.path) ?? this.path}`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StateFolderError(
+        `${file} cannot be used: ${reason}; remove it, and the next start makes a new one`,
+      );
+    }
   }
 
   async #own(): Promise<void> {

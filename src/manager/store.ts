@@ -4,7 +4,7 @@
 import { isRecord } from "../protocol/json.ts";
 import { isSessionRecord, type SessionRecord } from "../host/session_record.ts";
 import type { Log } from "../log.ts";
-import type { Clock, Files } from "../runtime/runtime.ts";
+import type { Clock, Files, Timer } from "../runtime/runtime.ts";
 
 /** Raised when a newer server's record could be misread by this one. */
 const FORMAT = 1;
@@ -15,8 +15,13 @@ const READERS = 32;
 /** Milliseconds after which a record that could not be written is written again. */
 const RETRY_MS = 5_000;
 
+/** What a server that was killed in the middle of a write leaves (`writePrivate`). */
+const TEMPORARY = /^[0-9a-f]{64}\.json\.[0-9]+\.[0-9a-f]{8}$/;
+
 /** What the manager needs of the registry. */
 export interface Store {
+  /** Why records cannot be written, while that is so. */
+  readonly trouble: string | undefined;
   /** Has the record on disk when this resolves; rejects with why it is not, and goes on trying. */
   put(record: SessionRecord): Promise<void>;
   /** The session is forgotten on disk when this resolves. */
@@ -49,6 +54,7 @@ export class SessionStore implements Store {
   /** What could not be written, in its latest state. */
   readonly #owed = new Map<string, SessionRecord | undefined>();
   #trouble: string | undefined;
+  #retrying: Timer | undefined;
   #closed = false;
 
   constructor(parts: SessionStoreParts) {
@@ -67,6 +73,8 @@ export class SessionStore implements Store {
    */
   async load(wanted: boolean): Promise<readonly SessionRecord[]> {
     const { files, folder } = this.#parts;
+    const found = await files.stat(folder);
+    if (found !== undefined && found.kind !== "directory") await this.#setAside(folder, "it is no folder");
     await files.makePrivateFolder(folder);
     if (!wanted) return [];
     const names = [...await files.list(folder)];
@@ -116,8 +124,9 @@ export class SessionStore implements Store {
       this.#wanted.delete(sessionId);
       try {
         await this.#carryOut(sessionId, task.record);
-        this.#trouble = undefined;
         this.#owed.delete(sessionId);
+        // There is always something that works: to remove a file that never was.
+        if (this.#owed.size === 0) this.#trouble = undefined;
         for (const { resolve } of task.waiting) resolve();
       } catch (error) {
         this.#failed(sessionId, task, error);
@@ -142,15 +151,14 @@ export class SessionStore implements Store {
     this.#trouble = reason;
     for (const { reject } of task.waiting) reject(error);
     this.#owed.set(sessionId, task.record);
-    if (this.#owed.size === 1) clock.after(RETRY_MS, () => this.#retry());
+    this.#retrying ??= clock.after(RETRY_MS, () => this.#retry());
   }
 
   /** Tries again what could not be written, unless something newer is on its way. */
   #retry(): void {
-    const owed = [...this.#owed];
-    this.#owed.clear();
+    this.#retrying = undefined;
     if (this.#closed) return;
-    for (const [sessionId, record] of owed) {
+    for (const [sessionId, record] of [...this.#owed]) {
       if (this.#wanted.has(sessionId) || this.#working.has(sessionId)) continue;
       this.#wanted.set(sessionId, { record, waiting: [] });
       this.#work(sessionId);
@@ -164,13 +172,12 @@ export class SessionStore implements Store {
   }
 
   async #read(name: string): Promise<SessionRecord | undefined> {
-    const { files, folder, log, sha256 } = this.#parts;
+    const { files, folder, sha256 } = this.#parts;
     const path = files.join(folder, name);
-    // What was set aside, and temporary files of a server that was killed.
     if (name.endsWith(".aside")) return undefined;
-    if (!name.endsWith(".json")) return void await files.remove(path).catch(() => {});
+    if (TEMPORARY.test(name)) return void await files.remove(path).catch(() => {});
     try {
-      const text = await files.read(path) ?? "";
+      const text = await files.readPrivate(path);
       const record = decode(text, sha256);
       if (typeof record !== "string") {
         if (this.#path(record.info.sessionId) === path) return record;
@@ -178,12 +185,16 @@ export class SessionStore implements Store {
       }
       throw new Error(record);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      const aside = `${path}.aside`;
-      await files.rename(path, aside).catch(() => {});
-      log.warn(`a record of a session cannot be used and is set aside: ${reason}`, { file: aside });
+      await this.#setAside(path, error instanceof Error ? error.message : String(error));
       return undefined;
     }
+  }
+
+  async #setAside(path: string, reason: string): Promise<void> {
+    const { files, log } = this.#parts;
+    const aside = `${path}.aside`;
+    await files.rename(path, aside).catch(() => {});
+    log.warn(`a record of a session cannot be used and is set aside: ${reason}`, { file: aside });
   }
 }
 

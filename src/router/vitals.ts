@@ -82,7 +82,7 @@ export class Vitals {
     if (late >= LOOP_SLOW_MS) {
       issues.push(`The server itself was busy for ${late} ms: the machine is overloaded`);
     }
-    const { trouble } = manager.ledger;
+    const trouble = manager.ledger.trouble ?? manager.registry.trouble;
     if (trouble !== undefined) issues.push(`The state folder cannot be written: ${trouble}`);
     return { healthy: issues.length === 0, issues };
   }

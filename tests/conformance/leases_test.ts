@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { SessionManager } from "@mariozechner/pi-coding-agent";
 import { at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
 import { Gate, text } from "../support/model_server.ts";
+import { lives } from "../support/processes.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { until } from "../support/wait.ts";
 import { type Wire, WsWire } from "../support/wire_client.ts";
@@ -70,6 +71,45 @@ alone(
     assertEquals(at(mine, "data", "pid"), other.server.pid);
     await other.wire.ok({ type: "delete_session", sessionId: "theirs" });
     await wire.ok({ type: "get_messages", sessionId: id });
+  },
+);
+
+alone(
+  "leases: a copy of a state folder is another server's: its files and children are left alone",
+  async (bench) => {
+    await bench.start(roots(bench));
+    const made = await bench.connect();
+    const { id, file } = await answered(bench, made);
+    made.mayLoseResponses = true;
+    bench.server.signal("SIGTERM");
+    await bench.server.status;
+    await Deno.mkdir(`${bench.home.dir}/state-2/sessions`, { recursive: true, mode: 0o700 });
+    for (const name of ["id", "token", "journal.jsonl"]) {
+      await Deno.copyFile(`${bench.home.stateDir}/${name}`, `${bench.home.dir}/state-2/${name}`);
+    }
+    for (const { name } of Deno.readDirSync(`${bench.home.stateDir}/sessions`)) {
+      await Deno.copyFile(
+        `${bench.home.stateDir}/sessions/${name}`,
+        `${bench.home.dir}/state-2/sessions/${name}`,
+      );
+    }
+    const first = await bench.start(roots(bench));
+    const wire = await bench.connect();
+    const shell = await wire.ok({
+      type: "bash",
+      sessionId: id,
+      command: "sleep 60 >/dev/null 2>&1 & echo $!",
+    });
+    const pid = stringAt(shell, "output").trim();
+    const other = await second(bench, roots(bench));
+    const refused = await other.wire.refused("session_in_use", { type: "get_messages", sessionId: id });
+    assertEquals(at(refused, "data", "pid"), first.pid);
+    assert(await lives(pid));
+    other.wire.mayLoseResponses = true;
+    other.server.signal("SIGTERM");
+    assertEquals(await other.server.exitCode(), 0);
+    assert(await lives(pid));
+    assert((await Deno.stat(`${file}.lease`)).isFile);
   },
 );
 

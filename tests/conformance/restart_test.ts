@@ -131,12 +131,13 @@ alone("restart: damaged records are set aside with a warning, the others come ba
     (await Deno.readTextFile(changed)).replace('"sessionVersion":0', '"sessionVersion":7'),
   );
   await Deno.writeTextFile(`${bench.home.stateDir}/sessions/foreign.json`, '{"some":"thing"}\n');
+  await Deno.writeTextFile(`${bench.home.stateDir}/sessions/notes.txt`, "somebody's");
   await bench.start();
   const again = await bench.connect();
   const sessions = arrayAt(await again.ok({ type: "list_sessions" }), "sessions");
   assertEquals(sessions.length, 1);
   assert(ids.includes(stringAt(sessions[0], "sessionId")));
-  assertEquals(recordFiles(bench).filter((path) => path.endsWith(".aside")).length, 4);
+  assertEquals(recordFiles(bench).filter((path) => path.endsWith(".aside")).length, 5);
   assertStringIncludes(bench.server.stderr, "set aside");
 });
 

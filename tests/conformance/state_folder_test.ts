@@ -135,3 +135,20 @@ alone(
     }
   },
 );
+
+alone(
+  "state folder: one that is removed while the server runs costs it neither its life nor a clean end",
+  async (bench) => {
+    await bench.start();
+    const wire = await bench.connect();
+    const { id } = await bench.session(wire);
+    await Deno.remove(bench.home.stateDir, { recursive: true });
+    await wire.ok({ type: "get_state", sessionId: id });
+    const refused = await wire.refused("internal", { type: "create_session" });
+    assertMatch(stringAt(refused, "error"), /state folder/);
+    const { healthy, issues } = await wire.ok({ type: "health_check" });
+    assertEquals(healthy, false, String(issues));
+    bench.server.signal("SIGTERM");
+    assertEquals(await bench.server.exitCode(), 0, bench.server.stderr);
+  },
+);

@@ -21,6 +21,7 @@ function make(parkedSessions = 10) {
   const governor = new Governor(withDefaults({ parkedSessions }));
   const registry = new Registry({ clock, uuid: () => `new-${++uuids}`, governor });
   const store = {
+    trouble: undefined,
     put(record: SessionRecord) {
       puts.push(record);
       return disk.put();

@@ -1,10 +1,18 @@
 // The state folder on the real file system: one token, for its owner's eyes alone, and one owner at a time.
-import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { StateFolder, StateFolderError } from "../../src/manager/state_folder.ts";
 import { common } from "../../src/runtime/common.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { fakeRuntime } from "../host/fake_runtime.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { keptLog } from "./fakes.ts";
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
@@ -234,5 +242,54 @@ Deno.test("state folder: a path that is no folder is refused with the next step"
     await Deno.writeTextFile(path, "a file");
     const message = await refusal(() => StateFolder.open(path, machine(1)));
     for (const word of [path, "--state-dir"]) assertStringIncludes(message, word);
+  });
+});
+
+Deno.test("state folder: a copy of one has another id, and so has what it starts", async () => {
+  await inPlace(async (path) => {
+    const { log } = keptLog();
+    const ended: string[] = [];
+    const runtime = { ...machine(1), endChildren: (of: string) => Promise.resolve(ended.push(of) * 0) };
+    const first = await StateFolder.open(path, runtime);
+    const id = await first.adopt(log);
+    await Deno.mkdir(`${path}-2`, { mode: 0o700 });
+    await Deno.copyFile(`${path}/id`, `${path}-2/id`);
+    const copy = await StateFolder.open(`${path}-2`, runtime);
+    assertNotEquals(await copy.adopt(log), id);
+    // The folder may be gone by the time of the last look.
+    await Deno.remove(path, { recursive: true });
+    await first.endOrphans(log);
+    assertEquals([ended[0], ended[2]], [id, id]);
+    await first.release();
+  });
+});
+
+Deno.test("state folder: an id that is none is refused with the next step, or as good as any", async () => {
+  await inPlace(async (path) => {
+    const { log } = keptLog();
+    const runtime = { ...machine(1), endChildren: () => Promise.resolve(0) };
+    for (const odd of ["", "\0\n\u{1a}"]) {
+      const folder = await StateFolder.open(path, runtime);
+      await Deno.writeTextFile(`${path}/id`, odd);
+      assertMatch(await folder.adopt(log), /^[\w+/=]+$/);
+      await folder.release();
+    }
+    await Deno.remove(`${path}/id`);
+    await Deno.mkdir(`${path}/id`);
+    const folder = await StateFolder.open(path, runtime);
+    assertStringIncludes(await refusal(() => folder.adopt(log)), "remove it");
+    await folder.release();
+  });
+});
+
+Deno.test("state folder: who lets go of it leaves alone what belongs to a later owner", async () => {
+  await inPlace(async (path) => {
+    const first = await StateFolder.open(path, machine(1));
+    await Deno.remove(path, { recursive: true });
+    const second = await StateFolder.open(path, machine(2));
+    await first.release();
+    assert((await Deno.stat(`${path}/owner.json`)).isFile);
+    await second.release();
+    assertEquals([...Deno.readDirSync(path)], []);
   });
 });

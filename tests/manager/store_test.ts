@@ -90,7 +90,7 @@ Deno.test("store: a temporary file of a server that was killed is removed, and a
     await store.put(recordOf("a"));
     const [name = ""] = [...Deno.readDirSync(folder)].map((entry) => entry.name);
     await Deno.copyFile(`${folder}/${name}`, `${folder}/other.json`);
-    await Deno.writeTextFile(`${folder}/${name}.123.abcd`, "half");
+    await Deno.writeTextFile(`${folder}/${name}.123.0123abcd`, "half");
     assertEquals(await idsIn(folder), ["a"]);
     assertEquals(
       [...Deno.readDirSync(folder)].map((entry) => entry.name).sort(),
@@ -114,4 +114,51 @@ Deno.test("store: a disk that refuses is told once, rejects, and is tried again 
     await store.close();
     const [record] = await storeOf(folder).store.load(true);
     assertEquals([record?.info.seq, store.trouble], [2, undefined]);
+  }));
+
+Deno.test("store: what is none of its own is set aside, and none of it keeps the others from coming back", () =>
+  inFolder(async (top) => {
+    const folder = `${top}/sessions`;
+    await Deno.writeTextFile(folder, "a file in its place");
+    const { store, records } = storeOf(folder);
+    await store.load(true);
+    await store.put(recordOf("a"));
+    const [name = ""] = [...Deno.readDirSync(folder)].map((entry) => entry.name);
+    for (const foreign of ["notes.txt", `${name}.bak`, `${name}~`]) {
+      await Deno.writeTextFile(`${folder}/${foreign}`, "mine");
+    }
+    await Deno.mkdir(`${folder}/folder`);
+    await new Deno.Command("mkfifo", { args: [`${folder}/pipe.json`] }).output();
+    assertEquals(await idsIn(folder), ["a"]);
+    assertEquals(await idsIn(folder), ["a"], "once more");
+    assertEquals(
+      [...Deno.readDirSync(folder)].map((entry) => entry.name).sort(),
+      ["folder.aside", name, `${name}.bak.aside`, `${name}~.aside`, "notes.txt.aside", "pipe.json.aside"]
+        .sort(),
+    );
+    assertEquals(await Deno.readTextFile(`${folder}/notes.txt.aside`), "mine");
+    assertEquals(await Deno.readTextFile(`${folder}.aside`), "a file in its place");
+    assert(records.join().includes("it is no folder"));
+  }));
+
+Deno.test("store: trouble stays until all that is owed is written, whatever else works meanwhile", () =>
+  inFolder(async (folder) => {
+    let full = true;
+    const { store, clock } = storeOf(folder, {
+      writePrivate: (path, text) =>
+        full ? Promise.reject(new Error("EACCES")) : files.writePrivate(path, text),
+    });
+    await store.load(true);
+    await assertRejects(() => store.put(recordOf("a")));
+    await assertRejects(() => store.put(recordOf("b")));
+    // Of a session that never came to be.
+    await store.remove("b");
+    assertEquals(store.trouble, "EACCES");
+    await clock.advance(5_000);
+    assertEquals(store.trouble, "EACCES");
+    full = false;
+    await clock.advance(5_000);
+    await store.close();
+    assertEquals(store.trouble, undefined);
+    assertEquals(await idsIn(folder), ["a"]);
   }));
