@@ -83,7 +83,10 @@ export async function buildNode(
   const types = await writeTypes(root, outDir, project);
   await Deno.writeTextFile(path.join(outDir, "package.json"), packageJson(project, types, floor));
   for (const name of ["README.md", "CHANGELOG.md", "LICENSE"]) {
-    await Deno.copyFile(path.join(root, name), path.join(outDir, name)).catch(ignoreMissing);
+    const text = await Deno.readTextFile(path.join(root, name)).catch(ignoreMissing);
+    if (text === undefined) continue;
+    // What the README imports has the name that the package has here.
+    await Deno.writeTextFile(path.join(outDir, name), text.replaceAll(`${project.name}/`, `${NPM_NAME}/`));
   }
   return report.bytes;
 }

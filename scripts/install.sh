@@ -100,6 +100,8 @@ main() {
     fail "the checksum of $file is wrong, nothing was installed (expected $expected, got $actual)"
   chmod 755 "$work/$file"
   installed="$("$work/$file" --version)" || fail "$file does not run on this system, nothing was installed"
+  # A rename would put it into such a folder.
+  [ ! -d "$folder/pi-server" ] || fail "$folder/pi-server is a folder; set PI_SERVER_INSTALL_DIR to another place"
   mkdir -p "$folder" || fail "$folder cannot be made; set PI_SERVER_INSTALL_DIR to a folder that you may write to"
   # Beside its place first: a rename replaces a running program, a copy onto it fails.
   if ! { cp "$work/$file" "$folder/.pi-server.$$" && mv -f "$folder/.pi-server.$$" "$folder/pi-server"; }; then

@@ -142,7 +142,14 @@ function whyNot(error: unknown, config: Config): string | undefined {
 export async function run(args: readonly string[], runtime: Runtime, program: ProgramFiles): Promise<number> {
   const parsed = parseConfig(args, (name) => runtime.env(name));
   const output = runtime.stdout();
-  const print = (text: string): Promise<void> => output.write(new TextEncoder().encode(text));
+  const print = async (text: string): Promise<void> => {
+    try {
+      await output.write(new TextEncoder().encode(text));
+    } catch (error) {
+      // Who reads no further, such as `head`, has what it wanted.
+      if (!(error instanceof Error && Reflect.get(error, "code") === "EPIPE")) throw error;
+    }
+  };
   if (parsed.kind === "help") return await print(helpText(SERVER_VERSION)).then(() => EXIT_OK);
   if (parsed.kind === "version") return await print(`${SERVER_VERSION}\n`).then(() => EXIT_OK);
   if (parsed.kind === "licenses") {

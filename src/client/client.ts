@@ -56,6 +56,17 @@ export function patienceOf(options: ClientOptions, connectMs: number): Patience 
   };
 }
 
+/** Calls a function of the user's. What it throws is an uncaught error, and disturbs nothing here. */
+function tell(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
 /** A client of one server. Made by `connect` and `spawn`. */
 export class Client implements AsyncDisposable {
   readonly #options: ClientOptions;
@@ -64,6 +75,7 @@ export class Client implements AsyncDisposable {
   readonly #subscriptions = new Map<string, ActiveSubscription>();
   #greeting: Greeting | undefined;
   #closing = false;
+  #closed: Promise<void> | undefined;
 
   private constructor(dial: Dial, patience: Patience, options: ClientOptions) {
     this.#options = options;
@@ -185,11 +197,11 @@ export class Client implements AsyncDisposable {
   }
 
   /** Ends subscriptions, requests and the connection. A server that is our child finishes its work first. */
-  async close(): Promise<void> {
-    if (this.#closing) return;
+  close(): Promise<void> {
     this.#closing = true;
     for (const subscription of [...this.#subscriptions.values()]) subscription.end();
-    await this.#connection.close();
+    // Who closes it a second time waits for the same end.
+    return this.#closed ??= this.#connection.close();
   }
 
   /** The same as `close`. */
@@ -233,20 +245,20 @@ export class Client implements AsyncDisposable {
     };
     for (const subscription of this.#subscriptions.values()) if (subscription.reopened(settled)) open++;
     settled();
-    this.#options.onConnection?.("connected");
+    tell(() => this.#options.onConnection?.("connected"));
   }
 
   #lost(reason: string): void {
     this.#requests.lost(reason);
     for (const subscription of [...this.#subscriptions.values()]) subscription.lost();
-    this.#options.onConnection?.("lost", reason);
+    tell(() => this.#options.onConnection?.("lost", reason));
   }
 
   #ended(error: Error): void {
     this.#closing = true;
     for (const subscription of [...this.#subscriptions.values()]) subscription.end(error);
     this.#requests.ended(error);
-    this.#options.onConnection?.("closed", error.message);
+    tell(() => this.#options.onConnection?.("closed", error.message));
   }
 
   #message(message: Message, bytes: number): void {
@@ -273,7 +285,7 @@ export class Client implements AsyncDisposable {
     if (type === "session_deleted" && typeof sessionId === "string") {
       for (const target of [sessionId, "*"]) this.#subscriptions.get(target)?.deleted(sessionId);
     } else if (type === "session_crashed") this.#of(sessionId)?.again();
-    this.#options.onServerEvent?.(type, told);
+    tell(() => this.#options.onServerEvent?.(type, told));
   }
 }
 

@@ -17,12 +17,16 @@ export interface Asked {
   readonly fields: Readonly<Record<string, unknown>>;
   /** For one key of several requests, such as from an earlier life of the program. */
   readonly idempotencyKey?: string;
+  /** Whether it means something on the connection of now alone: it fails with it. */
+  readonly passing?: boolean;
   /** Called once, before anything else that the server sent later is looked at. */
   done(outcome: Outcome): void;
 }
 
-interface Entry extends Omit<Asked, "idempotencyKey"> {
+interface Entry extends Omit<Asked, "idempotencyKey" | "fields"> {
   readonly id: string;
+  /** The fields as JSON. */
+  readonly body: string;
   idempotencyKey?: string;
   readonly ownKey: boolean;
   /** `new`: to be sent; `sent`: an answer is due on this connection; `resting`: it waits for its next try. */
@@ -58,12 +62,26 @@ export class Requests {
     this.#retryMs = retryMs;
   }
 
-  /** Sends a command as soon as there is a connection, an urgent one before `opened`; returns its id. */
+  /**
+   * Sends a command as soon as there is a connection, an urgent one before `opened`; returns its id.
+   *
+   * @throws {TypeError} when its fields cannot be written as JSON
+   */
   add(asked: Asked, urgent = false): string {
+    // Now, and not when it is sent: what is no JSON fails before it is one of ours, and every try says the same.
+    const body = JSON.stringify(asked.fields);
     const id = String(this.#next++);
+    const { type, passing = false, done } = asked;
+    if (passing && this.#phase === "away") {
+      done({ ok: false, error: new ConnectionLostError("there is no connection") });
+      return id;
+    }
     const entry: Entry = {
-      ...asked,
-      ...(KEYED.has(asked.type) ? { idempotencyKey: asked.idempotencyKey ?? crypto.randomUUID() } : {}),
+      type,
+      passing,
+      done,
+      body,
+      ...(KEYED.has(type) ? { idempotencyKey: asked.idempotencyKey ?? crypto.randomUUID() } : {}),
       id,
       ownKey: asked.idempotencyKey !== undefined,
       state: "new",
@@ -103,9 +121,9 @@ export class Requests {
   lost(reason: string): void {
     this.#phase = "away";
     for (const entry of [...this.#entries.values()]) {
-      if (entry.state !== "sent") continue;
-      entry.state = "new";
-      if (entry.sentWithKey || REPEATABLE.has(entry.type)) continue;
+      const safe = entry.state !== "sent" || entry.sentWithKey || REPEATABLE.has(entry.type);
+      if (entry.state === "sent") entry.state = "new";
+      if (safe && entry.passing !== true) continue;
       const unknown = `${reason}; whether ${entry.type} ran is not known`;
       this.#finish(entry, { ok: false, error: new ConnectionLostError(unknown) });
     }
@@ -141,10 +159,11 @@ export class Requests {
 
   #transmit(entry: Entry): void {
     entry.state = "sent";
-    const { type, fields, id, idempotencyKey } = entry;
+    const { type, body, id, idempotencyKey } = entry;
     const keyed = this.#keys && idempotencyKey !== undefined;
     entry.sentWithKey = keyed;
-    this.#send(JSON.stringify({ id, type, ...fields, ...(keyed ? { idempotencyKey } : {}) }));
+    const head = JSON.stringify({ id, type, ...(keyed ? { idempotencyKey } : {}) });
+    this.#send(body === "{}" ? head : `${head.slice(0, -1)},${body.slice(1)}`);
   }
 
   #finish(entry: Entry, outcome: Outcome): void {

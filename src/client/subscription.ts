@@ -190,15 +190,13 @@ export class ActiveSubscription implements Subscription {
   /** Ends it, here and at the server. */
   close(): Promise<void> {
     if (this.#phase === "over") return Promise.resolve();
-    const away = this.#phase === "away";
     this.end();
     this.#queue = [];
     this.#head = 0;
-    if (away) return Promise.resolve();
     return new Promise((resolve) => {
       // It is over here whatever the server says: a lost connection has ended it there.
       const fields = { sessionId: this.target };
-      this.#parts.requests.add({ type: "unsubscribe", fields, done: () => resolve() });
+      this.#parts.requests.add({ type: "unsubscribe", fields, passing: true, done: () => resolve() });
     });
   }
 

@@ -162,3 +162,72 @@ Deno.test("client: the first connection that fails is told", async () => {
   server.down = true;
   assertEquals(String(await assertRejects(() => Client.open(server.dial, PATIENCE))), "Error: down");
 });
+
+Deno.test("client: fields that are no JSON fail at once, and nothing else with them", () =>
+  withClient(async (client, server) => {
+    const circle: Record<string, unknown> = {};
+    circle.circle = circle;
+    const options = Object.assign({ sessionName: "n" }, circle);
+    assert(await assertRejects(() => client.request("create_session", options)) instanceof TypeError);
+    const link = await server.cut();
+    const asked = client.request("ping", {});
+    assertEquals(link.types, ["ping"]);
+    link.answer("ping", { now: 1 });
+    await asked;
+  }));
+
+Deno.test("client: what is sent again is what was asked for first", () =>
+  withClient(async (client, server) => {
+    const tools = ["read"];
+    const asked = client.request("set_tools", { sessionId: "a", tools });
+    const [first] = server.link.sent;
+    tools.push("bash");
+    const link = await server.cut();
+    assertEquals(link.sent, [first]);
+    link.answer("set_tools", {});
+    await asked;
+  }, ["idempotency"]));
+
+Deno.test("client: what the user's own functions throw is told as uncaught, and the client goes on", async () => {
+  const told: unknown[] = [];
+  const heard = (event: ErrorEvent) => {
+    event.preventDefault();
+    told.push(event.error.message);
+  };
+  addEventListener("error", heard);
+  try {
+    const server = new FakeServer();
+    await using client = await Client.open(server.dial, PATIENCE, {
+      onConnection: (state) => {
+        throw new Error(state);
+      },
+      onServerEvent: (type) => {
+        throw new Error(type);
+      },
+    });
+    server.link.say({ type: "session_created", data: { sessionId: "a" } });
+    const link = await server.cut();
+    const asked = client.request("ping", {});
+    link.answer("ping", { now: 1 });
+    await asked;
+    assertEquals(told, ["connected", "session_created", "lost", "connected"]);
+  } finally {
+    removeEventListener("error", heard);
+  }
+});
+
+Deno.test("client: a second close waits for the same end as the first", async () => {
+  const server = new FakeServer();
+  let gone = (): void => {};
+  const end = new Promise<void>((resolve) => gone = resolve);
+  const client = await Client.open(async (listener, signal) => {
+    const link = await server.dial(listener, signal);
+    return { ...link, close: () => end };
+  }, PATIENCE);
+  let over = 0;
+  const both = [client.close(), client.close()].map((closed) => closed.then(() => over++));
+  await turn();
+  assertEquals(over, 0);
+  gone();
+  await Promise.all(both);
+});

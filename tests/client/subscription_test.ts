@@ -185,6 +185,30 @@ Deno.test("subscription: breaking out of the loop ends it at the server too", as
   assertEquals(await read, 1);
 });
 
+Deno.test("subscription: breaking out of the loop does not wait for a server that is away", async () => {
+  for (const paused of [false, true]) {
+    const server = new FakeServer();
+    await using client = await Client.open(server.dial, { ...PATIENCE, reconnectMs: 60_000 });
+    const subscribed = client.subscribe("a", { queuedBytes: 0 });
+    server.link.answer("subscribe", started("live", 0));
+    const events = await subscribed;
+    for (const seq of paused ? [1, 2] : []) server.link.event("a", seq);
+    server.down = true;
+    // Cut while the answer is due, or, of a reader that is behind, before it is asked for.
+    if (paused) server.link.cut();
+    const closed = events.close();
+    server.link.cut();
+    await closed;
+    server.down = false;
+    const asked = client.request("ping", {});
+    while (server.links.length < 2) await turn();
+    await turn();
+    assertEquals(server.link.types, ["ping"]);
+    server.link.answer("ping", { now: 1 });
+    await asked;
+  }
+});
+
 Deno.test("dialogs: shown once over a reconnect, answered, and taken back", () => {
   const shown: Dialog[] = [];
   const over: string[] = [];

@@ -35,6 +35,12 @@ alone("command line: --version and --help", async (bench) => {
   for (const flag of flags.split(" ")) assertStringIncludes(help.stdout, `--${flag}`);
 });
 
+alone("command line: a reader that goes away is no error", async (bench) => {
+  const server = bench.spawn({ args: ["--help"], bare: true, mode: "stdio" });
+  await server.child.stdout.cancel();
+  assertEquals([await server.exitCode(), said(server.stderr)], [0, []]);
+});
+
 alone("command line: bad values end with exit code 2 and one sentence", async (bench) => {
   const cases: [string[], string, Record<string, string>?][] = [
     [["--port", "banana"], "port"],

@@ -85,6 +85,12 @@ if (TARGET === "node") {
     assert(stdout.startsWith('You said: "Hello".'), stdout);
   });
 
+  conformance("shipped: the README names the package as it is called on npm", async () => {
+    const { folder } = await shipped();
+    const readme = await Deno.readTextFile(`${folder}/node_modules/pi-server/README.md`);
+    assert(readme.includes('from "pi-server/client"') && !readme.includes("@pi/server"), brief(readme, 1000));
+  });
+
   conformance("shipped: the types of every export hold without any other package", async () => {
     const { folder } = await shipped();
     await Deno.writeTextFile(`${folder}/program.ts`, PROGRAM);

@@ -1,5 +1,6 @@
 // The installer, run by a plain sh against a file server on loopback: what it downloads is a script that says its
 // version, and everything that can be wrong with a download is tried. Nothing may be installed then.
+import { dirname } from "node:path";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { COMPILE_TARGETS, ownTarget } from "../../scripts/targets.ts";
 
@@ -34,6 +35,15 @@ interface Result {
   readonly installed: Files;
 }
 
+/** The files in that folder and below. */
+async function filesIn(folder: string, under = ""): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(`${folder}/${under}`));
+  const found = entries.map(({ name, isDirectory }) =>
+    isDirectory ? filesIn(folder, `${under}${name}/`) : [`${under}${name}`]
+  );
+  return (await Promise.all(found)).flat();
+}
+
 /** Runs the script; `programs` come first in its path. */
 async function install(
   files: Files,
@@ -53,6 +63,7 @@ async function install(
     await Deno.mkdir(`${top}/programs`);
     await Deno.mkdir(place);
     for (const [name, text] of Object.entries(options.before ?? {})) {
+      await Deno.mkdir(dirname(`${place}/${name}`), { recursive: true });
       await Deno.writeTextFile(`${place}/${name}`, text);
     }
     for (const [name, text] of Object.entries(options.programs ?? {})) {
@@ -76,9 +87,7 @@ async function install(
     const left = (await Array.fromAsync(Deno.readDir(`${top}/tmp`))).map(({ name }) => name);
     assertEquals(left, [], "the download was left behind");
     const installed: Files = {};
-    for await (const { name } of Deno.readDir(place)) {
-      installed[name] = await Deno.readTextFile(`${place}/${name}`);
-    }
+    for (const name of await filesIn(place)) installed[name] = await Deno.readTextFile(`${place}/${name}`);
     return { code, said: new TextDecoder().decode(stderr), asked, installed };
   } finally {
     await server.shutdown();
@@ -153,6 +162,13 @@ installer("what is not there is named", async () => {
   const unlisted = await install(await release({ SHA256SUMS: `${"0".repeat(64)}  pi-server-other\n` }));
   assertEquals([unlisted.code, unlisted.installed], [1, {}]);
   assertStringIncludes(unlisted.said, `does not list ${name}`);
+});
+
+installer("a folder that has the program's name is told, and gets nothing", async () => {
+  const { code, said, installed } = await install(await release(), { before: { "pi-server/mine": "text" } });
+  assertEquals(code, 1, said);
+  assertStringIncludes(said, "/pi-server is a folder");
+  assertEquals(installed, { "pi-server/mine": "text" });
 });
 
 installer("a binary that does not run is not installed", async () => {
