@@ -12,7 +12,7 @@ import type { Entry } from "./entry.ts";
 import type { Ledger } from "./ledger.ts";
 import { Parking, type Placed } from "./parking.ts";
 import type { Asker, PendingCommands } from "./pending_commands.ts";
-import type { Registry } from "./registry.ts";
+import { deletionOf, type Registry } from "./registry.ts";
 import type { SessionBook } from "./session_book.ts";
 
 /** What the manager gives. */
@@ -107,7 +107,7 @@ export class Away {
       this.#parts.forget(entry);
       const deleted: Reply = { ok: true, dataText: JSON.stringify({ deleted: true }), sessionVersion };
       if (entry.removed === undefined) asker.answer(deleted);
-      else void entry.removed.then(() => asker.answer(deleted));
+      else void entry.removed.then((trouble) => asker.answer(deletionOf(deleted, trouble)));
       this.#parts.tell("session_deleted", { sessionId });
     }
     return true;

@@ -7,6 +7,7 @@ import type { Entry } from "./entry.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Passage } from "./passage.ts";
 import type { Asker, PendingCommands } from "./pending_commands.ts";
+import { deletionOf } from "./registry.ts";
 import type { SessionBook } from "./session_book.ts";
 
 /** What the manager gives. */
@@ -89,7 +90,7 @@ export class Dispatch {
     const answer = (reply: Reply): void => {
       if (reply.ok && this.#parts.book.holds(entry)) this.#parts.remove(entry);
       if (!reply.ok || entry.removed === undefined) asker.answer(reply);
-      else void entry.removed.then(() => asker.answer(reply));
+      else void entry.removed.then((trouble) => asker.answer(deletionOf(reply, trouble)));
     };
     return { ...asker, accepted: () => asker.accepted(), answer };
   }

@@ -39,8 +39,8 @@ export class Entry {
   keptAt: number | undefined;
   /** Somebody subscribes to this very session. */
   watched = false;
-  /** Once it is forgotten: resolves when it is forgotten on disk too. */
-  removed: Promise<void> | undefined;
+  /** Once it is forgotten: resolves when it is forgotten on disk too, or with why it is not. */
+  removed: Promise<string | undefined> | undefined;
   #waiting: Waiting[] = [];
 
   constructor(sessionId: string, now: number, inMemory: boolean) {

@@ -1,7 +1,9 @@
 // What of the sessions outlives the process: keeps every record where the store puts it, brings them back at the
 // start, and says when one is safe. The disk itself is store.ts.
 import { type Governor, isPermit } from "../governor/governor.ts";
+import type { Reply } from "../host/edge.ts";
 import type { SessionRecord } from "../host/session_record.ts";
+import { failure } from "../protocol/errors.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { Entry } from "./entry.ts";
 import type { Store } from "./store.ts";
@@ -53,21 +55,26 @@ export class Registry {
   async keep(entry: Entry): Promise<string | undefined> {
     const record = recordOf(entry);
     if (this.#store === undefined || record === undefined || record.inMemory) return undefined;
+    return await this.#within(this.#store.put(record));
+  }
+
+  /** Forgets a session; resolves once a restart would not bring it back, or with why it would. */
+  forget({ sessionId, inMemory }: Entry): Promise<string | undefined> | undefined {
+    if (inMemory || this.#store === undefined) return undefined;
+    return this.#within(this.#store.remove(sessionId));
+  }
+
+  /** Why the disk has not taken it, if it has not. */
+  async #within(taken: Promise<void>): Promise<string | undefined> {
     let late: (reason: string) => void = () => {};
     const slow = new Promise<string>((resolve) => late = resolve);
     const timer = this.#parts.clock.after(
       RECORD_MS,
       () => late(`the disk has taken nothing for ${RECORD_MS} ms`),
     );
-    const put = this.#store.put(record).then(() => undefined, reasonOf);
-    const failed = await Promise.race([put, slow]);
+    const failed = await Promise.race([taken.then(() => undefined, reasonOf), slow]);
     timer.clear();
     return failed;
-  }
-
-  /** Forgets a session; resolves once a restart would not bring it back, or nothing more can be done. */
-  forget({ sessionId, inMemory }: Entry): Promise<void> | undefined {
-    return inMemory ? undefined : this.#store?.remove(sessionId).catch(() => {});
   }
 
   /** Keeps all sessions, for the last time. */
@@ -78,6 +85,20 @@ export class Registry {
     });
     await Promise.all(kept);
   }
+}
+
+/** What a deletion is answered: it is done, but the disk has not been told. */
+export function deletionOf(reply: Reply, trouble: string | undefined): Reply {
+  if (trouble === undefined) return reply;
+  const sentence =
+    `The session is deleted, but its record cannot be removed from the state folder (${trouble}): see to the disk, ` +
+    "or a server that starts before that lists it again";
+  const { sessionVersion } = reply;
+  return {
+    ok: false,
+    failure: failure("internal", sentence, { data: { reason: "storage" } }),
+    ...(sessionVersion === undefined ? {} : { sessionVersion }),
+  };
 }
 
 /** The record with what the router thread alone knows. */

@@ -146,6 +146,9 @@ alone(
     await wire.ok({ type: "get_state", sessionId: id });
     const refused = await wire.refused("internal", { type: "create_session" });
     assertMatch(stringAt(refused, "error"), /state folder/);
+    const kept = await wire.refused("internal", { type: "delete_session", sessionId: id });
+    assertMatch(stringAt(kept, "error"), /lists it again/);
+    await wire.refused("session_not_found", { type: "get_state", sessionId: id });
     const { healthy, issues } = await wire.ok({ type: "health_check" });
     assertEquals(healthy, false, String(issues));
     bench.server.signal("SIGTERM");

@@ -115,12 +115,16 @@ Deno.test("registry: a disk that refuses is told, one that takes nothing after a
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("registry: to forget waits for the disk, and outlives one that refuses", async () => {
-  const { registry, store, disk, removed } = make();
+Deno.test("registry: to forget waits for the disk, not for ever, and one that refuses is told", async () => {
+  const { registry, store, disk, removed, clock } = make();
   registry.restore(store, []);
   disk.remove = () => Promise.reject(new Error("read-only"));
-  await registry.forget(entryOf("a"));
-  assertEquals(removed, ["a"]);
+  assertEquals(await registry.forget(entryOf("a")), "read-only");
+  disk.remove = () => new Promise(() => {});
+  const forgotten = registry.forget(entryOf("b"));
+  await clock.advance(5_000);
+  assertEquals(await forgotten, "the disk has taken nothing for 5000 ms");
+  assertEquals([removed, clock.pending], [["a", "b"], 0]);
 });
 
 Deno.test("registry: at the end every session is kept as parked, with the numbers that it had", async () => {
