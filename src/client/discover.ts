@@ -13,7 +13,7 @@ export interface Place {
 const variable = (env: Readonly<Record<string, string | undefined>>, name: string): string | undefined =>
   env[name] === "" ? undefined : env[name];
 
-/** Reads the address and the token from the state folder; what is given goes first. */
+/** Reads the address and the token from the state folder; what is given goes first. No other machine gets it. */
 export async function discover(
   given: { readonly url?: string; readonly token?: string; readonly stateDir?: string },
 ): Promise<Place> {
@@ -39,16 +39,27 @@ export async function discover(
     }
   };
   const endpoint = parse(await read(join(folder, "endpoint.json")));
-  const url = given.url ?? textOf(endpoint, "url");
+  const own = textOf(endpoint, "url");
+  const url = given.url ?? own;
   if (url === undefined) {
     throw new Error(
       `no server has left its address in ${folder}; start pi-server, or give connect a url or a stateDir`,
     );
   }
-  const file = variable(process.env, "PI_SERVER_TOKEN_FILE") ?? textOf(endpoint, "tokenFile") ??
-    join(folder, "token");
-  const token = given.token ?? variable(process.env, "PI_SERVER_TOKEN") ?? await read(file);
+  const named = variable(process.env, "PI_SERVER_TOKEN_FILE");
+  const file = named ?? textOf(endpoint, "tokenFile") ?? join(folder, "token");
+  const meant = named !== undefined || given.stateDir !== undefined || isHere(url, own);
+  const token = given.token ?? variable(process.env, "PI_SERVER_TOKEN") ??
+    (meant ? await read(file) : undefined);
   return { url, ...(token === undefined ? {} : { token: token.trim() }) };
+}
+
+/** Whether that address is on this machine: a loopback one, or on the host that this machine's server has left. */
+function isHere(url: string, own: string | undefined): boolean {
+  if (!URL.canParse(url)) return false;
+  const { hostname } = new URL(url);
+  if (hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)) return true;
+  return own !== undefined && URL.canParse(own) && new URL(own).hostname === hostname;
 }
 
 function parse(text: string | undefined): unknown {

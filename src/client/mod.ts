@@ -39,7 +39,10 @@ export type * from "../protocol/wire_types.ts";
 export interface ConnectOptions extends ClientOptions {
   /** The WebSocket's address. Default: the one in `endpoint.json` in the state folder. */
   readonly url?: string;
-  /** The token. Default: `PI_SERVER_TOKEN`, `PI_SERVER_TOKEN_FILE`, or the one in the state folder. */
+  /**
+   * The token. Default: `PI_SERVER_TOKEN`, `PI_SERVER_TOKEN_FILE`, or the one in the state folder, which another
+   * machine's url gets only when `stateDir` names the folder.
+   */
   readonly token?: string;
   /** The server's state folder. Default: `PI_SERVER_STATE_DIR`, or `~/.pi/server`. */
   readonly stateDir?: string;
