@@ -298,6 +298,7 @@ class Server {
           // Beside a WebSocket, a parent that never spoke has merely closed what it didn't need.
           if (config.ws && config.stdio === "auto" && !spoken) return;
           log.info("end of input; finishing what was asked for");
+          if (!config.ws) this.#manager.unattended();
           void this.#finish(connection.quiet(), () => [...connection.touched]);
         },
         broken: () => {

@@ -95,6 +95,8 @@ export type ToHost =
   | { readonly kind: "busy"; readonly ref: number; readonly stop: boolean }
   /** Replies once no session (or none of those) is busy and no command runs. */
   | { readonly kind: "when_idle"; readonly ref: number; readonly sessionIds?: readonly string[] }
+  /** Nobody is left who could answer a dialog. */
+  | { readonly kind: "unattended" }
   | { readonly kind: "dispose_all"; readonly ref: number }
   /** Answer at once, to show that the thread is not stuck. */
   | { readonly kind: "ping"; readonly ref: number };

@@ -54,6 +54,8 @@ export class Host {
   /** Messages that came before pi was loaded. */
   #early: Exclude<ToHost, { kind: "start" | "ping" }>[] | undefined = [];
   #builder: Builder | undefined;
+  /** No client is left, and none can come: dialogs are not shown. */
+  #unattended = false;
   #ofSessions: Pick<HostConfig, "pendingUi" | "budget" | "turnStallMs"> = { pendingUi: 1 };
   #broken: Failure | undefined;
 
@@ -154,6 +156,10 @@ export class Host {
       case "when_idle":
         this.#idleWaits.set(message.ref, message.sessionIds);
         return this.#checkIdle();
+      case "unattended":
+        this.#unattended = true;
+        for (const session of this.#sessions.values()) session.dialogs.cancel("cancelled");
+        return;
       case "dispose_all":
         return void this.#disposeAll(message.ref);
     }
@@ -273,7 +279,7 @@ export class Host {
         const spending = spendingOf(event);
         if (spending !== undefined) this.#send({ kind: "spent", sessionId: session.sessionId, spending });
       },
-      ask: (question) => session.dialogs.ask(question),
+      ask: (question) => this.#unattended ? Promise.resolve(undefined) : session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),
       rewritten: () => session.rewritten(),
       fileChanged: (path) => {

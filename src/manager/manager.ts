@@ -280,6 +280,9 @@ export class Manager {
     });
   }
 
+  /** Nobody is left who could answer a dialog: open ones are cancelled, later ones not shown. */
+  readonly unattended = (): void => this.#hosts.sendAll({ kind: "unattended" });
+
   /** Resolves when nothing runs, in all sessions or in those. */
   whenIdle(sessionIds?: readonly string[]): Promise<void> {
     const own = (host: number) => sessionIds?.filter((id) => this.#sessions.get(id)?.host === host);
@@ -301,9 +304,7 @@ export class Manager {
     await this.registry.close(this.#sessions.entries.values());
     await this.#claims.close();
     // A host that hung has left someone without an answer.
-    for (const ref of this.#pending.refs()) {
-      this.#pending.answer(ref, { ok: false, failure: STOPPED, lost: true });
-    }
+    this.#pending.answerAll({ ok: false, failure: STOPPED, lost: true });
     return disposal;
   }
 

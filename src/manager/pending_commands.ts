@@ -94,6 +94,11 @@ export class PendingCommands {
     pending.settled?.(reply);
   }
 
+  /** Passes the same answer on to all that wait. */
+  answerAll(reply: Reply): void {
+    for (const ref of this.refs()) this.answer(ref, reply);
+  }
+
   /** Takes a command back, to be answered otherwise; false when it has been answered. */
   drop(ref: number): boolean {
     const pending = this.#pending.get(ref);

@@ -233,6 +233,20 @@ alone("shutdown: a dialog can still be answered while the run drains", async (be
   assertEquals(await recorded(cwd, "tool.json", 100), "in time");
 });
 
+alone(
+  "end of input and no other way in: dialogs are cancelled, what asked goes on, and the server ends",
+  async (bench) => {
+    await installDialogs(`${bench.home.agentDir}/extensions`);
+    const wire = await bench.startStdio(["--no-ws"]);
+    const { id, cwd } = await bench.watched(wire);
+    await wire.ok(asks(id, "eof.json", [["editor", "Open", "x"], ["confirm", "Later", "y"]]));
+    await shownTo(wire, id);
+    await wire.close();
+    assertEquals(await bench.server.exitCode(20_000), 0);
+    assertEquals(await recorded(cwd, "eof.json", 100), [UNDEFINED, false]);
+  },
+);
+
 alone("shutdown over stdio: end of input with an open dialog ends in bounded time", async (bench) => {
   await installDialogs(`${bench.home.agentDir}/extensions`);
   const wire = await bench.startStdio(["--no-ws", "--eof-timeout", "500ms", "--shutdown-timeout", "1s"]);
