@@ -181,8 +181,9 @@ test("a slash command runs while the session is busy", async (bench) => {
       response: { method: "cancelled" },
     });
   }
+  // The file is there, and empty, a moment before its text is.
   const answers = await until(
-    () => Deno.readTextFile(`${cwd}/answers.json`).catch(() => undefined),
+    async () => (await Deno.readTextFile(`${cwd}/answers.json`).catch(() => "")) || undefined,
     5000,
     () => "the command's file",
   );

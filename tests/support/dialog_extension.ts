@@ -88,7 +88,8 @@ export function uiPrompt(out: string, calls: Json[][], together = false): string
 /** What the extension wrote, waited for. */
 export async function recorded(cwd: string, name: string, timeoutMs = 5000): Promise<Json> {
   const text = await until(
-    () => Deno.readTextFile(`${cwd}/${name}`).catch(() => undefined),
+    // It is there, and empty, a moment before its text is.
+    async () => (await Deno.readTextFile(`${cwd}/${name}`).catch(() => "")) || undefined,
     timeoutMs,
     () => `no ${name} in ${cwd}: the extension has not learned its answers`,
   );
