@@ -8,7 +8,8 @@ import { IMPATIENT_MS } from "./governor/limits.ts";
 import { SERVER_VERSION } from "./protocol/version.ts";
 import { ListenError, type Runtime } from "./runtime/runtime.ts";
 import { describe, holding, SandboxError } from "./permissions.ts";
-import { isUsableToken, type RunningServer, serve, statePath, TOKEN_RULE } from "./server.ts";
+import { isUsableToken, TOKEN_RULE } from "./manager/token_rule.ts";
+import { type RunningServer, serve, statePath } from "./server.ts";
 
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;

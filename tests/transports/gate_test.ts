@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { HttpRequest } from "../../src/runtime/runtime.ts";
 import { type Access, ADMIN } from "../../src/governor/access.ts";
-import { check, type GateConfig, hostName, isLoopback } from "../../src/transports/gate.ts";
+import { check, type GateConfig, hostHeadersOf, hostName } from "../../src/transports/gate.ts";
 
 const TOKEN = "0123456789abcdef";
 const OBSERVER: Access = { id: "o", role: "observe", sessions: new Set(["a"]) };
@@ -57,11 +57,12 @@ Deno.test("gate: an allowed name lets its own name in alone", () => {
 Deno.test("gate: hostName takes exactly one name, without its port", () => {
   assertEquals([hostName("A:1"), hostName("[::1]:99999"), hostName("a:")], ["a", "[::1]", undefined]);
   assertEquals([hostName(undefined), hostName("a b"), hostName("a,b")], [undefined, undefined, undefined]);
-  assertEquals([isLoopback("127.0.0.1"), isLoopback("127.0.0.999"), isLoopback("a127.0.0.1")], [
-    true,
-    false,
-    false,
-  ]);
+});
+
+Deno.test("gate: the bind address is a Host in each of its spellings", () => {
+  assertEquals(hostHeadersOf("10.0.0.1"), ["10.0.0.1"]);
+  assertEquals(hostHeadersOf("::FFFF:10.0.0.1"), ["[::ffff:10.0.0.1]", "[::ffff:a00:1]"]);
+  assertEquals([hostHeadersOf("0.0.0.0"), hostHeadersOf("::")], [[], []]);
 });
 
 Deno.test("gate: only exactly allowed origins get in, and none is fine", () => {
