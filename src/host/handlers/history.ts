@@ -24,8 +24,19 @@ async function unlessBusy<T>(
   return outcome.ok ? done(outcome.value) : outcome;
 }
 
-/** Checks the file, its folder and its owner before pi touches it. */
-async function switchFile(session: Session, sessionPath: string): Promise<Outcome<{ cancelled: boolean }>> {
+/** Replaces the session by that of a checked file. */
+export interface SwitchTo {
+  /** Called once the file has passed, before its path is checked for the last time. */
+  ready(): Promise<void>;
+  change(path: string): Promise<Outcome<{ cancelled: boolean }>>;
+}
+
+/** Checks the file, its folder and its owner before pi touches it; for clients and for extensions. */
+export async function switchFile(
+  session: Session,
+  sessionPath: string,
+  to: SwitchTo,
+): Promise<Outcome<{ cancelled: boolean }>> {
   const { guard, files, claim, giveBack } = session.place;
   const { cwd } = session.agent.info();
   const path = await guard.file(cwd, sessionPath);
@@ -38,12 +49,25 @@ async function switchFile(session: Session, sessionPath: string): Promise<Outcom
   if (owner !== undefined && owner !== session.sessionId) {
     return { ok: false, failure: fileInUse(owner) };
   }
-  const still = await guard.still(path.value);
-  if (!still.ok) return still;
-  await files.endLastLine(path.value);
-  const outcome = await session.agent.history.switchFile(path.value);
+  const outcome = await switchChecked(session, path.value, to).catch((error) => {
+    giveBack(session.sessionId);
+    throw error;
+  });
   if (!outcome.ok || outcome.value.cancelled) giveBack(session.sessionId);
   return outcome;
+}
+
+async function switchChecked(
+  session: Session,
+  path: string,
+  { ready, change }: SwitchTo,
+): Promise<Outcome<{ cancelled: boolean }>> {
+  await ready();
+  const { guard, files } = session.place;
+  const still = await guard.still(path);
+  if (!still.ok) return still;
+  await files.endLastLine(path);
+  return await change(path);
 }
 
 async function exportHtml(session: Session, command: CommandOf<"export_html">): Promise<Handled> {
@@ -82,7 +106,11 @@ async function newSession(session: Session, command: CommandOf<"new_session">): 
 export const HISTORY: readonly Entry[] = [
   on("new_session", newSession),
   on("switch_session_file", (session, { sessionPath }) => {
-    return unlessBusy(session, () => switchFile(session, sessionPath), true);
+    const to: SwitchTo = {
+      ready: () => Promise.resolve(),
+      change: (path) => session.agent.history.switchFile(path),
+    };
+    return unlessBusy(session, () => switchFile(session, sessionPath, to), true);
   }),
   on("fork", (session, { entryId }) => unlessBusy(session, () => session.agent.history.fork(entryId))),
   on("clone", (session) => unlessBusy(session, () => session.agent.history.clone())),
