@@ -13,7 +13,13 @@ import { fileInUse } from "./failures.ts";
 import { PathGuard } from "./paths.ts";
 import type { SessionRecord } from "./session_record.ts";
 import type { Trusted } from "./trusted.ts";
-import { listSessions, readHeader, sessionFolders, type SessionHeader } from "./session_files.ts";
+import {
+  listSessions,
+  readHeader,
+  sessionFolders,
+  type SessionHeader,
+  type SessionPlaces,
+} from "./session_files.ts";
 
 /** What a builder is made of. */
 export interface BuilderParts {
@@ -36,6 +42,7 @@ export class Builder {
   readonly #parts: BuilderParts;
   readonly #files: Files;
   readonly #waiting: (() => void)[] = [];
+  readonly #unreadable = new Set<string>();
   #building = 0;
 
   constructor(parts: BuilderParts) {
@@ -107,17 +114,32 @@ export class Builder {
     const { config, factory, claims } = this.#parts;
     const cwd = command.cwd === undefined ? undefined : await this.guard.inside(config.cwd, command.cwd);
     if (cwd !== undefined && !cwd.ok) return cwd;
-    const folders = await sessionFolders(this.#files, factory.sessionFolders);
+    const places: SessionPlaces = {
+      files: this.#files,
+      allows: (real) => this.guard.reaches(real, factory.sessionFolders),
+      unreadable: (folder, error) => this.#leaveOut(folder, error),
+    };
+    const folders = await sessionFolders(places, factory.sessionFolders);
     const wanted = async (session: StoredSession): Promise<boolean> => {
       const own = await this.guard.inside(config.cwd, session.cwd === "" ? config.cwd : session.cwd);
       return own.ok && (cwd === undefined || own.value === cwd.value);
     };
-    const found = await listSessions(this.#files, folders, command.limit ?? DEFAULT_LIST, wanted);
+    const found = await listSessions(places, folders, command.limit ?? DEFAULT_LIST, wanted);
     const sessions = found.map((session) => {
       const liveSessionId = claims.liveSession(session.sessionFile);
       return liveSessionId === undefined ? session : { ...session, liveSessionId };
     });
     return { ok: true, value: { sessions } };
+  }
+
+  /** Logged once: a client may ask for the list all the time. */
+  #leaveOut(folder: string, error: unknown): void {
+    if (this.#unreadable.has(folder)) return;
+    this.#unreadable.add(folder);
+    this.#parts.log("a folder of sessions cannot be read and is left out of lists; check its permissions", {
+      folder,
+      error: reasonOf(error),
+    });
   }
 
   /** A canonical form of pi's own path of a session file, which may not exist yet. */
