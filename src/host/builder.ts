@@ -161,23 +161,28 @@ export class Builder {
   }
 
   /** What a parked session is built from: its file, or the place for one, and what was kept. */
-  async #left({ info, kept }: SessionRecord): Promise<Outcome<AgentRequest>> {
+  async #left(record: SessionRecord): Promise<Outcome<AgentRequest>> {
     const { config, claims } = this.#parts;
+    const { info, kept } = record;
     const { sessionId, sessionFile, sessionName } = info;
     const cwd = await this.guard.folder(config.cwd, info.cwd);
     if (!cwd.ok) return cwd;
     if (sessionFile === undefined) {
       return { ok: false, failure: failure("internal", `Session "${sessionId}" has no file to go on with`) };
     }
-    const file = await this.canonical(sessionFile);
+    const found = await this.#unmoved(record.file ?? await this.canonical(sessionFile), sessionFile);
+    if (!found.ok) return found;
+    const file = found.value;
     const owner = await claims.ask(sessionId, file);
     if (owner !== undefined && owner !== sessionId) {
       return { ok: false, failure: fileInUse(owner) };
     }
-    // Its path is our own word, not a client's: it need not be within the roots.
+    // The path is the server's own, not a client's: it need not be within the roots.
     if (await this.#files.stat(file) !== undefined) {
       const header = await readHeader(this.#files, file);
       if (!header.ok) return header;
+      const still = await this.#unmoved(file, sessionFile);
+      if (!still.ok) return still;
       await this.#files.endLastLine(file);
     } else if (kept.written) {
       const sentence = `${file} is gone; put it back, or delete the session`;
@@ -187,6 +192,20 @@ export class Builder {
     const base = { cwd: cwd.value, inMemory: false, trusted: kept.trusted, kept, ...named };
     const tools = kept.allowedTools === undefined ? {} : { tools: kept.allowedTools };
     return { ok: true, value: { ...base, ...tools, sessionFile } };
+  }
+
+  /** A parked session's file is where it was: while it was parked, a link may have taken its or its folder's place. */
+  async #unmoved(kept: string, sessionFile: string): Promise<Outcome<string>> {
+    const real = await this.guard.real(sessionFile);
+    const kind = real === kept ? (await this.#files.stat(real))?.kind ?? "file" : "link";
+    if (kind === "file") return { ok: true, value: real };
+    const sentence = kind === "link"
+      ? `${sessionFile} leads to ${real} and not to ${kept} as when the session was parked`
+      : `${sessionFile} is not a regular file`;
+    return {
+      ok: false,
+      failure: failure("path_forbidden", `${sentence}; put the file back, or delete the session`),
+    };
   }
 
   async #create(command: CommandOf<"create_session">): Promise<Outcome<AgentRequest>> {

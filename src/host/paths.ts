@@ -64,6 +64,11 @@ export class PathGuard {
     return await this.#allows(real, real, folders);
   }
 
+  /** Where an absolute path leads, inside the roots or not; what does not exist is named below its nearest folder. */
+  async real(absolute: string): Promise<string> {
+    return await this.#canonical(absolute);
+  }
+
   /** Whether a canonical path still leads where it did: right before its use, since links can be swapped. */
   async still(real: string): Promise<Outcome<string>> {
     const now = await this.inside(real, real);

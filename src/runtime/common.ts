@@ -2,7 +2,7 @@
 // clock, files, randomness, signals, environment. Used by deno.ts and node.ts alone.
 import type { Buffer } from "node:buffer";
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { constants, createReadStream, fstatSync, readFileSync } from "node:fs";
+import { constants, fstatSync, readFileSync } from "node:fs";
 import {
   chmod,
   type FileHandle,
@@ -33,6 +33,9 @@ const FILE_KIND = 0o170000;
 const CHARACTER_DEVICE = 0o020000;
 
 const LF = 10;
+
+/** Bytes of a file that are read at a time. */
+const CHUNK_BYTES = 64 * 1024;
 
 /** Flags that Windows does not have: do not open through a link, do not wait for a pipe. */
 const NO_LINK: number = constants.O_NOFOLLOW ?? 0;
@@ -144,8 +147,39 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/**
+ * Opens a regular file. Opening a pipe without a writer would block, and Deno with partial permissions ignores the flag
+ * against that. So the path is looked at first, and what was opened is looked at again.
+ */
+async function openRegular(file: string, flags: number): Promise<FileHandle> {
+  const refuse = (): never => {
+    throw new Error(`${file} is not a regular file`);
+  };
+  if (!(await stat(file)).isFile()) refuse();
+  const handle = await open(file, flags | NO_WAIT);
+  try {
+    return (await handle.stat()).isFile() ? handle : refuse();
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+async function* chunks(file: string): AsyncGenerator<Uint8Array> {
+  const handle = await openRegular(file, constants.O_RDONLY);
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await handle.read({ buffer: new Uint8Array(CHUNK_BYTES) });
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
 async function endLastLine(file: string): Promise<void> {
-  const handle = await open(file, constants.O_RDWR | NO_LINK | NO_WAIT);
+  const handle = await openRegular(file, constants.O_RDWR | NO_LINK);
   try {
     const { size } = await handle.stat();
     if (size === 0) return;
@@ -235,7 +269,7 @@ export const files: Files = {
   realpath: (file) => orMissing(realpath(file)),
   read: (file) => orMissing(readFile(file, "utf8")),
   list: async (folder) => await orMissing(readdir(folder)) ?? [],
-  chunks: (file) => createReadStream(file),
+  chunks,
   endLastLine,
   async writePrivate(file, text) {
     const beside = await writeBeside(file, text);
