@@ -44,6 +44,11 @@ function headerOf(line: string): SessionHeader | undefined {
   };
 }
 
+/** Whether a file that begins with that text is a session file. */
+export function isHeader(head: string): boolean {
+  return headerOf(head.split("\n", 1)[0] ?? "") !== undefined;
+}
+
 async function* linesOf(files: Files, path: string): AsyncGenerator<Line> {
   const decoder = new JsonlDecoder(LINE_BYTES);
   for await (const chunk of files.chunks(path)) yield* decoder.push(chunk);

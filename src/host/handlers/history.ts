@@ -1,10 +1,10 @@
 // A session's history (PROTOCOL §5): new_session, switch_session_file, fork, clone, tree, export. Each of them
 // refuses while the agent is busy, since pi would leave the run going, unseen.
 import type { CommandOf } from "../../protocol/commands.ts";
-import { failure } from "../../protocol/errors.ts";
 import { COMMAND_GRACE_MS } from "../../governor/limits.ts";
 import type { Outcome } from "../agent_port.ts";
 import { agentBusy, fileInUse } from "../failures.ts";
+import { exportTarget, writePage } from "../export_target.ts";
 import type { Handled, Session } from "../session.ts";
 import { readHeader } from "../session_files.ts";
 import { done, type Entry, foreignWrite, on } from "./handler.ts";
@@ -75,7 +75,7 @@ async function exportHtml(session: Session, command: CommandOf<"export_html">): 
   const { files } = session.place;
   const file = sessionFile?.split(files.separator).at(-1) ?? "in-memory";
   const name = `pi-session-${file.replace(/\.jsonl$/, "")}.html`;
-  const path = await session.place.guard.output(cwd, command.outputPath ?? name);
+  const path = await exportTarget(session.place, cwd, command.outputPath ?? name);
   if (!path.ok) return path;
   const folder = await files.makeTemporaryFolder();
   try {
@@ -84,9 +84,8 @@ async function exportHtml(session: Session, command: CommandOf<"export_html">): 
     const outcome = await session.agent.history.exportHtml(page);
     if (!outcome.ok) return outcome;
     const text = await files.read(page) ?? "";
-    if (await files.writeAt(path.value, text)) return done({ path: path.value });
-    const sentence = `${path.value} is a link, or a second name of a file, or leads elsewhere by now`;
-    return { ok: false, failure: failure("path_forbidden", `${sentence}; choose another`) };
+    const written = await writePage(session.place, path.value, text);
+    return written.ok ? done({ path: written.value }) : written;
   } finally {
     await files.removeFolder(folder);
   }
