@@ -30,6 +30,8 @@ const ENTRIES = ["mod.ts", "src/host/worker.ts"];
 const RUNTIME = "src/runtime/runtime.ts";
 /** Settings and logging import the pure layers alone, and serve every layer of the router thread. */
 const LEAVES = ["src/config.ts", "src/flags.ts", "src/log.ts"];
+/** What an unknown error says: pure, without imports, for every layer. */
+const BASE = ["src/error_message.ts", "src/system_errors.ts"];
 const LEAF_USERS = ["manager", "router", "transports", "server", "cli"];
 /** The seam to pi: pi.ts, files split off it, and the embedded demo model. */
 const PI_ROOMS = /^src\/host\/(?:pi(?:_[a-z_]+)?|demo)\.ts$/;
@@ -114,6 +116,8 @@ function packageViolation(file: string, specifier: string): string | undefined {
 /** Why `file` may not import the project's file `target`; undefined when it may. */
 function layerViolation(file: string, target: string): string | undefined {
   if (target === "deno.json") return undefined;
+  if (BASE.includes(file)) return `${file} serves every layer and imports nothing`;
+  if (BASE.includes(target)) return undefined;
   if (target.startsWith("src/runtime/")) return runtimeViolation(file, target);
   if (file === "mod.ts") return undefined;
   if (target === "mod.ts") return "nothing imports the entry";
@@ -273,6 +277,7 @@ const SELF_TEST: readonly (readonly [file: string, code: string, expected: strin
   ["src/router/a.ts", 'import { readFile } from "node:fs/promises";', "belong to src/runtime"],
   ["src/client/a.ts", 'import { b } from "../router/b.ts";', "client may import base, protocol, not router"],
   ["src/runtime/a.ts", 'import { b } from "../router/b.ts";', "knows nothing of the layers"],
+  ["src/error_message.ts", 'import { b } from "./server.ts";', "imports nothing"],
   ["src/extra.ts", 'import { b } from "./router/b.ts";', "belongs to no layer"],
   ["src/router/a.ts", "const t = Date.now();", "uses Date.now"],
   ["src/router/a.ts", "const t = `at ${`${new Date()}`}`;", "uses new Date()"],
@@ -297,6 +302,8 @@ export function selfTest(): void {
     "router/b",
     "manager/b",
     "host/worker",
+    "error_message",
+    "system_errors",
     "runtime/runtime",
     "runtime/deno",
     "server",

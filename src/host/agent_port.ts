@@ -210,6 +210,15 @@ export interface AgentHooks {
   rewritten(): void;
   /** The session writes another file from now on, or none. */
   fileChanged(path: string | undefined): void;
+  /**
+   * An extension switches to a file. The host checks and claims it as for `switch_session_file`; `ready` runs once
+   * the file has passed, then `change` with its canonical path.
+   */
+  switchFile(
+    path: string,
+    ready: () => Promise<void>,
+    change: (path: string) => Promise<Outcome<{ cancelled: boolean }>>,
+  ): Promise<Outcome<{ cancelled: boolean }>>;
 }
 
 /** Builds sessions; holds what they share. */

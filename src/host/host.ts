@@ -11,6 +11,7 @@ import { Builder } from "./builder.ts";
 import { Claims } from "./claims.ts";
 import type { FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
 import { noSession } from "./failures.ts";
+import { switchFile } from "./handlers/history.ts";
 import { HANDLERS } from "./handlers/mod.ts";
 import { Outbound } from "./outbound.ts";
 import type { Place } from "./place.ts";
@@ -282,6 +283,7 @@ export class Host {
       ask: (question) => this.#unattended ? Promise.resolve(undefined) : session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),
       rewritten: () => session.rewritten(),
+      switchFile: (path, ready, change) => switchFile(session, path, { ready, change }),
       fileChanged: (path) => {
         if (session.closed) return;
         if (path !== undefined) this.#files.set(session.sessionId, path);

@@ -57,6 +57,13 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The value, or the failure thrown. */
+function valueOf<T>(outcome: Outcome<T>): T {
+  if (outcome.ok) return outcome.value;
+  const { code, message } = outcome.failure;
+  throw Object.assign(new Error(message), { code });
+}
+
 /** The session that is current, and the run that it is in. */
 export class PiLive {
   readonly parts: LiveParts;
@@ -207,15 +214,27 @@ export class PiLive {
     timer?.clear();
   }
 
-  /** Replacement on an extension's word; a failure is the extension's to see. */
+  /** An extension replaces the session; a failure is thrown where the extension called. */
   async #onExtension<T>(
     reason: string,
     change: (runtime: AgentSessionRuntime) => Promise<T>,
   ): Promise<T> {
     await this.#quiet();
-    const outcome = await this.replace(reason, change);
-    if (outcome.ok) return outcome.value;
-    throw new Error(outcome.failure.message);
+    return valueOf(await this.replace(reason, change));
+  }
+
+  /** pi itself overwrites a file without a session, and makes a missing one. */
+  async #switch(
+    path: string,
+    options: Parameters<AgentSessionRuntime["switchSession"]>[1],
+  ): ReturnType<AgentSessionRuntime["switchSession"]> {
+    if (typeof path !== "string") throw new TypeError("ctx.switchSession takes the path of a session file");
+    const outcome = await this.parts.hooks.switchFile(
+      path,
+      () => this.#quiet(),
+      (file) => this.replace("switch_session_file", (runtime) => runtime.switchSession(file, options)),
+    );
+    return valueOf(outcome);
   }
 
   #bindings(): Bindings {
@@ -231,8 +250,7 @@ export class PiLive {
         waitForIdle: () => whenIdle(this.session),
         newSession: (options) => this.#onExtension("new_session", (runtime) => runtime.newSession(options)),
         fork: (entryId, options) => this.#onExtension("fork", (runtime) => runtime.fork(entryId, options)),
-        switchSession: (path, options) =>
-          this.#onExtension("switch_session_file", (runtime) => runtime.switchSession(path, options)),
+        switchSession: (path, options) => this.#switch(path, options),
         navigateTree: async (targetId, options) => {
           const { cancelled } = await this.session.navigateTree(targetId, options);
           hooks.rewritten();

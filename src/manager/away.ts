@@ -12,7 +12,7 @@ import type { Entry } from "./entry.ts";
 import type { Ledger } from "./ledger.ts";
 import { Parking, type Placed } from "./parking.ts";
 import type { Asker, PendingCommands } from "./pending_commands.ts";
-import { deletionOf, type Registry } from "./registry.ts";
+import { deletionOf, type Registry, withFile } from "./registry.ts";
 import type { SessionBook } from "./session_book.ts";
 
 /** What the manager gives. */
@@ -192,6 +192,8 @@ export class Away {
     const asker = { connection: 0, accepted() {}, answer() {} };
     const ref = pending.expect({ host, asker, permit: undefined, settled });
     const interrupted = ledger.interrupted(sessionId);
-    send(host, { kind: "resume", ref, demand: demand(sessionId), epoch, record, interrupted });
+    // The host compares where the file's path leads now.
+    const left = withFile(record, entry);
+    send(host, { kind: "resume", ref, demand: demand(sessionId), epoch, record: left, interrupted });
   }
 }

@@ -63,9 +63,10 @@ export interface Files {
   readPrivate(path: string): Promise<string>;
   /**
    * Writes a file at exactly that canonical path, in place of what is there: never through a link, nor into a
-   * file that has another name too. False when the path leads elsewhere by now; nothing is written then.
+   * file that has another name too. False when the path leads elsewhere by now, or `replaces` spares the file, of
+   * which it is given the first bytes. Nothing is written then, and a failure leaves no new file behind.
    */
-  writeAt(path: string, text: string): Promise<boolean>;
+  writeAt(path: string, text: string, replaces: (head: string) => boolean): Promise<boolean>;
   /** A new folder for temporary files, the owner's alone. */
   makeTemporaryFolder(): Promise<string>;
   /** Removes a folder with everything in it. */
