@@ -8,6 +8,7 @@ import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { AgentHooks, Outcome, RunResult } from "./agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./pi_sdk.ts";
 import { watchStorage } from "./pi_storage.ts";
+import { mendTexts } from "./pi_text.ts";
 import { Settler } from "./settle.ts";
 import { uiContext } from "./ui_context.ts";
 import { type ModelLike, toWireModel } from "./wire_model.ts";
@@ -156,6 +157,7 @@ export class PiLive {
       stop: () => stop(session),
       settled: (result) => this.#tellSettled(session, result),
     }, clock);
+    mendTexts(session);
     this.#unsubscribe = listen(session, (event) => {
       hooks.emit(event);
       settler.onEvent(event);

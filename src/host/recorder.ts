@@ -1,6 +1,7 @@
 // Turns a session's events into records for the router thread: stamped, encoded once for each form that someone
 // wants, and with what an outbox needs to merge them. The common event is put together by hand. Pure.
 import { encodeEvent, eventPrefix, type SessionEvent, toDelta } from "../protocol/events.ts";
+import { toJson } from "../protocol/text.ts";
 import { type EventRecord, type Merge, PIECE_END } from "./edge.ts";
 import { pieceOf, stateOf } from "./merge.ts";
 
@@ -23,7 +24,7 @@ export class Recorder {
     const piece = pieceOf(event);
     if (piece === undefined) return this.#other(seq, event, full);
     const { of, contentIndex } = piece;
-    const delta = JSON.stringify(piece.delta);
+    const delta = toJson(piece.delta);
     const update = `"event":{"type":"message_update","assistantMessageEvent":{"type":"${of}"`;
     const text = `${this.#before}${seq},${update},"contentIndex":${contentIndex},"delta":${delta}}}}`;
     if (this.#merge.of !== of || this.#merge.contentIndex !== contentIndex) {
