@@ -1,7 +1,6 @@
 // Turns a session's events into records for the router thread: stamped, encoded once for each form that someone
 // wants, and with what an outbox needs to merge them. The common event is put together by hand. Pure.
 import { encodeEvent, eventPrefix, type SessionEvent, toDelta } from "../protocol/events.ts";
-import { toJson } from "../protocol/text.ts";
 import { type EventRecord, type Merge, PIECE_END } from "./edge.ts";
 import { pieceOf, stateOf } from "./merge.ts";
 
@@ -24,7 +23,7 @@ export class Recorder {
     const piece = pieceOf(event);
     if (piece === undefined) return this.#other(seq, event, full);
     const { of, contentIndex } = piece;
-    const delta = toJson(piece.delta);
+    const delta = JSON.stringify(piece.delta.toWellFormed());
     const update = `"event":{"type":"message_update","assistantMessageEvent":{"type":"${of}"`;
     const text = `${this.#before}${seq},${update},"contentIndex":${contentIndex},"delta":${delta}}}}`;
     if (this.#merge.of !== of || this.#merge.contentIndex !== contentIndex) {

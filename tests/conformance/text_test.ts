@@ -83,6 +83,7 @@ test("text: a reader that starts between the two halves of a character gets the 
   const gate = new Gate();
   bench.model.script(marker, text([`x${HALF}`, "\ude00y"], { gate }));
   const done = settled(wire, id, marker);
+  done.catch(() => {});
   await wire.event(id, "message_update", (event) => at(event, "assistantMessageEvent", "delta") === "x");
   const late = await bench.connect("late");
   const start = await late.ok({ type: "subscribe", sessionId: id, snapshot: true });
