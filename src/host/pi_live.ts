@@ -157,7 +157,6 @@ export class PiLive {
       stop: () => stop(session),
       settled: (result) => this.#tellSettled(session, result),
     }, clock);
-    mendTexts(session);
     this.#unsubscribe = listen(session, (event) => {
       hooks.emit(event);
       settler.onEvent(event);
@@ -166,6 +165,8 @@ export class PiLive {
       clock,
       failed: (file, error) => hooks.emit({ type: "storage_error", file, error }),
     });
+    // In front of what writes the entries.
+    mendTexts(session);
     hooks.fileChanged(session.sessionFile);
     return settler;
   }
