@@ -3,6 +3,7 @@
 import { SESSION_ID_PATTERN } from "../protocol/command_spec.ts";
 import type { CommandOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
+import { toJson } from "../protocol/text.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, Outcome } from "./agent_port.ts";
@@ -19,6 +20,7 @@ import { Records } from "./records.ts";
 import { Session, type SessionParts } from "./session.ts";
 import { spendingOf } from "./spending.ts";
 import { Trusted } from "./trusted.ts";
+import { WholeDeltas } from "./whole_text.ts";
 
 type MessageOf<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
 type LogLevel = "debug" | "info" | "warn" | "error";
@@ -227,7 +229,7 @@ export class Host {
     } else {
       const sessionInfo = session.info();
       this.#send({ kind: "born", sessionId, epoch: sessionInfo.epoch });
-      const dataText = JSON.stringify({ sessionId, sessionInfo });
+      const dataText = toJson({ sessionId, sessionInfo });
       this.#reply(ref, { ok: true, dataText, sessionVersion: sessionInfo.sessionVersion });
       session.open();
     }
@@ -274,9 +276,10 @@ export class Host {
   }
 
   #hooks(session: Session, builder: Builder): AgentHooks {
+    const whole = new WholeDeltas((event) => session.emit(event));
     return {
       emit: (event) => {
-        session.emit(event);
+        whole.pass(event);
         const spending = spendingOf(event);
         if (spending !== undefined) this.#send({ kind: "spent", sessionId: session.sessionId, spending });
       },
@@ -309,7 +312,7 @@ export class Host {
 
   async #list(ref: number, command: CommandOf<"list_stored_sessions">): Promise<void> {
     const found = await this.#builder?.list(command).catch(unreadable);
-    if (found?.ok) this.#reply(ref, { ok: true, dataText: JSON.stringify(found.value) });
+    if (found?.ok) this.#reply(ref, { ok: true, dataText: toJson(found.value) });
     else this.#refuse(ref, found?.failure ?? this.#broken ?? NO_PI);
   }
 

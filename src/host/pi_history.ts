@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { TreeNode } from "../protocol/results.ts";
+import { cut } from "../protocol/text.ts";
 import type { AgentHistory, NavigateOptions, Outcome } from "./agent_port.ts";
 import { messageOf, type PiLive } from "./pi_live.ts";
 import { type Placed, treeOf } from "./pi_sdk.ts";
@@ -17,13 +18,13 @@ function shown(entry: Placed["entry"]): { role?: string; text?: string } {
       const { message } = entry;
       // Bash executions have a command instead of content.
       const text = "command" in message ? String(message.command) : textOf({ ...message });
-      return { role: message.role, text: text.slice(0, NODE_CHARS) };
+      return { role: message.role, text: cut(text, NODE_CHARS) };
     }
     case "custom_message":
-      return { role: "custom", text: textOf({ content: entry.content }).slice(0, NODE_CHARS) };
+      return { role: "custom", text: cut(textOf({ content: entry.content }), NODE_CHARS) };
     case "compaction":
     case "branch_summary":
-      return { text: entry.summary.slice(0, NODE_CHARS) };
+      return { text: cut(entry.summary, NODE_CHARS) };
     default:
       return {};
   }

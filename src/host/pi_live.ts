@@ -8,6 +8,7 @@ import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { AgentHooks, Outcome, RunResult } from "./agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./pi_sdk.ts";
 import { watchStorage } from "./pi_storage.ts";
+import { mendTexts } from "./pi_text.ts";
 import { Settler } from "./settle.ts";
 import { uiContext } from "./ui_context.ts";
 import { type ModelLike, toWireModel } from "./wire_model.ts";
@@ -171,6 +172,8 @@ export class PiLive {
       clock,
       failed: (file, error) => hooks.emit({ type: "storage_error", file, error }),
     });
+    // In front of what writes the entries.
+    mendTexts(session);
     hooks.fileChanged(session.sessionFile);
     return settler;
   }

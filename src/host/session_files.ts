@@ -3,6 +3,7 @@
 import { failure } from "../protocol/errors.ts";
 import { JsonlDecoder, type Line } from "../protocol/jsonl.ts";
 import type { StoredSession } from "../protocol/results.ts";
+import { cut } from "../protocol/text.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { Outcome } from "./agent_port.ts";
 import { textOf } from "./settle.ts";
@@ -89,7 +90,7 @@ function count(tally: Tally, line: Line): void {
   tally.messages++;
   if (tally.firstMessage !== undefined || !isRecord(message) || message["role"] !== "user") return;
   const text = textOf(message);
-  if (text !== "") tally.firstMessage = text.slice(0, FIRST_MESSAGE_CHARS);
+  if (text !== "") tally.firstMessage = cut(text, FIRST_MESSAGE_CHARS);
 }
 
 async function describe(files: Files, path: string, modifiedAt: number): Promise<StoredSession | undefined> {

@@ -7,6 +7,7 @@ import { versionConflict } from "../host/pace.ts";
 import type { SessionRecord } from "../host/session_record.ts";
 import type { Command } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
+import { toJson } from "../protocol/text.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Entry } from "./entry.ts";
 import type { Ledger } from "./ledger.ts";
@@ -166,7 +167,7 @@ export class Away {
     const interrupted = [...this.#parts.ledger.interrupted(sessionId)];
     const info = { ...left, ...(interrupted.length === 0 ? {} : { interrupted }) };
     const { seq, sessionVersion } = info;
-    return { sessionId, epoch, seq, sessionVersion, infoText: JSON.stringify(info), pendingUi: [] };
+    return { sessionId, epoch, seq, sessionVersion, infoText: toJson(info), pendingUi: [] };
   }
 
   #park(entry: Entry): void {

@@ -5,6 +5,7 @@ import { type Failure, failure } from "../protocol/errors.ts";
 import { commandSchema } from "../protocol/schema.ts";
 import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../protocol/version.ts";
 import type { Greeting } from "../protocol/responses.ts";
+import { toJson } from "../protocol/text.ts";
 import { sees } from "../governor/access.ts";
 import type { Attachment } from "../host/edge.ts";
 import { noSession } from "../host/failures.ts";
@@ -39,8 +40,7 @@ function on<N extends CommandName>(
   ];
 }
 
-const answer = (asker: Asker, data: unknown): void =>
-  asker.answer({ ok: true, dataText: JSON.stringify(data) });
+const answer = (asker: Asker, data: unknown): void => asker.answer({ ok: true, dataText: toJson(data) });
 
 const refuse = (asker: Asker, failed: Failure): void => asker.answer({ ok: false, failure: failed });
 
