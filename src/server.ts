@@ -169,6 +169,7 @@ class Server {
       const asked = !config.auth ? undefined : ownToken ? await state.token() : token;
       this.#tokens = await TokenBook.open({
         runtime,
+        log,
         file: runtime.files.join(path, "tokens.json"),
         ...(asked === undefined ? {} : { own: asked }),
       });
@@ -373,7 +374,7 @@ class Server {
         await Promise.all(this.#transports.map((transport) => transport.close(FAREWELL_MS)));
         this.#router.close();
         await this.#ledger.close();
-        await this.#trust.saved();
+        await Promise.all([this.#trust.saved(), this.#tokens?.close()]);
         await this.#store?.close();
         await this.#state?.endOrphans(this.#parts.log);
         await this.#state?.release();

@@ -113,6 +113,9 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
     return refuse(403, "This token is for some sessions only; the metrics are about all");
   }
   if (page !== undefined) return { kind: "page", page };
+  if (access.scrape === true) {
+    return refuse(403, "This token is for /metrics alone; connect with one that was minted with ttlMs");
+  }
   // The bearer subprotocol is never echoed: it would put the token into a response.
   return { kind: "upgrade", access, ...(offered(request).includes(PROTOCOL) ? { protocol: PROTOCOL } : {}) };
 }
