@@ -258,7 +258,9 @@ class Server {
       hostname: config.host,
       port: config.port,
       gate: {
-        ...(config.auth ? { accessOf: (token: string) => tokens.accessOf(token) } : {}),
+        ...(config.auth
+          ? { accessOf: (token: string) => tokens.accessOf(token), holds: (id: string) => tokens.holds(id) }
+          : {}),
         allowOrigins: new Set(config.allowOrigins),
         allowHosts: new Set([...config.allowHosts, ...hostHeadersOf(config.host)]),
       },

@@ -8,6 +8,8 @@ import type { HttpRequest } from "../runtime/runtime.ts";
 export interface GateConfig {
   /** What a token is good for, compared in constant time; absent: no token is asked for. */
   readonly accessOf?: (token: string) => Access | undefined;
+  /** Whether the token of that id is still good: it may be revoked while a socket is being upgraded. */
+  readonly holds?: (tokenId: string) => boolean;
   /** Origins let in, exactly as browsers send them. */
   readonly allowOrigins: ReadonlySet<string>;
   /** Host names let in beyond the loopback ones, in lower case, without port. */

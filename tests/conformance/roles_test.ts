@@ -2,6 +2,8 @@
 // token ends.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { delay } from "@std/async/delay";
+import { deadline } from "../support/wait.ts";
 import { get, upgrade } from "../support/raw_http.ts";
 import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
 import { MINIMAL } from "../protocol/minimal.ts";
@@ -129,6 +131,25 @@ test("roles: a token that is revoked closes its connections with 1008 and opens 
   assertEquals(await status(bench, token), 401);
   assertEquals(await admin.ok({ type: "revoke_token", tokenId }), { revoked: false });
   await admin.ok({ type: "get_state", sessionId: id });
+});
+
+test("roles: a token that is revoked while sockets are being upgraded leaves none open", async (bench) => {
+  const admin = await bench.connect("admin");
+  const { url } = await bench.server.endpoint();
+  const protocols = (token: string): string[] => ["pi-server.v1", `pi-server.bearer.${token}`];
+  for (let round = 0; round < 40; round++) {
+    const made = await admin.ok({ type: "mint_token", role: "drive", ttlMs: 60_000 });
+    const sockets = Array.from({ length: 6 }, () => new WebSocket(url, protocols(stringAt(made, "token"))));
+    const closed = sockets.map((socket) =>
+      new Promise<number>((resolve) => socket.onclose = ({ code }) => resolve(code))
+    );
+    // Later in each round, so that the revocation meets every stage of an upgrade.
+    await delay(round % 10);
+    await admin.ok({ type: "revoke_token", tokenId: stringAt(made, "tokenId") });
+    const codes = await deadline(Promise.all(closed), 10_000, () => `round ${round}: a socket stays open`);
+    // Deno closes a socket that was refused before it opened with 0.
+    assert(codes.every((code) => [0, 1006, 1008].includes(code)), `round ${round}: ${codes}`);
+  }
 });
 
 test("roles: a token that expires closes its connections with 1008 and opens none", async (bench) => {
