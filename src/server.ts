@@ -163,6 +163,7 @@ class Server {
       const asked = !config.auth ? undefined : ownToken ? await state.token() : token;
       this.#tokens = await TokenBook.open({
         runtime,
+        log,
         file: runtime.files.join(path, "tokens.json"),
         ...(asked === undefined ? {} : { own: asked }),
       });
@@ -251,7 +252,9 @@ class Server {
       hostname: config.host,
       port: config.port,
       gate: {
-        ...(config.auth ? { accessOf: (token: string) => tokens.accessOf(token) } : {}),
+        ...(config.auth
+          ? { accessOf: (token: string) => tokens.accessOf(token), holds: (id: string) => tokens.holds(id) }
+          : {}),
         allowOrigins: new Set(config.allowOrigins),
         allowHosts: new Set([...config.allowHosts, ...hostHeadersOf(config.host)]),
       },
@@ -367,7 +370,7 @@ class Server {
         await Promise.all(this.#transports.map((transport) => transport.close(FAREWELL_MS)));
         this.#router.close();
         await this.#ledger.close();
-        await this.#trust.saved();
+        await Promise.all([this.#trust.saved(), this.#tokens?.close()]);
         await this.#store?.close();
         await this.#state?.endOrphans(this.#parts.log);
         await this.#state?.release();

@@ -73,6 +73,7 @@ export class Router {
       subscriber: this.#subscriber,
       vitals: this.vitals,
       tokens: () => parts.tokens?.(),
+      connections: () => this.connections,
     };
     this.#expiry = new Expiry(parts.clock, (connection, reason) => this.#expel(connection, reason));
     this.#cursors = new Cursors(parts.clock, () => this.#tellCursors());

@@ -9,6 +9,8 @@ import type { HttpRequest } from "../runtime/runtime.ts";
 export interface GateConfig {
   /** What a token is good for, compared in constant time; absent: no token is asked for. */
   readonly accessOf?: (token: string) => Access | undefined;
+  /** Whether the token of that id is still good: it may be revoked while a socket is being upgraded. */
+  readonly holds?: (tokenId: string) => boolean;
   /** Origins let in, exactly as browsers send them. */
   readonly allowOrigins: ReadonlySet<string>;
   /** Host names let in beyond the loopback ones, in lower case, without port. */
@@ -107,6 +109,9 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
     return refuse(403, "This token is for some sessions only; the metrics are about all");
   }
   if (page !== undefined) return { kind: "page", page };
+  if (access.scrape === true) {
+    return refuse(403, "This token is for /metrics alone; connect with one that was minted with ttlMs");
+  }
   // The bearer subprotocol is never echoed: it would put the token into a response.
   return { kind: "upgrade", access, ...(offered(request).includes(PROTOCOL) ? { protocol: PROTOCOL } : {}) };
 }

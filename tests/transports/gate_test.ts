@@ -6,7 +6,8 @@ import { check, type GateConfig, hostHeadersOf, hostName } from "../../src/trans
 
 const TOKEN = "0123456789abcdef";
 const OBSERVER: Access = { id: "o", role: "observe", sessions: new Set(["a"]) };
-const TOKENS = new Map([[TOKEN, ADMIN], ["fedcba9876543210", OBSERVER]]);
+const SCRAPER: Access = { id: "s", role: "observe", scrape: true };
+const TOKENS = new Map([[TOKEN, ADMIN], ["fedcba9876543210", OBSERVER], ["scraper-0123456789", SCRAPER]]);
 const CONFIG: GateConfig = {
   accessOf: (token) => TOKENS.get(token),
   allowOrigins: new Set(["https://app.example", "http://localhost:5173"]),
@@ -200,4 +201,10 @@ Deno.test("gate: everything else is 404, also with the token, a socket too", () 
     assertEquals(page("/", { authorization: BEARER, upgrade: "websocket" }, method), 404, method);
   }
   assertEquals(page("/", { authorization: BEARER, upgrade: "h2c" }), 404);
+});
+
+Deno.test("gate: a token for /metrics opens that page and no socket", () => {
+  const headers = { host: HOST, authorization: "Bearer scraper-0123456789" };
+  assertEquals(status(headers), 403);
+  assertEquals(check(request(headers, { path: "/metrics" }), CONFIG), { kind: "page", page: "metrics" });
 });
