@@ -14,7 +14,7 @@ import { PiAgent } from "./pi_agent.ts";
 import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
 import { Accounts, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
-import { writeBranches } from "./pi_storage.ts";
+import { createPrivately, writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
 import { projectResources } from "./trust.ts";
@@ -327,6 +327,7 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   neverInstall();
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
+  createPrivately(pi.SessionManager.prototype);
   writeBranches(pi.SessionManager.prototype);
   return new PiFactory(runtime, options);
 }

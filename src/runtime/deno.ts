@@ -5,6 +5,7 @@ import { getHeapStatistics } from "node:v8";
 import { common, machineBytes } from "./common.ts";
 import { mendExitCodes } from "./deno_children.ts";
 import { listen, type Reply } from "./deno_listener.ts";
+import { mendFileModes } from "./deno_modes.ts";
 import { DenoTurns } from "./deno_turns.ts";
 import {
   type ByteSink,
@@ -281,6 +282,7 @@ function guardStdout(): void {
 }
 
 mendExitCodes();
+mendFileModes();
 
 /** The runtime on Deno. */
 export const runtime: Runtime = {
