@@ -9,6 +9,7 @@ export const EVERYWHERE: Files = {
   ...files,
   stat: () => Promise.resolve({ kind: "directory", size: 0, modifiedAt: 0 }),
   realpath: (path) => Promise.resolve(path),
+  readLink: () => Promise.resolve(undefined),
 };
 
 function never(): never {
