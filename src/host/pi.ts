@@ -11,6 +11,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
 import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
+import { guardToolCalls, watchAnswers } from "./pi_answers.ts";
 import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
 import { Accounts, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
@@ -288,6 +289,7 @@ class PiFactory implements AgentFactory {
       ...chosenFor(plan, sessionManager),
       ...(request.tools === undefined ? {} : { tools: [...request.tools] }),
     });
+    guardToolCalls(result.session.agent);
     plan.last = result.session;
     return { ...result, services, diagnostics: services.diagnostics };
   }
@@ -325,6 +327,7 @@ export interface FactorySettings {
 /** Readies pi for many sessions in one process and returns what builds them. */
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
   neverInstall();
+  watchAnswers();
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
   createPrivately(pi.SessionManager.prototype);
