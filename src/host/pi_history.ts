@@ -5,6 +5,7 @@ import { type Failure, failure } from "../protocol/errors.ts";
 import type { TreeNode } from "../protocol/results.ts";
 import { cut } from "../protocol/text.ts";
 import type { AgentHistory, NavigateOptions, Outcome } from "./agent_port.ts";
+import { exportPage } from "./pi_export.ts";
 import { messageOf, type PiLive } from "./pi_live.ts";
 import { type Placed, treeOf } from "./pi_sdk.ts";
 import { textOf } from "./settle.ts";
@@ -125,7 +126,7 @@ export function piHistory(live: PiLive): AgentHistory {
     navigate: (targetId, options) => navigate(live, targetId, options),
     async exportHtml(path) {
       try {
-        return { ok: true, value: { path: await live.session.exportToHtml(path) } };
+        return { ok: true, value: { path: await exportPage(live.session, path) } };
       } catch (error) {
         return { ok: false, failure: failure("agent_error", `export_html failed: ${messageOf(error)}`) };
       }
