@@ -290,6 +290,17 @@ export function isLoopbackAddress(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
+/** The configuration with every path absolute, so that the process may stand anywhere. */
+export function withAbsolutePaths(config: Config, absolute: (path: string) => string): Config {
+  const { cwd, roots, stateDir } = config;
+  return {
+    ...config,
+    cwd: absolute(cwd ?? "."),
+    ...(roots === undefined ? {} : { roots: roots.map(absolute) }),
+    ...(stateDir === undefined ? {} : { stateDir: absolute(stateDir) }),
+  };
+}
+
 /** Why nobody may be let in without a token there; undefined when that is fine. */
 export function openToOthers({ auth, ws, host }: Config): string | undefined {
   if (auth || !ws || isLoopbackAddress(host)) return undefined;
