@@ -1,6 +1,6 @@
 // The program: arguments and variables to a running server, signals to its shutdown, and its end to an exit
 // code. The only place that prints help or ends the process.
-import { type Config, parseConfig } from "./config.ts";
+import { type Config, parseConfig, withAbsolutePaths } from "./config.ts";
 import { helpText } from "./flags.ts";
 import { createLog, type Log } from "./log.ts";
 import { StateFolderError } from "./manager/state_folder.ts";
@@ -161,7 +161,15 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
     return code;
   };
   if (parsed.kind === "invalid") return fail(parsed.reason, EXIT_USAGE);
-  const { config } = parsed;
+  let config: Config;
+  try {
+    config = withAbsolutePaths(parsed.config, (path) => runtime.absolute(path));
+  } catch {
+    return fail(
+      "the working folder is gone; start in another, or give absolute paths and --cwd",
+      EXIT_FAILED,
+    );
+  }
   if (parsed.kind === "permissions") {
     const stateDir = statePath(config, runtime);
     try {
@@ -179,6 +187,8 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
     return fail("--no-ws: stdin is no pipe, so there is nothing to serve; add --stdio on", EXIT_USAGE);
   }
   runtime.guardStdout();
+  // A folder that is removed later would keep every new thread from starting.
+  const standing = runtime.stand();
   const { logLevel: level, logFormat: format } = config;
   const log = createLog({
     level,
@@ -186,6 +196,7 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
     now: () => runtime.now(),
     write: (line) => runtime.writeError(line),
   });
+  if (!standing) log.warn("the process stays in its folder; sessions cannot be run once that folder is gone");
   const signals = new Signals(config, runtime, log);
   try {
     const server = await serve({

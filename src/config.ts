@@ -292,6 +292,17 @@ function netHostOf(text: string, from: string): string {
   throw new Invalid(`${from}: expected a host such as api.example or 127.0.0.1:8080, got "${text}"`);
 }
 
+/** The configuration with every path absolute, so that the process may stand anywhere. */
+export function withAbsolutePaths(config: Config, absolute: (path: string) => string): Config {
+  const { cwd, roots, stateDir } = config;
+  return {
+    ...config,
+    cwd: absolute(cwd ?? "."),
+    ...(roots === undefined ? {} : { roots: roots.map(absolute) }),
+    ...(stateDir === undefined ? {} : { stateDir: absolute(stateDir) }),
+  };
+}
+
 /** Why nobody may be let in without a token there; undefined when that is fine. */
 export function openToOthers({ auth, ws, host }: Config): string | undefined {
   if (auth || !ws || isLoopback(host)) return undefined;

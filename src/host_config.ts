@@ -16,7 +16,7 @@ export interface HostConfigFacts {
 
 /** Makes it. What is a getter is read at each start of a host, also of one that takes the place of another. */
 export function hostConfig({ config, runtime, trust, stateDir, childMark }: HostConfigFacts): HostConfig {
-  const absolute = (path: string): string => runtime.files.resolve(runtime.cwd(), path);
+  const absolute = (path: string): string => runtime.absolute(path);
   return {
     cwd: absolute(config.cwd ?? "."),
     ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),

@@ -383,7 +383,7 @@ class Server {
 
 /** Path of the state folder. */
 export function statePath(config: Config, runtime: Runtime): string {
-  return runtime.files.resolve(runtime.cwd(), config.stateDir ?? `${runtime.home()}/.pi/server`);
+  return runtime.absolute(config.stateDir ?? `${runtime.home()}/.pi/server`);
 }
 
 /** Starts a server. Throws `StateFolderError` or `ListenError` when it cannot. */

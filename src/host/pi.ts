@@ -2,7 +2,7 @@
 // what one built session does is in pi_agent.ts, what another version of pi does differently in pi_sdk.ts.
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import * as pi from "@mariozechner/pi-coding-agent";
 import { failure } from "../protocol/errors.ts";
@@ -269,7 +269,8 @@ class PiFactory implements AgentFactory {
     }
     if (inMemory) return pi.SessionManager.inMemory(cwd);
     const folder = process.env["PI_CODING_AGENT_SESSION_DIR"] ?? settings.getSessionDir();
-    return pi.SessionManager.create(cwd, folder);
+    // As in a terminal, where pi runs in the session's folder.
+    return pi.SessionManager.create(cwd, folder === undefined ? undefined : resolve(cwd, folder));
   }
 }
 

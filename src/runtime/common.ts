@@ -26,6 +26,7 @@ import { fileURLToPath } from "node:url";
 import { faulty } from "./faults.ts";
 import { endChildren, markChildren, markHost, output } from "./children.ts";
 import { confine, leave } from "./confinement.ts";
+import { absolute, stand } from "./standing.ts";
 import { codeOf, isSystemError } from "../system_errors.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
 
@@ -368,7 +369,8 @@ export const common = {
   forgetEnv(name: string): void {
     delete process.env[name];
   },
-  cwd: (): string => process.cwd(),
+  absolute,
+  stand,
   home: (): string => homedir(),
   temporary: (): string => tmpdir(),
   program: (): string => process.execPath,

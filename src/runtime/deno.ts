@@ -7,6 +7,7 @@ import { mendExitCodes } from "./deno_children.ts";
 import { listen, type Reply } from "./deno_listener.ts";
 import { mendFileModes } from "./deno_modes.ts";
 import { DenoTurns } from "./deno_turns.ts";
+import { standAgain } from "./standing.ts";
 import {
   type ByteSink,
   type HttpRequest,
@@ -219,6 +220,7 @@ function denoPermissions(permissions: WorkerPermissions): Deno.PermissionOptions
 
 function spawn(url: URL, permissions?: WorkerPermissions): WorkerHandle {
   const deno = permissions === undefined ? {} : { deno: { permissions: denoPermissions(permissions) } };
+  standAgain();
   const worker = new Worker(url, { type: "module", name: "pi-server-host", ...deno });
   let gone = false;
   const handle: WorkerHandle = {

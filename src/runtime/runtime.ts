@@ -234,7 +234,13 @@ export interface Runtime extends Clock {
   equalTexts(a: string, b: string): boolean;
   env(name: string): string | undefined;
   forgetEnv(name: string): void;
-  cwd(): string;
+  /** The absolute form of a path. Throws for a relative one when the process's folder is gone. */
+  absolute(path: string): string;
+  /**
+   * Makes absolute what the environment names, and moves the process to a folder that is always there; false where
+   * that is denied.
+   */
+  stand(): boolean;
   home(): string;
   /** Calls `fn` at each such signal; returns what takes that back. */
   onSignal(name: SignalName, fn: () => void): () => void;

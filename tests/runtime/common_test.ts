@@ -107,8 +107,8 @@ Deno.test("common: a pipe without a writer is refused and blocks neither a reade
   await inPlace(async (folder) => {
     const pipe = `${folder}/pipe`;
     await new Deno.Command("mkfifo", { args: [pipe] }).output();
-    await assertRejects(() => Array.fromAsync(files.chunks(pipe)), Error, "not a regular file");
-    await assertRejects(() => files.endLastLine(pipe), Error, "not a regular file");
+    await assertRejects(() => Array.fromAsync(files.chunks(pipe)));
+    await assertRejects(() => files.endLastLine(pipe));
   });
 });
 
