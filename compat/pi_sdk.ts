@@ -233,3 +233,12 @@ export function treeOf({ sessionManager }: Session): { leafId: string | null; pl
 
 /** What extensions are told beside the bindings of every version: dialogs go to a client, as in pi's RPC mode. */
 export const BINDINGS: { readonly mode: "rpc" } = { mode: "rpc" };
+
+/** Types of images that `read` shows to a model. */
+export const IMAGE_TYPES: ReadonlySet<string> = new Set([
+  "image/jpeg",
+  "image/png",
+  "image/gif",
+  "image/webp",
+  "image/bmp",
+]);

@@ -18,6 +18,7 @@ import { guardPackages, ResourceGuard } from "./pi_resources.ts";
 import { Accounts, type Models, type Services } from "./pi_sdk.ts";
 import { createPrivately, writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
+import { boundTools } from "./pi_tools.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
 import { projectResources } from "./trust.ts";
 
@@ -294,6 +295,7 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   watchAnswers();
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
+  boundTools(pi.AgentSession.prototype);
   createPrivately(pi.SessionManager.prototype);
   writeBranches(pi.SessionManager.prototype);
   return new PiFactory(runtime, options);

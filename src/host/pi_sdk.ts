@@ -128,3 +128,11 @@ export function treeOf({ sessionManager }: Session): { leafId: string | null; pl
 
 /** What extensions are told beside the bindings of every version. */
 export const BINDINGS: Readonly<Record<string, string>> = {};
+
+/** Types of images that `read` shows to a model. */
+export const IMAGE_TYPES: ReadonlySet<string> = new Set([
+  "image/jpeg",
+  "image/png",
+  "image/gif",
+  "image/webp",
+]);

@@ -300,6 +300,8 @@ export const runtime: Runtime = {
   guardStdout,
   sandbox: Deno.build.standalone ? "built-in" : "flag",
   spawn,
+  // Deno waits for no thread.
+  ensureEnd: () => {},
   memoryBounds: () => ({
     machineBytes: machineBytes(),
     fatalHeapBytes: getHeapStatistics().heap_size_limit,

@@ -10,6 +10,7 @@ import { setImmediate } from "node:timers";
 import { parentPort, Worker } from "node:worker_threads";
 import { type WebSocket, WebSocketServer } from "ws";
 import { common, machineBytes } from "./common.ts";
+import { ensureEnd } from "./node_end.ts";
 import {
   type ByteSink,
   type HttpAnswer,
@@ -341,5 +342,10 @@ export const runtime: Runtime = {
   sandbox: "never",
   spawn,
   // A worker with limits ends alone.
+  ensureEnd,
+  exit(code) {
+    ensureEnd();
+    common.exit(code);
+  },
   memoryBounds: () => ({ machineBytes: machineBytes(), fatalHeapBytes: Infinity }),
 };

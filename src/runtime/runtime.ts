@@ -266,4 +266,6 @@ export interface Runtime extends Clock {
   /** From now on code in this thread cannot end the process, nor can its errors; `exit` still does. */
   confine(say: (text: string) => void): void;
   exit(code: number): void;
+  /** The program is done. From now on the process ends, whatever its threads still wait for. */
+  ensureEnd(): void;
 }
