@@ -226,4 +226,6 @@ export interface AgentFactory {
   /** Folders that pi keeps sessions in, for the default roots. */
   readonly sessionFolders: readonly string[];
   build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>>;
+  /** Resolves when refreshed logins are on disk, within a bound; undefined when no refresh is under way. */
+  loginsSaved?(): Promise<void> | undefined;
 }

@@ -57,6 +57,7 @@ export class Host {
   /** Messages that came before pi was loaded. */
   #early: Exclude<ToHost, { kind: "start" | "ping" }>[] | undefined = [];
   #builder: Builder | undefined;
+  #factory: AgentFactory | undefined;
   /** No client is left, and none can come: dialogs are not shown. */
   #unattended = false;
   #ofSessions: Pick<HostConfig, "pendingUi" | "budget" | "turnStallMs"> = { pendingUi: 1 };
@@ -110,6 +111,7 @@ export class Host {
     };
     try {
       const factory = await this.#load(this.#runtime, config, this.#trusted);
+      this.#factory = factory;
       this.#builder = new Builder({
         runtime: this.#runtime,
         config,
@@ -342,7 +344,14 @@ export class Host {
       agents.map((agent) => agent === undefined ? true : this.#dispose(agent)),
     );
     const disposed = results.filter((ok) => ok).length;
-    this.#send({ kind: "disposed", ref, disposed, failed: results.length - disposed });
+    const failed = results.length - disposed;
+    const saving = this.#factory?.loginsSaved?.();
+    if (saving !== undefined) {
+      this.#log("info", "waiting for a provider's new login to reach the disk");
+      this.#send({ kind: "disposed", ref, disposed, failed, saving: true });
+      await saving;
+    }
+    this.#send({ kind: "disposed", ref, disposed, failed });
   }
 
   /** Lets go of an agent, within a bound: its extensions may never come back. */
@@ -377,7 +386,7 @@ export class Host {
     this.#reply(ref, { ok: false, failure: failed, unstarted: true });
   }
 
-  #log(level: LogLevel, message: string, fields: Record<string, unknown>): void {
+  #log(level: LogLevel, message: string, fields: Record<string, unknown> = {}): void {
     this.#send({ kind: "log", level, message, fields });
   }
 

@@ -138,6 +138,10 @@ class PiFactory implements AgentFactory {
     this.sessionFolders = [join(this.#agentDir, "sessions"), ...(named === undefined ? [] : [named])];
   }
 
+  loginsSaved(): Promise<void> | undefined {
+    return this.#accounts.logins.saved(this.#runtime);
+  }
+
   async build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
     const models = await this.#accounts.open();
     if (this.#options.demo) registerDemo(models);
