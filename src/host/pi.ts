@@ -16,6 +16,7 @@ import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
 import { Accounts, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
 import { writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
+import { type ReportThrown, tameErrors } from "./pi_thrown.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
 import { projectResources } from "./trust.ts";
 
@@ -109,6 +110,7 @@ interface Plan {
   readonly models: Models;
   readonly model: Model | undefined;
   readonly around: Surroundings;
+  readonly report: ReportThrown;
   /** Whether the session has a file. */
   persisted: boolean;
   /** The session that was built last. */
@@ -183,7 +185,9 @@ class PiFactory implements AgentFactory {
       this.#accounts.release(models);
       return found;
     }
-    const plan = this.#plan(request, models, found.value);
+    const report: ReportThrown = (extensionPath, event, error) =>
+      hooks.emit({ type: "extension_error", extensionPath, event, error });
+    const plan = this.#plan(request, models, found.value, report);
     const loaded = await this.#load(plan);
     const unknown = unknownTools(loaded, request);
     if (unknown.length > 0) {
@@ -207,7 +211,7 @@ class PiFactory implements AgentFactory {
     return { ok: true, value: agent };
   }
 
-  #plan(request: AgentRequest, models: Models, model: Model | undefined): Plan {
+  #plan(request: AgentRequest, models: Models, model: Model | undefined, report: ReportThrown): Plan {
     const { cwd, trusted } = request;
     const around: Surroundings = {
       cwd,
@@ -222,7 +226,8 @@ class PiFactory implements AgentFactory {
     };
     const overlay = new SettingsOverlay((scope) => readIfThere(paths[scope]()), () => around.trusted);
     const settings = pi.SettingsManager.fromStorage(overlay);
-    return { request, settings, models, model, around, persisted: !request.inMemory, last: undefined };
+    const persisted = !request.inMemory;
+    return { request, settings, models, model, around, report, persisted, last: undefined };
   }
 
   #findModel(models: Models, request: AgentRequest): Outcome<Model | undefined> {
@@ -276,6 +281,7 @@ class PiFactory implements AgentFactory {
         ],
       },
     });
+    tameErrors(services.resourceLoader, plan.report);
     const userFolders = [join(homedir(), ".agents/skills")];
     around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
     around.loadErrors = await loadErrors(services);

@@ -1,6 +1,7 @@
 // The tokens of one server: its own, which may do everything, and those minted from it for a role, some
 // sessions, some time (PROTOCOL §9). Of minted ones only a hash is kept, in `tokens.json` of the state folder,
 // so that they outlive a restart and cannot be read from disk. Knows no connection; tells when a token is over.
+import { errorMessage } from "../error_message.ts";
 import { type Access, ADMIN } from "../governor/access.ts";
 import { MINTED_TOKENS } from "../governor/limits.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
@@ -156,6 +157,6 @@ export class TokenBook {
 }
 
 function unsaved(error: unknown, so: string): Failure {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = errorMessage(error);
   return failure("internal", `The state folder cannot be written: ${reason}; ${so}`);
 }
