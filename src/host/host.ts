@@ -1,5 +1,6 @@
 // A host: runs sessions for the router thread, behind the data-only edge. Loads pi itself, later than it
 // starts, and finds, builds and disposes sessions. Knows nothing of connections.
+import { errorMessage, errorStack } from "../error_message.ts";
 import { SESSION_ID_PATTERN } from "../protocol/command_spec.ts";
 import type { CommandOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
@@ -123,9 +124,9 @@ export class Host {
       });
       this.#send({ kind: "ready" });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorMessage(error);
       this.#broken = failure("internal", `pi could not be loaded: ${message}`);
-      this.#log("error", this.#broken.message, error instanceof Error ? { stack: error.stack ?? "" } : {});
+      this.#log("error", this.#broken.message, { stack: errorStack(error) });
     }
     const early = this.#early ?? [];
     this.#early = undefined;
@@ -361,7 +362,7 @@ export class Host {
       timer = this.#runtime.after(DISPOSE_MS, () => resolve(false));
     });
     const gone = agent.dispose().then(() => true, (error) => {
-      this.#log("warn", "disposing a session failed", { error: String(error) });
+      this.#log("warn", "disposing a session failed", { error: errorMessage(error) });
       return false;
     });
     const ok = await Promise.race([gone, late]);
@@ -396,6 +397,6 @@ export class Host {
 }
 
 function unreadable(error: unknown): { ok: false; failure: Failure } {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   return { ok: false, failure: failure("internal", `Session files cannot be read: ${message}`) };
 }

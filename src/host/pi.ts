@@ -18,6 +18,7 @@ import { guardPackages, ResourceGuard } from "./pi_resources.ts";
 import { Accounts, type Models, type Services } from "./pi_sdk.ts";
 import { createPrivately, writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
+import { type ReportThrown, tameErrors } from "./pi_thrown.ts";
 import { boundTools } from "./pi_tools.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
 import { projectResources } from "./trust.ts";
@@ -72,6 +73,7 @@ interface Plan {
   readonly model: Model | undefined;
   readonly around: Surroundings;
   readonly guard: ResourceGuard;
+  readonly report: ReportThrown;
   /** Whether the session has a file. */
   persisted: boolean;
   /** The session that was built last. */
@@ -150,7 +152,9 @@ class PiFactory implements AgentFactory {
       this.#accounts.release(models);
       return found;
     }
-    const plan = this.#plan(request, models, found.value);
+    const report: ReportThrown = (extensionPath, event, error) =>
+      hooks.emit({ type: "extension_error", extensionPath, event, error });
+    const plan = this.#plan(request, models, found.value, report);
     const loaded = await this.#load(plan);
     const unknown = unknownTools(loaded, request);
     if (unknown.length > 0) {
@@ -174,7 +178,7 @@ class PiFactory implements AgentFactory {
     return { ok: true, value: agent };
   }
 
-  #plan(request: AgentRequest, models: Models, model: Model | undefined): Plan {
+  #plan(request: AgentRequest, models: Models, model: Model | undefined, report: ReportThrown): Plan {
     const { cwd, trusted } = request;
     const around: Surroundings = {
       cwd,
@@ -191,7 +195,8 @@ class PiFactory implements AgentFactory {
     const overlay = new SettingsOverlay((scope) => guard.read(paths[scope]()), () => around.trusted);
     const settings = pi.SettingsManager.fromStorage(overlay);
     guard.watch(settings);
-    return { request, settings, models, model, around, guard, persisted: !request.inMemory, last: undefined };
+    const persisted = !request.inMemory;
+    return { request, settings, models, model, around, guard, report, persisted, last: undefined };
   }
 
   #findModel(models: Models, request: AgentRequest): Outcome<Model | undefined> {
@@ -245,6 +250,7 @@ class PiFactory implements AgentFactory {
         ],
       },
     });
+    tameErrors(services.resourceLoader, plan.report);
     const userFolders = [join(homedir(), ".agents/skills")];
     around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
     around.loadErrors = await loadErrors(services, guard);

@@ -1,5 +1,6 @@
 // One pi session behind the agent port: prompts, queue, abort, compaction, bash. Follows pi's events through
 // the settler and never throws from a listener, since pi would then lose the message (PI_FACTS §3).
+import { errorMessage } from "../error_message.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { QueuedTexts } from "../protocol/responses.ts";
 import type {
@@ -19,7 +20,7 @@ import type {
 import { promptBusy } from "./failures.ts";
 import { piDiscovery } from "./pi_discovery.ts";
 import { piHistory } from "./pi_history.ts";
-import { type LiveParts, messageOf, PiLive, type PiSession } from "./pi_live.ts";
+import { type LiveParts, PiLive, type PiSession } from "./pi_live.ts";
 import { isRestorable, keptOf } from "./pi_kept.ts";
 import { hasQueued, levelOf, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
 import { hasModel, noKey, piSettings } from "./pi_settings.ts";
@@ -157,7 +158,7 @@ export class PiAgent implements AgentPort {
     try {
       return { ok: true, value: await session.compact(customInstructions) };
     } catch (error) {
-      const message = messageOf(error);
+      const message = errorMessage(error);
       const cancelled = /cancelled|aborted/i.test(message);
       return { ok: false, failure: failure(cancelled ? "cancelled" : "agent_error", message) };
     } finally {
@@ -185,7 +186,7 @@ export class PiAgent implements AgentPort {
         },
       };
     } catch (error) {
-      return { ok: false, failure: failure("agent_error", `bash could not run: ${messageOf(error)}`) };
+      return { ok: false, failure: failure("agent_error", `bash could not run: ${errorMessage(error)}`) };
     }
   }
 
@@ -252,7 +253,7 @@ export class PiAgent implements AgentPort {
       () => settler.returned(false),
       (error) => {
         settler.returned(true);
-        accept(refused(failure("agent_error", `pi refused the prompt: ${messageOf(error)}`)));
+        accept(refused(failure("agent_error", `pi refused the prompt: ${errorMessage(error)}`)));
       },
     ).finally(prepared);
     return { accepted, returned };
@@ -281,7 +282,7 @@ export class PiAgent implements AgentPort {
       else await this.#session.followUp(input.message, images);
       return this.#queued(kind);
     } catch (error) {
-      return refused(failure("agent_error", `pi refused the message: ${messageOf(error)}`));
+      return refused(failure("agent_error", `pi refused the message: ${errorMessage(error)}`));
     }
   }
 }

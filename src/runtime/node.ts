@@ -1,5 +1,6 @@
 // The runtime on Node: node:http with ws, node:worker_threads, stdio through the machine's own handles.
 // Imported by the entries alone.
+import { errorMessage } from "../error_message.ts";
 import { Buffer } from "node:buffer";
 import { createWriteStream, fstatSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -304,7 +305,7 @@ function spawn(url: URL, _permissions?: WorkerPermissions, heapBytes?: number): 
     handle.onExit(reason);
   };
   worker.on("message", (message) => handle.onMessage(message));
-  worker.on("error", (error) => exit(error instanceof Error ? error.message : String(error)));
+  worker.on("error", (error) => exit(errorMessage(error)));
   worker.on("exit", (code) => exit(`the host's thread ended with code ${code}`));
   return handle;
 }
