@@ -12,8 +12,10 @@ import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from 
 import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
 import { guardToolCalls, watchAnswers } from "./pi_answers.ts";
+import { refuseOnThrow } from "./pi_hooks.ts";
 import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
+import { watchRegistrations } from "./pi_registrations.ts";
 import { Accounts, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
 import { writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
@@ -216,6 +218,7 @@ class PiFactory implements AgentFactory {
       untrusted: [],
       loadErrors: [],
       modelSelected: () => {},
+      report: () => {},
     };
     const paths = {
       global: () => join(this.#agentDir, "settings.json"),
@@ -266,12 +269,14 @@ class PiFactory implements AgentFactory {
     around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
     around.cwd = cwd;
     const user = around.trusted ? {} : await untrustedOptions(cwd, this.#agentDir, settings);
+    const eventBus = pi.createEventBus();
     const services = await this.#accounts.services(models, {
       cwd,
       agentDir: this.#agentDir,
       settingsManager: settings,
       resourceLoaderOptions: {
         ...user,
+        eventBus,
         extensionFactories: [
           (api) => void api.on("model_select", ({ model }) => around.modelSelected(model)),
         ],
@@ -279,7 +284,14 @@ class PiFactory implements AgentFactory {
     });
     const userFolders = [join(homedir(), ".agents/skills")];
     around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
-    around.loadErrors = await loadErrors(services);
+    const rejected: SessionEvent[] = [];
+    let loading = true;
+    watchRegistrations(services.resourceLoader, eventBus, (event) => {
+      if (loading) rejected.push(event);
+      else around.report(event);
+    });
+    around.loadErrors = [...await loadErrors(services), ...rejected];
+    loading = false;
     plan.persisted = sessionManager.isPersisted();
     const { sessionStartEvent } = options;
     const result = await pi.createAgentSessionFromServices({
@@ -328,6 +340,7 @@ export interface FactorySettings {
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
   neverInstall();
   watchAnswers();
+  refuseOnThrow();
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
   writeBranches(pi.SessionManager.prototype);
