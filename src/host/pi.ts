@@ -12,8 +12,10 @@ import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from 
 import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
 import { guardToolCalls, watchAnswers } from "./pi_answers.ts";
+import { refuseOnThrow } from "./pi_hooks.ts";
 import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
+import { watchRegistrations } from "./pi_registrations.ts";
 import { guardPackages, ResourceGuard } from "./pi_resources.ts";
 import { Accounts, type Models, type Services } from "./pi_sdk.ts";
 import { createPrivately, writeBranches } from "./pi_storage.ts";
@@ -186,6 +188,7 @@ class PiFactory implements AgentFactory {
       untrusted: [],
       loadErrors: [],
       modelSelected: () => {},
+      report: () => {},
     };
     const paths = {
       global: () => join(this.#agentDir, "settings.json"),
@@ -239,12 +242,14 @@ class PiFactory implements AgentFactory {
     around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
     around.cwd = cwd;
     const resources = await guard.options(settings);
+    const eventBus = pi.createEventBus();
     const services = await this.#accounts.services(models, {
       cwd,
       agentDir: this.#agentDir,
       settingsManager: settings,
       resourceLoaderOptions: {
         ...resources,
+        eventBus,
         extensionFactories: [
           (api) => void api.on("model_select", ({ model }) => around.modelSelected(model)),
         ],
@@ -253,7 +258,14 @@ class PiFactory implements AgentFactory {
     tameErrors(services.resourceLoader, plan.report);
     const userFolders = [join(homedir(), ".agents/skills")];
     around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
-    around.loadErrors = await loadErrors(services, guard);
+    const rejected: SessionEvent[] = [];
+    let loading = true;
+    watchRegistrations(services.resourceLoader, eventBus, (event) => {
+      if (loading) rejected.push(event);
+      else around.report(event);
+    });
+    around.loadErrors = [...await loadErrors(services, guard), ...rejected];
+    loading = false;
     plan.persisted = sessionManager.isPersisted();
     const { sessionStartEvent } = options;
     const result = await pi.createAgentSessionFromServices({
@@ -303,6 +315,7 @@ export interface FactorySettings {
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
   guardPackages();
   watchAnswers();
+  refuseOnThrow();
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
   boundTools(pi.AgentSession.prototype);

@@ -18,7 +18,8 @@ function commands(live: PiLive): readonly unknown[] {
     })),
     ...promptTemplates.map(({ name, description, sourceInfo }) => ({
       name,
-      description,
+      // pi passes on what the file's head has here, a number or a list too.
+      ...(typeof description === "string" ? { description } : {}),
       source: "prompt",
       sourceInfo,
     })),

@@ -28,6 +28,8 @@ export interface Surroundings {
   loadErrors: readonly SessionEvent[];
   /** Told of model changes, which pi has no event for. */
   modelSelected: (model: ModelLike) => void;
+  /** Takes what goes wrong with extensions after the load. */
+  report: (event: SessionEvent) => void;
 }
 
 /** A built runtime, its surroundings, and how to build another one over the same history. */
@@ -76,6 +78,7 @@ export class PiLive {
     parts.loaded.around.modelSelected = (model) => {
       parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
     };
+    parts.loaded.around.report = (event) => parts.hooks.emit(event);
     this.#install(this.#runtime);
     this.#settler = this.#attach(this.session);
   }
