@@ -38,3 +38,9 @@ export function writtenByOther(file: string): Failure {
     "switch_session_file with this path to go on from what is there";
   return failure("session_in_use", sentence, { data: { sessionFile: file } });
 }
+
+/** A session file, or a folder of them, that the system does not let us read. */
+export function unreadable(error: unknown): { ok: false; failure: Failure } {
+  const message = error instanceof Error ? error.message : String(error);
+  return { ok: false, failure: failure("internal", `Session files cannot be read: ${message}`) };
+}
