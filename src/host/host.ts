@@ -12,7 +12,7 @@ import { attachment } from "./attachment.ts";
 import { Builder } from "./builder.ts";
 import { Claims } from "./claims.ts";
 import type { FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
-import { noSession } from "./failures.ts";
+import { noSession, unreadable } from "./failures.ts";
 import { switchFile } from "./handlers/history.ts";
 import { HANDLERS } from "./handlers/mod.ts";
 import { Outbound } from "./outbound.ts";
@@ -394,9 +394,4 @@ export class Host {
   #send(message: FromHost): void {
     this.#outbound.send(message);
   }
-}
-
-function unreadable(error: unknown): { ok: false; failure: Failure } {
-  const message = errorMessage(error);
-  return { ok: false, failure: failure("internal", `Session files cannot be read: ${message}`) };
 }

@@ -27,6 +27,7 @@ function keepSignals(): void {
 
 const { runtime, port } = await connect();
 runtime.guardStdout();
+runtime.keepTime();
 keepSignals();
 runtime.confine(runtime.writeError);
 

@@ -153,14 +153,18 @@ export class StateFolder {
 
   async #inUse(owner: Owner): Promise<string> {
     const text = await this.#runtime.files.read(this.#file("endpoint.json")).catch(() => undefined);
-    let url = "stdio only";
+    let url: string | undefined;
     try {
       const endpoint: unknown = JSON.parse(text ?? "");
       if (isRecord(endpoint) && typeof endpoint["url"] === "string") url = endpoint["url"];
     } catch {
       // Its owner has not published it yet.
     }
-    const next = "connect to that one, stop it, or choose another --state-dir";
-    return `Another server (process ${owner.pid}, ${url}) uses the state folder ${this.path}; ${next}`;
+    const where = `Another server (process ${owner.pid}, ${
+      url ?? "stdio only"
+    }) uses the state folder ${this.path}`;
+    if (url !== undefined) return `${where}; connect to that one, stop it, or choose another --state-dir`;
+    // Only the program that started it can talk to it.
+    return `${where}; end the program that started it, stop process ${owner.pid}, or choose another --state-dir`;
   }
 }

@@ -21,11 +21,13 @@ import {
   ListenError,
   type Runtime,
   type SocketHandle,
+  type Timer,
   type WorkerHandle,
   type WorkerPermissions,
   type WorkerPort,
 } from "./runtime.ts";
 import { standAgain } from "./standing.ts";
+import { clock } from "./running_clock.ts";
 import { Strangers } from "./strangers.ts";
 
 /** The same cap as Deno's; the protocol's own limit is checked behind it, where it can be answered. */
@@ -61,11 +63,14 @@ class NodeSocket implements SocketHandle {
   constructor(socket: WebSocket, stream: Duplex, peerSilentMs: number) {
     this.#socket = socket;
     this.#stream = stream;
-    const ping = setInterval(() => {
-      if (this.#unanswered >= PINGS - 1) return socket.terminate();
-      this.#unanswered++;
-      socket.ping();
-    }, peerSilentMs / PINGS);
+    const next = (): Timer =>
+      clock.after(peerSilentMs / PINGS, () => {
+        if (this.#unanswered >= PINGS - 1) return socket.terminate();
+        this.#unanswered++;
+        socket.ping();
+        ping = next();
+      });
+    let ping = next();
     socket.on("pong", () => this.#unanswered = 0);
     socket.on("message", (data, isBinary) => {
       this.#unanswered = 0;
@@ -75,7 +80,7 @@ class NodeSocket implements SocketHandle {
     // An error is always followed by a close.
     socket.on("error", () => {});
     socket.on("close", () => {
-      clearInterval(ping);
+      ping.clear();
       clearTimeout(this.#recheck);
       this.onClose();
     });
