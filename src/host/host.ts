@@ -124,8 +124,7 @@ export class Host {
       });
       this.#send({ kind: "ready" });
     } catch (error) {
-      const message = errorMessage(error);
-      this.#broken = failure("internal", `pi could not be loaded: ${message}`);
+      this.#broken = failure("internal", `pi could not be loaded: ${errorMessage(error)}`);
       this.#log("error", this.#broken.message, { stack: errorStack(error) });
     }
     const early = this.#early ?? [];

@@ -201,7 +201,7 @@ export class TokenBook {
     const why = "the token that they were minted from is not in use any more; mint new ones";
     log.warn(`minted tokens are refused: ${why}`, { tokens });
     await this.#save().catch((error) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       log.warn("the refused tokens stay in the file; make it writable, or remove it", { file, reason });
     });
   }
