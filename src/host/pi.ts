@@ -22,7 +22,6 @@ import { createPrivately, writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
 import { type ReportThrown, tameErrors } from "./pi_thrown.ts";
 import { boundTools } from "./pi_tools.ts";
-import { type ReportThrown, tameErrors } from "./pi_thrown.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
 import { projectResources } from "./trust.ts";
 
