@@ -249,6 +249,7 @@ export class Host {
     const place: Place = {
       guard: builder.guard,
       files: this.#runtime.files,
+      checker: builder.checker,
       claim: (id, file) => this.#claims.ask(id, file),
       giveBack: (id) => void this.#tellFile(id, this.#files.get(id), builder),
       liveSession: (file) => this.#claims.liveSession(file),
@@ -296,7 +297,7 @@ export class Host {
   }
 
   async #inspect({ ref, sessionPath }: MessageOf<"inspect">): Promise<void> {
-    const found = await this.#builder?.inspect(sessionPath).catch(unreadable);
+    const found = await this.#builder?.identify(sessionPath).catch(unreadable);
     if (found?.ok) {
       const { path, header } = found.value;
       // The file's id becomes the session's, unless it is none that a client could name.

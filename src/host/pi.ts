@@ -13,7 +13,7 @@ import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
 import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
-import { Accounts, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
+import { Accounts, FILE_FORMAT, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
 import { writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
@@ -165,6 +165,7 @@ class PiFactory implements AgentFactory {
   readonly #agentDir: string;
   readonly #accounts: Accounts;
   readonly sessionFolders: readonly string[];
+  readonly format = FILE_FORMAT;
 
   constructor(runtime: Runtime, options: FactorySettings) {
     this.#runtime = runtime;
@@ -197,6 +198,7 @@ class PiFactory implements AgentFactory {
       clock: this.#runtime,
       uuid: () => this.#runtime.uuid(),
       hooks,
+      repair: request.repair,
       released: () => this.#accounts.release(models),
     });
     const { session } = loaded.runtime;

@@ -111,7 +111,14 @@ export function piHistory(live: PiLive): AgentHistory {
         "new_session",
         (runtime) => runtime.newSession(parentSession === undefined ? undefined : { parentSession }),
       ),
-    switchFile: (path) => live.replace("switch_session_file", (runtime) => runtime.switchSession(path)),
+    async switchFile(path, repair) {
+      const before = live.repair;
+      live.repair = repair;
+      const outcome = await live.replace("switch_session_file", (runtime) => runtime.switchSession(path));
+      if (!outcome.ok || outcome.value.cancelled) live.repair = before;
+      else live.tellRepair();
+      return outcome;
+    },
     fork: (entryId) => fork(live, entryId),
     clone: () => clone(live),
     forkMessages: () => live.session.getUserMessagesForForking(),

@@ -4,9 +4,11 @@
 import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
 import { failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
+import type { FileRepair } from "../protocol/responses.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { AgentHooks, Outcome, RunResult } from "./agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./pi_sdk.ts";
+import { hasModel } from "./pi_settings.ts";
 import { watchStorage } from "./pi_storage.ts";
 import { Settler } from "./settle.ts";
 import { uiContext } from "./ui_context.ts";
@@ -45,6 +47,8 @@ export interface LiveParts {
   readonly clock: Clock;
   readonly uuid: () => string;
   readonly hooks: AgentHooks;
+  /** What had to be repaired in the file that the session was built from. */
+  readonly repair?: FileRepair | undefined;
   /** The session has been disposed. */
   readonly released: () => void;
 }
@@ -64,11 +68,14 @@ export class PiLive {
   #settler: Settler;
   #unsubscribe: () => void = () => {};
   #reason = "new_session";
+  /** What was repaired in the file that the session has opened last. */
+  repair: FileRepair | undefined;
   #gone = false;
 
   constructor(parts: LiveParts) {
     this.parts = parts;
     this.#runtime = parts.loaded.runtime;
+    this.repair = parts.repair;
     parts.loaded.around.modelSelected = (model) => {
       parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
     };
@@ -88,15 +95,35 @@ export class PiLive {
     return this.parts.loaded.around;
   }
 
+  /** What was repaired in the file that the session writes now. */
+  get fileRepair(): FileRepair | undefined {
+    return this.repair?.file === this.session.sessionFile ? this.repair : undefined;
+  }
+
+  tellRepair(): void {
+    const repair = this.fileRepair;
+    if (repair !== undefined) this.parts.hooks.emit({ type: "session_file_repaired", repair });
+  }
+
   /** Runs `session_start` handlers; tells first what could not be loaded. */
   async start(): Promise<void> {
-    this.tellLoadErrors();
+    this.tellRepair();
+    this.#tellLoaded();
     await this.session.bindExtensions(this.#bindings());
   }
 
   /** pi has loaded everything anew. */
   async reloaded(): Promise<void> {
     await this.parts.loaded.reloaded(this.#runtime);
+    this.tellLoadErrors();
+  }
+
+  #tellLoaded(): void {
+    const { modelFallbackMessage, session: { model } } = this.#runtime;
+    // The file's model is not there any more, and pi has chosen another, which may cost more.
+    if (modelFallbackMessage !== undefined && hasModel(model)) {
+      this.parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
+    }
     this.tellLoadErrors();
   }
 
@@ -176,7 +203,7 @@ export class PiLive {
       reason,
       ...(sessionFile === undefined ? {} : { sessionFile }),
     });
-    this.tellLoadErrors();
+    this.#tellLoaded();
     await session.bindExtensions(this.#bindings());
   }
 

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { listSessions, readHeader, sessionFolders } from "../../src/host/session_files.ts";
 import { files } from "../../src/runtime/common.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
+import { PLAIN_FORMAT } from "./fake_format.ts";
 
 const MIB = 1024 * 1024;
 const HEADER = { type: "session", version: 3, id: "id-1", timestamp: "2025-01-02T03:04:05.000Z", cwd: "/w" };
@@ -39,7 +40,7 @@ class Folder implements AsyncDisposable {
   }
 
   async list(limit = 1_000, from: Files = files) {
-    return await listSessions(from, [this.path], limit, all);
+    return await listSessions(from, [this.path], limit, all, PLAIN_FORMAT);
   }
 
   /** The one session that is listed for a file with that content. */
@@ -69,7 +70,7 @@ Deno.test("session files: a header is the first line, with its id, folder and ti
   await using folder = await Folder.make();
   const path = await folder.write("f", `${line(HEADER)}${message("user", "hi")}`);
   const { id, cwd, timestamp } = HEADER;
-  assertEquals(await readHeader(files, path), { ok: true, value: { id, cwd, timestamp } });
+  assertEquals(await readHeader(files, path), { ok: true, value: { id, cwd, timestamp, version: 3 } });
   for (const text of [JSON.stringify(HEADER), ` ${JSON.stringify(HEADER)} \r\n`, `\n\n${line(HEADER)}`]) {
     assertEquals(await folder.headerOf(text), "id id-1", text);
   }
@@ -80,7 +81,7 @@ Deno.test("session files: what an old or odd header leaves out is filled in", as
   const path = await folder.write("f", line({ type: "session", id: "x", cwd: 7, timestamp: null }));
   assertEquals(await readHeader(files, path), {
     ok: true,
-    value: { id: "x", cwd: "", timestamp: "1970-01-01T00:00:00.000Z" },
+    value: { id: "x", cwd: "", timestamp: "1970-01-01T00:00:00.000Z", version: 1 },
   });
 });
 
@@ -228,7 +229,7 @@ Deno.test("session files: files that are filtered out leave room for others", as
     await folder.write(`${at}.jsonl`, header, 1_600_000_000 + at);
   }
   const even = (session: { cwd: string }): Promise<boolean> => Promise.resolve(session.cwd === "/even");
-  const found = await listSessions(files, [folder.path], 2, even);
+  const found = await listSessions(files, [folder.path], 2, even, PLAIN_FORMAT);
   assertEquals(found.map(({ sessionId }) => sessionId), ["s6", "s4"]);
 });
 
@@ -252,7 +253,13 @@ Deno.test("session files: what is no session or cannot be read is left out, and 
     opened.push(path);
     return path.endsWith("/pipe.jsonl") ? files.chunks("/dev/null") : files.chunks(path);
   };
-  const found = await listSessions({ ...files, chunks }, [`${folder.path}/nope`, folder.path], 1_000, all);
+  const found = await listSessions(
+    { ...files, chunks },
+    [`${folder.path}/nope`, folder.path],
+    1_000,
+    all,
+    PLAIN_FORMAT,
+  );
   assertEquals(found.map(({ sessionId }) => sessionId), ["id-1"]);
   assertEquals(opened.filter((path) => path.endsWith("/pipe.jsonl")), []);
 });
@@ -266,6 +273,6 @@ Deno.test("session files: several folders make one list, and each folder's own f
   const folders = await sessionFolders(files, [folder.path, `${folder.path}/nope`]);
   const inside = ["", "/a", "/b", "/c"].map((name) => `${folder.path}${name}`);
   assertEquals(folders.toSorted(), [...inside, `${folder.path}/nope`].toSorted());
-  const found = await listSessions(files, folders, 1_000, all);
+  const found = await listSessions(files, folders, 1_000, all, PLAIN_FORMAT);
   assertEquals(found.map(({ sessionId }) => sessionId), ["2", "3", "1"]);
 });

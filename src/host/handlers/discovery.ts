@@ -11,8 +11,8 @@ const MOST_FILES = 1_000;
 async function sessionFiles(session: Session): Promise<unknown> {
   const folder = session.agent.discovery.sessionFolder();
   if (folder === undefined) return { files: [] };
-  const { files, liveSession } = session.place;
-  const found = await listSessions(files, [folder], MOST_FILES, () => Promise.resolve(true));
+  const { files, checker, liveSession } = session.place;
+  const found = await listSessions(files, [folder], MOST_FILES, () => Promise.resolve(true), checker.format);
   return {
     files: found.map((one) => {
       const liveSessionId = liveSession(one.sessionFile);

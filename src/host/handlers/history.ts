@@ -2,11 +2,11 @@
 // refuses while the agent is busy, since pi would leave the run going, unseen.
 import type { CommandOf } from "../../protocol/commands.ts";
 import { failure } from "../../protocol/errors.ts";
+import type { FileRepair } from "../../protocol/responses.ts";
 import { COMMAND_GRACE_MS } from "../../governor/limits.ts";
 import type { Outcome } from "../agent_port.ts";
 import { agentBusy, fileInUse } from "../failures.ts";
 import type { Handled, Session } from "../session.ts";
-import { readHeader } from "../session_files.ts";
 import { done, type Entry, foreignWrite, on } from "./handler.ts";
 
 /** @param leaves the file is left as it is, or read anew: the way out when another program has written to it */
@@ -24,15 +24,22 @@ async function unlessBusy<T>(
   return outcome.ok ? done(outcome.value) : outcome;
 }
 
+/** What a switch has come to. */
+interface Switched {
+  readonly cancelled: boolean;
+  readonly fileRepair?: FileRepair;
+}
+
 /** Checks the file, its folder and its owner before pi touches it. */
-async function switchFile(session: Session, sessionPath: string): Promise<Outcome<{ cancelled: boolean }>> {
-  const { guard, files, claim, giveBack } = session.place;
+async function switchFile(session: Session, sessionPath: string): Promise<Outcome<Switched>> {
+  const { guard, checker, claim, giveBack } = session.place;
   const { cwd } = session.agent.info();
   const path = await guard.file(cwd, sessionPath);
   if (!path.ok) return path;
-  const header = await readHeader(files, path.value);
-  if (!header.ok) return header;
-  const folder = await guard.folder(cwd, header.value.cwd === "" ? cwd : header.value.cwd);
+  const inspected = await checker.inspect(path.value);
+  if (!inspected.ok) return inspected;
+  const { header } = inspected.value;
+  const folder = await guard.folder(cwd, header.cwd === "" ? cwd : header.cwd);
   if (!folder.ok) return folder;
   const owner = await claim(session.sessionId, path.value);
   if (owner !== undefined && owner !== session.sessionId) {
@@ -40,10 +47,15 @@ async function switchFile(session: Session, sessionPath: string): Promise<Outcom
   }
   const still = await guard.still(path.value);
   if (!still.ok) return still;
-  await files.endLastLine(path.value);
-  const outcome = await session.agent.history.switchFile(path.value);
+  const ready = await checker.ready(inspected.value);
+  if (!ready.ok) {
+    giveBack(session.sessionId);
+    return ready;
+  }
+  const outcome = await session.agent.history.switchFile(path.value, ready.value);
   if (!outcome.ok || outcome.value.cancelled) giveBack(session.sessionId);
-  return outcome;
+  if (!outcome.ok || ready.value === undefined) return outcome;
+  return { ok: true, value: { ...outcome.value, fileRepair: ready.value } };
 }
 
 async function exportHtml(session: Session, command: CommandOf<"export_html">): Promise<Handled> {
