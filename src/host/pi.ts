@@ -11,6 +11,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
 import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
+import { joinBranches } from "./pi_branches.ts";
 import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
 import { Accounts, FILE_FORMAT, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
@@ -329,6 +330,7 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   neverInstall();
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
+  joinBranches(pi.SessionManager.prototype);
   writeBranches(pi.SessionManager.prototype);
   return new PiFactory(runtime, options);
 }
