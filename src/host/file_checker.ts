@@ -7,9 +7,6 @@ import type { FileFormat, Outcome } from "./agent_port.ts";
 import { type Inspected, inspectFile } from "./file_inspector.ts";
 import { repairFile } from "./file_repair.ts";
 
-/** Bytes of memory that a host needs for one byte of a session file, from opening it to the end of a prompt. */
-const MEMORY_PER_BYTE = 8;
-
 /** What the checks of one host are made of. */
 export interface FileCheckerParts {
   readonly files: Files;
@@ -22,11 +19,9 @@ export interface FileCheckerParts {
 /** Checks session files for one host. */
 export class FileChecker {
   readonly #parts: FileCheckerParts;
-  readonly #mostBytes: number;
 
   constructor(parts: FileCheckerParts) {
     this.#parts = parts;
-    this.#mostBytes = (parts.memoryBytes ?? Infinity) / MEMORY_PER_BYTE;
   }
 
   /** What the loaded pi understands. */
@@ -36,8 +31,8 @@ export class FileChecker {
 
   /** Looks through a file whose path is canonical and allowed; writes nothing. */
   inspect(path: string): Promise<Outcome<Inspected>> {
-    const { files, format } = this.#parts;
-    return inspectFile({ files, format, mostBytes: this.#mostBytes }, path);
+    const { files, format, memoryBytes = Infinity } = this.#parts;
+    return inspectFile({ files, format, memoryBytes }, path);
   }
 
   /** Readies a claimed file for pi: repairs it, or ends its last line; returns what had to be repaired. */

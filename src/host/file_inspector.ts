@@ -32,9 +32,17 @@ export interface Inspected {
 export interface InspectorParts {
   readonly files: Files;
   readonly format: FileFormat;
-  /** Bytes that a file may have. */
-  readonly mostBytes: number;
+  /** Bytes of memory that the host may hold. */
+  readonly memoryBytes: number;
 }
+
+/**
+ * Bytes of memory that a host needs for one character of a session file, from opening it to the end of a prompt: for
+ * the file's text, its entries, the messages and the request. V8 takes two bytes for each character of a text that
+ * has one beyond Latin-1.
+ */
+const MEMORY_PER_CHARACTER = 10;
+const MEMORY_PER_WIDE_CHARACTER = 20;
 
 const MIB = 1024 * 1024;
 
@@ -117,11 +125,12 @@ function damaged(path: string, why: string): Failure {
   return failure("session_file_damaged", sentence);
 }
 
-function tooLarge(path: string, bytes: number, most: number): Failure {
+function tooLarge(path: string, bytes: number, memoryBytes: number): Failure {
   const mib = (of: number): string => `${Math.ceil(of / MIB)} MiB`;
-  const sentence = `${path} has ${mib(bytes)}, and a host's memory is enough for ${mib(most)}; ` +
-    "raise --host-memory-bytes, or start from a shorter session";
-  return failure("session_file_too_large", sentence, { data: { bytes, mostBytes: most } });
+  const sentence =
+    `${path} has ${mib(bytes)}, and a host's memory of ${mib(memoryBytes)} is not enough for it; ` +
+    "raise --max-host-memory-bytes, or start from a shorter session";
+  return failure("session_file_too_large", sentence, { data: { bytes, memoryBytes } });
 }
 
 function tooDeep(path: string, depth: number): Failure {
@@ -152,17 +161,19 @@ function judge(path: string, reading: Reading): Outcome<Damage | undefined> {
 
 /** Looks through a file; its path must be canonical and allowed. */
 export async function inspectFile(parts: InspectorParts, path: string): Promise<Outcome<Inspected>> {
-  const { files, format, mostBytes } = parts;
+  const { files, format, memoryBytes } = parts;
   const found = await files.stat(path);
   if (found?.kind !== "file") return { ok: false, failure: notASession(path) };
   const { size, modifiedAt } = found;
-  if (size > mostBytes) return { ok: false, failure: tooLarge(path, size, mostBytes) };
+  const large: Outcome<never> = { ok: false, failure: tooLarge(path, size, memoryBytes) };
+  // Told at once where the size alone says it; what wide characters add is counted line by line.
+  if (size * MEMORY_PER_CHARACTER > memoryBytes) return large;
   const reading = new Reading(format);
-  let bytes = 0;
+  let needed = 0;
   for await (const line of fileLines(files, path)) {
-    bytes += line.bytes.length + 1;
-    // The file may grow while it is read.
-    if (bytes > mostBytes + 1) return { ok: false, failure: tooLarge(path, bytes, mostBytes) };
+    const { length } = line.text;
+    needed += length * (/[^\0-\xff]/.test(line.text) ? MEMORY_PER_WIDE_CHARACTER : MEMORY_PER_CHARACTER);
+    if (needed > memoryBytes) return large;
     if (!reading.take(line)) break;
   }
   const { header } = reading;

@@ -253,9 +253,16 @@ Deno.test("checker: files of the first version have no ids, and lose only what i
 });
 
 Deno.test("checker: a file that is too large for the host, or too deep for pi, is refused", async () => {
-  await using bench = await Bench.make({}, PLAIN_FORMAT, 80_000);
+  await using bench = await Bench.make({}, PLAIN_FORMAT, 100_000);
   const large = String(await bench.open(fileOf(HEADER, user("a", null, "x".repeat(20_000)))));
-  for (const word of ["session_file_too_large", "--host-memory-bytes"]) assertStringIncludes(large, word);
+  for (const word of ["session_file_too_large", "--max-host-memory-bytes"]) assertStringIncludes(large, word);
+  // One character beyond Latin-1 has V8 take two bytes for each of the text.
+  const wide = `€${"x".repeat(6_000)}`;
+  assertStringIncludes(
+    String(await bench.open(fileOf(HEADER, user("a", null, wide)))),
+    "session_file_too_large",
+  );
+  assertEquals(await bench.open(fileOf(HEADER, user("a", null, wide.slice(1)))), undefined);
   await using other = await Bench.make();
   let parent: string | null = null;
   const lines: unknown[] = [HEADER];
