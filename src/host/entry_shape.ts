@@ -23,6 +23,15 @@ export type Shape =
 /** First version of a file whose entries have ids; pi gives ids to older ones. */
 export const IDS_SINCE = 2;
 
+/** Fields without which pi fails at an entry of a type, or tells clients what they cannot read. */
+const TEXTS: Readonly<Record<string, readonly string[]>> = {
+  compaction: ["summary"],
+  branch_summary: ["summary"],
+  model_change: ["provider", "modelId"],
+  thinking_level_change: ["thinkingLevel"],
+  label: ["targetId"],
+};
+
 const nonsense = (why: string): Shape => ({ kind: "nonsense", why });
 
 /** Roles whose content is a text or a list of blocks. */
@@ -90,8 +99,10 @@ export function shapeOf(entry: unknown, line: number, format: FileFormat, versio
   const fault = type === "message" ? faultOf(entry["message"]) : undefined;
   if (fault !== undefined) return nonsense(fault);
   if (type === "custom_message" && !isContent(entry["content"], "custom")) return nonsense("has no content");
-  if ((type === "compaction" || type === "branch_summary") && typeof entry["summary"] !== "string") {
-    return nonsense("has no summary");
+  const text = TEXTS[String(type)]?.find((name) => typeof entry[name] !== "string");
+  if (text !== undefined) return nonsense(`has no ${text}`);
+  if (type === "session_info" && !["string", "undefined"].includes(typeof entry["name"])) {
+    return nonsense("has a name that is not a text");
   }
   if (version < IDS_SINCE) return { kind: "skipped" };
   if (typeof id !== "string" || id === "") return nonsense("has no id");
