@@ -256,6 +256,11 @@ Deno.test("checker: a file that is too large for the host, or too deep for pi, i
   await using bench = await Bench.make({}, PLAIN_FORMAT, 100_000);
   const large = String(await bench.open(fileOf(HEADER, user("a", null, "x".repeat(20_000)))));
   for (const word of ["session_file_too_large", "--max-host-memory-bytes"]) assertStringIncludes(large, word);
+  const unread = (): never => {
+    throw new Error("the size alone says it");
+  };
+  await using unopened = await Bench.make({ chunks: unread }, PLAIN_FORMAT, 100_000);
+  assertStringIncludes(String(await unopened.open("x".repeat(10_001))), "session_file_too_large");
   // One character beyond Latin-1 has V8 take two bytes for each of the text.
   const wide = `€${"x".repeat(6_000)}`;
   assertStringIncludes(
