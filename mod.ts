@@ -155,7 +155,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 export async function main(args: readonly string[]): Promise<number> {
   // The program's own parts load only where a program runs.
   const [{ run }, runtime] = await Promise.all([import("./src/cli.ts"), pickRuntime()]);
-  return await run(args, runtime, { worker: WORKER, licenses: LICENSES });
+  const code = await run(args, runtime, { worker: WORKER, licenses: LICENSES });
+  runtime.ensureEnd();
+  return code;
 }
 
 if ("Deno" in globalThis && import.meta.main) Deno.exit(await main(Deno.args));

@@ -6,6 +6,7 @@ import * as pi from "@mariozechner/pi-coding-agent";
 import { PI_EVENTS, type SessionEvent } from "../src/protocol/events.ts";
 import { isRecord } from "../src/protocol/json.ts";
 import type { FileFormat, ThinkingLevel } from "../src/host/agent_port.ts";
+import { Logins, untilAborted } from "../src/host/pi_logins.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
@@ -66,13 +67,34 @@ function keepNoModules(): void {
   };
 }
 
+/** Has a refresh of a login go on when the request that began it is aborted; the request ends at once all the same. */
+function finishRefreshes(runtime: pi.ModelRuntime, logins: Logins): void {
+  const credentials: unknown = Reflect.get(runtime, "credentials");
+  const store: unknown = isRecord(credentials) ? Reflect.get(credentials, "store") : undefined;
+  const models: unknown = Reflect.get(runtime, "models");
+  if (typeof store !== "object" || store === null || typeof models !== "object" || models === null) {
+    throw new Error("This pi keeps logins in another way");
+  }
+  logins.guard(store);
+  const getAuth: unknown = Reflect.get(models, "getAuth");
+  if (typeof getAuth !== "function") throw new Error("This pi finds credentials in another way");
+  Reflect.set(models, "getAuth", (of: unknown, overrides?: { readonly signal?: AbortSignal }) => {
+    const { signal, ...others } = overrides ?? {};
+    signal?.throwIfAborted();
+    return untilAborted(Promise.resolve(Reflect.apply(getAuth, models, [of, others])), signal);
+  });
+}
+
 /** The models of each session; every runtime reads the user's credentials for itself. */
 export class Accounts {
   readonly #agentDir: string;
   readonly #runtimes = new WeakMap<Models, pi.ModelRuntime>();
+  /** Refreshes of logins that are under way. */
+  readonly logins: Logins;
 
   constructor(agentDir: string) {
     this.#agentDir = agentDir;
+    this.logins = new Logins(() => join(agentDir, "auth.json.lock"));
     keepNoModules();
   }
 
@@ -82,6 +104,7 @@ export class Accounts {
       authPath: join(this.#agentDir, "auth.json"),
       modelsPath: join(this.#agentDir, "models.json"),
     });
+    finishRefreshes(runtime, this.logins);
     const models = new pi.ModelRegistry(runtime);
     this.#runtimes.set(models, runtime);
     return models;
@@ -269,3 +292,12 @@ export function treeOf({ sessionManager }: Session): { leafId: string | null; pl
 
 /** What extensions are told beside the bindings of every version: dialogs go to a client, as in pi's RPC mode. */
 export const BINDINGS: { readonly mode: "rpc" } = { mode: "rpc" };
+
+/** Types of images that `read` shows to a model. */
+export const IMAGE_TYPES: ReadonlySet<string> = new Set([
+  "image/jpeg",
+  "image/png",
+  "image/gif",
+  "image/webp",
+  "image/bmp",
+]);

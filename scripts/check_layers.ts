@@ -18,7 +18,7 @@ interface Import {
 }
 
 /** A layer may import itself and every layer before it. */
-const LAYERS = ["protocol", "governor", "host", "manager", "router", "transports", "server", "cli"];
+const LAYERS = ["base", "protocol", "governor", "host", "manager", "router", "transports", "server", "cli"];
 const FILE_LAYERS: Readonly<Record<string, string>> = {
   "src/server.ts": "server",
   "src/shutdown.ts": "server",
@@ -30,6 +30,8 @@ const ENTRIES = ["mod.ts", "src/host/worker.ts"];
 const RUNTIME = "src/runtime/runtime.ts";
 /** Settings and logging import the pure layers alone, and serve every layer of the router thread. */
 const LEAVES = ["src/config.ts", "src/flags.ts", "src/log.ts"];
+/** What an unknown error says: pure, without imports, for every layer. */
+const BASE = ["src/error_message.ts", "src/system_errors.ts"];
 const LEAF_USERS = ["manager", "router", "transports", "server", "cli"];
 /** The seam to pi: pi.ts, files split off it, and the embedded demo model. */
 const PI_ROOMS = /^src\/host\/(?:pi(?:_[a-z_]+)?|demo)\.ts$/;
@@ -98,7 +100,7 @@ export function checkSources(sources: ReadonlyMap<string, string>): Finding[] {
 function packageViolation(file: string, specifier: string): string | undefined {
   if (specifier.startsWith(".")) return undefined;
   const layer = layerOf(file);
-  if (layer === "protocol" || layer === "governor") {
+  if (layer === "base" || layer === "protocol" || layer === "governor") {
     return /^typebox(?:\/|$)/.test(specifier) ? undefined : `${layer} is pure and imports typebox alone`;
   }
   if (/^(?:npm:)?@(?:mariozechner|earendil-works)\//.test(specifier)) {
@@ -114,6 +116,8 @@ function packageViolation(file: string, specifier: string): string | undefined {
 /** Why `file` may not import the project's file `target`; undefined when it may. */
 function layerViolation(file: string, target: string): string | undefined {
   if (target === "deno.json") return undefined;
+  if (BASE.includes(file)) return `${file} serves every layer and imports nothing`;
+  if (BASE.includes(target)) return undefined;
   if (target.startsWith("src/runtime/")) return runtimeViolation(file, target);
   if (file === "mod.ts") return undefined;
   if (target === "mod.ts") return "nothing imports the entry";
@@ -126,9 +130,9 @@ function layerViolation(file: string, target: string): string | undefined {
   if (from === to) return undefined;
   if (to === "leaf") return LEAF_USERS.includes(from) ? undefined : `${from} is not given settings or a log`;
   const allowed = from === "leaf"
-    ? ["protocol", "governor"]
+    ? ["base", "protocol", "governor"]
     : from === "client"
-    ? ["protocol"]
+    ? ["base", "protocol"]
     : LAYERS.slice(0, Math.max(0, LAYERS.indexOf(from)));
   if (allowed.includes(to)) return undefined;
   return `${from} may import ${allowed.length === 0 ? "nothing but itself" : allowed.join(", ")}, not ${to}`;
@@ -138,7 +142,9 @@ function runtimeViolation(file: string, target: string): string | undefined {
   if (file.startsWith("src/runtime/")) return undefined;
   const layer = layerOf(file);
   if (target === RUNTIME) {
-    if (layer === "protocol" || layer === "governor") return `${layer} is pure: it is handed plain values`;
+    if (layer === "base" || layer === "protocol" || layer === "governor") {
+      return `${layer} is pure: it is handed plain values`;
+    }
     return layer === "client" ? "the client imports protocol alone" : undefined;
   }
   return ENTRIES.includes(file) ? undefined : `only the entries (${ENTRIES.join(", ")}) choose a runtime`;
@@ -258,19 +264,20 @@ async function readSources(root: string): Promise<Map<string, string>> {
 
 /** Sources that break one rule each, with a part of what must be said; and some that must pass. */
 const SELF_TEST: readonly (readonly [file: string, code: string, expected: string | undefined])[] = [
-  ["src/protocol/a.ts", 'import { b } from "../router/b.ts";', "protocol may import nothing but itself"],
+  ["src/protocol/a.ts", 'import { b } from "../router/b.ts";', "protocol may import base, not router"],
   ["src/protocol/a.ts", 'import type { B } from "../runtime/runtime.ts";', "protocol is pure"],
   ["src/protocol/a.ts", 'import process from "node:process";', "imports typebox alone"],
   ["src/host/a.ts", 'export type B = import("../manager/b.ts").B;', "not manager"],
   ["src/host/a.ts", 'const b = await import("../log.ts");', "host is not given settings or a log"],
-  ["src/log.ts", 'import "./router/b.ts";', "leaf may import protocol, governor, not router"],
+  ["src/log.ts", 'import "./router/b.ts";', "leaf may import base, protocol, governor, not router"],
   ["src/router/a.ts", 'export * from "../server.ts";', "not server"],
   ["src/router/a.ts", 'import { d } from "../runtime/deno.ts";', "only the entries"],
   ["src/router/a.ts", 'import * as pi from "@mariozechner/pi-ai";', "know pi"],
   ["src/router/a.ts", 'import { b } from "./missing.ts";', "no such file"],
   ["src/router/a.ts", 'import { readFile } from "node:fs/promises";', "belong to src/runtime"],
-  ["src/client/a.ts", 'import { b } from "../router/b.ts";', "client may import protocol, not router"],
+  ["src/client/a.ts", 'import { b } from "../router/b.ts";', "client may import base, protocol, not router"],
   ["src/runtime/a.ts", 'import { b } from "../router/b.ts";', "knows nothing of the layers"],
+  ["src/error_message.ts", 'import { b } from "./server.ts";', "imports nothing"],
   ["src/extra.ts", 'import { b } from "./router/b.ts";', "belongs to no layer"],
   ["src/router/a.ts", "const t = Date.now();", "uses Date.now"],
   ["src/router/a.ts", "const t = `at ${`${new Date()}`}`;", "uses new Date()"],
@@ -295,6 +302,8 @@ export function selfTest(): void {
     "router/b",
     "manager/b",
     "host/worker",
+    "error_message",
+    "system_errors",
     "runtime/runtime",
     "runtime/deno",
     "server",

@@ -85,8 +85,10 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   set_tools: "Sets which tools the model may use.",
   list_session_files: "Lists pi's session files beside the one of this session, newest first.",
   mint_token:
-    "Makes a token for a role, perhaps for some sessions only, that ends by itself; it is told this once.",
-  revoke_token: "Ends a minted token and closes the connections that came in with it.",
+    "Makes a token for a role, perhaps for some sessions only. It ends after `ttlMs`, or with the token that minted it. " +
+    "This answer alone holds it. Without `ttlMs` it opens `/metrics` alone and has no end of its own.",
+  list_tokens: "Lists the minted tokens that are not over, oldest first, without their secrets.",
+  revoke_token: "Ends a minted token and all that were minted from it, and closes their connections.",
   reload: "Loads extensions, skills, templates and settings again.",
 };
 

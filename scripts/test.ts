@@ -16,6 +16,8 @@ export interface Outcome {
   passed: number;
   failed: number;
   ignored: number;
+  /** Names of the cases that were left out; each says why. */
+  leftOut?: readonly string[];
   seconds: number;
   broken?: string;
 }
@@ -52,11 +54,13 @@ export async function runTests(args: string[], env: Record<string, string> = {})
   }
 }
 
-function countCases(report: string): { passed: number; failed: number; ignored: number } {
+function countCases(report: string): Pick<Outcome, "passed" | "failed" | "ignored" | "leftOut"> {
   const cases = report.match(/<testcase\b[^>]*?(?:\/>|>[\s\S]*?<\/testcase>)/g) ?? [];
   const failed = cases.filter((one) => /<(?:failure|error)\b/.test(one)).length;
-  const ignored = cases.filter((one) => /<skipped\b/.test(one)).length;
-  return { passed: cases.length - failed - ignored, failed, ignored };
+  const leftOut = cases.filter((one) => /<skipped\b/.test(one))
+    .map((one) => /\bname="([^"]*)"/.exec(one)?.[1] ?? "a case without a name");
+  const ignored = leftOut.length;
+  return { passed: cases.length - failed - ignored, failed, ignored, leftOut };
 }
 
 /** Runs a command of Deno over the repository; says so when it fails. */
@@ -124,6 +128,7 @@ export async function conform(
     passed: one.passed + other.passed,
     failed: one.failed + other.failed,
     ignored: one.ignored + other.ignored,
+    leftOut: [...one.leftOut ?? [], ...other.leftOut ?? []],
     seconds: one.seconds + other.seconds,
     ...(broken === undefined ? {} : { broken }),
   };
@@ -179,6 +184,7 @@ async function main(): Promise<number> {
   for (const [name, outcome] of outcomes) tell(name, outcome);
   const all = [...outcomes.values()];
   const sum = (of: (outcome: Outcome) => number) => all.reduce((total, outcome) => total + of(outcome), 0);
+  for (const name of all.flatMap(({ leftOut = [] }) => leftOut)) console.log(`left out: ${name}`);
   const passed = (name: Target) => `${name} ${outcomes.get(name)?.passed ?? 0}`;
   const failed = sum((outcome) => outcome.failed + (outcome.broken === undefined ? 0 : 1));
   console.log(`${TARGETS.map(passed).join(", ")}, skipped ${skipped + sum((outcome) => outcome.ignored)}`);

@@ -1,6 +1,6 @@
 // The program: arguments and variables to a running server, signals to its shutdown, and its end to an exit
 // code. The only place that prints help or ends the process.
-import { type Config, parseConfig } from "./config.ts";
+import { type Config, parseConfig, withAbsolutePaths } from "./config.ts";
 import { helpText } from "./flags.ts";
 import { createLog, type Log } from "./log.ts";
 import { StateFolderError } from "./manager/state_folder.ts";
@@ -8,7 +8,8 @@ import { IMPATIENT_MS } from "./governor/limits.ts";
 import { SERVER_VERSION } from "./protocol/version.ts";
 import { ListenError, type Runtime } from "./runtime/runtime.ts";
 import { describe, holding, SandboxError } from "./permissions.ts";
-import { isUsableToken, type RunningServer, serve, statePath, TOKEN_RULE } from "./server.ts";
+import { isUsableToken, TOKEN_RULE } from "./manager/token_rule.ts";
+import { type RunningServer, serve, statePath } from "./server.ts";
 
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
@@ -160,7 +161,15 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
     return code;
   };
   if (parsed.kind === "invalid") return fail(parsed.reason, EXIT_USAGE);
-  const { config } = parsed;
+  let config: Config;
+  try {
+    config = withAbsolutePaths(parsed.config, (path) => runtime.absolute(path));
+  } catch {
+    return fail(
+      "the working folder is gone; start in another, or give absolute paths and --cwd",
+      EXIT_FAILED,
+    );
+  }
   if (parsed.kind === "permissions") {
     const stateDir = statePath(config, runtime);
     try {
@@ -178,6 +187,8 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
     return fail("--no-ws: stdin is no pipe, so there is nothing to serve; add --stdio on", EXIT_USAGE);
   }
   runtime.guardStdout();
+  // A folder that is removed later would keep every new thread from starting.
+  const standing = runtime.stand();
   const { logLevel: level, logFormat: format } = config;
   const log = createLog({
     level,
@@ -185,6 +196,7 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
     now: () => runtime.now(),
     write: (line) => runtime.writeError(line),
   });
+  if (!standing) log.warn("the process stays in its folder; sessions cannot be run once that folder is gone");
   const signals = new Signals(config, runtime, log);
   try {
     const server = await serve({

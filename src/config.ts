@@ -1,6 +1,7 @@
 // Every flag and its variable, parsed and validated in one place with one style of error. A flag wins over
 // its variable (`--max-sessions`, `PI_SERVER_MAX_SESSIONS`). Reads no environment by itself.
 import { parseArgs } from "@std/cli/parse-args";
+import { isLoopback } from "./base/loopback.ts";
 import type { BudgetLimits } from "./governor/budget.ts";
 import { LIMIT_NAMES, type LimitName, type Limits, withDefaults } from "./governor/limits.ts";
 import {
@@ -278,6 +279,12 @@ function originOf(text: string, from: string): string {
   throw new Invalid(`${from}: expected an origin ${next}, got "${text}"`);
 }
 
+/** The address to bind: an IPv6 address may stand in brackets, as in a URL. */
+function hostOf(values: Values): string | undefined {
+  const text = values.text("host");
+  return text === undefined ? undefined : /^\[([0-9a-f:.]+)\]$/i.exec(text)?.[1] ?? text;
+}
+
 function netHostOf(text: string, from: string): string {
   if (/^(?:\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::\d{1,5})?$/i.test(text)) {
     return text.toLowerCase();
@@ -285,14 +292,20 @@ function netHostOf(text: string, from: string): string {
   throw new Invalid(`${from}: expected a host such as api.example or 127.0.0.1:8080, got "${text}"`);
 }
 
-/** Whether only this machine can reach that address. */
-export function isLoopbackAddress(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+/** The configuration with every path absolute, so that the process may stand anywhere. */
+export function withAbsolutePaths(config: Config, absolute: (path: string) => string): Config {
+  const { cwd, roots, stateDir } = config;
+  return {
+    ...config,
+    cwd: absolute(cwd ?? "."),
+    ...(roots === undefined ? {} : { roots: roots.map(absolute) }),
+    ...(stateDir === undefined ? {} : { stateDir: absolute(stateDir) }),
+  };
 }
 
 /** Why nobody may be let in without a token there; undefined when that is fine. */
 export function openToOthers({ auth, ws, host }: Config): string | undefined {
-  if (auth || !ws || isLoopbackAddress(host)) return undefined;
+  if (auth || !ws || isLoopback(host)) return undefined;
   return `is allowed on a loopback address only, not on ${host}; leave it out, and clients send the token`;
 }
 
@@ -328,7 +341,7 @@ function configOf(values: Values): Config {
   const stdio = values.choice("stdio");
   const config = withConfigDefaults({
     ...maybe("port", values.number("port")),
-    ...maybe("host", values.text("host")),
+    ...maybe("host", hostOf(values)),
     ...maybe("stdio", stdio === "on" || stdio === "off" ? stdio : undefined),
     ws: !values.on("no-ws"),
     auth: !values.on("no-auth"),

@@ -20,7 +20,7 @@ export interface HostConfigFacts {
 export function hostConfig(
   { config, runtime, trust, stateDir, memoryBytes, childMark }: HostConfigFacts,
 ): HostConfig {
-  const absolute = (path: string): string => runtime.files.resolve(runtime.cwd(), path);
+  const absolute = (path: string): string => runtime.absolute(path);
   return {
     cwd: absolute(config.cwd ?? "."),
     ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),

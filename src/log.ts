@@ -1,5 +1,6 @@
 // The server's log: one line a record on stderr, as text for people or as JSON for machines. Never holds a
 // token, and never stdout, which belongs to the protocol.
+import { toJson } from "./protocol/text.ts";
 
 /** How grave a record is; `silent` as a threshold shows none. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -42,7 +43,7 @@ export function createLog(options: LogOptions): Log {
     if (LOG_LEVELS.indexOf(level) < threshold) return;
     const time = new Date(options.now()).toISOString();
     const line = options.format === "json"
-      ? `${JSON.stringify({ time, level, message, ...fields })}\n`
+      ? `${toJson({ time, level, message, ...fields })}\n`
       : textLine(time, level, message, fields);
     options.write(line);
   };

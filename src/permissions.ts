@@ -52,7 +52,7 @@ export async function holding(
 ): Promise<Holding> {
   const reason = whyOff(config, runtime);
   if (reason !== undefined) return { on: false, reason };
-  const absolute = (path: string): string => runtime.files.resolve(runtime.cwd(), path);
+  const absolute = (path: string): string => runtime.absolute(path);
   const sessionDir = runtime.env("PI_CODING_AGENT_SESSION_DIR");
   const agentDir = absolute(
     runtime.env("PI_CODING_AGENT_DIR") ?? runtime.files.join(runtime.home(), ".pi", "agent"),

@@ -1,6 +1,7 @@
 // The composition root: builds the stages from a configuration and a runtime, ties them, and takes them
 // apart again. No logic of its own beyond that.
-import { type Config, isLoopbackAddress, openToOthers } from "./config.ts";
+import { isLoopback } from "./base/loopback.ts";
+import { type Config, openToOthers } from "./config.ts";
 import { Governor } from "./governor/governor.ts";
 import { DISPOSE_MS } from "./governor/limits.ts";
 import type { Log } from "./log.ts";
@@ -11,6 +12,7 @@ import { Ledger } from "./manager/ledger.ts";
 import { Manager } from "./manager/manager.ts";
 import { hostMemoryBytes } from "./manager/memory_watch.ts";
 import { TokenBook } from "./manager/token_book.ts";
+import { isUsableToken, TOKEN_RULE } from "./manager/token_rule.ts";
 import { SessionStore } from "./manager/store.ts";
 import { StateFolder } from "./manager/state_folder.ts";
 import { protocolSchema } from "./protocol/schema.ts";
@@ -55,14 +57,6 @@ export interface RunningServer {
 /** Thrown when the configuration would let in whom it must not. */
 export class AccessError extends Error {
   override name = "AccessError";
-}
-
-/** What a token from outside must be: a short one can be guessed, others cannot be sent as a subprotocol. */
-export const TOKEN_RULE: string = "must hold 16 to 512 characters of A-Z a-z 0-9 . _ ~ -";
-
-/** Whether a token keeps that rule. */
-export function isUsableToken(token: string): boolean {
-  return /^[A-Za-z0-9._~-]{16,512}$/.test(token);
 }
 
 /** Milliseconds that peers get to take what is queued for them, and to say goodbye. */
@@ -170,6 +164,7 @@ class Server {
       const asked = !config.auth ? undefined : ownToken ? await state.token() : token;
       this.#tokens = await TokenBook.open({
         runtime,
+        log,
         file: runtime.files.join(path, "tokens.json"),
         ...(asked === undefined ? {} : { own: asked }),
       });
@@ -225,7 +220,7 @@ class Server {
     const open = openToOthers(config);
     if (open !== undefined) throw new AccessError(`auth: false ${open}`);
     if (token !== undefined && !isUsableToken(token)) throw new AccessError(`token: ${TOKEN_RULE}`);
-    if (!config.ws || isLoopbackAddress(config.host)) return;
+    if (!config.ws || isLoopback(config.host)) return;
     const how = "without encryption; put a TLS proxy in front, and --allow-host its name";
     log.warn(`OPEN TO THE NETWORK: other machines reach ${config.host}, port ${config.port}, ${how}`);
   }
@@ -258,7 +253,9 @@ class Server {
       hostname: config.host,
       port: config.port,
       gate: {
-        ...(config.auth ? { accessOf: (token: string) => tokens.accessOf(token) } : {}),
+        ...(config.auth
+          ? { accessOf: (token: string) => tokens.accessOf(token), holds: (id: string) => tokens.holds(id) }
+          : {}),
         allowOrigins: new Set(config.allowOrigins),
         allowHosts: new Set([...config.allowHosts, ...hostHeadersOf(config.host)]),
       },
@@ -374,7 +371,7 @@ class Server {
         await Promise.all(this.#transports.map((transport) => transport.close(FAREWELL_MS)));
         this.#router.close();
         await this.#ledger.close();
-        await this.#trust.saved();
+        await Promise.all([this.#trust.saved(), this.#tokens?.close()]);
         await this.#store?.close();
         await this.#state?.endOrphans(this.#parts.log);
         await this.#state?.release();
@@ -387,7 +384,7 @@ class Server {
 
 /** Path of the state folder. */
 export function statePath(config: Config, runtime: Runtime): string {
-  return runtime.files.resolve(runtime.cwd(), config.stateDir ?? `${runtime.home()}/.pi/server`);
+  return runtime.absolute(config.stateDir ?? `${runtime.home()}/.pi/server`);
 }
 
 /** Starts a server. Throws `StateFolderError` or `ListenError` when it cannot. */

@@ -36,6 +36,12 @@ declare module "@std/assert" {
   export function assertThrows(fn: () => unknown, msg?: string): unknown;
   /** The promise that `fn` returns rejects; the reason is returned. */
   export function assertRejects(fn: () => PromiseLike<unknown>, msg?: string): Promise<unknown>;
+  /** Fails unless the promise rejects with an error of that class whose message includes that text. */
+  export function assertRejects<E extends Error>(
+    fn: () => PromiseLike<unknown>,
+    errorClass: new (...args: never[]) => E,
+    msgIncludes?: string,
+  ): Promise<E>;
   /** Always fails. */
   export function fail(msg?: string): never;
 }

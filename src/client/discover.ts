@@ -1,5 +1,6 @@
 // Finds a server on this machine the way the protocol says (§9): `endpoint.json` and `token` in its state folder.
 // On Deno and on Node; a browser is told where to go.
+import { isLoopback } from "../base/loopback.ts";
 import { isRecord } from "../protocol/json.ts";
 
 /** Where a server is, and what lets one in. */
@@ -58,7 +59,7 @@ export async function discover(
 function isHere(url: string, own: string | undefined): boolean {
   if (!URL.canParse(url)) return false;
   const { hostname } = new URL(url);
-  if (hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)) return true;
+  if (isLoopback(hostname)) return true;
   return own !== undefined && URL.canParse(own) && new URL(own).hostname === hostname;
 }
 

@@ -11,6 +11,8 @@ export interface Access {
   readonly sessions?: ReadonlySet<string>;
   /** Milliseconds since the epoch; absent: never. */
   readonly expiresAt?: number;
+  /** The token opens `/metrics` and no connection. */
+  readonly scrape?: true;
 }
 
 /** Of the state folder's token, of stdio, and of everybody where no token is asked for. */

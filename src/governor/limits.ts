@@ -284,6 +284,12 @@ export const BUILDS_AT_ONCE: number = 4;
 /** Milliseconds that disposing one session may take. */
 export const DISPOSE_MS: number = 5_000;
 
+/** Most bytes of a file that pi reads by itself: instructions, settings, a skill, a prompt, a theme. */
+export const RESOURCE_BYTES: number = 1024 * 1024;
+
+/** Most bytes of the file of an extension, which may be a bundle. */
+export const EXTENSION_BYTES: number = 16 * 1024 * 1024;
+
 /** Milliseconds that `session_start` handlers of extensions may hold up a session's mailbox. */
 export const SESSION_START_MS: number = 30_000;
 

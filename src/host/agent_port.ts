@@ -224,6 +224,15 @@ export interface AgentHooks {
   rewritten(): void;
   /** The session writes another file from now on, or none. */
   fileChanged(path: string | undefined): void;
+  /**
+   * An extension switches to a file. The host checks and claims it as for `switch_session_file`; `ready` runs once
+   * the file has passed, then `change` with its canonical path and what had to be repaired in it.
+   */
+  switchFile(
+    path: string,
+    ready: () => Promise<void>,
+    change: (path: string, repair?: FileRepair) => Promise<Outcome<{ cancelled: boolean }>>,
+  ): Promise<Outcome<{ cancelled: boolean }>>;
 }
 
 /** What the loaded agent understands of a session file; a file that holds more is a newer agent's. */
@@ -244,4 +253,6 @@ export interface AgentFactory {
   /** Folders that pi keeps sessions in, for the default roots. */
   readonly sessionFolders: readonly string[];
   build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>>;
+  /** Resolves when refreshed logins are on disk, within a bound; undefined when no refresh is under way. */
+  loginsSaved?(): Promise<void> | undefined;
 }

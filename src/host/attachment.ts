@@ -1,5 +1,6 @@
 // The state of a session at this point of the order, as `attach` answers it: encoded here, so that the router
 // thread need not.
+import { toJson } from "../protocol/text.ts";
 import type { Attachment } from "./edge.ts";
 import { Encoded } from "./encoded.ts";
 import type { Session } from "./session.ts";
@@ -25,6 +26,6 @@ export function attachment(session: Session, snapshot: boolean): Attachment {
     sessionVersion,
     ...(snapshot ? { snapshot: session.snapshotText() } : {}),
     infoText: infoText(session),
-    pendingUi: pendingUi.map((request) => JSON.stringify(request)),
+    pendingUi: pendingUi.map((request) => toJson(request)),
   };
 }

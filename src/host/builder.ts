@@ -14,9 +14,16 @@ import { fileInUse } from "./failures.ts";
 import { FileChecker } from "./file_checker.ts";
 import type { Inspected } from "./file_inspector.ts";
 import { PathGuard } from "./paths.ts";
+import type { Place } from "./place.ts";
 import type { SessionRecord } from "./session_record.ts";
 import type { Trusted } from "./trusted.ts";
-import { listSessions, readHeader, sessionFolders, type SessionHeader } from "./session_files.ts";
+import {
+  listSessions,
+  readHeader,
+  sessionFolders,
+  type SessionHeader,
+  type SessionPlaces,
+} from "./session_files.ts";
 
 /** What a builder is made of. */
 export interface BuilderParts {
@@ -40,6 +47,7 @@ export class Builder {
   readonly #parts: BuilderParts;
   readonly #files: Files;
   readonly #waiting: (() => void)[] = [];
+  readonly #unreadable = new Set<string>();
   #building = 0;
 
   constructor(parts: BuilderParts) {
@@ -51,6 +59,11 @@ export class Builder {
     const { format } = factory;
     const { memoryBytes } = config;
     this.checker = new FileChecker({ files: this.#files, format, memoryBytes, log: parts.log });
+  }
+
+  /** What of the builder commands about files need. */
+  get place(): Pick<Place, "guard" | "files" | "checker"> {
+    return { guard: this.guard, files: this.#files, checker: this.checker };
   }
 
   /** Builds what the command asks for, when its turn has come and within its time. */
@@ -120,23 +133,33 @@ export class Builder {
     const { config, factory, claims } = this.#parts;
     const cwd = command.cwd === undefined ? undefined : await this.guard.inside(config.cwd, command.cwd);
     if (cwd !== undefined && !cwd.ok) return cwd;
-    const folders = await sessionFolders(this.#files, factory.sessionFolders);
+    const places: SessionPlaces = {
+      files: this.#files,
+      allows: (real) => this.guard.reaches(real, factory.sessionFolders),
+      unreadable: (folder, error) => this.#leaveOut(folder, error),
+    };
+    const folders = await sessionFolders(places, factory.sessionFolders);
     const wanted = async (session: StoredSession): Promise<boolean> => {
       const own = await this.guard.inside(config.cwd, session.cwd === "" ? config.cwd : session.cwd);
       return own.ok && (cwd === undefined || own.value === cwd.value);
     };
-    const found = await listSessions(
-      this.#files,
-      folders,
-      command.limit ?? DEFAULT_LIST,
-      wanted,
-      factory.format,
-    );
+    const limit = command.limit ?? DEFAULT_LIST;
+    const found = await listSessions(places, folders, limit, wanted, factory.format);
     const sessions = found.map((session) => {
       const liveSessionId = claims.liveSession(session.sessionFile);
       return liveSessionId === undefined ? session : { ...session, liveSessionId };
     });
     return { ok: true, value: { sessions } };
+  }
+
+  /** Logged once: a client may ask for the list all the time. */
+  #leaveOut(folder: string, error: unknown): void {
+    if (this.#unreadable.has(folder)) return;
+    this.#unreadable.add(folder);
+    this.#parts.log("a folder of sessions cannot be read and is left out of lists; check its permissions", {
+      folder,
+      error: reasonOf(error),
+    });
   }
 
   /** A canonical form of pi's own path of a session file, which may not exist yet. */
@@ -158,24 +181,29 @@ export class Builder {
   }
 
   /** What a parked session is built from: its file, or the place for one, and what was kept. */
-  async #left({ info, kept }: SessionRecord): Promise<Outcome<AgentRequest>> {
+  async #left(record: SessionRecord): Promise<Outcome<AgentRequest>> {
     const { config, claims } = this.#parts;
+    const { info, kept } = record;
     const { sessionId, sessionFile, sessionName } = info;
     const cwd = await this.guard.folder(config.cwd, info.cwd);
     if (!cwd.ok) return cwd;
     if (sessionFile === undefined) {
       return { ok: false, failure: failure("internal", `Session "${sessionId}" has no file to go on with`) };
     }
-    const file = await this.canonical(sessionFile);
+    const found = await this.#unmoved(record.file ?? await this.canonical(sessionFile), sessionFile);
+    if (!found.ok) return found;
+    const file = found.value;
     const owner = await claims.ask(sessionId, file);
     if (owner !== undefined && owner !== sessionId) {
       return { ok: false, failure: fileInUse(owner) };
     }
-    // Its path is our own word, not a client's: it need not be within the roots.
+    // The path is the server's own, not a client's: it need not be within the roots.
     let repair: FileRepair | undefined;
     if (await this.#files.stat(file) !== undefined) {
       const inspected = await this.checker.inspect(file);
       if (!inspected.ok) return inspected;
+      const still = await this.#unmoved(file, sessionFile);
+      if (!still.ok) return still;
       const ready = await this.checker.ready(inspected.value);
       if (!ready.ok) return ready;
       repair = ready.value;
@@ -188,6 +216,20 @@ export class Builder {
     const tools = kept.allowedTools === undefined ? {} : { tools: kept.allowedTools };
     const repaired = repair === undefined ? {} : { repair: { ...repair, file: sessionFile } };
     return { ok: true, value: { ...base, ...tools, sessionFile, ...repaired } };
+  }
+
+  /** A parked session's file is where it was: while it was parked, a link may have taken its or its folder's place. */
+  async #unmoved(kept: string, sessionFile: string): Promise<Outcome<string>> {
+    const real = await this.guard.real(sessionFile);
+    const kind = real === kept ? (await this.#files.stat(real))?.kind ?? "file" : "link";
+    if (kind === "file") return { ok: true, value: real };
+    const sentence = kind === "link"
+      ? `${sessionFile} leads to ${real} and not to ${kept} as when the session was parked`
+      : `${sessionFile} is not a regular file`;
+    return {
+      ok: false,
+      failure: failure("path_forbidden", `${sentence}; put the file back, or delete the session`),
+    };
   }
 
   async #create(command: CommandOf<"create_session">): Promise<Outcome<AgentRequest>> {

@@ -9,6 +9,7 @@ import {
   getApiProvider,
   registerFauxProvider,
 } from "@mariozechner/pi-ai";
+import { cut } from "../protocol/text.ts";
 
 /** The part of pi's registry that the demo needs. */
 export interface ProviderRegistry {
@@ -63,7 +64,7 @@ export function demoAnswer(context: Context): AssistantMessage {
     return fauxAssistantMessage([fauxText("Let me run a command. "), call], { stopReason: "toolUse" });
   }
   if (/\b(long|story)\b/i.test(text)) return fauxAssistantMessage(`${STORY} ${STORY}`);
-  const quoted = text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  const quoted = text.length > 200 ? `${cut(text, 200)}…` : text;
   return fauxAssistantMessage(
     `You said: "${quoted}". I am the demo model: nobody thinks here, but everything around me is real.`,
   );

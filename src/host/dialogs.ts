@@ -114,11 +114,14 @@ export class Dialogs {
       return failure("invalid_params", sentence);
     }
     if (response.method === "confirm") return void this.#end(requestId, response.confirmed, "client");
-    if (options !== undefined && !options.includes(response.value)) {
+    // Clients see an option that holds half of a character with U+FFFD in its place.
+    const chosen = options?.find((option) => option === response.value) ??
+      options?.find((option) => String(option).toWellFormed() === response.value);
+    if (options !== undefined && chosen === undefined) {
       const sentence = `/response/value: expected one of ${JSON.stringify(options)}`;
       return failure("invalid_params", `${sentence}, got ${JSON.stringify(response.value)}`);
     }
-    return void this.#end(requestId, response.value, "client");
+    return void this.#end(requestId, chosen ?? response.value, "client");
   }
 
   /** Ends all open dialogs without an answer. */

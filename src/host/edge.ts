@@ -197,7 +197,14 @@ export type FromHost =
   | { readonly kind: "trust"; readonly folder: string; readonly trusted: boolean }
   | { readonly kind: "idle"; readonly ref: number }
   | { readonly kind: "counted"; readonly ref: number; readonly busy: number }
-  | { readonly kind: "disposed"; readonly ref: number; readonly disposed: number; readonly failed: number }
+  | {
+    readonly kind: "disposed";
+    readonly ref: number;
+    readonly disposed: number;
+    readonly failed: number;
+    /** A login is being refreshed still; the same message without this follows once it is on disk. */
+    readonly saving?: true;
+  }
   | {
     readonly kind: "log";
     readonly level: "debug" | "info" | "warn" | "error";

@@ -1,5 +1,6 @@
 // What is asked for over and over and seldom changes, kept encoded: the JSON of an object, as long as its fields
 // are the same, and dates. Pure.
+import { toJson } from "../protocol/text.ts";
 
 /** The JSON of an object that is put together anew each time it is asked for. */
 export class Encoded {
@@ -8,7 +9,7 @@ export class Encoded {
 
   /** @param value what it has in common with the one before, field by field, decides whether it is encoded anew */
   of(value: object): string {
-    if (this.#last === undefined || !sameFields(value, this.#last)) this.#text = JSON.stringify(value);
+    if (this.#last === undefined || !sameFields(value, this.#last)) this.#text = toJson(value);
     this.#last = value;
     return this.#text;
   }

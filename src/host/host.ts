@@ -3,6 +3,7 @@
 import { SESSION_ID_PATTERN } from "../protocol/command_spec.ts";
 import type { CommandOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
+import { toJson } from "../protocol/text.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, Outcome } from "./agent_port.ts";
@@ -11,6 +12,7 @@ import { Builder } from "./builder.ts";
 import { Claims } from "./claims.ts";
 import type { FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
 import { noSession } from "./failures.ts";
+import { switchFile } from "./handlers/history.ts";
 import { HANDLERS } from "./handlers/mod.ts";
 import { Outbound } from "./outbound.ts";
 import type { Place } from "./place.ts";
@@ -18,6 +20,7 @@ import { Records } from "./records.ts";
 import { Session, type SessionParts } from "./session.ts";
 import { spendingOf } from "./spending.ts";
 import { Trusted } from "./trusted.ts";
+import { WholeDeltas } from "./whole_text.ts";
 
 type MessageOf<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
 type LogLevel = "debug" | "info" | "warn" | "error";
@@ -54,6 +57,7 @@ export class Host {
   /** Messages that came before pi was loaded. */
   #early: Exclude<ToHost, { kind: "start" | "ping" }>[] | undefined = [];
   #builder: Builder | undefined;
+  #factory: AgentFactory | undefined;
   /** No client is left, and none can come: dialogs are not shown. */
   #unattended = false;
   #ofSessions: Pick<HostConfig, "pendingUi" | "budget" | "turnStallMs"> = { pendingUi: 1 };
@@ -107,6 +111,7 @@ export class Host {
     };
     try {
       const factory = await this.#load(this.#runtime, config, this.#trusted);
+      this.#factory = factory;
       this.#builder = new Builder({
         runtime: this.#runtime,
         config,
@@ -226,7 +231,7 @@ export class Host {
     } else {
       const sessionInfo = session.info();
       this.#send({ kind: "born", sessionId, epoch: sessionInfo.epoch });
-      const dataText = JSON.stringify({ sessionId, sessionInfo });
+      const dataText = toJson({ sessionId, sessionInfo });
       this.#reply(ref, { ok: true, dataText, sessionVersion: sessionInfo.sessionVersion });
       session.open();
     }
@@ -247,9 +252,7 @@ export class Host {
 
   #newSession(begin: Beginning, builder: Builder): Session {
     const place: Place = {
-      guard: builder.guard,
-      files: this.#runtime.files,
-      checker: builder.checker,
+      ...builder.place,
       claim: (id, file) => this.#claims.ask(id, file),
       giveBack: (id) => void this.#tellFile(id, this.#files.get(id), builder),
       liveSession: (file) => this.#claims.liveSession(file),
@@ -274,15 +277,17 @@ export class Host {
   }
 
   #hooks(session: Session, builder: Builder): AgentHooks {
+    const whole = new WholeDeltas((event) => session.emit(event));
     return {
       emit: (event) => {
-        session.emit(event);
+        whole.pass(event);
         const spending = spendingOf(event);
         if (spending !== undefined) this.#send({ kind: "spent", sessionId: session.sessionId, spending });
       },
       ask: (question) => this.#unattended ? Promise.resolve(undefined) : session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),
       rewritten: () => session.rewritten(),
+      switchFile: (path, ready, change) => switchFile(session, path, { ready, change }),
       fileChanged: (path) => {
         if (session.closed) return;
         if (path !== undefined) this.#files.set(session.sessionId, path);
@@ -308,7 +313,7 @@ export class Host {
 
   async #list(ref: number, command: CommandOf<"list_stored_sessions">): Promise<void> {
     const found = await this.#builder?.list(command).catch(unreadable);
-    if (found?.ok) this.#reply(ref, { ok: true, dataText: JSON.stringify(found.value) });
+    if (found?.ok) this.#reply(ref, { ok: true, dataText: toJson(found.value) });
     else this.#refuse(ref, found?.failure ?? this.#broken ?? NO_PI);
   }
 
@@ -338,7 +343,14 @@ export class Host {
       agents.map((agent) => agent === undefined ? true : this.#dispose(agent)),
     );
     const disposed = results.filter((ok) => ok).length;
-    this.#send({ kind: "disposed", ref, disposed, failed: results.length - disposed });
+    const failed = results.length - disposed;
+    const saving = this.#factory?.loginsSaved?.();
+    if (saving !== undefined) {
+      this.#log("info", "waiting for a provider's new login to reach the disk");
+      this.#send({ kind: "disposed", ref, disposed, failed, saving: true });
+      await saving;
+    }
+    this.#send({ kind: "disposed", ref, disposed, failed });
   }
 
   /** Lets go of an agent, within a bound: its extensions may never come back. */
@@ -373,7 +385,7 @@ export class Host {
     this.#reply(ref, { ok: false, failure: failed, unstarted: true });
   }
 
-  #log(level: LogLevel, message: string, fields: Record<string, unknown>): void {
+  #log(level: LogLevel, message: string, fields: Record<string, unknown> = {}): void {
     this.#send({ kind: "log", level, message, fields });
   }
 

@@ -59,6 +59,16 @@ export class PathGuard {
     return forbidden(`${absolute} is outside the server's roots; start it with --root to allow it`);
   }
 
+  /** Whether a canonical path may be read that was reached from one of those folders of pi's, or through a link there. */
+  async reaches(real: string, folders: readonly string[]): Promise<boolean> {
+    return await this.#allows(real, real, folders);
+  }
+
+  /** Where an absolute path leads, inside the roots or not; what does not exist is named below its nearest folder. */
+  async real(absolute: string): Promise<string> {
+    return await this.#canonical(absolute);
+  }
+
   /** Whether a canonical path still leads where it did: right before its use, since links can be swapped. */
   async still(real: string): Promise<Outcome<string>> {
     const now = await this.inside(real, real);
@@ -104,8 +114,8 @@ export class PathGuard {
     }
   }
 
-  async #allows(absolute: string, real: string): Promise<boolean> {
-    const roots = await this.#canonicals(this.#roots);
+  async #allows(absolute: string, real: string, more: readonly string[] = []): Promise<boolean> {
+    const roots = await this.#canonicals([...this.#roots, ...more]);
     if (!roots.some((root) => this.#within(real, root, this.#files.separator === "\\"))) return false;
     // In any case: where case doesn't count, the same folder has many names.
     const closed = await this.#canonicals(this.#closed);

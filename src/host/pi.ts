@@ -1,8 +1,8 @@
 // Builds pi's sessions, which share nothing but credentials. Every trap that this works around is in PI_FACTS;
 // what one built session does is in pi_agent.ts, what another version of pi does differently in pi_sdk.ts.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import * as pi from "@mariozechner/pi-coding-agent";
 import { failure } from "../protocol/errors.ts";
@@ -11,12 +11,15 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./agent_port.ts";
 import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
+import { guardToolCalls, watchAnswers } from "./pi_answers.ts";
 import { joinBranches } from "./pi_branches.ts";
 import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
-import { Accounts, FILE_FORMAT, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
-import { writeBranches } from "./pi_storage.ts";
+import { guardPackages, ResourceGuard } from "./pi_resources.ts";
+import { Accounts, FILE_FORMAT, type Models, type Services } from "./pi_sdk.ts";
+import { createPrivately, writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
+import { boundTools } from "./pi_tools.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
 import { projectResources } from "./trust.ts";
 
@@ -24,48 +27,6 @@ import { projectResources } from "./trust.ts";
 export const VERSION: string = pi.VERSION;
 
 type Model = NonNullable<ReturnType<Models["find"]>>;
-type LoaderOptions = NonNullable<ServicesOptions["resourceLoaderOptions"]>;
-
-/** Makes pi skip packages that settings name and that are not installed: installing runs foreign code. */
-function neverInstall(): void {
-  const original = pi.DefaultPackageManager.prototype.resolve;
-  pi.DefaultPackageManager.prototype.resolve = function (onMissing) {
-    return original.call(this, onMissing ?? (() => Promise.resolve("skip")));
-  };
-}
-
-function readIfThere(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
-}
-
-/** Only what belongs to the user: nothing that the folder brings along is read, let alone run. */
-async function untrustedOptions(
-  cwd: string,
-  agentDir: string,
-  settingsManager: Services["settingsManager"],
-): Promise<LoaderOptions> {
-  const packages = new pi.DefaultPackageManager({ cwd, agentDir, settingsManager });
-  const found = await packages.resolve();
-  const ofUser = (list: typeof found.extensions): string[] =>
-    list.filter((one) => one.enabled && one.metadata.scope === "user").map((one) => one.path);
-  const own = (name: string): string | undefined => readIfThere(join(agentDir, name));
-  const append = own("APPEND_SYSTEM.md");
-  return {
-    noExtensions: true,
-    noSkills: true,
-    noPromptTemplates: true,
-    noThemes: true,
-    additionalExtensionPaths: ofUser(found.extensions),
-    additionalSkillPaths: ofUser(found.skills),
-    additionalPromptTemplatePaths: ofUser(found.prompts),
-    additionalThemePaths: ofUser(found.themes),
-    systemPromptOverride: () => own("SYSTEM.md"),
-    appendSystemPromptOverride: () => append === undefined ? [] : [append],
-    agentsFilesOverride: ({ agentsFiles }) => ({
-      agentsFiles: agentsFiles.filter((file) => file.path.startsWith(join(agentDir, ""))),
-    }),
-  };
-}
 
 /** Sources of packages that pi would have to install first. */
 async function missingPackages(services: Services): Promise<string[]> {
@@ -85,7 +46,7 @@ async function missingPackages(services: Services): Promise<string[]> {
 }
 
 /** What went wrong while loading, as events. */
-async function loadErrors(services: Services): Promise<SessionEvent[]> {
+async function loadErrors(services: Services, guard: ResourceGuard): Promise<SessionEvent[]> {
   const tell = (extensionPath: string, error: string): SessionEvent => ({
     type: "extension_error",
     extensionPath,
@@ -95,6 +56,7 @@ async function loadErrors(services: Services): Promise<SessionEvent[]> {
   const { errors } = services.resourceLoader.getExtensions();
   const missing = await missingPackages(services);
   return [
+    ...guard.problems,
     ...errors.map(({ path, error }) => tell(path, error)),
     ...services.diagnostics.filter(({ type }) => type === "error").map(({ message }) => tell("", message)),
     ...missing.map((source) =>
@@ -110,6 +72,7 @@ interface Plan {
   readonly models: Models;
   readonly model: Model | undefined;
   readonly around: Surroundings;
+  readonly guard: ResourceGuard;
   /** Whether the session has a file. */
   persisted: boolean;
   /** The session that was built last. */
@@ -177,6 +140,10 @@ class PiFactory implements AgentFactory {
     this.sessionFolders = [join(this.#agentDir, "sessions"), ...(named === undefined ? [] : [named])];
   }
 
+  loginsSaved(): Promise<void> | undefined {
+    return this.#accounts.logins.saved(this.#runtime);
+  }
+
   async build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
     const models = await this.#accounts.open();
     if (this.#options.demo) registerDemo(models);
@@ -223,9 +190,11 @@ class PiFactory implements AgentFactory {
       global: () => join(this.#agentDir, "settings.json"),
       project: () => join(around.cwd, ".pi", "settings.json"),
     };
-    const overlay = new SettingsOverlay((scope) => readIfThere(paths[scope]()), () => around.trusted);
+    const guard = new ResourceGuard(around, this.#agentDir);
+    const overlay = new SettingsOverlay((scope) => guard.read(paths[scope]()), () => around.trusted);
     const settings = pi.SettingsManager.fromStorage(overlay);
-    return { request, settings, models, model, around, persisted: !request.inMemory, last: undefined };
+    guard.watch(settings);
+    return { request, settings, models, model, around, guard, persisted: !request.inMemory, last: undefined };
   }
 
   #findModel(models: Models, request: AgentRequest): Outcome<Model | undefined> {
@@ -255,25 +224,25 @@ class PiFactory implements AgentFactory {
       reloaded: async ({ services }) => {
         // pi's reload resets the providers of the whole process.
         this.#accounts.restore();
-        plan.around.loadErrors = await loadErrors(services);
+        plan.around.loadErrors = await loadErrors(services, plan.guard);
       },
     };
   }
 
   async #create(plan: Plan, options: FactoryOptions): ReturnType<RuntimeFactory> {
-    const { request, settings, models, around } = plan;
+    const { request, settings, models, around, guard } = plan;
     const sessionManager = historyFor(plan, options);
     const cwd = sessionManager.getCwd();
     // Another file may bring another folder along, which nobody has trusted yet.
     around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
     around.cwd = cwd;
-    const user = around.trusted ? {} : await untrustedOptions(cwd, this.#agentDir, settings);
+    const resources = await guard.options(settings);
     const services = await this.#accounts.services(models, {
       cwd,
       agentDir: this.#agentDir,
       settingsManager: settings,
       resourceLoaderOptions: {
-        ...user,
+        ...resources,
         extensionFactories: [
           (api) => void api.on("model_select", ({ model }) => around.modelSelected(model)),
         ],
@@ -281,7 +250,7 @@ class PiFactory implements AgentFactory {
     });
     const userFolders = [join(homedir(), ".agents/skills")];
     around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
-    around.loadErrors = await loadErrors(services);
+    around.loadErrors = await loadErrors(services, guard);
     plan.persisted = sessionManager.isPersisted();
     const { sessionStartEvent } = options;
     const result = await pi.createAgentSessionFromServices({
@@ -291,6 +260,7 @@ class PiFactory implements AgentFactory {
       ...chosenFor(plan, sessionManager),
       ...(request.tools === undefined ? {} : { tools: [...request.tools] }),
     });
+    guardToolCalls(result.session.agent);
     plan.last = result.session;
     return { ...result, services, diagnostics: services.diagnostics };
   }
@@ -307,7 +277,8 @@ class PiFactory implements AgentFactory {
     }
     if (inMemory) return pi.SessionManager.inMemory(cwd);
     const folder = process.env["PI_CODING_AGENT_SESSION_DIR"] ?? settings.getSessionDir();
-    return pi.SessionManager.create(cwd, folder);
+    // As in a terminal, where pi runs in the session's folder.
+    return pi.SessionManager.create(cwd, folder === undefined ? undefined : resolve(cwd, folder));
   }
 }
 
@@ -327,9 +298,12 @@ export interface FactorySettings {
 
 /** Readies pi for many sessions in one process and returns what builds them. */
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
-  neverInstall();
+  guardPackages();
+  watchAnswers();
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
+  boundTools(pi.AgentSession.prototype);
+  createPrivately(pi.SessionManager.prototype);
   joinBranches(pi.SessionManager.prototype);
   writeBranches(pi.SessionManager.prototype);
   return new PiFactory(runtime, options);

@@ -3,7 +3,9 @@
 import { existsSync } from "node:fs";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { TreeNode } from "../protocol/results.ts";
+import { cut } from "../protocol/text.ts";
 import type { AgentHistory, NavigateOptions, Outcome } from "./agent_port.ts";
+import { exportPage } from "./pi_export.ts";
 import { messageOf, type PiLive } from "./pi_live.ts";
 import { type Placed, treeOf } from "./pi_sdk.ts";
 import { textOf } from "./settle.ts";
@@ -17,13 +19,13 @@ function shown(entry: Placed["entry"]): { role?: string; text?: string } {
       const { message } = entry;
       // Bash executions have a command instead of content.
       const text = "command" in message ? String(message.command) : textOf({ ...message });
-      return { role: message.role, text: text.slice(0, NODE_CHARS) };
+      return { role: message.role, text: cut(text, NODE_CHARS) };
     }
     case "custom_message":
-      return { role: "custom", text: textOf({ content: entry.content }).slice(0, NODE_CHARS) };
+      return { role: "custom", text: cut(textOf({ content: entry.content }), NODE_CHARS) };
     case "compaction":
     case "branch_summary":
-      return { text: entry.summary.slice(0, NODE_CHARS) };
+      return { text: cut(entry.summary, NODE_CHARS) };
     default:
       return {};
   }
@@ -111,14 +113,7 @@ export function piHistory(live: PiLive): AgentHistory {
         "new_session",
         (runtime) => runtime.newSession(parentSession === undefined ? undefined : { parentSession }),
       ),
-    async switchFile(path, repair) {
-      const before = live.repair;
-      live.repair = repair;
-      const outcome = await live.replace("switch_session_file", (runtime) => runtime.switchSession(path));
-      if (!outcome.ok || outcome.value.cancelled) live.repair = before;
-      else live.tellRepair();
-      return outcome;
-    },
+    switchFile: (path, repair) => live.switchTo(path, repair),
     fork: (entryId) => fork(live, entryId),
     clone: () => clone(live),
     forkMessages: () => live.session.getUserMessagesForForking(),
@@ -131,7 +126,7 @@ export function piHistory(live: PiLive): AgentHistory {
     navigate: (targetId, options) => navigate(live, targetId, options),
     async exportHtml(path) {
       try {
-        return { ok: true, value: { path: await live.session.exportToHtml(path) } };
+        return { ok: true, value: { path: await exportPage(live.session, path) } };
       } catch (error) {
         return { ok: false, failure: failure("agent_error", `export_html failed: ${messageOf(error)}`) };
       }

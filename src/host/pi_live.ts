@@ -8,8 +8,8 @@ import type { FileRepair } from "../protocol/responses.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { AgentHooks, Outcome, RunResult } from "./agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./pi_sdk.ts";
-import { hasModel } from "./pi_settings.ts";
 import { watchStorage } from "./pi_storage.ts";
+import { mendTexts } from "./pi_text.ts";
 import { Settler } from "./settle.ts";
 import { uiContext } from "./ui_context.ts";
 import { type ModelLike, toWireModel } from "./wire_model.ts";
@@ -18,6 +18,8 @@ import { type ModelLike, toWireModel } from "./wire_model.ts";
 export type PiSession = AgentSessionRuntime["session"];
 /** What keeps a session's history. */
 export type PiHistory = PiSession["sessionManager"];
+type SwitchOptions = Parameters<AgentSessionRuntime["switchSession"]>[1];
+type Switched = Outcome<{ cancelled: boolean }>;
 type Bindings = Parameters<PiSession["bindExtensions"]>[0];
 
 /** What the last load of a session's surroundings came to; written by pi.ts at every (re)build. */
@@ -61,6 +63,13 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The value, or the failure thrown. */
+function valueOf<T>(outcome: Outcome<T>): T {
+  if (outcome.ok) return outcome.value;
+  const { code, message } = outcome.failure;
+  throw Object.assign(new Error(message), { code });
+}
+
 /** The session that is current, and the run that it is in. */
 export class PiLive {
   readonly parts: LiveParts;
@@ -69,13 +78,13 @@ export class PiLive {
   #unsubscribe: () => void = () => {};
   #reason = "new_session";
   /** What was repaired in the file that the session has opened last. */
-  repair: FileRepair | undefined;
+  #repair: FileRepair | undefined;
   #gone = false;
 
   constructor(parts: LiveParts) {
     this.parts = parts;
     this.#runtime = parts.loaded.runtime;
-    this.repair = parts.repair;
+    this.#repair = parts.repair;
     parts.loaded.around.modelSelected = (model) => {
       parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
     };
@@ -97,17 +106,17 @@ export class PiLive {
 
   /** What was repaired in the file that the session writes now. */
   get fileRepair(): FileRepair | undefined {
-    return this.repair?.file === this.session.sessionFile ? this.repair : undefined;
+    return this.#repair?.file === this.session.sessionFile ? this.#repair : undefined;
   }
 
-  tellRepair(): void {
+  #tellRepair(): void {
     const repair = this.fileRepair;
     if (repair !== undefined) this.parts.hooks.emit({ type: "session_file_repaired", repair });
   }
 
   /** Runs `session_start` handlers; tells first what could not be loaded. */
   async start(): Promise<void> {
-    this.tellRepair();
+    this.#tellRepair();
     this.#tellLoaded();
     await this.session.bindExtensions(this.#bindings());
   }
@@ -121,7 +130,7 @@ export class PiLive {
   #tellLoaded(): void {
     const { modelFallbackMessage, session: { model } } = this.#runtime;
     // The file's model is not there any more, and pi has chosen another, which may cost more.
-    if (modelFallbackMessage !== undefined && hasModel(model)) {
+    if (modelFallbackMessage !== undefined && model !== undefined && model.provider !== "unknown") {
       this.parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
     }
     this.tellLoadErrors();
@@ -152,6 +161,19 @@ export class PiLive {
       const failed = failure(missing ? "entry_not_found" : "agent_error", `${reason} failed: ${message}`);
       return { ok: false, failure: failed };
     }
+  }
+
+  /** Goes on with a checked file. */
+  async switchTo(path: string, repair: FileRepair | undefined, options?: SwitchOptions): Promise<Switched> {
+    const before = this.#repair;
+    this.#repair = repair;
+    const outcome = await this.replace(
+      "switch_session_file",
+      (runtime) => runtime.switchSession(path, options),
+    );
+    if (!outcome.ok || outcome.value.cancelled) this.#repair = before;
+    else this.#tellRepair();
+    return outcome;
   }
 
   async dispose(): Promise<void> {
@@ -191,6 +213,8 @@ export class PiLive {
       clock,
       failed: (file, error) => hooks.emit({ type: "storage_error", file, error }),
     });
+    // In front of what writes the entries.
+    mendTexts(session);
     hooks.fileChanged(session.sessionFile);
     return settler;
   }
@@ -234,15 +258,27 @@ export class PiLive {
     timer?.clear();
   }
 
-  /** Replacement on an extension's word; a failure is the extension's to see. */
+  /** An extension replaces the session; a failure is thrown where the extension called. */
   async #onExtension<T>(
     reason: string,
     change: (runtime: AgentSessionRuntime) => Promise<T>,
   ): Promise<T> {
     await this.#quiet();
-    const outcome = await this.replace(reason, change);
-    if (outcome.ok) return outcome.value;
-    throw new Error(outcome.failure.message);
+    return valueOf(await this.replace(reason, change));
+  }
+
+  /** pi itself overwrites a file without a session, and makes a missing one. */
+  async #switch(
+    path: string,
+    options: Parameters<AgentSessionRuntime["switchSession"]>[1],
+  ): ReturnType<AgentSessionRuntime["switchSession"]> {
+    if (typeof path !== "string") throw new TypeError("ctx.switchSession takes the path of a session file");
+    const outcome = await this.parts.hooks.switchFile(
+      path,
+      () => this.#quiet(),
+      (file, repair) => this.switchTo(file, repair, options),
+    );
+    return valueOf(outcome);
   }
 
   #bindings(): Bindings {
@@ -258,8 +294,7 @@ export class PiLive {
         waitForIdle: () => whenIdle(this.session),
         newSession: (options) => this.#onExtension("new_session", (runtime) => runtime.newSession(options)),
         fork: (entryId, options) => this.#onExtension("fork", (runtime) => runtime.fork(entryId, options)),
-        switchSession: (path, options) =>
-          this.#onExtension("switch_session_file", (runtime) => runtime.switchSession(path, options)),
+        switchSession: (path, options) => this.#switch(path, options),
         navigateTree: async (targetId, options) => {
           const { cancelled } = await this.session.navigateTree(targetId, options);
           hooks.rewritten();

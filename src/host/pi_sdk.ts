@@ -1,10 +1,12 @@
 // What is different in another version of pi, and nothing else: credentials and models, how a run is watched,
 // stopped and resumed, which messages are shown. This is pi 0.73.1; an import map puts another file of the same
 // shape in this one's place (compat/deno.json).
+import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../protocol/events.ts";
 import type { FileFormat, ThinkingLevel } from "./agent_port.ts";
+import { Logins } from "./pi_logins.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
@@ -54,10 +56,16 @@ export class Accounts {
   readonly #agentDir: string;
   readonly #auth: pi.AuthStorage;
   readonly #all = new Set<Models>();
+  /** Refreshes of logins that are under way. */
+  readonly logins: Logins;
 
   constructor(agentDir: string) {
     this.#agentDir = agentDir;
-    this.#auth = pi.AuthStorage.create(join(agentDir, "auth.json"));
+    const file = join(agentDir, "auth.json");
+    this.#auth = pi.AuthStorage.create(file);
+    // pi follows links to the file before it locks it.
+    this.logins = new Logins(() => `${realpathSync(file)}.lock`);
+    this.logins.guard(this.#auth);
   }
 
   /** Models for one session: an extension's registerProvider must not move another's base URL. */
@@ -71,8 +79,22 @@ export class Accounts {
       refresh();
       this.restore();
     };
+    this.#nameRefusedLogins(models);
     this.#all.add(models);
     return Promise.resolve(models);
+  }
+
+  /** pi goes on without a key when a login cannot be refreshed, and its provider then misses the key. */
+  #nameRefusedLogins(models: Models): void {
+    const find = models.getApiKeyAndHeaders.bind(models);
+    models.getApiKeyAndHeaders = async (model) => {
+      const found = await find(model);
+      const login = this.#auth.get(model.provider);
+      const expired = login?.type === "oauth" && Date.now() >= login.expires;
+      if (!found.ok || found.apiKey !== undefined || !expired) return found;
+      const what = `The login for ${model.provider} has expired, and its provider did not refresh it`;
+      return { ok: false, error: `${what}; log in again: run pi, then /login` };
+    };
   }
 
   /** The session of these models is gone. */
@@ -161,3 +183,11 @@ export function treeOf({ sessionManager }: Session): { leafId: string | null; pl
 
 /** What extensions are told beside the bindings of every version. */
 export const BINDINGS: Readonly<Record<string, string>> = {};
+
+/** Types of images that `read` shows to a model. */
+export const IMAGE_TYPES: ReadonlySet<string> = new Set([
+  "image/jpeg",
+  "image/png",
+  "image/gif",
+  "image/webp",
+]);

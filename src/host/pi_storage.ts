@@ -10,6 +10,7 @@ import {
   type Stats,
   statSync,
   truncateSync,
+  writeFileSync,
 } from "node:fs";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 
@@ -17,6 +18,9 @@ import type { Clock, Timer } from "../runtime/runtime.ts";
 const RETRY_MS = 2_000;
 
 const LF = 10;
+
+/** The mode of a new session file: prompts and answers are for the user alone. */
+const PRIVATE = 0o600;
 
 interface FileEntry {
   readonly type: string;
@@ -219,6 +223,42 @@ export function writeBranches(histories: object): void {
     }
     return path;
   });
+}
+
+/**
+ * Makes pi create session files that only the user can read. pi creates them with the umask's mode, 0644 as a rule.
+ *
+ * @param histories the prototype of pi's histories
+ */
+export function createPrivately(histories: object): void {
+  const [persist, rewrite]: unknown[] = ["_persist", "_rewriteFile"].map((name) =>
+    Reflect.get(histories, name)
+  );
+  if (typeof persist !== "function" || typeof rewrite !== "function") return;
+  Reflect.set(histories, "_persist", function (this: Writer, entry: unknown): void {
+    const { sessionFile = "", flushed, fileEntries } = this;
+    if (sessionFile === "" || flushed || !fileEntries.some(isAnswer) || sizeOf(sessionFile) > 0) {
+      return Reflect.apply(persist, this, [entry]);
+    }
+    // The newer pi creates this file itself and fails where the file exists, so an empty one cannot be made first.
+    writeNew(sessionFile, fileEntries.map((one) => `${JSON.stringify(one)}\n`).join(""));
+    this.flushed = true;
+  });
+  Reflect.set(histories, "_rewriteFile", function (this: Writer): void {
+    const { sessionFile = "" } = this;
+    if (sessionFile !== "") writeNew(sessionFile, "");
+    Reflect.apply(rewrite, this, []);
+  });
+}
+
+/** Appends to a file, which is created if it does not exist. */
+function writeNew(file: string, text: string): void {
+  const handle = openSync(file, "a", PRIVATE);
+  try {
+    writeFileSync(handle, text);
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /** The file of a history that another program has written to, since pi last did. */

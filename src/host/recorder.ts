@@ -23,7 +23,7 @@ export class Recorder {
     const piece = pieceOf(event);
     if (piece === undefined) return this.#other(seq, event, full);
     const { of, contentIndex } = piece;
-    const delta = JSON.stringify(piece.delta);
+    const delta = JSON.stringify(piece.delta.toWellFormed());
     const update = `"event":{"type":"message_update","assistantMessageEvent":{"type":"${of}"`;
     const text = `${this.#before}${seq},${update},"contentIndex":${contentIndex},"delta":${delta}}}}`;
     if (this.#merge.of !== of || this.#merge.contentIndex !== contentIndex) {

@@ -4,6 +4,7 @@ import { type CommandSpec, specOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
 import type { Interrupted, SessionInfo } from "../protocol/responses.ts";
+import { toJson } from "../protocol/text.ts";
 import { SESSION_START_MS } from "../governor/limits.ts";
 import { AcceptedMessages } from "./accepted_messages.ts";
 import type { AgentPort, Outcome } from "./agent_port.ts";
@@ -134,16 +135,15 @@ export class Session {
   /** The session exists: lets in what waited for the build, and starts the extensions. */
   open(): void {
     this.#state = "live";
-    const opened = (): void => this.#mailbox.open();
     const late = this.#patience.after(SESSION_START_MS, () => {
       this.#parts.log("warn", "session_start handlers take too long; the session goes on without them", {
         sessionId: this.sessionId,
       });
-      opened();
+      this.#mailbox.open();
     });
     this.agent.start().catch((error) => this.#defect("session_start", error)).then(() => {
       late.clear();
-      opened();
+      this.#mailbox.open();
     });
     for (const fn of this.#untilBuilt.splice(0)) fn();
   }
@@ -208,7 +208,7 @@ export class Session {
   /** The whole state after the last event, encoded. */
   snapshotText(): string {
     try {
-      return JSON.stringify({ ...this.#snapshot?.read(), ...this.#untold() });
+      return toJson({ ...this.#snapshot?.read(), ...this.#untold() });
     } catch (error) {
       // Something in a message cannot be encoded; its event has been told as such, too.
       this.#defect("snapshot", error);
@@ -376,7 +376,7 @@ export class Session {
       this.#parts.reply(job.ref, { ok: false, failure: outcome.failure, ...version, ...unstarted });
     } else {
       try {
-        const dataText = outcome.text ?? JSON.stringify(outcome.value);
+        const dataText = outcome.text ?? toJson(outcome.value);
         this.#parts.reply(job.ref, { ok: true, dataText, ...version });
       } catch (error) {
         this.#parts.reply(job.ref, { ok: false, failure: this.#defect("encode", error), ...version });

@@ -1,8 +1,9 @@
-// Session files of pi's on disk: told from other files before pi opens them, since pi overwrites what is no
-// session; and listed with a bounded reader, since pi's own reads every file whole (PI_FACTS §2, §5).
+// Finds, checks and lists pi's session files. Other files are refused before pi opens them, since pi overwrites a
+// file that is not a session. Lists use a bounded reader, since pi's own reads every file whole.
 import { type Failure, failure } from "../protocol/errors.ts";
 import { JsonlDecoder, type Line } from "../protocol/jsonl.ts";
 import type { StoredSession } from "../protocol/results.ts";
+import { cut } from "../protocol/text.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { FileFormat, Outcome } from "./agent_port.ts";
 import { newerKind } from "./entry_shape.ts";
@@ -47,6 +48,11 @@ export function headerOf(line: string): SessionHeader | undefined {
     timestamp: typeof timestamp === "string" ? timestamp : new Date(0).toISOString(),
     version: typeof version === "number" ? version : 1,
   };
+}
+
+/** Whether a file that begins with that text is a session file. */
+export function isHeader(head: string): boolean {
+  return headerOf(head.split("\n", 1)[0] ?? "") !== undefined;
 }
 
 async function* linesOf(files: Files, path: string): AsyncGenerator<Line> {
@@ -98,7 +104,7 @@ function count(tally: Tally, line: Line, format: FileFormat): void {
   tally.messages++;
   if (tally.firstMessage !== undefined || !isRecord(message) || message["role"] !== "user") return;
   const text = textOf(message);
-  if (text !== "") tally.firstMessage = text.slice(0, FIRST_MESSAGE_CHARS);
+  if (text !== "") tally.firstMessage = cut(text, FIRST_MESSAGE_CHARS);
 }
 
 async function describe(
@@ -138,19 +144,54 @@ async function describe(
   };
 }
 
-async function candidates(files: Files, folders: readonly string[]): Promise<{ path: string; at: number }[]> {
-  const found: { path: string; at: number }[] = [];
+/** Where session files are looked for. */
+export interface SessionPlaces {
+  readonly files: Files;
+  /** Whether a canonical path may be read: of a folder in one of the folders, or where a link there leads. */
+  allows(real: string): Promise<boolean>;
+  /** A folder is there and cannot be read; the list goes on without it. */
+  unreadable(folder: string, error: unknown): void;
+}
+
+async function canonical(files: Files, path: string): Promise<string | undefined> {
+  // Where the sandbox denies the target of a link, Deno throws.
+  return await files.realpath(path).catch(() => undefined);
+}
+
+async function namesIn({ files, unreadable }: SessionPlaces, folder: string): Promise<readonly string[]> {
+  return await files.list(folder).catch((error) => {
+    unreadable(folder, error);
+    return [];
+  });
+}
+
+/** The canonical path of a name in a canonical folder; nothing for a link that leads where nothing may be read. */
+async function follow(places: SessionPlaces, folder: string, name: string): Promise<string | undefined> {
+  const { files, allows } = places;
+  const path = files.join(folder, name);
+  const link = await files.readLink(path).catch(() => "");
+  if (link === undefined) return path;
+  const real = await canonical(files, path);
+  return real !== undefined && await allows(real) ? real : undefined;
+}
+
+async function candidates(
+  places: SessionPlaces,
+  folders: readonly string[],
+): Promise<{ path: string; at: number }[]> {
+  const { files } = places;
+  const found = new Map<string, number>();
   for (const named of folders) {
     // Canonical, like the files that sessions are known to drive.
-    const folder = await files.realpath(named).catch(() => undefined) ?? named;
-    for (const name of await files.list(folder)) {
-      if (!name.endsWith(".jsonl")) continue;
-      const path = files.join(folder, name);
+    const folder = await canonical(files, named) ?? named;
+    for (const name of await namesIn(places, folder)) {
+      const path = name.endsWith(".jsonl") ? await follow(places, folder, name) : undefined;
+      if (path === undefined) continue;
       const stat = await files.stat(path).catch(() => undefined);
-      if (stat?.kind === "file") found.push({ path, at: stat.modifiedAt });
+      if (stat?.kind === "file") found.set(path, stat.modifiedAt);
     }
   }
-  return found.sort((a, b) => b.at - a.at);
+  return [...found].map(([path, at]) => ({ path, at })).sort((a, b) => b.at - a.at);
 }
 
 /**
@@ -161,36 +202,42 @@ async function candidates(files: Files, folders: readonly string[]): Promise<{ p
  * @param format what pi knows; what a file holds beyond that is named
  */
 export async function listSessions(
-  files: Files,
+  places: SessionPlaces,
   folders: readonly string[],
   limit: number,
   wanted: (session: StoredSession) => Promise<boolean>,
   format: FileFormat,
 ): Promise<StoredSession[]> {
-  const waiting = await candidates(files, folders);
+  const { files } = places;
+  const waiting = await candidates(places, folders);
   const sessions: StoredSession[] = [];
   while (waiting.length > 0 && sessions.length < limit) {
     const batch = waiting.splice(0, READERS);
-    // A file that goes away or cannot be read is left out, like one that is no session.
+    // A file that goes away or cannot be read is left out, like one that is not a session.
     const read = await Promise.all(
       batch.map(({ path, at }) => describe(files, path, at, format).catch(() => undefined)),
     );
     for (const session of read) {
-      if (session !== undefined && sessions.length < limit && await wanted(session)) sessions.push(session);
+      if (session === undefined || sessions.length >= limit || !await wanted(session)) continue;
+      // A link that took the file's place meanwhile led the reader elsewhere.
+      if (await canonical(files, session.sessionFile) === session.sessionFile) sessions.push(session);
     }
   }
   return sessions;
 }
 
 /** The folder itself and the folders in it: pi keeps a folder of sessions for each working directory. */
-export async function sessionFolders(files: Files, top: readonly string[]): Promise<string[]> {
-  const folders: string[] = [];
-  for (const folder of top) {
-    folders.push(folder);
-    for (const name of await files.list(folder)) {
-      const path = files.join(folder, name);
-      if ((await files.stat(path).catch(() => undefined))?.kind === "directory") folders.push(path);
+export async function sessionFolders(places: SessionPlaces, top: readonly string[]): Promise<string[]> {
+  const { files } = places;
+  const folders = new Set<string>();
+  for (const named of top) {
+    const folder = await canonical(files, named) ?? named;
+    folders.add(folder);
+    for (const name of await namesIn(places, folder)) {
+      const path = await follow(places, folder, name);
+      if (path === undefined || !await places.allows(path)) continue;
+      if ((await files.stat(path).catch(() => undefined))?.kind === "directory") folders.add(path);
     }
   }
-  return folders;
+  return [...folders];
 }

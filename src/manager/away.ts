@@ -7,12 +7,13 @@ import { versionConflict } from "../host/pace.ts";
 import type { SessionRecord } from "../host/session_record.ts";
 import type { Command } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
+import { toJson } from "../protocol/text.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Entry } from "./entry.ts";
 import type { Ledger } from "./ledger.ts";
 import { Parking, type Placed } from "./parking.ts";
 import type { Asker, PendingCommands } from "./pending_commands.ts";
-import { deletionOf, type Registry } from "./registry.ts";
+import { deletionOf, type Registry, withFile } from "./registry.ts";
 import type { SessionBook } from "./session_book.ts";
 
 /** What the manager gives. */
@@ -166,7 +167,7 @@ export class Away {
     const interrupted = [...this.#parts.ledger.interrupted(sessionId)];
     const info = { ...left, ...(interrupted.length === 0 ? {} : { interrupted }) };
     const { seq, sessionVersion } = info;
-    return { sessionId, epoch, seq, sessionVersion, infoText: JSON.stringify(info), pendingUi: [] };
+    return { sessionId, epoch, seq, sessionVersion, infoText: toJson(info), pendingUi: [] };
   }
 
   #park(entry: Entry): void {
@@ -192,6 +193,8 @@ export class Away {
     const asker = { connection: 0, accepted() {}, answer() {} };
     const ref = pending.expect({ host, asker, permit: undefined, settled });
     const interrupted = ledger.interrupted(sessionId);
-    send(host, { kind: "resume", ref, demand: demand(sessionId), epoch, record, interrupted });
+    // The host compares where the file's path leads now.
+    const left = withFile(record, entry);
+    send(host, { kind: "resume", ref, demand: demand(sessionId), epoch, record: left, interrupted });
   }
 }

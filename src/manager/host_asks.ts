@@ -8,7 +8,12 @@ import { Replies } from "./replies.ts";
 export interface Disposal {
   readonly disposed: number;
   readonly failed: number;
+  /** The host still saves a login. */
+  readonly saving?: true;
 }
+
+/** Milliseconds that a host gets to save a login; it bounds that by itself. */
+const SAVING_MS = 20_000;
 
 /** What asking needs. */
 export interface HostAsksParts {
@@ -26,12 +31,14 @@ export class HostAsks {
   readonly #waits: Replies<void>;
   readonly #counts: Replies<number>;
   readonly #disposals: Replies<Disposal>;
+  readonly #saves: Replies<void>;
 
   constructor(parts: HostAsksParts) {
     this.#parts = parts;
     this.#waits = new Replies(parts.clock);
     this.#counts = new Replies(parts.clock);
     this.#disposals = new Replies(parts.clock);
+    this.#saves = new Replies(parts.clock);
   }
 
   /** Resolves when nothing runs, in all sessions or in those that `own` names for each host. */
@@ -56,7 +63,11 @@ export class HostAsks {
   async dispose(withinMs: number): Promise<Disposal> {
     const counts = await this.#every<Disposal>((host, ref, resolve) => {
       const value = { disposed: 0, failed: this.#parts.sessions(host) };
-      this.#disposals.expect(ref, host, resolve, { ms: withinMs, value });
+      const disposed = (disposal: Disposal): void => {
+        if (disposal.saving !== true) return resolve(disposal);
+        this.#saves.expect(ref, host, () => resolve(disposal), { ms: SAVING_MS, value: undefined });
+      };
+      this.#disposals.expect(ref, host, disposed, { ms: withinMs, value });
       this.#parts.send(host, { kind: "dispose_all", ref });
     });
     return counts.reduce((sum, one) => ({
@@ -69,13 +80,17 @@ export class HostAsks {
   answered(message: Extract<FromHost, { kind: "idle" | "counted" | "disposed" }>): void {
     if (message.kind === "idle") this.#waits.settle(message.ref, undefined);
     else if (message.kind === "counted") this.#counts.settle(message.ref, message.busy);
-    else this.#disposals.settle(message.ref, message);
+    else {
+      if (message.saving !== true) this.#saves.settle(message.ref, undefined);
+      this.#disposals.settle(message.ref, message);
+    }
   }
 
   /** A host is gone, and nothing runs on it any more. */
   lost(host: number): void {
     this.#waits.lost(host, undefined);
     this.#counts.lost(host, 0);
+    this.#saves.lost(host, undefined);
   }
 
   #every<T>(ask: (host: number, ref: number, resolve: (value: T) => void) => void): Promise<T[]> {

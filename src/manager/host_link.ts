@@ -1,12 +1,16 @@
 // The router thread's end of a host's edge: the same messages whether the host is a worker or this thread.
 // Starts the host, keeps order, and tells when it is gone.
+import { errorMessage } from "../error_message.ts";
 import type { FromHost, HostConfig, ToHost } from "../host/edge.ts";
 import { type HostCall, type HostSaid, packCalls, unpack } from "../host/packing.ts";
-import type { Runtime, WorkerHandle, WorkerPermissions } from "../runtime/runtime.ts";
+import type { Runtime, Timer, WorkerHandle, WorkerPermissions } from "../runtime/runtime.ts";
 import { Inbox } from "./inbox.ts";
 
 /** Batches that a host may have before it has taken them: one to work on and the next, so that it need not wait. */
 const BATCHES = 2;
+
+/** Milliseconds that a thread gets to come up. On Deno 2.4 one that cannot start says nothing at all. */
+const UP_MS = 30_000;
 
 /** One host, as the manager sees it. */
 export interface HostLink {
@@ -57,19 +61,24 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
       post({ messages: packCalls(waiting), took: 0 });
       waiting = [];
     };
+    let late: Timer | undefined;
     const exit = (reason: string): void => {
+      late?.clear();
       // Its last words come before its end.
       inbox.finish();
       gone(mark);
       events.exit(reason);
     };
+    const end = (reason: string): void => {
+      late?.clear();
+      handle?.terminate();
+      inbox.close();
+      gone(mark);
+      events.exit(reason);
+    };
     const take = (message: FromHost): void => {
-      if (message.kind === "broken") {
-        handle?.terminate();
-        inbox.close();
-        gone(mark);
-        events.exit(message.reason);
-      } else events.message(message);
+      if (message.kind === "broken") end(message.reason);
+      else events.message(message);
     };
     const took = (bytes: number): void => post({ messages: [], took: bytes });
     const inbox = new Inbox({ clock: runtime, take, took });
@@ -79,12 +88,19 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
       const words = said.filter(({ kind }) => kind !== "up" && kind !== "taken");
       inbox.push(words, bytes);
       if (words.length === said.length) return;
+      late?.clear();
       untaken -= said.filter(({ kind }) => kind === "taken").length;
       pass();
     };
     // In a turn of its own, so that greetings leave before the thread is made.
     const spawning = runtime.after(0, () => {
-      const spawned = runtime.spawn(worker, permissions(), heapBytes);
+      late = runtime.after(UP_MS, () => end(`its thread did not come up within ${UP_MS / 1000} s`));
+      let spawned: WorkerHandle;
+      try {
+        spawned = runtime.spawn(worker, permissions(), heapBytes);
+      } catch (error) {
+        return end(`its thread could not be started: ${errorMessage(error)}`);
+      }
       handle = spawned;
       // The worker's entry posts nothing else.
       spawned.onMessage = (received) => heard(received as HostSaid);
@@ -99,6 +115,7 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
       },
       terminate() {
         spawning.clear();
+        late?.clear();
         inbox.close();
         handle?.terminate();
         gone(mark);

@@ -108,16 +108,22 @@ export function deletionOf(reply: Reply, trouble: string | undefined): Reply {
   };
 }
 
+/** The record with the canonical path of the session's file, where that is known. */
+export function withFile(record: SessionRecord, { file }: Entry): SessionRecord {
+  // Right after a fork it may still be the old file's: the new one's canonical path comes a moment later.
+  const same = file !== undefined && nameOf(file) === nameOf(record.info.sessionFile ?? "");
+  return same ? { ...record, file } : record;
+}
+
 /** The record with what the router thread alone knows. */
-function recordOf({ record, file, state, epoch }: Entry): SessionRecord | undefined {
+function recordOf(entry: Entry): SessionRecord | undefined {
+  const { record, state, epoch } = entry;
   if (record === undefined) return undefined;
   const { info } = record;
   const status = state === "parked" ? "parked" : "live";
   const seq = info.epoch === epoch ? info.seq : 0;
   const known = epoch === "" ? info : { ...info, epoch, seq };
-  // Right after a fork it may still be the old file's: the new one's canonical path comes a moment later.
-  const same = file !== undefined && nameOf(file) === nameOf(info.sessionFile ?? "");
-  return { ...record, ...(same ? { file } : {}), info: { ...known, status } };
+  return { ...withFile(record, entry), info: { ...known, status } };
 }
 
 function nameOf(path: string): string {

@@ -3,6 +3,7 @@
 import type { Log } from "../log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { isRecord } from "../protocol/json.ts";
+import { isUsableToken, TOKEN_RULE } from "./token_rule.ts";
 import { type Owner, ownerLives, ownOwner, parseOwner, succeed } from "./owner_file.ts";
 
 /** Why a state folder cannot be used: a sentence with the next step. */
@@ -68,9 +69,9 @@ export class StateFolder {
       );
     });
     const token = text.trim();
-    if (token.length >= 16 && /^[\x21-\x7e]+$/.test(token)) return token;
+    if (isUsableToken(token)) return token;
     throw new StateFolderError(
-      `${file} holds no usable token; remove it, and the next start makes a new one`,
+      `the token in ${file} ${TOKEN_RULE}; remove it, and the next start makes a new token`,
     );
   }
 

@@ -1,135 +1,169 @@
-// The tokens of one server: its own, which may do everything, and those minted from it for a role, some
-// sessions, some time (PROTOCOL §9). Of minted ones only a hash is kept, in `tokens.json` of the state folder,
-// so that they outlive a restart and cannot be read from disk. Knows no connection; tells when a token is over.
+// Does: keeps the server's own token, which may do everything, and those minted from it (PROTOCOL §9).
+// Used by: the gate at each connect, the router for mint_token, list_tokens and revoke_token.
+// Invariant: a minted token ends with the token that it was minted from, whatever ends that one. `tokens.json` in the
+// state folder holds hashes, so tokens outlive a restart and the file opens nothing.
 import { type Access, ADMIN } from "../governor/access.ts";
 import { MINTED_TOKENS } from "../governor/limits.ts";
+import type { Log } from "../log.ts";
+import type { MintedToken } from "../protocol/access_commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
-import { isRecord } from "../protocol/json.ts";
-import { type Role, ROLES } from "../protocol/roles.ts";
+import type { Role } from "../protocol/roles.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { parseTokens, rootMark, type TokenRecord } from "./token_records.ts";
 
 /** What the book is made of. */
 export interface TokenBookParts {
   readonly runtime: Runtime;
-  /** Where minted tokens are kept. */
+  readonly log: Log;
+  /** File that keeps the minted tokens. */
   readonly file: string;
-  /** The server's own token; absent: none is asked for. */
+  /** The server's own token; absent: the server asks for no token. */
   readonly own?: string;
 }
 
 /** What a new token is to be good for. */
 export interface Minting {
+  /** Id of the token that asks; the new one ends with it. */
+  readonly parent: string;
   readonly role: Role;
   readonly sessions?: readonly string[];
-  readonly ttlMs: number;
+  readonly label?: string;
+  /** Absent: the token opens `/metrics` alone, and lives until its parent ends or somebody revokes it. */
+  readonly ttlMs?: number;
 }
 
-/** A new token; told once and never again. */
+/** A new token; the only copy of its secret. */
 export interface Minted {
   readonly token: string;
   readonly tokenId: string;
-  /** Milliseconds since the epoch. */
-  readonly expiresAt: number;
-}
-
-interface Entry {
-  readonly id: string;
-  readonly hash: string;
-  readonly role: Role;
-  readonly sessions?: readonly string[];
-  readonly expiresAt: number;
+  /** Milliseconds since the epoch; absent: it ends when it is revoked. */
+  readonly expiresAt?: number;
 }
 
 const TOKEN_BYTES = 32;
 
-function parseRecord(value: unknown): Entry | undefined {
-  if (!isRecord(value)) return undefined;
-  const { id, hash, expiresAt, sessions } = value;
-  const role = ROLES.find((one) => one === value["role"]);
-  if (typeof id !== "string" || typeof hash !== "string" || role === undefined) return undefined;
-  if (typeof expiresAt !== "number" || !Number.isSafeInteger(expiresAt)) return undefined;
-  if (sessions === undefined) return { id, hash, role, expiresAt };
-  // A damaged list must not become "all sessions".
-  if (!Array.isArray(sessions) || !sessions.every((one) => typeof one === "string")) return undefined;
-  return { id, hash, role, sessions, expiresAt };
+/** A record with what changes while the server runs. */
+interface Entry extends TokenRecord {
+  lastUsedAt?: number;
 }
 
-function accessOf({ id, role, sessions, expiresAt }: Entry): Access {
-  return { id, role, expiresAt, ...(sessions === undefined ? {} : { sessions: new Set(sessions) }) };
+function accessOf({ id, role, sessions, expiresAt, scrape }: Entry): Access {
+  return {
+    id,
+    role,
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(sessions === undefined ? {} : { sessions: new Set(sessions) }),
+    ...(scrape === true ? { scrape } : {}),
+  };
 }
 
 /** All tokens of a server. */
 export class TokenBook {
-  /** Called with the id of a token that was revoked. */
+  /** Called with the id of a token that was revoked, itself or with its parent. */
   revoked: (tokenId: string) => void = () => {};
   readonly #parts: TokenBookParts;
+  readonly #root: string | undefined;
   readonly #byHash = new Map<string, Entry>();
+  readonly #byId = new Map<string, Entry>();
+  /** Whether a token was used since the file was written. */
+  #used = false;
   #saving: Promise<void> = Promise.resolve();
 
   private constructor(parts: TokenBookParts) {
     this.#parts = parts;
+    this.#root = parts.own === undefined ? undefined : rootMark(parts.runtime, parts.own);
   }
 
-  /** Reads what was minted before. A damaged file counts as none: its tokens are refused. */
+  /** Reads the minted tokens of earlier servers. A damaged file counts as empty: its tokens are refused. */
   static async open(parts: TokenBookParts): Promise<TokenBook> {
     const book = new TokenBook(parts);
-    const text = await parts.runtime.files.read(parts.file);
-    let stored: unknown = [];
-    try {
-      stored = JSON.parse(text ?? "[]");
-    } catch {
-      // The next token that is minted writes it anew.
-    }
-    for (const record of Array.isArray(stored) ? stored.map(parseRecord) : []) {
-      if (record !== undefined) book.#byHash.set(record.hash, record);
-    }
+    const refused = book.#take(parseTokens(await parts.runtime.files.read(parts.file)));
     book.#forgetExpired();
+    if (refused > 0) await book.#dropRefused(refused);
     return book;
   }
 
-  /** What a token is good for now; in time that does not depend on how much of it is right. */
+  /** What a token is good for now. The time that this takes does not depend on how much of the token is right. */
   accessOf(token: string): Access | undefined {
     const { runtime, own } = this.#parts;
     if (own !== undefined && runtime.equalTexts(token, own)) return ADMIN;
-    // What is looked up is a hash: nobody can learn a token by asking for hashes that begin alike.
-    const record = this.#byHash.get(runtime.sha256(token));
-    return record === undefined || record.expiresAt <= runtime.now() ? undefined : accessOf(record);
+    // A peer cannot learn a token by offering hashes that begin alike: the book hashes what the peer sends.
+    const entry = this.#byHash.get(runtime.sha256(token));
+    if (entry === undefined || this.#isOver(entry)) return undefined;
+    entry.lastUsedAt = runtime.now();
+    this.#used = true;
+    return accessOf(entry);
   }
 
-  /** Makes a token. It is on disk before it is told. */
-  async mint({ role, sessions, ttlMs }: Minting): Promise<Minted | Failure> {
+  /** Whether the token of that id opens anything now. */
+  holds(tokenId: string): boolean {
+    if (tokenId === ADMIN.id) return true;
+    const entry = this.#byId.get(tokenId);
+    return entry !== undefined && !this.#isOver(entry);
+  }
+
+  /** The minted tokens, oldest first, without their secrets. */
+  list(): MintedToken[] {
+    this.#forgetExpired();
+    return [...this.#byId.values()].map((entry) => {
+      const { id, parent, label, role, sessions, scrape, mintedAt, expiresAt, lastUsedAt } = entry;
+      return {
+        tokenId: id,
+        ...(label === undefined ? {} : { label }),
+        ...(parent === undefined ? {} : { parentId: parent }),
+        role,
+        ...(sessions === undefined ? {} : { sessions: [...sessions] }),
+        ...(scrape === true ? { scrape } : {}),
+        mintedAt,
+        ...(expiresAt === undefined ? {} : { expiresAt }),
+        ...(lastUsedAt === undefined ? {} : { lastUsedAt }),
+      };
+    });
+  }
+
+  /** Makes a token. Its record is on disk before this resolves. */
+  async mint({ parent, role, sessions, label, ttlMs }: Minting): Promise<Minted | Failure> {
     const { runtime } = this.#parts;
     this.#forgetExpired();
-    if (this.#byHash.size >= MINTED_TOKENS) {
+    if (!this.holds(parent)) {
+      return failure("forbidden", "The token of this connection is over; connect with another one");
+    }
+    if (this.#byId.size >= MINTED_TOKENS) {
       const sentence = `There are ${MINTED_TOKENS} minted tokens, the most allowed; revoke one first`;
       return failure("overloaded", sentence, { data: { limit: "mintedTokens" } });
     }
     const token = runtime.randomHex(TOKEN_BYTES);
-    const tokenId = runtime.uuid();
-    const expiresAt = runtime.now() + ttlMs;
-    const record: Entry = {
-      id: tokenId,
+    const mintedAt = runtime.now();
+    const expiresAt = this.#endOf(parent, ttlMs === undefined ? undefined : mintedAt + ttlMs);
+    const entry: Entry = {
+      id: runtime.uuid(),
       hash: runtime.sha256(token),
       role,
+      ...(this.#root === undefined ? {} : { root: this.#root }),
+      ...(parent === ADMIN.id ? {} : { parent }),
+      ...(label === undefined ? {} : { label }),
       ...(sessions === undefined ? {} : { sessions }),
-      expiresAt,
+      ...(ttlMs === undefined ? { scrape: true } : {}),
+      mintedAt,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
     };
-    this.#byHash.set(record.hash, record);
+    this.#add(entry);
     try {
       await this.#save();
-      return { token, tokenId, expiresAt };
+      return { token, tokenId: entry.id, ...(expiresAt === undefined ? {} : { expiresAt }) };
     } catch (error) {
-      this.#byHash.delete(record.hash);
+      this.#remove(entry);
       return unsaved(error, "no token was made");
     }
   }
 
-  /** Ends a token, for connections that it has opened too; false when there is none of that id. */
+  /** Ends a token, those minted from it, and their connections; false when no token has that id. */
   async revoke(tokenId: string): Promise<boolean | Failure> {
-    const found = [...this.#byHash.values()].find(({ id }) => id === tokenId);
+    const found = this.#byId.get(tokenId);
     if (found === undefined) return false;
-    this.#byHash.delete(found.hash);
-    this.revoked(tokenId);
+    const over = [found, ...this.#mintedFrom(tokenId)];
+    for (const entry of over) this.#remove(entry);
+    for (const { id } of over) this.revoked(id);
     try {
       await this.#save();
       return true;
@@ -138,18 +172,77 @@ export class TokenBook {
     }
   }
 
-  #forgetExpired(): void {
-    const now = this.#parts.runtime.now();
-    for (const { hash, expiresAt } of [...this.#byHash.values()]) {
-      if (expiresAt <= now) this.#byHash.delete(hash);
-    }
+  /** Writes when tokens were last used. */
+  async close(): Promise<void> {
+    await this.#saving.catch(() => {});
+    // Tokens open the same without it.
+    if (this.#used) await this.#save().catch(() => {});
   }
 
-  /** One writing at a time; each writes what holds when its turn has come. */
+  /** Adds the records whose parents are there and whose root is the server's own token; returns how many are not. */
+  #take(records: readonly TokenRecord[]): number {
+    // Without a token of its own the server cannot judge; it keeps the records for one that can.
+    const ours = this.#root === undefined ? records : records.filter(({ root }) => root === this.#root);
+    const adopt = (parent: string | undefined): void => {
+      for (const record of ours.filter((one) => one.parent === parent)) {
+        if (this.#byId.has(record.id)) continue;
+        this.#add(record);
+        adopt(record.id);
+      }
+    };
+    adopt(undefined);
+    return records.length - this.#byId.size;
+  }
+
+  /** Writes the file without them, so that an own token that comes back brings none of them back. */
+  async #dropRefused(tokens: number): Promise<void> {
+    const { log, file } = this.#parts;
+    const why = "the token that they were minted from is not in use any more; mint new ones";
+    log.warn(`minted tokens are refused: ${why}`, { tokens });
+    await this.#save().catch((error) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn("the refused tokens stay in the file; make it writable, or remove it", { file, reason });
+    });
+  }
+
+  /** The earlier of that time and the parent's end; undefined when neither ends by itself. */
+  #endOf(parent: string, wanted: number | undefined): number | undefined {
+    const most = this.#byId.get(parent)?.expiresAt;
+    return most === undefined ? wanted : Math.min(most, wanted ?? most);
+  }
+
+  #isOver({ expiresAt }: Entry): boolean {
+    return expiresAt !== undefined && expiresAt <= this.#parts.runtime.now();
+  }
+
+  /** Everything minted from that token, and from those in turn. */
+  #mintedFrom(tokenId: string): Entry[] {
+    const own = [...this.#byId.values()].filter(({ parent }) => parent === tokenId);
+    return own.flatMap((entry) => [entry, ...this.#mintedFrom(entry.id)]);
+  }
+
+  #add(entry: Entry): void {
+    this.#byHash.set(entry.hash, entry);
+    this.#byId.set(entry.id, entry);
+  }
+
+  #remove({ hash, id }: Entry): void {
+    this.#byHash.delete(hash);
+    this.#byId.delete(id);
+  }
+
+  #forgetExpired(): void {
+    for (const entry of [...this.#byId.values()]) if (this.#isOver(entry)) this.#remove(entry);
+  }
+
+  /** One write at a time; each writes the book as it is when its turn comes. */
   #save(): Promise<void> {
     const { runtime, file } = this.#parts;
-    const write = (): Promise<void> =>
-      runtime.files.writePrivate(file, `${JSON.stringify([...this.#byHash.values()], null, 2)}\n`);
+    const write = (): Promise<void> => {
+      this.#used = false;
+      const text = `${JSON.stringify([...this.#byId.values()], null, 2)}\n`;
+      return runtime.files.writePrivate(file, text);
+    };
     this.#saving = this.#saving.then(write, write);
     return this.#saving;
   }

@@ -4,6 +4,7 @@ import { Compile, type Validator } from "typebox/compile";
 import { type Command, COMMANDS, type CommandSpec } from "./commands.ts";
 import { type Failure, failure } from "./errors.ts";
 import { isRecord } from "./json.ts";
+import { cut, mend } from "./text.ts";
 
 /** The configurable lengths that schemas refer to by `x-limit`; in UTF-16 code units. */
 export interface LengthLimits {
@@ -39,7 +40,7 @@ function kindOf(value: unknown): string {
 }
 
 function clip(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  return text.length > 60 ? `${cut(text, 60)}…` : text;
 }
 
 /** Walks a JSON pointer through own properties only. */
@@ -152,6 +153,8 @@ export class Codec {
       const got = kindOf(message);
       return refuse("unknown", {}, failure("invalid_json", `The message must be a JSON object, got ${got}`));
     }
+    // Only an escape can bring half of a character: the bytes of a frame are decoded as UTF-8.
+    if (text.includes("\\ud") || text.includes("\\uD")) mend(message);
     return this.#check(message);
   }
 

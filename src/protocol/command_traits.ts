@@ -61,6 +61,7 @@ export const REPEATABLE: ReadonlySet<string> = new Set<string>([
   "get_skills",
   "get_tools",
   "list_session_files",
+  "list_tokens",
   "get_metrics",
   "health_check",
 ]);

@@ -3,6 +3,7 @@
 import { type TObject, Type } from "typebox";
 import { BudgetSchema, BudgetUsageSchema, FileRepairSchema, ModelSchema } from "./responses.ts";
 import { isRecord } from "./json.ts";
+import { toJson } from "./text.ts";
 
 /** How much of a streaming message a subscriber gets with each update. */
 export type Updates = "delta" | "full";
@@ -102,7 +103,7 @@ export const SERVER_EVENTS: readonly string[] = [
 
 /** A server event, encoded. */
 export function encodeServerEvent(type: string, data: Record<string, unknown>): string {
-  return JSON.stringify({ type, data });
+  return toJson({ type, data });
 }
 
 function without(event: SessionEvent, ...fields: string[]): SessionEvent {
@@ -148,7 +149,7 @@ export function eventPrefix(sessionId: string, seq: number): string {
 /** Encodes one event with its address in front. What cannot be encoded is told as such, with its `seq`. */
 export function encodeEvent(sessionId: string, seq: number, event: SessionEvent): string {
   try {
-    return `${eventPrefix(sessionId, seq)}"event":${JSON.stringify(event)}}`;
+    return `${eventPrefix(sessionId, seq)}"event":${toJson(event)}}`;
   } catch {
     const told = { type: event.type, unencodable: true };
     return `${eventPrefix(sessionId, seq)}"event":${JSON.stringify(told)}}`;

@@ -2,6 +2,7 @@
 // them. Schemas are open: clients must accept fields that they don't know. Imports only TypeBox.
 import { type Static, Type } from "typebox";
 import { ERRORS, type Failure } from "./errors.ts";
+import { toJson } from "./text.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
 /** pi's thinking levels, exactly (pi 0.73.1, `xhigh` only where a model maps it). */
@@ -210,7 +211,7 @@ export function encodeSuccess(about: ResponseHead, dataText: string): string {
 
 /** An error response. */
 export function encodeFailure(about: ResponseHead, failed: Failure): string {
-  const rest = JSON.stringify({
+  const rest = toJson({
     error: failed.message,
     code: failed.code,
     retryable: ERRORS[failed.code].retryable,

@@ -318,8 +318,25 @@ export interface MintTokenData {
   token: string;
   /** The protocol's `tokenId`: 1 to 128 characters. */
   tokenId: string;
-  /** The protocol's `expiresAt`. */
-  expiresAt: number;
+  /** When the token ends, in milliseconds since 1970; absent: when it is revoked. */
+  expiresAt?: number;
+}
+
+/** What `list_tokens` answers with. */
+export interface ListTokensData {
+  /** Tokens of the model, null where they are not known; or minted tokens. */
+  tokens: {
+    tokenId: string;
+    label?: string;
+    parentId?: string;
+    role: "observe" | "answer" | "drive" | "admin";
+    sessions?: string[];
+    scrape?: true;
+    mintedAt: number;
+    expiresAt?: number;
+    lastUsedAt?: number;
+    connections: number;
+  }[];
 }
 
 /** What `revoke_token` answers with. */
@@ -360,7 +377,7 @@ export interface GetMetricsData {
   loopDelayMs: { router: number; hosts: number[] };
   /** The protocol's `turns`. */
   turns: number;
-  /** Tokens; null where they are not known. */
+  /** Tokens of the model, null where they are not known; or minted tokens. */
   tokens: { input: number; output: number; cacheRead: number; cacheWrite: number };
   /** The protocol's `costUsd`. */
   costUsd: number;
@@ -494,6 +511,8 @@ export interface DataMap {
   reload: ReloadData;
   /** Of `mint_token`. */
   mint_token: MintTokenData;
+  /** Of `list_tokens`. */
+  list_tokens: ListTokensData;
   /** Of `revoke_token`. */
   revoke_token: RevokeTokenData;
   /** Of `get_metrics`. */

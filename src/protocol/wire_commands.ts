@@ -463,21 +463,34 @@ export interface ReloadCommand extends SessionCommand {
   type: "reload";
 }
 
-/** Makes a token for a role, perhaps for some sessions only, that ends by itself; it is told this once. */
+/**
+ * Makes a token for a role, perhaps for some sessions only. It ends after `ttlMs`, or with the token that
+ * minted it. This answer alone holds it. Without `ttlMs` it opens `/metrics` alone and has no end of its own.
+ */
 export interface MintTokenCommand extends AnyCommand {
   /** Says what it is. */
   type: "mint_token";
   /** Id of the session. */
   sessionId?: string;
-  /** Whose message it is. */
+  /** Whose message it is; of a token, what it may do. */
   role: "observe" | "answer" | "drive" | "admin";
   /** The sessions: at most 1000. */
   sessions?: string[];
-  /** The protocol's `ttlMs`: 1 to 2073600000. */
-  ttlMs: number;
+  /** Its label: a name for people: 1 to 128 characters. */
+  label?: string;
+  /** Milliseconds that the token lives; at most as long as the token that mints it: 1 to 2073600000. */
+  ttlMs?: number;
 }
 
-/** Ends a minted token and closes the connections that came in with it. */
+/** Lists the minted tokens that are not over, oldest first, without their secrets. */
+export interface ListTokensCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "list_tokens";
+  /** Id of the session. */
+  sessionId?: string;
+}
+
+/** Ends a minted token and all that were minted from it, and closes their connections. */
 export interface RevokeTokenCommand extends AnyCommand {
   /** Says what it is. */
   type: "revoke_token";
@@ -632,6 +645,8 @@ export interface CommandMap {
   reload: ReloadCommand;
   /** Of `mint_token`. */
   mint_token: MintTokenCommand;
+  /** Of `list_tokens`. */
+  list_tokens: ListTokensCommand;
   /** Of `revoke_token`. */
   revoke_token: RevokeTokenCommand;
   /** Of `get_metrics`. */

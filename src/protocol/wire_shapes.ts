@@ -248,7 +248,7 @@ export interface Compaction {
 
 /** How full the model's context is; `tokens` is null right after a compaction. */
 export interface ContextUsage {
-  /** Tokens; null where they are not known. */
+  /** Tokens of the model, null where they are not known; or minted tokens. */
   tokens: number | null;
   /** Tokens that fit the model's context. */
   contextWindow: number;
@@ -286,7 +286,7 @@ export interface SessionStats {
   toolResults: number;
   /** How many messages there are. */
   totalMessages: number;
-  /** Tokens; null where they are not known. */
+  /** Tokens of the model, null where they are not known; or minted tokens. */
   tokens: { input: number; output: number; cacheRead: number; cacheWrite: number; total: number };
   /** Money, in USD; of a model, for a million tokens. */
   cost: number;
@@ -346,16 +346,16 @@ export interface Tool {
 export interface TreeNode {
   /** Id of an entry of the session's history. */
   entryId: string;
-  /** The entry before it. */
+  /** The entry before it; of a token, the minted token that it was minted from. */
   parentId: string | null;
   /** pi's type of the entry. */
   entryType: string;
-  /** Whose message it is. */
+  /** Whose message it is; of a token, what it may do. */
   role?: string;
   /** Text; of a run, its last answer. */
   text?: string;
   /** When, ISO 8601. */
   timestamp: string;
-  /** Its label. */
+  /** Its label: a name for people. */
   label?: string;
 }

@@ -129,6 +129,7 @@ export class Outbox {
     if (buffered >= SOCKET_WINDOW_BYTES) return false;
     if (buffered < this.#buffered || buffered === 0) this.#movedAt = clock.monotonic();
     this.#buffered = buffered + bytesOf(text);
+    this.#sent += bytesOf(text);
     wire.send(text);
     this.#watch(STALL_MS);
     return true;

@@ -5,6 +5,7 @@ import { type Failure, failure } from "../protocol/errors.ts";
 import { commandSchema } from "../protocol/schema.ts";
 import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../protocol/version.ts";
 import type { Greeting } from "../protocol/responses.ts";
+import { toJson } from "../protocol/text.ts";
 import { sees } from "../governor/access.ts";
 import type { Attachment } from "../host/edge.ts";
 import { noSession } from "../host/failures.ts";
@@ -24,6 +25,7 @@ export interface OwnContext {
   now(): number;
   greeting(): Greeting;
   tokens(): TokenBook | undefined;
+  connections(): readonly Connection[];
 }
 
 type Own = (router: OwnContext, connection: Connection, command: Command, asker: Asker) => void;
@@ -39,8 +41,7 @@ function on<N extends CommandName>(
   ];
 }
 
-const answer = (asker: Asker, data: unknown): void =>
-  asker.answer({ ok: true, dataText: JSON.stringify(data) });
+const answer = (asker: Asker, data: unknown): void => asker.answer({ ok: true, dataText: toJson(data) });
 
 const refuse = (asker: Asker, failed: Failure): void => asker.answer({ ok: false, failure: failed });
 
@@ -146,18 +147,35 @@ const NO_TOKENS = failure("internal", "There is no state folder yet; try again")
 
 function mintToken(
   router: OwnContext,
-  _: Connection,
+  { access }: Connection,
   command: CommandOf<"mint_token">,
   asker: Asker,
 ): void {
-  const { role, sessions, ttlMs } = command;
+  const { role, sessions, label, ttlMs } = command;
   if (role === "admin" && sessions !== undefined) {
     const sentence = `/sessions: a token of the role admin is for all sessions; leave "sessions" out`;
     return refuse(asker, failure("invalid_params", sentence));
   }
-  const minting = { role, ttlMs, ...(sessions === undefined ? {} : { sessions }) };
+  if (ttlMs === undefined && (role !== "observe" || sessions !== undefined)) {
+    const which = 'only a token for /metrics lives until it is revoked (role "observe", no "sessions")';
+    return refuse(asker, failure("invalid_params", `/ttlMs: ${which}; say how long this one lives`));
+  }
+  const minting = {
+    parent: access.id,
+    role,
+    ...(ttlMs === undefined ? {} : { ttlMs }),
+    ...(sessions === undefined ? {} : { sessions }),
+    ...(label === undefined ? {} : { label }),
+  };
   const made = router.tokens()?.mint(minting) ?? Promise.resolve(NO_TOKENS);
   void made.then((minted) => "code" in minted ? refuse(asker, minted) : answer(asker, minted));
+}
+
+function listTokens(router: OwnContext, _: Connection, __: unknown, asker: Asker): void {
+  const open = new Map<string, number>();
+  for (const { access } of router.connections()) open.set(access.id, (open.get(access.id) ?? 0) + 1);
+  const tokens = router.tokens()?.list() ?? [];
+  answer(asker, { tokens: tokens.map((one) => ({ ...one, connections: open.get(one.tokenId) ?? 0 })) });
 }
 
 function revokeToken(
@@ -189,6 +207,7 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("list_stored_sessions", (router, _connection, command, asker) => router.manager.ask(command, asker)),
   on("list_pending_ui", listPendingUi),
   on("mint_token", mintToken),
+  on("list_tokens", listTokens),
   on("revoke_token", revokeToken),
   on("subscribe", subscribe),
   on("unsubscribe", (router, connection, command, asker) => {

@@ -5,6 +5,7 @@ import type { Command, CommandSpec } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { encodeServerEvent } from "../protocol/events.ts";
 import { encodeFailure, encodeSuccess, type Greeting, type ResponseHead } from "../protocol/responses.ts";
+import { toJson } from "../protocol/text.ts";
 import { type Access, ADMIN, sees } from "../governor/access.ts";
 import { type Governor, isPermit, type Permit } from "../governor/governor.ts";
 import { isLimitName, type LimitName } from "../governor/limits.ts";
@@ -72,6 +73,7 @@ export class Router {
       subscriber: this.#subscriber,
       vitals: this.vitals,
       tokens: () => parts.tokens?.(),
+      connections: () => this.connections,
     };
     this.#expiry = new Expiry(parts.clock, (connection, reason) => this.#expel(connection, reason));
     this.#cursors = new Cursors(parts.clock, () => this.#tellCursors());
@@ -126,7 +128,7 @@ export class Router {
       },
     });
     this.#connections.add(connection);
-    connection.send(JSON.stringify(this.parts.greeting()));
+    connection.send(toJson(this.parts.greeting()));
     this.#expiry.watch(connection);
     return connection;
   }

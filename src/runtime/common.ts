@@ -2,7 +2,7 @@
 // clock, files, randomness, signals, environment. Used by deno.ts and node.ts alone.
 import type { Buffer } from "node:buffer";
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { constants, createReadStream, fstatSync, readFileSync } from "node:fs";
+import { constants, fstatSync, readFileSync } from "node:fs";
 import {
   chmod,
   type FileHandle,
@@ -26,6 +26,8 @@ import { fileURLToPath } from "node:url";
 import { faulty } from "./faults.ts";
 import { endChildren, markChildren, markHost, output } from "./children.ts";
 import { confine, leave } from "./confinement.ts";
+import { absolute, stand } from "./standing.ts";
+import { codeOf, isSystemError } from "../system_errors.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
 
 /** Bits of a file's mode that tell its kind, and their value for a character device (stat(2)). */
@@ -34,24 +36,18 @@ const CHARACTER_DEVICE = 0o020000;
 
 const LF = 10;
 
+/** Bytes of a file that are read at a time. */
+const CHUNK_BYTES = 64 * 1024;
+
 /** Flags that Windows does not have: do not open through a link, do not wait for a pipe. */
 const NO_LINK: number = constants.O_NOFOLLOW ?? 0;
 const NO_WAIT: number = constants.O_NONBLOCK ?? 0;
-
-function codeOf(error: unknown): string {
-  return error instanceof Error ? String(Reflect.get(error, "code")) : "";
-}
-
-function isMissing(error: unknown): boolean {
-  const code = codeOf(error);
-  return code === "ENOENT" || code === "ENOTDIR";
-}
 
 async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
   try {
     return await found;
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (isSystemError(error, "missing")) return undefined;
     throw error;
   }
 }
@@ -144,8 +140,39 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/**
+ * Opens a regular file. Opening a pipe without a writer would block, and Deno with partial permissions ignores the flag
+ * against that. So the path is looked at first, and what was opened is looked at again.
+ */
+async function openRegular(file: string, flags: number): Promise<FileHandle> {
+  const refuse = (): never => {
+    throw new Error(`${file} is not a regular file`);
+  };
+  if (!(await stat(file)).isFile()) refuse();
+  const handle = await open(file, flags | NO_WAIT);
+  try {
+    return (await handle.stat()).isFile() ? handle : refuse();
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+async function* chunks(file: string): AsyncGenerator<Uint8Array> {
+  const handle = await openRegular(file, constants.O_RDONLY);
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await handle.read({ buffer: new Uint8Array(CHUNK_BYTES) });
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
 async function endLastLine(file: string): Promise<void> {
-  const handle = await open(file, constants.O_RDWR | NO_LINK | NO_WAIT);
+  const handle = await openRegular(file, constants.O_RDWR | NO_LINK);
   try {
     const { size } = await handle.stat();
     if (size === 0) return;
@@ -156,24 +183,58 @@ async function endLastLine(file: string): Promise<void> {
   }
 }
 
-async function writeAt(file: string, text: string): Promise<boolean> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | NO_LINK | NO_WAIT;
-  const handle = await open(file, flags, 0o666).catch((error) => {
-    // A link, or a pipe that nobody reads.
-    if (["ELOOP", "EMLINK", "ENXIO"].includes(codeOf(error))) return undefined;
+/** Opens the file for writing, or makes it; never through a link. Undefined for a link, or a pipe without a reader. */
+async function openOrMake(file: string): Promise<{ handle: FileHandle; made: boolean } | undefined> {
+  const refused = (error: unknown): undefined => {
+    if (["ELOOP", "EMLINK", "ENXIO", "EEXIST"].includes(codeOf(error))) return undefined;
     throw error;
-  });
+  };
+  const found = await orMissing(lstat(file));
+  if (found === undefined) {
+    const handle = await open(file, "wx+").catch(refused);
+    return handle === undefined ? undefined : { handle, made: true };
+  }
+  if (!found.isFile()) return undefined;
+  const handle = await open(file, constants.O_RDWR | NO_LINK | NO_WAIT).catch(refused);
+  return handle === undefined ? undefined : { handle, made: false };
+}
+
+/** Whether what was opened is what that path names now, in a file without another name, and no part of it a link. */
+async function isExactly(handle: FileHandle, file: string): Promise<boolean> {
+  const [opened, named, real] = [await handle.stat(), await lstat(file), await realpath(file)];
+  const same = opened.dev === named.dev && opened.ino === named.ino && real === file;
+  return same && opened.isFile() && opened.nlink === 1;
+}
+
+/** Removes the empty file that was made, wherever its path leads by now. */
+async function unmake(handle: FileHandle, file: string): Promise<void> {
+  const opened = await handle.stat();
+  const real = await realpath(file);
+  const found = await lstat(real);
+  if (found.dev === opened.dev && found.ino === opened.ino) await rm(real);
+}
+
+async function writeAt(file: string, text: string, replaces: (head: string) => boolean): Promise<boolean> {
+  const target = await openOrMake(file);
+  if (target === undefined) return false;
+  const { handle, made } = target;
+  let written = false;
   try {
-    if (handle === undefined) return false;
-    // What was opened is what the path names now, and no part of the path is a link.
-    const [opened, named, real] = [await handle.stat(), await lstat(file), await realpath(file)];
-    const same = opened.dev === named.dev && opened.ino === named.ino && real === file;
-    if (!same || !opened.isFile() || opened.nlink > 1) return false;
-    await handle.truncate(0);
-    await handle.writeFile(text);
+    if (!await isExactly(handle, file)) return false;
+    if (!made) {
+      const { bytesRead, buffer } = await handle.read({ buffer: new Uint8Array(CHUNK_BYTES), position: 0 });
+      if (!replaces(new TextDecoder().decode(buffer.subarray(0, bytesRead)))) return false;
+      await handle.truncate(0);
+    }
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) {
+      at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
+    }
+    written = true;
     return true;
   } finally {
-    await handle?.close();
+    if (made && !written) await unmake(handle, file).catch(() => {});
+    await handle.close();
   }
 }
 
@@ -235,7 +296,7 @@ export const files: Files = {
   realpath: (file) => orMissing(realpath(file)),
   read: (file) => orMissing(readFile(file, "utf8")),
   list: async (folder) => await orMissing(readdir(folder)) ?? [],
-  chunks: (file) => createReadStream(file),
+  chunks,
   endLastLine,
   copyMode: async (from, to) => await chmod(to, (await stat(from)).mode & 0o777),
   async writePrivate(file, text) {
@@ -309,7 +370,8 @@ export const common = {
   forgetEnv(name: string): void {
     delete process.env[name];
   },
-  cwd: (): string => process.cwd(),
+  absolute,
+  stand,
   home: (): string => homedir(),
   temporary: (): string => tmpdir(),
   program: (): string => process.execPath,

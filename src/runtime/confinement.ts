@@ -1,20 +1,26 @@
-// What code in a host may not do to the process that it shares with the server and all other sessions: end it, or
-// send it a signal. Used by common.ts alone. It keeps off what happens by mistake; whoever means harm can do the
-// same from a shell, as the same user.
+// What code in a worker may not do to the process that it shares with the server and all other sessions: end it, move
+// it to another folder, or send it a signal. Used by common.ts alone. It prevents mistakes. Code that means harm can
+// do the same from a shell, as the same user.
 import nodeModule from "node:module";
 import process from "node:process";
 
-const SENTENCE = "A session cannot end the server's process";
+const ENDS = "A session cannot end the server's process";
+const MOVES = "A session cannot move the server's process to another folder; pass a cwd, or use ctx.cwd";
 
 /** The server itself is leaving. */
 let leaving = false;
 
-function refuseIn(target: object, name: string, unless: (args: readonly unknown[]) => boolean): void {
+function refuseIn(
+  target: object,
+  name: string,
+  unless: (args: readonly unknown[]) => boolean,
+  sentence = ENDS,
+): void {
   const original: unknown = Reflect.get(target, name);
   if (typeof original !== "function") return;
   Reflect.set(target, name, function (this: unknown, ...args: unknown[]): unknown {
     if (leaving || unless(args)) return Reflect.apply(original, this, args);
-    throw new Error(SENTENCE);
+    throw new Error(sentence);
   });
 }
 
@@ -31,9 +37,11 @@ export function confine(say: (text: string) => void): void {
   const never = (): boolean => false;
   for (const name of ["exit", "reallyExit", "abort"]) refuseIn(process, name, never);
   refuseIn(process, "kill", toOthers);
+  refuseIn(process, "chdir", never, MOVES);
   if ("Deno" in globalThis) {
     refuseIn(Deno, "exit", never);
     refuseIn(Deno, "kill", toOthers);
+    refuseIn(Deno, "chdir", never, MOVES);
     // Ends a worker without a word to the thread that made it.
     refuseIn(globalThis, "close", never);
   } else {

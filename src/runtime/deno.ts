@@ -5,7 +5,9 @@ import { getHeapStatistics } from "node:v8";
 import { common, machineBytes } from "./common.ts";
 import { mendExitCodes } from "./deno_children.ts";
 import { listen, type Reply } from "./deno_listener.ts";
+import { mendFileModes } from "./deno_modes.ts";
 import { DenoTurns } from "./deno_turns.ts";
+import { standAgain } from "./standing.ts";
 import {
   type ByteSink,
   type HttpRequest,
@@ -218,6 +220,7 @@ function denoPermissions(permissions: WorkerPermissions): Deno.PermissionOptions
 
 function spawn(url: URL, permissions?: WorkerPermissions): WorkerHandle {
   const deno = permissions === undefined ? {} : { deno: { permissions: denoPermissions(permissions) } };
+  standAgain();
   const worker = new Worker(url, { type: "module", name: "pi-server-host", ...deno });
   let gone = false;
   const handle: WorkerHandle = {
@@ -281,6 +284,7 @@ function guardStdout(): void {
 }
 
 mendExitCodes();
+mendFileModes();
 
 /** The runtime on Deno. */
 export const runtime: Runtime = {
@@ -296,6 +300,8 @@ export const runtime: Runtime = {
   guardStdout,
   sandbox: Deno.build.standalone ? "built-in" : "flag",
   spawn,
+  // Deno waits for no thread.
+  ensureEnd: () => {},
   memoryBounds: () => ({
     machineBytes: machineBytes(),
     fatalHeapBytes: getHeapStatistics().heap_size_limit,

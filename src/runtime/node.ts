@@ -10,6 +10,7 @@ import { setImmediate } from "node:timers";
 import { parentPort, Worker } from "node:worker_threads";
 import { type WebSocket, WebSocketServer } from "ws";
 import { common, machineBytes } from "./common.ts";
+import { ensureEnd } from "./node_end.ts";
 import {
   type ByteSink,
   type HttpAnswer,
@@ -23,6 +24,7 @@ import {
   type WorkerPermissions,
   type WorkerPort,
 } from "./runtime.ts";
+import { standAgain } from "./standing.ts";
 import { Strangers } from "./strangers.ts";
 
 /** The same cap as Deno's; the protocol's own limit is checked behind it, where it can be answered. */
@@ -282,6 +284,7 @@ function spawn(url: URL, _permissions?: WorkerPermissions, heapBytes?: number): 
   const limits = heapBytes === undefined
     ? {}
     : { resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapBytes / 2 ** 20) } };
+  standAgain();
   // With `stdout: true` what prints in the worker comes here and not to our stdout.
   const worker = new Worker(url, { stdout: true, name: "pi-server-host", ...limits });
   worker.stdout.on("data", (chunk: Uint8Array) => process.stderr.write(chunk));
@@ -339,5 +342,10 @@ export const runtime: Runtime = {
   sandbox: "never",
   spawn,
   // A worker with limits ends alone.
+  ensureEnd,
+  exit(code) {
+    ensureEnd();
+    common.exit(code);
+  },
   memoryBounds: () => ({ machineBytes: machineBytes(), fatalHeapBytes: Infinity }),
 };

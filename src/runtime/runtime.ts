@@ -65,9 +65,10 @@ export interface Files {
   readPrivate(path: string): Promise<string>;
   /**
    * Writes a file at exactly that canonical path, in place of what is there: never through a link, nor into a
-   * file that has another name too. False when the path leads elsewhere by now; nothing is written then.
+   * file that has another name too. False when the path leads elsewhere by now, or `replaces` spares the file, of
+   * which it is given the first bytes. Nothing is written then, and a failure leaves no new file behind.
    */
-  writeAt(path: string, text: string): Promise<boolean>;
+  writeAt(path: string, text: string, replaces: (head: string) => boolean): Promise<boolean>;
   /** A new folder for temporary files, the owner's alone. */
   makeTemporaryFolder(): Promise<string>;
   /** Removes a folder with everything in it. */
@@ -235,7 +236,13 @@ export interface Runtime extends Clock {
   equalTexts(a: string, b: string): boolean;
   env(name: string): string | undefined;
   forgetEnv(name: string): void;
-  cwd(): string;
+  /** The absolute form of a path. Throws for a relative one when the process's folder is gone. */
+  absolute(path: string): string;
+  /**
+   * Makes absolute what the environment names, and moves the process to a folder that is always there; false where
+   * that is denied.
+   */
+  stand(): boolean;
   home(): string;
   /** Calls `fn` at each such signal; returns what takes that back. */
   onSignal(name: SignalName, fn: () => void): () => void;
@@ -261,4 +268,6 @@ export interface Runtime extends Clock {
   /** From now on code in this thread cannot end the process, nor can its errors; `exit` still does. */
   confine(say: (text: string) => void): void;
   exit(code: number): void;
+  /** The program is done. From now on the process ends, whatever its threads still wait for. */
+  ensureEnd(): void;
 }

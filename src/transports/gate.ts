@@ -1,6 +1,7 @@
 // Who may come in over HTTP (PROTOCOL §9): Host against DNS rebinding, Origin against foreign web pages, then
 // where to, then the token. A pure function of method, path, headers, peer and configuration, the same for the
 // upgrade and for plain HTTP. Nothing else in the server looks at a request before this has let it in.
+import { canonicalHost, isLoopback } from "../base/loopback.ts";
 import { type Access, ADMIN } from "../governor/access.ts";
 import type { HttpRequest } from "../runtime/runtime.ts";
 
@@ -8,6 +9,8 @@ import type { HttpRequest } from "../runtime/runtime.ts";
 export interface GateConfig {
   /** What a token is good for, compared in constant time; absent: no token is asked for. */
   readonly accessOf?: (token: string) => Access | undefined;
+  /** Whether the token of that id is still good: it may be revoked while a socket is being upgraded. */
+  readonly holds?: (tokenId: string) => boolean;
   /** Origins let in, exactly as browsers send them. */
   readonly allowOrigins: ReadonlySet<string>;
   /** Host names let in beyond the loopback ones, in lower case, without port. */
@@ -37,13 +40,6 @@ const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
 export function hostName(header: string | undefined): string | undefined {
   const parts = /^(\[[0-9a-f:.]+\]|[^\s,:[\]/@]+)(?::[0-9]{1,5})?$/i.exec(header ?? "");
   return parts?.[1]?.toLowerCase();
-}
-
-/** Whether that name, or address, can only be this machine. */
-export function isLoopback(name: string): boolean {
-  if (name === "localhost" || name === "[::1]" || name === "::1") return true;
-  const octets = /^(?:::ffff:)?127\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/i.exec(name);
-  return octets !== null && octets.slice(1).every((octet) => Number(octet) <= 255);
 }
 
 const refuse = (status: 401 | 403 | 404, reason: string): Verdict => ({ kind: "refuse", status, reason });
@@ -113,12 +109,16 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
     return refuse(403, "This token is for some sessions only; the metrics are about all");
   }
   if (page !== undefined) return { kind: "page", page };
+  if (access.scrape === true) {
+    return refuse(403, "This token is for /metrics alone; connect with one that was minted with ttlMs");
+  }
   // The bearer subprotocol is never echoed: it would put the token into a response.
   return { kind: "upgrade", access, ...(offered(request).includes(PROTOCOL) ? { protocol: PROTOCOL } : {}) };
 }
 
-/** An address as it stands in a Host header; none for a wildcard, which is no address of a server. */
+/** An address as it stands in a Host header; none for a wildcard, which is not an address of a server. */
 export function hostHeadersOf(address: string): string[] {
   if (address === "0.0.0.0" || address === "::") return [];
-  return [address.includes(":") ? `[${address.toLowerCase()}]` : address.toLowerCase()];
+  const spellings = new Set([address.toLowerCase(), canonicalHost(address)]);
+  return [...spellings].map((host) => host.includes(":") ? `[${host}]` : host);
 }

@@ -123,7 +123,13 @@ export class WebSocketTransport implements Transport {
   }
 
   #accept(socket: SocketHandle, access: Access, permit: Permit): void {
-    const { router } = this.#parts;
+    const { router, gate, runtime } = this.#parts;
+    if (gate.holds?.(access.id) === false) {
+      // The token ended between the gate and now. The router does not know this connection, so it cannot close it.
+      socket.onClose = () => permit.release();
+      const expired = (access.expiresAt ?? Infinity) <= runtime.now();
+      return socket.close(1008, expired ? "The token has expired" : "The token was revoked");
+    }
     const connection = router.accept(wireOf(socket), access);
     this.#open.set(connection, () => {});
     let leaving = false;

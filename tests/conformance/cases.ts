@@ -99,6 +99,7 @@ const SERVER_CASES: Record<string, Case> = {
     good: same({ role: "observe", sessions: ["table"], ttlMs: 60_000 }),
     bad: invalid({ role: "admin", sessions: ["table"], ttlMs: 60_000 }),
   },
+  list_tokens: { good: nothing, bad: invalid({ sessionId: "a/b" }) },
   revoke_token: { good: same({ tokenId: "never-minted" }), bad: invalid({ tokenId: "" }) },
   list_pending_ui: { good: ({ id }) => ({ sessionId: id }), bad: invalid({ sessionId: "a/b" }) },
 };

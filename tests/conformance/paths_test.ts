@@ -144,6 +144,7 @@ test("paths: an export replaces a file of its own, and no second name of another
 test("paths: while a folder is swapped for a link and back, nothing is written outside", async (bench) => {
   const wire = await bench.connect();
   const { id, cwd, outside } = await trapped(bench, wire);
+  await Deno.writeTextFile(`${outside}/page.html`, "outside");
   const before = await lookOf(outside);
   await Deno.mkdir(`${cwd}/real`);
   await Deno.rename(`${cwd}/real`, `${cwd}/turn`);
@@ -161,7 +162,7 @@ test("paths: while a folder is swapped for a link and back, nothing is written o
     const response = await wire.request({
       type: "export_html",
       sessionId: id,
-      outputPath: "turn/page.jsonl",
+      outputPath: "turn/page.html",
     });
     if (response.success === true) written++;
   }

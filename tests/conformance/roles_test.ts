@@ -1,9 +1,11 @@
 // Minted tokens over the wire (PROTOCOL §9): what each role may do, what a token for some sessions sees, and how a
 // token ends.
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { delay } from "@std/async/delay";
+import { deadline } from "../support/wait.ts";
 import { get, upgrade } from "../support/raw_http.ts";
-import { arrayAt, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
+import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
 import { MINIMAL } from "../protocol/minimal.ts";
 import { text } from "../support/model_server.ts";
 import { may } from "../support/roles.ts";
@@ -131,6 +133,25 @@ test("roles: a token that is revoked closes its connections with 1008 and opens 
   await admin.ok({ type: "get_state", sessionId: id });
 });
 
+test("roles: a token that is revoked while sockets are being upgraded leaves none open", async (bench) => {
+  const admin = await bench.connect("admin");
+  const { url } = await bench.server.endpoint();
+  const protocols = (token: string): string[] => ["pi-server.v1", `pi-server.bearer.${token}`];
+  for (let round = 0; round < 40; round++) {
+    const made = await admin.ok({ type: "mint_token", role: "drive", ttlMs: 60_000 });
+    const sockets = Array.from({ length: 6 }, () => new WebSocket(url, protocols(stringAt(made, "token"))));
+    const closed = sockets.map((socket) =>
+      new Promise<number>((resolve) => socket.onclose = ({ code }) => resolve(code))
+    );
+    // Later in each round, so that the revocation meets every stage of an upgrade.
+    await delay(round % 10);
+    await admin.ok({ type: "revoke_token", tokenId: stringAt(made, "tokenId") });
+    const codes = await deadline(Promise.all(closed), 10_000, () => `round ${round}: a socket stays open`);
+    // Deno closes a socket that was refused before it opened with 0.
+    assert(codes.every((code) => [0, 1006, 1008].includes(code)), `round ${round}: ${codes}`);
+  }
+});
+
 test("roles: a token that expires closes its connections with 1008 and opens none", async (bench) => {
   const admin = await bench.connect("admin");
   const before = Date.now();
@@ -139,6 +160,91 @@ test("roles: a token that expires closes its connections with 1008 and opens non
   assertEquals(await wire.closed, { code: 1008, reason: "The token has expired" });
   assert(Date.now() >= numberAt(made, "expiresAt"));
   assertEquals(await status(bench, stringAt(made, "token")), 401);
+});
+
+test("roles: a minted token ends with the one it was minted from, at its end and at its revocation", async (bench) => {
+  const root = await bench.connect("root");
+  const first = await minted(bench, root, { role: "admin", ttlMs: 60_000 });
+  const asked = { role: "admin", ttlMs: 24 * 24 * 3_600_000 };
+  const second = await minted(bench, first.wire, asked);
+  const third = await minted(bench, second.wire, { role: "observe", ttlMs: asked.ttlMs });
+  const ends = [first, second, third].map(({ made }) => numberAt(made, "expiresAt"));
+  assertEquals(ends, [ends[0], ends[0], ends[0]], "24 days of a token of 60 s end with it");
+  const brief = await minted(bench, root, { role: "admin", ttlMs: 1_500 });
+  const ofBrief = await minted(bench, brief.wire, asked);
+  assertEquals(await ofBrief.wire.closed, { code: 1008, reason: "The token has expired" });
+  assertEquals(await root.ok({ type: "revoke_token", tokenId: stringAt(first.made, "tokenId") }), {
+    revoked: true,
+  });
+  for (const { wire, made } of [first, second, third]) {
+    assertEquals(await wire.closed, { code: 1008, reason: "The token was revoked" });
+    assertEquals(await status(bench, stringAt(made, "token")), 401);
+  }
+  assertEquals(await status(bench, stringAt(ofBrief.made, "token")), 401);
+});
+
+test("roles: a token without ttlMs opens /metrics until it is revoked, and nothing else", async (bench) => {
+  const admin = await bench.connect("admin");
+  const made = await admin.ok({ type: "mint_token", role: "observe", label: "prometheus" });
+  assertEquals(Object.keys(made).toSorted(), ["token", "tokenId"]);
+  const { port } = await bench.server.endpoint();
+  const headers = { Authorization: `Bearer ${stringAt(made, "token")}` };
+  assertEquals((await get(port, "/metrics", headers)).status, 200);
+  assertEquals(await status(bench, stringAt(made, "token")), 403);
+  await admin.ok({ type: "revoke_token", tokenId: stringAt(made, "tokenId") });
+  assertEquals((await get(port, "/metrics", headers)).status, 401);
+  for (const fields of [{ role: "drive" }, { role: "admin" }, { role: "observe", sessions: ["a"] }]) {
+    await admin.refused("invalid_params", { type: "mint_token", ...fields });
+  }
+});
+
+test("roles: list_tokens names each token, its use and its connections, and no secret", async (bench) => {
+  const admin = await bench.connect("admin");
+  const before = Date.now();
+  const first = await minted(bench, admin, { role: "admin", label: "Deploy" });
+  const second = await minted(bench, first.wire, { role: "answer", sessions: ["s"], label: "Phone" });
+  const unused = await admin.ok({ type: "mint_token", role: "observe", ttlMs: 60_000 });
+  const { tokens } = await admin.ok({ type: "list_tokens" });
+  const ids = [first.made, second.made, unused].map((made) => stringAt(made, "tokenId"));
+  const listed = ids.map((id) => arrayAt({ tokens }, "tokens").find((one) => at(one, "tokenId") === id));
+  assertEquals(listed.map((one) => at(one, "label")), ["Deploy", "Phone", undefined]);
+  assertEquals(listed.map((one) => at(one, "parentId")), [undefined, ids[0], undefined]);
+  assertEquals(listed.map((one) => at(one, "connections")), [1, 1, 0]);
+  assertEquals(listed.map((one) => at(one, "sessions")), [undefined, ["s"], undefined]);
+  assertEquals(listed.map((one) => Number(at(one, "lastUsedAt") ?? 0) >= before), [true, true, false]);
+  const text = JSON.stringify(tokens);
+  for (const made of [first.made, second.made, unused]) assert(!text.includes(stringAt(made, "token")));
+  assert(!text.includes("hash"), text);
+  await second.wire.refused("forbidden", { type: "list_tokens" });
+});
+
+alone("roles: a new token of the server ends what was minted from the one before", async (bench) => {
+  await bench.start();
+  const admin = await bench.connect("admin");
+  const made: string[] = [];
+  for (const fields of [{ role: "admin", ttlMs: 600_000 }, { role: "observe" }]) {
+    made.push(stringAt(await admin.ok({ type: "mint_token", ...fields }), "token"));
+  }
+  const rotate = async (change: () => Promise<void>, env: Record<string, string>): Promise<number[]> => {
+    bench.server.signal("SIGTERM");
+    await bench.server.exitCode();
+    await change();
+    await bench.start([], { env });
+    const { port } = await bench.server.endpoint();
+    const pages = made.map((token) => get(port, "/metrics", { Authorization: `Bearer ${token}` }));
+    return (await Promise.all(pages)).map((answer) => answer.status);
+  };
+  const nothing = (): Promise<void> => Promise.resolve();
+  assertEquals(await rotate(nothing, {}), [200, 200], "the same token");
+  const file = `${bench.home.stateDir}/token`;
+  const old = await Deno.readTextFile(file);
+  assertEquals(await rotate(() => Deno.remove(file), {}), [401, 401], "a new file");
+  assertMatch(bench.server.stderr, /minted tokens are refused/);
+  assertEquals(await rotate(() => Deno.writeTextFile(file, old), {}), [401, 401], "ended for good");
+  const again = await bench.connect("again");
+  made.push(stringAt(await again.ok({ type: "mint_token", role: "observe" }), "token"));
+  const outside = { PI_SERVER_TOKEN: "a-token-from-outside-1" };
+  assertEquals(await rotate(nothing, outside), [401, 401, 401], "a token from outside");
 });
 
 alone("roles: minted tokens outlive a restart, and no file of the state folder tells them", async (bench) => {

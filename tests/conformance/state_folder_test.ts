@@ -52,8 +52,9 @@ alone(
       ["a link", () => Deno.symlink(target, token), /symbolic link/],
       ["a link to nothing", () => Deno.symlink(`${dir}/nothing`, token), /symbolic link/],
       ["a folder", () => Deno.mkdir(token), /cannot be used/],
-      ["too short", () => Deno.writeTextFile(token, "short\n"), /no usable token/],
-      ["empty", () => Deno.writeTextFile(token, ""), /no usable token/],
+      ["too short", () => Deno.writeTextFile(token, "short\n"), /must hold 16 to 512/],
+      ["no subprotocol", () => Deno.writeTextFile(token, "c2VjcmV0IHRva2Vu/+A=\n"), /must hold 16 to 512/],
+      ["empty", () => Deno.writeTextFile(token, ""), /must hold 16 to 512/],
     ];
     if (ROOT) {
       const given = async (): Promise<void> => {

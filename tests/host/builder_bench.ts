@@ -14,6 +14,7 @@ const HOOKS: AgentHooks = {
   emit: () => {},
   ask: () => Promise.resolve(undefined),
   replacing: () => {},
+  switchFile: (path, _ready, change) => change(path),
   fileChanged: () => {},
   rewritten: () => {},
 };

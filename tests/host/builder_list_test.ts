@@ -65,3 +65,21 @@ Deno.test("stored sessions: what is live says so in a session folder that is rea
   bench.learn(await bench.builder.canonical(`${top}/sessions/one/2.jsonl`), "a");
   assertEquals(await listed(bench), ["sub", "root!a", "nowhere"]);
 });
+
+Deno.test("stored sessions: no link leads a list out of the roots, or into the state folder", async () => {
+  await using bench = await BuilderBench.make((top) => ({
+    roots: [`${top}/root`, `${top}/sessions`],
+    closed: [`${top}/sessions/state`],
+  }));
+  const { top } = bench;
+  await Deno.mkdir(`${top}/sessions/state`);
+  await bench.write("sessions/one/own.jsonl", header(`${top}/root`, "own"));
+  await bench.write("root/linked.jsonl", header(`${top}/root`, "linked"));
+  await bench.write("outside/secret.jsonl", header(`${top}/root`, "secret"));
+  await bench.write("sessions/state/kept.jsonl", header(`${top}/root`, "kept"));
+  await Deno.symlink(`${top}/outside`, `${top}/sessions/two`);
+  for (const target of ["outside/secret", "root/linked", "sessions/state/kept"]) {
+    await Deno.symlink(`${top}/${target}.jsonl`, `${top}/sessions/one/${target.replaceAll("/", "-")}.jsonl`);
+  }
+  assertEquals((await listed(bench) as string[]).toSorted(), ["linked", "own"]);
+});

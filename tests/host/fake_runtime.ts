@@ -9,6 +9,7 @@ export const EVERYWHERE: Files = {
   ...files,
   stat: () => Promise.resolve({ kind: "directory", size: 0, modifiedAt: 0 }),
   realpath: (path) => Promise.resolve(path),
+  readLink: () => Promise.resolve(undefined),
 };
 
 function never(): never {
@@ -40,6 +41,7 @@ export function fakeRuntime(clock: FakeClock, over: Partial<Runtime> = {}): Runt
     temporary: () => "/tmp",
     program: () => "/bin/pi-server",
     spawn: never,
+    ensureEnd: () => {},
     exit: never,
     ...over,
   };

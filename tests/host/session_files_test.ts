@@ -1,7 +1,12 @@
 // Session files on a real disk: what is none is told before pi could overwrite it, whatever it looks like, and
 // lists are in order, bounded, and undisturbed by files that are torn, huge, or no sessions at all.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { listSessions, readHeader, sessionFolders } from "../../src/host/session_files.ts";
+import {
+  listSessions,
+  readHeader,
+  sessionFolders,
+  type SessionPlaces,
+} from "../../src/host/session_files.ts";
 import { files } from "../../src/runtime/common.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
 import { PLAIN_FORMAT } from "./fake_format.ts";
@@ -12,6 +17,15 @@ const all = (): Promise<boolean> => Promise.resolve(true);
 const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
 const message = (role: string, content: unknown): string =>
   line({ type: "message", message: { role, content } });
+
+/** Places where no link is followed, unless the test says where to. */
+function placesOf(from: Files, allowed: readonly string[] = [], denied: string[] = []): SessionPlaces {
+  return {
+    files: from,
+    allows: (real) => Promise.resolve(allowed.some((top) => real.startsWith(top))),
+    unreadable: (folder) => void denied.push(folder),
+  };
+}
 
 /** A folder of its own, gone after the test. */
 class Folder implements AsyncDisposable {
@@ -40,7 +54,7 @@ class Folder implements AsyncDisposable {
   }
 
   async list(limit = 1_000, from: Files = files) {
-    return await listSessions(from, [this.path], limit, all, PLAIN_FORMAT);
+    return await listSessions(placesOf(from), [this.path], limit, all, PLAIN_FORMAT);
   }
 
   /** The one session that is listed for a file with that content. */
@@ -229,7 +243,7 @@ Deno.test("session files: files that are filtered out leave room for others", as
     await folder.write(`${at}.jsonl`, header, 1_600_000_000 + at);
   }
   const even = (session: { cwd: string }): Promise<boolean> => Promise.resolve(session.cwd === "/even");
-  const found = await listSessions(files, [folder.path], 2, even, PLAIN_FORMAT);
+  const found = await listSessions(placesOf(files), [folder.path], 2, even, PLAIN_FORMAT);
   assertEquals(found.map(({ sessionId }) => sessionId), ["s6", "s4"]);
 });
 
@@ -254,7 +268,7 @@ Deno.test("session files: what is no session or cannot be read is left out, and 
     return path.endsWith("/pipe.jsonl") ? files.chunks("/dev/null") : files.chunks(path);
   };
   const found = await listSessions(
-    { ...files, chunks },
+    placesOf({ ...files, chunks }),
     [`${folder.path}/nope`, folder.path],
     1_000,
     all,
@@ -270,9 +284,76 @@ Deno.test("session files: several folders make one list, and each folder's own f
   await folder.write("a/1.jsonl", line({ ...HEADER, id: "1" }), 1_600_000_001);
   await folder.write("b/2.jsonl", line({ ...HEADER, id: "2" }), 1_600_000_003);
   await folder.write("3.jsonl", line({ ...HEADER, id: "3" }), 1_600_000_002);
-  const folders = await sessionFolders(files, [folder.path, `${folder.path}/nope`]);
+  const folders = await sessionFolders(placesOf(files, [folder.path]), [folder.path, `${folder.path}/nope`]);
   const inside = ["", "/a", "/b", "/c"].map((name) => `${folder.path}${name}`);
   assertEquals(folders.toSorted(), [...inside, `${folder.path}/nope`].toSorted());
-  const found = await listSessions(files, folders, 1_000, all, PLAIN_FORMAT);
+  const found = await listSessions(placesOf(files), folders, 1_000, all, PLAIN_FORMAT);
   assertEquals(found.map(({ sessionId }) => sessionId), ["2", "3", "1"]);
+});
+
+Deno.test("session files: links are followed to what is allowed alone, and a file with two names is listed once", async () => {
+  await using folder = await Folder.make();
+  await using outside = await Folder.make();
+  await using allowed = await Folder.make();
+  const at = 1_600_000_000;
+  const own = await folder.write("own.jsonl", line({ ...HEADER, id: "own" }), at);
+  await outside.write("secret.jsonl", line({ ...HEADER, id: "secret" }), at);
+  const other = await allowed.write("other.jsonl", line({ ...HEADER, id: "other" }), at + 1);
+  await Deno.symlink(`${outside.path}/secret.jsonl`, `${folder.path}/file-link.jsonl`);
+  await Deno.symlink(outside.path, `${folder.path}/folder-link`);
+  await Deno.symlink(other, `${folder.path}/allowed-link.jsonl`);
+  await Deno.symlink("own.jsonl", `${folder.path}/second-name.jsonl`);
+  await Deno.symlink("folder-link/secret.jsonl", `${folder.path}/two-steps.jsonl`);
+  await Deno.symlink("nowhere", `${folder.path}/dangling.jsonl`);
+  const places = placesOf(files, [folder.path, allowed.path]);
+  const folders = await sessionFolders(places, [folder.path]);
+  assertEquals(folders, [folder.path]);
+  const found = await listSessions(places, folders, 1_000, all, PLAIN_FORMAT);
+  assertEquals(found.map(({ sessionFile }) => sessionFile), [other, own]);
+});
+
+Deno.test("session files: what cannot be read is left out and reported, and the rest is listed", async () => {
+  await using folder = await Folder.make();
+  for (const name of ["good", "closed"]) await Deno.mkdir(`${folder.path}/${name}`);
+  await folder.write("good/1.jsonl", line({ ...HEADER, id: "good" }));
+  await folder.write("good/2.jsonl", line({ ...HEADER, id: "unreadable" }));
+  await Deno.symlink("/root/link", `${folder.path}/denied`);
+  const denied = (path: string): boolean => path.includes("closed") || path.endsWith("denied");
+  const refusing: Files = {
+    ...files,
+    list: (path) => denied(path) ? Promise.reject(new Error("EACCES")) : files.list(path),
+    // As Deno does for what a link leads to, where it may not be read.
+    realpath: (path) => denied(path) ? Promise.reject(new Error("NotCapable")) : files.realpath(path),
+    chunks: (path) => {
+      if (path.endsWith("2.jsonl")) throw new Error("EACCES");
+      return files.chunks(path);
+    },
+  };
+  const reported: string[] = [];
+  const places = placesOf(refusing, [folder.path], reported);
+  const found = await listSessions(
+    places,
+    await sessionFolders(places, [folder.path]),
+    1_000,
+    all,
+    PLAIN_FORMAT,
+  );
+  assertEquals(found.map(({ sessionId }) => sessionId), ["good"]);
+  assertEquals(reported, [`${folder.path}/closed`]);
+});
+
+Deno.test("session files: a file that gave its place to a link while it was read is left out", async () => {
+  await using folder = await Folder.make();
+  await using outside = await Folder.make();
+  const secret = await outside.write("secret.jsonl", line({ ...HEADER, id: "secret" }));
+  const path = await folder.write("1.jsonl", line({ ...HEADER, id: "own" }));
+  const swapping: Files = {
+    ...files,
+    chunks: (file) => {
+      Deno.removeSync(path);
+      Deno.symlinkSync(secret, path);
+      return files.chunks(file);
+    },
+  };
+  assertEquals(await folder.list(1_000, swapping), []);
 });

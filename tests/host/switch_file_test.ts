@@ -110,6 +110,35 @@ Deno.test("export_html: the page goes beside the session, or where it was asked 
   assertEquals(session.agent.calls.length, 3);
 });
 
+Deno.test("export_html: a session file is not written over, whatever its name, and a refusal leaves no file", async () => {
+  await using bench = await Bench.make();
+  const { top } = bench;
+  const text = header(`${top}/root`);
+  await bench.write("root/stored.jsonl", text);
+  await bench.write("root/renamed.html", `${text}{"type":"message"}\n`);
+  await bench.write("root/damaged.JSONL", "{");
+  await Deno.symlink(`${top}/root/stored.jsonl`, `${top}/root/link.html`);
+  await Deno.link(`${top}/root/renamed.html`, `${top}/root/second.html`);
+  const names = [
+    "stored.jsonl",
+    "renamed.html",
+    "damaged.JSONL",
+    "link.html",
+    "second.html",
+    "unwritten.jsonl",
+  ];
+  const before = [...Deno.readDirSync(`${top}/root`)].map(({ name }) => name).toSorted();
+  for (const outputPath of names) {
+    const answer = bench.answered(bench.session.submit({ type: "export_html", outputPath }));
+    assertEquals(await answer, "path_forbidden", outputPath);
+  }
+  const long = bench.session.submit({ type: "export_html", outputPath: `${"x".repeat(300)}.html` });
+  assertEquals(await bench.answered(long), "invalid_params");
+  assertEquals([...Deno.readDirSync(`${top}/root`)].map(({ name }) => name).toSorted(), before);
+  assertEquals(bench.session.agent.calls, [], "pi was not asked for the page");
+  assertEquals(Deno.readTextFileSync(`${top}/root/stored.jsonl`), text);
+});
+
 Deno.test("new_session: a parent must be a file inside the roots", async () => {
   await using bench = await Bench.make();
   await bench.write("root/p.jsonl", header("/"));

@@ -105,7 +105,16 @@ Deno.test("state folder: a token that is a link is refused, also one to nothing,
 Deno.test("state folder: an empty, short or odd token is refused with the next step", async () => {
   await inPlace(async (path) => {
     const folder = await StateFolder.open(path, machine(1));
-    for (const text of ["", "\n", "x".repeat(15), "has a space in it", "ümlaut-ümlaut-ümlaut"]) {
+    for (
+      const text of [
+        "",
+        "\n",
+        "x".repeat(15),
+        "has a space in it",
+        "ümlaut-ümlaut-ümlaut",
+        "c2VjcmV0IHRva2Vu/+A=",
+      ]
+    ) {
       await Deno.writeTextFile(folder.tokenFile, text);
       assertStringIncludes(await refusal(() => folder.token()), "remove it", JSON.stringify(text));
     }

@@ -12,7 +12,7 @@ import { RouterBench } from "./router_bench.ts";
 /** Those that tell or change more than some sessions. */
 const WIDE = [
   ..."list_stored_sessions load_session list_session_files switch_session_file".split(" "),
-  ..."mint_token revoke_token get_metrics health_check".split(" "),
+  ..."mint_token list_tokens revoke_token get_metrics health_check".split(" "),
 ];
 
 const names = [...COMMANDS.keys()] as CommandName[];

@@ -47,6 +47,18 @@ Deno.test("outbox: what the transport takes is not queued", () => {
   assertEquals([wire.sent, outbox.bytes], [["a", "b", "c"], 0]);
 });
 
+Deno.test("outbox: every byte that is sent is counted, queued or not", () => {
+  const { wire, outbox } = make();
+  outbox.push("answer");
+  push(outbox, 1);
+  wire.stalled = true;
+  outbox.push(big);
+  push(outbox, 2);
+  wire.drain();
+  assertEquals(outbox.sent, wire.sent.reduce((sum, text) => sum + text.length, 0));
+  assertEquals(wire.sent.length, 4);
+});
+
 Deno.test("outbox: no more is handed over once the window is full, and the rest follows in order", () => {
   const { wire, outbox } = make();
   wire.stalled = true;

@@ -103,6 +103,15 @@ Deno.test("common: chunks are the bytes of a file, and one that cannot be read t
   });
 });
 
+Deno.test("common: a pipe without a writer is refused and blocks neither a reader nor endLastLine", async () => {
+  await inPlace(async (folder) => {
+    const pipe = `${folder}/pipe`;
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    await assertRejects(() => Array.fromAsync(files.chunks(pipe)));
+    await assertRejects(() => files.endLastLine(pipe));
+  });
+});
+
 Deno.test("common: endLastLine ends a torn last line and nothing else", async () => {
   await inPlace(async (folder) => {
     const file = `${folder}/f`;

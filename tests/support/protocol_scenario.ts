@@ -305,8 +305,10 @@ async function access({ recorder }: Scene): Promise<void> {
     type: "mint_token",
     role: "observe",
     sessions: [DEMO],
+    label: "Wall display",
     ttlMs: 3_600_000,
   });
+  await recorder.show({ type: "list_tokens" });
   await recorder.show({ type: "revoke_token", tokenId: stringAt(made, "data", "tokenId") });
 }
 

@@ -27,7 +27,7 @@ export const ADDED: Readonly<Record<Role, readonly string[]>> = {
     ..."new_session switch_session_file fork clone navigate_tree export_html set_tools reload".split(" "),
     ..."dismiss_interrupted".split(" "),
   ],
-  admin: ["mint_token", "revoke_token", "set_budget"],
+  admin: ["mint_token", "list_tokens", "revoke_token", "set_budget"],
 };
 
 /** Whether that role may send that command. */

@@ -105,12 +105,27 @@ export function checkTranscript(transcript: readonly Entry[], complete = true): 
 function parsed(text: string, faults: string[]): JsonObject | undefined {
   try {
     const message: unknown = JSON.parse(text);
+    if (hasHalf(text, message)) {
+      faults.push(`half of a character, which strict clients refuse: ${brief(text)}`);
+    }
     if (isObject(message)) return message;
   } catch {
     // Reported below, with the text.
   }
   faults.push(`not a JSON object: ${brief(text)}`);
   return undefined;
+}
+
+/** Whether a string of the message holds half of a surrogate pair; only an escape can bring one in. */
+export function hasHalf(text: string, message: unknown): boolean {
+  if (!text.isWellFormed()) return true;
+  if (!/\\ud/i.test(text)) return false;
+  let found = false;
+  JSON.stringify(message, (name, value) => {
+    if (!name.isWellFormed() || (typeof value === "string" && !value.isWellFormed())) found = true;
+    return value;
+  });
+  return found;
 }
 
 function checkResponse(response: JsonObject, faults: string[]): void {

@@ -2,11 +2,12 @@
 import { assertEquals } from "@std/assert";
 import type { HttpRequest } from "../../src/runtime/runtime.ts";
 import { type Access, ADMIN } from "../../src/governor/access.ts";
-import { check, type GateConfig, hostName, isLoopback } from "../../src/transports/gate.ts";
+import { check, type GateConfig, hostHeadersOf, hostName } from "../../src/transports/gate.ts";
 
 const TOKEN = "0123456789abcdef";
 const OBSERVER: Access = { id: "o", role: "observe", sessions: new Set(["a"]) };
-const TOKENS = new Map([[TOKEN, ADMIN], ["fedcba9876543210", OBSERVER]]);
+const SCRAPER: Access = { id: "s", role: "observe", scrape: true };
+const TOKENS = new Map([[TOKEN, ADMIN], ["fedcba9876543210", OBSERVER], ["scraper-0123456789", SCRAPER]]);
 const CONFIG: GateConfig = {
   accessOf: (token) => TOKENS.get(token),
   allowOrigins: new Set(["https://app.example", "http://localhost:5173"]),
@@ -57,11 +58,12 @@ Deno.test("gate: an allowed name lets its own name in alone", () => {
 Deno.test("gate: hostName takes exactly one name, without its port", () => {
   assertEquals([hostName("A:1"), hostName("[::1]:99999"), hostName("a:")], ["a", "[::1]", undefined]);
   assertEquals([hostName(undefined), hostName("a b"), hostName("a,b")], [undefined, undefined, undefined]);
-  assertEquals([isLoopback("127.0.0.1"), isLoopback("127.0.0.999"), isLoopback("a127.0.0.1")], [
-    true,
-    false,
-    false,
-  ]);
+});
+
+Deno.test("gate: the bind address is a Host in each of its spellings", () => {
+  assertEquals(hostHeadersOf("10.0.0.1"), ["10.0.0.1"]);
+  assertEquals(hostHeadersOf("::FFFF:10.0.0.1"), ["[::ffff:10.0.0.1]", "[::ffff:a00:1]"]);
+  assertEquals([hostHeadersOf("0.0.0.0"), hostHeadersOf("::")], [[], []]);
 });
 
 Deno.test("gate: only exactly allowed origins get in, and none is fine", () => {
@@ -199,4 +201,10 @@ Deno.test("gate: everything else is 404, also with the token, a socket too", () 
     assertEquals(page("/", { authorization: BEARER, upgrade: "websocket" }, method), 404, method);
   }
   assertEquals(page("/", { authorization: BEARER, upgrade: "h2c" }), 404);
+});
+
+Deno.test("gate: a token for /metrics opens that page and no socket", () => {
+  const headers = { host: HOST, authorization: "Bearer scraper-0123456789" };
+  assertEquals(status(headers), 403);
+  assertEquals(check(request(headers, { path: "/metrics" }), CONFIG), { kind: "page", page: "metrics" });
 });

@@ -1,24 +1,35 @@
 // What a session has at hand (PROTOCOL §5): slash commands, skills, tools, session files, reload.
 import { failure } from "../../protocol/errors.ts";
 import { agentBusy } from "../failures.ts";
-import type { Session } from "../session.ts";
-import { listSessions } from "../session_files.ts";
+import type { Handled, Session } from "../session.ts";
+import { listSessions, type SessionPlaces } from "../session_files.ts";
 import { done, type Entry, on } from "./handler.ts";
 
 /** Most files that list_session_files reads. */
 const MOST_FILES = 1_000;
 
-async function sessionFiles(session: Session): Promise<unknown> {
+async function sessionFiles(session: Session): Promise<Handled> {
   const folder = session.agent.discovery.sessionFolder();
-  if (folder === undefined) return { files: [] };
-  const { files, checker, liveSession } = session.place;
-  const found = await listSessions(files, [folder], MOST_FILES, () => Promise.resolve(true), checker.format);
-  return {
+  if (folder === undefined) return done({ files: [] });
+  const { files, checker, guard, liveSession } = session.place;
+  let denied = false;
+  const places: SessionPlaces = {
+    files,
+    allows: (real) => guard.reaches(real, [folder]),
+    unreadable: () => denied = true,
+  };
+  const all = (): Promise<boolean> => Promise.resolve(true);
+  const found = await listSessions(places, [folder], MOST_FILES, all, checker.format);
+  if (denied) {
+    const sentence = `${folder} cannot be read; check its permissions`;
+    return { ok: false, failure: failure("path_forbidden", sentence) };
+  }
+  return done({
     files: found.map((one) => {
       const liveSessionId = liveSession(one.sessionFile);
       return liveSessionId === undefined ? one : { ...one, liveSessionId };
     }),
-  };
+  });
 }
 
 /** The group's handlers. */
@@ -32,7 +43,7 @@ export const DISCOVERY: readonly Entry[] = [
     const sentence = `/tools: there is no tool ${unknown.join(", ")}; see get_tools`;
     return { ok: false, failure: failure("invalid_params", sentence) };
   }),
-  on("list_session_files", async (session) => done(await sessionFiles(session))),
+  on("list_session_files", sessionFiles),
   on("reload", async (session) => {
     if (session.agent.busy()) return { ok: false, failure: agentBusy() };
     const outcome = await session.agent.discovery.reload();

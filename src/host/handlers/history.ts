@@ -1,11 +1,12 @@
 // A session's history (PROTOCOL §5): new_session, switch_session_file, fork, clone, tree, export. Each of them
 // refuses while the agent is busy, since pi would leave the run going, unseen.
 import type { CommandOf } from "../../protocol/commands.ts";
-import { failure } from "../../protocol/errors.ts";
 import type { FileRepair } from "../../protocol/responses.ts";
 import { COMMAND_GRACE_MS } from "../../governor/limits.ts";
 import type { Outcome } from "../agent_port.ts";
 import { agentBusy, fileInUse } from "../failures.ts";
+import { exportTarget, writePage } from "../export_target.ts";
+import type { Inspected } from "../file_inspector.ts";
 import type { Handled, Session } from "../session.ts";
 import { done, type Entry, foreignWrite, on } from "./handler.ts";
 
@@ -30,8 +31,20 @@ interface Switched {
   readonly fileRepair?: FileRepair;
 }
 
-/** Checks the file, its folder and its owner before pi touches it. */
-async function switchFile(session: Session, sessionPath: string): Promise<Outcome<Switched>> {
+/** Replaces the session by that of a checked file. */
+export interface SwitchTo {
+  /** Called once the file has passed, before its path is checked for the last time. */
+  ready(): Promise<void>;
+  /** @param repair what had to be repaired in the file */
+  change(path: string, repair: FileRepair | undefined): Promise<Outcome<{ cancelled: boolean }>>;
+}
+
+/** Checks the file, its folder and its owner before pi touches it; for clients and for extensions. */
+export async function switchFile(
+  session: Session,
+  sessionPath: string,
+  to: SwitchTo,
+): Promise<Outcome<Switched>> {
   const { guard, checker, claim, giveBack } = session.place;
   const { cwd } = session.agent.info();
   const path = await guard.file(cwd, sessionPath);
@@ -45,17 +58,29 @@ async function switchFile(session: Session, sessionPath: string): Promise<Outcom
   if (owner !== undefined && owner !== session.sessionId) {
     return { ok: false, failure: fileInUse(owner) };
   }
-  const still = await guard.still(path.value);
-  if (!still.ok) return still;
-  const ready = await checker.ready(inspected.value);
-  if (!ready.ok) {
+  const outcome = await switchChecked(session, inspected.value, to).catch((error) => {
     giveBack(session.sessionId);
-    return ready;
-  }
-  const outcome = await session.agent.history.switchFile(path.value, ready.value);
+    throw error;
+  });
   if (!outcome.ok || outcome.value.cancelled) giveBack(session.sessionId);
-  if (!outcome.ok || ready.value === undefined) return outcome;
-  return { ok: true, value: { ...outcome.value, fileRepair: ready.value } };
+  return outcome;
+}
+
+async function switchChecked(
+  session: Session,
+  inspected: Inspected,
+  { ready, change }: SwitchTo,
+): Promise<Outcome<Switched>> {
+  await ready();
+  const { guard, checker } = session.place;
+  const still = await guard.still(inspected.path);
+  if (!still.ok) return still;
+  const readied = await checker.ready(inspected);
+  if (!readied.ok) return readied;
+  const fileRepair = readied.value;
+  const outcome = await change(inspected.path, fileRepair);
+  if (!outcome.ok || fileRepair === undefined) return outcome;
+  return { ok: true, value: { ...outcome.value, fileRepair } };
 }
 
 async function exportHtml(session: Session, command: CommandOf<"export_html">): Promise<Handled> {
@@ -63,7 +88,7 @@ async function exportHtml(session: Session, command: CommandOf<"export_html">): 
   const { files } = session.place;
   const file = sessionFile?.split(files.separator).at(-1) ?? "in-memory";
   const name = `pi-session-${file.replace(/\.jsonl$/, "")}.html`;
-  const path = await session.place.guard.output(cwd, command.outputPath ?? name);
+  const path = await exportTarget(session.place, cwd, command.outputPath ?? name);
   if (!path.ok) return path;
   const folder = await files.makeTemporaryFolder();
   try {
@@ -72,9 +97,8 @@ async function exportHtml(session: Session, command: CommandOf<"export_html">): 
     const outcome = await session.agent.history.exportHtml(page);
     if (!outcome.ok) return outcome;
     const text = await files.read(page) ?? "";
-    if (await files.writeAt(path.value, text)) return done({ path: path.value });
-    const sentence = `${path.value} is a link, or a second name of a file, or leads elsewhere by now`;
-    return { ok: false, failure: failure("path_forbidden", `${sentence}; choose another`) };
+    const written = await writePage(session.place, path.value, text);
+    return written.ok ? done({ path: written.value }) : written;
   } finally {
     await files.removeFolder(folder);
   }
@@ -94,7 +118,11 @@ async function newSession(session: Session, command: CommandOf<"new_session">): 
 export const HISTORY: readonly Entry[] = [
   on("new_session", newSession),
   on("switch_session_file", (session, { sessionPath }) => {
-    return unlessBusy(session, () => switchFile(session, sessionPath), true);
+    const to: SwitchTo = {
+      ready: () => Promise.resolve(),
+      change: (path, repair) => session.agent.history.switchFile(path, repair),
+    };
+    return unlessBusy(session, () => switchFile(session, sessionPath, to), true);
   }),
   on("fork", (session, { entryId }) => unlessBusy(session, () => session.agent.history.fork(entryId))),
   on("clone", (session) => unlessBusy(session, () => session.agent.history.clone())),

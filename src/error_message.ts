@@ -1,0 +1,41 @@
+// What an unknown thrown value says, for every layer. Extensions may throw anything: a value without a prototype, a
+// symbol, an error whose message throws. Never throws, and imports nothing.
+
+/** Characters of a message that are kept. */
+const MOST_CHARS = 16_384;
+
+const UNPRINTABLE = "an error that cannot be printed";
+
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  // Also `Symbol(…)`, which template strings refuse.
+  const text: unknown = String(value);
+  return typeof text === "string" ? text : UNPRINTABLE;
+}
+
+function guarded(read: () => string | undefined): string | undefined {
+  try {
+    const text = read();
+    return text === undefined || text === "" ? undefined : text.slice(0, MOST_CHARS);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The message of an error, or the value as text. */
+export function errorMessage(error: unknown): string {
+  return guarded(() => {
+    const message: unknown = error instanceof Error ? error.message : error;
+    const text = textOf(message);
+    return text === "" && error instanceof Error ? textOf(error.name) : text;
+  }) ?? UNPRINTABLE;
+}
+
+/** The stack of an error where it has one, else its message. */
+export function errorStack(error: unknown): string {
+  const stack = guarded(() => {
+    const found: unknown = error instanceof Error ? error.stack : undefined;
+    return typeof found === "string" ? found : undefined;
+  });
+  return stack ?? errorMessage(error);
+}

@@ -1,0 +1,68 @@
+// pi's own tools on operations of ours: files within bounds (pi_files.ts). Names, descriptions, parameters, prompt
+// texts and results stay pi's. pi takes operations when a tool is made, but its sessions make their tools themselves;
+// so each session's tools are replaced before it registers them, and extensions can override them as before.
+import * as pi from "@mariozechner/pi-coding-agent";
+import {
+  editOperations,
+  grepOperations,
+  grepRefusal,
+  lsOperations,
+  readOperations,
+  writeOperations,
+} from "./pi_files.ts";
+
+/** The part of a session that holds its tools; nothing of it is in pi's types. */
+interface ToolOwner {
+  readonly _cwd: string;
+  readonly _baseToolsOverride?: unknown;
+  readonly _baseToolDefinitions?: Map<string, unknown>;
+  readonly settingsManager: pi.SettingsManager;
+}
+
+const replaced = new WeakSet<object>();
+
+/** Makes every session of this process use bounded tools. `sessions` is the prototype of pi's sessions. */
+export function boundTools(sessions: object): void {
+  const refresh: unknown = Reflect.get(sessions, "_refreshToolRegistry");
+  if (typeof refresh !== "function") return;
+  Reflect.set(sessions, "_refreshToolRegistry", function (this: ToolOwner, ...args: unknown[]): unknown {
+    const { _baseToolDefinitions: tools, _baseToolsOverride: override } = this;
+    if (tools !== undefined && override === undefined && !replaced.has(tools)) {
+      replaced.add(tools);
+      for (const [name, tool] of Object.entries(boundedTools(this))) {
+        if (tools.has(name)) tools.set(name, tool);
+      }
+    }
+    return Reflect.apply(refresh, this, args);
+  });
+}
+
+function boundedTools({ _cwd: cwd, settingsManager }: ToolOwner): Record<string, unknown> {
+  return {
+    read: pi.createReadToolDefinition(cwd, {
+      autoResizeImages: settingsManager.getImageAutoResize(),
+      operations: readOperations,
+    }),
+    write: pi.createWriteToolDefinition(cwd, { operations: writeOperations }),
+    edit: pi.createEditToolDefinition(cwd, { operations: editOperations }),
+    grep: explained(pi.createGrepToolDefinition(cwd, { operations: grepOperations })),
+    ls: pi.createLsToolDefinition(cwd, { operations: lsOperations }),
+  };
+}
+
+type GrepTool = ReturnType<typeof pi.createGrepToolDefinition>;
+
+/** pi tells a model that a pipe or a device is not there; this says what it is. */
+function explained(tool: GrepTool): GrepTool {
+  return {
+    ...tool,
+    async execute(...args) {
+      try {
+        return await tool.execute(...args);
+      } catch (error) {
+        const path = error instanceof Error ? /^Path not found: (.*)$/s.exec(error.message)?.[1] : undefined;
+        throw (path === undefined ? undefined : await grepRefusal(path)) ?? error;
+      }
+    },
+  };
+}

@@ -1,0 +1,73 @@
+// Text that every client can read. A JavaScript string can hold half of a surrogate pair, and JSON.stringify writes
+// such a half as an escape that strict JSON readers refuse. Everything that leaves the server is encoded here. Pure.
+
+/** Stands for what cannot be shown: U+FFFD, as a decoder of broken UTF-8 puts it. */
+export const REPLACEMENT: string = "\ufffd";
+
+const BACKSLASH = 92;
+
+/** Whether a UTF-16 code unit opens a surrogate pair. */
+export function opensPair(unit: number): boolean {
+  return (unit & 0xfc00) === 0xd800;
+}
+
+/** Whether the third hexadecimal digit of `\udXXX` makes it a surrogate: 8, 9, or a to f. */
+function isSurrogateDigit(unit: number): boolean {
+  return unit === 56 || unit === 57 || (unit >= 97 && unit <= 102);
+}
+
+/**
+ * The same JSON with U+FFFD in place of each half of a surrogate pair.
+ *
+ * @param json as JSON.stringify writes it: only a half is escaped as `\ud…`, a whole character never
+ */
+export function wellFormed(json: string): string {
+  let at = json.indexOf("\\ud");
+  if (at < 0) return json;
+  const parts: string[] = [];
+  let from = 0;
+  for (; at >= 0; at = json.indexOf("\\ud", at + 3)) {
+    let first = at;
+    while (first > 0 && json.charCodeAt(first - 1) === BACKSLASH) first--;
+    // Behind an odd number of backslashes this one is text: somebody's source code.
+    if ((at - first) % 2 === 1 || !isSurrogateDigit(json.charCodeAt(at + 3))) continue;
+    parts.push(json.slice(from, at));
+    from = at + 6;
+  }
+  if (parts.length === 0) return json;
+  return [...parts, json.slice(from)].join(REPLACEMENT);
+}
+
+/** The JSON of a value, which every client can read. Throws what JSON.stringify throws: a circle, a BigInt. */
+export function toJson(value: unknown): string {
+  const json: string | undefined = JSON.stringify(value);
+  return json === undefined ? "null" : wellFormed(json);
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Puts U+FFFD in place of each half of a surrogate pair in the strings of a value, in lists and plain objects. */
+export function mend(root: unknown): void {
+  if (!isPlain(root)) return;
+  const seen = new Set<object>([root]);
+  // A set is walked in the order in which it grows.
+  for (const holder of seen) {
+    for (const name of Object.keys(holder)) {
+      const value: unknown = Reflect.get(holder, name);
+      if (typeof value === "string") {
+        if (!value.isWellFormed()) Reflect.set(holder, name, value.toWellFormed());
+      } else if (isPlain(value)) seen.add(value);
+    }
+  }
+}
+
+/** The beginning of a text: at most so many UTF-16 code units, and no half of a character at its end. */
+export function cut(text: string, most: number): string {
+  if (text.length <= most) return text;
+  return text.slice(0, most > 0 && opensPair(text.charCodeAt(most - 1)) ? most - 1 : most);
+}
