@@ -5,7 +5,8 @@ import { join } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import { PI_EVENTS, type SessionEvent } from "../src/protocol/events.ts";
 import { isRecord } from "../src/protocol/json.ts";
-import type { FileFormat, ThinkingLevel } from "../src/host/agent_port.ts";
+import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../src/host/agent_port.ts";
+import { SEEN } from "../src/host/pi_hooks.ts";
 import { Logins, untilAborted } from "../src/host/pi_logins.ts";
 
 type Session = pi.AgentSession;
@@ -246,6 +247,13 @@ export async function resume(session: Session): Promise<void> {
     return agent.continue();
   });
   await Reflect.apply(start, session, [[]]);
+}
+
+/** Queues a message that the `input` handlers have seen. */
+export async function enqueue(session: Session, kind: QueueKind, input: PromptInput): Promise<void> {
+  const images = input.images.length === 0 ? undefined : [...input.images];
+  if (kind === "steer") await session.steer(input.message, images, { source: SEEN });
+  else await session.followUp(input.message, images, { source: SEEN });
 }
 
 /** The messages as clients see them. */

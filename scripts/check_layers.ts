@@ -1,5 +1,5 @@
 // Holds the sources to the one-way rule and the house style of ARCHITECTURE.md: who may import whom, no circles, pi
-// in one file, clock and randomness handed in, a header on every file, no file over 400 lines. Reads text, resolves
+// in one file, clock and randomness handed in, a header on every file, no file over 500 lines. Reads text, resolves
 // nothing. `checkSources` is the whole of it, for tests. Usage: deno run -R scripts/check_layers.ts [--self-test]
 
 import * as path from "node:path";
@@ -35,7 +35,7 @@ const BASE = ["src/error_message.ts", "src/system_errors.ts"];
 const LEAF_USERS = ["manager", "router", "transports", "server", "cli"];
 /** The seam to pi: pi.ts, files split off it, and the embedded demo model. */
 const PI_ROOMS = /^src\/host\/(?:pi(?:_[a-z_]+)?|demo)\.ts$/;
-const LINE_LIMIT = 400;
+const LINE_LIMIT = 500;
 /** Written by a script: nobody reads them from top to bottom. */
 const GENERATED = /^src\/protocol\/wire_\w+\.ts$/;
 

@@ -165,10 +165,8 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
   try {
     config = withAbsolutePaths(parsed.config, (path) => runtime.absolute(path));
   } catch {
-    return fail(
-      "the working folder is gone; start in another, or give absolute paths and --cwd",
-      EXIT_FAILED,
-    );
+    const sentence = "the working folder is gone, or its name is not UTF-8; start in another, or give --cwd";
+    return fail(`${sentence} and absolute paths`, EXIT_FAILED);
   }
   if (parsed.kind === "permissions") {
     const stateDir = statePath(config, runtime);

@@ -31,6 +31,17 @@ export function errorMessage(error: unknown): string {
   }) ?? UNPRINTABLE;
 }
 
+/** Whether code that knows nothing of odd values can print it, by its message and stack or by `String`. */
+export function isPrintable(error: unknown): boolean {
+  if (typeof error === "symbol") return false;
+  return guarded(() => {
+    if (!(error instanceof Error)) return `${error}.`;
+    return typeof error.message === "string" && (error.stack === undefined || typeof error.stack === "string")
+      ? "error"
+      : undefined;
+  }) !== undefined;
+}
+
 /** The stack of an error where it has one, else its message. */
 export function errorStack(error: unknown): string {
   const stack = guarded(() => {

@@ -81,6 +81,7 @@ class Server {
   #childMark: string | undefined;
   #tokens: TokenBook | undefined;
   #store: SessionStore | undefined;
+  #time: Timer | undefined;
   readonly #trust = new TrustBook();
   #holding: Holding = { on: false, reason: "not started" };
   #closed: (result: ShutdownResult) => void = () => {};
@@ -175,6 +176,7 @@ class Server {
       this.#ledger.forgetStrays((sessionId) => this.#manager.has(sessionId));
       await this.#publish(state, ownToken);
       this.#openStdio();
+      this.#time = runtime.keepTime();
       return {
         endpoints: this.#endpoints(),
         stateDir: path,
@@ -292,6 +294,7 @@ class Server {
         frameBytes: config.limits.frameBytes,
         input: stdio.input,
         output: stdio.output,
+        isRead: () => runtime.outputIsRead(),
         ended: (connection, spoken) => {
           // Beside a WebSocket, a parent that never spoke has merely closed what it didn't need.
           if (config.ws && config.stdio === "auto" && !spoken) return;
@@ -375,6 +378,7 @@ class Server {
         await this.#store?.close();
         await this.#state?.endOrphans(this.#parts.log);
         await this.#state?.release();
+        this.#time?.clear();
         this.#parts.runtime.rest();
       },
       closed: (result) => this.#closed(result),

@@ -1,22 +1,28 @@
-// Names the refusals of the system that the server answers in words, whatever the runtime throws for them. Pure.
+// Names the refusals of the system that the server answers in words, whatever the runtime throws for them. Never
+// throws, and imports nothing.
 
 const CODES = {
   missing: ["ENOENT", "ENOTDIR"],
-  denied: ["EACCES", "EPERM", "EROFS"],
+  denied: ["EACCES", "EPERM", "EROFS", "NotCapable", "PermissionDenied"],
   "name too long": ["ENAMETOOLONG"],
+  "not in the sandbox": ["NotCapable"],
 } as const;
 
-/** Deno's sandbox throws errors with a name of their own, without a code. */
-const DENO_DENIED = ["NotCapable", "PermissionDenied"];
+function textAt(error: unknown, name: "code" | "name"): string {
+  try {
+    return error instanceof Error ? String(Reflect.get(error, name) ?? "") : "";
+  } catch {
+    return "";
+  }
+}
 
 /** The code that Node's API gives an error of the system; empty where there is none. */
 export function codeOf(error: unknown): string {
-  return error instanceof Error ? String(Reflect.get(error, "code")) : "";
+  return textAt(error, "code");
 }
 
-/** Whether the system refused for that reason. */
+/** Whether the system refused for that reason. Deno's sandbox throws errors by name, and in part without a code. */
 export function isSystemError(error: unknown, reason: keyof typeof CODES): boolean {
   const codes: readonly string[] = CODES[reason];
-  if (codes.includes(codeOf(error))) return true;
-  return reason === "denied" && error instanceof Error && DENO_DENIED.includes(error.name);
+  return codes.includes(codeOf(error)) || codes.includes(textAt(error, "name"));
 }

@@ -1,5 +1,7 @@
 // From `create_session` or `load_session` to an agent: paths and files checked, the file claimed, pi asked to
 // build. At most a few are built at once; what takes too long is given up, and disposed when it comes after all.
+import { errorMessage } from "../error_message.ts";
+import { isSystemError } from "../system_errors.ts";
 import { BUILD_MS } from "../protocol/command_spec.ts";
 import { type Command, type CommandOf, specOf } from "../protocol/commands.ts";
 import { failure } from "../protocol/errors.ts";
@@ -285,9 +287,9 @@ export class Builder {
 
 /** What Deno says of a refusal advises flags that are not ours. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name !== "NotCapable") return error.message;
-  const needed = error.message.replace(/, run again with .*$/, "");
+  const message = errorMessage(error);
+  if (!isSystemError(error, "not in the sandbox")) return message;
+  const needed = message.replace(/, run again with .*$/, "");
   return `${needed}, which the sandbox does not give; restart the server if pi's settings have changed, ` +
     "or see --root, --allow-net and --sandbox";
 }

@@ -1,4 +1,5 @@
 // Failures that several files of the host speak of in the same words.
+import { errorMessage } from "../error_message.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { Holder } from "./edge.ts";
 
@@ -37,4 +38,9 @@ export function writtenByOther(file: string): Failure {
   const sentence = `Another program (a pi terminal?) has written to ${file}; end that one, then send ` +
     "switch_session_file with this path to go on from what is there";
   return failure("session_in_use", sentence, { data: { sessionFile: file } });
+}
+
+/** A session file, or a folder of them, that the system does not let us read. */
+export function unreadable(error: unknown): { ok: false; failure: Failure } {
+  return { ok: false, failure: failure("internal", `Session files cannot be read: ${errorMessage(error)}`) };
 }

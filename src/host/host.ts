@@ -1,5 +1,6 @@
 // A host: runs sessions for the router thread, behind the data-only edge. Loads pi itself, later than it
 // starts, and finds, builds and disposes sessions. Knows nothing of connections.
+import { errorMessage, errorStack } from "../error_message.ts";
 import { SESSION_ID_PATTERN } from "../protocol/command_spec.ts";
 import type { CommandOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
@@ -11,7 +12,7 @@ import { attachment } from "./attachment.ts";
 import { Builder } from "./builder.ts";
 import { Claims } from "./claims.ts";
 import type { FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
-import { noSession } from "./failures.ts";
+import { noSession, unreadable } from "./failures.ts";
 import { switchFile } from "./handlers/history.ts";
 import { HANDLERS } from "./handlers/mod.ts";
 import { Outbound } from "./outbound.ts";
@@ -123,9 +124,8 @@ export class Host {
       });
       this.#send({ kind: "ready" });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#broken = failure("internal", `pi could not be loaded: ${message}`);
-      this.#log("error", this.#broken.message, error instanceof Error ? { stack: error.stack ?? "" } : {});
+      this.#broken = failure("internal", `pi could not be loaded: ${errorMessage(error)}`);
+      this.#log("error", this.#broken.message, { stack: errorStack(error) });
     }
     const early = this.#early ?? [];
     this.#early = undefined;
@@ -360,7 +360,7 @@ export class Host {
       timer = this.#runtime.after(DISPOSE_MS, () => resolve(false));
     });
     const gone = agent.dispose().then(() => true, (error) => {
-      this.#log("warn", "disposing a session failed", { error: String(error) });
+      this.#log("warn", "disposing a session failed", { error: errorMessage(error) });
       return false;
     });
     const ok = await Promise.race([gone, late]);
@@ -392,9 +392,4 @@ export class Host {
   #send(message: FromHost): void {
     this.#outbound.send(message);
   }
-}
-
-function unreadable(error: unknown): { ok: false; failure: Failure } {
-  const message = error instanceof Error ? error.message : String(error);
-  return { ok: false, failure: failure("internal", `Session files cannot be read: ${message}`) };
 }

@@ -13,12 +13,15 @@ import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
 import { guardToolCalls, watchAnswers } from "./pi_answers.ts";
 import { joinBranches } from "./pi_branches.ts";
+import { refuseOnThrow } from "./pi_hooks.ts";
 import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
+import { watchRegistrations } from "./pi_registrations.ts";
 import { guardPackages, ResourceGuard } from "./pi_resources.ts";
 import { Accounts, FILE_FORMAT, type Models, type Services } from "./pi_sdk.ts";
 import { createPrivately, writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
+import { type ReportThrown, tameErrors } from "./pi_thrown.ts";
 import { boundTools } from "./pi_tools.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
 import { projectResources } from "./trust.ts";
@@ -73,6 +76,7 @@ interface Plan {
   readonly model: Model | undefined;
   readonly around: Surroundings;
   readonly guard: ResourceGuard;
+  readonly report: ReportThrown;
   /** Whether the session has a file. */
   persisted: boolean;
   /** The session that was built last. */
@@ -152,7 +156,9 @@ class PiFactory implements AgentFactory {
       this.#accounts.release(models);
       return found;
     }
-    const plan = this.#plan(request, models, found.value);
+    const report: ReportThrown = (extensionPath, event, error) =>
+      hooks.emit({ type: "extension_error", extensionPath, event, error });
+    const plan = this.#plan(request, models, found.value, report);
     const loaded = await this.#load(plan);
     const unknown = unknownTools(loaded, request);
     if (unknown.length > 0) {
@@ -177,7 +183,7 @@ class PiFactory implements AgentFactory {
     return { ok: true, value: agent };
   }
 
-  #plan(request: AgentRequest, models: Models, model: Model | undefined): Plan {
+  #plan(request: AgentRequest, models: Models, model: Model | undefined, report: ReportThrown): Plan {
     const { cwd, trusted } = request;
     const around: Surroundings = {
       cwd,
@@ -185,6 +191,7 @@ class PiFactory implements AgentFactory {
       untrusted: [],
       loadErrors: [],
       modelSelected: () => {},
+      report: () => {},
     };
     const paths = {
       global: () => join(this.#agentDir, "settings.json"),
@@ -194,7 +201,8 @@ class PiFactory implements AgentFactory {
     const overlay = new SettingsOverlay((scope) => guard.read(paths[scope]()), () => around.trusted);
     const settings = pi.SettingsManager.fromStorage(overlay);
     guard.watch(settings);
-    return { request, settings, models, model, around, guard, persisted: !request.inMemory, last: undefined };
+    const persisted = !request.inMemory;
+    return { request, settings, models, model, around, guard, report, persisted, last: undefined };
   }
 
   #findModel(models: Models, request: AgentRequest): Outcome<Model | undefined> {
@@ -237,20 +245,30 @@ class PiFactory implements AgentFactory {
     around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
     around.cwd = cwd;
     const resources = await guard.options(settings);
+    const eventBus = pi.createEventBus();
     const services = await this.#accounts.services(models, {
       cwd,
       agentDir: this.#agentDir,
       settingsManager: settings,
       resourceLoaderOptions: {
         ...resources,
+        eventBus,
         extensionFactories: [
           (api) => void api.on("model_select", ({ model }) => around.modelSelected(model)),
         ],
       },
     });
+    tameErrors(services.resourceLoader, plan.report);
     const userFolders = [join(homedir(), ".agents/skills")];
     around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
-    around.loadErrors = await loadErrors(services, guard);
+    const rejected: SessionEvent[] = [];
+    let loading = true;
+    watchRegistrations(services.resourceLoader, eventBus, (event) => {
+      if (loading) rejected.push(event);
+      else around.report(event);
+    });
+    around.loadErrors = [...await loadErrors(services, guard), ...rejected];
+    loading = false;
     plan.persisted = sessionManager.isPersisted();
     const { sessionStartEvent } = options;
     const result = await pi.createAgentSessionFromServices({
@@ -300,6 +318,7 @@ export interface FactorySettings {
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
   guardPackages();
   watchAnswers();
+  refuseOnThrow();
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
   boundTools(pi.AgentSession.prototype);

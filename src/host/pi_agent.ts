@@ -1,5 +1,6 @@
 // One pi session behind the agent port: prompts, queue, abort, compaction, bash. Follows pi's events through
 // the settler and never throws from a listener, since pi would then lose the message (PI_FACTS §3).
+import { errorMessage } from "../error_message.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { QueuedTexts } from "../protocol/responses.ts";
 import type {
@@ -18,10 +19,11 @@ import type {
 } from "./agent_port.ts";
 import { promptBusy } from "./failures.ts";
 import { piDiscovery } from "./pi_discovery.ts";
+import { seeBash, seeInput, SEEN } from "./pi_hooks.ts";
 import { piHistory } from "./pi_history.ts";
-import { type LiveParts, messageOf, PiLive, type PiSession } from "./pi_live.ts";
+import { type LiveParts, PiLive, type PiSession } from "./pi_live.ts";
 import { isRestorable, keptOf } from "./pi_kept.ts";
-import { hasQueued, levelOf, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
+import { enqueue, hasQueued, levelOf, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
 import { hasModel, noKey, piSettings } from "./pi_settings.ts";
 import { foreignWrite } from "./pi_storage.ts";
 import type { AgentKept } from "./session_record.ts";
@@ -37,6 +39,8 @@ export class PiAgent implements AgentPort {
   readonly #live: PiLive;
   /** Prompts between the call and pi's acceptance. */
   #preparing = 0;
+  /** Ends the wait for the `user_bash` handlers of the current command. */
+  #leaveHook: (() => void) | undefined;
 
   constructor(parts: LiveParts) {
     this.#live = new PiLive(parts);
@@ -104,8 +108,8 @@ export class PiAgent implements AgentPort {
     if (this.#isExtensionCommand(input.message)) return this.#command(input.message);
     if (this.busy()) {
       if (whenBusy === undefined) return { accepted: Promise.resolve(refused(promptBusy())), returned };
-      if (this.#session.isStreaming) return this.#call(input, whenBusy);
-      return { accepted: this.#enqueue(whenBusy, input), returned };
+      const accepted = this.#enqueue(whenBusy, input);
+      return { accepted, returned: accepted.then(() => {}) };
     }
     const unable = this.#cannotPrompt();
     if (unable !== undefined) return { accepted: Promise.resolve(refused(unable)), returned };
@@ -158,7 +162,7 @@ export class PiAgent implements AgentPort {
     try {
       return { ok: true, value: await session.compact(customInstructions) };
     } catch (error) {
-      const message = messageOf(error);
+      const message = errorMessage(error);
       const cancelled = /cancelled|aborted/i.test(message);
       return { ok: false, failure: failure(cancelled ? "cancelled" : "agent_error", message) };
     } finally {
@@ -173,7 +177,18 @@ export class PiAgent implements AgentPort {
     onChunk: (chunk: string) => void,
   ): Promise<Outcome<BashOutcome>> {
     try {
-      const result = await this.#session.executeBash(command, onChunk, { excludeFromContext });
+      const hooked = await this.#bashHook(command, excludeFromContext);
+      if (hooked === "cancelled") {
+        return { ok: true, value: { output: "", cancelled: true, truncated: false } };
+      }
+      const session = this.#session;
+      const operations = hooked?.operations;
+      const options = { excludeFromContext, ...(operations === undefined ? {} : { operations }) };
+      if (hooked?.result !== undefined) {
+        session.recordBashResult(command, hooked.result, options);
+        onChunk(hooked.result.output);
+      }
+      const result = hooked?.result ?? await session.executeBash(command, onChunk, options);
       const { output, exitCode, cancelled, truncated, fullOutputPath } = result;
       return {
         ok: true,
@@ -186,18 +201,29 @@ export class PiAgent implements AgentPort {
         },
       };
     } catch (error) {
-      return { ok: false, failure: failure("agent_error", `bash could not run: ${messageOf(error)}`) };
+      return { ok: false, failure: failure("agent_error", `bash could not run: ${errorMessage(error)}`) };
     }
   }
 
   abortBash(): void {
+    this.#leaveHook?.();
     this.#session.abortBash();
   }
 
   async dispose(): Promise<void> {
-    this.#session.abortBash();
+    this.abortBash();
     this.abort();
     await this.#live.dispose();
+  }
+
+  /** Asks the `user_bash` handlers; an abort does not wait for them. */
+  async #bashHook(command: string, excludeFromContext: boolean) {
+    const left = new Promise<"cancelled">((resolve) => this.#leaveHook = () => resolve("cancelled"));
+    try {
+      return await Promise.race([seeBash(this.#session, command, excludeFromContext), left]);
+    } finally {
+      this.#leaveHook = undefined;
+    }
   }
 
   #isExtensionCommand(message: string): boolean {
@@ -218,7 +244,7 @@ export class PiAgent implements AgentPort {
   }
 
   /** Calls pi's prompt and sorts out when and how it was taken (PI_FACTS §2). */
-  #call(input: PromptInput, whenBusy: QueueKind | undefined): PromptHandle {
+  #call(input: PromptInput, whenBusy: QueueKind | undefined, source: typeof SEEN = "rpc"): PromptHandle {
     const session = this.#session;
     const { settler } = this.#live;
     const queueing = session.isStreaming;
@@ -247,13 +273,13 @@ export class PiAgent implements AgentPort {
     const returned = session.prompt(input.message, {
       ...(input.images.length === 0 ? {} : { images: [...input.images] }),
       ...(whenBusy === undefined ? {} : { streamingBehavior: whenBusy }),
-      source: "rpc",
+      source,
       preflightResult,
     }).then(
       () => settler.returned(false),
       (error) => {
         settler.returned(true);
-        accept(refused(failure("agent_error", `pi refused the prompt: ${messageOf(error)}`)));
+        accept(refused(failure("agent_error", `pi refused the prompt: ${errorMessage(error)}`)));
       },
     ).finally(prepared);
     return { accepted, returned };
@@ -276,13 +302,16 @@ export class PiAgent implements AgentPort {
   }
 
   async #enqueue(kind: QueueKind, input: PromptInput): Promise<Acceptance> {
-    const images = input.images.length === 0 ? undefined : [...input.images];
     try {
-      if (kind === "steer") await this.#session.steer(input.message, images);
-      else await this.#session.followUp(input.message, images);
+      const session = this.#session;
+      const seen = await seeInput(session, input, kind);
+      if (seen === undefined) return { ok: true, disposition: "handled" };
+      // The run may have ended while the handlers looked at the message.
+      if (!this.busy() && this.#preparing === 0) return await this.#call(seen, kind, SEEN).accepted;
+      await enqueue(session, kind, seen);
       return this.#queued(kind);
     } catch (error) {
-      return refused(failure("agent_error", `pi refused the message: ${messageOf(error)}`));
+      return refused(failure("agent_error", `pi refused the message: ${errorMessage(error)}`));
     }
   }
 }

@@ -1,9 +1,10 @@
 // What one pi session has at hand (slash commands, skills, tools) and what it has used (stats, context). As
 // pi's own RPC mode reports it, so that clients of that one feel at home.
+import { errorMessage } from "../error_message.ts";
 import { dirname } from "node:path";
 import { failure } from "../protocol/errors.ts";
 import type { AgentDiscovery } from "./agent_port.ts";
-import { messageOf, type PiLive } from "./pi_live.ts";
+import type { PiLive } from "./pi_live.ts";
 import { statsOf } from "./pi_sdk.ts";
 
 function commands(live: PiLive): readonly unknown[] {
@@ -17,7 +18,8 @@ function commands(live: PiLive): readonly unknown[] {
     })),
     ...promptTemplates.map(({ name, description, sourceInfo }) => ({
       name,
-      description,
+      // pi passes on what the file's head has here, a number or a list too.
+      ...(typeof description === "string" ? { description } : {}),
       source: "prompt",
       sourceInfo,
     })),
@@ -54,7 +56,7 @@ export function piDiscovery(live: PiLive): AgentDiscovery {
         await live.session.reload();
         return { ok: true, value: undefined };
       } catch (error) {
-        return { ok: false, failure: failure("agent_error", `reload failed: ${messageOf(error)}`) };
+        return { ok: false, failure: failure("agent_error", `reload failed: ${errorMessage(error)}`) };
       } finally {
         await live.reloaded();
       }

@@ -1,12 +1,13 @@
 // The history of one pi session: new, switch, fork, clone, tree, export. Checks first what pi would only
 // notice after it gave the old session up; the tree goes out flat (PI_FACTS §2).
+import { errorMessage } from "../error_message.ts";
 import { existsSync } from "node:fs";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { TreeNode } from "../protocol/results.ts";
 import { cut } from "../protocol/text.ts";
 import type { AgentHistory, NavigateOptions, Outcome } from "./agent_port.ts";
 import { exportPage } from "./pi_export.ts";
-import { messageOf, type PiLive } from "./pi_live.ts";
+import type { PiLive } from "./pi_live.ts";
 import { type Placed, treeOf } from "./pi_sdk.ts";
 import { textOf } from "./settle.ts";
 
@@ -101,7 +102,7 @@ async function navigate(
       },
     };
   } catch (error) {
-    return { ok: false, failure: failure("agent_error", messageOf(error)) };
+    return { ok: false, failure: failure("agent_error", errorMessage(error)) };
   }
 }
 
@@ -128,7 +129,7 @@ export function piHistory(live: PiLive): AgentHistory {
       try {
         return { ok: true, value: { path: await exportPage(live.session, path) } };
       } catch (error) {
-        return { ok: false, failure: failure("agent_error", `export_html failed: ${messageOf(error)}`) };
+        return { ok: false, failure: failure("agent_error", `export_html failed: ${errorMessage(error)}`) };
       }
     },
   };

@@ -1,6 +1,7 @@
 // The pi session behind a port, which may be replaced by another (new_session, fork, …) while the port, its
 // id and its subscribers stay. Subscribes, binds extensions, and gets an old session back when a replacement
 // fails. What clients ask of the session is in pi_agent.ts and its neighbours.
+import { errorMessage } from "../error_message.ts";
 import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
 import { failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
@@ -30,6 +31,8 @@ export interface Surroundings {
   loadErrors: readonly SessionEvent[];
   /** Told of model changes, which pi has no event for. */
   modelSelected: (model: ModelLike) => void;
+  /** Takes what goes wrong with extensions after the load. */
+  report: (event: SessionEvent) => void;
 }
 
 /** A built runtime, its surroundings, and how to build another one over the same history. */
@@ -58,11 +61,6 @@ export interface LiveParts {
 /** Milliseconds that an aborted run gets to settle before its session is replaced by an extension. */
 const QUIET_MS = 5_000;
 
-/** What an error says. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** The value, or the failure thrown. */
 function valueOf<T>(outcome: Outcome<T>): T {
   if (outcome.ok) return outcome.value;
@@ -88,6 +86,7 @@ export class PiLive {
     parts.loaded.around.modelSelected = (model) => {
       parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
     };
+    parts.loaded.around.report = (event) => parts.hooks.emit(event);
     this.#install(this.#runtime);
     this.#settler = this.#attach(this.session);
   }
@@ -155,7 +154,7 @@ export class PiLive {
     try {
       return { ok: true, value: await change(this.#runtime) };
     } catch (error) {
-      const message = messageOf(error);
+      const message = errorMessage(error);
       if (this.#gone) await this.#recover(old);
       const missing = /Invalid entry ID|not found/i.test(message);
       const failed = failure(missing ? "entry_not_found" : "agent_error", `${reason} failed: ${message}`);

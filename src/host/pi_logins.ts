@@ -1,6 +1,7 @@
 // Does: finishes the refresh of a login that has begun, whatever ends around it. The provider may have taken the old
 // refresh token already, so the new one must reach the disk. Used by: pi_sdk.ts of each pi.
 // Invariant: once pi holds the lock of auth.json, no abort stops the write, and the server waits for it before it ends.
+import { errorMessage } from "../error_message.ts";
 import { rmdirSync } from "node:fs";
 import process from "node:process";
 import type { Clock, Timer } from "../runtime/runtime.ts";
@@ -77,7 +78,9 @@ export class Logins {
     try {
       rmdirSync(this.#lock());
     } catch (error) {
-      process.stderr.write(`pi-server: the lock of pi's logins stays until it is stale: ${error}\n`);
+      process.stderr.write(
+        `pi-server: the lock of pi's logins stays until it is stale: ${errorMessage(error)}\n`,
+      );
     }
   }
 }

@@ -1,6 +1,7 @@
 // What pi reads by itself when a session is built or reloaded: instructions, settings, extensions, skills, prompts and
 // themes. Of a folder that is not trusted nothing is opened. Elsewhere only regular files of a bounded size are read:
 // a link to /dev/zero takes all memory, and a named pipe stops the thread for ever.
+import { errorMessage } from "../error_message.ts";
 import {
   closeSync,
   constants,
@@ -141,7 +142,7 @@ export class ResourceGuard {
     } catch (error) {
       this.#problems.set(
         path,
-        `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        `${path} cannot be read: ${errorMessage(error)}`,
       );
       return undefined;
     }

@@ -5,7 +5,7 @@ import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../protocol/events.ts";
-import type { FileFormat, ThinkingLevel } from "./agent_port.ts";
+import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "./agent_port.ts";
 import { Logins } from "./pi_logins.ts";
 
 type Session = pi.AgentSession;
@@ -157,6 +157,13 @@ export function hasQueued(session: Session): boolean {
 /** Starts a run over what is queued. */
 export function resume(session: Session): Promise<void> {
   return session.agent.continue();
+}
+
+/** Queues a message that the `input` handlers have seen. */
+export async function enqueue(session: Session, kind: QueueKind, input: PromptInput): Promise<void> {
+  const images = input.images.length === 0 ? undefined : [...input.images];
+  if (kind === "steer") await session.steer(input.message, images);
+  else await session.followUp(input.message, images);
 }
 
 /** The messages as clients see them. */

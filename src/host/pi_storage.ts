@@ -1,6 +1,7 @@
 // pi's own session file while the disk refuses (PI_FACTS §5: pi swallows the error, and its data is gone). What could
 // not be written is told, kept, and written once the disk takes it again, without a torn line in between. Also: a
 // branch that holds messages is written at once, and not with its first answer.
+import { errorMessage } from "../error_message.ts";
 import {
   appendFileSync,
   closeSync,
@@ -149,7 +150,7 @@ class Storage {
       this.#missing = [];
       this.#own = this.#now();
     } catch (error) {
-      if (!again) this.#parts.failed(this.#file, error instanceof Error ? error.message : String(error));
+      if (!again) this.#parts.failed(this.#file, errorMessage(error));
       this.#retry = this.#parts.clock.after(RETRY_MS, () => {
         if (this.#writer.sessionFile === this.#file) this.#flush();
       });
@@ -166,7 +167,7 @@ class Storage {
       appendFileSync(sessionFile, missing.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
       this.#writer.flushed = true;
     } catch (error) {
-      this.#parts.failed(sessionFile, error instanceof Error ? error.message : String(error));
+      this.#parts.failed(sessionFile, errorMessage(error));
     }
   }
 

@@ -1,5 +1,6 @@
 // Tells the router thread what is to be kept of each session, and lets answers wait for it that a crash must not
 // take back. What changes with every event alone (counters, times) is told along, and waits for nothing.
+import { errorMessage } from "../error_message.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { FromHost } from "./edge.ts";
 import { durableText, type SessionRecord } from "./session_record.ts";
@@ -57,7 +58,7 @@ export class Records {
     this.#durable.set(session.sessionId, durableText(record));
     return new Promise((resolve) => {
       this.#asked.set(++this.#ref, (error) => {
-        const sentence = `The session could not be written to the state folder: ${error}`;
+        const sentence = `The session could not be written to the state folder: ${errorMessage(error)}`;
         resolve(error === undefined ? undefined : failure("internal", sentence));
       });
       this.#send({ kind: "record", record, ref: this.#ref });

@@ -1,5 +1,6 @@
 // One session as an actor: takes commands, runs them in order with their timeouts, stamps and encodes
 // events, and keeps whoever waits for a run. Knows the agent port and the edge, no connection and no pi.
+import { errorMessage, errorStack } from "../error_message.ts";
 import { type CommandSpec, specOf } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
@@ -390,11 +391,9 @@ export class Session {
   }
 
   #defect(where: string, error: unknown): Failure {
-    const message = error instanceof Error ? error.message : String(error);
-    this.#parts.log("error", `${where} failed: ${message}`, {
-      sessionId: this.sessionId,
-      ...(error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {}),
-    });
+    const message = errorMessage(error);
+    const fields = { sessionId: this.sessionId, stack: errorStack(error) };
+    this.#parts.log("error", `${where} failed: ${message}`, fields);
     return failure("internal", `${where} failed: ${message}`);
   }
 }

@@ -20,6 +20,8 @@ export class StallWatch {
   #running = false;
   /** When something was last heard, on the monotonic clock. */
   #heardAt = 0;
+  /** The multiple of the threshold that was told last. */
+  #told = 0;
   #timer: Timer | undefined;
 
   constructor(parts: StallWatchParts) {
@@ -38,6 +40,7 @@ export class StallWatch {
       this.#tools.delete(toolCallId);
     }
     this.#heardAt = this.#parts.clock.monotonic();
+    this.#told = 0;
     // One timer, however much is heard: it looks again when it is due.
     const { stallMs } = this.#parts;
     if (this.#running && stallMs !== undefined) this.#timer ??= this.#arm(stallMs);
@@ -66,9 +69,11 @@ export class StallWatch {
   #look(stallMs: number): void {
     const { clock, emit } = this.#parts;
     const silentMs = Math.round(clock.monotonic() - this.#heardAt);
-    // Silence is told at each whole multiple of the threshold.
+    // Silence is told once at each whole multiple of the threshold, also when a timer came a little early.
     this.#timer = this.#arm(stallMs, stallMs - silentMs % stallMs);
-    if (silentMs < stallMs) return;
+    const multiple = Math.floor(silentMs / stallMs);
+    if (multiple <= this.#told) return;
+    this.#told = multiple;
     const [toolCallId] = this.#tools;
     if (this.#dialogs > 0) emit({ type: "turn_stalled", phase: "ui", silentMs });
     else if (toolCallId !== undefined) emit({ type: "turn_stalled", phase: "tool", silentMs, toolCallId });

@@ -1,5 +1,6 @@
 // The `ctx.ui` that extensions get: dialogs go to clients and come back, notices become events, and what
 // needs a terminal degrades as it does in pi's own RPC mode. The shape is pi 0.73.1's ExtensionUIContext.
+import { errorMessage } from "../error_message.ts";
 import type { SessionEvent } from "../protocol/events.ts";
 import type { Answer, Question } from "./dialogs.ts";
 
@@ -29,49 +30,64 @@ function bounds(options: DialogOptions | undefined): Pick<Question, "signal" | "
 
 const asText = (answer: Answer): string | undefined => typeof answer === "string" ? answer : undefined;
 
+/** Extensions are not held to types: what is not a string becomes one, so that clients get what the schema says. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : errorMessage(value);
+}
+
 function dialogs(parts: UiParts) {
   return {
     async select(title: string, options: string[], more?: DialogOptions): Promise<string | undefined> {
-      const fields = { options: [...options] };
-      return asText(await parts.ask({ method: "select", title, options, fields, ...bounds(more) }));
+      const texts = [...options].map(textOf);
+      const fields = { options: texts };
+      const question = { method: "select", title: textOf(title), options: texts, fields } as const;
+      return asText(await parts.ask({ ...question, ...bounds(more) }));
     },
     async confirm(title: string, message: string, more?: DialogOptions): Promise<boolean> {
-      return await parts.ask({ method: "confirm", title, fields: { message }, ...bounds(more) }) === true;
+      const question = {
+        method: "confirm",
+        title: textOf(title),
+        fields: { message: textOf(message) },
+      } as const;
+      return await parts.ask({ ...question, ...bounds(more) }) === true;
     },
     async input(title: string, placeholder?: string, more?: DialogOptions): Promise<string | undefined> {
-      const fields = placeholder === undefined ? {} : { placeholder };
-      return asText(await parts.ask({ method: "input", title, fields, ...bounds(more) }));
+      const fields = placeholder === undefined ? {} : { placeholder: textOf(placeholder) };
+      return asText(await parts.ask({ method: "input", title: textOf(title), fields, ...bounds(more) }));
     },
     async editor(title: string, prefill?: string): Promise<string | undefined> {
-      return asText(
-        await parts.ask({ method: "editor", title, fields: prefill === undefined ? {} : { prefill } }),
-      );
+      const fields = prefill === undefined ? {} : { prefill: textOf(prefill) };
+      return asText(await parts.ask({ method: "editor", title: textOf(title), fields }));
     },
   };
 }
 
+const NOTIFY_TYPES: readonly unknown[] = ["info", "warning", "error"];
+
 function notices(parts: UiParts) {
   const tell = (method: string, fields: Record<string, unknown>): void =>
     parts.emit({ type: "extension_ui_request", requestId: parts.requestId(), method, ...fields });
-  const setEditorText = (text: string): void => tell("set_editor_text", { text });
+  const setEditorText = (text: unknown): void => tell("set_editor_text", { text: textOf(text) });
   return {
-    notify(message: string, notifyType?: "info" | "warning" | "error"): void {
-      tell("notify", { message, ...(notifyType === undefined ? {} : { notifyType }) });
+    notify(message: unknown, notifyType?: unknown): void {
+      const known = NOTIFY_TYPES.includes(notifyType);
+      tell("notify", { message: textOf(message), ...(known ? { notifyType } : {}) });
     },
-    setStatus(statusKey: string, statusText: string | undefined): void {
-      tell("setStatus", { statusKey, ...(statusText === undefined ? {} : { statusText }) });
+    setStatus(statusKey: unknown, statusText: unknown): void {
+      const text = statusText === undefined ? {} : { statusText: textOf(statusText) };
+      tell("setStatus", { statusKey: textOf(statusKey), ...text });
     },
-    setWidget(widgetKey: string, content: unknown, options?: { placement?: string }): void {
+    setWidget(widgetKey: unknown, content: unknown, options?: { placement?: string }): void {
       // Widgets made of components need a terminal; lists of lines do not.
       if (content !== undefined && !Array.isArray(content)) return;
       const placement = options?.placement;
       tell("setWidget", {
-        widgetKey,
-        ...(content === undefined ? {} : { widgetLines: content }),
-        ...(placement === undefined ? {} : { widgetPlacement: placement }),
+        widgetKey: textOf(widgetKey),
+        ...(content === undefined ? {} : { widgetLines: content.map(textOf) }),
+        ...(placement === undefined ? {} : { widgetPlacement: textOf(placement) }),
       });
     },
-    setTitle: (title: string): void => tell("setTitle", { title }),
+    setTitle: (title: unknown): void => tell("setTitle", { title: textOf(title) }),
     setEditorText,
     pasteToEditor: setEditorText,
   };

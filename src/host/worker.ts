@@ -1,5 +1,6 @@
 // Entry of a host's thread, on Deno and on Node: ties a Host to the thread's messages. Before pi is loaded
 // it sees to it that nothing in here prints to stdout, ends the process or takes its signals.
+import { errorStack } from "../error_message.ts";
 import process from "node:process";
 import { CROSSING_WINDOW_BYTES } from "../governor/limits.ts";
 import type { FromHost } from "./edge.ts";
@@ -26,6 +27,7 @@ function keepSignals(): void {
 
 const { runtime, port } = await connect();
 runtime.guardStdout();
+runtime.keepTime();
 keepSignals();
 runtime.confine(runtime.writeError);
 
@@ -43,7 +45,7 @@ port.listen((message) => {
     host.taken();
   } catch (error) {
     // A defect of ours: someone would wait for an answer for ever. A new host is better than a broken one.
-    const reason = error instanceof Error ? error.stack ?? error.message : String(error);
+    const reason = errorStack(error);
     post([{ kind: "broken", reason }], 0);
   }
 });

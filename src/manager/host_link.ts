@@ -141,7 +141,7 @@ export function localHosts(runtime: Runtime, ownProcess: boolean): StartHost {
       for (const early of waiting) send(early);
       waiting = [];
     };
-    const starting = runtime.after(0, () => void start().catch((error) => events.exit(String(error))));
+    const starting = runtime.after(0, () => void start().catch((error) => events.exit(errorMessage(error))));
     return {
       send(message) {
         if (gone) return;

@@ -1,6 +1,7 @@
 // The journal's file: records appended in batches that share one write and one fsync, and a new file written and
 // renamed into place when the old one has grown beyond its worth or could not be written. Never blocks: whoever
 // needs a record on disk waits for its promise. What the records mean is the ledger's business.
+import { errorMessage } from "../error_message.ts";
 import type { Files, GrowingFile } from "../runtime/runtime.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { FsyncPolicy } from "../config.ts";
@@ -84,7 +85,7 @@ export class Journal {
       if (found !== undefined && found.kind !== "file") throw new Error("it is no file");
       if (found !== undefined) { for await (const bytes of files.chunks(path)) folding.take(bytes); }
     } catch (error) {
-      unreadable = error instanceof Error ? error.message : String(error);
+      unreadable = errorMessage(error);
     }
     const folded = folding.finish();
     if (unreadable === undefined && folded.damaged === 0 && !folded.foreign) return { folded };
@@ -137,7 +138,7 @@ export class Journal {
       if (this.#unsynced && this.#parts.policy !== "never") await file?.sync();
       await file?.close();
     } catch (error) {
-      this.#parts.log.warn("the journal could not be closed", { error: String(error) });
+      this.#parts.log.warn("the journal could not be closed", { error: errorMessage(error) });
     }
   }
 
@@ -226,7 +227,7 @@ export class Journal {
   /** After a failed write or fsync nobody knows what the file holds: it is written anew once that works. */
   async #failed(error: unknown): Promise<string> {
     const { clock, log, folder } = this.#parts;
-    const said = error instanceof Error ? error.message : String(error);
+    const said = errorMessage(error);
     const reason = `the journal in ${folder} cannot be written: ${said}`;
     if (this.#trouble === undefined) {
       log.error(`${reason}; prompts and keyed commands are refused until it can`);

@@ -1,5 +1,6 @@
 // Who drives a session file, across servers (PROTOCOL §3, `session_in_use`): a lock beside the file, where a server
 // with another state folder finds it too. Held while a session is live; one whose holder is dead is taken over.
+import { errorMessage } from "../error_message.ts";
 import type { Holder } from "../host/edge.ts";
 import type { Log } from "../log.ts";
 import { isRecord } from "../protocol/json.ts";
@@ -69,7 +70,7 @@ export class Leases {
       return holder;
     } catch (error) {
       // Where no lease can be written (a folder that is read only, a file system without links) nobody is kept out.
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       log.warn(`no lease could be written: ${reason}`, { file: lease, pid: processes.pid });
       return undefined;
     }

@@ -61,8 +61,10 @@ export class Pulse {
   pong(host: number, ref: number, at: number): void {
     const asked = this.#asked.get(host);
     if (asked?.ref !== ref) return;
+    // The wall clock runs on while the process stands still, and may be set; the owed time bounds what it says.
+    const owedMs = this.#owedMs(host);
     this.#asked.delete(host);
-    this.#delays.set(host, Math.max(0, at - asked.at));
+    this.#delays.set(host, Math.min(Math.max(0, at - asked.at), owedMs));
   }
 
   /** A host has started: from now on its silence means something, also when it has not answered any question yet. */

@@ -1,5 +1,6 @@
 // What of the sessions outlives the process: keeps every record where the store puts it, brings them back at the
 // start, and says when one is safe. The disk itself is store.ts.
+import { errorMessage } from "../error_message.ts";
 import { type Governor, isPermit } from "../governor/governor.ts";
 import type { Reply } from "../host/edge.ts";
 import type { SessionRecord } from "../host/session_record.ts";
@@ -79,7 +80,7 @@ export class Registry {
       RECORD_MS,
       () => late(`the disk has taken nothing for ${RECORD_MS} ms`),
     );
-    const failed = await Promise.race([taken.then(() => undefined, reasonOf), slow]);
+    const failed = await Promise.race([taken.then(() => undefined, errorMessage), slow]);
     timer.clear();
     return failed;
   }
@@ -128,8 +129,4 @@ function recordOf(entry: Entry): SessionRecord | undefined {
 
 function nameOf(path: string): string {
   return path.split(/[\\/]/).at(-1) ?? "";
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 // The state folder (PROTOCOL §9): one owner at a time, the token, and `endpoint.json`, which tells clients
 // where the server listens. Everything in it is for its owner's eyes alone.
+import { errorMessage } from "../error_message.ts";
 import type { Log } from "../log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { isRecord } from "../protocol/json.ts";
@@ -44,7 +45,7 @@ export class StateFolder {
       await folder.#own();
     } catch (error) {
       if (error instanceof StateFolderError) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       throw new StateFolderError(
         `The state folder ${path} cannot be used: ${reason}; choose another --state-dir`,
       );
@@ -63,7 +64,7 @@ export class StateFolder {
       );
     }
     const text = await files.readPrivate(file).catch((error) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       throw new StateFolderError(
         `${file} cannot be used: ${reason}; remove it, or choose another --state-dir`,
       );
@@ -126,7 +127,7 @@ export class StateFolder {
       const text = await files.readPrivate(file);
       return sha256(`${text.trim()} ${await files.realpath(this.path) ?? this.path}`);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       throw new StateFolderError(
         `${file} cannot be used: ${reason}; remove it, and the next start makes a new one`,
       );
@@ -152,14 +153,18 @@ export class StateFolder {
 
   async #inUse(owner: Owner): Promise<string> {
     const text = await this.#runtime.files.read(this.#file("endpoint.json")).catch(() => undefined);
-    let url = "stdio only";
+    let url: string | undefined;
     try {
       const endpoint: unknown = JSON.parse(text ?? "");
       if (isRecord(endpoint) && typeof endpoint["url"] === "string") url = endpoint["url"];
     } catch {
       // Its owner has not published it yet.
     }
-    const next = "connect to that one, stop it, or choose another --state-dir";
-    return `Another server (process ${owner.pid}, ${url}) uses the state folder ${this.path}; ${next}`;
+    const where = `Another server (process ${owner.pid}, ${
+      url ?? "stdio only"
+    }) uses the state folder ${this.path}`;
+    if (url !== undefined) return `${where}; connect to that one, stop it, or choose another --state-dir`;
+    // Only the program that started it can talk to it.
+    return `${where}; end the program that started it, stop process ${owner.pid}, or choose another --state-dir`;
   }
 }

@@ -1,6 +1,7 @@
 // The registry on disk (PROTOCOL §10): a file for each session in the state folder, written whole through a
 // temporary file, so that a crash leaves the old record or the new one. What cannot be read is set aside with a
 // warning, and never keeps the others from coming back. Knows records, no sessions.
+import { errorMessage } from "../error_message.ts";
 import { isRecord } from "../protocol/json.ts";
 import { isSessionRecord, type SessionRecord } from "../host/session_record.ts";
 import type { Log } from "../log.ts";
@@ -146,7 +147,7 @@ export class SessionStore implements Store {
 
   #failed(sessionId: string, task: Task, error: unknown): void {
     const { log, clock, folder } = this.#parts;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     if (this.#trouble === undefined) log.error(`a session could not be recorded: ${reason}`, { folder });
     this.#trouble = reason;
     for (const { reject } of task.waiting) reject(error);
@@ -185,7 +186,7 @@ export class SessionStore implements Store {
       }
       throw new Error(record);
     } catch (error) {
-      await this.#setAside(path, error instanceof Error ? error.message : String(error));
+      await this.#setAside(path, errorMessage(error));
       return undefined;
     }
   }

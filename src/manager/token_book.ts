@@ -2,6 +2,7 @@
 // Used by: the gate at each connect, the router for mint_token, list_tokens and revoke_token.
 // Invariant: a minted token ends with the token that it was minted from, whatever ends that one. `tokens.json` in the
 // state folder holds hashes, so tokens outlive a restart and the file opens nothing.
+import { errorMessage } from "../error_message.ts";
 import { type Access, ADMIN } from "../governor/access.ts";
 import { MINTED_TOKENS } from "../governor/limits.ts";
 import type { Log } from "../log.ts";
@@ -200,7 +201,7 @@ export class TokenBook {
     const why = "the token that they were minted from is not in use any more; mint new ones";
     log.warn(`minted tokens are refused: ${why}`, { tokens });
     await this.#save().catch((error) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       log.warn("the refused tokens stay in the file; make it writable, or remove it", { file, reason });
     });
   }
@@ -249,6 +250,6 @@ export class TokenBook {
 }
 
 function unsaved(error: unknown, so: string): Failure {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = errorMessage(error);
   return failure("internal", `The state folder cannot be written: ${reason}; ${so}`);
 }

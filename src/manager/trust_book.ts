@@ -1,5 +1,6 @@
 // Folders whose own extensions and settings may be loaded because somebody said so once (PROTOCOL §4): kept in
 // `trusted.json` of the state folder, which no session can write. By canonical path, each folder for itself.
+import { errorMessage } from "../error_message.ts";
 import type { Log } from "../log.ts";
 import { isRecord } from "../protocol/json.ts";
 import type { Files } from "../runtime/runtime.ts";
@@ -30,7 +31,9 @@ export class TrustBook {
       const folders = isRecord(stored) && Array.isArray(stored["folders"]) ? stored["folders"] : [];
       for (const folder of folders) if (typeof folder === "string") this.#folders.add(folder);
     } catch (error) {
-      parts.log.warn("the remembered folders cannot be read; none is trusted", { error: String(error) });
+      parts.log.warn("the remembered folders cannot be read; none is trusted", {
+        error: errorMessage(error),
+      });
     }
   }
 
@@ -65,7 +68,7 @@ export class TrustBook {
         const text = JSON.stringify({ folders: this.folders }, null, 2);
         await parts.files.writePrivate(parts.file, `${text}\n`);
       } catch (error) {
-        parts.log.error("the remembered folders cannot be saved", { error: String(error) });
+        parts.log.error("the remembered folders cannot be saved", { error: errorMessage(error) });
       }
     };
     this.#saving = this.#saving.then(write);

@@ -1,6 +1,7 @@
 // What pi's own settings name outside of pi's folder: packages that `pi install npm:…` put into npm's global folder,
 // and packages, extensions, skills, prompts and themes that lie elsewhere. Sessions must be able to read them, or pi
 // could not build one. A project's settings name nothing here: what is outside a root is none of theirs.
+import { errorMessage } from "../error_message.ts";
 import { isRecord } from "../protocol/json.ts";
 import type { Files } from "../runtime/runtime.ts";
 
@@ -84,7 +85,7 @@ export async function userPlaces(facts: UserPlacesFacts): Promise<UserPlaces> {
   try {
     return { read: [...read, await globalFolder(settings, facts)], warnings: [] };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     const next =
       "sessions cannot read the npm packages that pi's settings name; see packages in settings.json";
     return { read, warnings: [`npm's global folder is not known (${reason}): ${next} of ${agentDir}`] };

@@ -1,37 +1,59 @@
-// Ends connections when their tokens expire: one timer for each connection that came in with such a token.
+// Ends connections when their tokens expire by the wall clock, which may be set and runs on while the machine sleeps:
+// it is looked at again and again, in one timer for all connections that came in with such a token.
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { Connection } from "./connection.ts";
 
-/** The timers of all connections. */
+/** Milliseconds between two looks at the wall clock, while any token can expire. */
+const LOOK_MS = 1_000;
+
+/** The tokens of all connections. */
 export class Expiry {
   readonly #clock: Clock;
   readonly #end: (connection: Connection, reason: string) => void;
-  readonly #timers = new Map<Connection, Timer>();
+  readonly #expires = new Map<Connection, number>();
+  #timer: Timer | undefined;
 
   constructor(clock: Clock, end: (connection: Connection, reason: string) => void) {
     this.#clock = clock;
     this.#end = end;
   }
 
-  /** From now on until the token expires; at once when it has expired since the gate saw it. */
+  /** From now on until the token expires; soon when it has expired since the gate saw it. */
   watch(connection: Connection): void {
     const { expiresAt } = connection.access;
     if (expiresAt === undefined) return;
-    const left = Math.max(0, expiresAt - this.#clock.now());
-    this.#timers.set(
-      connection,
-      this.#clock.after(left, () => this.#end(connection, "The token has expired")),
-    );
+    this.#expires.set(connection, expiresAt);
+    this.#arm();
   }
 
   /** The connection is gone. */
   forget(connection: Connection): void {
-    this.#timers.get(connection)?.clear();
-    this.#timers.delete(connection);
+    this.#expires.delete(connection);
+    if (this.#expires.size === 0) this.close();
   }
 
-  /** Clears all timers. */
+  /** Clears the timer. */
   close(): void {
-    for (const connection of [...this.#timers.keys()]) this.forget(connection);
+    this.#expires.clear();
+    this.#timer?.clear();
+    this.#timer = undefined;
+  }
+
+  #arm(): void {
+    this.#timer?.clear();
+    const first = Math.min(...this.#expires.values());
+    const left = Math.min(Math.max(0, first - this.#clock.now()), LOOK_MS);
+    this.#timer = this.#clock.after(left, () => this.#look());
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const now = this.#clock.now();
+    for (const [connection, expiresAt] of [...this.#expires]) {
+      if (expiresAt > now) continue;
+      this.#expires.delete(connection);
+      this.#end(connection, "The token has expired");
+    }
+    if (this.#expires.size > 0) this.#arm();
   }
 }

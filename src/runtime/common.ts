@@ -28,6 +28,8 @@ import { endChildren, markChildren, markHost, output } from "./children.ts";
 import { confine, leave } from "./confinement.ts";
 import { absolute, stand } from "./standing.ts";
 import { codeOf, isSystemError } from "../system_errors.ts";
+import { outputIsRead } from "./output_watch.ts";
+import { clock } from "./running_clock.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
 
 /** Bits of a file's mode that tell its kind, and their value for a character device (stat(2)). */
@@ -343,11 +345,9 @@ export const common = {
   },
   machine: (): string => hostname(),
   now: (): number => Date.now(),
-  monotonic: (): number => performance.now(),
-  after(ms: number, fn: () => void): Timer {
-    const timer = setTimeout(fn, ms);
-    return { clear: () => clearTimeout(timer) };
-  },
+  monotonic: (): number => clock.monotonic(),
+  after: (ms: number, fn: () => void): Timer => clock.after(ms, fn),
+  keepTime: (): Timer => clock.keep(),
   alive(pid: number): boolean {
     try {
       process.kill(pid, 0);
@@ -381,6 +381,7 @@ export const common = {
     process.on(name, fn);
     return () => process.off(name, fn);
   },
+  outputIsRead,
   inputKind(): InputKind {
     if (process.stdin.isTTY) return "terminal";
     try {

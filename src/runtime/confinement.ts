@@ -3,6 +3,7 @@
 // do the same from a shell, as the same user.
 import nodeModule from "node:module";
 import process from "node:process";
+import { errorStack, isPrintable } from "../error_message.ts";
 
 const ENDS = "A session cannot end the server's process";
 const MOVES = "A session cannot move the server's process to another folder; pass a cwd, or use ctx.cwd";
@@ -29,11 +30,68 @@ function toOthers([pid, signal]: readonly unknown[]): boolean {
   return signal === 0 || (pid !== process.pid && pid !== -process.pid && pid !== 0);
 }
 
+type Tell = (what: string, error: unknown) => void;
+
+/** Reports an error that Deno could not print itself: Deno 2.4 panics over an error whose message throws. */
+function printable(callback: unknown, tell: Tell): unknown {
+  if (typeof callback !== "function") return callback;
+  return function (this: unknown, ...args: unknown[]): unknown {
+    try {
+      return Reflect.apply(callback, this, args);
+    } catch (error) {
+      if (isPrintable(error)) throw error;
+      tell("uncaught exception", error);
+    }
+  };
+}
+
+function guardTimers(tell: Tell): void {
+  for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"]) {
+    const original: unknown = Reflect.get(globalThis, name);
+    if (typeof original !== "function") continue;
+    const guarded = (callback: unknown, ...rest: unknown[]): unknown =>
+      Reflect.apply(original, globalThis, [printable(callback, tell), ...rest]);
+    // Such as the form that `promisify` takes.
+    for (const key of Object.getOwnPropertySymbols(original)) {
+      Reflect.set(guarded, key, Reflect.get(original, key));
+    }
+    Reflect.set(globalThis, name, guarded);
+  }
+}
+
+/** An extension's stray error must not end the other sessions, whatever it is and whoever listens. */
+function surviveErrors(tell: Tell): void {
+  const told = { unhandledRejection: "unhandled rejection", uncaughtException: "uncaught exception" };
+  if ("Deno" in globalThis) {
+    guardTimers(tell);
+    // Of the thread itself: an extension can take the listeners of `process` away, but not these.
+    globalThis.addEventListener("unhandledrejection", (event) => {
+      event.preventDefault();
+      tell(told.unhandledRejection, event.reason);
+    });
+    globalThis.addEventListener("error", (event) => {
+      event.preventDefault();
+      tell(told.uncaughtException, event.error);
+    });
+    return;
+  }
+  // Node asks `emit` whether anybody took the error; a listener that throws would end the process, too.
+  const emit: (...args: unknown[]) => boolean = process.emit.bind(process);
+  Reflect.set(process, "emit", (name: unknown, ...args: unknown[]): boolean => {
+    if (name !== "unhandledRejection" && name !== "uncaughtException") return emit(name, ...args);
+    tell(told[name], args[0]);
+    try {
+      emit(name, ...args);
+    } catch (error) {
+      tell(told.uncaughtException, error);
+    }
+    return true;
+  });
+}
+
 /** From now on nothing in this thread ends the process, but `leave`; `say` is told of errors that nobody caught. */
 export function confine(say: (text: string) => void): void {
-  // An extension's stray rejection must not end the other sessions.
-  process.on("unhandledRejection", (reason) => say(`unhandled rejection in a session: ${reason}\n`));
-  process.on("uncaughtException", (error) => say(`uncaught exception in a session: ${error}\n`));
+  surviveErrors((what, error) => say(`${what} in a session: ${errorStack(error)}\n`));
   const never = (): boolean => false;
   for (const name of ["exit", "reallyExit", "abort"]) refuseIn(process, name, never);
   refuseIn(process, "kill", toOthers);

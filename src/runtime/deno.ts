@@ -1,5 +1,6 @@
 // The runtime on Deno: HTTP with upgradeWebSocket (behind deno_listener.ts), web-stream stdio, web workers. Imported
 // by the entries alone.
+import { errorMessage } from "../error_message.ts";
 import process from "node:process";
 import { getHeapStatistics } from "node:v8";
 import { common, machineBytes } from "./common.ts";
@@ -194,7 +195,7 @@ function serve(
     );
     return Promise.resolve(listener);
   } catch (error) {
-    return Promise.reject(new ListenError(error instanceof Error ? error.message : String(error)));
+    return Promise.reject(new ListenError(errorMessage(error)));
   }
 }
 

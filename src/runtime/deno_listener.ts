@@ -2,6 +2,7 @@
 // time for that nor a number; so connections are accepted here, one HTTP connection each (`Deno.serveHttp`), which
 // can be hung up on. That function is in every Deno 2, though no longer in its types; where it is missing, Deno.serve
 // serves, and says so. What a request is answered with is deno.ts's business.
+import { errorMessage } from "../error_message.ts";
 import type { Listener } from "./runtime.ts";
 import { Strangers } from "./strangers.ts";
 
@@ -85,7 +86,7 @@ class OwnListener implements Listener {
         told = false;
       } catch (error) {
         if (this.#closed) return;
-        if (!told) this.#warn(`no more connections can be taken for now: ${error}`);
+        if (!told) this.#warn(`no more connections can be taken for now: ${errorMessage(error)}`);
         told = true;
         this.#strangers.dropHalf();
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -179,7 +180,7 @@ class ServingListener implements Listener {
 
   #listenAgain(error: unknown): void {
     if (this.#closed) return;
-    this.#warn(`no more connections can be taken for now: ${error}`);
+    this.#warn(`no more connections can be taken for now: ${errorMessage(error)}`);
     const retry = (): void => {
       try {
         this.#server = this.#listen();

@@ -1,5 +1,6 @@
 // The runtime on Node: node:http with ws, node:worker_threads, stdio through the machine's own handles.
 // Imported by the entries alone.
+import { errorMessage } from "../error_message.ts";
 import { Buffer } from "node:buffer";
 import { createWriteStream, fstatSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -20,11 +21,13 @@ import {
   ListenError,
   type Runtime,
   type SocketHandle,
+  type Timer,
   type WorkerHandle,
   type WorkerPermissions,
   type WorkerPort,
 } from "./runtime.ts";
 import { standAgain } from "./standing.ts";
+import { clock } from "./running_clock.ts";
 import { Strangers } from "./strangers.ts";
 
 /** The same cap as Deno's; the protocol's own limit is checked behind it, where it can be answered. */
@@ -60,11 +63,14 @@ class NodeSocket implements SocketHandle {
   constructor(socket: WebSocket, stream: Duplex, peerSilentMs: number) {
     this.#socket = socket;
     this.#stream = stream;
-    const ping = setInterval(() => {
-      if (this.#unanswered >= PINGS - 1) return socket.terminate();
-      this.#unanswered++;
-      socket.ping();
-    }, peerSilentMs / PINGS);
+    const next = (): Timer =>
+      clock.after(peerSilentMs / PINGS, () => {
+        if (this.#unanswered >= PINGS - 1) return socket.terminate();
+        this.#unanswered++;
+        socket.ping();
+        ping = next();
+      });
+    let ping = next();
     socket.on("pong", () => this.#unanswered = 0);
     socket.on("message", (data, isBinary) => {
       this.#unanswered = 0;
@@ -74,7 +80,7 @@ class NodeSocket implements SocketHandle {
     // An error is always followed by a close.
     socket.on("error", () => {});
     socket.on("close", () => {
-      clearInterval(ping);
+      ping.clear();
       clearTimeout(this.#recheck);
       this.onClose();
     });
@@ -304,7 +310,7 @@ function spawn(url: URL, _permissions?: WorkerPermissions, heapBytes?: number): 
     handle.onExit(reason);
   };
   worker.on("message", (message) => handle.onMessage(message));
-  worker.on("error", (error) => exit(error instanceof Error ? error.message : String(error)));
+  worker.on("error", (error) => exit(errorMessage(error)));
   worker.on("exit", (code) => exit(`the host's thread ended with code ${code}`));
   return handle;
 }

@@ -10,7 +10,7 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Milliseconds from some start, never going back. */
+  /** Milliseconds from some start, never going back; time in which the process stood still may be left out. */
   monotonic(): number;
   /** Calls `fn` once after `ms` milliseconds. */
   after(ms: number, fn: () => void): Timer;
@@ -203,6 +203,8 @@ export interface MemoryBounds {
 
 /** Everything that differs between Deno and Node. */
 export interface Runtime extends Clock {
+  /** From now on until it is cleared, the clock leaves out the time in which this whole thread stood still. */
+  keepTime(): Timer;
   /** Calls `fn` in the next turn of the event loop, once what is there to be read has been read. */
   soon(fn: () => void): void;
   /** Lets go of what `soon` needs, until it is called again. */
@@ -250,6 +252,8 @@ export interface Runtime extends Clock {
   inputKind(): InputKind;
   stdin(): ReadableStream<Uint8Array>;
   stdout(): ByteSink;
+  /** Whether standard output still has a reader, without a write; true where that cannot be found out. */
+  outputIsRead(): Promise<boolean>;
   stderrIsTerminal(): boolean;
   writeError(text: string): void;
   /** From now on what JavaScript prints goes to stderr; `stdout()` made before this still reaches stdout. */

@@ -2,6 +2,9 @@
 // takes the place of the one that has been there the longest, so that a flood of slow or silent peers keeps nobody
 // out who says at once who he is. The same on Deno and Node, which say when a peer comes, and when it is let in.
 
+import { clock } from "./running_clock.ts";
+import type { Timer } from "./runtime.ts";
+
 /** Milliseconds after which a peer that has not been let in is gone, whatever it is doing. */
 const STRANGER_MS = 10_000;
 
@@ -11,7 +14,7 @@ const STRANGERS = 512;
 /** Everybody who is waited for. */
 export class Strangers<Peer> {
   /** In the order in which they came, with the end of their time. */
-  readonly #waiting = new Map<Peer, ReturnType<typeof setTimeout>>();
+  readonly #waiting = new Map<Peer, Timer>();
   readonly #end: (peer: Peer) => void;
   readonly #most: number;
   readonly #forMs: number;
@@ -25,13 +28,13 @@ export class Strangers<Peer> {
 
   /** Another peer is here. */
   came(peer: Peer): void {
-    this.#waiting.set(peer, setTimeout(() => this.#drop(peer), this.#forMs));
+    this.#waiting.set(peer, clock.after(this.#forMs, () => this.#drop(peer)));
     if (this.#waiting.size > this.#most) this.#dropOldest(1);
   }
 
   /** That peer was let in, or went by itself. */
   left(peer: Peer): void {
-    clearTimeout(this.#waiting.get(peer));
+    this.#waiting.get(peer)?.clear();
     this.#waiting.delete(peer);
   }
 

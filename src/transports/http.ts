@@ -1,4 +1,5 @@
 // The few plain HTTP answers on the WebSocket port (PROTOCOL §9): health, readiness, schema, and refusals.
+import { errorMessage } from "../error_message.ts";
 import type { HttpAnswer } from "../runtime/runtime.ts";
 import type { Page } from "./gate.ts";
 
@@ -27,6 +28,8 @@ export function answerHttp(page: Page, state: HttpState): HttpAnswer | Promise<H
     case "schema":
       return { status: 200, body: state.schema(), contentType: "application/schema+json" };
     case "metrics":
-      return state.metrics().catch((error) => refusal(500, `The metrics cannot be told: ${error}`));
+      return state.metrics().catch((error) =>
+        refusal(500, `The metrics cannot be read: ${errorMessage(error)}`)
+      );
   }
 }

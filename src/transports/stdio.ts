@@ -14,6 +14,8 @@ export interface StdioParts {
   readonly frameBytes: number;
   readonly input: ReadableStream<Uint8Array>;
   readonly output: ByteSink;
+  /** Whether someone still reads the output, found out without a write. */
+  isRead(): Promise<boolean>;
   /** Everything was read; `spoken` says whether a valid command was among it. */
   ended(connection: Connection, spoken: boolean): void;
   /** Nobody reads the output any more. */
@@ -21,6 +23,9 @@ export interface StdioParts {
   /** The parent is there, but has not read for so long that it was given up. */
   givenUp(): void;
 }
+
+/** Milliseconds between two looks for a reader of the output, once the input has ended. */
+const LOOK_MS = 2_000;
 
 const encoder = new TextEncoder();
 
@@ -90,6 +95,7 @@ export class StdioTransport implements Transport {
   readonly #connection: Connection;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   #closed = false;
+  #look: Timer | undefined;
 
   constructor(parts: StdioParts) {
     this.#parts = parts;
@@ -109,6 +115,7 @@ export class StdioTransport implements Transport {
     await Promise.race([outbox.flushed(), late]);
     timer?.clear();
     this.#closed = true;
+    this.#look?.clear();
     this.#parts.router.closed(this.#connection);
     // The read that is under way ends with the process.
     void this.#reader.cancel().catch(() => {});
@@ -123,7 +130,19 @@ export class StdioTransport implements Transport {
       for (const line of decoder.push(value)) await this.#take(line);
     }
     for (const line of decoder.end()) await this.#take(line);
-    if (!this.#closed) this.#parts.ended(this.#connection, this.#connection.spoken);
+    if (this.#closed) return;
+    const { spoken } = this.#connection;
+    this.#parts.ended(this.#connection, spoken);
+    if (spoken) await this.#watch();
+  }
+
+  /** A parent that was killed ends the input as one does that has asked for everything; but no one reads any more. */
+  async #watch(): Promise<void> {
+    while (!this.#closed) {
+      if (!await this.#parts.isRead()) return this.#broken();
+      if (this.#closed) return;
+      await new Promise<void>((resolve) => this.#look = this.#parts.clock.after(LOOK_MS, resolve));
+    }
   }
 
   async #take(line: Line): Promise<void> {
@@ -141,6 +160,7 @@ export class StdioTransport implements Transport {
   #end(tell: () => void): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#look?.clear();
     this.#parts.router.closed(this.#connection);
     tell();
   }

@@ -71,7 +71,7 @@ alone(
   "start folder: one that is gone at the start is no hindrance where every path is absolute",
   async (bench) => {
     // Deno itself does not start there.
-    if (TARGET === "sources") return;
+    if (TARGET !== "node") return;
     const folder = await bench.home.folder("gone");
     const { program, args } = commandOf();
     const { dir, stateDir, root } = bench.home;

@@ -37,6 +37,19 @@ Deno.test("stall watch: a silent model is told again and again, until something 
   assertEquals(clock.pending, 0);
 });
 
+Deno.test("stall watch: each multiple is told once, also when a timer comes a little early", async () => {
+  const { clock, told, follow, watch } = make();
+  let early = 0;
+  const after = clock.after;
+  Object.assign(clock, { after: (ms: number, fn: () => void) => after(Math.max(0, ms - early), fn) });
+  follow("agent_start");
+  early = 0.6;
+  await clock.advance(10_000);
+  const multiples = told.map((words) => Math.floor(Number(words.split(" ")[1]) / 1000));
+  assertEquals(multiples, [...new Set(multiples)]);
+  watch.close();
+});
+
 Deno.test("stall watch: it says which tool is silent, and that a person is asked", async () => {
   const { clock, told, follow, watch } = make();
   follow("agent_start");

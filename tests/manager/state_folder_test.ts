@@ -128,6 +128,7 @@ Deno.test("state folder: a second owner is refused and told where the first one 
     const first = await StateFolder.open(path, machine(1));
     const second = (): Promise<StateFolder> => StateFolder.open(path, machine(2, [1]));
     assertStringIncludes(await refusal(second), "process 1, stdio only");
+    assertStringIncludes(await refusal(second), "end the program that started it, stop process 1, or choose");
     const url = "ws://127.0.0.1:3141/";
     await first.publish({ pid: 1, serverId: "s", version: "0", url, transports: ["websocket"] });
     const message = await refusal(second);

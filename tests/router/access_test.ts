@@ -110,6 +110,23 @@ Deno.test("access: server events about other sessions are not told, those about 
   assertEquals(peer.take().map((one) => at(one, "type")), ["session_created", "server_shutdown"]);
 });
 
+Deno.test("access: expiry follows the wall clock, forwards after sleep and backwards when it is set", async () => {
+  const bench = new RouterBench();
+  const { clock } = bench.made;
+  const slept = bench.connect({ id: "t", role: "observe", expiresAt: clock.now() + 60_000 });
+  const kept = bench.connect({ id: "u", role: "observe", expiresAt: clock.now() + 90_000 });
+  await clock.advance(10_000);
+  clock.setWall(55_000);
+  await clock.advance(1_000);
+  assertEquals([slept.client.connection.open, kept.client.connection.open], [false, true]);
+  clock.setWall(-55_000);
+  await clock.advance(60_000);
+  assert(kept.client.connection.open, "the token has not expired by the clock that it was made by");
+  await clock.advance(20_000);
+  assert(!kept.client.connection.open);
+  bench.router.close();
+});
+
 Deno.test("access: a connection ends when its token expires, and only then", async () => {
   const bench = new RouterBench();
   const { clock } = bench.made;

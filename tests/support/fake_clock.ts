@@ -17,6 +17,7 @@ export class FakeClock implements Clock {
   readonly #start: number;
   readonly #due = new Set<Due>();
   #elapsed = 0;
+  #shift = 0;
   #clears = 0;
 
   constructor(start = Date.UTC(2026, 0, 2, 3, 4, 5)) {
@@ -33,7 +34,7 @@ export class FakeClock implements Clock {
     return this.#clears;
   }
 
-  readonly now = (): number => this.#start + this.#elapsed;
+  readonly now = (): number => this.#start + this.#elapsed + this.#shift;
 
   readonly monotonic = (): number => this.#elapsed;
 
@@ -47,6 +48,11 @@ export class FakeClock implements Clock {
       },
     };
   };
+
+  /** Sets the wall clock by so much, as a machine does after sleep or when its time is corrected. */
+  setWall(ms: number): void {
+    this.#shift += ms;
+  }
 
   /** Moves on by `ms`, running what falls due on the way; `advance(0)` runs what is due now. */
   async advance(ms: number): Promise<void> {

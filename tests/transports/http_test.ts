@@ -22,7 +22,7 @@ Deno.test("http: while the server drains it is alive and not ready", async () =>
 Deno.test("http: metrics are given, or why they cannot be", async () => {
   assertEquals(await ask("metrics"), METRICS);
   const { status, body } = await ask("metrics", true, Promise.reject(new Error("no such package")));
-  assertEquals([status, body], [500, "The metrics cannot be told: Error: no such package\n"]);
+  assertEquals([status, body], [500, "The metrics cannot be read: no such package\n"]);
 });
 
 Deno.test("http: a refusal says why, and a 401 how to get in", () => {

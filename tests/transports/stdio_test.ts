@@ -21,6 +21,7 @@ class Bench {
   connection: Connection | undefined;
   broken = 0;
   givenUp = 0;
+  isRead = true;
   /** Chunks that the transport has read. */
   taken = 0;
   /** Holds the next write back until it is settled. */
@@ -47,6 +48,7 @@ class Bench {
       // Without a high-water mark a chunk leaves the parent only when the transport asks for it.
       input: new ReadableStream({ pull: (controller) => this.#pull(controller) }, { highWaterMark: 0 }),
       output: { write: (bytes) => this.#write(bytes) },
+      isRead: () => Promise.resolve(this.isRead),
       ended: (connection, spoken) => {
         this.connection = connection;
         this.ends.push(spoken);
@@ -112,6 +114,27 @@ Deno.test("stdio: the greeting comes at once; lines may be cut anywhere; answers
   await bench.feed('{"id":"1","ty', 'pe":"ping"}\r', '\n\n{"id":"2","type":"ping"}\n{"id":"3","type":');
   assertEquals(bench.codes(), ["1:ok", "2:ok"]);
   assertEquals(bench.writes.every((text) => text.endsWith("\n")), true);
+});
+
+Deno.test("stdio: after the end of input, an output without a reader is noticed without a write", async () => {
+  const bench = new Bench();
+  const { clock } = bench.made;
+  await bench.send({ id: "1", type: "ping" });
+  bench.isRead = false;
+  await clock.advance(60_000);
+  assertEquals(bench.broken, 0, "nothing is asked while the parent may speak");
+  bench.isRead = true;
+  await bench.eof();
+  await clock.advance(4_000);
+  assertEquals([bench.ends, bench.broken], [[true], 0]);
+  bench.isRead = false;
+  await clock.advance(2_000);
+  assertEquals(bench.broken, 1);
+  const silent = new Bench();
+  silent.isRead = false;
+  await silent.eof();
+  await silent.made.clock.advance(10_000);
+  assertEquals([silent.ends, silent.broken], [[false], 0]);
 });
 
 Deno.test("stdio: a line that is malformed or too long is told, and the stream goes on", async () => {
@@ -240,6 +263,7 @@ Deno.test("stdio: a broken input is an ended one", async () => {
     frameBytes: 1024,
     input,
     output: { write: () => Promise.resolve() },
+    isRead: () => Promise.resolve(true),
     ended: (_connection, spoken) => ends.push(spoken),
     broken: () => {},
     givenUp: () => {},
