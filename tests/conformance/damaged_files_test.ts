@@ -11,7 +11,14 @@ import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
-const test = shared(["--idle-session-ms", "400"]);
+const SWITCHER = `export default (pi) => pi.registerCommand("sw", {
+  description: "Switches",
+  handler: async (path, ctx) => void await ctx.switchSession(path.trim()),
+});`;
+
+const test = shared(["--idle-session-ms", "400"], async (bench) => {
+  await bench.home.extension("switcher", SWITCHER);
+});
 
 const SAID = ["one", "two", "three", "four"];
 
@@ -236,4 +243,26 @@ test("load_session: a whole file is opened as it is, and nothing is told", async
   const { id } = await load(bench, wire, history().all.map((entry) => JSON.stringify(entry)));
   assertEquals(await texts(wire, id), SAID);
   assertEquals((await wire.ok({ type: "get_state", sessionId: id })).fileRepair, undefined);
+});
+
+test("ctx.switchSession: the content of a file is checked and repaired as for clients", async (bench) => {
+  const wire = await bench.connect();
+  const { id } = await bench.watched(wire);
+  const lines = history().all.map((entry) => JSON.stringify(entry));
+  const switchTo = async (path: string): Promise<void> => {
+    await wire.ok({ type: "prompt", sessionId: id, message: `/sw ${path}`, waitFor: "settled" });
+  };
+  const newer = await written(bench, [...lines, JSON.stringify(FUTURE)]);
+  const before = await Deno.readTextFile(newer.path);
+  await switchTo(newer.path);
+  assertStringIncludes(
+    stringAt(await wire.event(id, "extension_error"), "event", "error"),
+    "future_entry (line 6)",
+  );
+  assertEquals(await Deno.readTextFile(newer.path), before);
+  const damaged = await written(bench, [...lines.slice(0, 1), "{{{", ...lines.slice(2)]);
+  await switchTo(damaged.path);
+  const told = await wire.event(id, "session_file_repaired");
+  assertEquals(at(told, "event", "repair", "lines"), [3]);
+  assertEquals(await texts(wire, id), ["one", "three", "four"]);
 });
