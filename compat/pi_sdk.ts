@@ -5,12 +5,48 @@ import { join } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import { PI_EVENTS, type SessionEvent } from "../src/protocol/events.ts";
 import { isRecord } from "../src/protocol/json.ts";
-import type { PromptInput, QueueKind, ThinkingLevel } from "../src/host/agent_port.ts";
+import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../src/host/agent_port.ts";
 import { SEEN } from "../src/host/pi_hooks.ts";
 import { Logins, untilAborted } from "../src/host/pi_logins.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
+
+type Message = Extract<Entry, { type: "message" }>["message"];
+
+const TYPES = {
+  session: true,
+  message: true,
+  thinking_level_change: true,
+  model_change: true,
+  usage: true,
+  compaction: true,
+  branch_summary: true,
+  custom: true,
+  custom_message: true,
+  context_edit: true,
+  label: true,
+  session_info: true,
+} satisfies Record<pi.FileEntry["type"], true>;
+
+const ROLES = {
+  system: true,
+  user: true,
+  assistant: true,
+  toolResult: true,
+  bashExecution: true,
+  custom: true,
+  branchSummary: true,
+  compactionSummary: true,
+} satisfies Record<Message["role"], true>;
+
+/** What this pi understands of a session file. The types of pi hold both tables complete. */
+export const FILE_FORMAT: FileFormat = {
+  version: pi.CURRENT_SESSION_VERSION,
+  types: new Set(Object.keys(TYPES)),
+  roles: new Set(Object.keys(ROLES)),
+  keepsNothing: true,
+};
 
 /** The models of one session. */
 export type Models = pi.ModelRegistry;

@@ -121,6 +121,9 @@ const SESSION_EVENTS: Readonly<Record<string, string>> = {
   session_replaced:
     "Another session of pi's stands behind the same id: after `new_session`, `switch_session_file`, `fork`, `clone`, " +
     "also when an extension did it, or, with the reason `recovered`, after one of them failed halfway.",
+  session_file_repaired:
+    "The session's file was damaged. What is whole was joined in a new file before pi opened it; `copy` is the " +
+    "damaged one. Sent first of all by a session that was loaded or resumed.",
   storage_error:
     "pi could not write its session file; what is missing there is kept in memory and written once the disk takes it.",
   budget_exceeded: "The session has spent what it may: messages are refused until `set_budget` raises that.",

@@ -112,6 +112,7 @@ class Server {
         runtime,
         trust: this.#trust,
         stateDir: this.#statePath(),
+        memoryBytes: hostBytes,
         childMark: () => this.#childMark,
       }),
       hosts: config.hosts,

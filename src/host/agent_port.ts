@@ -2,7 +2,14 @@
 // implementation. Expected failures are values; events come through one callback, in order.
 import type { Failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
-import type { Disposition, QueuedTexts, SessionInfo, Usage, WireModel } from "../protocol/responses.ts";
+import type {
+  Disposition,
+  FileRepair,
+  QueuedTexts,
+  SessionInfo,
+  Usage,
+  WireModel,
+} from "../protocol/responses.ts";
 import type { ContextUsage, Tool, TreeNode } from "../protocol/results.ts";
 import type { Answer, Question } from "./dialogs.ts";
 import type { AgentKept } from "./session_record.ts";
@@ -81,6 +88,7 @@ export type AgentInfo = Pick<
   | "messageCount"
   | "pendingMessageCount"
   | "untrusted"
+  | "fileRepair"
 >;
 
 /** pi's thinking levels. */
@@ -116,8 +124,12 @@ export interface AgentSettings {
 /** The history of one session; whatever replaces it keeps the port. */
 export interface AgentHistory {
   newSession(parentSession: string | undefined): Promise<Outcome<{ cancelled: boolean }>>;
-  /** The file must have been checked: pi overwrites what is no session. */
-  switchFile(path: string): Promise<Outcome<{ cancelled: boolean }>>;
+  /**
+   * The file must have been checked: pi overwrites what is not a session.
+   *
+   * @param repair what had to be repaired in it
+   */
+  switchFile(path: string, repair?: FileRepair): Promise<Outcome<{ cancelled: boolean }>>;
   fork(entryId: string): Promise<Outcome<{ text: string; cancelled: boolean }>>;
   clone(): Promise<Outcome<{ cancelled: boolean }>>;
   forkMessages(): readonly { entryId: string; text: string }[];
@@ -189,6 +201,8 @@ export interface AgentPort {
 export interface AgentRequest {
   /** A checked session file to go on with, or the place of one that was never written; else a new session is made. */
   readonly sessionFile?: string;
+  /** What had to be repaired in that file; told when the session starts. */
+  readonly repair?: FileRepair;
   /** How the session was left, when it is built again; it wins over what the file says. */
   readonly kept?: AgentKept;
   readonly cwd: string;
@@ -212,17 +226,30 @@ export interface AgentHooks {
   fileChanged(path: string | undefined): void;
   /**
    * An extension switches to a file. The host checks and claims it as for `switch_session_file`; `ready` runs once
-   * the file has passed, then `change` with its canonical path.
+   * the file has passed, then `change` with its canonical path and what had to be repaired in it.
    */
   switchFile(
     path: string,
     ready: () => Promise<void>,
-    change: (path: string) => Promise<Outcome<{ cancelled: boolean }>>,
+    change: (path: string, repair?: FileRepair) => Promise<Outcome<{ cancelled: boolean }>>,
   ): Promise<Outcome<{ cancelled: boolean }>>;
+}
+
+/** What the loaded agent understands of a session file; a file that holds more is a newer agent's. */
+export interface FileFormat {
+  /** The newest version of a header. */
+  readonly version: number;
+  /** Types of entries. */
+  readonly types: ReadonlySet<string>;
+  /** Roles of messages. */
+  readonly roles: ReadonlySet<string>;
+  /** Whether a compaction may name itself as the first entry that it keeps, and so keep none. */
+  readonly keepsNothing: boolean;
 }
 
 /** Builds sessions; holds what they share. */
 export interface AgentFactory {
+  readonly format: FileFormat;
   /** Folders that pi keeps sessions in, for the default roots. */
   readonly sessionFolders: readonly string[];
   build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>>;

@@ -5,6 +5,7 @@ import { isSystemError } from "../system_errors.ts";
 import { BUILD_MS } from "../protocol/command_spec.ts";
 import { type Command, type CommandOf, specOf } from "../protocol/commands.ts";
 import { failure } from "../protocol/errors.ts";
+import type { FileRepair } from "../protocol/responses.ts";
 import type { StoredSession } from "../protocol/results.ts";
 import { BUILDS_AT_ONCE } from "../governor/limits.ts";
 import type { Files, Runtime, Timer } from "../runtime/runtime.ts";
@@ -12,7 +13,10 @@ import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from 
 import type { Claims } from "./claims.ts";
 import type { HostConfig } from "./edge.ts";
 import { fileInUse } from "./failures.ts";
+import { FileChecker } from "./file_checker.ts";
+import type { Inspected } from "./file_inspector.ts";
 import { PathGuard } from "./paths.ts";
+import type { Place } from "./place.ts";
 import type { SessionRecord } from "./session_record.ts";
 import type { Trusted } from "./trusted.ts";
 import {
@@ -41,6 +45,7 @@ const DEFAULT_LIST = 1_000;
 /** Builds agents for one host. */
 export class Builder {
   readonly guard: PathGuard;
+  readonly checker: FileChecker;
   readonly #parts: BuilderParts;
   readonly #files: Files;
   readonly #waiting: (() => void)[] = [];
@@ -53,6 +58,14 @@ export class Builder {
     const { config, factory } = parts;
     const roots = config.roots ?? [config.cwd, ...factory.sessionFolders];
     this.guard = new PathGuard(this.#files, roots, config.closed);
+    const { format } = factory;
+    const { memoryBytes } = config;
+    this.checker = new FileChecker({ files: this.#files, format, memoryBytes, log: parts.log });
+  }
+
+  /** What of the builder commands about files need. */
+  get place(): Pick<Place, "guard" | "files" | "checker"> {
+    return { guard: this.guard, files: this.#files, checker: this.checker };
   }
 
   /** Builds what the command asks for, when its turn has come and within its time. */
@@ -103,12 +116,18 @@ export class Builder {
     return { ok: false, failure: failure("timeout", `The session was not built within ${timeoutMs} ms`) };
   }
 
-  /** Checks a session file that a client names; the answer is its canonical path and its header. */
-  async inspect(sessionPath: string): Promise<Outcome<{ path: string; header: SessionHeader }>> {
+  /** The canonical path and the header of a session file that a client names; its content is not checked. */
+  async identify(sessionPath: string): Promise<Outcome<{ path: string; header: SessionHeader }>> {
     const path = await this.guard.file(this.#parts.config.cwd, sessionPath);
     if (!path.ok) return path;
     const header = await readHeader(this.#files, path.value);
     return header.ok ? { ok: true, value: { path: path.value, header: header.value } } : header;
+  }
+
+  /** Checks a session file that a client names, its path and what is in it. */
+  async inspect(sessionPath: string): Promise<Outcome<Inspected>> {
+    const path = await this.guard.file(this.#parts.config.cwd, sessionPath);
+    return path.ok ? await this.checker.inspect(path.value) : path;
   }
 
   /** Session files in the folders that clients may use, newest first. */
@@ -126,7 +145,8 @@ export class Builder {
       const own = await this.guard.inside(config.cwd, session.cwd === "" ? config.cwd : session.cwd);
       return own.ok && (cwd === undefined || own.value === cwd.value);
     };
-    const found = await listSessions(places, folders, command.limit ?? DEFAULT_LIST, wanted);
+    const limit = command.limit ?? DEFAULT_LIST;
+    const found = await listSessions(places, folders, limit, wanted, factory.format);
     const sessions = found.map((session) => {
       const liveSessionId = claims.liveSession(session.sessionFile);
       return liveSessionId === undefined ? session : { ...session, liveSessionId };
@@ -180,12 +200,15 @@ export class Builder {
       return { ok: false, failure: fileInUse(owner) };
     }
     // The path is the server's own, not a client's: it need not be within the roots.
+    let repair: FileRepair | undefined;
     if (await this.#files.stat(file) !== undefined) {
-      const header = await readHeader(this.#files, file);
-      if (!header.ok) return header;
+      const inspected = await this.checker.inspect(file);
+      if (!inspected.ok) return inspected;
       const still = await this.#unmoved(file, sessionFile);
       if (!still.ok) return still;
-      await this.#files.endLastLine(file);
+      const ready = await this.checker.ready(inspected.value);
+      if (!ready.ok) return ready;
+      repair = ready.value;
     } else if (kept.written) {
       const sentence = `${file} is gone; put it back, or delete the session`;
       return { ok: false, failure: failure("path_not_found", sentence) };
@@ -193,7 +216,8 @@ export class Builder {
     const named = sessionName === undefined ? {} : { sessionName };
     const base = { cwd: cwd.value, inMemory: false, trusted: kept.trusted, kept, ...named };
     const tools = kept.allowedTools === undefined ? {} : { tools: kept.allowedTools };
-    return { ok: true, value: { ...base, ...tools, sessionFile } };
+    const repaired = repair === undefined ? {} : { repair: { ...repair, file: sessionFile } };
+    return { ok: true, value: { ...base, ...tools, sessionFile, ...repaired } };
   }
 
   /** A parked session's file is where it was: while it was parked, a link may have taken its or its folder's place. */
@@ -244,9 +268,11 @@ export class Builder {
     }
     const still = await this.guard.still(path);
     if (!still.ok) return still;
-    await this.#files.endLastLine(path);
+    const ready = await this.checker.ready(found.value);
+    if (!ready.ok) return ready;
+    const repaired = ready.value === undefined ? {} : { repair: ready.value };
     const request = { sessionFile: path, cwd: cwd.value, inMemory: false, trusted: trusted.has(cwd.value) };
-    return { ok: true, value: request };
+    return { ok: true, value: { ...request, ...repaired } };
   }
 
   /** The session's folder; one that names none, on a server started outside its roots, gets the first root. */

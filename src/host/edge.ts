@@ -21,6 +21,8 @@ export interface HostConfig {
   readonly demo: boolean;
   /** Most dialogs that may be open in one session. */
   readonly pendingUi: number;
+  /** Bytes of memory at which the host is replaced; absent where nothing watches its memory. */
+  readonly memoryBytes?: number;
   /** What each session may spend, until a client sets that. */
   readonly budget?: BudgetLimits;
   /** Milliseconds of silence after which a run is told as stalled; absent: never. */

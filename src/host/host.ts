@@ -252,8 +252,7 @@ export class Host {
 
   #newSession(begin: Beginning, builder: Builder): Session {
     const place: Place = {
-      guard: builder.guard,
-      files: this.#runtime.files,
+      ...builder.place,
       claim: (id, file) => this.#claims.ask(id, file),
       giveBack: (id) => void this.#tellFile(id, this.#files.get(id), builder),
       liveSession: (file) => this.#claims.liveSession(file),
@@ -303,7 +302,7 @@ export class Host {
   }
 
   async #inspect({ ref, sessionPath }: MessageOf<"inspect">): Promise<void> {
-    const found = await this.#builder?.inspect(sessionPath).catch(unreadable);
+    const found = await this.#builder?.identify(sessionPath).catch(unreadable);
     if (found?.ok) {
       const { path, header } = found.value;
       // The file's id becomes the session's, unless it is none that a client could name.

@@ -12,12 +12,13 @@ import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from 
 import { registerDemo } from "./demo.ts";
 import { PiAgent } from "./pi_agent.ts";
 import { guardToolCalls, watchAnswers } from "./pi_answers.ts";
+import { joinBranches } from "./pi_branches.ts";
 import { refuseOnThrow } from "./pi_hooks.ts";
 import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
 import { watchRegistrations } from "./pi_registrations.ts";
 import { guardPackages, ResourceGuard } from "./pi_resources.ts";
-import { Accounts, type Models, type Services } from "./pi_sdk.ts";
+import { Accounts, FILE_FORMAT, type Models, type Services } from "./pi_sdk.ts";
 import { createPrivately, writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
 import { type ReportThrown, tameErrors } from "./pi_thrown.ts";
@@ -132,6 +133,7 @@ class PiFactory implements AgentFactory {
   readonly #agentDir: string;
   readonly #accounts: Accounts;
   readonly sessionFolders: readonly string[];
+  readonly format = FILE_FORMAT;
 
   constructor(runtime: Runtime, options: FactorySettings) {
     this.#runtime = runtime;
@@ -170,6 +172,7 @@ class PiFactory implements AgentFactory {
       clock: this.#runtime,
       uuid: () => this.#runtime.uuid(),
       hooks,
+      repair: request.repair,
       released: () => this.#accounts.release(models),
     });
     const { session } = loaded.runtime;
@@ -320,6 +323,7 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   pi.initTheme("dark");
   boundTools(pi.AgentSession.prototype);
   createPrivately(pi.SessionManager.prototype);
+  joinBranches(pi.SessionManager.prototype);
   writeBranches(pi.SessionManager.prototype);
   return new PiFactory(runtime, options);
 }

@@ -56,7 +56,7 @@ export class PiAgent implements AgentPort {
   info(): AgentInfo {
     const session = this.#session;
     const { model, sessionName, sessionFile } = session;
-    const { cwd, untrusted } = this.#live.around;
+    const { around: { cwd, untrusted }, fileRepair } = this.#live;
     return {
       ...(sessionName === undefined ? {} : { sessionName }),
       ...(sessionFile === undefined ? {} : { sessionFile }),
@@ -71,6 +71,7 @@ export class PiAgent implements AgentPort {
       messageCount: messagesOf(session).length,
       pendingMessageCount: session.pendingMessageCount,
       ...(untrusted.length === 0 ? {} : { untrusted: [...untrusted] }),
+      ...(fileRepair === undefined ? {} : { fileRepair }),
     };
   }
 

@@ -114,7 +114,7 @@ export function piHistory(live: PiLive): AgentHistory {
         "new_session",
         (runtime) => runtime.newSession(parentSession === undefined ? undefined : { parentSession }),
       ),
-    switchFile: (path) => live.replace("switch_session_file", (runtime) => runtime.switchSession(path)),
+    switchFile: (path, repair) => live.switchTo(path, repair),
     fork: (entryId) => fork(live, entryId),
     clone: () => clone(live),
     forkMessages: () => live.session.getUserMessagesForForking(),

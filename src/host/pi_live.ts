@@ -5,6 +5,7 @@ import { errorMessage } from "../error_message.ts";
 import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
 import { failure } from "../protocol/errors.ts";
 import type { SessionEvent } from "../protocol/events.ts";
+import type { FileRepair } from "../protocol/responses.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { AgentHooks, Outcome, RunResult } from "./agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./pi_sdk.ts";
@@ -18,6 +19,8 @@ import { type ModelLike, toWireModel } from "./wire_model.ts";
 export type PiSession = AgentSessionRuntime["session"];
 /** What keeps a session's history. */
 export type PiHistory = PiSession["sessionManager"];
+type SwitchOptions = Parameters<AgentSessionRuntime["switchSession"]>[1];
+type Switched = Outcome<{ cancelled: boolean }>;
 type Bindings = Parameters<PiSession["bindExtensions"]>[0];
 
 /** What the last load of a session's surroundings came to; written by pi.ts at every (re)build. */
@@ -49,6 +52,8 @@ export interface LiveParts {
   readonly clock: Clock;
   readonly uuid: () => string;
   readonly hooks: AgentHooks;
+  /** What had to be repaired in the file that the session was built from. */
+  readonly repair?: FileRepair | undefined;
   /** The session has been disposed. */
   readonly released: () => void;
 }
@@ -70,11 +75,14 @@ export class PiLive {
   #settler: Settler;
   #unsubscribe: () => void = () => {};
   #reason = "new_session";
+  /** What was repaired in the file that the session has opened last. */
+  #repair: FileRepair | undefined;
   #gone = false;
 
   constructor(parts: LiveParts) {
     this.parts = parts;
     this.#runtime = parts.loaded.runtime;
+    this.#repair = parts.repair;
     parts.loaded.around.modelSelected = (model) => {
       parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
     };
@@ -95,15 +103,35 @@ export class PiLive {
     return this.parts.loaded.around;
   }
 
+  /** What was repaired in the file that the session writes now. */
+  get fileRepair(): FileRepair | undefined {
+    return this.#repair?.file === this.session.sessionFile ? this.#repair : undefined;
+  }
+
+  #tellRepair(): void {
+    const repair = this.fileRepair;
+    if (repair !== undefined) this.parts.hooks.emit({ type: "session_file_repaired", repair });
+  }
+
   /** Runs `session_start` handlers; tells first what could not be loaded. */
   async start(): Promise<void> {
-    this.tellLoadErrors();
+    this.#tellRepair();
+    this.#tellLoaded();
     await this.session.bindExtensions(this.#bindings());
   }
 
   /** pi has loaded everything anew. */
   async reloaded(): Promise<void> {
     await this.parts.loaded.reloaded(this.#runtime);
+    this.tellLoadErrors();
+  }
+
+  #tellLoaded(): void {
+    const { modelFallbackMessage, session: { model } } = this.#runtime;
+    // The file's model is not there any more, and pi has chosen another, which may cost more.
+    if (modelFallbackMessage !== undefined && model !== undefined && model.provider !== "unknown") {
+      this.parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
+    }
     this.tellLoadErrors();
   }
 
@@ -132,6 +160,19 @@ export class PiLive {
       const failed = failure(missing ? "entry_not_found" : "agent_error", `${reason} failed: ${message}`);
       return { ok: false, failure: failed };
     }
+  }
+
+  /** Goes on with a checked file. */
+  async switchTo(path: string, repair: FileRepair | undefined, options?: SwitchOptions): Promise<Switched> {
+    const before = this.#repair;
+    this.#repair = repair;
+    const outcome = await this.replace(
+      "switch_session_file",
+      (runtime) => runtime.switchSession(path, options),
+    );
+    if (!outcome.ok || outcome.value.cancelled) this.#repair = before;
+    else this.#tellRepair();
+    return outcome;
   }
 
   async dispose(): Promise<void> {
@@ -185,7 +226,7 @@ export class PiLive {
       reason,
       ...(sessionFile === undefined ? {} : { sessionFile }),
     });
-    this.tellLoadErrors();
+    this.#tellLoaded();
     await session.bindExtensions(this.#bindings());
   }
 
@@ -234,7 +275,7 @@ export class PiLive {
     const outcome = await this.parts.hooks.switchFile(
       path,
       () => this.#quiet(),
-      (file) => this.replace("switch_session_file", (runtime) => runtime.switchSession(file, options)),
+      (file, repair) => this.switchTo(file, repair, options),
     );
     return valueOf(outcome);
   }

@@ -5,11 +5,44 @@ import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../protocol/events.ts";
-import type { PromptInput, QueueKind, ThinkingLevel } from "./agent_port.ts";
+import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "./agent_port.ts";
 import { Logins } from "./pi_logins.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
+
+type Message = Extract<Entry, { type: "message" }>["message"];
+
+const TYPES = {
+  session: true,
+  message: true,
+  thinking_level_change: true,
+  model_change: true,
+  compaction: true,
+  branch_summary: true,
+  custom: true,
+  custom_message: true,
+  label: true,
+  session_info: true,
+} satisfies Record<pi.FileEntry["type"], true>;
+
+const ROLES = {
+  user: true,
+  assistant: true,
+  toolResult: true,
+  bashExecution: true,
+  custom: true,
+  branchSummary: true,
+  compactionSummary: true,
+} satisfies Record<Message["role"], true>;
+
+/** What this pi understands of a session file. The types of pi hold both tables complete. */
+export const FILE_FORMAT: FileFormat = {
+  version: pi.CURRENT_SESSION_VERSION,
+  types: new Set(Object.keys(TYPES)),
+  roles: new Set(Object.keys(ROLES)),
+  keepsNothing: false,
+};
 
 /** The models of one session. */
 export type Models = pi.ModelRegistry;

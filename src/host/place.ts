@@ -1,12 +1,14 @@
 // Where a session's files are: what commands that name files need of the host. Types only.
 import type { Files } from "../runtime/runtime.ts";
 import type { Holder } from "./edge.ts";
+import type { FileChecker } from "./file_checker.ts";
 import type { PathGuard } from "./paths.ts";
 
 /** What commands about files need of the host. */
 export interface Place {
   readonly guard: PathGuard;
   readonly files: Files;
+  readonly checker: FileChecker;
   /** Claims a session file; the id of the session that has it already, here or on another host, or another server. */
   claim(sessionId: string, file: string): Promise<string | Holder | undefined>;
   /** Gives back what the session has claimed beside the file that it drives. */

@@ -1,11 +1,12 @@
 // Finds, checks and lists pi's session files. Other files are refused before pi opens them, since pi overwrites a
 // file that is not a session. Lists use a bounded reader, since pi's own reads every file whole.
-import { failure } from "../protocol/errors.ts";
+import { type Failure, failure } from "../protocol/errors.ts";
 import { JsonlDecoder, type Line } from "../protocol/jsonl.ts";
 import type { StoredSession } from "../protocol/results.ts";
 import { cut } from "../protocol/text.ts";
 import type { Files } from "../runtime/runtime.ts";
-import type { Outcome } from "./agent_port.ts";
+import type { FileFormat, Outcome } from "./agent_port.ts";
+import { newerKind } from "./entry_shape.ts";
 import { textOf } from "./settle.ts";
 import { isRecord } from "../protocol/json.ts";
 
@@ -14,6 +15,8 @@ export interface SessionHeader {
   readonly id: string;
   readonly cwd: string;
   readonly timestamp: string;
+  /** 1 where it says none, as pi takes it. */
+  readonly version: number;
 }
 
 /** Most bytes of a line that are parsed; longer ones (images) are counted by how they begin. */
@@ -34,14 +37,16 @@ function parse(line: string): Record<string, unknown> | undefined {
   }
 }
 
-function headerOf(line: string): SessionHeader | undefined {
+/** The header in a line, if it is one. */
+export function headerOf(line: string): SessionHeader | undefined {
   const entry = parse(line);
   if (entry?.["type"] !== "session" || typeof entry["id"] !== "string") return undefined;
-  const { id, cwd, timestamp } = entry;
+  const { id, cwd, timestamp, version } = entry;
   return {
     id,
     cwd: typeof cwd === "string" ? cwd : "",
     timestamp: typeof timestamp === "string" ? timestamp : new Date(0).toISOString(),
+    version: typeof version === "number" ? version : 1,
   };
 }
 
@@ -63,8 +68,13 @@ export async function readHeader(files: Files, path: string): Promise<Outcome<Se
     if (header !== undefined) return { ok: true, value: header };
     break;
   }
+  return { ok: false, failure: notASession(path) };
+}
+
+/** The file is something else. */
+export function notASession(path: string): Failure {
   const sentence = `${path} has no header of a pi session; choose a file that list_stored_sessions names`;
-  return { ok: false, failure: failure("not_a_session_file", sentence) };
+  return failure("not_a_session_file", sentence);
 }
 
 interface Tally {
@@ -72,13 +82,17 @@ interface Tally {
   name: string | undefined;
   firstMessage: string | undefined;
   messages: number;
+  /** What only a newer pi knows. */
+  readonly newer: Set<string>;
 }
 
-function count(tally: Tally, line: Line): void {
+function count(tally: Tally, line: Line, format: FileFormat): void {
   // Only messages grow too long to be parsed.
   if (line.kind === "too_large") tally.messages++;
   if (line.kind !== "line") return;
   const entry = parse(line.text);
+  const newer = newerKind(entry, format, tally.header?.version ?? 1);
+  if (newer !== undefined) tally.newer.add(newer);
   if (entry?.["type"] === "session_info") {
     const name = entry["name"];
     tally.name = typeof name === "string" && name.trim() !== "" ? name.trim() : undefined;
@@ -93,13 +107,26 @@ function count(tally: Tally, line: Line): void {
   if (text !== "") tally.firstMessage = cut(text, FIRST_MESSAGE_CHARS);
 }
 
-async function describe(files: Files, path: string, modifiedAt: number): Promise<StoredSession | undefined> {
-  const tally: Tally = { header: undefined, name: undefined, firstMessage: undefined, messages: 0 };
+async function describe(
+  files: Files,
+  path: string,
+  modifiedAt: number,
+  format: FileFormat,
+): Promise<StoredSession | undefined> {
+  const tally: Tally = {
+    header: undefined,
+    name: undefined,
+    firstMessage: undefined,
+    messages: 0,
+    newer: new Set(),
+  };
   for await (const line of linesOf(files, path)) {
     if (tally.header === undefined) {
       tally.header = line.kind === "line" ? headerOf(line.text) : undefined;
       if (tally.header === undefined) return undefined;
-    } else count(tally, line);
+      const { version } = tally.header;
+      if (version > format.version) tally.newer.add(`version:${version}`);
+    } else count(tally, line, format);
   }
   if (tally.header === undefined) return undefined;
   const { id, cwd, timestamp } = tally.header;
@@ -113,6 +140,7 @@ async function describe(files: Files, path: string, modifiedAt: number): Promise
     modifiedAt: new Date(modifiedAt).toISOString(),
     messageCount: tally.messages,
     ...(tally.firstMessage === undefined ? {} : { firstMessage: tally.firstMessage }),
+    ...(tally.newer.size === 0 ? {} : { newerEntries: [...tally.newer] }),
   };
 }
 
@@ -171,12 +199,14 @@ async function candidates(
  *
  * @param limit most sessions to return; files beyond that are not read
  * @param wanted which of them, by their header
+ * @param format what pi knows; what a file holds beyond that is named
  */
 export async function listSessions(
   places: SessionPlaces,
   folders: readonly string[],
   limit: number,
   wanted: (session: StoredSession) => Promise<boolean>,
+  format: FileFormat,
 ): Promise<StoredSession[]> {
   const { files } = places;
   const waiting = await candidates(places, folders);
@@ -185,7 +215,7 @@ export async function listSessions(
     const batch = waiting.splice(0, READERS);
     // A file that goes away or cannot be read is left out, like one that is not a session.
     const read = await Promise.all(
-      batch.map(({ path, at }) => describe(files, path, at).catch(() => undefined)),
+      batch.map(({ path, at }) => describe(files, path, at, format).catch(() => undefined)),
     );
     for (const session of read) {
       if (session === undefined || sessions.length >= limit || !await wanted(session)) continue;

@@ -5,6 +5,7 @@ import { type Governor, isPermit } from "../governor/governor.ts";
 import type { Reply } from "../host/edge.ts";
 import type { SessionRecord } from "../host/session_record.ts";
 import { failure } from "../protocol/errors.ts";
+import type { FileRepair } from "../protocol/responses.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { Entry } from "./entry.ts";
 import type { Store } from "./store.ts";
@@ -24,6 +25,8 @@ export class Registry {
   readonly #parts: RegistryParts;
   /** None: it ends with the process. */
   #store: Store | undefined;
+  /** What was repaired in the files of sessions that run, by session. */
+  readonly repairs = new Map<string, FileRepair>();
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
@@ -55,12 +58,16 @@ export class Registry {
   /** Keeps a session as it is now; resolves once that is safe, or with why it is not. */
   async keep(entry: Entry): Promise<string | undefined> {
     const record = recordOf(entry);
+    const repair = record?.info.status === "live" ? record.info.fileRepair : undefined;
+    if (repair === undefined) this.repairs.delete(entry.sessionId);
+    else this.repairs.set(entry.sessionId, repair);
     if (this.#store === undefined || record === undefined || record.inMemory) return undefined;
     return await this.#within(this.#store.put(record));
   }
 
   /** Forgets a session; resolves once a restart would not bring it back, or with why it would. */
   forget({ sessionId, inMemory }: Entry): Promise<string | undefined> | undefined {
+    this.repairs.delete(sessionId);
     if (inMemory || this.#store === undefined) return undefined;
     return this.#within(this.#store.remove(sessionId));
   }

@@ -38,6 +38,12 @@ const TABLE = {
   path_forbidden: traits(false, "The path is outside the server's roots"),
   path_not_found: traits(false, "The path does not exist, or is no directory"),
   not_a_session_file: traits(false, "The file has no header of a pi session"),
+  session_file_newer: traits(false, "A newer pi wrote the session file; run the server with that pi"),
+  session_file_damaged: traits(false, "The session file is damaged in a way that cannot be repaired"),
+  session_file_too_large: traits(
+    false,
+    "The session file is too large for the memory of a host, or has too long a branch",
+  ),
   timeout: traits(true, "The command took longer than it may; what it started may still finish"),
   cancelled: traits(false, "The command was stopped before it could finish"),
   shutting_down: traits(true, "The server is shutting down"),

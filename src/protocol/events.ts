@@ -1,7 +1,7 @@
 // Session events that pi doesn't have, server events, and the two wire forms of an event (PROTOCOL §6).
 // pi's own events pass unchanged (`full`) or without what was sent before (`delta`). Pure.
 import { type TObject, Type } from "typebox";
-import { BudgetSchema, BudgetUsageSchema, ModelSchema } from "./responses.ts";
+import { BudgetSchema, BudgetUsageSchema, FileRepairSchema, ModelSchema } from "./responses.ts";
 import { isRecord } from "./json.ts";
 import { toJson } from "./text.ts";
 
@@ -41,6 +41,10 @@ export const EVENT_SCHEMAS: Readonly<Record<string, TObject>> = {
     by: Type.Enum(["client", "timeout", "cancelled", "session"]),
   }),
   storage_error: Type.Object({ type: Type.Literal("storage_error"), file: text, error: text }),
+  session_file_repaired: Type.Object({
+    type: Type.Literal("session_file_repaired"),
+    repair: FileRepairSchema,
+  }),
   session_replaced: Type.Object({
     type: Type.Literal("session_replaced"),
     reason: text,

@@ -2,6 +2,7 @@
 // tree, export; slash commands, skills, tools, session files, reload.
 import { Type } from "typebox";
 import { Empty, limited, LONG_MS, read, session } from "./command_spec.ts";
+import { FileRepairSchema } from "./responses.ts";
 import {
   CommandInfoSchema,
   SkillSchema,
@@ -11,12 +12,13 @@ import {
 } from "./results.ts";
 
 const Cancelled = Type.Object({ cancelled: Type.Boolean() });
+const Switched = Type.Object({ cancelled: Type.Boolean(), fileRepair: Type.Optional(FileRepairSchema) });
 const EntryId = Type.String({ minLength: 1, maxLength: 128 });
 
 /** By name. */
 export const HISTORY_COMMANDS = {
   new_session: session("new_session", { parentSession: Type.Optional(limited("pathChars")) }, Cancelled),
-  switch_session_file: session("switch_session_file", { sessionPath: limited("pathChars") }, Cancelled, {
+  switch_session_file: session("switch_session_file", { sessionPath: limited("pathChars") }, Switched, {
     scoped: false,
   }),
   fork: session(

@@ -60,6 +60,21 @@ export const BudgetSchema = Type.Object({
 /** What a session has spent: US dollars, turns, and milliseconds in which its agent worked. */
 export const BudgetUsageSchema = Type.Object({ usd: Type.Number(), turns: count(), wallMs: count() });
 
+/** Line numbers that a repair names, at most. */
+export const REPAIR_LINES = 100;
+
+/** What was damaged in a session file, and where the damaged original is. */
+export const FileRepairSchema = Type.Object({
+  file: text(),
+  copy: text(),
+  lostLines: count(),
+  lines: Type.Array(Type.Integer({ minimum: 1 }), { maxItems: REPAIR_LINES }),
+  rejoined: count(),
+  message: text(),
+});
+/** What was damaged in a session file, and where the damaged original is. */
+export type FileRepair = Static<typeof FileRepairSchema>;
+
 /** State of one session (PROTOCOL §4). */
 export const SessionInfoSchema = Type.Object({
   sessionId: text(),
@@ -83,6 +98,7 @@ export const SessionInfoSchema = Type.Object({
   epoch: text(),
   seq: count(),
   untrusted: Type.Optional(Type.Array(text())),
+  fileRepair: Type.Optional(FileRepairSchema),
   usage: Type.Optional(BudgetUsageSchema),
   budget: Type.Optional(BudgetSchema),
   interrupted: Type.Optional(Type.Array(InterruptedSchema)),

@@ -17,6 +17,7 @@ export const StoredSessionSchema = Type.Object({
   messageCount: count,
   firstMessage: Type.Optional(text),
   liveSessionId: Type.Optional(text),
+  newerEntries: Type.Optional(Type.Array(text)),
 });
 /** A session file of pi's, as found on disk. */
 export type StoredSession = Static<typeof StoredSessionSchema>;

@@ -8,6 +8,7 @@ import type {
   Compaction,
   ContextUsage,
   Disposition,
+  FileRepair,
   Model,
   PendingUi,
   Queue,
@@ -233,6 +234,8 @@ export interface NewSessionData {
 export interface SwitchSessionFileData {
   /** Whether it was stopped before its end. */
   cancelled: boolean;
+  /** What was damaged in the session's file when it was opened, and has been repaired. */
+  fileRepair?: FileRepair;
 }
 
 /** What `fork` answers with. */
@@ -548,6 +551,9 @@ export type ErrorCode =
   | "path_forbidden"
   | "path_not_found"
   | "not_a_session_file"
+  | "session_file_newer"
+  | "session_file_damaged"
+  | "session_file_too_large"
   | "timeout"
   | "cancelled"
   | "shutting_down"

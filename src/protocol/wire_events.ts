@@ -1,7 +1,7 @@
 // Generated from the schemas beside this file by `deno task gen`; do not edit.
 // Events beyond pi's own.
 
-import type { Budget, BudgetUsage, Model } from "./wire_shapes.ts";
+import type { Budget, BudgetUsage, FileRepair, Model } from "./wire_shapes.ts";
 
 /** The run is over: nothing runs and nothing will start by itself. Once for each run. */
 export interface AgentSettledEvent {
@@ -64,6 +64,17 @@ export interface StorageErrorEvent {
   file: string;
   /** What is wrong, a sentence. */
   error: string;
+}
+
+/**
+ * The session's file was damaged. What is whole was joined in a new file before pi opened it; `copy` is the
+ * damaged one. Sent first of all by a session that was loaded or resumed.
+ */
+export interface SessionFileRepairedEvent {
+  /** Says what it is. */
+  type: "session_file_repaired";
+  /** What was damaged and has been repaired. */
+  repair: FileRepair;
 }
 
 /**
@@ -132,6 +143,8 @@ export interface EventMap {
   extension_ui_resolved: ExtensionUiResolvedEvent;
   /** Of `storage_error`. */
   storage_error: StorageErrorEvent;
+  /** Of `session_file_repaired`. */
+  session_file_repaired: SessionFileRepairedEvent;
   /** Of `session_replaced`. */
   session_replaced: SessionReplacedEvent;
   /** Of `budget_exceeded`. */

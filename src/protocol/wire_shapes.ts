@@ -28,6 +28,22 @@ export interface BudgetUsage {
 /** How a prompt, steer or follow-up was taken. */
 export type Disposition = "started" | "queued" | "handled";
 
+/** What was damaged in a session file, and where the damaged original is. */
+export interface FileRepair {
+  /** The protocol's `file`. */
+  file: string;
+  /** The damaged original, which keeps all of its bytes. */
+  copy: string;
+  /** How many lines were damaged. */
+  lostLines: number;
+  /** Numbers of the lines that were damaged, the first 100: at most 100. */
+  lines: number[];
+  /** How many entries were joined to the nearest entry, since theirs is lost. */
+  rejoined: number;
+  /** Text of the message. */
+  message: string;
+}
+
 /** The first message on every connection (PROTOCOL §2). */
 export interface Greeting {
   /** Says what it is. */
@@ -136,6 +152,8 @@ export interface SessionInfo {
   seq: number;
   /** What was not loaded, since the folder is not trusted. */
   untrusted?: string[];
+  /** What was damaged in the session's file when it was opened, and has been repaired. */
+  fileRepair?: FileRepair;
   /** Tokens and cost of the run. */
   usage?: BudgetUsage;
   /** The protocol's `budget`. */
@@ -310,6 +328,8 @@ export interface StoredSession {
   firstMessage?: string;
   /** The session that drives this file here. */
   liveSessionId?: string;
+  /** What only a newer pi knows of what the file holds: the server refuses to open it. */
+  newerEntries?: string[];
 }
 
 /** A tool, and whether the model may use it now. */

@@ -84,6 +84,11 @@ export class Vitals {
     }
     const trouble = manager.ledger.trouble ?? manager.registry.trouble;
     if (trouble !== undefined) issues.push(`The state folder cannot be written: ${trouble}`);
+    for (const [sessionId, { file, copy, message }] of manager.registry.repairs) {
+      issues.push(
+        `Session "${sessionId}" has lost a part of ${file} (${message}): look at ${copy}, which is the damaged file`,
+      );
+    }
     return { healthy: issues.length === 0, issues };
   }
 }

@@ -300,6 +300,7 @@ export const files: Files = {
   list: async (folder) => await orMissing(readdir(folder)) ?? [],
   chunks,
   endLastLine,
+  copyMode: async (from, to) => await chmod(to, (await stat(from)).mode & 0o777),
   async writePrivate(file, text) {
     const beside = await writeBeside(file, text);
     await faulty("rename", file, () => rename(beside, file));

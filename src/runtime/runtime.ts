@@ -46,6 +46,8 @@ export interface Files {
   chunks(path: string): AsyncIterable<Uint8Array>;
   /** Appends a line end when the file's last line has none. */
   endLastLine(path: string): Promise<void>;
+  /** Gives the second file the permissions of the first. */
+  copyMode(from: string, to: string): Promise<void>;
   /** Writes through a temporary file and a rename, readable by the owner alone. */
   writePrivate(path: string, text: string): Promise<void>;
   /** Creates the file with that text, owner alone, in one step; false when the path is taken, even by a link. */

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { arrayAt, at, type JsonObject, messageText, numberAt, stringAt } from "../support/json.ts";
 import { hang, OTHER, text } from "../support/model_server.ts";
+import { Entries, writeSession } from "../support/session_file.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
@@ -337,9 +338,23 @@ test("a replacement holds the mailbox: what was sent after it lands in the new s
   assert(stored.includes(marker) && !stored.includes(old));
 });
 
+/** Has pi trip over the first date that it writes once it has let go of the old session. */
+const TRIP = `export default (pi) => pi.on("session_shutdown", ({ reason }) => {
+  if (reason !== "resume") return;
+  const { toISOString } = Date.prototype;
+  Date.prototype.toISOString = () => {
+    Date.prototype.toISOString = toISOString;
+    throw new Error("out of order");
+  };
+});
+`;
+
 alone(
   "a replacement that fails halfway: the old session is opened again, and told as recovered",
   async (bench) => {
+    const extensions = `${bench.home.agentDir}/extensions`;
+    await Deno.mkdir(extensions, { recursive: true });
+    await Deno.writeTextFile(`${extensions}/trip.ts`, TRIP);
     await bench.start(["--root", `${bench.home.agentDir}/sessions`]);
     const wire = await bench.connect();
     const { id } = await bench.watched(wire);
@@ -348,12 +363,11 @@ alone(
     await settled(wire, id, marker);
     const before = await wire.ok({ type: "get_state", sessionId: id });
     const { messages } = await wire.ok({ type: "get_messages", sessionId: id });
-    // A header like any other, and an entry that pi trips over when it has let go of the old session.
     const other = `${bench.home.root}/other.jsonl`;
-    const at0 = new Date().toISOString();
-    const header = { type: "session", version: 3, id: "other", timestamp: at0, cwd: before.cwd };
-    const broken = { type: "message", id: "aaaaaaaa", parentId: null, timestamp: at0, message: null };
-    await Deno.writeTextFile(other, `${JSON.stringify(header)}\n${JSON.stringify(broken)}\n`);
+    const entries = new Entries();
+    entries.user("of the other");
+    entries.assistant("and its answer");
+    await writeSession(other, "other", stringAt(before, "cwd"), entries.all);
     await wire.refused("agent_error", { type: "switch_session_file", sessionId: id, sessionPath: other });
     const replaced = await wire.event(id, "session_replaced");
     assertEquals([at(replaced, "event", "reason"), at(replaced, "event", "sessionFile")], [
@@ -368,7 +382,6 @@ alone(
       type: "load_session",
       sessionPath: stringAt(before, "sessionFile"),
     });
-    await Deno.writeTextFile(other, `${JSON.stringify(header)}\n`);
     await wire.ok({ type: "load_session", sessionPath: other });
     const on = bench.name("on");
     bench.model.script(on, text(["said after"]));

@@ -4,7 +4,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/json.ts";
 import { Gate, hang, text } from "../support/model_server.ts";
-import { longHistory, piTree, wireTree, withoutLabelEntries, writeSession } from "../support/session_file.ts";
+import {
+  longHistory,
+  piBranch,
+  piTree,
+  wireTree,
+  withoutLabelEntries,
+  writeSession,
+} from "../support/session_file.ts";
 import { withSummary } from "../support/summaries.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
@@ -236,14 +243,14 @@ test("200 entries: get_tree and the messages are what pi loads", async (bench) =
 });
 
 for (const [name, pick] of [["early", 8], ["middle", 30], ["last", -1]] as const) {
-  test(`200 entries: a fork (${name}) gives the tree that pi makes and loads`, async (bench) => {
+  test(`200 entries: a fork (${name}) gives the branch that pi loads, whole`, async (bench) => {
     const wire = await bench.connect();
     const { id, path, cwd } = await loaded(bench, wire);
     const data = await wire.ok({ type: "get_fork_messages", sessionId: id });
     const entryId = stringAt(arrayAt(data, "messages").at(pick), "entryId");
     const original = await piTree(path);
     const parentId = original.nodes.find((node) => node.entryId === entryId)?.parentId ?? "";
-    const expected = await piTree(path, (manager) => void manager.createBranchedSession(parentId));
+    const expected = await piBranch(path, parentId);
     await wire.ok({ type: "fork", sessionId: id, entryId });
     const file = await fileOf(wire, id);
     const mine = await plainTree(wire, id);
@@ -256,7 +263,7 @@ for (const [name, pick] of [["early", 8], ["middle", 30], ["last", -1]] as const
       !known.has(node.entryId) && ["thinking_level_change", "model_change"].includes(node.entryType);
     assertEquals(
       byId(withoutLabelEntries(mine).filter((node) => !opened(node))),
-      byId(withoutLabelEntries(expected)),
+      byId(expected.nodes),
     );
     assertEquals(reloaded.messages.map(messageText), expected.messages.map(messageText));
     assertEquals([at(reloaded.header, "cwd"), at(reloaded.header, "parentSession")], [cwd, path]);

@@ -6,6 +6,7 @@ import type { FromHost, HostConfig } from "../../src/host/edge.ts";
 import type { Command } from "../../src/protocol/commands.ts";
 import { files } from "../../src/runtime/common.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { PLAIN_FORMAT } from "./fake_format.ts";
 import { fakeRuntime } from "./fake_runtime.ts";
 import { answeredClaims } from "./fakes.ts";
 
@@ -63,7 +64,7 @@ export class BuilderBench implements AsyncDisposable {
       trusted,
       runtime: fakeRuntime(this.clock, { files }),
       config,
-      factory: { sessionFolders: [`${top}/sessions`], build },
+      factory: { sessionFolders: [`${top}/sessions`], format: PLAIN_FORMAT, build },
       claims,
       log: (message) => this.logs.push(message),
       stray: (agent) => this.strays.push(agent),

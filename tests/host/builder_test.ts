@@ -123,7 +123,7 @@ Deno.test("builder: without roots the server's folder and pi's session folders a
   assertEquals((await bench.refusal({ ...CREATE, cwd: "../outside" }))[0], "path_forbidden");
 });
 
-Deno.test("builder: a load claims the file by its canonical path, mends its last line and goes on with it", async () => {
+Deno.test("builder: a load claims the file by its canonical path, repairs it and goes on with it", async () => {
   await using bench = await BuilderBench.make();
   const { top } = bench;
   const path = await bench.write("sessions/one/s.jsonl", `${header(`${top}/root/sub`)}{"torn`);
@@ -131,9 +131,14 @@ Deno.test("builder: a load claims the file by its canonical path, mends its last
   void bench.build(load("alias"));
   await bench.asked(1);
   const request = { sessionFile: path, cwd: `${top}/root/sub`, inMemory: false, trusted: false };
-  assertEquals(bench.requests, [request]);
+  const copy = `${path}.damaged`;
+  const message = "line 2 is not JSON";
+  const repair = { file: path, copy, lostLines: 1, lines: [2], rejoined: 0, message };
+  assertEquals(bench.requests, [{ ...request, repair }]);
   assertEquals(bench.sent, [{ kind: "claim", ref: 1, sessionId: "a", file: path }]);
-  assertEquals((await Deno.readTextFile(path)).endsWith('{"torn\n'), true);
+  const head = header(`${top}/root/sub`);
+  assertEquals([Deno.readTextFileSync(path), Deno.readTextFileSync(copy)], [head, `${head}{"torn`]);
+  assertStringIncludes(bench.logs.join(), message);
 });
 
 Deno.test("builder: a session whose header names no folder runs in the server's", async () => {

@@ -2,6 +2,7 @@
 // and log records are kept. Imports no pi.
 import { Claims } from "../../src/host/claims.ts";
 import type { Demand, EventRecord, FromHost, Reply } from "../../src/host/edge.ts";
+import { FileChecker } from "../../src/host/file_checker.ts";
 import { HANDLERS } from "../../src/host/handlers/mod.ts";
 import { PathGuard } from "../../src/host/paths.ts";
 import type { Place } from "../../src/host/place.ts";
@@ -9,6 +10,7 @@ import { Session, type SessionParts } from "../../src/host/session.ts";
 import type { Command } from "../../src/protocol/commands.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { PLAIN_FORMAT } from "./fake_format.ts";
 import { FakeAgent } from "./fake_agent.ts";
 import { EVERYWHERE } from "./fake_runtime.ts";
 
@@ -35,6 +37,7 @@ export function placeOf(files: Files = EVERYWHERE, over: Partial<Place> = {}): P
   return {
     guard: new PathGuard(files, ["/"]),
     files,
+    checker: new FileChecker({ files, format: PLAIN_FORMAT, log: () => {} }),
     claim: () => Promise.resolve(undefined),
     giveBack: () => {},
     liveSession: () => undefined,

@@ -11,6 +11,7 @@ import { Host } from "../../src/host/host.ts";
 import type { Command } from "../../src/protocol/commands.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
 import { FakeClock, turn } from "../support/fake_clock.ts";
+import { PLAIN_FORMAT } from "./fake_format.ts";
 import { FakeAgent } from "./fake_agent.ts";
 import { EVERYWHERE, fakeRuntime } from "./fake_runtime.ts";
 import { at, brief, DELTA } from "./fakes.ts";
@@ -56,6 +57,7 @@ export class HostBench {
 
   load(): void {
     this.loading.resolve({
+      format: PLAIN_FORMAT,
       sessionFolders: ["/sessions"],
       build: (request, hooks) => {
         this.requests.push(request);

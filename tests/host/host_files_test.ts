@@ -32,6 +32,7 @@ function filesWith(ids: ReadonlyMap<string, string>): Files {
       yield new TextEncoder().encode(id === undefined ? "no session" : header("/work", id));
     },
     endLastLine: () => Promise.resolve(),
+    copyMode: () => Promise.resolve(),
   };
 }
 

@@ -9,6 +9,7 @@ import {
 } from "../../src/host/session_files.ts";
 import { files } from "../../src/runtime/common.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
+import { PLAIN_FORMAT } from "./fake_format.ts";
 
 const MIB = 1024 * 1024;
 const HEADER = { type: "session", version: 3, id: "id-1", timestamp: "2025-01-02T03:04:05.000Z", cwd: "/w" };
@@ -53,7 +54,7 @@ class Folder implements AsyncDisposable {
   }
 
   async list(limit = 1_000, from: Files = files) {
-    return await listSessions(placesOf(from), [this.path], limit, all);
+    return await listSessions(placesOf(from), [this.path], limit, all, PLAIN_FORMAT);
   }
 
   /** The one session that is listed for a file with that content. */
@@ -83,7 +84,7 @@ Deno.test("session files: a header is the first line, with its id, folder and ti
   await using folder = await Folder.make();
   const path = await folder.write("f", `${line(HEADER)}${message("user", "hi")}`);
   const { id, cwd, timestamp } = HEADER;
-  assertEquals(await readHeader(files, path), { ok: true, value: { id, cwd, timestamp } });
+  assertEquals(await readHeader(files, path), { ok: true, value: { id, cwd, timestamp, version: 3 } });
   for (const text of [JSON.stringify(HEADER), ` ${JSON.stringify(HEADER)} \r\n`, `\n\n${line(HEADER)}`]) {
     assertEquals(await folder.headerOf(text), "id id-1", text);
   }
@@ -94,7 +95,7 @@ Deno.test("session files: what an old or odd header leaves out is filled in", as
   const path = await folder.write("f", line({ type: "session", id: "x", cwd: 7, timestamp: null }));
   assertEquals(await readHeader(files, path), {
     ok: true,
-    value: { id: "x", cwd: "", timestamp: "1970-01-01T00:00:00.000Z" },
+    value: { id: "x", cwd: "", timestamp: "1970-01-01T00:00:00.000Z", version: 1 },
   });
 });
 
@@ -242,7 +243,7 @@ Deno.test("session files: files that are filtered out leave room for others", as
     await folder.write(`${at}.jsonl`, header, 1_600_000_000 + at);
   }
   const even = (session: { cwd: string }): Promise<boolean> => Promise.resolve(session.cwd === "/even");
-  const found = await listSessions(placesOf(files), [folder.path], 2, even);
+  const found = await listSessions(placesOf(files), [folder.path], 2, even, PLAIN_FORMAT);
   assertEquals(found.map(({ sessionId }) => sessionId), ["s6", "s4"]);
 });
 
@@ -271,6 +272,7 @@ Deno.test("session files: what is no session or cannot be read is left out, and 
     [`${folder.path}/nope`, folder.path],
     1_000,
     all,
+    PLAIN_FORMAT,
   );
   assertEquals(found.map(({ sessionId }) => sessionId), ["id-1"]);
   assertEquals(opened.filter((path) => path.endsWith("/pipe.jsonl")), []);
@@ -285,7 +287,7 @@ Deno.test("session files: several folders make one list, and each folder's own f
   const folders = await sessionFolders(placesOf(files, [folder.path]), [folder.path, `${folder.path}/nope`]);
   const inside = ["", "/a", "/b", "/c"].map((name) => `${folder.path}${name}`);
   assertEquals(folders.toSorted(), [...inside, `${folder.path}/nope`].toSorted());
-  const found = await listSessions(placesOf(files), folders, 1_000, all);
+  const found = await listSessions(placesOf(files), folders, 1_000, all, PLAIN_FORMAT);
   assertEquals(found.map(({ sessionId }) => sessionId), ["2", "3", "1"]);
 });
 
@@ -306,7 +308,7 @@ Deno.test("session files: links are followed to what is allowed alone, and a fil
   const places = placesOf(files, [folder.path, allowed.path]);
   const folders = await sessionFolders(places, [folder.path]);
   assertEquals(folders, [folder.path]);
-  const found = await listSessions(places, folders, 1_000, all);
+  const found = await listSessions(places, folders, 1_000, all, PLAIN_FORMAT);
   assertEquals(found.map(({ sessionFile }) => sessionFile), [other, own]);
 });
 
@@ -329,7 +331,13 @@ Deno.test("session files: what cannot be read is left out and reported, and the 
   };
   const reported: string[] = [];
   const places = placesOf(refusing, [folder.path], reported);
-  const found = await listSessions(places, await sessionFolders(places, [folder.path]), 1_000, all);
+  const found = await listSessions(
+    places,
+    await sessionFolders(places, [folder.path]),
+    1_000,
+    all,
+    PLAIN_FORMAT,
+  );
   assertEquals(found.map(({ sessionId }) => sessionId), ["good"]);
   assertEquals(reported, [`${folder.path}/closed`]);
 });

@@ -59,13 +59,17 @@ class Bench implements AsyncDisposable {
   }
 }
 
-Deno.test("switch_session_file: a checked file is claimed, mended, and given to pi by its canonical path", async () => {
+Deno.test("switch_session_file: a checked file is claimed, repaired, and given to pi by its canonical path", async () => {
   await using bench = await Bench.make();
   const path = await bench.write("root/s.jsonl", `${header(`${bench.top}/root`)}{"torn`);
   await Deno.symlink(path, `${bench.top}/root/alias`);
-  assertEquals(await bench.switchTo("alias"), { cancelled: false });
+  const copy = `${path}.damaged`;
+  const message = "line 2 is not JSON";
+  const fileRepair = { file: path, copy, lostLines: 1, lines: [2], rejoined: 0, message };
+  assertEquals(await bench.switchTo("alias"), { cancelled: false, fileRepair });
   assertEquals([bench.session.agent.calls, bench.owners.get(path)], [[`switchFile ${path}`], "a"]);
-  assertEquals(Deno.readTextFileSync(path).endsWith('{"torn\n'), true);
+  const head = header(`${bench.top}/root`);
+  assertEquals([Deno.readTextFileSync(path), Deno.readTextFileSync(copy)], [head, `${head}{"torn`]);
 });
 
 Deno.test("switch_session_file: what is missing, outside, no session, in use, or busy never reaches pi", async () => {

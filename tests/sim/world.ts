@@ -14,6 +14,7 @@ import { Router } from "../../src/router/router.ts";
 import type { Wire } from "../../src/router/wire.ts";
 import { common } from "../../src/runtime/common.ts";
 import type { Runtime, Timer } from "../../src/runtime/runtime.ts";
+import { PLAIN_FORMAT } from "../host/fake_format.ts";
 import { EVERYWHERE } from "../host/fake_runtime.ts";
 
 /** Microtasks that anything here needs to come to rest; far more than the longest chain. */
@@ -122,6 +123,7 @@ export class World {
       start: (config, events) => {
         const load = () =>
           Promise.resolve({
+            format: PLAIN_FORMAT,
             sessionFolders: [],
             build: (_: unknown, hooks: { emit(event: SessionEvent): void }) => {
               this.#emit = (event) => hooks.emit(event);

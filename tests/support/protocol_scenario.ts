@@ -292,6 +292,11 @@ async function stored({ recorder, model, home }: Scene): Promise<void> {
   const found = await recorder.show({ type: "list_stored_sessions", cwd, limit: 10 });
   const sessionPath = stringAt(found, "data", "sessions", 0, "sessionPath");
   await recorder.show({ type: "load_session", sessionId: OLD, sessionPath });
+  await wire.ok({ type: "subscribe", sessionId: OLD });
+  const damaged = sessionPath.replace(/\.jsonl$/, "-damaged.jsonl");
+  await Deno.writeTextFile(damaged, `${await Deno.readTextFile(sessionPath)}{"type":"mess`);
+  await wire.ok({ type: "switch_session_file", sessionId: OLD, sessionPath: damaged });
+  await wire.event(OLD, "session_file_repaired");
 }
 
 /** A token for somebody who only watches, and its end. */

@@ -187,6 +187,24 @@ export async function piTree(
   }
 }
 
+/** The branch up to that entry as a copy must hold it: without labels, each entry below the one before. */
+export async function piBranch(
+  path: string,
+  leafId: string,
+): Promise<{ nodes: PlainNode[]; messages: unknown[] }> {
+  const ids: string[] = [];
+  const { nodes, messages } = await piTree(path, (manager) => {
+    ids.push(...manager.getBranch(leafId).map(({ id }) => id));
+    manager.branch(leafId);
+  });
+  const known = new Map(nodes.map((node) => [node.entryId, node]));
+  const branch = ids.flatMap((id) => known.get(id) ?? []).filter(({ entryType }) => entryType !== "label");
+  return {
+    nodes: branch.map((node, at) => ({ ...node, parentId: branch[at - 1]?.entryId ?? null })),
+    messages,
+  };
+}
+
 /** `get_tree`'s data as a plain tree; the text fields are left out. */
 export function wireTree(data: JsonObject): PlainTree {
   const leaf = data.currentLeafId;

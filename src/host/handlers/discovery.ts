@@ -11,14 +11,15 @@ const MOST_FILES = 1_000;
 async function sessionFiles(session: Session): Promise<Handled> {
   const folder = session.agent.discovery.sessionFolder();
   if (folder === undefined) return done({ files: [] });
-  const { files, guard, liveSession } = session.place;
+  const { files, checker, guard, liveSession } = session.place;
   let denied = false;
   const places: SessionPlaces = {
     files,
     allows: (real) => guard.reaches(real, [folder]),
     unreadable: () => denied = true,
   };
-  const found = await listSessions(places, [folder], MOST_FILES, () => Promise.resolve(true));
+  const all = (): Promise<boolean> => Promise.resolve(true);
+  const found = await listSessions(places, [folder], MOST_FILES, all, checker.format);
   if (denied) {
     const sentence = `${folder} cannot be read; check its permissions`;
     return { ok: false, failure: failure("path_forbidden", sentence) };

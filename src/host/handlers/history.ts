@@ -1,12 +1,13 @@
 // A session's history (PROTOCOL §5): new_session, switch_session_file, fork, clone, tree, export. Each of them
 // refuses while the agent is busy, since pi would leave the run going, unseen.
 import type { CommandOf } from "../../protocol/commands.ts";
+import type { FileRepair } from "../../protocol/responses.ts";
 import { COMMAND_GRACE_MS } from "../../governor/limits.ts";
 import type { Outcome } from "../agent_port.ts";
 import { agentBusy, fileInUse } from "../failures.ts";
 import { exportTarget, writePage } from "../export_target.ts";
+import type { Inspected } from "../file_inspector.ts";
 import type { Handled, Session } from "../session.ts";
-import { readHeader } from "../session_files.ts";
 import { done, type Entry, foreignWrite, on } from "./handler.ts";
 
 /** @param leaves the file is left as it is, or read anew: the way out when another program has written to it */
@@ -24,11 +25,18 @@ async function unlessBusy<T>(
   return outcome.ok ? done(outcome.value) : outcome;
 }
 
+/** What a switch has come to. */
+interface Switched {
+  readonly cancelled: boolean;
+  readonly fileRepair?: FileRepair;
+}
+
 /** Replaces the session by that of a checked file. */
 export interface SwitchTo {
   /** Called once the file has passed, before its path is checked for the last time. */
   ready(): Promise<void>;
-  change(path: string): Promise<Outcome<{ cancelled: boolean }>>;
+  /** @param repair what had to be repaired in the file */
+  change(path: string, repair: FileRepair | undefined): Promise<Outcome<{ cancelled: boolean }>>;
 }
 
 /** Checks the file, its folder and its owner before pi touches it; for clients and for extensions. */
@@ -36,20 +44,21 @@ export async function switchFile(
   session: Session,
   sessionPath: string,
   to: SwitchTo,
-): Promise<Outcome<{ cancelled: boolean }>> {
-  const { guard, files, claim, giveBack } = session.place;
+): Promise<Outcome<Switched>> {
+  const { guard, checker, claim, giveBack } = session.place;
   const { cwd } = session.agent.info();
   const path = await guard.file(cwd, sessionPath);
   if (!path.ok) return path;
-  const header = await readHeader(files, path.value);
-  if (!header.ok) return header;
-  const folder = await guard.folder(cwd, header.value.cwd === "" ? cwd : header.value.cwd);
+  const inspected = await checker.inspect(path.value);
+  if (!inspected.ok) return inspected;
+  const { header } = inspected.value;
+  const folder = await guard.folder(cwd, header.cwd === "" ? cwd : header.cwd);
   if (!folder.ok) return folder;
   const owner = await claim(session.sessionId, path.value);
   if (owner !== undefined && owner !== session.sessionId) {
     return { ok: false, failure: fileInUse(owner) };
   }
-  const outcome = await switchChecked(session, path.value, to).catch((error) => {
+  const outcome = await switchChecked(session, inspected.value, to).catch((error) => {
     giveBack(session.sessionId);
     throw error;
   });
@@ -59,15 +68,19 @@ export async function switchFile(
 
 async function switchChecked(
   session: Session,
-  path: string,
+  inspected: Inspected,
   { ready, change }: SwitchTo,
-): Promise<Outcome<{ cancelled: boolean }>> {
+): Promise<Outcome<Switched>> {
   await ready();
-  const { guard, files } = session.place;
-  const still = await guard.still(path);
+  const { guard, checker } = session.place;
+  const still = await guard.still(inspected.path);
   if (!still.ok) return still;
-  await files.endLastLine(path);
-  return await change(path);
+  const readied = await checker.ready(inspected);
+  if (!readied.ok) return readied;
+  const fileRepair = readied.value;
+  const outcome = await change(inspected.path, fileRepair);
+  if (!outcome.ok || fileRepair === undefined) return outcome;
+  return { ok: true, value: { ...outcome.value, fileRepair } };
 }
 
 async function exportHtml(session: Session, command: CommandOf<"export_html">): Promise<Handled> {
@@ -107,7 +120,7 @@ export const HISTORY: readonly Entry[] = [
   on("switch_session_file", (session, { sessionPath }) => {
     const to: SwitchTo = {
       ready: () => Promise.resolve(),
-      change: (path) => session.agent.history.switchFile(path),
+      change: (path, repair) => session.agent.history.switchFile(path, repair),
     };
     return unlessBusy(session, () => switchFile(session, sessionPath, to), true);
   }),
