@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import nodeModule from "node:module";
 import process from "node:process";
 import { errorStack, isPrintable } from "../error_message.ts";
+import { guardWorkers } from "./deno_workers.ts";
 
 const ENDS = "A session cannot end the server's process";
 const MOVES = "A session cannot move the server's process to another folder; pass a cwd, or use ctx.cwd";
@@ -133,6 +134,7 @@ export function confine(say: (text: string) => void): void {
     refuseIn(Deno, "exit", never);
     refuseSignals(Deno, "kill");
     refuseIn(Deno, "chdir", never, MOVES);
+    guardWorkers();
     // Ends a worker without a word to the thread that made it.
     refuseIn(globalThis, "close", never);
   } else {

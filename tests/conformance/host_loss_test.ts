@@ -119,6 +119,8 @@ export default function (pi) {
   command("turning", async () => process.kill(turning(), "SIGTERM"));
   command("inner", async () => process._kill?.(process.pid, 15));
   command("deno-text", async () => globalThis.Deno?.kill(String(process.pid), "SIGTERM"));
+  const held = { type: "module", deno: { permissions: "none" } };
+  command("worker", async () => new globalThis.Worker("data:application/javascript,0", held).terminate());
   command("late", async () => { setTimeout(() => process.exit(3), 10); });
   command("deno", async () => globalThis.Deno?.exit(3));
   command("close", async () => globalThis.close?.());
@@ -126,7 +128,7 @@ export default function (pi) {
 `;
 
 const WAYS = ["exit", "import", "really", "abort", "signal", "killed", "late", "deno", "close"];
-WAYS.push("text", "padded", "list", "turning", "inner", "deno-text");
+WAYS.push("text", "padded", "list", "turning", "inner", "deno-text", "worker");
 
 for (const hosts of ["1", "0"]) {
   alone(`exit: an extension cannot end the server, with --hosts ${hosts}`, async (bench) => {
