@@ -7,6 +7,7 @@ import { common, machineBytes } from "./common.ts";
 import { mendExitCodes } from "./deno_children.ts";
 import { listen, type Reply } from "./deno_listener.ts";
 import { mendFileModes } from "./deno_modes.ts";
+import { FREE_NAME, HELD_NAME } from "./deno_workers.ts";
 import { DenoTurns } from "./deno_turns.ts";
 import { standAgain } from "./standing.ts";
 import {
@@ -242,7 +243,8 @@ function denoPermissions(permissions: WorkerPermissions): Deno.PermissionOptions
 function spawn(url: URL, permissions?: WorkerPermissions): WorkerHandle {
   const deno = permissions === undefined ? {} : { deno: { permissions: denoPermissions(permissions) } };
   standAgain();
-  const worker = new Worker(url, { type: "module", name: "pi-server-host", ...deno });
+  const name = permissions === undefined ? FREE_NAME : HELD_NAME;
+  const worker = new Worker(url, { type: "module", name, ...deno });
   let gone = false;
   const handle: WorkerHandle = {
     post: (message) => worker.postMessage(message),

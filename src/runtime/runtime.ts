@@ -38,11 +38,13 @@ export interface Files {
   stat(path: string): Promise<FileStat | undefined>;
   /** The canonical path, links resolved, or `undefined` when it does not exist. */
   realpath(path: string): Promise<string | undefined>;
-  /** The text of a file, by its path or its `file:` URL. */
+  /** The text of a regular file, by its path or its `file:` URL; throws at once when it is a pipe or a device. */
   read(path: string | URL): Promise<string | undefined>;
+  /** The text of whatever the path names; waits for the writer of a pipe. */
+  readAny(path: string): Promise<string | undefined>;
   /** Names in a folder; none when there is no such folder. */
   list(path: string): Promise<readonly string[]>;
-  /** The bytes of a file, piece by piece. Throws when it cannot be read. */
+  /** The bytes of a regular file, piece by piece. Throws when it cannot be read. */
   chunks(path: string): AsyncIterable<Uint8Array>;
   /** Appends a line end when the file's last line has none. */
   endLastLine(path: string): Promise<void>;
