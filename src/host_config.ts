@@ -10,12 +10,15 @@ export interface HostConfigFacts {
   readonly runtime: Runtime;
   readonly trust: TrustBook;
   readonly stateDir: string;
+  readonly outputDir: string;
   /** Marks what hosts start; known once the state folder is open. */
   readonly childMark: () => string | undefined;
 }
 
 /** Makes it. What is a getter is read at each start of a host, also of one that takes the place of another. */
-export function hostConfig({ config, runtime, trust, stateDir, childMark }: HostConfigFacts): HostConfig {
+export function hostConfig(
+  { config, runtime, trust, stateDir, outputDir, childMark }: HostConfigFacts,
+): HostConfig {
   const absolute = (path: string): string => runtime.absolute(path);
   return {
     cwd: absolute(config.cwd ?? "."),
@@ -29,6 +32,7 @@ export function hostConfig({ config, runtime, trust, stateDir, childMark }: Host
       return childMark();
     },
     demo: config.demo,
+    outputDir,
     pendingUi: config.limits.pendingUiPerSession,
     turnStallMs: config.limits.turnStallMs,
     ...(config.budget === undefined ? {} : { budget: config.budget }),

@@ -8,6 +8,7 @@ import type { SessionEvent } from "../protocol/events.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { AgentHooks, Outcome, RunResult } from "./agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./pi_sdk.ts";
+import type { ShellParts } from "./pi_shell.ts";
 import { watchStorage } from "./pi_storage.ts";
 import { mendTexts } from "./pi_text.ts";
 import { Settler } from "./settle.ts";
@@ -49,6 +50,7 @@ export interface LiveParts {
   readonly clock: Clock;
   readonly uuid: () => string;
   readonly hooks: AgentHooks;
+  readonly shells: ShellParts;
   /** The session has been disposed. */
   readonly released: () => void;
 }
