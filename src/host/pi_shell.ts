@@ -10,7 +10,6 @@ import type { Readable } from "node:stream";
 import { setImmediate } from "node:timers";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { Clock, Timer } from "../runtime/runtime.ts";
-import type { PiSession } from "./pi_live.ts";
 import { exitCodeOf, timeoutMsOf } from "./pi_sdk.ts";
 import type { ShellLogs } from "./pi_shell_log.ts";
 import { ShellOutput } from "./pi_shell_output.ts";
@@ -240,7 +239,7 @@ class Reading {
 }
 
 /** What a client's command came to, as pi records it. */
-type BashResult = Parameters<PiSession["recordBashResult"]>[1];
+type BashResult = Parameters<pi.AgentSession["recordBashResult"]>[1];
 
 /** Runs the commands of a session's clients. */
 export class ClientShell {
@@ -253,7 +252,7 @@ export class ClientShell {
 
   /** As pi's `executeBash`; `operations` are those of an extension that runs the command elsewhere. */
   async run(
-    session: PiSession,
+    session: pi.AgentSession,
     command: string,
     onChunk: (chunk: string) => void,
     options: { readonly excludeFromContext?: boolean; readonly operations?: ShellOperations },
