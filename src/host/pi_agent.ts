@@ -22,7 +22,17 @@ import { seeBash, seeInput, SEEN } from "./pi_hooks.ts";
 import { piHistory } from "./pi_history.ts";
 import { type LiveParts, messageOf, PiLive, type PiSession } from "./pi_live.ts";
 import { isRestorable, keptOf } from "./pi_kept.ts";
-import { enqueue, hasQueued, levelOf, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
+import {
+  endWaits,
+  enqueue,
+  hasQueued,
+  levelOf,
+  messagesOf,
+  modelsOf,
+  resume,
+  stop,
+  whenIdle,
+} from "./pi_sdk.ts";
 import { hasModel, noKey, piSettings } from "./pi_settings.ts";
 import { foreignWrite } from "./pi_storage.ts";
 import type { AgentKept } from "./session_record.ts";
@@ -140,6 +150,7 @@ export class PiAgent implements AgentPort {
   abortCompaction(): void {
     this.#session.abortCompaction();
     this.#session.abortBranchSummary();
+    endWaits(this.#session);
   }
 
   clearQueue(): QueuedTexts {
