@@ -7,6 +7,7 @@ import * as pi from "@mariozechner/pi-coding-agent";
 import { PI_EVENTS, type SessionEvent } from "../src/protocol/events.ts";
 import { isRecord } from "../src/protocol/json.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../src/host/agent_port.ts";
+import { endOnAbort, withoutHiddenRetries } from "../src/host/pi_waits.ts";
 import { SEEN } from "../src/host/pi_hooks.ts";
 import { Logins, untilAborted } from "../src/host/pi_logins.ts";
 
@@ -151,6 +152,12 @@ function runOf(session: Session): Run {
   const hasQueued = agent.hasQueuedMessages.bind(agent);
   const run: Run = { open: false, failed: false, hasQueued, waiting: [] };
   RUNS.set(session, run);
+  const request = agent.streamFunction;
+  agent.streamFunction = async (model, context, options) => {
+    const answer = await request(model, context, withoutHiddenRetries(options));
+    endOnAbort(answer, model, options?.signal);
+    return answer;
+  };
   // pi would go on with the queue after an error; here it waits for the next prompt.
   agent.hasQueuedMessages = () => !run.failed && hasQueued();
   // A bash result that came during a run joins the messages at the next prompt, not at the run's silent end.
@@ -226,6 +233,9 @@ export function whenIdle(session: Session): Promise<void> {
   if (!run.open) return session.waitForIdle();
   return new Promise((resolve) => run.waiting.push(resolve));
 }
+
+/** Nothing to do: every wait of this pi ends with its signal, or with its stream. */
+export function endWaits(_session: Session): void {}
 
 /** Stops a run, a retry wait, a compaction and the summary of a branch; waits for none. */
 export function stop(session: Session): void {

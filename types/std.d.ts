@@ -41,6 +41,7 @@ declare module "@std/assert" {
     fn: () => PromiseLike<unknown>,
     errorClass: new (...args: never[]) => E,
     msgIncludes?: string,
+    msg?: string,
   ): Promise<E>;
   /** Always fails. */
   export function fail(msg?: string): never;

@@ -23,7 +23,17 @@ import { seeBash, seeInput, SEEN } from "./pi_hooks.ts";
 import { piHistory } from "./pi_history.ts";
 import { type LiveParts, PiLive, type PiSession } from "./pi_live.ts";
 import { isRestorable, keptOf } from "./pi_kept.ts";
-import { enqueue, hasQueued, levelOf, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
+import {
+  endWaits,
+  enqueue,
+  hasQueued,
+  levelOf,
+  messagesOf,
+  modelsOf,
+  resume,
+  stop,
+  whenIdle,
+} from "./pi_sdk.ts";
 import { hasModel, noKey, piSettings } from "./pi_settings.ts";
 import { ClientShell } from "./pi_shell.ts";
 import { foreignWrite } from "./pi_storage.ts";
@@ -145,6 +155,7 @@ export class PiAgent implements AgentPort {
   abortCompaction(): void {
     this.#session.abortCompaction();
     this.#session.abortBranchSummary();
+    endWaits(this.#session);
   }
 
   clearQueue(): QueuedTexts {

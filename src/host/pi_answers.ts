@@ -6,7 +6,7 @@ import {
   type AssistantMessageEventStream,
   createAssistantMessageEventStream,
 } from "@mariozechner/pi-ai";
-import type { PiSession } from "./pi_live.ts";
+import type { AgentSession as PiSession } from "@mariozechner/pi-coding-agent";
 
 type Block = AssistantMessage["content"][number];
 type Agent = PiSession["agent"];
@@ -19,6 +19,8 @@ const SCRATCH: readonly string[] = ["partialJson", "partialArgs", "streamIndex",
 /** One answer: the raw arguments of its calls by their place in the content. */
 type RawArguments = Map<number, string>;
 const RAW = new WeakMap<object, RawArguments>();
+/** What has arrived of each stream's answer. */
+const PARTIAL = new WeakMap<object, AssistantMessage>();
 /** Answers that were looked at. pi forwards them to a second stream, later than their parts change. */
 const FINISHED = new WeakSet<AssistantMessage>();
 
@@ -72,6 +74,7 @@ function inspect(stream: object, event: AssistantMessageEvent): AssistantMessage
   switch (event.type) {
     case "start":
       watchEnd(event.partial);
+      PARTIAL.set(stream, event.partial);
       return event;
     case "toolcall_delta": {
       const block = event.partial.content[event.contentIndex];
@@ -99,6 +102,18 @@ function inspect(stream: object, event: AssistantMessageEvent): AssistantMessage
     default:
       return event;
   }
+}
+
+/** A copy of what has arrived of a stream's answer, as it is stored after an abort. */
+export function partialOf(stream: object): AssistantMessage | undefined {
+  const partial = PARTIAL.get(stream);
+  if (partial === undefined) return undefined;
+  const content = partial.content.map((block) => {
+    const copy = { ...block };
+    for (const name of SCRATCH) Reflect.deleteProperty(copy, name);
+    return copy;
+  });
+  return { ...partial, content };
 }
 
 /** Has every answer of this thread watched. */

@@ -3,10 +3,13 @@
 // shape in this one's place (compat/deno.json).
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
+import { getApiProviders, registerApiProvider } from "@mariozechner/pi-ai";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../protocol/events.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "./agent_port.ts";
 import { Logins } from "./pi_logins.ts";
+
+import { endOnAbort, Waits, withoutHiddenRetries } from "./pi_waits.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
@@ -51,6 +54,35 @@ export type Services = pi.AgentSessionServices;
 /** How to load it; credentials and models come from {@linkcode Accounts}. */
 export type ServicesOptions = Omit<pi.CreateAgentSessionServicesOptions, "authStorage" | "modelRegistry">;
 
+/** Waits for credentials, by the models of a session. */
+const WAITS = new WeakMap<Models, Waits>();
+const WRAPPED = new WeakSet<object>();
+
+/**
+ * Puts what pi_waits.ts does around each provider. Summaries of a compaction go from pi to the provider directly, so
+ * that nothing of a session could do it.
+ */
+function wrapProviders(): void {
+  for (const provider of getApiProviders()) {
+    if (WRAPPED.has(provider)) continue;
+    const { api, stream, streamSimple } = provider;
+    registerApiProvider({
+      api,
+      stream: (model, context, options) => {
+        const answer = stream(model, context, withoutHiddenRetries(options));
+        endOnAbort(answer, model, options?.signal);
+        return answer;
+      },
+      streamSimple: (model, context, options) => {
+        const answer = streamSimple(model, context, withoutHiddenRetries(options));
+        endOnAbort(answer, model, options?.signal);
+        return answer;
+      },
+    });
+  }
+  for (const provider of getApiProviders()) WRAPPED.add(provider);
+}
+
 /** The user's credentials, which all sessions share, and the models of each. */
 export class Accounts {
   readonly #agentDir: string;
@@ -66,6 +98,7 @@ export class Accounts {
     // pi follows links to the file before it locks it.
     this.logins = new Logins(() => `${realpathSync(file)}.lock`);
     this.logins.guard(this.#auth);
+    wrapProviders();
   }
 
   /** Models for one session: an extension's registerProvider must not move another's base URL. */
@@ -80,6 +113,11 @@ export class Accounts {
       this.restore();
     };
     this.#nameRefusedLogins(models);
+    const waits = new Waits();
+    WAITS.set(models, waits);
+    const keys = models.getApiKeyAndHeaders.bind(models);
+    // A login may have to be refreshed first, which takes no signal and has no end.
+    models.getApiKeyAndHeaders = (model) => waits.race(keys(model));
     this.#all.add(models);
     return Promise.resolve(models);
   }
@@ -104,6 +142,7 @@ export class Accounts {
 
   /** Registers again what a reload in one session took from all. */
   restore(): void {
+    wrapProviders();
     for (const models of this.#all) {
       const registered: unknown = Reflect.get(models, "registeredProviders");
       if (!(registered instanceof Map)) continue;
@@ -141,12 +180,18 @@ export function whenIdle(session: Session): Promise<void> {
   return session.agent.waitForIdle();
 }
 
+/** Ends waits that pi's own aborts do not reach. */
+export function endWaits(session: Session): void {
+  WAITS.get(session.modelRegistry)?.end();
+}
+
 /** Stops a run, a retry wait, a compaction and the summary of a branch; waits for none. */
 export function stop(session: Session): void {
   session.abortRetry();
   session.abortCompaction();
   session.abortBranchSummary();
   session.agent.abort();
+  endWaits(session);
 }
 
 /** Whether messages wait for a run, also those that extensions queued. */

@@ -278,19 +278,14 @@ export async function writeModels(
       models: [model(ANTHROPIC.modelId, true)],
     },
   };
-  // `retry.provider.maxRetries: 0` switches off the SDKs' own hidden retries: what the tests see is pi's.
   // `keepRecentTokens`: a newer pi refuses to compact when there is nothing that it would not keep.
   const settings = {
     compaction: { keepRecentTokens: 10 },
     defaultProvider: OPENAI.provider,
     defaultModel: OPENAI.modelId,
     defaultThinkingLevel: "low",
-    retry: {
-      enabled: true,
-      maxRetries: 3,
-      baseDelayMs: options.retryBaseDelayMs ?? 20,
-      provider: { maxRetries: 0 },
-    },
+    // Without it pi's default settings hold: three retries after 2, 4 and 8 s.
+    ...(options.retryBaseDelayMs === undefined ? {} : { retry: { baseDelayMs: options.retryBaseDelayMs } }),
   };
   await Deno.writeTextFile(`${agentDir}/models.json`, JSON.stringify({ providers }, null, 2));
   await Deno.writeTextFile(`${agentDir}/settings.json`, JSON.stringify(settings, null, 2));
