@@ -155,6 +155,8 @@ async function openOrMake(file: string): Promise<{ handle: FileHandle; made: boo
   };
   const found = await orMissing(lstat(file));
   if (found === undefined) {
+    const folder = path.dirname(file);
+    if (await realpath(folder) !== folder) return undefined;
     const handle = await open(file, "wx+").catch(refused);
     return handle === undefined ? undefined : { handle, made: true };
   }
@@ -170,19 +172,10 @@ async function isExactly(handle: FileHandle, file: string): Promise<boolean> {
   return same && opened.isFile() && opened.nlink === 1;
 }
 
-/** Removes the empty file that was made, wherever its path leads by now. */
-async function unmake(handle: FileHandle, file: string): Promise<void> {
-  const opened = await handle.stat();
-  const real = await realpath(file);
-  const found = await lstat(real);
-  if (found.dev === opened.dev && found.ino === opened.ino) await rm(real);
-}
-
 async function writeAt(file: string, text: string, replaces: (head: string) => boolean): Promise<boolean> {
   const target = await openOrMake(file);
   if (target === undefined) return false;
   const { handle, made } = target;
-  let written = false;
   try {
     if (!await isExactly(handle, file)) return false;
     if (!made) {
@@ -194,10 +187,12 @@ async function writeAt(file: string, text: string, replaces: (head: string) => b
     for (let at = 0; at < bytes.length;) {
       at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
     }
-    written = true;
     return true;
+  } catch (error) {
+    // Never where the path leads elsewhere by now: the file there is another's.
+    if (made && await isExactly(handle, file).catch(() => false)) await rm(file);
+    throw error;
   } finally {
-    if (made && !written) await unmake(handle, file).catch(() => {});
     await handle.close();
   }
 }

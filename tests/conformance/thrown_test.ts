@@ -31,7 +31,7 @@ export default function (pi) {
       async execute() { throw make(); },
     });
   }
-  for (const event of ["turn_start", "agent_start", "context", "input"]) {
+  for (const event of ["turn_start", "agent_start", "context"]) {
     pi.on(event, async () => { if (hook) throw odd[hook](); });
   }
   command("hook", async (name) => { hook = name.trim(); });
