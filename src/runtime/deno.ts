@@ -40,12 +40,16 @@ const turns = new DenoTurns();
  */
 const [TAKING_MS, SILENCE_MS] = [10_000, 250];
 
+/** Messages that a socket about to close drops before it closes whatever comes of the code: its peer does not stop. */
+const MOST_DROPPED = 10_000;
+
 /** Bytes on their way to a socket from which it pays to look at them in every turn. */
 const MUCH_BYTES = 8 * 1024;
 
 class DenoSocket implements SocketHandle {
   onText: (text: string) => void = () => {};
   onBinary: () => void = () => {};
+  onTooLarge: () => void = () => {};
   onClose: () => void = () => {};
   onDrain: () => void = () => {};
   readonly #socket: WebSocket;
@@ -58,6 +62,9 @@ class DenoSocket implements SocketHandle {
   #parting: ReturnType<typeof setTimeout> | undefined;
   /** Whether anything has come since the last look of a socket that leaves. */
   #spoken = false;
+  #dropped = 0;
+  /** Code and reason of a socket that leaves. */
+  #farewell: [code: number, reason: string] = [1000, ""];
 
   constructor(socket: WebSocket, opened: (socket: SocketHandle) => void, abandoned: () => void) {
     this.#socket = socket;
@@ -67,8 +74,11 @@ class DenoSocket implements SocketHandle {
       opened(this);
     };
     socket.onmessage = (event) => {
-      this.#spoken = true;
-      if (this.#leaving) return;
+      if (this.#leaving) {
+        this.#spoken = true;
+        if (++this.#dropped === MOST_DROPPED) socket.close(...this.#farewell);
+        return;
+      }
       if (typeof event.data === "string") this.onText(event.data);
       else this.onBinary();
     };
@@ -93,9 +103,17 @@ class DenoSocket implements SocketHandle {
     this.#watch();
   }
 
+  /** Deno reads on whatever happens. */
+  pause(): boolean {
+    return false;
+  }
+
+  resume(): void {}
+
   close(code: number, reason: string): void {
     if (this.#leaving) return;
     this.#leaving = true;
+    this.#farewell = [code, reason];
     const since = performance.now();
     const leave = (): void => {
       if (this.#socket.readyState !== WebSocket.OPEN) return;
@@ -184,6 +202,8 @@ async function carryOut(verdict: HttpVerdict, request: Request, letIn: () => voi
 function serve(
   hostname: string,
   port: number,
+  // Deno has a bound of its own for a message, 64 MiB.
+  _messageBytes: number,
   decide: (request: HttpRequest) => HttpVerdict,
 ): Promise<Listener> {
   try {

@@ -150,8 +150,13 @@ export interface SocketHandle {
   /** Bytes handed over that have not reached the machine's network yet. */
   readonly buffered: number;
   close(code: number, reason: string): void;
+  /** Stops reading until `resume`, so that the peer has to wait; false where the runtime cannot. */
+  pause(): boolean;
+  resume(): void;
   onText: (text: string) => void;
   onBinary: () => void;
+  /** A message has more bytes than allowed, and the runtime is about to close for it: the last moment to answer. */
+  onTooLarge: () => void;
   onClose: () => void;
   /** `buffered` has fallen. */
   onDrain: () => void;
@@ -246,7 +251,13 @@ export interface Runtime extends Clock {
   home(): string;
   /** Calls `fn` at each such signal; returns what takes that back. */
   onSignal(name: SignalName, fn: () => void): () => void;
-  serve(hostname: string, port: number, decide: (request: HttpRequest) => HttpVerdict): Promise<Listener>;
+  /** Serves HTTP and WebSockets. No message may have more than `messageBytes`, where the runtime can hold it to that. */
+  serve(
+    hostname: string,
+    port: number,
+    messageBytes: number,
+    decide: (request: HttpRequest) => HttpVerdict,
+  ): Promise<Listener>;
   inputKind(): InputKind;
   stdin(): ReadableStream<Uint8Array>;
   stdout(): ByteSink;
