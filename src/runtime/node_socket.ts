@@ -61,10 +61,10 @@ export class NodeSocket implements SocketHandle, Holder {
     this.#stream = stream;
     const next = (): Timer =>
       clock.after(peerSilentMs / PINGS, () => {
-        if (this.#unanswered >= PINGS - 1) return socket.terminate();
         ping = next();
         // Answers of a peer that is not read cannot be seen.
         if (socket.isPaused) return;
+        if (this.#unanswered >= PINGS - 1) return socket.terminate();
         this.#unanswered++;
         socket.ping();
       });

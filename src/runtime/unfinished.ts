@@ -1,9 +1,11 @@
 // What the unfinished WebSocket messages of all peers of a server hold in memory: bounded in bytes together, and each
 // message in time. When there is too much, the message that has not grown for the longest time goes. For runtimes
 // that tell how many bytes came (node.ts).
+import { clock } from "./running_clock.ts";
+import type { Timer } from "./runtime.ts";
 
 /** Most bytes of unfinished messages, unless two of the largest messages need more. */
-const TOTAL_BYTES = 40 * 1024 * 1024;
+const TOTAL_BYTES = 24 * 1024 * 1024;
 
 /** Milliseconds in which a message must be complete. */
 const MESSAGE_MS = 120_000;
@@ -19,7 +21,7 @@ export interface Holder {
 
 interface Held {
   readonly bytes: number;
-  readonly timer: ReturnType<typeof setTimeout>;
+  readonly timer: Timer;
 }
 
 /** The unfinished messages of one server. */
@@ -49,7 +51,7 @@ export class Unfinished {
     this.#bytes += by;
     // It is the last one now.
     this.#held.delete(holder);
-    const timer = held?.timer ?? setTimeout(() => this.#giveUp(holder, "late"), this.#forMs);
+    const timer = held?.timer ?? clock.after(this.#forMs, () => this.#giveUp(holder, "late"));
     this.#held.set(holder, { bytes, timer });
     for (const oldest of [...this.#bytes > this.#most ? this.#held.keys() : []]) {
       if (this.#bytes <= this.#most || oldest === holder) return;
@@ -61,7 +63,7 @@ export class Unfinished {
   done(holder: Holder): void {
     const held = this.#held.get(holder);
     if (held === undefined) return;
-    clearTimeout(held.timer);
+    held.timer.clear();
     this.#held.delete(holder);
     this.#bytes -= held.bytes;
   }

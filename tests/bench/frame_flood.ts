@@ -9,7 +9,7 @@ import { median, percentile, type Row, runBench, size } from "./support/report.t
 import { type BenchServer, Child, onEachBuild, startServer } from "./support/servers.ts";
 import { commandOf, environment, REPO, type Target } from "../support/server_process.ts";
 import { stringAt } from "../support/json.ts";
-import { delay } from "../support/wait.ts";
+import { delay, until } from "../support/wait.ts";
 
 const ALL = ["pings", "unread", "invalid", "control", "unfinished", "heads"];
 const KINDS = ALL.filter((kind) => Deno.args.includes(kind));
@@ -80,8 +80,13 @@ async function flooded(server: BenchServer, kind: string, client: Client, token:
     }
   })();
   const asking = ask(client, () => !flooding);
-  const said = await flooder.line((line) => line.startsWith("{"));
+  await flooder.status;
   flooding = false;
+  const said = await until(
+    () => flooder.stdout.split("\n").find((line) => line.startsWith("{")),
+    5_000,
+    () => `the flood said nothing: ${flooder.stderr}`,
+  );
   const pings = await asking;
   const calmMs = await calm(server.child);
   over = true;
