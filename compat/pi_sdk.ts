@@ -1,6 +1,7 @@
 // Stands in the place of src/host/pi_sdk.ts when the server is built on the newer pi, 0.87.1
 // (`@earendil-works/pi-coding-agent`): one ModelRuntime holds credentials and models, pi settles runs itself, and
 // the system prompt is a message of the session. Clients see what they see of pi 0.73.1.
+import { constants } from "node:os";
 import { join } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import { PI_EVENTS, type SessionEvent } from "../src/protocol/events.ts";
@@ -309,3 +310,23 @@ export const IMAGE_TYPES: ReadonlySet<string> = new Set([
   "image/webp",
   "image/bmp",
 ]);
+
+/** The exit code that pi gives a shell that a signal has ended: the number that shells have for it. */
+export function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number | null {
+  return code ?? (signal === null ? 1 : 128 + constants.signals[signal]);
+}
+
+/** The longest time that a timer takes. */
+const LONGEST_MS = 2_147_483_647;
+
+/** Milliseconds that a model gives a command; pi refuses what is not a time. */
+export function timeoutMsOf(seconds: number | undefined): number | undefined {
+  if (seconds === undefined) return undefined;
+  if (!Number.isFinite(seconds) || seconds <= 0) {
+    throw new Error("Invalid timeout: must be a finite number of seconds");
+  }
+  if (seconds * 1000 > LONGEST_MS) {
+    throw new Error(`Invalid timeout: maximum is ${LONGEST_MS / 1000} seconds`);
+  }
+  return seconds * 1000;
+}

@@ -25,6 +25,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   h: { file: "hosts.ts", about: "one and two hosts", builds: false },
   i: { file: "stalled_reader.ts", about: "a reader that never reads", builds: true },
   j: { file: "journal.ts", about: "what a key costs", builds: false },
+  k: { file: "frame_flood.ts", about: "one peer that floods", builds: true },
 };
 
 /** Longest that one benchmark may take. */

@@ -39,7 +39,8 @@ async function takeToken(runtime: Runtime): Promise<string | undefined | { reaso
   runtime.forgetEnv("PI_SERVER_TOKEN_FILE");
   if (named === undefined && file === undefined) return undefined;
   const token = named ??
-    (file === undefined ? undefined : await runtime.files.read(file).catch(() => undefined));
+    // A user may name a pipe: PI_SERVER_TOKEN_FILE=<(pass show pi-server).
+    (file === undefined ? undefined : await runtime.files.readAny(file).catch(() => undefined));
   const from = named === undefined ? `PI_SERVER_TOKEN_FILE: ${file}` : "PI_SERVER_TOKEN:";
   if (token === undefined) return { reason: `${from} cannot be read` };
   if (isUsableToken(token.trim())) return token.trim();

@@ -12,13 +12,14 @@ export interface HostConfigFacts {
   readonly stateDir: string;
   /** Bytes that a host may hold. */
   readonly memoryBytes: number;
+  readonly outputDir: string;
   /** Marks what hosts start; known once the state folder is open. */
   readonly childMark: () => string | undefined;
 }
 
 /** Makes it. What is a getter is read at each start of a host, also of one that takes the place of another. */
 export function hostConfig(
-  { config, runtime, trust, stateDir, memoryBytes, childMark }: HostConfigFacts,
+  { config, runtime, trust, stateDir, outputDir, memoryBytes, childMark }: HostConfigFacts,
 ): HostConfig {
   const absolute = (path: string): string => runtime.absolute(path);
   return {
@@ -34,6 +35,7 @@ export function hostConfig(
     },
     demo: config.demo,
     memoryBytes,
+    outputDir,
     pendingUi: config.limits.pendingUiPerSession,
     turnStallMs: config.limits.turnStallMs,
     ...(config.budget === undefined ? {} : { budget: config.budget }),

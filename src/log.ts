@@ -27,12 +27,27 @@ export interface LogOptions {
   write(line: string): void;
 }
 
-function textLine(time: string, level: string, message: string, fields: LogFields): string {
-  const details = Object.entries(fields).map(([name, value]) =>
-    ` ${name}=${typeof value === "string" && /^\S+$/.test(value) ? value : JSON.stringify(value)}`
+/** Characters that a terminal acts on instead of showing them; those of an escape sequence with its parameters. */
+const UNSHOWN = /[\p{Cc}\p{Bidi_Control}](?:\[[0-?]*[ -/]*[@-~])?/gu;
+
+/** The same character by its number, as JSON writes it. */
+function numbered(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+/** A value of a record. Peers and extensions choose some of them, so nothing that a terminal acts on is left. */
+function shown(value: unknown): string {
+  if (typeof value === "string" && /^\S+$/.test(value) && numbered(value) === value) return value;
+  return numbered(JSON.stringify(value) ?? "undefined");
+}
+
+function textLine(time: string, level: string, message: string, fields: LogFields): string {
+  const details = Object.entries(fields).map(([name, value]) => ` ${name}=${shown(value)}`);
   // One record is one line: a message that holds line ends must not look like several records.
-  const line = message.replace(/[\r\n\u2028\u2029]+/g, " ⏎ ");
+  const line = message.replace(/[\r\n\u2028\u2029]+/g, " ⏎ ").replaceAll("\t", " ").replace(UNSHOWN, "");
   return `${time} ${level.padEnd(5)} ${line}${details.join("")}\n`;
 }
 
@@ -43,7 +58,7 @@ export function createLog(options: LogOptions): Log {
     if (LOG_LEVELS.indexOf(level) < threshold) return;
     const time = new Date(options.now()).toISOString();
     const line = options.format === "json"
-      ? `${toJson({ time, level, message, ...fields })}\n`
+      ? `${numbered(toJson({ time, level, message, ...fields }))}\n`
       : textLine(time, level, message, fields);
     options.write(line);
   };

@@ -83,6 +83,8 @@ class Server {
   #store: SessionStore | undefined;
   #time: Timer | undefined;
   readonly #trust = new TrustBook();
+  /** Folder for the logs of long shell outputs; a random name, so that no other user can make it first. */
+  readonly #outputDir: string;
   #holding: Holding = { on: false, reason: "not started" };
   #closed: (result: ShutdownResult) => void = () => {};
 
@@ -90,6 +92,7 @@ class Server {
     const { config, runtime, log } = parts;
     this.#parts = parts;
     this.#serverId = runtime.uuid();
+    this.#outputDir = runtime.files.join(runtime.temporary(), `pi-server-${runtime.randomHex(8)}`);
     this.#governor = new Governor(config.limits);
     const hostBytes = hostMemoryBytes(config.limits.hostMemoryBytes, runtime.memoryBounds());
     const schema = protocolSchema();
@@ -113,6 +116,7 @@ class Server {
         trust: this.#trust,
         stateDir: this.#statePath(),
         memoryBytes: hostBytes,
+        outputDir: this.#outputDir,
         childMark: () => this.#childMark,
       }),
       hosts: config.hosts,
@@ -377,6 +381,7 @@ class Server {
         await Promise.all([this.#trust.saved(), this.#tokens?.close()]);
         await this.#store?.close();
         await this.#state?.endOrphans(this.#parts.log);
+        await this.#parts.runtime.files.removeFolder(this.#outputDir).catch(() => {});
         await this.#state?.release();
         this.#time?.clear();
         this.#parts.runtime.rest();

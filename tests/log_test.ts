@@ -45,3 +45,20 @@ Deno.test("log: line breaks in a message or a field do not make a second line of
   log.info("failed: first\n2026-01-02T03:04:05.006Z error forged");
   assertEquals(written.map((line) => line.trimEnd().split("\n").length), [1, 1]);
 });
+
+/** What a peer or an extension may put into an id, a header, a path or an error. */
+const HOSTILE = "a\u001b[31mred\u001b[0m\u001b]0;title\u0007\u009b2Jb\u007f\u202etxt\u0000\tc\b";
+
+Deno.test("log: nothing that a terminal acts on is printed, and JSON keeps the text", () => {
+  const acts = /[\p{Cc}\p{Bidi_Control}]/u;
+  const { log, written } = lines("debug");
+  log.warn(`failed: ${HOSTILE}`, { path: HOSTILE, nested: { id: HOSTILE }, id: "a\u009bb" });
+  assertEquals(acts.test(written.join("").trimEnd()), false, JSON.stringify(written));
+  assertEquals(written[0]?.includes("failed: ared]0;title2Jbtxt c path="), true, written[0]);
+  assertEquals(written[0]?.endsWith(' id="a\\u009bb"\n'), true, written[0]);
+  const json = lines("debug", "json");
+  json.log.warn(HOSTILE, { path: HOSTILE });
+  assertEquals(acts.test(json.written.join("").trimEnd()), false);
+  const record = JSON.parse(json.written[0] ?? "");
+  assertEquals([record.message, record.path], [HOSTILE, HOSTILE]);
+});

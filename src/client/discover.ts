@@ -23,7 +23,7 @@ export async function discover(
     if (given.url !== undefined) return { url: given.url };
     throw new Error("a browser cannot read the server's state folder; give connect a url and a token");
   }
-  const [{ readFile }, { join }, { homedir }, { default: process }] = await Promise.all([
+  const [{ readFile, stat }, { join }, { homedir }, { default: process }] = await Promise.all([
     import("node:fs/promises"),
     import("node:path"),
     import("node:os"),
@@ -33,7 +33,8 @@ export async function discover(
     join(homedir(), ".pi", "server");
   const read = async (file: string): Promise<string | undefined> => {
     try {
-      return await readFile(file, "utf8");
+      // Opening a pipe would wait for its other end.
+      return (await stat(file)).isFile() ? await readFile(file, "utf8") : undefined;
     } catch {
       // Not there, or not for us: what follows says what is missing.
       return undefined;

@@ -31,6 +31,8 @@ export class Governor {
   /** What has happened so far. */
   readonly counters = new Counters();
   #connections = 0;
+  /** Connections of minted tokens. */
+  readonly #ofTokens = new Map<string, number>();
   #sessions = 0;
   #parked = 0;
   readonly #inFlight = new Map<number, number>();
@@ -72,6 +74,13 @@ export class Governor {
     }
     this.#connections++;
     return once(() => this.#connections--);
+  }
+
+  /** Room for one more WebSocket connection of that minted token, or `undefined`; beside the room for any. */
+  connectionOfToken(tokenId: string): Permit | undefined {
+    const permit = take(this.#ofTokens, tokenId, this.limits.connectionsPerToken);
+    if (permit === undefined) this.counters.refused("connectionsPerToken");
+    return permit;
   }
 
   /** Room for one more live session. */

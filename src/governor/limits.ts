@@ -33,6 +33,14 @@ const TABLE = {
     about: "sessions that are parked: known, but on disk alone",
   },
   connections: { value: 1000, least: 1, most: 100_000, unit: "count", about: "WebSocket connections" },
+  connectionsPerToken: {
+    // Deno holds up to 64 MiB of a message that is not complete, and nothing in JavaScript can see it.
+    value: 32,
+    least: 1,
+    most: 100_000,
+    unit: "count",
+    about: "WebSocket connections of one minted token",
+  },
   commandsPerMinutePerSession: {
     value: 100,
     least: 1,
@@ -202,6 +210,7 @@ export const LIMIT_NAMES: readonly LimitName[] = [
   "sessions",
   "parkedSessions",
   "connections",
+  "connectionsPerToken",
   "commandsPerMinutePerSession",
   "commandsPerMinute",
   "invalidPerMinutePerConnection",
@@ -234,6 +243,7 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
     sessions: value("sessions"),
     parkedSessions: value("parkedSessions"),
     connections: value("connections"),
+    connectionsPerToken: value("connectionsPerToken"),
     commandsPerMinutePerSession: value("commandsPerMinutePerSession"),
     commandsPerMinute: value("commandsPerMinute"),
     invalidPerMinutePerConnection: value("invalidPerMinutePerConnection"),
@@ -267,6 +277,9 @@ export const READ_AHEAD_BYTES: number = 10 * MIB;
 
 /** Bytes handed to a socket at a time; the rest stays in the outbox, where it can be freed. */
 export const SOCKET_WINDOW_BYTES: number = 64 * KIB;
+
+/** Answers that may be queued for a WebSocket peer before its commands wait until it has read some. */
+export const ANSWERS_AHEAD: number = 16_384;
 
 /** Bytes that a host posts at a time, and that it may have posted before the router thread has taken some. */
 export const CROSSING_BATCH_BYTES: number = 64 * KIB;

@@ -19,6 +19,8 @@ export interface HostConfig {
   /** Folders that are remembered as trusted. */
   readonly trustedFolders?: readonly string[];
   readonly demo: boolean;
+  /** Folder for the logs of long shell outputs, which the server removes at its end. */
+  readonly outputDir: string;
   /** Most dialogs that may be open in one session. */
   readonly pendingUi: number;
   /** Bytes of memory at which the host is replaced; absent where nothing watches its memory. */

@@ -32,7 +32,11 @@ export type LoadFactory = (runtime: Runtime, config: HostConfig, trusted: Truste
 /** Loads pi. The dynamic import keeps it out of the router thread and behind the greeting. */
 export const loadPi: LoadFactory = async (runtime, config, trusted) => {
   const { createFactory } = await import("./pi.ts");
-  return createFactory(runtime, { demo: config.demo, trusts: (folder) => trusted.has(folder) });
+  return createFactory(runtime, {
+    demo: config.demo,
+    outputDir: config.outputDir,
+    trusts: (folder) => trusted.has(folder),
+  });
 };
 
 const USABLE_ID = new RegExp(SESSION_ID_PATTERN);

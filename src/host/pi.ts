@@ -21,6 +21,8 @@ import { guardPackages, ResourceGuard } from "./pi_resources.ts";
 import { Accounts, FILE_FORMAT, type Models, type Services } from "./pi_sdk.ts";
 import { createPrivately, writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
+import type { ShellParts } from "./pi_shell.ts";
+import { ShellLogs } from "./pi_shell_log.ts";
 import { type ReportThrown, tameErrors } from "./pi_thrown.ts";
 import { boundTools } from "./pi_tools.ts";
 import { SettingsOverlay } from "./settings_overlay.ts";
@@ -130,13 +132,15 @@ function chosenFor(plan: Plan, history: pi.SessionManager): Chosen {
 class PiFactory implements AgentFactory {
   readonly #runtime: Runtime;
   readonly #options: FactorySettings;
+  readonly #shells: ShellParts;
   readonly #agentDir: string;
   readonly #accounts: Accounts;
   readonly sessionFolders: readonly string[];
   readonly format = FILE_FORMAT;
 
-  constructor(runtime: Runtime, options: FactorySettings) {
+  constructor(runtime: Runtime, options: FactorySettings, shells: ShellParts) {
     this.#runtime = runtime;
+    this.#shells = shells;
     this.#options = options;
     this.#agentDir = pi.getAgentDir();
     this.#accounts = new Accounts(this.#agentDir);
@@ -173,6 +177,7 @@ class PiFactory implements AgentFactory {
       uuid: () => this.#runtime.uuid(),
       hooks,
       repair: request.repair,
+      shells: this.#shells,
       released: () => this.#accounts.release(models),
     });
     const { session } = loaded.runtime;
@@ -310,6 +315,8 @@ function unknownTools(loaded: Loaded, request: AgentRequest): string[] {
 /** What all sessions of a factory share. */
 export interface FactorySettings {
   readonly demo: boolean;
+  /** Folder for the logs of long shell outputs. */
+  readonly outputDir: string;
   /** Whether what a folder brings along is loaded when nobody says anything. */
   trusts(folder: string): boolean;
 }
@@ -321,9 +328,10 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   refuseOnThrow();
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
-  boundTools(pi.AgentSession.prototype);
+  const shells = { clock: runtime, logs: new ShellLogs(runtime, options.outputDir) };
+  boundTools(pi.AgentSession.prototype, shells);
   createPrivately(pi.SessionManager.prototype);
   joinBranches(pi.SessionManager.prototype);
   writeBranches(pi.SessionManager.prototype);
-  return new PiFactory(runtime, options);
+  return new PiFactory(runtime, options, shells);
 }

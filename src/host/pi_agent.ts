@@ -25,6 +25,7 @@ import { type LiveParts, PiLive, type PiSession } from "./pi_live.ts";
 import { isRestorable, keptOf } from "./pi_kept.ts";
 import { enqueue, hasQueued, levelOf, messagesOf, modelsOf, resume, stop, whenIdle } from "./pi_sdk.ts";
 import { hasModel, noKey, piSettings } from "./pi_settings.ts";
+import { ClientShell } from "./pi_shell.ts";
 import { foreignWrite } from "./pi_storage.ts";
 import type { AgentKept } from "./session_record.ts";
 import { toWireModel } from "./wire_model.ts";
@@ -37,6 +38,7 @@ export class PiAgent implements AgentPort {
   readonly history: AgentHistory;
   readonly discovery: AgentDiscovery;
   readonly #live: PiLive;
+  readonly #shell: ClientShell;
   /** Prompts between the call and pi's acceptance. */
   #preparing = 0;
   /** Ends the wait for the `user_bash` handlers of the current command. */
@@ -44,6 +46,7 @@ export class PiAgent implements AgentPort {
 
   constructor(parts: LiveParts) {
     this.#live = new PiLive(parts);
+    this.#shell = new ClientShell(parts.shells);
     this.settings = piSettings(this.#live);
     this.history = piHistory(this.#live);
     this.discovery = piDiscovery(this.#live);
@@ -188,7 +191,7 @@ export class PiAgent implements AgentPort {
         session.recordBashResult(command, hooked.result, options);
         onChunk(hooked.result.output);
       }
-      const result = hooked?.result ?? await session.executeBash(command, onChunk, options);
+      const result = hooked?.result ?? await this.#shell.run(session, command, onChunk, options);
       const { output, exitCode, cancelled, truncated, fullOutputPath } = result;
       return {
         ok: true,
@@ -207,7 +210,7 @@ export class PiAgent implements AgentPort {
 
   abortBash(): void {
     this.#leaveHook?.();
-    this.#session.abortBash();
+    this.#shell.abort();
   }
 
   async dispose(): Promise<void> {

@@ -9,6 +9,7 @@ import type { FileRepair } from "../protocol/responses.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { AgentHooks, Outcome, RunResult } from "./agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./pi_sdk.ts";
+import type { ShellParts } from "./pi_shell.ts";
 import { watchStorage } from "./pi_storage.ts";
 import { mendTexts } from "./pi_text.ts";
 import { Settler } from "./settle.ts";
@@ -54,6 +55,7 @@ export interface LiveParts {
   readonly hooks: AgentHooks;
   /** What had to be repaired in the file that the session was built from. */
   readonly repair?: FileRepair | undefined;
+  readonly shells: ShellParts;
   /** The session has been disposed. */
   readonly released: () => void;
 }

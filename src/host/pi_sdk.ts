@@ -198,3 +198,16 @@ export const IMAGE_TYPES: ReadonlySet<string> = new Set([
   "image/gif",
   "image/webp",
 ]);
+
+/** The exit code that pi gives a shell that a signal has ended. */
+export function exitCodeOf(code: number | null, _signal: string | null): number | null {
+  return code;
+}
+
+/** The longest time that a timer takes. */
+const LONGEST_MS = 2_147_483_647;
+
+/** Milliseconds that a model gives a command; pi ignores what is not a time. */
+export function timeoutMsOf(seconds: number | undefined): number | undefined {
+  return seconds !== undefined && seconds > 0 ? Math.min(seconds * 1000, LONGEST_MS) : undefined;
+}

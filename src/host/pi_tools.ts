@@ -1,4 +1,4 @@
-// pi's own tools on operations of ours: files within bounds (pi_files.ts). Names, descriptions, parameters, prompt
+// pi's own tools on operations of ours: files within bounds (pi_files.ts), shells that cannot flood (pi_shell.ts). Names, descriptions, parameters, prompt
 // texts and results stay pi's. pi takes operations when a tool is made, but its sessions make their tools themselves;
 // so each session's tools are replaced before it registers them, and extensions can override them as before.
 import * as pi from "@mariozechner/pi-coding-agent";
@@ -10,6 +10,8 @@ import {
   readOperations,
   writeOperations,
 } from "./pi_files.ts";
+import type { ShellParts } from "./pi_shell.ts";
+import { shellTool } from "./pi_shell_tool.ts";
 
 /** The part of a session that holds its tools; nothing of it is in pi's types. */
 interface ToolOwner {
@@ -22,14 +24,14 @@ interface ToolOwner {
 const replaced = new WeakSet<object>();
 
 /** Makes every session of this process use bounded tools. `sessions` is the prototype of pi's sessions. */
-export function boundTools(sessions: object): void {
+export function boundTools(sessions: object, parts: ShellParts): void {
   const refresh: unknown = Reflect.get(sessions, "_refreshToolRegistry");
   if (typeof refresh !== "function") return;
   Reflect.set(sessions, "_refreshToolRegistry", function (this: ToolOwner, ...args: unknown[]): unknown {
     const { _baseToolDefinitions: tools, _baseToolsOverride: override } = this;
     if (tools !== undefined && override === undefined && !replaced.has(tools)) {
       replaced.add(tools);
-      for (const [name, tool] of Object.entries(boundedTools(this))) {
+      for (const [name, tool] of Object.entries(boundedTools(this, parts))) {
         if (tools.has(name)) tools.set(name, tool);
       }
     }
@@ -37,8 +39,17 @@ export function boundTools(sessions: object): void {
   });
 }
 
-function boundedTools({ _cwd: cwd, settingsManager }: ToolOwner): Record<string, unknown> {
+function boundedTools({ _cwd: cwd, settingsManager }: ToolOwner, parts: ShellParts): Record<string, unknown> {
+  const [commandPrefix, shellPath] = [
+    settingsManager.getShellCommandPrefix(),
+    settingsManager.getShellPath(),
+  ];
+  const shell = {
+    ...(commandPrefix === undefined ? {} : { commandPrefix }),
+    ...(shellPath === undefined ? {} : { shellPath }),
+  };
   return {
+    bash: shellTool(cwd, shell, parts),
     read: pi.createReadToolDefinition(cwd, {
       autoResizeImages: settingsManager.getImageAutoResize(),
       operations: readOperations,

@@ -78,10 +78,21 @@ export class TokenBook {
   /** Reads the minted tokens of earlier servers. A damaged file counts as empty: its tokens are refused. */
   static async open(parts: TokenBookParts): Promise<TokenBook> {
     const book = new TokenBook(parts);
-    const refused = book.#take(parseTokens(await parts.runtime.files.read(parts.file)));
+    const refused = book.#take(parseTokens(await book.#read()));
     book.#forgetExpired();
     if (refused > 0) await book.#dropRefused(refused);
     return book;
+  }
+
+  async #read(): Promise<string | undefined> {
+    const { runtime, log, file } = this.#parts;
+    try {
+      return await runtime.files.read(file);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn("minted tokens cannot be read and are refused; remove the file, or mend it", { file, reason });
+      return undefined;
+    }
   }
 
   /** What a token is good for now. The time that this takes does not depend on how much of the token is right. */

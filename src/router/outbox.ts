@@ -2,7 +2,7 @@
 // time, so that the rest can be freed at once; merges events when much is queued; says when a session's events
 // no longer fit, when the peer takes nothing, and when there is too much of everything.
 import type { EventRecord } from "../host/edge.ts";
-import { SOCKET_WINDOW_BYTES, STALL_MS } from "../governor/limits.ts";
+import { ANSWERS_AHEAD, SOCKET_WINDOW_BYTES, STALL_MS } from "../governor/limits.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import { MergedEvents, type QueuedEvent } from "./merged_events.ts";
 import type { Wire } from "./wire.ts";
@@ -44,6 +44,9 @@ export class Outbox {
   #queue: (Item | undefined)[] = [];
   #head = 0;
   #bytes = 0;
+  /** How many messages are queued that are never dropped. */
+  #plain = 0;
+  #rooms: (() => void)[] = [];
   #sent = 0;
   #stall: Timer | undefined;
   /** What the transport held when it was asked last. */
@@ -72,10 +75,20 @@ export class Outbox {
     return this.#events.coalesced;
   }
 
+  /**
+   * Resolves when so much of what is never dropped was sent that more may be asked for; undefined when that is so
+   * now. Commands can bring about that much, events cannot: a lagging reader of events can still send an `abort`.
+   */
+  room(): Promise<void> | undefined {
+    if (this.#plain <= ANSWERS_AHEAD || this.#closed) return undefined;
+    return new Promise((resolve) => this.#rooms.push(resolve));
+  }
+
   /** Queues a message that is never dropped. */
   push(text: string): void {
     if (this.#closed) return;
     this.#queue.push({ kind: "plain", text });
+    this.#plain++;
     this.#bytes += bytesOf(text);
     this.#pump();
     if (this.#bytes > this.#parts.limits.outboxCloseBytes) this.#giveUp("full");
@@ -117,9 +130,11 @@ export class Outbox {
     this.#queue = [];
     this.#head = 0;
     this.#bytes = 0;
+    this.#plain = 0;
     this.#events.clear();
     this.#stall?.clear();
     for (const fn of this.#flushed.splice(0)) fn();
+    this.#makeRoom();
   }
 
   /** Hands an event over at once where nothing waits before it; false when there is no room. */
@@ -156,12 +171,14 @@ export class Outbox {
       // An event that was merged into a later one leaves nothing behind.
       if (text === undefined) continue;
       this.#bytes -= item.kind === "plain" ? bytesOf(text) : item.bytes;
+      if (item.kind === "plain") this.#plain--;
       buffered += bytesOf(text);
       this.#sent += bytesOf(text);
       moved ||= empty;
       wire.send(text);
     }
     this.#buffered = buffered;
+    if (this.#rooms.length > 0 && this.#plain <= ANSWERS_AHEAD / 2) this.#makeRoom();
     if (moved) this.#movedAt = clock.monotonic();
     if (this.#head === this.#queue.length) this.#emptied();
     else if (this.#head > 1024) {
@@ -169,6 +186,10 @@ export class Outbox {
       this.#head = 0;
     }
     if (buffered > 0) this.#watch(STALL_MS);
+  }
+
+  #makeRoom(): void {
+    for (const fn of this.#rooms.splice(0)) fn();
   }
 
   #emptied(): void {

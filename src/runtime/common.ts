@@ -24,6 +24,7 @@ import * as path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { faulty } from "./faults.ts";
+import { chunksOf, NO_LINK, NO_WAIT, openRegular, readRegular } from "./regular_file.ts";
 import { endChildren, markChildren, markHost, output } from "./children.ts";
 import { confine, leave } from "./confinement.ts";
 import { absolute, stand } from "./standing.ts";
@@ -40,10 +41,6 @@ const LF = 10;
 
 /** Bytes of a file that are read at a time. */
 const CHUNK_BYTES = 64 * 1024;
-
-/** Flags that Windows does not have: do not open through a link, do not wait for a pipe. */
-const NO_LINK: number = constants.O_NOFOLLOW ?? 0;
-const NO_WAIT: number = constants.O_NONBLOCK ?? 0;
 
 async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
   try {
@@ -95,14 +92,10 @@ async function createPrivate(file: string, text: string): Promise<boolean> {
 }
 
 async function readPrivate(file: string): Promise<string> {
-  // What is opened is what is judged and read: nobody can put a link in between. A FIFO must not block.
-  const handle = await open(
-    file,
-    constants.O_RDONLY | NO_LINK | NO_WAIT,
-  );
+  const handle = await openRegular(file, constants.O_RDONLY, "refused");
   try {
+    // The handle is judged, and not the path, which may name another file by now.
     const found = await handle.stat();
-    if (!found.isFile()) throw new Error("it is no regular file");
     const user = process.getuid?.();
     if (user !== undefined && found.uid !== user) throw new Error("it belongs to another user");
     if ((found.mode & 0o077) !== 0) await handle.chmod(0o600);
@@ -142,39 +135,8 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/**
- * Opens a regular file. Opening a pipe without a writer would block, and Deno with partial permissions ignores the flag
- * against that. So the path is looked at first, and what was opened is looked at again.
- */
-async function openRegular(file: string, flags: number): Promise<FileHandle> {
-  const refuse = (): never => {
-    throw new Error(`${file} is not a regular file`);
-  };
-  if (!(await stat(file)).isFile()) refuse();
-  const handle = await open(file, flags | NO_WAIT);
-  try {
-    return (await handle.stat()).isFile() ? handle : refuse();
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
-}
-
-async function* chunks(file: string): AsyncGenerator<Uint8Array> {
-  const handle = await openRegular(file, constants.O_RDONLY);
-  try {
-    for (;;) {
-      const { bytesRead, buffer } = await handle.read({ buffer: new Uint8Array(CHUNK_BYTES) });
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
 async function endLastLine(file: string): Promise<void> {
-  const handle = await openRegular(file, constants.O_RDWR | NO_LINK);
+  const handle = await openRegular(file, constants.O_RDWR, "refused");
   try {
     const { size } = await handle.stat();
     if (size === 0) return;
@@ -296,9 +258,10 @@ export const files: Files = {
     return found === undefined ? undefined : describe(found);
   },
   realpath: (file) => orMissing(realpath(file)),
-  read: (file) => orMissing(readFile(file, "utf8")),
+  read: (file) => orMissing(readRegular(file)),
+  readAny: (file) => orMissing(readFile(file, "utf8")),
   list: async (folder) => await orMissing(readdir(folder)) ?? [],
-  chunks,
+  chunks: chunksOf,
   endLastLine,
   copyMode: async (from, to) => await chmod(to, (await stat(from)).mode & 0o777),
   async writePrivate(file, text) {

@@ -1,9 +1,11 @@
 // What code in a worker may not do to the process that it shares with the server and all other sessions: end it, move
 // it to another folder, or send it a signal. Used by common.ts alone. It prevents mistakes. Code that means harm can
 // do the same from a shell, as the same user.
+import { readFileSync } from "node:fs";
 import nodeModule from "node:module";
 import process from "node:process";
 import { errorStack, isPrintable } from "../error_message.ts";
+import { guardWorkers } from "./deno_workers.ts";
 
 const ENDS = "A session cannot end the server's process";
 const MOVES = "A session cannot move the server's process to another folder; pass a cwd, or use ctx.cwd";
@@ -25,9 +27,40 @@ function refuseIn(
   });
 }
 
-/** Whether a signal goes to somebody else than this process and its group; 0 asks whether it lives. */
-function toOthers([pid, signal]: readonly unknown[]): boolean {
-  return signal === 0 || (pid !== process.pid && pid !== -process.pid && pid !== 0);
+/** The process group that this process is in, where the system tells. */
+function ownGroup(): number {
+  try {
+    const stat = readFileSync("/proc/self/stat", "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]);
+  } catch {
+    // Another system, or a thread that may not read this: the process may still lead its group.
+    return process.pid;
+  }
+}
+
+/** What a pid given as a text, a big integer or an object comes to; the runtimes take all of these. */
+function asPid(pid: unknown): number {
+  return typeof pid === "bigint" ? Number(BigInt.asIntN(32, pid)) : Number(pid) | 0;
+}
+
+/** Whether a signal goes to other processes than this one and its group; 0 asks whether one lives. */
+export function toOthers([pid, signal]: readonly unknown[]): boolean {
+  const number = asPid(pid);
+  // -1 is every process of this user.
+  const own = [0, -1, process.pid, -process.pid, -ownGroup()];
+  return signal === 0 || !own.includes(number);
+}
+
+/** Has what sends signals refuse those to this process. */
+function refuseSignals(target: object, name: string): void {
+  const send: unknown = Reflect.get(target, name);
+  if (typeof send !== "function") return;
+  Reflect.set(target, name, function (this: unknown, given: unknown, ...rest: unknown[]): unknown {
+    // An object may come to another number each time, so it is made a number once.
+    const pid = typeof given === "object" || typeof given === "function" ? Number(given) : given;
+    if (leaving || toOthers([pid, ...rest])) return Reflect.apply(send, this, [pid, ...rest]);
+    throw new Error(ENDS);
+  });
 }
 
 type Tell = (what: string, error: unknown) => void;
@@ -94,12 +127,14 @@ export function confine(say: (text: string) => void): void {
   surviveErrors((what, error) => say(`${what} in a session: ${errorStack(error)}\n`));
   const never = (): boolean => false;
   for (const name of ["exit", "reallyExit", "abort"]) refuseIn(process, name, never);
-  refuseIn(process, "kill", toOthers);
+  // Node's `_kill` is what its `kill` calls with a number.
+  for (const name of ["kill", "_kill"]) refuseSignals(process, name);
   refuseIn(process, "chdir", never, MOVES);
   if ("Deno" in globalThis) {
     refuseIn(Deno, "exit", never);
-    refuseIn(Deno, "kill", toOthers);
+    refuseSignals(Deno, "kill");
     refuseIn(Deno, "chdir", never, MOVES);
+    guardWorkers();
     // Ends a worker without a word to the thread that made it.
     refuseIn(globalThis, "close", never);
   } else {

@@ -7,6 +7,7 @@ import { common, machineBytes } from "./common.ts";
 import { mendExitCodes } from "./deno_children.ts";
 import { listen, type Reply } from "./deno_listener.ts";
 import { mendFileModes } from "./deno_modes.ts";
+import { FREE_NAME, HELD_NAME } from "./deno_workers.ts";
 import { DenoTurns } from "./deno_turns.ts";
 import { standAgain } from "./standing.ts";
 import {
@@ -40,12 +41,16 @@ const turns = new DenoTurns();
  */
 const [TAKING_MS, SILENCE_MS] = [10_000, 250];
 
+/** Messages that a socket about to close drops before it closes whatever comes of the code: its peer does not stop. */
+const MOST_DROPPED = 10_000;
+
 /** Bytes on their way to a socket from which it pays to look at them in every turn. */
 const MUCH_BYTES = 8 * 1024;
 
 class DenoSocket implements SocketHandle {
   onText: (text: string) => void = () => {};
   onBinary: () => void = () => {};
+  onTooLarge: () => void = () => {};
   onClose: () => void = () => {};
   onDrain: () => void = () => {};
   readonly #socket: WebSocket;
@@ -58,6 +63,9 @@ class DenoSocket implements SocketHandle {
   #parting: ReturnType<typeof setTimeout> | undefined;
   /** Whether anything has come since the last look of a socket that leaves. */
   #spoken = false;
+  #dropped = 0;
+  /** Code and reason of a socket that leaves. */
+  #farewell: [code: number, reason: string] = [1000, ""];
 
   constructor(socket: WebSocket, opened: (socket: SocketHandle) => void, abandoned: () => void) {
     this.#socket = socket;
@@ -67,8 +75,11 @@ class DenoSocket implements SocketHandle {
       opened(this);
     };
     socket.onmessage = (event) => {
-      this.#spoken = true;
-      if (this.#leaving) return;
+      if (this.#leaving) {
+        this.#spoken = true;
+        if (++this.#dropped === MOST_DROPPED) socket.close(...this.#farewell);
+        return;
+      }
       if (typeof event.data === "string") this.onText(event.data);
       else this.onBinary();
     };
@@ -93,9 +104,17 @@ class DenoSocket implements SocketHandle {
     this.#watch();
   }
 
+  /** Deno reads on whatever happens. */
+  pause(): boolean {
+    return false;
+  }
+
+  resume(): void {}
+
   close(code: number, reason: string): void {
     if (this.#leaving) return;
     this.#leaving = true;
+    this.#farewell = [code, reason];
     const since = performance.now();
     const leave = (): void => {
       if (this.#socket.readyState !== WebSocket.OPEN) return;
@@ -184,6 +203,8 @@ async function carryOut(verdict: HttpVerdict, request: Request, letIn: () => voi
 function serve(
   hostname: string,
   port: number,
+  // Deno has a bound of its own for a message, 64 MiB.
+  _messageBytes: number,
   decide: (request: HttpRequest) => HttpVerdict,
 ): Promise<Listener> {
   try {
@@ -222,7 +243,8 @@ function denoPermissions(permissions: WorkerPermissions): Deno.PermissionOptions
 function spawn(url: URL, permissions?: WorkerPermissions): WorkerHandle {
   const deno = permissions === undefined ? {} : { deno: { permissions: denoPermissions(permissions) } };
   standAgain();
-  const worker = new Worker(url, { type: "module", name: "pi-server-host", ...deno });
+  const name = permissions === undefined ? FREE_NAME : HELD_NAME;
+  const worker = new Worker(url, { type: "module", name, ...deno });
   let gone = false;
   const handle: WorkerHandle = {
     post: (message) => worker.postMessage(message),

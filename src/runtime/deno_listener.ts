@@ -25,6 +25,12 @@ interface HttpConnection {
 
 type ServeHttp = (conn: Deno.Conn) => HttpConnection;
 
+/**
+ * Most peers that may be waited for at once. Deno keeps up to 400 KB of headers of each before it refuses them, and
+ * has no setting for that.
+ */
+const STRANGERS = 128;
+
 /** Milliseconds after which is tried again what the machine had no descriptors for. */
 const RETRY_MS = 100;
 
@@ -52,7 +58,7 @@ class OwnListener implements Listener {
   readonly #reply: Replying;
   readonly #warn: (line: string) => void;
   readonly #serveHttp: ServeHttp;
-  readonly #strangers = new Strangers<HttpConnection>(hangUp);
+  readonly #strangers = new Strangers<HttpConnection>(hangUp, STRANGERS);
   #closed = false;
 
   constructor(

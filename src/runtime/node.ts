@@ -3,15 +3,22 @@
 import { errorMessage } from "../error_message.ts";
 import { Buffer } from "node:buffer";
 import { createWriteStream, fstatSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import { Socket } from "node:net";
 import process from "node:process";
 import { type Duplex, Readable, type Writable } from "node:stream";
 import { setImmediate } from "node:timers";
 import { parentPort, Worker } from "node:worker_threads";
-import { type WebSocket, WebSocketServer } from "ws";
+import { type Server as SocketServer, WebSocketServer } from "ws";
 import { common, machineBytes } from "./common.ts";
 import { ensureEnd } from "./node_end.ts";
+import { ClosingSocket, NodeSocket } from "./node_socket.ts";
 import {
   type ByteSink,
   type HttpAnswer,
@@ -20,138 +27,16 @@ import {
   type Listener,
   ListenError,
   type Runtime,
-  type SocketHandle,
-  type Timer,
   type WorkerHandle,
   type WorkerPermissions,
   type WorkerPort,
 } from "./runtime.ts";
 import { standAgain } from "./standing.ts";
-import { clock } from "./running_clock.ts";
 import { Strangers } from "./strangers.ts";
-
-/** The same cap as Deno's; the protocol's own limit is checked behind it, where it can be answered. */
-const MESSAGE_BYTES = 64 * 1024 * 1024;
-
-/** How often a socket whose peer reads slowly is asked how much it has taken. */
-const DRAIN_POLL_MS = 5;
-
-/**
- * Pings in the time after which a silent peer is gone. So many that a peer that only reads nothing is told of it
- * (STALL_MS) well before it is taken for dead.
- */
-const PINGS = 4;
+import { Unfinished } from "./unfinished.ts";
 
 /** Milliseconds that a refused peer gets to read why. */
 const REFUSED_MS = 1_000;
-
-class NodeSocket implements SocketHandle {
-  onText: (text: string) => void = () => {};
-  onBinary: () => void = () => {};
-  onClose: () => void = () => {};
-  onDrain: () => void = () => {};
-  readonly #socket: WebSocket;
-  readonly #stream: Duplex;
-  /** Texts of this turn of the event loop, and the bytes of their frames. */
-  #texts: Outgoing[] = [];
-  #bytes = 0;
-  /** Pings that went out since the peer was last heard. */
-  #unanswered = 0;
-  #watching = false;
-  #recheck: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(socket: WebSocket, stream: Duplex, peerSilentMs: number) {
-    this.#socket = socket;
-    this.#stream = stream;
-    const next = (): Timer =>
-      clock.after(peerSilentMs / PINGS, () => {
-        if (this.#unanswered >= PINGS - 1) return socket.terminate();
-        this.#unanswered++;
-        socket.ping();
-        ping = next();
-      });
-    let ping = next();
-    socket.on("pong", () => this.#unanswered = 0);
-    socket.on("message", (data, isBinary) => {
-      this.#unanswered = 0;
-      if (isBinary) this.onBinary();
-      else this.onText(data.toString());
-    });
-    // An error is always followed by a close.
-    socket.on("error", () => {});
-    socket.on("close", () => {
-      ping.clear();
-      clearTimeout(this.#recheck);
-      this.onClose();
-    });
-  }
-
-  get buffered(): number {
-    return this.#socket.bufferedAmount + this.#bytes;
-  }
-
-  send(text: string): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
-    if (this.#texts.length === 0) process.nextTick(() => this.#flush());
-    const length = Buffer.byteLength(text);
-    this.#texts.push({ text, length });
-    this.#bytes += headOf(length) + length;
-  }
-
-  /** What was sent in one turn leaves as one piece; ws alone makes two writes and three objects of each message. */
-  #flush(): void {
-    if (this.#texts.length === 0) return;
-    const [texts, bytes] = [this.#texts, this.#bytes];
-    this.#texts = [];
-    this.#bytes = 0;
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
-    const frames = textFrames(texts, bytes);
-    // One callback for all that is sent until it comes: it costs more than the sending.
-    if (this.#watching) return void this.#stream.write(frames);
-    this.#watching = true;
-    this.#stream.write(frames, () => this.#taken());
-  }
-
-  #taken(): void {
-    this.#watching = false;
-    this.onDrain();
-    if (this.#watching || this.#socket.bufferedAmount === 0) return;
-    this.#watching = true;
-    this.#recheck = setTimeout(() => this.#taken(), DRAIN_POLL_MS);
-  }
-
-  close(code: number, reason: string): void {
-    this.#flush();
-    this.#socket.close(code, reason);
-  }
-}
-
-/** A text on its way, with its bytes in UTF-8. */
-interface Outgoing {
-  readonly text: string;
-  readonly length: number;
-}
-
-/** Bytes of a frame's head before that many bytes (RFC 6455, 5.2; a server masks nothing). */
-function headOf(length: number): number {
-  return length < 126 ? 2 : length < 65_536 ? 4 : 10;
-}
-
-/** Whole text frames, one behind the other. */
-function textFrames(texts: readonly Outgoing[], bytes: number): Uint8Array {
-  const frames = Buffer.allocUnsafe(bytes);
-  let at = 0;
-  for (const { text, length } of texts) {
-    const head = headOf(length);
-    frames[at] = 0x81;
-    frames[at + 1] = head === 2 ? length : head === 4 ? 126 : 127;
-    if (head === 4) frames.writeUInt16BE(length, at + 2);
-    if (head === 10) frames.writeBigUInt64BE(BigInt(length), at + 2);
-    frames.write(text, at + head);
-    at += head + length;
-  }
-  return frames;
-}
 
 function toRequest(request: IncomingMessage): HttpRequest {
   const headers = new Map<string, string>();
@@ -176,7 +61,8 @@ function respond(response: ServerResponse, answer: HttpAnswer): void {
   response.end(answer.body);
 }
 
-function refuseUpgrade(socket: Duplex, answer: HttpAnswer): void {
+/** Answers a request that asked for an upgrade and gets none, as one that did not ask (RFC 9110, 7.8). */
+function refuseUpgrade(socket: Duplex, answer: HttpAnswer, bodiless: boolean): void {
   const headers = Object.entries({
     "content-type": answer.contentType ?? "text/plain; charset=utf-8",
     "content-length": String(new TextEncoder().encode(answer.body).length),
@@ -184,15 +70,22 @@ function refuseUpgrade(socket: Duplex, answer: HttpAnswer): void {
     ...answer.headers,
   });
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  socket.end(`HTTP/1.1 ${answer.status} Refused\r\n${lines}\r\n${answer.body}`);
+  const body = bodiless ? "" : answer.body;
+  socket.end(`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\n${lines}\r\n${body}`);
   // A peer that never closes its end must not stay.
   const late = setTimeout(() => socket.destroy(), REFUSED_MS);
   socket.once("close", () => clearTimeout(late));
   socket.resume();
 }
 
+/** What an upgrade needs of its server. */
+interface Upgrading {
+  readonly sockets: SocketServer<typeof ClosingSocket>;
+  readonly unfinished: Unfinished;
+}
+
 function upgrade(
-  sockets: WebSocketServer,
+  { sockets, unfinished }: Upgrading,
   request: IncomingMessage,
   socket: Duplex,
   head: Uint8Array,
@@ -201,15 +94,18 @@ function upgrade(
   socket.on("error", () => socket.destroy());
   const verdict = decide(toRequest(request));
   if (verdict.kind === "answer") {
-    return void Promise.resolve(verdict.answer).then((answer) => refuseUpgrade(socket, answer));
+    const bodiless = request.method === "HEAD";
+    return void Promise.resolve(verdict.answer).then((answer) => refuseUpgrade(socket, answer, bodiless));
   }
   let opened = false;
   socket.once("close", () => opened || verdict.abandon());
+  // ws takes no list in this header; the gate has found it there.
+  request.headers.upgrade = "websocket";
   // ws offers only what `handleProtocols` picks; the verdict has picked already.
   Reflect.set(request, "piServerProtocol", verdict.protocol);
   sockets.handleUpgrade(request, socket, Buffer.from(head), (accepted) => {
     opened = true;
-    verdict.accept(new NodeSocket(accepted, socket, verdict.peerSilentMs));
+    verdict.accept(new NodeSocket(accepted, socket, verdict.peerSilentMs, unfinished));
   });
 }
 
@@ -223,7 +119,7 @@ function boundStrangers(server: Server): void {
   server.on("upgrade", (_request, socket) => strangers.left(socket));
 }
 
-function close(server: Server, sockets: WebSocketServer): Promise<void> {
+function close(server: Server, { sockets }: Upgrading): Promise<void> {
   for (const socket of sockets.clients) socket.terminate();
   return new Promise((resolve) => {
     server.close(() => resolve());
@@ -234,6 +130,7 @@ function close(server: Server, sockets: WebSocketServer): Promise<void> {
 function serve(
   hostname: string,
   port: number,
+  messageBytes: number,
   decide: (request: HttpRequest) => HttpVerdict,
 ): Promise<Listener> {
   // A request without a Host is the gate's to refuse, as on Deno.
@@ -247,20 +144,22 @@ function serve(
   });
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: MESSAGE_BYTES,
+    WebSocket: ClosingSocket,
+    maxPayload: messageBytes,
     handleProtocols: (_offered, request) => {
       const picked: unknown = Reflect.get(request, "piServerProtocol");
       return typeof picked === "string" ? picked : false;
     },
   });
   boundStrangers(server);
-  server.on("upgrade", (request, socket, head) => upgrade(sockets, request, socket, head, decide));
+  const upgrading: Upgrading = { sockets, unfinished: new Unfinished(messageBytes) };
+  server.on("upgrade", (request, socket, head) => upgrade(upgrading, request, socket, head, decide));
   return new Promise((resolve, reject) => {
     server.once("error", (error) => reject(new ListenError(error.message)));
     server.listen(port, hostname, () => {
       const address = server.address();
       const bound = typeof address === "object" && address !== null ? address : { address: hostname, port };
-      resolve({ hostname: bound.address, port: bound.port, close: () => close(server, sockets) });
+      resolve({ hostname: bound.address, port: bound.port, close: () => close(server, upgrading) });
     });
   });
 }

@@ -38,11 +38,13 @@ export interface Files {
   stat(path: string): Promise<FileStat | undefined>;
   /** The canonical path, links resolved, or `undefined` when it does not exist. */
   realpath(path: string): Promise<string | undefined>;
-  /** The text of a file, by its path or its `file:` URL. */
+  /** The text of a regular file, by its path or its `file:` URL; throws at once when it is a pipe or a device. */
   read(path: string | URL): Promise<string | undefined>;
+  /** The text of whatever the path names; waits for the writer of a pipe. */
+  readAny(path: string): Promise<string | undefined>;
   /** Names in a folder; none when there is no such folder. */
   list(path: string): Promise<readonly string[]>;
-  /** The bytes of a file, piece by piece. Throws when it cannot be read. */
+  /** The bytes of a regular file, piece by piece. Throws when it cannot be read. */
   chunks(path: string): AsyncIterable<Uint8Array>;
   /** Appends a line end when the file's last line has none. */
   endLastLine(path: string): Promise<void>;
@@ -152,8 +154,13 @@ export interface SocketHandle {
   /** Bytes handed over that have not reached the machine's network yet. */
   readonly buffered: number;
   close(code: number, reason: string): void;
+  /** Stops reading until `resume`, so that the peer has to wait; false where the runtime cannot. */
+  pause(): boolean;
+  resume(): void;
   onText: (text: string) => void;
   onBinary: () => void;
+  /** A message has more bytes than allowed, and the runtime is about to close for it: the last moment to answer. */
+  onTooLarge: () => void;
   onClose: () => void;
   /** `buffered` has fallen. */
   onDrain: () => void;
@@ -248,7 +255,13 @@ export interface Runtime extends Clock {
   home(): string;
   /** Calls `fn` at each such signal; returns what takes that back. */
   onSignal(name: SignalName, fn: () => void): () => void;
-  serve(hostname: string, port: number, decide: (request: HttpRequest) => HttpVerdict): Promise<Listener>;
+  /** Serves HTTP and WebSockets. No message may have more than `messageBytes`, where the runtime can hold it to that. */
+  serve(
+    hostname: string,
+    port: number,
+    messageBytes: number,
+    decide: (request: HttpRequest) => HttpVerdict,
+  ): Promise<Listener>;
   inputKind(): InputKind;
   stdin(): ReadableStream<Uint8Array>;
   stdout(): ByteSink;

@@ -20,7 +20,7 @@ export class Strangers<Peer> {
   readonly #forMs: number;
 
   /** `end` hangs up on a peer; it is called once for each whose time is over or whose place is taken. */
-  constructor(end: (peer: Peer) => void, most = STRANGERS, forMs = STRANGER_MS) {
+  constructor(end: (peer: Peer) => void, most: number = STRANGERS, forMs: number = STRANGER_MS) {
     this.#end = end;
     this.#most = most;
     this.#forMs = forMs;

@@ -24,7 +24,15 @@ export type Page = "healthz" | "readyz" | "metrics" | "schema";
 export type Verdict =
   | { readonly kind: "upgrade"; readonly access: Access; readonly protocol?: string }
   | { readonly kind: "page"; readonly page: Page }
-  | { readonly kind: "refuse"; readonly status: 401 | 403 | 404; readonly reason: string };
+  | Refused;
+
+/** Kept out, with what the answer says. */
+interface Refused {
+  readonly kind: "refuse";
+  readonly status: 400 | 401 | 403 | 404 | 417 | 426;
+  readonly reason: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 const PROTOCOL = "pi-server.v1";
 const BEARER_PROTOCOL = "pi-server.bearer.";
@@ -42,7 +50,11 @@ export function hostName(header: string | undefined): string | undefined {
   return parts?.[1]?.toLowerCase();
 }
 
-const refuse = (status: 401 | 403 | 404, reason: string): Verdict => ({ kind: "refuse", status, reason });
+const refuse = (
+  status: Refused["status"],
+  reason: string,
+  headers?: Readonly<Record<string, string>>,
+): Refused => ({ kind: "refuse", status, reason, ...(headers === undefined ? {} : { headers }) });
 
 /** Why Host, Origin or the peer's address keep a request out. */
 function foreign(request: HttpRequest, config: GateConfig): Verdict | undefined {
@@ -85,16 +97,43 @@ function accessOf(request: HttpRequest, config: GateConfig): Access | undefined 
   return undefined;
 }
 
-const wantsUpgrade = ({ headers }: HttpRequest): boolean =>
-  headers.get("upgrade")?.toLowerCase() === "websocket";
+/** Whether a header that is a list names that, in any case. */
+const lists = ({ headers }: HttpRequest, header: string, name: string): boolean =>
+  (headers.get(header) ?? "").split(",").some((one) => one.trim().toLowerCase() === name);
+
+/** Sixteen bytes in base64. */
+const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+
+/** Why a handshake makes no WebSocket (RFC 6455, 4.2). */
+function badHandshake(request: HttpRequest): Refused | undefined {
+  const { headers } = request;
+  if (!lists(request, "connection", "upgrade")) {
+    return refuse(400, "A WebSocket handshake has the header Connection: Upgrade");
+  }
+  if (headers.get("sec-websocket-version") !== "13") {
+    return refuse(426, "Only version 13 of WebSocket is spoken here (RFC 6455)", {
+      upgrade: "websocket",
+      connection: "Upgrade, close",
+      "sec-websocket-version": "13",
+    });
+  }
+  if (!WEBSOCKET_KEY.test(headers.get("sec-websocket-key") ?? "")) {
+    return refuse(400, "A WebSocket handshake has one Sec-WebSocket-Key of 16 bytes in base64");
+  }
+  return undefined;
+}
 
 /** Decides on a request. */
 export function check(request: HttpRequest, config: GateConfig): Verdict {
   const kept = foreign(request, config);
   if (kept !== undefined) return kept;
-  const { method, path } = request;
+  const { method, path, headers } = request;
+  const expected = headers.get("expect");
+  if (expected !== undefined && expected.toLowerCase() !== "100-continue") {
+    return refuse(417, "This server meets no expectation but 100-continue");
+  }
   const page = PAGES.get(path);
-  const socket = path === "/" && method === "GET" && wantsUpgrade(request);
+  const socket = path === "/" && method === "GET" && lists(request, "upgrade", "websocket");
   if (!socket && (page === undefined || (method !== "GET" && method !== "HEAD"))) {
     const here = path === "/" ? "This is pi-server: open a WebSocket here" : "Not found";
     return refuse(404, here);
@@ -102,7 +141,9 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
   if (page !== undefined && page !== "metrics") return { kind: "page", page };
   const access = accessOf(request, config);
   if (access === undefined) {
-    return refuse(401, "Send the token of the server's state folder as: Authorization: Bearer …");
+    return refuse(401, "Send the token of the server's state folder as: Authorization: Bearer …", {
+      "www-authenticate": "Bearer",
+    });
   }
   // Counters tell of all sessions.
   if (page !== undefined && access.sessions !== undefined) {
@@ -112,6 +153,8 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
   if (access.scrape === true) {
     return refuse(403, "This token is for /metrics alone; connect with one that was minted with ttlMs");
   }
+  const bad = badHandshake(request);
+  if (bad !== undefined) return bad;
   // The bearer subprotocol is never echoed: it would put the token into a response.
   return { kind: "upgrade", access, ...(offered(request).includes(PROTOCOL) ? { protocol: PROTOCOL } : {}) };
 }

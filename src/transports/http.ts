@@ -12,10 +12,16 @@ export interface HttpState {
   metrics(): Promise<HttpAnswer>;
 }
 
+/** What a refused request is answered with. */
+export interface Refusal {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** A refusal with its reason as text. */
-export function refusal(status: number, reason: string): HttpAnswer {
-  const headers = status === 401 ? { "www-authenticate": "Bearer" } : {};
-  return { status, body: `${reason}\n`, headers };
+export function refusal({ status, reason, headers }: Refusal): HttpAnswer {
+  return { status, body: `${reason}\n`, headers: headers ?? {} };
 }
 
 /** Answers a request that the gate has let in to that page. */
@@ -24,12 +30,14 @@ export function answerHttp(page: Page, state: HttpState): HttpAnswer | Promise<H
     case "healthz":
       return { status: 200, body: "ok\n" };
     case "readyz":
-      return state.ready() ? { status: 200, body: "ready\n" } : refusal(503, "shutting down");
+      return state.ready()
+        ? { status: 200, body: "ready\n" }
+        : refusal({ status: 503, reason: "shutting down" });
     case "schema":
       return { status: 200, body: state.schema(), contentType: "application/schema+json" };
     case "metrics":
       return state.metrics().catch((error) =>
-        refusal(500, `The metrics cannot be read: ${errorMessage(error)}`)
+        refusal({ status: 500, reason: `The metrics cannot be read: ${errorMessage(error)}` })
       );
   }
 }

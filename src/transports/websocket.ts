@@ -5,10 +5,10 @@ import type { Router } from "../router/router.ts";
 import type { Connection } from "../router/connection.ts";
 import type { Closing, Wire } from "../router/wire.ts";
 import type { HttpRequest, HttpVerdict, Listener, Runtime, SocketHandle, Timer } from "../runtime/runtime.ts";
-import type { Access } from "../governor/access.ts";
+import { type Access, ADMIN } from "../governor/access.ts";
 import { check, type GateConfig } from "./gate.ts";
 import { answerHttp, type HttpState, refusal } from "./http.ts";
-import { Pace } from "./pace.ts";
+import { Backlog, Pace } from "./pace.ts";
 import type { Endpoint, Transport } from "./transport.ts";
 
 /** What the transport is made of. */
@@ -21,6 +21,14 @@ export interface WebSocketParts {
   readonly gate: GateConfig;
   readonly http: HttpState;
 }
+
+const TOO_FAST: Closing = {
+  code: 1013,
+  reason: "Too many messages wait; connect again, and read answers as you send",
+};
+
+/** Milliseconds in which a connection that is to go gets its answers out. */
+const FAREWELL_MS = 2_000;
 
 const NO_BINARY: Closing = { code: 1003, reason: "Send text messages with one JSON object each" };
 
@@ -54,6 +62,7 @@ function urlOf(listener: Listener): string {
 export class WebSocketTransport implements Transport {
   readonly #parts: WebSocketParts;
   readonly #open = new Map<Connection, () => void>();
+  readonly #backlog = new Backlog();
   #listener: Listener | undefined;
   #refusing = false;
 
@@ -64,8 +73,10 @@ export class WebSocketTransport implements Transport {
   /** Listens. Throws `ListenError` when the address cannot be had. */
   static async listen(parts: WebSocketParts): Promise<WebSocketTransport> {
     const transport = new WebSocketTransport(parts);
-    const { runtime, hostname, port } = parts;
-    transport.#listener = await runtime.serve(hostname, port, (request) => transport.#decide(request));
+    const { runtime, hostname, port, governor } = parts;
+    const { frameBytes } = governor.limits;
+    const decide = (request: HttpRequest): HttpVerdict => transport.#decide(request);
+    transport.#listener = await runtime.serve(hostname, port, frameBytes, decide);
     return transport;
   }
 
@@ -103,23 +114,46 @@ export class WebSocketTransport implements Transport {
   #decide(request: HttpRequest): HttpVerdict {
     const { gate, governor, http } = this.#parts;
     const verdict = check(request, gate);
-    if (verdict.kind === "refuse") return { kind: "answer", answer: refusal(verdict.status, verdict.reason) };
+    if (verdict.kind === "refuse") return { kind: "answer", answer: refusal(verdict) };
     if (verdict.kind === "page") return { kind: "answer", answer: answerHttp(verdict.page, http) };
     if (this.#refusing) {
-      return { kind: "answer", answer: refusal(503, "The server is shutting down; try again later") };
+      return {
+        kind: "answer",
+        answer: refusal({ status: 503, reason: "The server is shutting down; try again later" }),
+      };
     }
-    const permit = governor.connection();
-    if (permit === undefined) {
-      const sentence = "As many connections are open as --max-connections allows; try again later";
-      return { kind: "answer", answer: refusal(503, sentence) };
+    const { access } = verdict;
+    const permit = this.#reserve(access);
+    if (typeof permit === "string") {
+      return { kind: "answer", answer: refusal({ status: 503, reason: permit }) };
     }
     return {
       kind: "upgrade",
       peerSilentMs: governor.limits.peerSilentMs,
       ...(verdict.protocol === undefined ? {} : { protocol: verdict.protocol }),
-      accept: (socket) => this.#accept(socket, verdict.access, permit),
+      accept: (socket) => this.#accept(socket, access, permit),
       abandon: () => permit.release(),
     };
+  }
+
+  /** A place for one more connection of that token, or why there is none. */
+  #reserve({ id }: Access): Permit | string {
+    const { governor } = this.#parts;
+    const own = id === ADMIN.id ? undefined : governor.connectionOfToken(id);
+    if (id !== ADMIN.id && own === undefined) {
+      return "This token has as many connections as --max-connections-per-token allows; close one first";
+    }
+    const permit = governor.connection();
+    if (permit !== undefined) {
+      return {
+        release() {
+          own?.release();
+          permit.release();
+        },
+      };
+    }
+    own?.release();
+    return "As many connections are open as --max-connections allows; try again later";
   }
 
   #accept(socket: SocketHandle, access: Access, permit: Permit): void {
@@ -132,20 +166,37 @@ export class WebSocketTransport implements Transport {
     }
     const connection = router.accept(wireOf(socket), access);
     this.#open.set(connection, () => {});
-    let leaving = false;
-    /** Ends a connection that broke a rule, once it has been told; what it still sends is not looked at. */
+    const { outbox, wire } = connection;
+    let farewell: Timer | undefined;
+    /** Ends a connection that broke a rule once its answers are out, or have had the time; it is read no more. */
     const goAway = ({ code, reason }: Closing): void => {
-      if (leaving || !connection.open) return;
-      leaving = true;
-      void connection.outbox.flushed().then(() => connection.wire.close(code, reason));
+      if (farewell !== undefined || !connection.open) return;
+      pace.close();
+      socket.pause();
+      const close = (): void => {
+        farewell?.clear();
+        wire.close(code, reason);
+      };
+      farewell = runtime.after(FAREWELL_MS, close);
+      void outbox.flushed().then(close);
     };
-    const pace = new Pace((fn) => this.#parts.runtime.soon(fn), (text) => {
-      const closing = connection.open && !leaving ? router.receive(connection, text) : undefined;
-      if (closing !== undefined) goAway(closing);
+    const pace = new Pace({
+      soon: (fn) => runtime.soon(fn),
+      take: (text) => {
+        const closing = connection.open ? router.receive(connection, text) : undefined;
+        if (closing !== undefined) goAway(closing);
+      },
+      room: () => outbox.room(),
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
+      full: () => goAway(TOO_FAST),
+      backlog: this.#backlog,
     });
     socket.onText = (text) => pace.push(text);
     socket.onBinary = () => goAway(NO_BINARY);
+    socket.onTooLarge = () => router.tooLarge(connection);
     socket.onClose = () => {
+      farewell?.clear();
       pace.close();
       const parted = this.#open.get(connection);
       this.#open.delete(connection);

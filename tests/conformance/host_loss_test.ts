@@ -112,6 +112,15 @@ export default function (pi) {
   command("abort", async () => process.abort());
   command("signal", async () => process.kill(process.pid, "SIGTERM"));
   command("killed", async () => process.kill(process.pid, "SIGKILL"));
+  command("text", async () => process.kill(String(process.pid), "SIGTERM"));
+  command("padded", async () => process.kill(" 0" + process.pid + ".0 ", "SIGTERM"));
+  command("list", async () => process.kill([process.pid], "SIGTERM"));
+  const turning = () => ({ asked: 0, valueOf() { return this.asked++ === 0 ? 2 ** 30 : process.pid; } });
+  command("turning", async () => process.kill(turning(), "SIGTERM"));
+  command("inner", async () => process._kill?.(process.pid, 15));
+  command("deno-text", async () => globalThis.Deno?.kill(String(process.pid), "SIGTERM"));
+  const held = { type: "module", deno: { permissions: "none" } };
+  command("worker", async () => new globalThis.Worker("data:application/javascript,0", held).terminate());
   command("late", async () => { setTimeout(() => process.exit(3), 10); });
   command("deno", async () => globalThis.Deno?.exit(3));
   command("close", async () => globalThis.close?.());
@@ -119,6 +128,7 @@ export default function (pi) {
 `;
 
 const WAYS = ["exit", "import", "really", "abort", "signal", "killed", "late", "deno", "close"];
+WAYS.push("text", "padded", "list", "turning", "inner", "deno-text", "worker");
 
 for (const hosts of ["1", "0"]) {
   alone(`exit: an extension cannot end the server, with --hosts ${hosts}`, async (bench) => {

@@ -5,7 +5,15 @@ import { withDefaults } from "../../src/governor/limits.ts";
 import type { Failure } from "../../src/protocol/errors.ts";
 
 const make = (): Governor =>
-  new Governor(withDefaults({ connections: 2, sessions: 2, inFlightPerConnection: 2, mailbox: 2 }));
+  new Governor(
+    withDefaults({
+      connections: 2,
+      connectionsPerToken: 2,
+      sessions: 2,
+      inFlightPerConnection: 2,
+      mailbox: 2,
+    }),
+  );
 
 function permit(value: Permit | Failure | undefined): Permit {
   if (value === undefined || !isPermit(value)) throw new Error(`refused: ${JSON.stringify(value)}`);
@@ -20,6 +28,7 @@ function refused(value: Permit | Failure): Failure {
 /** What is counted, how many there may be, and how to take one. A mailbox's one more is the one that runs. */
 const KINDS: readonly [string, number, (governor: Governor) => Permit | Failure | undefined][] = [
   ["connection", 2, (governor) => governor.connection()],
+  ["connectionOfToken", 2, (governor) => governor.connectionOfToken("t")],
   ["session", 2, (governor) => governor.session()],
   ["inFlight", 2, (governor) => governor.inFlight(1)],
   ["mailbox", 3, (governor) => governor.mailbox("a")],
@@ -195,6 +204,7 @@ Deno.test("governor: of a thousand sessions and connections that came and went n
       const sessionId = `s-${index}`;
       const permits = [
         governor.connection(),
+        governor.connectionOfToken(`t-${index}`),
         permit(governor.session()),
         permit(governor.mailbox(sessionId)),
       ];

@@ -20,6 +20,7 @@ Deno.test("limits: the defaults are those of the protocol", () => {
     sessions: 100,
     parkedSessions: 10_000,
     connections: 1000,
+    connectionsPerToken: 32,
     commandsPerMinutePerSession: 100,
     commandsPerMinute: 1000,
     invalidPerMinutePerConnection: 300,

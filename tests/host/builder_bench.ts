@@ -48,6 +48,7 @@ export class BuilderBench implements AsyncDisposable {
     const config: HostConfig = {
       cwd: `${top}/root`,
       trustProjects: false,
+      outputDir: "/nowhere",
       demo: false,
       pendingUi: 3,
       ...over,

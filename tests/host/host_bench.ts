@@ -20,6 +20,7 @@ export const CONFIG: HostConfig = {
   cwd: "/work",
   roots: ["/"],
   trustProjects: false,
+  outputDir: "/nowhere",
   demo: false,
   pendingUi: 3,
 };

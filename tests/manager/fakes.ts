@@ -12,7 +12,13 @@ import { type Limits, withDefaults } from "../../src/governor/limits.ts";
 import type { Clock } from "../../src/runtime/runtime.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
-export const CONFIG: HostConfig = { cwd: "/", trustProjects: false, demo: false, pendingUi: 3 };
+export const CONFIG: HostConfig = {
+  cwd: "/",
+  trustProjects: false,
+  demo: false,
+  pendingUi: 3,
+  outputDir: "/nowhere",
+};
 type Sent<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
 
 /** What a host tells of a session with a file. */

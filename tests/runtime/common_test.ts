@@ -153,6 +153,26 @@ Deno.test("common: readPrivate closes a file to others, and reads nothing throug
   });
 });
 
+Deno.test("common: no file is read from a pipe, a device or a folder, and none is waited for", async () => {
+  await inPlace(async (folder) => {
+    await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).output();
+    await Deno.symlink(`${folder}/pipe`, `${folder}/link`);
+    const all = async (path: string): Promise<void> => {
+      for await (const _ of files.chunks(path)) { /* nothing may come */ }
+    };
+    for (const path of [`${folder}/pipe`, `${folder}/link`, folder, "/dev/zero"]) {
+      for (const read of [files.read, files.readPrivate, all, files.endLastLine]) {
+        await assertRejects(() => read(path), Error, "it is ", path);
+      }
+    }
+    assertEquals(await files.read(`${folder}/nope`), undefined);
+    await Deno.writeTextFile(`${folder}/f`, "text");
+    await Deno.symlink(`${folder}/f`, `${folder}/good`);
+    assertEquals(await files.read(`${folder}/good`), "text");
+    await assertRejects(() => files.endLastLine(`${folder}/good`), Error, "symbolic link");
+  });
+});
+
 Deno.test("common: a private folder is no link to where others may write", async () => {
   await inPlace(async (folder) => {
     await Deno.mkdir(`${folder}/shared`);

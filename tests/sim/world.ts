@@ -119,7 +119,14 @@ export class World {
       log,
       ledger: new Ledger({ clock: this.clock, log, limits: governor.limits, sha256: common.sha256 }),
       hosts: 1,
-      config: { cwd: "/", roots: ["/"], trustProjects: false, demo: false, pendingUi: 8 },
+      config: {
+        cwd: "/",
+        roots: ["/"],
+        trustProjects: false,
+        demo: false,
+        pendingUi: 8,
+        outputDir: "/nowhere",
+      },
       start: (config, events) => {
         const load = () =>
           Promise.resolve({

@@ -14,10 +14,16 @@ const CONFIG: GateConfig = {
   allowHosts: new Set(["pi.example", "[2001:db8::1]"]),
 };
 const HOST = "127.0.0.1:3141";
+const HANDSHAKE = {
+  upgrade: "websocket",
+  connection: "Upgrade",
+  "sec-websocket-version": "13",
+  "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+};
 const BEARER = `Bearer ${TOKEN}`;
 
 function request(headers: Record<string, string>, more: Partial<HttpRequest> = {}): HttpRequest {
-  const all = new Map(Object.entries({ upgrade: "websocket", ...headers }));
+  const all = new Map(Object.entries({ ...HANDSHAKE, ...headers }));
   return { method: "GET", path: "/", headers: all, peer: "127.0.0.1", ...more };
 }
 
@@ -207,4 +213,34 @@ Deno.test("gate: a token for /metrics opens that page and no socket", () => {
   const headers = { host: HOST, authorization: "Bearer scraper-0123456789" };
   assertEquals(status(headers), 403);
   assertEquals(check(request(headers, { path: "/metrics" }), CONFIG), { kind: "page", page: "metrics" });
+});
+
+Deno.test("gate: a handshake is looked at once the token is right, and is refused as RFC 6455 says", () => {
+  const ok = { host: HOST, authorization: BEARER };
+  assertEquals(status({ ...ok, upgrade: "h2c, WebSocket", connection: "keep-alive, Upgrade" }), 0);
+  const bad: [Record<string, string>, number][] = [
+    [{ connection: "close" }, 400],
+    [{ connection: "" }, 400],
+    ...["", "8", "13, 13", "14", "013"].map((version): [Record<string, string>, number] => [
+      { "sec-websocket-version": version },
+      426,
+    ]),
+    ...["", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZR==", "AAAA", "dGhlIHNhbXBsZSBub25jZQ==, x"]
+      .map((key): [Record<string, string>, number] => [{ "sec-websocket-key": key }, 400]),
+  ];
+  for (const [headers, code] of bad) {
+    assertEquals(status({ ...ok, ...headers }), code, JSON.stringify(headers));
+    assertEquals(status({ host: HOST, ...headers }), 401, "the token comes first");
+  }
+  const verdict = check(request({ ...ok, "sec-websocket-version": "8" }), CONFIG);
+  assertEquals(verdict.kind === "refuse" && verdict.headers?.["sec-websocket-version"], "13");
+});
+
+Deno.test("gate: an Upgrade header changes nothing for a page, an expectation is not met", () => {
+  const page = (headers: Record<string, string>) =>
+    check(request({ host: HOST, ...headers }, { path: "/healthz" }), CONFIG);
+  assertEquals(page({}), { kind: "page", page: "healthz" });
+  assertEquals(page({ expect: "100-Continue" }), { kind: "page", page: "healthz" });
+  const refused = page({ expect: "a miracle" });
+  assertEquals(refused.kind === "refuse" && refused.status, 417);
 });

@@ -25,11 +25,12 @@ Deno.test("http: metrics are given, or why they cannot be", async () => {
   assertEquals([status, body], [500, "The metrics cannot be read: no such package\n"]);
 });
 
-Deno.test("http: a refusal says why, and a 401 how to get in", () => {
-  assertEquals(refusal(401, "Send the token"), {
+Deno.test("http: a refusal says why, with the headers that belong to it", () => {
+  const headers = { "www-authenticate": "Bearer" };
+  assertEquals(refusal({ status: 401, reason: "Send the token", headers }), {
     status: 401,
     body: "Send the token\n",
-    headers: { "www-authenticate": "Bearer" },
+    headers,
   });
-  assertEquals(refusal(403, "No").headers, {});
+  assertEquals(refusal({ status: 403, reason: "No" }).headers, {});
 });

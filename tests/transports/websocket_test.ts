@@ -25,6 +25,9 @@ function fakeSocket(): Seen {
     close: (code, reason) => closings.push([code, reason]),
     onText: nothing,
     onBinary: nothing,
+    onTooLarge: nothing,
+    pause: () => false,
+    resume: nothing,
     onClose: nothing,
     onDrain: nothing,
   };
@@ -43,7 +46,7 @@ async function upgraded(
     throw new Error("not listening");
   };
   const runtime = fakeRuntime(clock, {
-    serve: (hostname, port, fn) => {
+    serve: (hostname, port, _messageBytes, fn) => {
       decide = fn;
       return Promise.resolve({ hostname, port, close: () => Promise.resolve() });
     },
@@ -66,10 +69,14 @@ async function upgraded(
       metrics: () => Promise.resolve({ status: 200, body: "" }),
     },
   });
-  const headers = new Map([["host", "localhost"], ["upgrade", "websocket"], [
-    "authorization",
-    `Bearer ${TOKEN}`,
-  ]]);
+  const headers = new Map(Object.entries({
+    host: "localhost",
+    upgrade: "websocket",
+    connection: "Upgrade",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    authorization: `Bearer ${TOKEN}`,
+  }));
   const verdict = decide({ method: "GET", path: "/", headers, peer: "127.0.0.1" });
   if (verdict.kind !== "upgrade") throw new Error("refused");
   await between(ended, bench);
