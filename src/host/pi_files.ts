@@ -66,6 +66,11 @@ function refuseKind(tool: string, path: string, found: Stats | undefined): void 
   throw new Refusal(`${path} is ${kind}; ${tool} takes regular files only. Use bash for anything else`);
 }
 
+/** Throws where the name alone tells a device or a stream. The newer pi looks at the path before its operations do. */
+export function refuseStream(tool: string, path: string): void {
+  refuseKind(tool, path, undefined);
+}
+
 async function find(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);

@@ -1,6 +1,7 @@
 // pi's own tools on operations of ours: files within bounds (pi_files.ts), shells that cannot flood (pi_shell.ts). Names, descriptions, parameters, prompt
 // texts and results stay pi's. pi takes operations when a tool is made, but its sessions make their tools themselves;
 // so each session's tools are replaced before it registers them, and extensions can override them as before.
+import { resolve } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import {
   editOperations,
@@ -8,6 +9,7 @@ import {
   grepRefusal,
   lsOperations,
   readOperations,
+  refuseStream,
   writeOperations,
 } from "./pi_files.ts";
 import type { ShellParts } from "./pi_shell.ts";
@@ -54,10 +56,26 @@ function boundedTools({ _cwd: cwd, settingsManager }: ToolOwner, parts: ShellPar
       autoResizeImages: settingsManager.getImageAutoResize(),
       operations: readOperations,
     }),
-    write: pi.createWriteToolDefinition(cwd, { operations: writeOperations }),
-    edit: pi.createEditToolDefinition(cwd, { operations: editOperations }),
+    write: named(cwd, pi.createWriteToolDefinition(cwd, { operations: writeOperations })),
+    edit: named(cwd, pi.createEditToolDefinition(cwd, { operations: editOperations })),
     grep: explained(pi.createGrepToolDefinition(cwd, { operations: grepOperations })),
     ls: pi.createLsToolDefinition(cwd, { operations: lsOperations }),
+  };
+}
+
+interface PathTool<A extends unknown[], R> {
+  readonly name: string;
+  execute(id: string, params: { readonly path: string }, ...rest: A): Promise<R>;
+}
+
+/** The tool, which refuses names of devices and streams before it does anything else. */
+function named<A extends unknown[], R, T extends PathTool<A, R>>(cwd: string, tool: T): T {
+  return {
+    ...tool,
+    async execute(id: string, params: Parameters<T["execute"]>[1], ...rest: A): Promise<R> {
+      refuseStream(tool.name, resolve(cwd, params.path));
+      return await tool.execute(id, params, ...rest);
+    },
   };
 }
 
