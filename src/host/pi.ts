@@ -16,6 +16,7 @@ import { refuseOnThrow } from "./pi_hooks.ts";
 import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
 import { watchRegistrations } from "./pi_registrations.ts";
+import { mendHistory, mendRequests } from "./pi_requests.ts";
 import { Accounts, type Models, type Services, type ServicesOptions } from "./pi_sdk.ts";
 import { writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
@@ -264,6 +265,7 @@ class PiFactory implements AgentFactory {
   async #create(plan: Plan, options: FactoryOptions): ReturnType<RuntimeFactory> {
     const { request, settings, models, around } = plan;
     const sessionManager = historyFor(plan, options);
+    mendHistory(sessionManager);
     const cwd = sessionManager.getCwd();
     // Another file may bring another folder along, which nobody has trusted yet.
     around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
@@ -302,6 +304,7 @@ class PiFactory implements AgentFactory {
       ...(request.tools === undefined ? {} : { tools: [...request.tools] }),
     });
     guardToolCalls(result.session.agent);
+    mendRequests(result.session.agent);
     plan.last = result.session;
     return { ...result, services, diagnostics: services.diagnostics };
   }
