@@ -60,7 +60,8 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   id: "An id; of a command, echoed in its answer.",
   idempotencyKey: "Sent again with the same key, the command does not run twice.",
   ifSessionVersion: "Runs only while `sessionVersion` is this.",
-  images: "Images of the message.",
+  images:
+    "Images of the message. A PNG, JPEG, GIF or WebP, up to 5 MB of base64 and 8000 pixels a side, not animated.",
   inMemory: "Whether pi keeps no file of the session.",
   input: "What goes in: kinds of content that a model takes, or tokens.",
   isCompacting: "Whether a compaction runs.",

@@ -18,6 +18,7 @@ import { putBack } from "./pi_kept.ts";
 import type { Loaded, PiSession, Surroundings } from "./pi_live.ts";
 import { watchRegistrations } from "./pi_registrations.ts";
 import { guardPackages, ResourceGuard } from "./pi_resources.ts";
+import { mendHistory, mendRequests } from "./pi_requests.ts";
 import { Accounts, FILE_FORMAT, type Models, type Services } from "./pi_sdk.ts";
 import { createPrivately, writeBranches } from "./pi_storage.ts";
 import { hasModel, noSuchModel } from "./pi_settings.ts";
@@ -245,6 +246,7 @@ class PiFactory implements AgentFactory {
   async #create(plan: Plan, options: FactoryOptions): ReturnType<RuntimeFactory> {
     const { request, settings, models, around, guard } = plan;
     const sessionManager = historyFor(plan, options);
+    mendHistory(sessionManager);
     const cwd = sessionManager.getCwd();
     // Another file may bring another folder along, which nobody has trusted yet.
     around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
@@ -284,6 +286,7 @@ class PiFactory implements AgentFactory {
       ...(request.tools === undefined ? {} : { tools: [...request.tools] }),
     });
     guardToolCalls(result.session.agent);
+    mendRequests(result.session.agent);
     plan.last = result.session;
     return { ...result, services, diagnostics: services.diagnostics };
   }

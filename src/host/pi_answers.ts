@@ -6,10 +6,10 @@ import {
   type AssistantMessageEventStream,
   createAssistantMessageEventStream,
 } from "@mariozechner/pi-ai";
-import type { AgentSession as PiSession } from "@mariozechner/pi-coding-agent";
+import type { AgentSession } from "@mariozechner/pi-coding-agent";
 
 type Block = AssistantMessage["content"][number];
-type Agent = PiSession["agent"];
+type Agent = AgentSession["agent"];
 
 /** Marks a call whose arguments are not the JSON that the model meant; copies of the call keep the mark. */
 const BROKEN: unique symbol = Symbol("broken arguments");

@@ -149,7 +149,10 @@ export interface PromptCommand extends SessionCommand {
   type: "prompt";
   /** Text of the message. */
   message: string;
-  /** Images of the message: at most 32. */
+  /**
+   * Images of the message. A PNG, JPEG, GIF or WebP, up to 5 MB of base64 and 8000 pixels a side, not
+   * animated: at most 32.
+   */
   images?: { type: "image"; data: string; mimeType: string }[];
   /** What to do with the message while the agent is busy. */
   streamingBehavior?: "steer" | "followUp";
@@ -165,7 +168,10 @@ export interface SteerCommand extends SessionCommand {
   type: "steer";
   /** Text of the message. */
   message: string;
-  /** Images of the message: at most 32. */
+  /**
+   * Images of the message. A PNG, JPEG, GIF or WebP, up to 5 MB of base64 and 8000 pixels a side, not
+   * animated: at most 32.
+   */
   images?: { type: "image"; data: string; mimeType: string }[];
 }
 
@@ -175,7 +181,10 @@ export interface FollowUpCommand extends SessionCommand {
   type: "follow_up";
   /** Text of the message. */
   message: string;
-  /** Images of the message: at most 32. */
+  /**
+   * Images of the message. A PNG, JPEG, GIF or WebP, up to 5 MB of base64 and 8000 pixels a side, not
+   * animated: at most 32.
+   */
   images?: { type: "image"; data: string; mimeType: string }[];
 }
 

@@ -68,7 +68,10 @@ export interface Interrupted {
   kind: "prompt" | "steer" | "follow_up";
   /** Text of the message. */
   message: string;
-  /** Images of the message. */
+  /**
+   * Images of the message. A PNG, JPEG, GIF or WebP, up to 5 MB of base64 and 8000 pixels a side, not
+   * animated.
+   */
   images?: { type: "image"; data: string; mimeType: string }[];
   /** The protocol's `at`. */
   at: string;

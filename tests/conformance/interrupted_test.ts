@@ -7,7 +7,9 @@ import { Gate, hang, text } from "../support/model_server.ts";
 import { again, reborn, stateAfter } from "../support/restart.ts";
 import { alone } from "./suite.ts";
 
-const IMAGE = { type: "image", data: "aGVsbG8=", mimeType: "image/png" };
+const PNG =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const IMAGE = { type: "image", data: PNG, mimeType: "image/png" };
 
 /** Each interrupted message in short. */
 function brief(state: JsonObject): string[] {
