@@ -56,6 +56,18 @@ const KNOWN: readonly Known[] = [
     path: "path",
     reason: "ours is absolute, in the session's cwd; pi's as it was given",
   },
+  ...[["bash", ""], ["get_messages", "messages[]."]].flatMap(([command = "", place = ""]) => [
+    {
+      command,
+      path: `${place}output`,
+      reason: "pi counts the empty text behind the last line break as one of the 2,000 lines",
+    },
+    {
+      command,
+      path: `${place}fullOutputPath`,
+      reason: "our logs are in a private folder, pi's in the shared temporary one",
+    },
+  ]),
   ...(NEXT_PI ? OF_NEXT : []),
 ];
 
