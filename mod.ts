@@ -43,6 +43,8 @@ export interface ServerOptions {
   readonly trustProjects?: boolean;
   /** Worker threads for sessions; 0 runs them in this thread. Default: 1. */
   readonly hosts?: number;
+  /** `session`: a worker thread for each session, whatever `hosts` says. Default: `shared`. */
+  readonly isolation?: "shared" | "session";
   /** Whether to offer the scripted demo model. Default: false. */
   readonly demo?: boolean;
   /** Milliseconds that running turns get at shutdown. Default: 30,000. */

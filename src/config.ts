@@ -9,6 +9,7 @@ import {
   flagOf,
   FLAGS,
   FSYNC_POLICIES,
+  ISOLATION_MODES,
   type Kind,
   namesOf,
   SANDBOX_MODES,
@@ -24,6 +25,9 @@ export type FsyncPolicy = (typeof FSYNC_POLICIES)[number];
 
 /** Whether hosts are held to permissions. */
 export type SandboxMode = (typeof SANDBOX_MODES)[number];
+
+/** Whether sessions share hosts, or each has one of its own. */
+export type IsolationMode = (typeof ISOLATION_MODES)[number];
 
 /** Everything that can be set about a server. */
 export interface Config {
@@ -56,6 +60,8 @@ export interface Config {
   readonly ephemeral: boolean;
   /** Worker threads for sessions; 0 runs them in the server's own thread. */
   readonly hosts: number;
+  /** `session`: a worker thread for each session, whatever `hosts` says. */
+  readonly isolation: IsolationMode;
   readonly demo: boolean;
   /** Milliseconds that running turns get before they are aborted. */
   readonly shutdownTimeoutMs: number;
@@ -87,6 +93,7 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
     restore: true,
     ephemeral: false,
     hosts: 1,
+    isolation: "shared",
     demo: false,
     shutdownTimeoutMs: 30_000,
     journalFsync: "always",
@@ -359,6 +366,7 @@ function configOf(values: Values): Config {
     restore: !values.on("no-restore"),
     ephemeral: values.on("ephemeral"),
     ...maybe("hosts", values.number("hosts")),
+    ...maybe("isolation", ISOLATION_MODES.find((one) => one === values.choice("isolation"))),
     demo: values.on("demo"),
     ...maybe("shutdownTimeoutMs", values.number("shutdown-timeout")),
     ...maybe("eofTimeoutMs", values.number("eof-timeout")),
@@ -370,6 +378,9 @@ function configOf(values: Values): Config {
   });
   const open = openToOthers(config);
   if (open !== undefined) throw new Invalid(`--no-auth: ${open}`);
+  if (config.isolation === "session" && values.number("hosts") !== undefined) {
+    throw new Invalid("--hosts: --isolation session starts a worker for each session; leave --hosts out");
+  }
   if (config.sandbox === "on" && config.hosts === 0) {
     throw new Invalid("--sandbox on: needs --hosts 1 or more, since Deno holds threads to permissions");
   }

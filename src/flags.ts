@@ -24,6 +24,9 @@ export const FSYNC_POLICIES: readonly ["always", "interval", "never"] = ["always
 /** Whether hosts are held to Deno's permissions; `auto`: where the program is known to be able to. */
 export const SANDBOX_MODES: readonly ["auto", "on", "off"] = ["auto", "on", "off"];
 
+/** Whether sessions share hosts, or each has one of its own. */
+export const ISOLATION_MODES: readonly ["shared", "session"] = ["shared", "session"];
+
 /** All flags. */
 export const FLAGS: readonly Flag[] = [
   {
@@ -66,6 +69,13 @@ export const FLAGS: readonly Flag[] = [
     most: 64,
     about: "worker threads for sessions, 0 for none",
     shown: "1",
+  },
+  {
+    name: "isolation",
+    kind: "choice",
+    choices: ISOLATION_MODES,
+    about: "shared: sessions share workers, and a crash, a hang or a full heap; session: one for each",
+    shown: "shared",
   },
   { name: "demo", kind: "switch", about: "offer a scripted model that needs no API key" },
   {

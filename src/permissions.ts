@@ -38,7 +38,9 @@ function whyOff(config: Config, runtime: Runtime): string | undefined {
     }
     return "Node has no permissions for threads";
   }
-  if (config.hosts === 0) return "--hosts 0 runs sessions in the server's own thread";
+  if (config.hosts === 0 && config.isolation === "shared") {
+    return "--hosts 0 runs sessions in the server's own thread";
+  }
   if (config.sandbox === "on" || runtime.sandbox === "built-in") return undefined;
   return "start Deno with --unstable-worker-options, and the server with --sandbox on, as `deno task serve` does";
 }

@@ -95,6 +95,8 @@ class Server {
     this.#outputDir = runtime.files.join(runtime.temporary(), `pi-server-${runtime.randomHex(8)}`);
     this.#governor = new Governor(config.limits);
     const hostBytes = hostMemoryBytes(config.limits.hostMemoryBytes, runtime.memoryBounds());
+    // Sessions that are isolated need threads.
+    const threads = config.hosts > 0 || config.isolation === "session";
     const schema = protocolSchema();
     this.#schemaText = JSON.stringify(schema);
     this.#ledger = new Ledger({
@@ -120,8 +122,9 @@ class Server {
         childMark: () => this.#childMark,
       }),
       hosts: config.hosts,
-      ...(config.hosts === 0 ? {} : { memory: { limitBytes: hostBytes, held: () => runtime.memory() } }),
-      start: config.hosts === 0 ? localHosts(runtime, parts.ownProcess === true) : workerHosts({
+      isolation: config.isolation,
+      ...(threads ? { memory: { limitBytes: hostBytes, held: () => runtime.memory() } } : {}),
+      start: !threads ? localHosts(runtime, parts.ownProcess === true) : workerHosts({
         runtime,
         worker: parts.worker,
         permissions: () => this.#permissions(),

@@ -82,6 +82,16 @@ Deno.test("config: what is no number in range is refused with the flag, what was
   refused(["--hosts", "65"], ["--hosts", "64"]);
 });
 
+Deno.test("config: workers are counted, or started for each session, not both", () => {
+  assertEquals([config([]).isolation, config(["--isolation", "session"]).isolation], ["shared", "session"]);
+  assertEquals(config(["--isolation", "shared", "--hosts", "3"]).hosts, 3);
+  for (const hosts of ["0", "1", "2"]) {
+    refused(["--isolation", "session", "--hosts", hosts], ["--hosts", "leave --hosts out"]);
+    refused(["--isolation", "session"], ["--hosts"], { PI_SERVER_HOSTS: hosts });
+  }
+  refused(["--isolation", "process"], ["--isolation", "shared, session", '"process"']);
+});
+
 Deno.test("config: times and sizes take their units, exactly", () => {
   const times = [["500", 500], ["500ms", 500], ["30s", 30_000], ["1.5s", 1_500], ["2m", 120_000], [
     "24h",

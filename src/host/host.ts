@@ -53,6 +53,7 @@ export class Host {
   readonly #load: LoadFactory;
   readonly #outbound: Outbound;
   readonly #sessions = new Map<string, Session>();
+  readonly #disposals = new Set<Promise<boolean>>();
   readonly #idleWaits = new Map<number, readonly string[] | undefined>();
   /** The file that each session drives, as pi names it. */
   readonly #files = new Map<string, string>();
@@ -346,6 +347,8 @@ export class Host {
     const results = await Promise.all(
       agents.map((agent) => agent === undefined ? true : this.#dispose(agent)),
     );
+    // Extensions of deleted sessions may still shut down.
+    await Promise.all(this.#disposals);
     const disposed = results.filter((ok) => ok).length;
     const failed = results.length - disposed;
     const saving = this.#factory?.loginsSaved?.();
@@ -357,8 +360,14 @@ export class Host {
     this.#send({ kind: "disposed", ref, disposed, failed });
   }
 
-  /** Lets go of an agent, within a bound: its extensions may never come back. */
-  async #dispose(agent: AgentPort): Promise<boolean> {
+  #dispose(agent: AgentPort): Promise<boolean> {
+    const disposal = this.#disposeSoon(agent).finally(() => this.#disposals.delete(disposal));
+    this.#disposals.add(disposal);
+    return disposal;
+  }
+
+  /** Disposes an agent, within a bound: its extensions may never come back. */
+  async #disposeSoon(agent: AgentPort): Promise<boolean> {
     let timer: Timer | undefined;
     const late = new Promise<boolean>((resolve) => {
       timer = this.#runtime.after(DISPOSE_MS, () => resolve(false));

@@ -13,26 +13,33 @@ export type Attached = (sessions: readonly Attachment[] | Failure, host: number)
 export class Attaching {
   readonly #replies: Replies<readonly Attachment[] | Failure>;
   readonly #number: () => number;
-  readonly #send: (host: number, message: ToHost) => void;
+  readonly #send: (host: number, message: ToHost) => boolean;
 
-  constructor(clock: Clock, number: () => number, send: (host: number, message: ToHost) => void) {
+  /** @param send false when there is no such host any more */
+  constructor(clock: Clock, number: () => number, send: (host: number, message: ToHost) => boolean) {
     this.#replies = new Replies(clock);
     this.#number = number;
     this.#send = send;
   }
 
-  /** Asks one host, of all its sessions or of those; `snapshots` are the ones whose whole state is wanted. */
+  /**
+   * Asks one host, of all its sessions or of those; `snapshots` are the ones whose whole state is wanted. `withinMs`
+   * replaces the time of the command that asks.
+   */
   ask(
     host: number,
     sessionIds: readonly string[] | undefined,
     snapshots: "all" | readonly string[],
     done: Attached,
+    withinMs?: number,
   ): void {
     const ref = this.#number();
-    const { timeoutMs } = specOf(sessionIds === undefined ? "list_sessions" : "create_session");
+    const { timeoutMs: ofCommandMs } = specOf(sessionIds === undefined ? "list_sessions" : "create_session");
+    const timeoutMs = withinMs ?? ofCommandMs;
     const value = failure("timeout", `A session's host has not answered within ${timeoutMs} ms`);
     this.#replies.expect(ref, host, (sessions) => done(sessions, host), { ms: timeoutMs, value });
-    this.#send(host, { kind: "attach", ref, snapshots, ...(sessionIds === undefined ? {} : { sessionIds }) });
+    const ids = sessionIds === undefined ? {} : { sessionIds };
+    if (!this.#send(host, { kind: "attach", ref, snapshots, ...ids })) this.#replies.settle(ref, []);
   }
 
   answered(ref: number, sessions: readonly Attachment[]): void {
@@ -40,7 +47,7 @@ export class Attaching {
   }
 
   /** A host is gone. */
-  lost(host: number, why: Failure): void {
-    this.#replies.lost(host, why);
+  lost(host: number, answer: readonly Attachment[] | Failure): void {
+    this.#replies.lost(host, answer);
   }
 }

@@ -28,6 +28,8 @@ export interface AwayParts {
   readonly number: () => number;
   send(host: number, message: ToHost): void;
   forget(entry: Entry): void;
+  /** A parked session has left that host. */
+  left(host: number): void;
   demand(sessionId: string): Demand;
   tell(type: string, data: Record<string, unknown>): void;
 }
@@ -85,6 +87,18 @@ export class Away {
     });
   }
 
+  /** What `attach` would answer of sessions whose host says nothing: as it reported them last. */
+  lastKnown(host: number): readonly Attachment[] {
+    const { book, demand } = this.#parts;
+    return book.running(host).flatMap(({ record, sessionId, epoch }) => {
+      if (record === undefined || record.info.epoch !== epoch) return [];
+      const seq = Math.max(record.info.seq, book.lastSeq(sessionId));
+      const { sessionVersion } = record.info;
+      const info = { ...record.info, subscribers: demand(sessionId).subscribers, seq };
+      return [{ sessionId, epoch, seq, sessionVersion, infoText: toJson(info), pendingUi: [] }];
+    });
+  }
+
   /** Calls `fn` once the session runs, or cannot be brought back. */
   whenAwake(entry: Entry, fn: (failed: Failure | undefined) => void): void {
     entry.wait(fn);
@@ -120,7 +134,9 @@ export class Away {
     this.#asked.delete(ref);
     if (entry?.state !== "parking") return;
     if (record !== undefined) this.#parts.tell("session_parked", { sessionId: entry.sessionId });
+    const { host } = entry;
     this.#parking.answered(entry, record);
+    this.#parts.left(host);
     void this.#parts.registry.keep(entry);
   }
 

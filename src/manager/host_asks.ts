@@ -61,7 +61,17 @@ export class HostAsks {
 
   /** Disposes all sessions; each host bounds that by itself, and `withinMs` bounds the hosts. */
   async dispose(withinMs: number): Promise<Disposal> {
-    const counts = await this.#every<Disposal>((host, ref, resolve) => {
+    const counts = await Promise.all(this.#parts.hosts().map((host) => this.disposeOf(host, withinMs)));
+    return counts.reduce((sum, one) => ({
+      disposed: sum.disposed + one.disposed,
+      failed: sum.failed + one.failed,
+    }), { disposed: 0, failed: 0 });
+  }
+
+  /** Disposes the sessions of one host, and waits until it has saved its logins. */
+  disposeOf(host: number, withinMs: number): Promise<Disposal> {
+    const ref = this.#parts.number();
+    return new Promise((resolve) => {
       const value = { disposed: 0, failed: this.#parts.sessions(host) };
       const disposed = (disposal: Disposal): void => {
         if (disposal.saving !== true) return resolve(disposal);
@@ -70,10 +80,6 @@ export class HostAsks {
       this.#disposals.expect(ref, host, disposed, { ms: withinMs, value });
       this.#parts.send(host, { kind: "dispose_all", ref });
     });
-    return counts.reduce((sum, one) => ({
-      disposed: sum.disposed + one.disposed,
-      failed: sum.failed + one.failed,
-    }), { disposed: 0, failed: 0 });
   }
 
   /** Takes a host's answer. */
@@ -90,6 +96,7 @@ export class HostAsks {
   lost(host: number): void {
     this.#waits.lost(host, undefined);
     this.#counts.lost(host, 0);
+    this.#disposals.lost(host, { disposed: 0, failed: 0 });
     this.#saves.lost(host, undefined);
   }
 

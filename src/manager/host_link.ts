@@ -15,8 +15,10 @@ const UP_MS = 30_000;
 /** One host, as the manager sees it. */
 export interface HostLink {
   send(message: ToHost): void;
-  /** Ends the host at once, whatever it is doing. */
+  /** Ends the host at once, whatever it is doing, and what it has started in the system. */
   terminate(): void;
+  /** Ends the host at once. What its sessions have started in the background goes on. */
+  dismiss(): void;
 }
 
 /** What a link tells its manager. */
@@ -106,6 +108,12 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
       spawned.onMessage = (received) => heard(received as HostSaid);
       spawned.onExit = exit;
     });
+    const dismiss = (): void => {
+      spawning.clear();
+      late?.clear();
+      inbox.close();
+      handle?.terminate();
+    };
     return {
       send(message) {
         waiting.push(message);
@@ -114,12 +122,10 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
         runtime.soon(pass);
       },
       terminate() {
-        spawning.clear();
-        late?.clear();
-        inbox.close();
-        handle?.terminate();
+        dismiss();
         gone(mark);
       },
+      dismiss,
     };
   };
 }
@@ -142,16 +148,18 @@ export function localHosts(runtime: Runtime, ownProcess: boolean): StartHost {
       waiting = [];
     };
     const starting = runtime.after(0, () => void start().catch((error) => events.exit(errorMessage(error))));
+    const end = (): void => {
+      gone = true;
+      starting.clear();
+    };
     return {
       send(message) {
         if (gone) return;
         if (send === undefined) waiting.push(message);
         else send(message);
       },
-      terminate() {
-        gone = true;
-        starting.clear();
-      },
+      terminate: end,
+      dismiss: end,
     };
   };
 }

@@ -3,7 +3,6 @@
 import type { Log } from "../log.ts";
 import type { Attaching } from "./attaching.ts";
 import { type Away, DIED } from "./away.ts";
-import type { FileClaims } from "./file_claims.ts";
 import type { HostAsks } from "./host_asks.ts";
 import type { HostWatch } from "./host_watch.ts";
 import type { Hosts } from "./hosts.ts";
@@ -14,7 +13,6 @@ export interface HostLossParts {
   readonly log: Log;
   readonly hosts: Hosts;
   readonly watch: HostWatch;
-  readonly claims: FileClaims;
   readonly pending: PendingCommands;
   readonly attaching: Attaching;
   readonly asks: HostAsks;
@@ -45,14 +43,13 @@ export class HostLoss {
   /** A host has died. */
   died(host: number, reason: string): void {
     if (this.#over) return;
-    const { log, hosts, watch, claims, pending, attaching, asks, away } = this.#parts;
+    const { log, hosts, watch, pending, attaching, asks, away } = this.#parts;
     log.error(`a host died: ${reason}`, { host });
     const lostCommands = pending.refs(host);
     const crashed = away.lose(host);
-    // Whoever hears of it may send the next command at once; that is for the new host.
+    // A client that hears of it may send the next command at once; the new host gets that.
     hosts.restart(host);
     watch.replaced(host);
-    claims.introduce(host);
     for (const ref of lostCommands) pending.answer(ref, { ok: false, failure: DIED, lost: true });
     attaching.lost(host, DIED);
     asks.lost(host);

@@ -81,6 +81,12 @@ export class HostWatch {
     this.#memory?.said(host, bytes);
   }
 
+  /** A host was ended that had nothing to run. */
+  removed(host: number): void {
+    this.pulse.replaced(host);
+    this.#memory?.removed(host);
+  }
+
   /** A host is another one from now on. */
   replaced(host: number): void {
     this.pulse.replaced(host);

@@ -3,6 +3,7 @@
 import type { Command, CommandOf, CommandSpec } from "../protocol/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { isPermit, type Permit } from "../governor/governor.ts";
+import { DISPOSE_MS } from "../governor/limits.ts";
 import { fileInUse, noSession } from "../host/failures.ts";
 import type { Attachment, Demand, FromHost, ToHost } from "../host/edge.ts";
 import type { SessionRecord } from "../host/session_record.ts";
@@ -24,6 +25,7 @@ import { Passage } from "./passage.ts";
 import { type Asker, PendingCommands } from "./pending_commands.ts";
 import type { Pulse } from "./pulse.ts";
 import { Registry } from "./registry.ts";
+import { Retirement } from "./retirement.ts";
 import { SessionBook } from "./session_book.ts";
 import type { Store } from "./store.ts";
 
@@ -33,6 +35,9 @@ export type { Asker } from "./pending_commands.ts";
 
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
 const NO_EVENTS = new EventLog();
+
+/** Milliseconds that a session's own host gets to report its state, before its last report has to do. */
+const STATE_MS = 2_000;
 
 /** The book of sessions. */
 export class Manager {
@@ -54,9 +59,11 @@ export class Manager {
   readonly #hosts: Hosts;
   readonly #watch: HostWatch;
   readonly #loss: HostLoss;
+  readonly #retirement: Retirement;
   readonly #logs: EventLogs;
   #events: ManagerEvents | undefined;
   #ref = 0;
+  #unattended = false;
 
   constructor(parts: ManagerParts) {
     this.#parts = parts;
@@ -65,9 +72,11 @@ export class Manager {
     this.#hosts = new Hosts({
       clock,
       config,
+      isolation: parts.isolation ?? "shared",
       start,
       message: (host, message) => this.#receive(host, message),
       exit: (host, reason) => this.#loss.died(host, reason),
+      started: (host) => this.#introduce(host),
     });
     this.#sessions = new SessionBook({
       hosts: this.#hosts,
@@ -84,13 +93,16 @@ export class Manager {
       replace: (host, reason) => this.#loss.replace(host, reason),
     });
     const number = (): number => ++this.#ref;
-    const send = (host: number, message: ToHost): void => this.#send(host, message);
-    this.#pending = new PendingCommands(clock, number);
+    const send = (host: number, message: ToHost): boolean => this.#hosts.send(host, message);
+    this.#pending = new PendingCommands(clock, number, (host) => {
+      this.#hosts.keepSpare();
+      this.#retirement.check(host);
+    });
     this.registry = new Registry({ clock, uuid: parts.uuid, governor });
     this.#passage = new Passage(parts.ledger, this.#pending);
     this.#inspections = new Inspections(this.#pending, send);
     this.#attaching = new Attaching(clock, number, send);
-    const hosts = (): readonly number[] => this.#hosts.all;
+    const hosts = (): readonly number[] => this.#hosts.used;
     this.#asks = new HostAsks({ clock, number, hosts, send, sessions: (host) => this.#hosts.sessions(host) });
     const shared = {
       book: this.#sessions,
@@ -101,12 +113,22 @@ export class Manager {
       demand: (sessionId: string) => this.#demand(sessionId),
       tell: (type: string, data: Record<string, unknown>) => this.#events?.server(type, data),
     };
-    this.#away = new Away({ ...shared, clock, governor, uuid: parts.uuid, number, registry: this.registry });
+    const { uuid } = parts;
+    const left = (host: number): void => this.#retirement.check(host);
+    this.#away = new Away({ ...shared, clock, governor, uuid, number, left, registry: this.registry });
+    this.#retirement = new Retirement({
+      log: parts.log,
+      hosts: this.#hosts,
+      watch: this.#watch,
+      pending: this.#pending,
+      attaching: this.#attaching,
+      asks: this.#asks,
+      withinMs: DISPOSE_MS + 1_000,
+    });
     this.#loss = new HostLoss({
       log: parts.log,
       hosts: this.#hosts,
       watch: this.#watch,
-      claims: this.#claims,
       pending: this.#pending,
       attaching: this.#attaching,
       asks: this.#asks,
@@ -137,7 +159,6 @@ export class Manager {
   open(events: ManagerEvents): void {
     this.#events = events;
     this.#hosts.open(this.#parts.hosts);
-    for (const host of this.#hosts.all) this.#claims.introduce(host);
     this.#watch.start();
     this.#away.start();
   }
@@ -162,8 +183,20 @@ export class Manager {
     return this.#parts.governor.limits.sessions;
   }
 
-  get hosts(): number {
-    return this.#hosts.all.length;
+  /** Numbers of all hosts, the spare and those that are about to end among them. */
+  get hosts(): readonly number[] {
+    return this.#hosts.all;
+  }
+
+  /** Numbers of the hosts that `attachAll` asks. */
+  get asked(): readonly number[] {
+    if (!this.#hosts.isolated) return this.#hosts.all;
+    return [...new Set(this.#sessions.running().map(({ host }) => host))];
+  }
+
+  /** The session that has that host for itself. */
+  sessionOf(host: number): string | undefined {
+    return this.#hosts.isolated ? this.#sessions.running(host)[0]?.sessionId : undefined;
   }
 
   /** What is owed for commands that must not be lost or done twice. */
@@ -200,7 +233,7 @@ export class Manager {
   /** Loads a session file under the id given, or else under the file's own; `named` is told which. */
   load(command: CommandOf<"load_session">, asker: Asker, named: (sessionId: string) => void): void {
     if (command.sessionId !== undefined) return named(this.create(command, asker));
-    this.#inspections.ask(this.#hosts.idlest, command, asker, (id, file) => {
+    this.#inspections.ask(this.#hosts.idlest(), command, asker, (id, file) => {
       const owner = this.#claims.owner(file);
       if (owner === undefined) return named(this.create({ ...command, sessionId: id }, asker));
       asker.answer({ ok: false, failure: fileInUse(owner) });
@@ -209,8 +242,9 @@ export class Manager {
 
   /** Has a host answer a command that is about no live session. */
   ask(command: Command, asker: Asker): void {
-    const ref = this.#pending.expectSoon(0, asker, command.type);
-    this.#send(0, { kind: "command", ref, connection: asker.connection, command });
+    const host = this.#hosts.isolated ? this.#hosts.idlest() : 0;
+    const ref = this.#pending.expectSoon(host, asker, command.type);
+    this.#send(host, { kind: "command", ref, connection: asker.connection, command });
   }
 
   /** Passes a session's command on to its host; a parked session is brought back for it, or answers itself. */
@@ -262,9 +296,18 @@ export class Manager {
     this.#away.whenAwake(entry, (failed) => failed === undefined ? ask() : done(failed, 0));
   }
 
-  /** Asks every host for the state of its sessions. */
+  /**
+   * Asks the hosts in `asked` for the state of their sessions. A session's own host that hangs or dies fails nothing
+   * for the others: its last report is the answer.
+   */
   attachAll(snapshots: "all" | readonly string[], done: Attached): void {
-    for (const host of this.#hosts.all) this.#attaching.ask(host, undefined, snapshots, done);
+    const isolated = this.#hosts.isolated;
+    const orLast: Attached = (sessions, host) => {
+      done("code" in sessions && isolated ? this.#away.lastKnown(host) : sessions, host);
+    };
+    for (const host of this.asked) {
+      this.#attaching.ask(host, undefined, snapshots, orLast, isolated ? STATE_MS : undefined);
+    }
   }
 
   /** Tells the host who wants which form of a session's events. */
@@ -281,7 +324,10 @@ export class Manager {
   }
 
   /** Nobody is left who could answer a dialog: open ones are cancelled, later ones not shown. */
-  readonly unattended = (): void => this.#hosts.sendAll({ kind: "unattended" });
+  readonly unattended = (): void => {
+    this.#unattended = true;
+    this.#hosts.sendAll({ kind: "unattended" });
+  };
 
   /** Resolves when nothing runs, in all sessions or in those. */
   whenIdle(sessionIds?: readonly string[]): Promise<void> {
@@ -297,6 +343,7 @@ export class Manager {
   /** Disposes all sessions; each host bounds that by itself, and `withinMs` bounds the hosts. */
   async dispose(withinMs: number): Promise<Disposal> {
     this.#loss.stop();
+    this.#hosts.stop();
     this.#watch.stop();
     this.#away.stop(STOPPED);
     const disposal = await this.#asks.dispose(withinMs);
@@ -392,6 +439,12 @@ export class Manager {
     if (!this.#sessions.forget(entry)) return;
     entry.removed = this.registry.forget(entry);
     this.#away.changed();
+  }
+
+  /** Tells a host that has started what the others know. */
+  #introduce(host: number): void {
+    this.#claims.introduce(host);
+    if (this.#unattended) this.#send(host, { kind: "unattended" });
   }
 
   #send(host: number, message: ToHost): void {

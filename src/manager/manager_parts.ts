@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { HostMemory } from "./host_watch.ts";
 import type { StartHost } from "./host_link.ts";
+import type { Isolation } from "./hosts.ts";
 import type { Ledger } from "./ledger.ts";
 import type { TrustBook } from "./trust_book.ts";
 
@@ -16,6 +17,8 @@ export interface ManagerParts {
   readonly log: Log;
   readonly config: HostConfig;
   readonly hosts: number;
+  /** Absent: sessions share the hosts. */
+  readonly isolation?: Isolation;
   readonly start: StartHost;
   readonly ledger: Ledger;
   /** Absent where hosts have no thread of their own. */

@@ -88,6 +88,11 @@ export class MemoryWatch {
     else if (times > 0) this.#parts.ask();
   }
 
+  /** A host was ended that allocated nothing any more: nothing of it has to be forgiven. */
+  removed(host: number): void {
+    this.#said.delete(host);
+  }
+
   /** A host is another one from now on. */
   replaced(host: number): void {
     this.#said.delete(host);

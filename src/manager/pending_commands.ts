@@ -34,10 +34,15 @@ export interface PendingCommand {
 export class PendingCommands {
   readonly #clock: Clock;
   readonly #number: () => number;
+  readonly #answered: (host: number) => void;
   readonly #pending = new Map<number, PendingCommand>();
 
-  /** @param number gives the next number */
-  constructor(clock: Clock, number: () => number) {
+  /**
+   * @param number gives the next number
+   * @param answered called after each answer, with the host that the command was for
+   */
+  constructor(clock: Clock, number: () => number, answered: (host: number) => void = () => {}) {
+    this.#answered = answered;
     this.#clock = clock;
     this.#number = number;
   }
@@ -92,6 +97,7 @@ export class PendingCommands {
     pending.coming?.(reply);
     pending.asker.answer(reply);
     pending.settled?.(reply);
+    this.#answered(pending.host);
   }
 
   /** Passes the same answer on to all that wait. */
@@ -105,6 +111,7 @@ export class PendingCommands {
     if (pending === undefined) return false;
     this.#pending.delete(ref);
     pending.settled?.({ ok: true, dataText: "null" });
+    this.#answered(pending.host);
     return true;
   }
 }

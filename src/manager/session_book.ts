@@ -38,11 +38,17 @@ export class SessionBook {
     return [...this.entries.values()].filter(({ awake }) => awake).map(({ sessionId }) => sessionId);
   }
 
+  /** Sessions that have been built, and that a host runs or is parking now; of that host, or of all. */
+  running(host?: number): readonly Entry[] {
+    return [...this.entries.values()].filter((entry) =>
+      (entry.state === "live" || entry.state === "parking") && (host === undefined || entry.host === host)
+    );
+  }
+
   /** Chooses where a session is to run, and counts it there. */
   place(entry: Entry): number {
     const { hosts } = this.#parts;
-    entry.host = hosts.idlest;
-    hosts.count(entry.host, 1);
+    entry.host = hosts.assign();
     return entry.host;
   }
 
@@ -56,6 +62,11 @@ export class SessionBook {
   begin({ sessionId, record, epoch }: Entry): void {
     const { info } = record ?? {};
     this.#parts.logs.begin(sessionId, info?.epoch === epoch ? info.seq : 0);
+  }
+
+  /** The number of the last event that came of a session. */
+  lastSeq(sessionId: string): number {
+    return this.#parts.logs.of(sessionId)?.lastSeq ?? 0;
   }
 
   /** A session is on its host no more: what was held for that is free. */

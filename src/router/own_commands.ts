@@ -76,14 +76,19 @@ function gather(
 ): void {
   const parts: string[] = [];
   let failed: Failure | undefined;
-  let hosts = 0;
+  // One more than hosts, since there may be none to ask.
+  let open = manager.asked.length + 1;
+  const finish = (): void => {
+    if (--open > 0) return;
+    if (failed !== undefined) refuse(asker, failed);
+    else asker.answer({ ok: true, dataText: around(parts.join(",")) });
+  };
   manager.attachAll([], (sessions) => {
     if ("code" in sessions) failed = sessions;
     else parts.push(...sessions.filter(({ sessionId }) => sees(access, sessionId)).flatMap(of));
-    if (++hosts < manager.hosts) return;
-    if (failed !== undefined) refuse(asker, failed);
-    else asker.answer({ ok: true, dataText: around(parts.join(",")) });
+    finish();
   });
+  finish();
 }
 
 function listPendingUi(

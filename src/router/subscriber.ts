@@ -68,11 +68,13 @@ export class Subscriber {
   all(request: Request, from: Readonly<Record<string, Cursor>>): void {
     const { connection, wanted, asker } = request;
     const asked = this.#subscriptions.ask(connection, "*", wanted);
-    const gathering = this.#subscriptions.gather(connection, wanted);
+    const hosts = this.#manager.asked;
+    const gathering = this.#subscriptions.gather(connection, wanted, hosts);
     this.demandChanged();
     const found = new Map<string, { attachment: Attachment; start: Start }>();
     let failed: Failure | undefined;
-    let open = this.#manager.hosts;
+    // One more than hosts, since there may be none to ask.
+    let open = hosts.length + 1;
     const parked = this.#manager.parked.filter(({ sessionId }) => sees(connection.access, sessionId));
     const finish = (): void => {
       if (--open > 0) return;
@@ -101,7 +103,7 @@ export class Subscriber {
       });
     };
     this.#manager.attachAll(request.snapshot ? "all" : this.#stale(wanted, from), (sessions, host) => {
-      gathering.answered.add(host);
+      gathering.unanswered.delete(host);
       if (isFailure(sessions)) failed = sessions;
       else {
         for (const attachment of sessions) {
@@ -123,6 +125,7 @@ export class Subscriber {
       // Asked for the state of all, it gives no more than may live at a time: the rest would push these out again.
       else if (room-- > 0) whole(sessionId, (attachment) => this.#start(attachment, wanted, cursor));
     }
+    finish();
   }
 
   /** Ends a subscription; false when there was none. */

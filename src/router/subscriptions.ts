@@ -22,7 +22,8 @@ export interface Published {
 /** A `*` subscription whose answer is being put together from several hosts. */
 interface Gathering {
   readonly wanted: Wanted;
-  readonly answered: Set<number>;
+  /** Hosts that were asked and have not answered. Events of others belong behind the answer. */
+  readonly unanswered: Set<number>;
   readonly held: Published[];
 }
 
@@ -141,8 +142,8 @@ export class Subscriptions {
   }
 
   /** Starts to hold what belongs behind the answer to a `*` subscription. */
-  gather(connection: Connection, wanted: Wanted): Gathering {
-    const gathering: Gathering = { wanted, answered: new Set(), held: [] };
+  gather(connection: Connection, wanted: Wanted, hosts: readonly number[]): Gathering {
+    const gathering: Gathering = { wanted, unanswered: new Set(hosts), held: [] };
     this.#gathering.set(connection, gathering);
     return gathering;
   }
@@ -173,11 +174,12 @@ export class Subscriptions {
     for (const connection of [...own ?? []]) this.#deliver(connection, published);
     for (const connection of [...this.#stars]) {
       // While a new `*` is put together, the old one goes on for hosts that have not answered yet.
-      const gathered = this.#gathering.get(connection)?.answered.has(host) ?? false;
-      if (!own?.has(connection) && !gathered) this.#deliver(connection, published);
+      const gathering = this.#gathering.get(connection);
+      const waits = gathering === undefined || gathering.unanswered.has(host);
+      if (!own?.has(connection) && waits) this.#deliver(connection, published);
     }
-    for (const [connection, { answered, held }] of this.#gathering) {
-      if (answered.has(host) && !own?.has(connection)) held.push(published);
+    for (const [connection, { unanswered, held }] of this.#gathering) {
+      if (!unanswered.has(host) && !own?.has(connection)) held.push(published);
     }
   }
 

@@ -40,11 +40,10 @@ export class Vitals {
     const open = [...this.#parts.connections()];
     const sum = (of: (connection: Connection) => number): number =>
       open.reduce((total, connection) => total + of(connection), 0);
-    const hosts = [...Array(manager.hosts).keys()];
     return {
       uptimeMs: Math.round(clock.monotonic() - this.#startedAt),
       sessions: { live: sessions, parked: parkedSessions },
-      hosts: manager.hosts,
+      hosts: manager.hosts.length,
       connections: open.length,
       commands: Object.fromEntries(counters.commands),
       refusals: Object.fromEntries(counters.refusals),
@@ -57,7 +56,7 @@ export class Vitals {
       outboxBytes: sum(({ outbox }) => outbox.bytes),
       loopDelayMs: {
         router: manager.pulse.delayMs,
-        hosts: hosts.map((host) => manager.pulse.hostDelayMs(host)),
+        hosts: manager.hosts.map((host) => manager.pulse.hostDelayMs(host)),
       },
       turns,
       tokens: { input, output, cacheRead, cacheWrite },
@@ -71,11 +70,14 @@ export class Vitals {
     const { pulse } = manager;
     const slow = Math.min(HOST_SLOW_MS, governor.limits.hostSilentMs / 2);
     const issues: string[] = [];
-    for (let host = 0; host < manager.hosts; host++) {
+    for (const host of manager.hosts) {
       const ms = Math.round(pulse.silentMs(host));
       if (ms < slow) continue;
+      const sessionId = manager.sessionOf(host);
       issues.push(
-        `Host ${host}, which runs sessions, has not answered for ${ms} ms: one of them may be stuck`,
+        sessionId === undefined
+          ? `Host ${host}, which runs sessions, has not answered for ${ms} ms: one of them may be stuck`
+          : `Session "${sessionId}" may be stuck: its host has not answered for ${ms} ms`,
       );
     }
     const late = Math.round(pulse.delayMs);

@@ -6,6 +6,7 @@ import type { SessionRecord } from "../../src/host/session_record.ts";
 import type { Log } from "../../src/log.ts";
 import { Ledger } from "../../src/manager/ledger.ts";
 import type { LinkEvents, StartHost } from "../../src/manager/host_link.ts";
+import type { Isolation } from "../../src/manager/hosts.ts";
 import { type Asker, Manager } from "../../src/manager/manager.ts";
 import { Governor } from "../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../src/governor/limits.ts";
@@ -62,6 +63,7 @@ export function recordOf(sessionId: string, over: Partial<SessionRecord["info"]>
 export class ScriptedHost {
   readonly sent: ToHost[] = [];
   terminated = 0;
+  dismissed = 0;
   /** Whether it owes an answer to whoever asks for a sign of life. */
   silent = false;
   readonly #events: LinkEvents;
@@ -112,7 +114,7 @@ export class Hosts {
         host.says({ kind: "pong", ref: message.ref, at: 0, bytes: 0 });
       }
     };
-    return { send, terminate: () => host.terminated++ };
+    return { send, terminate: () => host.terminated++, dismiss: () => host.dismissed++ };
   };
 
   /** The host that was started last, or the one of that number. */
@@ -163,7 +165,7 @@ export function memoryLedger(clock: Clock, log: Log, over: Partial<Limits> = {})
 }
 
 /** A manager over scripted hosts. */
-export function makeManager(over: Partial<Limits> = {}, hosts = 1) {
+export function makeManager(over: Partial<Limits> = {}, hosts = 1, isolation: Isolation = "shared") {
   const clock = new FakeClock();
   const started = new Hosts();
   const governor = new Governor(withDefaults(over));
@@ -177,6 +179,7 @@ export function makeManager(over: Partial<Limits> = {}, hosts = 1) {
     log,
     config: CONFIG,
     hosts,
+    isolation,
     start: started.start,
     ledger: memoryLedger(clock, log, over),
   });

@@ -1,7 +1,7 @@
 // The hosts: started and counted, and started again when they die; at once, or after a pause if they die young,
 // without losing what was said to them meanwhile.
 import { assertEquals } from "@std/assert";
-import { Hosts } from "../../src/manager/hosts.ts";
+import { Hosts, type Isolation } from "../../src/manager/hosts.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { CONFIG, Hosts as Started, makeManager } from "./fakes.ts";
 
@@ -9,14 +9,17 @@ const YOUNG_MS = 5_000;
 const RESTART_MS = 1_000;
 
 /** Hosts that start themselves again when they die. */
-function bench(count: number) {
+function bench(count: number, isolation: Isolation = "shared") {
   const clock = new FakeClock();
   const started = new Started();
   const told: string[] = [];
+  const introduced: number[] = [];
   const hosts: Hosts = new Hosts({
     clock,
     config: CONFIG,
+    isolation,
     start: started.start,
+    started: (host) => introduced.push(host),
     message: (host, message) => told.push(`${host} ${message.kind}`),
     exit: (host, reason) => {
       told.push(`${host} exit ${reason}`);
@@ -24,7 +27,7 @@ function bench(count: number) {
     },
   });
   hosts.open(count);
-  return { clock, started, told, hosts };
+  return { clock, started, told, introduced, hosts };
 }
 
 Deno.test("hosts: that many are started, at least one, and each speaks under its number", () => {
@@ -41,13 +44,13 @@ Deno.test("hosts: that many are started, at least one, and each speaks under its
 Deno.test("hosts: the idlest is the one with the fewest sessions, the first of several", () => {
   const { hosts } = bench(3);
   const picks = [1, 2, 3, 4].map(() => {
-    const host = hosts.idlest;
-    hosts.count(host, 1);
+    const host = hosts.idlest();
+    assertEquals(hosts.assign(), host);
     return host;
   });
   assertEquals(picks, [0, 1, 2, 0]);
   hosts.count(1, -1);
-  assertEquals([hosts.idlest, hosts.all.map((host) => hosts.sessions(host))], [1, [2, 0, 1]]);
+  assertEquals([hosts.idlest(), hosts.all.map((host) => hosts.sessions(host))], [1, [2, 0, 1]]);
 });
 
 Deno.test("hosts: one that has lived a while is started again at once", async () => {

@@ -318,7 +318,10 @@ Deno.test("manager: dispose ends the hosts, answers who was left, and starts no 
 });
 
 Deno.test("manager: with --hosts 0 there is still one host, in this thread", () => {
-  assertEquals([new Bench({}, 0).made.manager.hosts, new Bench({}, 4).made.manager.hosts], [1, 4]);
+  assertEquals([new Bench({}, 0).made.manager.hosts.length, new Bench({}, 4).made.manager.hosts.length], [
+    1,
+    4,
+  ]);
 });
 
 Deno.test("manager: a host's log records are kept with their level", () => {

@@ -189,12 +189,12 @@ Deno.test("subscriptions: a session that is gone is forgotten, and its next name
 Deno.test("subscriptions: while a * answer is put together, what follows a host's part is held", () => {
   const bench = new Bench();
   const one = bench.connect("one");
-  const gathering = bench.subscriptions.gather(one, DELTA);
+  const gathering = bench.subscriptions.gather(one, DELTA, [0, 1]);
   bench.publish("a", 1, {}, 0);
-  gathering.answered.add(0);
+  gathering.unanswered.delete(0);
   bench.publish("a", 2, {}, 0);
   bench.publish("b", 9, { text: "b9" }, 1);
-  gathering.answered.add(1);
+  gathering.unanswered.delete(1);
   bench.publish("b", 10, { text: "b10" }, 1);
   bench.publish("a", 3, {}, 0);
   assertEquals(bench.got("one"), [], "the answer comes first");
@@ -208,8 +208,8 @@ Deno.test("subscriptions: sessions with a subscription by id go on while * is pu
   const bench = new Bench();
   const one = bench.connect("one");
   bench.subscriptions.add(one, "a", FULL);
-  const gathering = bench.subscriptions.gather(one, DELTA);
-  gathering.answered.add(0);
+  const gathering = bench.subscriptions.gather(one, DELTA, [0, 1]);
+  gathering.unanswered.delete(0);
   bench.publish("a", 1);
   assertEquals(bench.got("one"), ["f1"]);
   bench.subscriptions.gathered(one, gathering, NOTHING_TOLD);
@@ -220,10 +220,10 @@ Deno.test("subscriptions: an older * goes on until the newer one's answer, witho
   const bench = new Bench();
   const one = bench.connect("one");
   bench.subscriptions.add(one, "*", FULL);
-  const gathering = bench.subscriptions.gather(one, DELTA);
+  const gathering = bench.subscriptions.gather(one, DELTA, [0, 1]);
   bench.publish("a", 1);
   assertEquals(bench.got("one"), ["f1"], "the host has not answered: this one belongs to the older");
-  gathering.answered.add(0);
+  gathering.unanswered.delete(0);
   bench.publish("a", 2);
   bench.subscriptions.gathered(one, gathering, NOTHING_TOLD);
   assertEquals(bench.got("one"), ["d2"]);
@@ -232,15 +232,15 @@ Deno.test("subscriptions: an older * goes on until the newer one's answer, witho
 Deno.test("subscriptions: of two * that overlap the last one holds, and a peer that left gets nothing", () => {
   const bench = new Bench();
   const one = bench.connect("one");
-  const first = bench.subscriptions.gather(one, FULL);
-  const second = bench.subscriptions.gather(one, DELTA);
-  for (const gathering of [first, second]) gathering.answered.add(0);
+  const first = bench.subscriptions.gather(one, FULL, [0, 1]);
+  const second = bench.subscriptions.gather(one, DELTA, [0, 1]);
+  for (const gathering of [first, second]) gathering.unanswered.delete(0);
   bench.subscriptions.gathered(one, first, NOTHING_TOLD);
   bench.publish("a", 1);
   bench.subscriptions.gathered(one, second, NOTHING_TOLD);
   assertEquals(bench.got("one"), ["d1"]);
-  const third = bench.subscriptions.gather(one, FULL);
-  third.answered.add(0);
+  const third = bench.subscriptions.gather(one, FULL, [0, 1]);
+  third.unanswered.delete(0);
   bench.publish("a", 2);
   bench.got("one");
   bench.subscriptions.drop(one);
@@ -252,8 +252,8 @@ Deno.test("subscriptions: of two * that overlap the last one holds, and a peer t
 Deno.test("subscriptions: what was held and is in the answer already is not told again", () => {
   const bench = new Bench();
   const one = bench.connect("one");
-  const gathering = bench.subscriptions.gather(one, DELTA);
-  gathering.answered.add(0);
+  const gathering = bench.subscriptions.gather(one, DELTA, [0, 1]);
+  gathering.unanswered.delete(0);
   for (const seq of [1, 2, 3]) bench.publish("a", seq);
   bench.publish("new", 1);
   bench.subscriptions.gathered(one, gathering, new Map([["a", 2]]));
@@ -273,8 +273,8 @@ Deno.test("subscriptions: a subscription that was asked for and ended again is n
     subscriptions.remove(one, target === "a" ? "*" : "a");
     assertEquals(later.settle(), true, "an end ends what it names, and nothing that comes later");
   }
-  const gathering = subscriptions.gather(one, DELTA);
-  gathering.answered.add(0);
+  const gathering = subscriptions.gather(one, DELTA, [0, 1]);
+  gathering.unanswered.delete(0);
   bench.publish("a", 1);
   subscriptions.ask(one, "*", DELTA);
   subscriptions.remove(one, "*");

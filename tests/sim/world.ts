@@ -3,7 +3,7 @@
 import { Governor } from "../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../src/governor/limits.ts";
 import type { AgentPort } from "../../src/host/agent_port.ts";
-import type { FromHost } from "../../src/host/edge.ts";
+import type { FromHost, ToHost } from "../../src/host/edge.ts";
 import { Host } from "../../src/host/host.ts";
 import { createLog } from "../../src/log.ts";
 import { Ledger } from "../../src/manager/ledger.ts";
@@ -141,7 +141,8 @@ export class World {
           for (const message of structuredClone(batch)) events.message(message);
         });
         host.receive({ kind: "start", config });
-        return { send: (message) => host.receive(structuredClone(message)), terminate: () => {} };
+        const send = (message: ToHost): void => host.receive(structuredClone(message));
+        return { send, terminate: () => {}, dismiss: () => {} };
       },
     });
     const greeting = () => ({ type: "server_ready" as const, data: null as never });
