@@ -106,8 +106,11 @@ alone(
     await bench.start(["--outbox-close-bytes", "8MiB", "--max-in-flight-per-connection", "1000000"]);
     using peer = await RawPeer.connect(bench);
     const other = await bench.connect();
-    /** More than the buffers of both systems hold, since each answer has some 200 bytes. */
-    const [COUNT, AT_ONCE] = [250_000, 500];
+    /**
+     * More than all buffers hold together: 20 MB in both directions of loopback, 8 MiB in the outbox, 65,536 commands in
+     * the backlog. A command has 150 bytes, its answer 220.
+     */
+    const [COUNT, AT_ONCE] = [500_000, 500];
     const idOf = (n: number): string => String(n).padStart(120, "0");
     const answered = Promise.withResolvers<void>();
     let written = 0;
