@@ -123,6 +123,7 @@ function shortened(root: unknown): unknown {
       left.chars -= text.length;
       return text;
     }
+    if (typeof value === "function") return undefined;
     if (typeof value !== "object" || value === null) return value;
     if (depth > CUT_DEPTH) return null;
     if (Array.isArray(value)) {

@@ -4,7 +4,7 @@
 import type { Command, CommandSpec } from "../protocol/commands.ts";
 import type { Permit } from "../governor/governor.ts";
 import { BULK_AHEAD } from "../governor/limits.ts";
-import type { Held } from "./connection.ts";
+import type { Held } from "./held.ts";
 
 /** A command that waits for its turn; it counts as one in flight. */
 export interface BulkWait {

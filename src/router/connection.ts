@@ -1,12 +1,11 @@
 // One peer as the router sees it: its outbox, its unanswered commands, and, where the peer waits instead of
 // being refused (stdio), the commands that were read ahead. Knows no command beyond that.
-import type { Command, CommandSpec } from "../protocol/commands.ts";
 import type { Access } from "../governor/access.ts";
 import { READ_AHEAD_BYTES } from "../governor/limits.ts";
 import type { EventRecord } from "../host/edge.ts";
-import type { KeyedCommand } from "../manager/key_book.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { BulkTurns } from "./bulk_turns.ts";
+import type { Held } from "./held.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { Wire } from "./wire.ts";
 
@@ -19,15 +18,6 @@ export interface ConnectionParts {
   readonly access: Access;
   /** The peer reads too slowly to be kept. */
   giveUp(connection: Connection, reason: "full" | "stalled"): void;
-}
-
-/** A decoded command that waits for room. */
-export interface Held {
-  readonly command: Command;
-  readonly spec: CommandSpec;
-  readonly bytes: number;
-  /** Its key, if it came with one that matters. */
-  readonly keyed?: KeyedCommand | undefined;
 }
 
 /** One connection. */
