@@ -49,13 +49,14 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   get_state: "Returns the state of a session.",
   dismiss_interrupted: "Lets go of the messages that a crash has kept from finishing.",
   get_messages:
-    "Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`.",
+    "Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`. At most 8 MiB: `truncated` and `before` lead to the older ones.",
   set_session_name: "Names the session; blanks at both ends are dropped.",
   get_available_models: "Lists the models that pi has credentials for.",
   set_model: "Chooses the session's model, from the next request to a model on.",
   bash: "Runs a shell command of the client's in the session's folder; the output joins the messages.",
   abort_bash: "Stops the client's shell command.",
-  get_last_assistant_text: "Returns the text of the last answer, or `null`.",
+  get_last_assistant_text:
+    "Returns the text of the last answer, or `null`; of a very long one the beginning, with `truncated`.",
   get_session_stats: "Counts messages, tool calls, tokens and cost (USD).",
   get_context_usage: "Says how full the model's context is; `null` when that cannot be told.",
   cycle_model: "Goes on to the next model that is available; `null` when there is only one.",
@@ -73,11 +74,13 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   switch_session_file: "Replaces the session by the one in that file.",
   fork: "Replaces the session by a copy that ends before that user message, whose text is returned.",
   clone: "Replaces the session by a copy of the current branch.",
-  get_fork_messages: "Lists the user messages that `fork` can be given.",
-  get_tree: "Returns every entry of the session's tree, flat: parents are named by id.",
+  get_fork_messages: "Lists the user messages that `fork` can be given, at most 8 MiB of the newest.",
+  get_tree:
+    "Returns every entry of the session's tree, flat: parents are named by id. Past 8 MiB the oldest have no text, or are left out.",
   navigate_tree:
     "Goes on from another entry of the tree; of a user message, the text comes back for editing.",
-  export_html: "Writes the session as a web page, by default into the session's folder.",
+  export_html:
+    "Writes the session as a web page, by default into the session's folder; at most 32 MiB of history.",
   get_commands:
     "Lists slash commands, prompt templates and skills that `prompt` understands, with their source.",
   get_skills: "Lists the skills that are loaded.",

@@ -281,6 +281,19 @@ export const SOCKET_WINDOW_BYTES: number = 64 * KIB;
 /** Answers that may be queued for a WebSocket peer before its commands wait until it has read some. */
 export const ANSWERS_AHEAD: number = 16_384;
 
+/** Most bytes of JSON that one answer gives of a session's history. */
+export const ANSWER_BYTES: number = 8 * MIB;
+
+/** Most bytes of the snapshot of one session, and of all snapshots that one host writes into one answer. */
+export const SNAPSHOT_BYTES: number = 4 * MIB;
+export const SNAPSHOTS_BYTES: number = 16 * MIB;
+
+/** Large answers of one connection that are asked for and not handed to its socket; further commands for them wait. */
+export const BULK_AHEAD: number = 2;
+
+/** Most UTF-16 units of a history that becomes a web page: pi holds the page several times while it makes it. */
+export const EXPORT_UNITS: number = 32 * MIB;
+
 /** Bytes that a host posts at a time, and that it may have posted before the router thread has taken some. */
 export const CROSSING_BATCH_BYTES: number = 64 * KIB;
 export const CROSSING_WINDOW_BYTES: number = 256 * KIB;

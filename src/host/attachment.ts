@@ -1,8 +1,10 @@
 // The state of a session at this point of the order, as `attach` answers it: encoded here, so that the router
 // thread need not.
+import { SNAPSHOT_BYTES, SNAPSHOTS_BYTES } from "../governor/limits.ts";
 import { toJson } from "../protocol/text.ts";
-import type { Attachment } from "./edge.ts";
+import type { Attachment, FromHost } from "./edge.ts";
 import { Encoded } from "./encoded.ts";
+import type { MakeMessage } from "./outbound.ts";
 import type { Session } from "./session.ts";
 
 const ENCODED = new WeakMap<Session, Encoded>();
@@ -14,18 +16,50 @@ export function infoText(session: Session): string {
   return encoded.of(session.info());
 }
 
-/** @param snapshot whether the whole state is wanted too */
-export function attachment(session: Session, snapshot: boolean): Attachment {
+/** The state of a session, and what encodes its snapshot, where one is wanted. */
+interface Attaching {
+  readonly attachment: Attachment;
+  readonly snapshot?: () => string;
+}
+
+/**
+ * The state of those sessions that are live. Snapshots are of this moment and encoded when the message is posted.
+ *
+ * @param snapshots the sessions whose snapshots are wanted; many of them are smaller each
+ */
+export function attached(
+  ref: number,
+  wanted: readonly (Session | undefined)[],
+  snapshots: "all" | readonly string[],
+): FromHost | MakeMessage {
+  const live = wanted.filter((session): session is Session => session?.live === true);
+  const named = snapshots === "all" ? undefined : new Set(snapshots);
+  const isWanted = ({ sessionId }: Session): boolean => named?.has(sessionId) ?? true;
+  const count = live.filter(isWanted).length;
+  const most = Math.min(SNAPSHOT_BYTES, Math.floor(SNAPSHOTS_BYTES / Math.max(1, count)));
+  const found = live.map((session): Attaching => {
+    const attachment = attachmentOf(session);
+    return isWanted(session) ? { attachment, snapshot: session.snapshot(most) } : { attachment };
+  });
+  const message = (): FromHost => ({
+    kind: "attached",
+    ref,
+    sessions: found.map(({ attachment, snapshot }) =>
+      snapshot === undefined ? attachment : { ...attachment, snapshot: snapshot() }
+    ),
+  });
+  return count === 0 ? message() : message;
+}
+
+function attachmentOf(session: Session): Attachment {
   const sessionInfo = session.info();
   const { epoch, seq, sessionId, sessionVersion } = sessionInfo;
-  const pendingUi = session.dialogs.pending;
   return {
     sessionId,
     epoch,
     seq,
     sessionVersion,
-    ...(snapshot ? { snapshot: session.snapshotText() } : {}),
     infoText: infoText(session),
-    pendingUi: pendingUi.map((request) => toJson(request)),
+    pendingUi: session.dialogs.pending.map((request) => toJson(request)),
   };
 }

@@ -8,14 +8,14 @@ import { toJson } from "../protocol/text.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, Outcome } from "./agent_port.ts";
-import { attachment } from "./attachment.ts";
+import { attached } from "./attachment.ts";
 import { Builder } from "./builder.ts";
 import { Claims } from "./claims.ts";
 import type { FromHost, HostConfig, Reply, ToHost } from "./edge.ts";
 import { noSession, unreadable } from "./failures.ts";
 import { switchFile } from "./handlers/history.ts";
 import { HANDLERS } from "./handlers/mod.ts";
-import { Outbound } from "./outbound.ts";
+import { type MakeMessage, Outbound } from "./outbound.ts";
 import type { Place } from "./place.ts";
 import { Records } from "./records.ts";
 import { Session, type SessionParts } from "./session.ts";
@@ -186,11 +186,7 @@ export class Host {
   #attach({ ref, sessionIds, snapshots }: MessageOf<"attach">): void {
     const answer = (): void => {
       const wanted = sessionIds?.map((id) => this.#sessions.get(id)) ?? [...this.#sessions.values()];
-      const sessions = wanted.flatMap((session) => {
-        if (!session?.live) return [];
-        return [attachment(session, snapshots === "all" || snapshots.includes(session.sessionId))];
-      });
-      this.#send({ kind: "attached", ref, sessions });
+      this.#send(attached(ref, wanted, snapshots));
     };
     const [only] = sessionIds ?? [];
     const session = only === undefined ? undefined : this.#sessions.get(only);
@@ -390,8 +386,9 @@ export class Host {
     }
   }
 
-  #reply(ref: number, reply: Reply): void {
-    this.#send({ kind: "reply", ref, reply });
+  #reply(ref: number, reply: Reply | (() => Reply)): void {
+    if (typeof reply === "function") this.#send(() => ({ kind: "reply", ref, reply: reply() }));
+    else this.#send({ kind: "reply", ref, reply });
   }
 
   #refuse(ref: number, failed: Failure): void {
@@ -402,7 +399,7 @@ export class Host {
     this.#send({ kind: "log", level, message, fields });
   }
 
-  #send(message: FromHost): void {
+  #send(message: FromHost | MakeMessage): void {
     this.#outbound.send(message);
   }
 }

@@ -15,8 +15,11 @@ const MESSAGE_BYTES = 64;
 
 type EventsMessage = Extract<FromHost, { kind: "events" }>;
 
+/** Makes a large message once it is its turn to be posted. */
+export type MakeMessage = () => FromHost;
+
 interface Entry {
-  readonly message: FromHost;
+  message: FromHost | MakeMessage;
   bytes: number;
 }
 
@@ -81,9 +84,9 @@ export class Outbound {
     this.#company();
   }
 
-  /** Anything else. */
-  send(message: FromHost): void {
-    const bytes = bytesOf(message);
+  /** Anything else; what is large is made when it is posted, so that only one such message waits here. */
+  send(message: FromHost | MakeMessage): void {
+    const bytes = typeof message === "function" ? MESSAGE_BYTES : bytesOf(message);
     this.#bytes += bytes;
     this.#queue.push({ message, bytes });
     this.#tail = undefined;
@@ -122,6 +125,15 @@ export class Outbound {
     });
   }
 
+  #made(entry: Entry): FromHost {
+    if (typeof entry.message !== "function") return entry.message;
+    entry.message = entry.message();
+    this.#bytes -= entry.bytes;
+    entry.bytes = bytesOf(entry.message);
+    this.#bytes += entry.bytes;
+    return entry.message;
+  }
+
   #drain(window: number): void {
     this.#timer?.clear();
     this.#flushedAt = this.#clock.monotonic();
@@ -131,8 +143,10 @@ export class Outbound {
       const batch: FromHost[] = [];
       let bytes = 0;
       for (let next = queue[at]; next !== undefined; next = queue[++at]) {
+        // What was made may be too large for this batch; then it waits for the next one.
+        const message = this.#made(next);
         if (batch.length > 0 && bytes + next.bytes > CROSSING_BATCH_BYTES) break;
-        batch.push(next.message);
+        batch.push(message);
         bytes += next.bytes;
       }
       this.#posted += bytes;

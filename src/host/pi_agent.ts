@@ -3,6 +3,7 @@
 import { errorMessage } from "../error_message.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { QueuedTexts } from "../protocol/responses.ts";
+import { cut } from "../protocol/text.ts";
 import type {
   Acceptance,
   AgentDiscovery,
@@ -40,6 +41,9 @@ import { foreignWrite } from "./pi_storage.ts";
 import type { AgentKept } from "./session_record.ts";
 import { toWireModel } from "./wire_model.ts";
 
+/** Characters of a name: what `set_session_name` takes. A file may hold a longer one. */
+const NAME_CHARS = 1_024;
+
 const refused = (failed: Failure): Acceptance => ({ ok: false, failure: failed });
 
 /** Implements the port on pi. */
@@ -71,7 +75,7 @@ export class PiAgent implements AgentPort {
     const { model, sessionName, sessionFile } = session;
     const { around: { cwd, untrusted }, fileRepair } = this.#live;
     return {
-      ...(sessionName === undefined ? {} : { sessionName }),
+      ...(sessionName === undefined ? {} : { sessionName: cut(sessionName, NAME_CHARS) }),
       ...(sessionFile === undefined ? {} : { sessionFile }),
       cwd,
       ...(hasModel(model) ? { model: toWireModel(model) } : {}),

@@ -5,6 +5,9 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import type { AgentSession } from "@mariozechner/pi-coding-agent";
+import { EXPORT_UNITS } from "../governor/limits.ts";
+import { type Failure, failure } from "../protocol/errors.ts";
+import { leastUnits } from "./bounded_json.ts";
 import { guardScript } from "./export_guard.ts";
 
 /** A script that runs; the data of the session is in one that has attributes. */
@@ -62,8 +65,31 @@ export function securePage(html: string): string {
   return page.replace("<head>", () => head);
 }
 
+/** Why the session does not become a page: pi would hold all of it several times. */
+export function exportRefusal({ sessionManager }: AgentSession): Failure | undefined {
+  let units = 0;
+  for (const entry of sessionManager.getEntries()) {
+    units += leastUnits(entry, EXPORT_UNITS);
+    if (units <= EXPORT_UNITS) continue;
+    const most = EXPORT_UNITS / 1024 / 1024;
+    const sentence = `The session's history has more than ${most} MiB, too much for one page; ` +
+      "fork or compact it into a session with less, or read its file";
+    return failure("session_too_large", sentence);
+  }
+  return undefined;
+}
+
+/** The export before: one at a time, since each needs several times the memory of its session. */
+let previous: Promise<unknown> = Promise.resolve();
+
 /** Has pi write the session's page to that file, which no other program reads yet, and secures it there. */
-export async function exportPage(session: AgentSession, file: string): Promise<string> {
+export function exportPage(session: AgentSession, file: string): Promise<string> {
+  const page = previous.then(() => writeSecured(session, file));
+  previous = page.catch(() => {});
+  return page;
+}
+
+async function writeSecured(session: AgentSession, file: string): Promise<string> {
   const path = await session.exportToHtml(file);
   const html = securePage(Buffer.from(await readFile(path)).toString("utf8"));
   await writeFile(path, html);

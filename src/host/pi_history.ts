@@ -6,7 +6,7 @@ import { type Failure, failure } from "../protocol/errors.ts";
 import type { TreeNode } from "../protocol/results.ts";
 import { cut } from "../protocol/text.ts";
 import type { AgentHistory, NavigateOptions, Outcome } from "./agent_port.ts";
-import { exportPage } from "./pi_export.ts";
+import { exportPage, exportRefusal } from "./pi_export.ts";
 import type { PiLive } from "./pi_live.ts";
 import { type Placed, treeOf } from "./pi_sdk.ts";
 import { textOf } from "./settle.ts";
@@ -19,11 +19,11 @@ function shown(entry: Placed["entry"]): { role?: string; text?: string } {
     case "message": {
       const { message } = entry;
       // Bash executions have a command instead of content.
-      const text = "command" in message ? String(message.command) : textOf({ ...message });
+      const text = "command" in message ? String(message.command) : textOf({ ...message }, NODE_CHARS);
       return { role: message.role, text: cut(text, NODE_CHARS) };
     }
     case "custom_message":
-      return { role: "custom", text: cut(textOf({ content: entry.content }), NODE_CHARS) };
+      return { role: "custom", text: cut(textOf({ content: entry.content }, NODE_CHARS), NODE_CHARS) };
     case "compaction":
     case "branch_summary":
       return { text: cut(entry.summary, NODE_CHARS) };
@@ -126,6 +126,8 @@ export function piHistory(live: PiLive): AgentHistory {
     },
     navigate: (targetId, options) => navigate(live, targetId, options),
     async exportHtml(path) {
+      const tooLarge = exportRefusal(live.session);
+      if (tooLarge !== undefined) return { ok: false, failure: tooLarge };
       try {
         return { ok: true, value: { path: await exportPage(live.session, path) } };
       } catch (error) {

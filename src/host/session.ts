@@ -8,7 +8,7 @@ import type { Interrupted, SessionInfo } from "../protocol/responses.ts";
 import { toJson } from "../protocol/text.ts";
 import { SESSION_START_MS } from "../governor/limits.ts";
 import { AcceptedMessages } from "./accepted_messages.ts";
-import type { AgentPort, Outcome } from "./agent_port.ts";
+import type { AgentPort } from "./agent_port.ts";
 import type { Demand } from "./edge.ts";
 import { callHandler } from "./call_handler.ts";
 import { Dialogs } from "./dialogs.ts";
@@ -19,6 +19,7 @@ import { Patience } from "./patience.ts";
 import { isSlow, timeoutOf, versionConflict } from "./pace.ts";
 import type { Place } from "./place.ts";
 import { Recorder } from "./recorder.ts";
+import { type Answer, replyOf } from "./reply_text.ts";
 import { RunWaiters } from "./run_waiters.ts";
 import { RunWatch } from "./run_watch.ts";
 import type * as parts from "./session_parts.ts";
@@ -206,15 +207,22 @@ export class Session {
     return this.live && this.idle && this.dialogs.pending.length === 0 && this.agent.restorable();
   }
 
-  /** The whole state after the last event, encoded. */
-  snapshotText(): string {
-    try {
-      return toJson({ ...this.#snapshot?.read(), ...this.#untold() });
-    } catch (error) {
-      // Something in a message cannot be encoded; its event has been told as such, too.
-      this.#defect("snapshot", error);
-      return JSON.stringify({ unencodable: true });
-    }
+  /**
+   * The whole state after the last event; what is returned encodes it.
+   *
+   * @param most bytes that its messages may have
+   */
+  snapshot(most: number): () => string {
+    const state = { ...this.#snapshot?.read(most), ...this.#untold() };
+    return () => {
+      try {
+        return toJson(state);
+      } catch (error) {
+        // A message holds something that cannot be encoded; the event of that message says so too.
+        this.#defect("snapshot", error);
+        return JSON.stringify({ unencodable: true });
+      }
+    };
   }
 
   /** A client has seen what was interrupted, and lets go of it. */
@@ -369,20 +377,11 @@ export class Session {
     });
   }
 
-  #answer(job: Job, outcome: Outcome<unknown> & { readonly text?: string }): void {
+  #answer(job: Job, outcome: Answer): void {
     if (!this.#unanswered.delete(job.ref)) return;
-    const version = { sessionVersion: this.#version };
     const unstarted = job.begun === true ? {} : { unstarted: true as const };
-    if (!outcome.ok) {
-      this.#parts.reply(job.ref, { ok: false, failure: outcome.failure, ...version, ...unstarted });
-    } else {
-      try {
-        const dataText = outcome.text ?? toJson(outcome.value);
-        this.#parts.reply(job.ref, { ok: true, dataText, ...version });
-      } catch (error) {
-        this.#parts.reply(job.ref, { ok: false, failure: this.#defect("encode", error), ...version });
-      }
-    }
+    const marks = { sessionVersion: this.#version, ...unstarted };
+    this.#parts.reply(job.ref, replyOf(outcome, marks, (error) => this.#defect("encode", error)));
     this.#parts.changed();
   }
 

@@ -28,6 +28,9 @@ const READERS = 8;
 /** Characters of a first message that a list shows. */
 const FIRST_MESSAGE_CHARS = 1_000;
 
+/** Characters of other texts of a file that a list shows, more than any real one has; and kinds of newer entries. */
+const [FIELD_CHARS, MOST_NEWER] = [4_096, 100];
+
 function parse(line: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(line);
@@ -92,7 +95,7 @@ function count(tally: Tally, line: Line, format: FileFormat): void {
   if (line.kind !== "line") return;
   const entry = parse(line.text);
   const newer = newerKind(entry, format, tally.header?.version ?? 1);
-  if (newer !== undefined) tally.newer.add(newer);
+  if (newer !== undefined && tally.newer.size < MOST_NEWER) tally.newer.add(cut(newer, FIELD_CHARS));
   if (entry?.["type"] === "session_info") {
     const name = entry["name"];
     tally.name = typeof name === "string" && name.trim() !== "" ? name.trim() : undefined;
@@ -131,12 +134,12 @@ async function describe(
   if (tally.header === undefined) return undefined;
   const { id, cwd, timestamp } = tally.header;
   return {
-    sessionId: id,
-    ...(tally.name === undefined ? {} : { sessionName: tally.name }),
+    sessionId: cut(id, FIELD_CHARS),
+    ...(tally.name === undefined ? {} : { sessionName: cut(tally.name, FIELD_CHARS) }),
     sessionFile: path,
     sessionPath: path,
-    cwd,
-    createdAt: timestamp,
+    cwd: cut(cwd, FIELD_CHARS),
+    createdAt: cut(timestamp, FIELD_CHARS),
     modifiedAt: new Date(modifiedAt).toISOString(),
     messageCount: tally.messages,
     ...(tally.firstMessage === undefined ? {} : { firstMessage: tally.firstMessage }),

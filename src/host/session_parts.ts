@@ -18,6 +18,8 @@ export type Handled =
     readonly value: unknown;
     /** The value as JSON, where somebody has it already. */
     readonly text?: string;
+    /** Writes the value as JSON, for an answer that may be large: called when the answer leaves the worker. */
+    readonly write?: () => string;
     readonly later?: Promise<Outcome<unknown>>;
     /** The agent has taken a message over. */
     readonly message?: AcceptedMessage;
@@ -60,7 +62,7 @@ export interface SessionParts<S> {
   /** What is to be kept may have changed; resolves once it is kept, nothing when nobody need wait for it. */
   keep(session: S): Promise<void> | undefined;
   message(ref: number, state: MessageState): void;
-  reply(ref: number, reply: Reply): void;
+  reply(ref: number, reply: Reply | (() => Reply)): void;
   accepted(ref: number): void;
   /** Sends what has been handed over so far at once. */
   flush(): void;

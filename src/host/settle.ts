@@ -31,13 +31,21 @@ interface Tally {
 
 const EMPTY: RunResult = { text: null, stopReason: null, usage: null, aborted: false };
 
-/** Text of an assistant message. */
-export function textOf(message: Record<string, unknown>): string {
+/**
+ * Text of an assistant message.
+ *
+ * @param most UTF-16 units that are enough; a caller that shows fewer gets no copy of the whole text
+ */
+export function textOf(message: Record<string, unknown>, most = Infinity): string {
   const content = message["content"];
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) return "";
-  return content.map((block) => isRecord(block) && block["type"] === "text" ? String(block["text"]) : "")
-    .join("");
+  let text = "";
+  for (const block of content) {
+    if (isRecord(block) && block["type"] === "text") text += String(block["text"]).slice(0, most + 1);
+    if (text.length > most) break;
+  }
+  return text;
 }
 
 function number(from: Record<string, unknown>, name: string): number {

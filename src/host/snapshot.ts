@@ -2,9 +2,8 @@
 // every event up to this one. Not pi's live state, which runs ahead of the events. Costs O(1) an event.
 import type { SessionEvent } from "../protocol/events.ts";
 import { isRecord } from "../protocol/json.ts";
-
-/** Most bytes of messages in a snapshot; the newest that fit are sent. */
-export const SNAPSHOT_BYTES: number = 4 * 1024 * 1024;
+import { SNAPSHOT_BYTES } from "../governor/limits.ts";
+import { leastUnits } from "./bounded_json.ts";
 
 /** What a client gets to start from. */
 export interface Snapshot {
@@ -126,9 +125,13 @@ export class SnapshotState {
     }
   }
 
-  /** The state after the last folded event. */
-  read(): Snapshot {
-    const { newest, truncated } = this.#newest();
+  /**
+   * The state after the last folded event.
+   *
+   * @param most bytes of messages; the newest that fit are in it
+   */
+  read(most = SNAPSHOT_BYTES): Snapshot {
+    const { newest, truncated } = this.#newest(most);
     const streaming = this.#readStreaming();
     return {
       messages: newest,
@@ -201,14 +204,15 @@ export class SnapshotState {
     return { ...head, content };
   }
 
-  #newest(): { newest: unknown[]; truncated: boolean } {
+  #newest(most: number): { newest: unknown[]; truncated: boolean } {
     const newest: unknown[] = [];
     let bytes = 0;
     for (let at = this.#messages.length - 1; at >= 0; at--) {
       const message = this.#messages[at];
-      const size = bytesOf(message);
+      // One that is too large alone is not encoded to find that out.
+      const size = leastUnits(message, most) > most ? most : bytesOf(message);
       bytes += (size ?? 0) + 1;
-      if (bytes > SNAPSHOT_BYTES) return { newest: newest.reverse(), truncated: true };
+      if (bytes > most) return { newest: newest.reverse(), truncated: true };
       // One that cannot be encoded was told as such when it came, and must not cost the others.
       newest.push(size === undefined ? { role: roleOf(message), unencodable: true } : message);
     }

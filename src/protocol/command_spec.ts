@@ -50,6 +50,8 @@ export interface Traits {
   readonly role: Role;
   /** Whether a token for some sessions may send it: it tells of those alone. */
   readonly scoped: boolean;
+  /** Whether its answer may be large: only a few of these are under way for one connection. */
+  readonly bulk: boolean;
 }
 
 /** One command: its schema, the schema of its `data`, and its traits. */
@@ -92,6 +94,7 @@ export function server<N extends string, F extends TProperties>(
     exempt: false,
     role: "observe",
     scoped: true,
+    bulk: false,
     ...more,
   };
   return { schema, result, ...traits };
@@ -118,6 +121,7 @@ export function session<N extends string, F extends TProperties>(
     exempt: false,
     role: "drive",
     scoped: true,
+    bulk: false,
     ...more,
   };
   return { schema, result, ...traits };
@@ -130,11 +134,19 @@ export const Target = Type.Union([SessionId, Type.Literal("*")]);
 
 /** Traits of a command that only reads. */
 export const read = { lane: "after", mutates: false, duringShutdown: true, role: "observe" } as const;
+/** Traits of a command that only reads, and may return much. */
+export const bulkRead = { ...read, bulk: true } as const;
 /** Traits of a command that stops something. */
 export const stop = { lane: "direct", mutates: true, duringShutdown: true, exempt: true } as const;
 
 /** No data. */
 export const Empty = Type.Object({});
+
+/** What an answer that is not whole says. */
+export const shortened = {
+  truncated: Type.Optional(Type.Literal(true)),
+  message: Type.Optional(Type.String()),
+};
 
 /** Text and images of a message to the agent. */
 export const message = { message: limited("messageChars"), images: Images };

@@ -44,6 +44,7 @@ const TABLE = {
     false,
     "The session file is too large for the memory of a host, or has too long a branch",
   ),
+  session_too_large: traits(false, "The session's history is too large for that command"),
   timeout: traits(true, "The command took longer than it may; what it started may still finish"),
   cancelled: traits(false, "The command was stopped before it could finish"),
   shutting_down: traits(true, "The server is shutting down"),

@@ -1,7 +1,7 @@
 // Commands about a session's history and about what it has at hand (PROTOCOL §5): new_session, fork, clone,
 // tree, export; slash commands, skills, tools, session files, reload.
 import { Type } from "typebox";
-import { Empty, limited, LONG_MS, read, session } from "./command_spec.ts";
+import { bulkRead, Empty, limited, LONG_MS, read, session, shortened } from "./command_spec.ts";
 import { FileRepairSchema } from "./responses.ts";
 import {
   CommandInfoSchema,
@@ -30,8 +30,11 @@ export const HISTORY_COMMANDS = {
   get_fork_messages: session(
     "get_fork_messages",
     {},
-    Type.Object({ messages: Type.Array(Type.Object({ entryId: Type.String(), text: Type.String() })) }),
-    read,
+    Type.Object({
+      messages: Type.Array(Type.Object({ entryId: Type.String(), text: Type.String() })),
+      ...shortened,
+    }),
+    bulkRead,
   ),
   get_tree: session(
     "get_tree",
@@ -39,8 +42,9 @@ export const HISTORY_COMMANDS = {
     Type.Object({
       currentLeafId: Type.Union([Type.String(), Type.Null()]),
       nodes: Type.Array(TreeNodeSchema),
+      ...shortened,
     }),
-    read,
+    bulkRead,
   ),
   navigate_tree: session(
     "navigate_tree",
@@ -83,7 +87,7 @@ export const HISTORY_COMMANDS = {
     "list_session_files",
     {},
     Type.Object({ files: Type.Array(StoredSessionSchema) }),
-    { lane: "direct", mutates: false, duringShutdown: true, role: "observe", scoped: false },
+    { lane: "direct", mutates: false, duringShutdown: true, role: "observe", scoped: false, bulk: true },
   ),
   reload: session("reload", {}, Empty),
 };

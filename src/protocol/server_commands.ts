@@ -56,9 +56,7 @@ export const SERVER_COMMANDS = {
     "list_sessions",
     anySession,
     Type.Object({ sessions: Type.Array(SessionInfoSchema) }),
-    {
-      duringShutdown: true,
-    },
+    { duringShutdown: true, bulk: true },
   ),
   create_session: server(
     "create_session",
@@ -95,7 +93,7 @@ export const SERVER_COMMANDS = {
       events: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 128 })),
     },
     Subscribed,
-    { duringShutdown: true },
+    { duringShutdown: true, bulk: true },
   ),
   unsubscribe: server(
     "unsubscribe",
@@ -111,7 +109,7 @@ export const SERVER_COMMANDS = {
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
     },
     Type.Object({ sessions: Type.Array(StoredSessionSchema) }),
-    { duringShutdown: true, scoped: false },
+    { duringShutdown: true, scoped: false, bulk: true },
   ),
   load_session: server(
     "load_session",

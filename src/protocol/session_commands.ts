@@ -1,7 +1,18 @@
 // Commands of one session (PROTOCOL §5): interaction, state, model, queue modes, compaction and retry, bash,
 // dialogs. History and discovery are in history_commands.ts.
 import { Type } from "typebox";
-import { Empty, Id, limited, LONG_MS, message, read, session, stop } from "./command_spec.ts";
+import {
+  bulkRead,
+  Empty,
+  Id,
+  limited,
+  LONG_MS,
+  message,
+  read,
+  session,
+  shortened,
+  stop,
+} from "./command_spec.ts";
 import {
   DispositionSchema,
   ModelSchema,
@@ -52,8 +63,13 @@ export const SESSION_COMMANDS = {
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
       before: Type.Optional(Type.Integer({ minimum: 0 })),
     },
-    Type.Object({ messages: Type.Array(Type.Object({})), messageCount: Type.Integer({ minimum: 0 }) }),
-    read,
+    Type.Object({
+      messages: Type.Array(Type.Object({})),
+      messageCount: Type.Integer({ minimum: 0 }),
+      before: Type.Optional(Type.Integer({ minimum: 0 })),
+      ...shortened,
+    }),
+    bulkRead,
   ),
   set_session_name: session(
     "set_session_name",
@@ -91,8 +107,8 @@ export const SESSION_COMMANDS = {
   get_last_assistant_text: session(
     "get_last_assistant_text",
     {},
-    Type.Object({ text: Type.Union([Type.String(), Type.Null()]) }),
-    read,
+    Type.Object({ text: Type.Union([Type.String(), Type.Null()]), ...shortened }),
+    bulkRead,
   ),
   get_session_stats: session("get_session_stats", {}, SessionStatsSchema, read),
   get_context_usage: session(

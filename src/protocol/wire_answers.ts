@@ -133,6 +133,12 @@ export interface GetMessagesData {
   messages: Record<string, unknown>[];
   /** How many messages there are. */
   messageCount: number;
+  /** Only messages before this index. */
+  before?: number;
+  /** Whether something was left out. */
+  truncated?: true;
+  /** Text of the message. */
+  message?: string;
 }
 
 /** What `set_session_name` answers with. */
@@ -174,6 +180,10 @@ export type AbortBashData = Record<string, unknown>;
 export interface GetLastAssistantTextData {
   /** Text; of a run, its last answer. */
   text: string | null;
+  /** Whether something was left out. */
+  truncated?: true;
+  /** Text of the message. */
+  message?: string;
 }
 
 /** What `get_session_stats` answers with. */
@@ -256,6 +266,10 @@ export interface CloneData {
 export interface GetForkMessagesData {
   /** Messages, oldest first. */
   messages: { entryId: string; text: string }[];
+  /** Whether something was left out. */
+  truncated?: true;
+  /** Text of the message. */
+  message?: string;
 }
 
 /** What `get_tree` answers with. */
@@ -264,6 +278,10 @@ export interface GetTreeData {
   currentLeafId: string | null;
   /** All entries; parents are named by id. */
   nodes: TreeNode[];
+  /** Whether something was left out. */
+  truncated?: true;
+  /** Text of the message. */
+  message?: string;
 }
 
 /** What `navigate_tree` answers with. */
@@ -554,6 +572,7 @@ export type ErrorCode =
   | "session_file_newer"
   | "session_file_damaged"
   | "session_file_too_large"
+  | "session_too_large"
   | "timeout"
   | "cancelled"
   | "shutting_down"

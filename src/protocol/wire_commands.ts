@@ -207,7 +207,8 @@ export interface GetStateCommand extends SessionCommand {
 }
 
 /**
- * Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`.
+ * Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`. At
+ * most 8 MiB: `truncated` and `before` lead to the older ones.
  */
 export interface GetMessagesCommand extends SessionCommand {
   /** Says what it is. */
@@ -264,7 +265,7 @@ export interface AbortBashCommand extends SessionCommand {
   type: "abort_bash";
 }
 
-/** Returns the text of the last answer, or `null`. */
+/** Returns the text of the last answer, or `null`; of a very long one the beginning, with `truncated`. */
 export interface GetLastAssistantTextCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_last_assistant_text";
@@ -399,13 +400,16 @@ export interface CloneCommand extends SessionCommand {
   type: "clone";
 }
 
-/** Lists the user messages that `fork` can be given. */
+/** Lists the user messages that `fork` can be given, at most 8 MiB of the newest. */
 export interface GetForkMessagesCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_fork_messages";
 }
 
-/** Returns every entry of the session's tree, flat: parents are named by id. */
+/**
+ * Returns every entry of the session's tree, flat: parents are named by id. Past 8 MiB the oldest have no
+ * text, or are left out.
+ */
 export interface GetTreeCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_tree";
@@ -426,7 +430,7 @@ export interface NavigateTreeCommand extends SessionCommand {
   };
 }
 
-/** Writes the session as a web page, by default into the session's folder. */
+/** Writes the session as a web page, by default into the session's folder; at most 32 MiB of history. */
 export interface ExportHtmlCommand extends SessionCommand {
   /** Says what it is. */
   type: "export_html";

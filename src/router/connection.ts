@@ -1,11 +1,11 @@
 // One peer as the router sees it: its outbox, its unanswered commands, and, where the peer waits instead of
 // being refused (stdio), the commands that were read ahead. Knows no command beyond that.
-import type { Command, CommandSpec } from "../protocol/commands.ts";
 import type { Access } from "../governor/access.ts";
 import { READ_AHEAD_BYTES } from "../governor/limits.ts";
 import type { EventRecord } from "../host/edge.ts";
-import type { KeyedCommand } from "../manager/key_book.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import { BulkTurns } from "./bulk_turns.ts";
+import type { Held } from "./held.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { Wire } from "./wire.ts";
 
@@ -20,20 +20,13 @@ export interface ConnectionParts {
   giveUp(connection: Connection, reason: "full" | "stalled"): void;
 }
 
-/** A decoded command that waits for room. */
-export interface Held {
-  readonly command: Command;
-  readonly spec: CommandSpec;
-  readonly bytes: number;
-  /** Its key, if it came with one that matters. */
-  readonly keyed?: KeyedCommand | undefined;
-}
-
 /** One connection. */
 export class Connection {
   readonly id: number;
   readonly wire: Wire;
   readonly outbox: Outbox;
+  /** Its large answers, a few at a time. */
+  readonly bulk = new BulkTurns();
   /** What the peer's token lets it do. */
   readonly access: Access;
   /** Sessions that this connection has sent a command to, for the end of its input. */
@@ -63,8 +56,9 @@ export class Connection {
     return this.#open;
   }
 
-  send(text: string): void {
-    if (this.#open) this.outbox.push(text);
+  /** @param sent called once a large answer was handed to the transport */
+  send(text: string, sent?: () => void): void {
+    if (this.#open) this.outbox.push(text, sent);
   }
 
   /** Queues an event, unless the peer lags behind in that session; then it is told so, once. */
@@ -150,6 +144,7 @@ export class Connection {
     this.#open = false;
     this.#held.length = 0;
     this.#heldBytes = 0;
+    this.bulk.close();
     this.outbox.close();
     for (const fn of this.#rooms.splice(0)) fn();
     for (const fn of this.#quiet.splice(0)) fn();

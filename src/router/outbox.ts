@@ -26,9 +26,14 @@ export interface OutboxParts {
 interface Plain {
   readonly kind: "plain";
   readonly text: string;
+  /** Of a large answer: called once it was handed over. */
+  readonly sent?: (() => void) | undefined;
 }
 
 type Item = Plain | QueuedEvent;
+
+/** The share of `outboxCloseBytes` from which the commands of a peer wait for it to read answers. */
+const CLOSE_SHARE = 1 / 4;
 
 /** Bytes of a text in UTF-8, at least: exact for ASCII, which JSON mostly is. */
 function bytesOf(text: string): number {
@@ -44,8 +49,9 @@ export class Outbox {
   #queue: (Item | undefined)[] = [];
   #head = 0;
   #bytes = 0;
-  /** How many messages are queued that are never dropped. */
+  /** How many messages are queued that are never dropped, and their bytes but for those of large answers. */
   #plain = 0;
+  #plainBytes = 0;
   #rooms: (() => void)[] = [];
   #sent = 0;
   #stall: Timer | undefined;
@@ -80,15 +86,20 @@ export class Outbox {
    * now. Commands can bring about that much, events cannot: a lagging reader of events can still send an `abort`.
    */
   room(): Promise<void> | undefined {
-    if (this.#plain <= ANSWERS_AHEAD || this.#closed) return undefined;
+    if (this.#closed || !this.#isAhead(1)) return undefined;
     return new Promise((resolve) => this.#rooms.push(resolve));
   }
 
-  /** Queues a message that is never dropped. */
-  push(text: string): void {
+  /**
+   * Queues a message that is never dropped.
+   *
+   * @param sent of a large answer, which has its turn: called once it was handed to the transport
+   */
+  push(text: string, sent?: () => void): void {
     if (this.#closed) return;
-    this.#queue.push({ kind: "plain", text });
+    this.#queue.push({ kind: "plain", text, sent });
     this.#plain++;
+    if (sent === undefined) this.#plainBytes += bytesOf(text);
     this.#bytes += bytesOf(text);
     this.#pump();
     if (this.#bytes > this.#parts.limits.outboxCloseBytes) this.#giveUp("full");
@@ -131,6 +142,7 @@ export class Outbox {
     this.#head = 0;
     this.#bytes = 0;
     this.#plain = 0;
+    this.#plainBytes = 0;
     this.#events.clear();
     this.#stall?.clear();
     for (const fn of this.#flushed.splice(0)) fn();
@@ -171,14 +183,14 @@ export class Outbox {
       // An event that was merged into a later one leaves nothing behind.
       if (text === undefined) continue;
       this.#bytes -= item.kind === "plain" ? bytesOf(text) : item.bytes;
-      if (item.kind === "plain") this.#plain--;
       buffered += bytesOf(text);
       this.#sent += bytesOf(text);
       moved ||= empty;
       wire.send(text);
+      if (item.kind === "plain") this.#handedOver(item);
     }
     this.#buffered = buffered;
-    if (this.#rooms.length > 0 && this.#plain <= ANSWERS_AHEAD / 2) this.#makeRoom();
+    if (this.#rooms.length > 0 && !this.#isAhead(1 / 2)) this.#makeRoom();
     if (moved) this.#movedAt = clock.monotonic();
     if (this.#head === this.#queue.length) this.#emptied();
     else if (this.#head > 1024) {
@@ -186,6 +198,20 @@ export class Outbox {
       this.#head = 0;
     }
     if (buffered > 0) this.#watch(STALL_MS);
+  }
+
+  /** Counts a message that is never dropped as gone. */
+  #handedOver({ text, sent }: Plain): void {
+    this.#plain--;
+    if (sent === undefined) this.#plainBytes -= bytesOf(text);
+    else sent();
+  }
+
+  /** Whether so many answers are queued, or so large ones, that no more may be asked for. */
+  #isAhead(share: number): boolean {
+    // Large answers have turns of their own. One share of commands more must not close a peer that reads.
+    const most = this.#parts.limits.outboxCloseBytes * CLOSE_SHARE;
+    return this.#plain > ANSWERS_AHEAD * share || this.#plainBytes > most * share;
   }
 
   #makeRoom(): void {

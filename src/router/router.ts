@@ -15,9 +15,11 @@ import type { Asker, Manager } from "../manager/manager.ts";
 import type { TokenBook } from "../manager/token_book.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { forbidden } from "./admission.ts";
-import { Connection, type Held } from "./connection.ts";
+import { isBulk } from "./bulk_turns.ts";
+import { Connection } from "./connection.ts";
 import { Cursors } from "./cursors.ts";
 import { Expiry } from "./expiry.ts";
+import type { Held } from "./held.ts";
 import { OWN_COMMANDS, type OwnContext } from "./own_commands.ts";
 import { Subscriber } from "./subscriber.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -245,8 +247,9 @@ export class Router {
   }
 
   /** Runs or refuses a command; "full" when there is no room and the peer is one that waits. */
-  #admit(connection: Connection, { command, spec, keyed }: Held): "taken" | "full" {
+  #admit(connection: Connection, held: Held, kept?: Permit): "taken" | "full" {
     const { governor, manager } = this.parts;
+    const { command, spec, keyed } = held;
     const found = keyed === undefined ? undefined : manager.ledger.find(keyed, spec);
     if (found?.kind === "answer") {
       this.#reply(connection, command, found.reply);
@@ -257,14 +260,20 @@ export class Router {
       this.#respond(connection, command, failure("shutting_down", sentence));
       return "taken";
     }
-    const permit = spec.exempt ? NO_PERMIT : governor.inFlight(connection.id);
+    const permit = kept ?? (spec.exempt ? NO_PERMIT : governor.inFlight(connection.id));
     if (!isPermit(permit)) {
       if (connection.wire.waits) return "full";
       this.#respond(connection, command, permit);
       return "taken";
     }
-    const asker = this.#asker(connection, command, permit);
     connection.asked();
+    if (kept === undefined && !spec.exempt && connection.bulk.mustWait(held)) {
+      connection.bulk.wait({ held, permit });
+      return "taken";
+    }
+    const bulk = isBulk(command, spec);
+    if (bulk) connection.bulk.started();
+    const asker = this.#asker(connection, command, permit, bulk);
     if (found?.kind === "running") {
       found.join((reply) => asker.answer(reply));
       return "taken";
@@ -275,6 +284,7 @@ export class Router {
     manager.ledger.release(asking);
     permit.release();
     connection.answered();
+    if (bulk) this.#bulkEnded(connection);
     if (refused.code === "overloaded" && connection.wire.waits) return "full";
     this.#respond(connection, command, refused);
     return "taken";
@@ -292,7 +302,8 @@ export class Router {
   }
 
   /** Turns the one answer into the one response, and makes room. */
-  #asker(connection: Connection, command: Command, permit: Permit): Asker {
+  #asker(connection: Connection, command: Command, permit: Permit, bulk: boolean): Asker {
+    const sent = bulk ? (): void => this.#bulkEnded(connection) : undefined;
     let open = true;
     return {
       connection: connection.id,
@@ -304,11 +315,30 @@ export class Router {
         if (!open) return;
         open = false;
         permit.release();
-        this.#reply(connection, command, reply);
+        this.#reply(connection, command, reply, sent);
         connection.answered();
         this.#makeRoom(connection);
       },
     };
+  }
+
+  /** A large answer was handed to the socket: commands that waited for that start, in a turn of their own. */
+  #bulkEnded(connection: Connection): void {
+    connection.bulk.ended();
+    if (!connection.bulk.waits) return;
+    queueMicrotask(() => {
+      while (connection.open) {
+        const next = connection.bulk.next();
+        if (next === undefined) return;
+        // It keeps its place among the commands in flight, and was counted as asked when it came.
+        const taken = this.#admit(connection, next.held, next.permit);
+        if (taken === "full") {
+          connection.hold(next.held);
+          this.#holding.add(connection);
+        }
+        connection.answered();
+      }
+    });
   }
 
   /** Room in a mailbox may be what another waiting connection needs, so all of them are asked. */
@@ -330,7 +360,8 @@ export class Router {
     this.#reply(connection, command, { ok: false, failure: failed });
   }
 
-  #reply(connection: Connection, command: Command, reply: Reply): void {
+  /** @param sent called once the response was handed to the socket */
+  #reply(connection: Connection, command: Command, reply: Reply, sent?: () => void): void {
     const head: ResponseHead = {
       ...(command.id === undefined ? {} : { id: command.id }),
       command: command.type,
@@ -341,7 +372,8 @@ export class Router {
       ...(reply.replayed === undefined ? {} : { replayed: reply.replayed }),
     };
     this.#count(reply.ok ? undefined : reply.failure);
-    connection.send(reply.ok ? encodeSuccess(head, reply.dataText) : encodeFailure(head, reply.failure));
+    const text = reply.ok ? encodeSuccess(head, reply.dataText) : encodeFailure(head, reply.failure);
+    connection.send(text, sent);
   }
 
   #count(failed: Failure | undefined): void {

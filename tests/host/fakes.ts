@@ -84,7 +84,7 @@ export class SessionBench {
       place: placeOf(),
       demand,
       reply: (ref, reply) => {
-        this.replies.push({ ref, reply });
+        this.replies.push({ ref, reply: typeof reply === "function" ? reply() : reply });
         this.order.push(`reply ${ref}`);
       },
       message: (ref, state) => this.messages.push(`${ref} ${state}`),

@@ -114,3 +114,26 @@ Deno.test("outbound: a flush posts everything, whatever is under way", async () 
   assertEquals((await bench.posted()).flat().at(-1), "accepted 1");
   assertEquals(await bench.posted(100), [], "and nothing twice");
 });
+
+Deno.test("outbound: a large message is made when it is posted, one at a time", async () => {
+  const bench = new Bench(1_000);
+  await bench.clock.advance(10);
+  const made: number[] = [];
+  const large = (ref: number) => (): FromHost => {
+    made.push(ref);
+    return { kind: "reply", ref, reply: { ok: true, dataText: "x".repeat(100_000) } };
+  };
+  bench.send(1);
+  for (const ref of [2, 3, 4]) bench.outbound.send(large(ref));
+  bench.send(5);
+  assertEquals(made, []);
+  assertEquals(await bench.posted(), [["accepted 1"], ["reply 2"]]);
+  // One waits, made, for the other side; the rest does not exist.
+  assert(made.length <= 2, `${made}`);
+  for (const bytes of bench.bytes.splice(0)) bench.outbound.took(bytes);
+  assertEquals(await bench.posted(), [["reply 3"]]);
+  for (const bytes of bench.bytes.splice(0)) bench.outbound.took(bytes);
+  assertEquals([await bench.posted(), made], [[["reply 4"]], [2, 3, 4]]);
+  for (const bytes of bench.bytes.splice(0)) bench.outbound.took(bytes);
+  assertEquals(await bench.posted(), [["accepted 5"]]);
+});

@@ -1,6 +1,7 @@
 // The state that events tell: folding each of them, what is read anew from the agent, and what fits.
 import { assertEquals } from "@std/assert";
-import { SNAPSHOT_BYTES, SnapshotState } from "../../src/host/snapshot.ts";
+import { SNAPSHOT_BYTES } from "../../src/governor/limits.ts";
+import { SnapshotState } from "../../src/host/snapshot.ts";
 import type { SessionEvent } from "../../src/protocol/events.ts";
 
 const user = (text: string) => ({ role: "user", content: [{ type: "text", text }] });

@@ -1,7 +1,8 @@
 // One peer: commands that are held until there is room, when the transport may read on, and when all is quiet.
 import { assertEquals } from "@std/assert";
 import { READ_AHEAD_BYTES } from "../../src/governor/limits.ts";
-import type { Connection, Held } from "../../src/router/connection.ts";
+import type { Connection } from "../../src/router/connection.ts";
+import type { Held } from "../../src/router/held.ts";
 import { specOf } from "../../src/protocol/commands.ts";
 import { turn } from "../support/fake_clock.ts";
 import { connectionOver, FakeWire } from "./fakes.ts";

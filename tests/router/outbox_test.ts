@@ -326,3 +326,21 @@ Deno.test("outbox: closed, it leaves no timer", async () => {
   await clock.advance(2 * STALL_MS);
   assertEquals([state.reasons, clock.pending], ["", 0]);
 });
+
+Deno.test("outbox: commands wait while answers fill a share of what closes the peer; large ones have turns", async () => {
+  const { wire, outbox } = make(1_000_000);
+  wire.stalled = true;
+  outbox.push(big);
+  let handed = 0;
+  outbox.push("x".repeat(500_000), () => handed++);
+  assertEquals([outbox.room(), handed], [undefined, 0]);
+  outbox.push("x".repeat(251_000));
+  let free = false;
+  void outbox.room()?.then(() => free = true);
+  wire.drain();
+  await turn();
+  assertEquals([free, handed], [false, 1]);
+  wire.drain();
+  await turn();
+  assertEquals([free, outbox.bytes], [true, 0]);
+});

@@ -24,7 +24,8 @@ const CODES = new Set([
   ..."idempotency_conflict outcome_unknown ui_request_not_found ui_already_resolved".split(" "),
   ..."forbidden budget_exceeded path_forbidden path_not_found not_a_session_file timeout cancelled shutting_down"
     .split(" "),
-  ..."session_file_newer session_file_damaged session_file_too_large agent_error internal".split(" "),
+  ..."session_file_newer session_file_damaged session_file_too_large session_too_large agent_error internal"
+    .split(" "),
 ]);
 
 /** What the connection is subscribed to of one session. */

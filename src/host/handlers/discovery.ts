@@ -1,9 +1,10 @@
 // What a session has at hand (PROTOCOL §5): slash commands, skills, tools, session files, reload.
 import { failure } from "../../protocol/errors.ts";
+import { toJson } from "../../protocol/text.ts";
 import { agentBusy } from "../failures.ts";
 import type { Handled, Session } from "../session.ts";
 import { listSessions, type SessionPlaces } from "../session_files.ts";
-import { done, type Entry, on } from "./handler.ts";
+import { done, type Entry, on, written } from "./handler.ts";
 
 /** Most files that list_session_files reads. */
 const MOST_FILES = 1_000;
@@ -18,18 +19,17 @@ async function sessionFiles(session: Session): Promise<Handled> {
     allows: (real) => guard.reaches(real, [folder]),
     unreadable: () => denied = true,
   };
-  const all = (): Promise<boolean> => Promise.resolve(true);
-  const found = await listSessions(places, [folder], MOST_FILES, all, checker.format);
+  const every = (): Promise<boolean> => Promise.resolve(true);
+  const found = await listSessions(places, [folder], MOST_FILES, every, checker.format);
   if (denied) {
     const sentence = `${folder} cannot be read; check its permissions`;
     return { ok: false, failure: failure("path_forbidden", sentence) };
   }
-  return done({
-    files: found.map((one) => {
-      const liveSessionId = liveSession(one.sessionFile);
-      return liveSessionId === undefined ? one : { ...one, liveSessionId };
-    }),
+  const all = found.map((one) => {
+    const liveSessionId = liveSession(one.sessionFile);
+    return liveSessionId === undefined ? one : { ...one, liveSessionId };
   });
+  return written(() => toJson({ files: all }));
 }
 
 /** The group's handlers. */

@@ -35,6 +35,11 @@ export function done(value: unknown): Handled {
   return { ok: true, value };
 }
 
+/** Success with an answer that may be large: it is written when it leaves the worker. */
+export function written(write: () => string): Handled {
+  return { ok: true, value: undefined, write };
+}
+
 /** What pi would write next goes beside what another program has written: the branch of one would be lost. */
 export function foreignWrite(session: Session): Handled | undefined {
   const file = session.agent.foreignWrite();

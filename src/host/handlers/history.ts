@@ -2,13 +2,15 @@
 // refuses while the agent is busy, since pi would leave the run going, unseen.
 import type { CommandOf } from "../../protocol/commands.ts";
 import type { FileRepair } from "../../protocol/responses.ts";
-import { COMMAND_GRACE_MS } from "../../governor/limits.ts";
+import { toJson } from "../../protocol/text.ts";
+import { ANSWER_BYTES, COMMAND_GRACE_MS } from "../../governor/limits.ts";
 import type { Outcome } from "../agent_port.ts";
 import { agentBusy, fileInUse } from "../failures.ts";
+import { newestJson } from "../bounded_json.ts";
 import { exportTarget, writePage } from "../export_target.ts";
 import type { Inspected } from "../file_inspector.ts";
 import type { Handled, Session } from "../session.ts";
-import { done, type Entry, foreignWrite, on } from "./handler.ts";
+import { done, type Entry, foreignWrite, on, written } from "./handler.ts";
 
 /** @param leaves the file is left as it is, or read anew: the way out when another program has written to it */
 async function unlessBusy<T>(
@@ -114,6 +116,13 @@ async function newSession(session: Session, command: CommandOf<"new_session">): 
   return await unlessBusy(session, () => session.agent.history.newSession(parentSession), true);
 }
 
+/** The fields of an answer that is not whole. */
+function leftOut(what: string): string {
+  const message =
+    `${what}, since an answer has at most ${ANSWER_BYTES} bytes; read the session's file for all`;
+  return `,"truncated":true,"message":${JSON.stringify(message)}`;
+}
+
 /** The group's handlers. */
 export const HISTORY: readonly Entry[] = [
   on("new_session", newSession),
@@ -126,8 +135,29 @@ export const HISTORY: readonly Entry[] = [
   }),
   on("fork", (session, { entryId }) => unlessBusy(session, () => session.agent.history.fork(entryId))),
   on("clone", (session) => unlessBusy(session, () => session.agent.history.clone())),
-  on("get_fork_messages", (session) => done({ messages: session.agent.history.forkMessages() })),
-  on("get_tree", (session) => done(session.agent.history.tree())),
+  on("get_fork_messages", (session) => {
+    const messages = session.agent.history.forkMessages();
+    return written(() => {
+      const { text, start } = newestJson(messages);
+      return `{"messages":${text}${start === 0 ? "" : leftOut(`${start} older messages are left out`)}}`;
+    });
+  }),
+  on("get_tree", (session) => {
+    const { currentLeafId, nodes } = session.agent.history.tree();
+    return written(() => {
+      let short = 0;
+      const { text, start } = newestJson(nodes, ANSWER_BYTES, (node) => {
+        short++;
+        return { ...Object(node), text: undefined };
+      });
+      const missing = start > 0
+        ? leftOut(`${start} older entries are left out, and the texts of the next`)
+        : short > 0
+        ? leftOut(`The texts of the ${short} oldest entries are left out`)
+        : "";
+      return `{"currentLeafId":${toJson(currentLeafId)},"nodes":${text}${missing}}`;
+    });
+  }),
   on("navigate_tree", (session, { targetId, options }) => {
     return unlessBusy(session, () => session.agent.history.navigate(targetId, options ?? {}));
   }, { holdMs: COMMAND_GRACE_MS, stop: (session) => session.agent.abortCompaction() }),
