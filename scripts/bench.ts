@@ -26,6 +26,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   i: { file: "stalled_reader.ts", about: "a reader that never reads", builds: true },
   j: { file: "journal.ts", about: "what a key costs", builds: false },
   k: { file: "frame_flood.ts", about: "one peer that floods", builds: true },
+  l: { file: "isolation.ts", about: "a worker for each session", builds: true },
 };
 
 /** Longest that one benchmark may take. */

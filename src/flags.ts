@@ -74,7 +74,7 @@ export const FLAGS: readonly Flag[] = [
     name: "isolation",
     kind: "choice",
     choices: ISOLATION_MODES,
-    about: "shared: sessions share workers, and a crash, a hang or a full heap; session: one for each",
+    about: "shared: a crash, hang or full heap hits all; session: its own only",
     shown: "shared",
   },
   { name: "demo", kind: "switch", about: "offer a scripted model that needs no API key" },
