@@ -104,7 +104,14 @@ export function summary(message: Json): string {
 
 /** The session's messages as it tells them itself. */
 export async function messagesOf(client: Follower, sessionId: string): Promise<Json[]> {
-  return arrayAt(await client.ok({ type: "get_messages", sessionId }), "messages");
+  const messages: Json[] = [];
+  // One answer may hold less than all.
+  for (let before: JsonObject = {};;) {
+    const data = await client.ok({ type: "get_messages", sessionId, ...before });
+    messages.unshift(...arrayAt(data, "messages"));
+    if (data.before === undefined) return messages;
+    before = { before: data.before };
+  }
 }
 
 /** What the client ended up with is what the session has, and nothing was missed or repeated on the way. */
