@@ -74,18 +74,20 @@ function gather(
   of: (session: Attachment) => readonly string[],
   around: (parts: string) => string,
 ): void {
-  const parts: string[] = [];
+  const { asked } = manager;
+  // In the order of the hosts, not of their answers.
+  const parts = new Map<number, readonly string[]>(asked.map((host) => [host, []]));
   let failed: Failure | undefined;
   // One more than hosts, since there may be none to ask.
-  let open = manager.asked.length + 1;
+  let open = asked.length + 1;
   const finish = (): void => {
     if (--open > 0) return;
     if (failed !== undefined) refuse(asker, failed);
-    else asker.answer({ ok: true, dataText: around(parts.join(",")) });
+    else asker.answer({ ok: true, dataText: around([...parts.values()].flat().join(",")) });
   };
-  manager.attachAll([], (sessions) => {
+  manager.attachAll([], (sessions, host) => {
     if ("code" in sessions) failed = sessions;
-    else parts.push(...sessions.filter(({ sessionId }) => sees(access, sessionId)).flatMap(of));
+    else parts.set(host, sessions.filter(({ sessionId }) => sees(access, sessionId)).flatMap(of));
     finish();
   });
   finish();

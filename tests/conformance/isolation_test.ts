@@ -187,7 +187,7 @@ alone("isolation: ten sessions work at the same time, and a shutdown ends all of
   const all = await Promise.all(Array.from({ length: 10 }, () => bench.session(wire)));
   await hostsAre(wire, 11);
   await Promise.all(all.map(({ id }) => goesOn(bench, wire, id)));
-  assertEquals((await listed(wire)).length, 10);
+  assertEquals(await listed(wire), all.map(({ id }) => id), "in the order of their creation");
   const epochs = new Set(
     await Promise.all(
       all.map(async ({ id }) => stringAt(await wire.ok({ type: "get_state", sessionId: id }), "epoch")),
