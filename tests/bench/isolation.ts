@@ -5,13 +5,7 @@
 import type { Target } from "../support/server_process.ts";
 import { Client } from "./support/client.ts";
 import { median, type Row, runBench, size } from "./support/report.ts";
-import {
-  type BenchServer,
-  onEachBuild,
-  raisedLimits,
-  settledMemory,
-  startServer,
-} from "./support/servers.ts";
+import { onEachBuild, raisedLimits, settledMemory, startServer } from "./support/servers.ts";
 
 const SESSIONS = size(20, 10);
 const IDLE_MS = size(20_000, 10_000);
