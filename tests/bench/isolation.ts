@@ -5,13 +5,7 @@
 import type { Target } from "../support/server_process.ts";
 import { Client } from "./support/client.ts";
 import { median, type Row, runBench, size } from "./support/report.ts";
-import {
-  type BenchServer,
-  onEachBuild,
-  raisedLimits,
-  settledMemory,
-  startServer,
-} from "./support/servers.ts";
+import { onEachBuild, raisedLimits, settledMemory, startServer } from "./support/servers.ts";
 
 const SESSIONS = size(20, 10);
 const IDLE_MS = size(20_000, 10_000);
@@ -33,14 +27,9 @@ async function rest(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits until the server uses no processor: its spare is ready. */
-async function quiet({ child }: BenchServer): Promise<void> {
-  for (let last = await child.processorTime();;) {
-    await rest(300);
-    const now = await child.processorTime();
-    if (now - last < 0.03) return;
-    last = now;
-  }
+/** Waits until the spare is ready: it is what answers for stored files. */
+async function quiet(client: Client): Promise<void> {
+  await client.ok({ type: "list_stored_sessions" });
 }
 
 async function costs(target: Target, flags: readonly string[]): Promise<Costs> {
@@ -54,7 +43,7 @@ async function costs(target: Target, flags: readonly string[]): Promise<Costs> {
   // pi is loaded once the first session was there.
   const [first] = await create();
   await client.ok({ type: "delete_session", sessionId: first });
-  await quiet(server);
+  await quiet(client);
   const empty = await settledMemory(server.child);
   const [ids, times, bursts]: [string[], number[], number[]] = [[], [], []];
   const before = await server.child.processorTime();
@@ -64,16 +53,16 @@ async function costs(target: Target, flags: readonly string[]): Promise<Costs> {
     ids.push(id);
     // The first of a burst still finds the spare.
     if (n !== SESSIONS / 2) (burst ? bursts : times).push(ms);
-    if (!burst) await quiet(server);
+    if (!burst) await quiet(client);
   }
-  await quiet(server);
+  await quiet(client);
   const createSeconds = (await server.child.processorTime() - before) / SESSIONS;
   const full = await settledMemory(server.child);
   const idle = await server.child.processorTime();
   await rest(IDLE_MS);
   const idlePercent = (await server.child.processorTime() - idle) / (IDLE_MS / 1000) * 100;
   for (const sessionId of ids) await client.ok({ type: "delete_session", sessionId });
-  await quiet(server);
+  await quiet(client);
   const after = await settledMemory(server.child);
   client.close();
   const [createMs, burstMs] = [median(times), median(bursts)];

@@ -42,7 +42,7 @@ Deno.test("own commands: list_pending_ui shows the open dialogs of all sessions 
   assertEquals(peer.take(), [], "every host is asked");
   attach(first, attachment("a", "a1", "a2"));
   const shown = at(dataOf(peer), "requests");
-  assertEquals(Array.isArray(shown) ? shown.map((one) => at(one, "requestId")) : shown, ["b1", "a1", "a2"]);
+  assertEquals(Array.isArray(shown) ? shown.map((one) => at(one, "requestId")) : shown, ["a1", "a2", "b1"]);
   peer.send({ id: "2", type: "list_pending_ui" });
   for (const host of [first, second]) attach(host);
   assertEquals(dataOf(peer), { requests: [] });
