@@ -101,7 +101,8 @@ export function newestOf(
 /** A text that is not too long for an answer, and whether something is missing. */
 export function boundedText(text: string | null): { text: string | null; truncated: boolean } {
   if (text === null || text.length <= TEXT_CHARS) return { text, truncated: false };
-  return { text: cut(text, TEXT_CHARS), truncated: true };
+  const fits = text.length <= ANSWER_BYTES && encoder.encode(toJson(text)).length <= ANSWER_BYTES;
+  return fits ? { text, truncated: false } : { text: cut(text, TEXT_CHARS), truncated: true };
 }
 
 function itemJson(item: unknown, most: number): string {

@@ -98,6 +98,8 @@ Deno.test("bounded JSON: sizes are at least right, and a circle ends", () => {
 Deno.test("bounded JSON: a text by itself has a bound too", () => {
   assertEquals(boundedText(null), { text: null, truncated: false });
   assertEquals(boundedText("short"), { text: "short", truncated: false });
+  const fits = "x".repeat(ANSWER_BYTES - 2);
+  assertEquals(boundedText(fits), { text: fits, truncated: false }, "its JSON has exactly the bound");
   const { text, truncated } = boundedText("x".repeat(ANSWER_BYTES));
   assertEquals([text?.length, truncated], [ANSWER_BYTES / 4, true]);
 });
