@@ -26,7 +26,7 @@ export interface ProgramFiles {
 
 /** The notices of what this build contains; the sources contain nothing but themselves. */
 async function licenses(file: URL, runtime: Runtime): Promise<string> {
-  const text = file.protocol === "file:" ? await runtime.files.read(file) : undefined;
+  const text = file.protocol === "file:" ? await runtime.files.readAny(file) : undefined;
   return text ??
     `pi-server ${SERVER_VERSION}, MIT license, run from its sources: each package it uses has its license in its folder\n`;
 }

@@ -106,7 +106,10 @@ impl Client {
             "prompt",
             &[("sessionId", session), ("message", quote(text)), ("waitFor", quote("settled"))],
         )?;
-        let Json::Number(tokens) = done.get("usage").get("totalTokens") else { return Err("no usage".into()) };
+        let tokens = match done.get("usage").get("totalTokens") {
+            Json::Number(tokens) => tokens,
+            _ => return Err("no usage".into()),
+        };
         println!("\n({}, {tokens} tokens)", done.text("stopReason"));
         Ok(())
     }

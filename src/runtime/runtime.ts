@@ -40,8 +40,8 @@ export interface Files {
   realpath(path: string): Promise<string | undefined>;
   /** The text of a regular file, by its path or its `file:` URL; throws at once when it is a pipe or a device. */
   read(path: string | URL): Promise<string | undefined>;
-  /** The text of whatever the path names; waits for the writer of a pipe. */
-  readAny(path: string): Promise<string | undefined>;
+  /** The text of whatever the path names, a file inside the binary too; waits for the writer of a pipe. */
+  readAny(path: string | URL): Promise<string | undefined>;
   /** Names in a folder; none when there is no such folder. */
   list(path: string): Promise<readonly string[]>;
   /** The bytes of a regular file, piece by piece. Throws when it cannot be read. */
