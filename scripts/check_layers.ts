@@ -1,4 +1,4 @@
-// Holds the sources to the one-way rule and the house style of ARCHITECTURE.md: who may import whom, no circles, pi
+// Holds the sources to the rules of CONTRIBUTING.md, The house: who may import whom, no circles, pi
 // in one file, clock and randomness handed in, a header on every file, no file over 500 lines. Reads text, resolves
 // nothing. `checkSources` is the whole of it, for tests. Usage: deno run -R scripts/check_layers.ts [--self-test]
 
