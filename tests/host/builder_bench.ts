@@ -10,7 +10,8 @@ import { PLAIN_FORMAT } from "./fake_format.ts";
 import { fakeRuntime } from "./fake_runtime.ts";
 import { answeredClaims } from "./fakes.ts";
 
-const HOOKS: AgentHooks = {
+/** Hooks that do nothing. */
+export const HOOKS: AgentHooks = {
   emit: () => {},
   ask: () => Promise.resolve(undefined),
   replacing: () => {},

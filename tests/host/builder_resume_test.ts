@@ -1,20 +1,10 @@
 // The builder brings parked sessions back: only a regular file at the real path that was kept is opened, and four
 // files that would block whoever opens them hold up nothing.
 import { assertEquals } from "@std/assert";
-import type { AgentHooks } from "../../src/host/agent_port.ts";
 import type { SessionRecord } from "../../src/host/session_record.ts";
 import { recordOf } from "../manager/fakes.ts";
 import { turn } from "../support/fake_clock.ts";
-import { BuilderBench, header } from "./builder_bench.ts";
-
-const HOOKS: AgentHooks = {
-  emit: () => {},
-  ask: () => Promise.resolve(undefined),
-  replacing: () => {},
-  switchFile: (path, _ready, change) => change(path),
-  fileChanged: () => {},
-  rewritten: () => {},
-};
+import { BuilderBench, header, HOOKS } from "./builder_bench.ts";
 
 /** A record of the session `a` that drives that file of the bench. */
 function left(bench: BuilderBench, name: string, written = true): SessionRecord {
