@@ -13,11 +13,11 @@
  *
  * @module
  */
-import { withConfigDefaults } from "./src/config.ts";
+import { withConfigDefaults } from "./src/config/config.ts";
 import { withDefaults } from "./src/governor/limits.ts";
-import { createLog } from "./src/log.ts";
+import { createLog } from "./src/base/log.ts";
 import type { Runtime } from "./src/runtime/runtime.ts";
-import { serve } from "./src/server.ts";
+import { serve } from "./src/server/server.ts";
 
 /** How to run a server from a program. Everything has the default of the flag with that name. */
 export interface ServerOptions {
@@ -87,14 +87,14 @@ export interface Server extends AsyncDisposable {
   shutdown(): Promise<ServerShutdown>;
 }
 
-const WORKER = new URL("./src/host/worker.ts", import.meta.url);
+const WORKER = new URL("./src/worker/worker.ts", import.meta.url);
 /** Part of the builds alone. */
 const LICENSES = new URL("./LICENSES.txt", import.meta.url);
 
 async function pickRuntime(): Promise<Runtime> {
   const { runtime } = "Deno" in globalThis
-    ? await import("./src/runtime/deno.ts")
-    : await import("./src/runtime/node.ts");
+    ? await import("./src/runtime/deno/deno.ts")
+    : await import("./src/runtime/node/node.ts");
   return runtime;
 }
 
@@ -156,7 +156,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
  */
 export async function main(args: readonly string[]): Promise<number> {
   // The program's own parts load only where a program runs.
-  const [{ run }, runtime] = await Promise.all([import("./src/cli.ts"), pickRuntime()]);
+  const [{ run }, runtime] = await Promise.all([import("./src/cli/main.ts"), pickRuntime()]);
   const code = await run(args, runtime, { worker: WORKER, licenses: LICENSES });
   runtime.ensureEnd();
   return code;

@@ -1,15 +1,15 @@
-// Stands in the place of src/host/pi_sdk.ts when the server is built on the newer pi, 0.87.1
+// Stands in the place of src/worker/pi/sdk/sdk.ts when the server is built on the newer pi, 0.87.1
 // (`@earendil-works/pi-coding-agent`): one ModelRuntime holds credentials and models, pi settles runs itself, and
 // the system prompt is a message of the session. Clients see what they see of pi 0.73.1.
 import { constants } from "node:os";
 import { join } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import { PI_EVENTS, type SessionEvent } from "../src/protocol/events.ts";
-import { isRecord } from "../src/protocol/json.ts";
-import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../src/host/agent_port.ts";
-import { endOnAbort, withoutHiddenRetries } from "../src/host/pi_waits.ts";
-import { SEEN } from "../src/host/pi_hooks.ts";
-import { Logins, untilAborted } from "../src/host/pi_logins.ts";
+import { isRecord } from "../src/base/json.ts";
+import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../src/worker/session/agent_port.ts";
+import { endOnAbort, withoutHiddenRetries } from "../src/worker/pi/guards/abortable_waits.ts";
+import { SEEN } from "../src/worker/pi/hooks.ts";
+import { Logins, untilAborted } from "../src/worker/pi/guards/login_refresh.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];

@@ -53,7 +53,7 @@ export async function bundle(options: BundleOptions): Promise<BundleReport> {
   try {
     const result = await esbuild.build({
       absWorkingDir: root,
-      entryPoints: { ...entryPoints(options.platform, project), worker: "src/host/worker.ts" },
+      entryPoints: { ...entryPoints(options.platform, project), worker: "src/worker/worker.ts" },
       outdir: options.outDir,
       chunkNames: "chunks/[name]-[hash]",
       bundle: true,

@@ -20,18 +20,18 @@ interface Import {
 /** A layer may import itself and every layer before it. */
 const LAYERS = ["base", "protocol", "governor", "host", "manager", "router", "transports", "server", "cli"];
 const FILE_LAYERS: Readonly<Record<string, string>> = {
-  "src/server.ts": "server",
-  "src/shutdown.ts": "server",
-  "src/host_config.ts": "server",
-  "src/permissions.ts": "server",
-  "src/cli.ts": "cli",
+  "src/server/server.ts": "server",
+  "src/server/shutdown.ts": "server",
+  "src/server/workers/worker_config.ts": "server",
+  "src/server/sandbox/sandbox_mode.ts": "server",
+  "src/cli/main.ts": "cli",
 };
-const ENTRIES = ["mod.ts", "src/host/worker.ts"];
+const ENTRIES = ["mod.ts", "src/worker/worker.ts"];
 const RUNTIME = "src/runtime/runtime.ts";
 /** Settings and logging import the pure layers alone, and serve every layer of the router thread. */
-const LEAVES = ["src/config.ts", "src/flags.ts", "src/log.ts"];
+const LEAVES = ["src/config/config.ts", "src/config/flags.ts", "src/base/log.ts"];
 /** What an unknown error says: pure, without imports, for every layer. */
-const BASE = ["src/error_message.ts", "src/system_errors.ts"];
+const BASE = ["src/base/error_message.ts", "src/base/system_errors.ts"];
 const LEAF_USERS = ["manager", "router", "transports", "server", "cli"];
 /** The seam to pi: pi.ts, files split off it, and the embedded demo model. */
 const PI_ROOMS = /^src\/host\/(?:pi(?:_[a-z_]+)?|demo)\.ts$/;
@@ -269,7 +269,7 @@ const SELF_TEST: readonly (readonly [file: string, code: string, expected: strin
   ["src/protocol/a.ts", 'import process from "node:process";', "imports typebox alone"],
   ["src/host/a.ts", 'export type B = import("../manager/b.ts").B;', "not manager"],
   ["src/host/a.ts", 'const b = await import("../log.ts");', "host is not given settings or a log"],
-  ["src/log.ts", 'import "./router/b.ts";', "leaf may import base, protocol, governor, not router"],
+  ["src/base/log.ts", 'import "./router/b.ts";', "leaf may import base, protocol, governor, not router"],
   ["src/router/a.ts", 'export * from "../server.ts";', "not server"],
   ["src/router/a.ts", 'import { d } from "../runtime/deno.ts";', "only the entries"],
   ["src/router/a.ts", 'import * as pi from "@mariozechner/pi-ai";', "know pi"],
@@ -277,7 +277,7 @@ const SELF_TEST: readonly (readonly [file: string, code: string, expected: strin
   ["src/router/a.ts", 'import { readFile } from "node:fs/promises";', "belong to src/runtime"],
   ["src/client/a.ts", 'import { b } from "../router/b.ts";', "client may import base, protocol, not router"],
   ["src/runtime/a.ts", 'import { b } from "../router/b.ts";', "knows nothing of the layers"],
-  ["src/error_message.ts", 'import { b } from "./server.ts";', "imports nothing"],
+  ["src/base/error_message.ts", 'import { b } from "./server.ts";', "imports nothing"],
   ["src/extra.ts", 'import { b } from "./router/b.ts";', "belongs to no layer"],
   ["src/router/a.ts", "const t = Date.now();", "uses Date.now"],
   ["src/router/a.ts", "const t = `at ${`${new Date()}`}`;", "uses new Date()"],

@@ -2,12 +2,12 @@
 // from here, examples from a run of a real server (tests/support/protocol_scenario.ts). The rest of the page is
 // written by hand. Usage: deno run -A scripts/gen_protocol.ts [--check], which only says whether the page is stale.
 
-import { ACCESS_COMMANDS } from "../src/protocol/access_commands.ts";
+import { ACCESS_COMMANDS } from "../src/protocol/schema/access_commands.ts";
 import { EVENT_SCHEMAS, PI_EVENTS, SERVER_EVENTS } from "../src/protocol/events.ts";
-import { HISTORY_COMMANDS } from "../src/protocol/history_commands.ts";
-import { SERVER_COMMANDS } from "../src/protocol/server_commands.ts";
-import { SESSION_COMMANDS } from "../src/protocol/session_commands.ts";
-import { WATCH_COMMANDS } from "../src/protocol/watch_commands.ts";
+import { HISTORY_COMMANDS } from "../src/protocol/schema/history_commands.ts";
+import { SERVER_COMMANDS } from "../src/protocol/schema/server_commands.ts";
+import { SESSION_COMMANDS } from "../src/protocol/schema/session_commands.ts";
+import { WATCH_COMMANDS } from "../src/protocol/schema/monitoring_commands.ts";
 import { reference, type Words } from "../tests/support/protocol_reference.ts";
 import { record } from "../tests/support/protocol_scenario.ts";
 

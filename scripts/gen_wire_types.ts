@@ -1,17 +1,17 @@
-// Writes src/protocol/wire_*.ts and command_traits.ts, `deno task gen`: the protocol's schemas as plain interfaces.
+// Writes src/protocol/generated, `deno task gen`: the protocol's schemas as plain interfaces.
 // JSR takes no inferred types in a public interface, and clients need no schema library to be typed. The schemas
-// stay the source; tests/protocol/wire_types_test.ts holds the files to them.
+// stay the source; tests/protocol/generated_types_test.ts holds the files to them.
 // Usage: deno run -A scripts/gen_wire_types.ts [--check], which only says whether they are stale.
 
 import * as path from "node:path";
-import { COMMANDS, type CommandSpec } from "../src/protocol/commands.ts";
+import { COMMANDS, type CommandSpec } from "../src/protocol/schema/commands.ts";
 import { ERRORS } from "../src/protocol/errors.ts";
 import { EVENT_SCHEMAS } from "../src/protocol/events.ts";
 import { repositoryRoot } from "./bundle.ts";
 import { COMMAND_SENTENCES, EVENT_SENTENCES } from "./gen_protocol.ts";
 import { comment, plain, Writer } from "./wire_writer.ts";
 
-const SOURCES = ["src/protocol/responses.ts", "src/protocol/results.ts"];
+const SOURCES = ["src/protocol/schema/responses.ts", "src/protocol/schema/results.ts"];
 /** Server commands that only read or only concern the connection; the others have effects. */
 const HARMLESS = /^(?:get_|list_|hello$|ping$|subscribe$|unsubscribe$|switch_session$|health_check$)/;
 
@@ -49,8 +49,8 @@ interface Kind {
 
 /** What stands in which file. */
 const KINDS: Readonly<Record<string, Kind>> = {
-  wire_shapes: { about: "What several answers and events share.", declarations: (writer) => writer.named() },
-  wire_commands: {
+  shapes: { about: "What several answers and events share.", declarations: (writer) => writer.named() },
+  commands: {
     about: "The commands.",
     declarations: (writer) => [
       ...writer.commandBases(plain(COMMANDS.get("abort")?.schema)),
@@ -61,7 +61,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
       "/** Name of a command. */\nexport type WireCommandName = keyof CommandMap;",
     ],
   },
-  wire_answers: {
+  answers: {
     about: "What commands are answered with.",
     declarations: (writer) => [
       ...[...COMMANDS].map(([name, { result }]) =>
@@ -73,7 +73,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
       };`,
     ],
   },
-  wire_events: {
+  events: {
     about: "Events beyond pi's own.",
     declarations: (writer) => [
       ...events.map((name) => {
@@ -92,15 +92,13 @@ async function wireTypes(root: string): Promise<Map<string, string>> {
   for (const [file, { about, declarations }] of Object.entries(KINDS)) {
     const writer = new Writer(known);
     const body = declarations(writer).join("\n\n");
-    const used = file === "wire_shapes" ? [] : [...writer.used].sort();
-    const imports = used.length === 0
-      ? ""
-      : `import type { ${used.join(", ")} } from "./wire_shapes.ts";\n\n`;
-    texts.set(`src/protocol/${file}.ts`, `${HEAD}\n// ${about}\n\n${imports}${body}\n`);
+    const used = file === "shapes" ? [] : [...writer.used].sort();
+    const imports = used.length === 0 ? "" : `import type { ${used.join(", ")} } from "./shapes.ts";\n\n`;
+    texts.set(`src/protocol/generated/${file}.ts`, `${HEAD}\n// ${about}\n\n${imports}${body}\n`);
   }
   const all = Object.keys(KINDS).map((file) => `export type * from "./${file}.ts";`).join("\n");
   const about = "The protocol as plain interfaces, for clients and for the package's public interface.";
-  return texts.set("src/protocol/wire_types.ts", `${HEAD}\n// ${about}\n\n${all}\n`);
+  return texts.set("src/protocol/generated/mod.ts", `${HEAD}\n// ${about}\n\n${all}\n`);
 }
 
 /** What stops something needs no key: stopped twice is stopped. */
@@ -144,7 +142,7 @@ async function formatted(text: string, root: string): Promise<string> {
 
 /** The generated files by path, as they should be. */
 export async function generated(root: string = repositoryRoot()): Promise<Map<string, string>> {
-  const texts = (await wireTypes(root)).set("src/protocol/command_traits.ts", commandTraits());
+  const texts = (await wireTypes(root)).set("src/protocol/generated/command_traits.ts", commandTraits());
   const entries = [...texts].map(async ([file, text]) => [file, await formatted(text, root)] as const);
   return new Map(await Promise.all(entries));
 }

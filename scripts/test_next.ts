@@ -18,7 +18,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const files = flag === "--only" ? args.slice(2) : args;
   if (!await deno("install", "--frozen", "--quiet", "--config", CONFIG)) return 1;
-  if (!await deno("check", "--quiet", "--config", CONFIG, "mod.ts", "src/host/worker.ts")) return 1;
+  if (!await deno("check", "--quiet", "--config", CONFIG, "mod.ts", "src/worker/worker.ts")) return 1;
   // pi's own RPC mode, which the sources are compared with, needs it as well.
   const node = await nodeOf(NODE_VERSION);
   if ("reason" in node) {

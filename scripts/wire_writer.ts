@@ -1,8 +1,8 @@
 // Turns the protocol's schemas into TypeScript declarations, for gen_wire_types.ts.
 
-import { isRecord } from "../src/protocol/json.ts";
-import * as responses from "../src/protocol/responses.ts";
-import * as results from "../src/protocol/results.ts";
+import { isRecord } from "../src/base/json.ts";
+import * as responses from "../src/protocol/schema/responses.ts";
+import * as results from "../src/protocol/schema/results.ts";
 import { FIELD_WORDS } from "./wire_words.ts";
 
 /** A schema as plain JSON. */

@@ -53,8 +53,8 @@ async function talk(folder: string, commands: readonly object[]): Promise<Record
 Deno.test("the steps in CONTRIBUTING.md add a command that works", async () => {
   const steps = stepsOf(await Deno.readTextFile(`${ROOT}CONTRIBUTING.md`));
   assertEquals(steps.map(({ file }) => file), [
-    "src/protocol/session_commands.ts",
-    "src/host/handlers/state.ts",
+    "src/protocol/schema/session_commands.ts",
+    "src/worker/session/handlers/state.ts",
   ]);
   const folder = await Deno.makeTempDir({ prefix: "pi-server-contributing-" });
   try {
@@ -65,7 +65,7 @@ Deno.test("the steps in CONTRIBUTING.md add a command that works", async () => {
     await Deno.symlink(`${ROOT}node_modules`, `${folder}/node_modules`);
     for (const step of steps) await follow(folder, step);
     const check = await new Deno.Command(Deno.execPath(), {
-      args: ["check", `${folder}/mod.ts`, `${folder}/src/host/worker.ts`],
+      args: ["check", `${folder}/mod.ts`, `${folder}/src/worker/worker.ts`],
       stderr: "piped",
     }).output();
     assert(check.success, new TextDecoder().decode(check.stderr));

@@ -1,7 +1,7 @@
 // The text of the answer that is under way, or of the last one, put together from a subscription's items: deltas,
 // whole messages, and snapshots after a gap.
-import { isRecord } from "../protocol/json.ts";
-import type { SubscriptionItem } from "./subscription_items.ts";
+import { isRecord } from "../base/json.ts";
+import type { SubscriptionItem } from "./subscription_types.ts";
 
 /** The text blocks of a message of pi's, by index. */
 function blocksOf(message: unknown): Map<number, string> {

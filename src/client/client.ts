@@ -1,14 +1,14 @@
 // The client: one connection that is kept alive, the commands under way on it and the subscriptions, tied
 // together. connect.ts makes it; requests.ts and subscription.ts know what to do when the connection is lost.
-import { isRecord } from "../protocol/json.ts";
-import type { CommandMap, DataMap, Greeting, Settled, WireCommandName } from "../protocol/wire_types.ts";
-import { deferred } from "./deferred.ts";
+import { isRecord } from "../base/json.ts";
+import type { CommandMap, DataMap, Greeting, Settled, WireCommandName } from "../protocol/generated/mod.ts";
+import { deferred } from "../base/deferred.ts";
 import { Connection, type Message, type Patience } from "./connection.ts";
 import { Dialogs } from "./dialogs.ts";
-import type { Dial } from "./link.ts";
+import type { Dial } from "./transports/link.ts";
 import { Requests } from "./requests.ts";
 import { ActiveSubscription } from "./subscription.ts";
-import type { SubscribeOptions, Subscription } from "./subscription_items.ts";
+import type { SubscribeOptions, Subscription } from "./subscription_types.ts";
 
 /** The fields of a command, without those that the client fills in. */
 export type FieldsOf<N extends WireCommandName> = Omit<CommandMap[N], "id" | "type" | "idempotencyKey">;

@@ -1,10 +1,10 @@
 // Keeps one link to the server alive: dials, waits for the greeting, notices a link that has died without a word,
 // and dials again with growing pauses until it is told to stop or has tried for too long.
-import { isRecord } from "../protocol/json.ts";
-import type { Greeting } from "../protocol/wire_types.ts";
-import { deferred } from "./deferred.ts";
+import { isRecord } from "../base/json.ts";
+import type { Greeting } from "../protocol/generated/mod.ts";
+import { deferred } from "../base/deferred.ts";
 import { ConnectionLostError } from "./errors.ts";
-import type { Dial, Link } from "./link.ts";
+import type { Dial, Link } from "./transports/link.ts";
 
 /** A message from the server, parsed. */
 export type Message = Readonly<Record<string, unknown>>;

@@ -19,21 +19,21 @@
  *
  * @module
  */
-import { childDial, type SpawnCommand } from "./child.ts";
+import { childDial, type SpawnCommand } from "./transports/child_process.ts";
 import { Client, type ClientOptions, patienceOf } from "./client.ts";
-import { discover } from "./discover.ts";
-import { webSocketDial } from "./websocket.ts";
+import { discover } from "./transports/discover.ts";
+import { webSocketDial } from "./transports/websocket.ts";
 
 export { AnswerText } from "./answer_text.ts";
-export type { SpawnCommand } from "./child.ts";
+export type { SpawnCommand } from "./transports/child_process.ts";
 export type { Answer, ClientOptions, FieldsOf, RequestOptions } from "./client.ts";
 export { Client } from "./client.ts";
 export type { Patience } from "./connection.ts";
 export type { Dialog, DialogAnswer, DialogHandler } from "./dialogs.ts";
 export { ConnectionLostError, RequestError } from "./errors.ts";
-export type { Dial, Link, LinkListener } from "./link.ts";
-export * from "./subscription_items.ts";
-export type * from "../protocol/wire_types.ts";
+export type { Dial, Link, LinkListener } from "./transports/link.ts";
+export * from "./subscription_types.ts";
+export type * from "../protocol/generated/mod.ts";
 
 /** Where to connect. What is left out is found on this machine, on Deno and Node. */
 export interface ConnectOptions extends ClientOptions {

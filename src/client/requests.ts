@@ -1,8 +1,8 @@
 // The commands that are under way: each gets exactly one outcome, over as many connections as it takes. After a
 // lost connection a command is sent again where that is safe, which is where it only reads, where it may run
 // twice, or where it carried an idempotency key; a refusal for lack of room is tried again when it says.
-import { isRecord } from "../protocol/json.ts";
-import { KEYED, REPEATABLE } from "../protocol/command_traits.ts";
+import { isRecord } from "../base/json.ts";
+import { KEYED, REPEATABLE } from "../protocol/generated/command_traits.ts";
 import type { Message } from "./connection.ts";
 import { ConnectionLostError, RequestError } from "./errors.ts";
 

@@ -1,13 +1,13 @@
 // The events of one session, or of all, as an async iterator that outlives connections. It knows how far it has
 // come, asks again from there after every loss, and says so in its items when the server could give the state
 // only (PROTOCOL §6). What comes between asking again and the answer is dropped: the replay repeats it.
-import { isRecord } from "../protocol/json.ts";
-import { type Deferred, deferred } from "./deferred.ts";
+import { isRecord } from "../base/json.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
 import type { Message } from "./connection.ts";
 import { DIALOG_EVENTS, type Dialogs } from "./dialogs.ts";
 import type { Outcome, Requests } from "./requests.ts";
-import type { Cursor, SubscribeOptions, Subscription, SubscriptionItem } from "./subscription_items.ts";
-import type { SessionInfo, Snapshot, Subscribed } from "../protocol/wire_types.ts";
+import type { Cursor, SubscribeOptions, Subscription, SubscriptionItem } from "./subscription_types.ts";
+import type { SessionInfo, Snapshot, Subscribed } from "../protocol/generated/mod.ts";
 
 interface Place {
   /** Unknown for a session that `*` met by an event; its next answer says. */

@@ -1,9 +1,9 @@
 // From text to a typed command, or to a refusal that says what is wrong (PROTOCOL §3). The schema is chosen
 // by `type` and then checked, so an error is about that command and not about a union of all. Pure.
 import { Compile, type Validator } from "typebox/compile";
-import { type Command, COMMANDS, type CommandSpec } from "./commands.ts";
+import { type Command, COMMANDS, type CommandSpec } from "./schema/commands.ts";
 import { type Failure, failure } from "./errors.ts";
-import { isRecord } from "./json.ts";
+import { isRecord } from "../base/json.ts";
 import { cut, mend } from "./text.ts";
 
 /** The configurable lengths that schemas refer to by `x-limit`; in UTF-16 code units. */

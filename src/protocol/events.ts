@@ -1,8 +1,8 @@
 // Session events that pi doesn't have, server events, and the two wire forms of an event (PROTOCOL §6).
 // pi's own events pass unchanged (`full`) or without what was sent before (`delta`). Pure.
 import { type TObject, Type } from "typebox";
-import { BudgetSchema, BudgetUsageSchema, FileRepairSchema, ModelSchema } from "./responses.ts";
-import { isRecord } from "./json.ts";
+import { BudgetSchema, BudgetUsageSchema, FileRepairSchema, ModelSchema } from "./schema/responses.ts";
+import { isRecord } from "../base/json.ts";
 import { toJson } from "./text.ts";
 
 /** How much of a streaming message a subscriber gets with each update. */

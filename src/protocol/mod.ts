@@ -15,12 +15,12 @@
  * @module
  */
 import { ERRORS as TABLE, type ErrorTraits } from "./errors.ts";
-import type { ErrorCode } from "./wire_types.ts";
+import type { ErrorCode } from "./generated/mod.ts";
 
-export type * from "./wire_types.ts";
-export { KEYED, REPEATABLE } from "./command_traits.ts";
+export type * from "./generated/mod.ts";
+export { KEYED, REPEATABLE } from "./generated/command_traits.ts";
 export type { ErrorTraits } from "./errors.ts";
-export { commandSchema, protocolSchema } from "./schema.ts";
+export { commandSchema, protocolSchema } from "./json_schema.ts";
 export { PROTOCOL_VERSION, SERVER_VERSION } from "./version.ts";
 
 /** All error codes: what they mean, and whether sending the same command again can help. */

@@ -1,7 +1,7 @@
 // Where the client finds a server's address and token, and whom it does not send the token that lies here.
 
 import { assertEquals } from "@std/assert";
-import type { Place } from "../../src/client/discover.ts";
+import type { Place } from "../../src/client/transports/discover.ts";
 
 const PROGRAM = new URL("./discover_here.ts", import.meta.url);
 

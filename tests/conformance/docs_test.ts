@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { withDefaults } from "../../src/governor/limits.ts";
 import { Codec } from "../../src/protocol/codec.ts";
-import { COMMANDS } from "../../src/protocol/commands.ts";
+import { COMMANDS } from "../../src/protocol/schema/commands.ts";
 import { EVENT_SCHEMAS, PI_EVENTS, SERVER_EVENTS } from "../../src/protocol/events.ts";
 import { at, brief, isObject, type JsonObject } from "../support/json.ts";
 import { jsonBlocks } from "../support/protocol_reference.ts";

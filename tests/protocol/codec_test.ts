@@ -2,7 +2,7 @@
 // command of the table with a minimal good instance.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Codec, type Decoded, exceeds, type LengthLimits } from "../../src/protocol/codec.ts";
-import { COMMANDS } from "../../src/protocol/commands.ts";
+import { COMMANDS } from "../../src/protocol/schema/commands.ts";
 import { MINIMAL } from "./minimal.ts";
 
 const LIMITS: LengthLimits = { messageChars: 10, commandChars: 5, pathChars: 7 };

@@ -1,5 +1,5 @@
 // The least that each command needs beside its type: for tests that go through the whole table.
-import type { CommandName } from "../../src/protocol/commands.ts";
+import type { CommandName } from "../../src/protocol/schema/commands.ts";
 
 /** Fields by command. */
 export const MINIMAL: Readonly<Record<CommandName, Readonly<Record<string, unknown>>>> = {

@@ -1,6 +1,6 @@
 // An agent that does at random what pi does: messages that stream, tools that run side by side, a queue that
 // changes. It keeps what a client should end up with.
-import type { AgentPort } from "../../src/host/agent_port.ts";
+import type { AgentPort } from "../../src/worker/session/agent_port.ts";
 import type { SessionEvent } from "../../src/protocol/events.ts";
 
 /** The agent and its events, one for each call of `next`. */

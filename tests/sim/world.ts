@@ -2,20 +2,20 @@
 // test moves, with an agent that streams at random and peers that read when the test lets them.
 import { Governor } from "../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../src/governor/limits.ts";
-import type { AgentPort } from "../../src/host/agent_port.ts";
-import type { FromHost, ToHost } from "../../src/host/edge.ts";
-import { Host } from "../../src/host/host.ts";
-import { createLog } from "../../src/log.ts";
-import { Ledger } from "../../src/manager/ledger.ts";
-import { Manager } from "../../src/manager/manager.ts";
+import type { AgentPort } from "../../src/worker/session/agent_port.ts";
+import type { FromHost, ToHost } from "../../src/ipc/messages.ts";
+import { Host } from "../../src/worker/session_worker.ts";
+import { createLog } from "../../src/base/log.ts";
+import { Ledger } from "../../src/server/journal/command_journal.ts";
+import { Manager } from "../../src/server/manager/session_manager.ts";
 import type { SessionEvent } from "../../src/protocol/events.ts";
-import type { Connection } from "../../src/router/connection.ts";
-import { Router } from "../../src/router/router.ts";
-import type { Wire } from "../../src/router/wire.ts";
+import type { Connection } from "../../src/server/router/connection.ts";
+import { Router } from "../../src/server/router/router.ts";
+import type { Wire } from "../../src/server/router/peer.ts";
 import { common } from "../../src/runtime/common.ts";
 import type { Runtime, Timer } from "../../src/runtime/runtime.ts";
-import { PLAIN_FORMAT } from "../host/fake_format.ts";
-import { EVERYWHERE } from "../host/fake_runtime.ts";
+import { PLAIN_FORMAT } from "../worker/fake_format.ts";
+import { EVERYWHERE } from "../worker/fake_runtime.ts";
 
 /** Microtasks that anything here needs to come to rest; far more than the longest chain. */
 const DEPTH = 40;

@@ -1,6 +1,6 @@
 // The greeting of servers that unit tests put together.
 
-import type { Greeting } from "../../src/protocol/responses.ts";
+import type { Greeting } from "../../src/protocol/schema/responses.ts";
 
 /** A valid greeting that says as little as possible. */
 export const GREETING: Greeting = {

@@ -1,13 +1,13 @@
 // Writes the reference of docs/PROTOCOL.md: schemas as tables in plain words, traits as a sentence, each command
 // and event with its recorded example. Takes everything as arguments but the schemas; scripts/gen_protocol.ts calls.
 
-import { flagOf } from "../../src/flags.ts";
+import { flagOf } from "../../src/config/flags.ts";
 import { LIMIT_NAMES, LIMITS, type LimitSpec } from "../../src/governor/limits.ts";
-import { COMMANDS, type CommandSpec } from "../../src/protocol/commands.ts";
+import { COMMANDS, type CommandSpec } from "../../src/protocol/schema/commands.ts";
 import { ERRORS } from "../../src/protocol/errors.ts";
 import { EVENT_SCHEMAS } from "../../src/protocol/events.ts";
-import * as responses from "../../src/protocol/responses.ts";
-import * as results from "../../src/protocol/results.ts";
+import * as responses from "../../src/protocol/schema/responses.ts";
+import * as results from "../../src/protocol/schema/results.ts";
 import { at, isObject, type JsonObject, objectAt } from "./json.ts";
 import { Plain } from "./protocol_plain.ts";
 import type { Exchange, Recording } from "./protocol_scenario.ts";

@@ -1,6 +1,6 @@
 // Who may do what (PROTOCOL §9), decided by hand and not read from the sources: for the unit test of the router, and
 // for the walk over the wire.
-import { type Role, ROLES } from "../../src/protocol/roles.ts";
+import { type Role, ROLES } from "../../src/protocol/schema/roles.ts";
 
 /** What each role adds to the one before it. A command that is not here fails: somebody must decide. */
 export const ADDED: Readonly<Record<Role, readonly string[]>> = {

@@ -1,0 +1,86 @@
+// A link to a server that is our child, over its stdin and stdout (PROTOCOL §1). On Deno and on Node, both through
+// node:child_process. The child ends when its input does; what it was asked for is finished first.
+import type { ChildProcess } from "node:child_process";
+import { JsonlDecoder } from "../../protocol/jsonl.ts";
+import { deferred } from "../../base/deferred.ts";
+import type { Dial, Link } from "./link.ts";
+
+/** How to start the server. */
+export interface SpawnCommand {
+  /** The program. Default: `pi-server`. */
+  readonly command?: string;
+  /** Its arguments. Default: `--no-ws`, and a state folder that lives as long as the child. */
+  readonly args?: readonly string[];
+  /** Its working directory. Default: this process's. */
+  readonly cwd?: string;
+  /** Variables beside this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What its log is given to; default: this process's stderr. */
+  readonly onLog?: (text: string) => void;
+}
+
+/** Most bytes of one message from the server: far above what it sends. */
+const LINE_BYTES = 512 * 1024 * 1024;
+/** Milliseconds that the child gets to end by itself. */
+const END_MS = 35_000;
+
+/** Starts the child when dialled. */
+export function childDial(options: SpawnCommand): Dial {
+  return async (listener) => {
+    const [{ spawn }, { mkdtemp, rm }, { tmpdir }, { join }, { default: process }] = await Promise.all([
+      import("node:child_process"),
+      import("node:fs/promises"),
+      import("node:os"),
+      import("node:path"),
+      import("node:process"),
+    ]);
+    const { command = "pi-server", cwd, env, onLog } = options;
+    // A server that runs already owns the usual state folder.
+    const folder = options.args === undefined ? await mkdtemp(join(tmpdir(), "pi-server-")) : undefined;
+    const args = options.args ?? ["--no-ws", "--state-dir", folder ?? ""];
+    const child = spawn(command, [...args], {
+      ...(cwd === undefined ? {} : { cwd }),
+      env: { ...process.env, ...env },
+      stdio: ["pipe", "pipe", onLog === undefined ? "inherit" : "pipe"],
+    });
+    const gone = deferred<void>();
+    const started = deferred<void>();
+    let over = false;
+    const end = (reason: string): void => {
+      if (over) return;
+      over = true;
+      started.reject(new Error(reason));
+      listener.closed(reason);
+      const tidy = folder === undefined ? undefined : rm(folder, { recursive: true, force: true });
+      void Promise.resolve(tidy).catch(() => {}).then(() => gone.resolve());
+    };
+    child.once("spawn", () => started.resolve());
+    child.once("error", (error: Error) => end(`${command} cannot be started: ${error.message}`));
+    // "close" comes after the last output; "exit" may come before it.
+    child.once("close", (code, signal) => end(`${command} has ended with ${signal ?? `exit code ${code}`}`));
+    // A child that is gone takes nothing more; its end is told by "close".
+    child.stdin?.on("error", () => {});
+    const decoder = new JsonlDecoder(LINE_BYTES);
+    child.stdout?.on("data", (chunk: Uint8Array) => {
+      for (const line of decoder.push(chunk)) if (line.kind === "line") listener.message(line.text);
+    });
+    const log = new TextDecoder();
+    child.stderr?.on("data", (chunk: Uint8Array) => onLog?.(log.decode(chunk, { stream: true })));
+    await started.promise;
+    return linkOf(child, gone.promise);
+  };
+}
+
+function linkOf(child: ChildProcess, gone: Promise<void>): Link {
+  return {
+    send: (text) => {
+      child.stdin?.write(`${text}\n`);
+    },
+    close: async () => {
+      child.stdin?.end();
+      const timer = setTimeout(() => child.kill(), END_MS);
+      await gone;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,83 @@
+// A link over WebSocket (PROTOCOL §9): the token goes in a subprotocol, since browsers send no headers. Uses the
+// platform's WebSocket and, on Node before 22, the package `ws`.
+import { deferred } from "../../base/deferred.ts";
+import type { Dial, Link, LinkListener } from "./link.ts";
+
+/** The part of a WebSocket that all of them have. */
+interface Socket {
+  onopen: unknown;
+  onclose: unknown;
+  onerror: unknown;
+  onmessage: unknown;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+type SocketClass = new (url: string, protocols: string[]) => Socket;
+
+/** Milliseconds that a closing handshake may take. */
+const CLOSE_MS = 2000;
+
+async function socketClass(): Promise<SocketClass> {
+  const own: unknown = Reflect.get(globalThis, "WebSocket");
+  if (typeof own === "function") return own as SocketClass;
+  const { WebSocket } = await import("ws");
+  return WebSocket as unknown as SocketClass;
+}
+
+/** Dials the address that `find` gives, asked anew each time: a server that comes back may listen elsewhere. */
+export function webSocketDial(
+  find: () => Promise<{ readonly url: string; readonly token?: string }>,
+): Dial {
+  return async (listener, signal) => {
+    const [Socket, { url, token }] = await Promise.all([socketClass(), find()]);
+    signal.throwIfAborted();
+    const protocols = ["pi-server.v1", ...token === undefined ? [] : [`pi-server.bearer.${token}`]];
+    return await open(new Socket(url, protocols), url, listener, signal);
+  };
+}
+
+function open(socket: Socket, url: string, listener: LinkListener, signal: AbortSignal): Promise<Link> {
+  const gone = deferred<void>();
+  return new Promise((resolve, reject) => {
+    let opened = false;
+    let trouble = "";
+    const abort = (): void => {
+      reject(signal.reason);
+      socket.close();
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    socket.onopen = () => {
+      opened = true;
+      signal.removeEventListener("abort", abort);
+      resolve({
+        send: (text) => socket.send(text),
+        close: () => end(socket, gone.promise),
+      });
+    };
+    socket.onmessage = ({ data }: { data: unknown }) => {
+      if (typeof data === "string") listener.message(data);
+    };
+    socket.onerror = (event: { message?: unknown }) => {
+      if (typeof event?.message === "string") trouble = event.message;
+    };
+    socket.onclose = ({ code, reason }: { code?: number; reason?: string }) => {
+      signal.removeEventListener("abort", abort);
+      gone.resolve();
+      const why = reason || trouble || `code ${code ?? "none"}`;
+      // Browsers tell nobody why an upgrade was refused.
+      if (!opened) {
+        reject(new Error(`${url} cannot be reached (${why}); is the server up, and is the token right?`));
+      } else listener.closed(`the connection to ${url} was closed (${why})`);
+    };
+  });
+}
+
+/** Waits for the other side's goodbye, but not for long: a dead peer says none. */
+async function end(socket: Socket, gone: Promise<void>): Promise<void> {
+  socket.close(1000, "done");
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_MS));
+  await Promise.race([gone, late]);
+  clearTimeout(timer);
+}

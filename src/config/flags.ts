@@ -1,0 +1,204 @@
+// The table of flags: names, kinds, ranges and what `--help` says of them. The limits' flags come from the
+// governor's table. What a value means is config.ts's business.
+import { LIMIT_NAMES, type LimitName, LIMITS, type LimitSpec } from "../governor/limits.ts";
+import { MOST_TURNS, MOST_USD, MOST_WALL_MS } from "../protocol/schema/monitoring_commands.ts";
+import { LOG_LEVELS } from "../base/log.ts";
+
+/** What kind of value a flag takes. */
+export type Kind = "switch" | "integer" | "amount" | "bytes" | "duration" | "text" | "list" | "choice";
+
+/** One flag. */
+export interface Flag {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly about: string;
+  readonly least?: number;
+  readonly most?: number;
+  readonly choices?: readonly string[];
+  readonly shown?: string;
+}
+
+/** When the journal is forced to the disk: before a command runs, within a second, or when the system likes. */
+export const FSYNC_POLICIES: readonly ["always", "interval", "never"] = ["always", "interval", "never"];
+
+/** Whether hosts are held to Deno's permissions; `auto`: where the program is known to be able to. */
+export const SANDBOX_MODES: readonly ["auto", "on", "off"] = ["auto", "on", "off"];
+
+/** Whether sessions share hosts, or each has one of its own. */
+export const ISOLATION_MODES: readonly ["shared", "session"] = ["shared", "session"];
+
+/** All flags. */
+export const FLAGS: readonly Flag[] = [
+  {
+    name: "port",
+    kind: "integer",
+    least: 0,
+    most: 65_535,
+    about: "WebSocket port, 0 picks a free one",
+    shown: "3141",
+  },
+  { name: "host", kind: "text", about: "address to bind", shown: "127.0.0.1" },
+  {
+    name: "stdio",
+    kind: "choice",
+    choices: ["auto", "on", "off"],
+    about: "speak the protocol on stdin and stdout",
+    shown: "auto",
+  },
+  { name: "no-ws", kind: "switch", about: "do not listen for WebSockets" },
+  { name: "no-auth", kind: "switch", about: "let WebSockets in without the token (loopback only)" },
+  { name: "allow-origin", kind: "list", about: "let browser pages of this origin in (repeatable)" },
+  { name: "allow-host", kind: "list", about: "accept this name in the Host header (repeatable)" },
+  { name: "state-dir", kind: "text", about: "folder of the token and endpoint.json", shown: "~/.pi/server" },
+  { name: "cwd", kind: "text", about: "working directory of sessions that name none", shown: "." },
+  { name: "root", kind: "list", about: "folder that paths must stay in, / for all (repeatable)" },
+  { name: "trust-projects", kind: "switch", about: "load every project's own extensions and settings" },
+  {
+    name: "sandbox",
+    kind: "choice",
+    choices: SANDBOX_MODES,
+    about: "hold sessions to Deno permissions (docs/SECURITY.md)",
+    shown: "auto",
+  },
+  { name: "allow-net", kind: "list", about: "let sessions connect to this host[:port] too (repeatable)" },
+  { name: "allow-any-net", kind: "switch", about: "let sessions connect to any host" },
+  {
+    name: "hosts",
+    kind: "integer",
+    least: 0,
+    most: 64,
+    about: "worker threads for sessions, 0 for none",
+    shown: "1",
+  },
+  {
+    name: "isolation",
+    kind: "choice",
+    choices: ISOLATION_MODES,
+    about: "shared: a crash, hang or full heap hits all; session: its own only",
+    shown: "shared",
+  },
+  { name: "demo", kind: "switch", about: "offer a scripted model that needs no API key" },
+  {
+    name: "shutdown-timeout",
+    kind: "duration",
+    least: 0,
+    most: 86_400_000,
+    about: "time that running turns get at shutdown",
+    shown: "30s",
+  },
+  {
+    name: "eof-timeout",
+    kind: "duration",
+    least: 0,
+    most: 86_400_000,
+    about: "time that commands get after the end of stdin",
+    shown: "none",
+  },
+  {
+    name: "journal-fsync",
+    kind: "choice",
+    choices: FSYNC_POLICIES,
+    about: "when the journal reaches the disk for certain",
+    shown: "always",
+  },
+  { name: "budget-usd", kind: "amount", least: 0, most: MOST_USD, about: "US dollars a session may cost" },
+  { name: "budget-turns", kind: "integer", least: 0, most: MOST_TURNS, about: "turns a session may take" },
+  {
+    name: "budget-wall",
+    kind: "duration",
+    least: 0,
+    most: MOST_WALL_MS,
+    about: "time that a session's agent may work",
+  },
+  {
+    name: "budget-on-exceed",
+    kind: "choice",
+    choices: ["pause", "abort"],
+    about: "what a used-up budget does to a run",
+    shown: "pause",
+  },
+  { name: "no-restore", kind: "switch", about: "leave the sessions of earlier servers on disk, unlisted" },
+  { name: "ephemeral", kind: "switch", about: "keep nothing of the sessions for a later server" },
+  {
+    name: "log-level",
+    kind: "choice",
+    choices: LOG_LEVELS,
+    about: "what the log on stderr shows",
+    shown: "info",
+  },
+  { name: "log-format", kind: "choice", choices: ["text", "json"], about: "form of the log", shown: "text" },
+  ...LIMIT_NAMES.map(limitFlag),
+  { name: "licenses", kind: "switch", about: "print the licenses of all that this build contains and exit" },
+  { name: "version", kind: "switch", about: "print the version and exit" },
+  { name: "help", kind: "switch", about: "print this and exit" },
+];
+
+/** `inFlightPerConnection` as `in-flight-per-connection`. */
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The flag of a limit, without its dashes. */
+export function flagOf(name: LimitName): string {
+  const spec: LimitSpec = LIMITS[name];
+  return spec.flag ?? `max-${kebab(name)}`;
+}
+
+function limitFlag(name: LimitName): Flag {
+  const { unit, least, most, value, about } = LIMITS[name];
+  return {
+    name: flagOf(name),
+    kind: unit === "bytes" ? "bytes" : unit === "ms" ? "duration" : "integer",
+    least,
+    most,
+    about,
+    shown: shownAs(unit, value),
+  };
+}
+
+/** A default as a person would write it. */
+function shownAs(unit: LimitSpec["unit"], value: number): string {
+  if (unit === "bytes" && value % (1024 * 1024) === 0) return `${value / 1024 / 1024}MiB`;
+  if (unit === "ms") return value % 60_000 === 0 ? `${value / 60_000}m` : `${value / 1000}s`;
+  return String(value);
+}
+
+/** The variable of a flag. */
+export function variableOf(flag: string): string {
+  return `PI_SERVER_${flag.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/** Names of the flags of these kinds. */
+export function namesOf(...kinds: readonly Kind[]): string[] {
+  return FLAGS.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
+}
+
+/** The text of `--help`. */
+export function helpText(version: string): string {
+  const placeholder: Readonly<Record<Kind, string>> = {
+    switch: "",
+    integer: " N",
+    amount: " N",
+    bytes: " SIZE",
+    duration: " TIME",
+    text: " TEXT",
+    list: " TEXT",
+    choice: "",
+  };
+  const rows = FLAGS.map(({ name, kind, about, choices, shown }) => {
+    const flag = `--${name}${kind === "choice" ? ` ${choices?.join("|")}` : placeholder[kind]}`;
+    return `  ${flag.padEnd(42)} ${about}${shown === undefined ? "" : ` (${shown})`}`;
+  });
+  return [
+    `pi-server ${version}: many pi coding-agent sessions behind WebSocket and stdio`,
+    "",
+    "Usage: pi-server [flags]",
+    "       pi-server permissions [flags]    prints what Deno lets the server and its sessions do",
+    "",
+    ...rows,
+    "",
+    "Each flag has a variable: --max-sessions is PI_SERVER_MAX_SESSIONS. The token can be given in",
+    "PI_SERVER_TOKEN or in a file named by PI_SERVER_TOKEN_FILE. Times without a unit are milliseconds.",
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,179 @@
+// How a batch looks while it crosses a thread's edge: events and answers as columns instead of records, commands
+// as one text, since the copy that is made there pays for each object and each field name. Both ends are here. Pure.
+import type { Command } from "../protocol/schema/commands.ts";
+import type { EventRecord, FromHost, Merge, ToHost } from "./messages.ts";
+
+/** What many events of a batch have in common. */
+interface Head {
+  readonly type: string;
+  readonly merge: Merge | undefined;
+}
+
+/** Events of one session, one number after the other. */
+interface PackedEvents {
+  readonly kind: "packed";
+  readonly sessionId: string;
+  /** Of the first event. */
+  readonly seq: number;
+  readonly texts: readonly string[];
+  /** Full forms by index, where there are any. */
+  readonly fulls: readonly (string | undefined)[] | undefined;
+  readonly heads: readonly Head[];
+  /** For each event the index of its head and `EventRecord.at`. */
+  readonly marks: readonly number[];
+}
+
+/** Successful answers, one behind the other. */
+interface PackedReplies {
+  readonly kind: "replies";
+  readonly refs: number[];
+  readonly versions: (number | undefined)[];
+  readonly texts: string[];
+}
+
+/** Commands, one behind the other. */
+interface PackedCommands {
+  readonly kind: "commands";
+  readonly refs: readonly number[];
+  readonly connections: readonly number[];
+  /** JSON of their list. */
+  readonly text: string;
+}
+
+type EventsMessage = Extract<FromHost, { kind: "events" }>;
+type CommandMessage = Extract<ToHost, { kind: "command" }>;
+
+/** A message as it crosses. */
+export type Packed = PackedEvents | PackedReplies | Exclude<FromHost, EventsMessage>;
+
+/** A message as it crosses in the other direction. */
+export type PackedCall = PackedCommands | Exclude<ToHost, CommandMessage>;
+
+/** What a host's thread posts. */
+export interface HostSaid {
+  readonly messages: readonly Packed[];
+  readonly bytes: number;
+}
+
+/** What is posted to a host's thread; `took` are bytes of what it said that have been taken. */
+export interface HostCall {
+  readonly messages: readonly PackedCall[];
+  readonly took: number;
+}
+
+/** A batch, ready to be copied to another thread. */
+export function pack(batch: readonly FromHost[]): readonly Packed[] {
+  const packed: Packed[] = [];
+  let replies: PackedReplies | undefined;
+  for (const message of batch) {
+    if (message.kind === "reply" && message.reply.ok && message.reply.replayed === undefined) {
+      const { ref, reply } = message;
+      if (replies === undefined) {
+        packed.push(replies = { kind: "replies", refs: [], versions: [], texts: [] });
+      }
+      replies.refs.push(ref);
+      replies.versions.push(reply.sessionVersion);
+      replies.texts.push(reply.dataText);
+    } else {
+      replies = undefined;
+      packed.push(message.kind === "events" ? packEvents(message) : message);
+    }
+  }
+  return packed;
+}
+
+/** The messages of a batch, in their order. */
+export function unpack(packed: readonly Packed[]): FromHost[] {
+  return packed.flatMap((message) =>
+    message.kind === "packed"
+      ? unpackEvents(message)
+      : message.kind === "replies"
+      ? unpackReplies(message)
+      : message
+  );
+}
+
+/** A batch for a host, ready to be copied to its thread. */
+export function packCalls(batch: readonly ToHost[]): readonly PackedCall[] {
+  const packed: PackedCall[] = [];
+  for (let at = 0; at < batch.length;) {
+    const commands = commandsFrom(batch, at);
+    const other = batch[at];
+    if (commands.length > 0) {
+      packed.push({
+        kind: "commands",
+        refs: commands.map(({ ref }) => ref),
+        connections: commands.map(({ connection }) => connection),
+        // They came as JSON, and nothing in them is anything else.
+        text: JSON.stringify(commands.map(({ command }) => command)),
+      });
+    } else if (other !== undefined && other.kind !== "command") packed.push(other);
+    at += Math.max(1, commands.length);
+  }
+  return packed;
+}
+
+/** The messages for a host, in their order. */
+export function unpackCalls(packed: readonly PackedCall[]): ToHost[] {
+  return packed.flatMap((message) => {
+    if (message.kind !== "commands") return message;
+    const commands: Command[] = JSON.parse(message.text);
+    return commands.map((command, index): ToHost => ({
+      kind: "command",
+      ref: message.refs[index] ?? 0,
+      connection: message.connections[index] ?? 0,
+      command,
+    }));
+  });
+}
+
+function commandsFrom(batch: readonly ToHost[], at: number): CommandMessage[] {
+  const found: CommandMessage[] = [];
+  for (let message = batch[at]; message?.kind === "command"; message = batch[++at]) found.push(message);
+  return found;
+}
+
+function unpackReplies({ refs, versions, texts }: PackedReplies): FromHost[] {
+  return texts.map((dataText, index) => {
+    const version = versions[index];
+    const reply = {
+      ok: true as const,
+      dataText,
+      ...(version === undefined ? {} : { sessionVersion: version }),
+    };
+    return { kind: "reply", ref: refs[index] ?? 0, reply };
+  });
+}
+
+function packEvents({ sessionId, events }: EventsMessage): PackedEvents {
+  const heads: Head[] = [];
+  const marks: number[] = [];
+  const texts: string[] = [];
+  let fulls: (string | undefined)[] | undefined;
+  for (const { type, text, full, merge, at = 0 } of events) {
+    let head = heads.length - 1;
+    if (heads[head]?.type !== type || heads[head]?.merge !== merge) {
+      head = heads.findIndex((one) => one.type === type && one.merge === merge);
+      if (head < 0) head = heads.push({ type, merge }) - 1;
+    }
+    marks.push(head, at);
+    if (full !== undefined) (fulls ??= [])[texts.length] = full;
+    texts.push(text);
+  }
+  return { kind: "packed", sessionId, seq: events[0]?.seq ?? 0, texts, fulls, heads, marks };
+}
+
+function unpackEvents({ sessionId, seq, texts, fulls, heads, marks }: PackedEvents): EventsMessage {
+  const events = texts.map((text, index): EventRecord => {
+    const head = heads[marks[index * 2] ?? 0];
+    return {
+      seq: seq + index,
+      type: head?.type ?? "",
+      text,
+      full: fulls?.[index],
+      merge: head?.merge,
+      at: marks[index * 2 + 1] ?? 0,
+    };
+  });
+  return { kind: "events", sessionId, events };
+}

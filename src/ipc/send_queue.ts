@@ -1,0 +1,160 @@
+// What a host says on its way to the router thread: in order, in batches, and never so much at once that the
+// router thread could not turn to anything else. Events of a fast stream wait a little for company; an answer
+// takes along what waits. What was posted and not yet taken is bounded; the rest waits here.
+import { CROSSING_BATCH_BYTES } from "../governor/limits.ts";
+import type { Clock, Timer } from "../runtime/runtime.ts";
+import type { EventRecord, FromHost } from "./messages.ts";
+
+/** Milliseconds that events of a fast stream wait for more, to cross the edge together. */
+const BATCH_MS = 2;
+/** Most events in one message, and most bytes of them; a larger event goes alone. */
+const EVENTS = 32;
+const EVENTS_BYTES = 16 * 1024;
+/** What a message costs beyond its texts, near enough. */
+const MESSAGE_BYTES = 64;
+
+type EventsMessage = Extract<FromHost, { kind: "events" }>;
+
+/** Makes a large message once it is its turn to be posted. */
+export type MakeMessage = () => FromHost;
+
+interface Entry {
+  message: FromHost | MakeMessage;
+  bytes: number;
+}
+
+/** The last message that waits, while further events of its session may join it. */
+interface Tail {
+  readonly entry: Entry;
+  readonly sessionId: string;
+  readonly events: EventRecord[];
+}
+
+function bytesOf(message: FromHost): number {
+  if (message.kind === "reply" && message.reply.ok) return message.reply.dataText.length + MESSAGE_BYTES;
+  if (message.kind !== "attached") return MESSAGE_BYTES;
+  return message.sessions.reduce(
+    (sum, { snapshot = "", infoText }) => sum + snapshot.length + infoText.length,
+    MESSAGE_BYTES,
+  );
+}
+
+/** The queue of one host. */
+export class Outbound {
+  readonly #clock: Clock;
+  readonly #post: (batch: readonly FromHost[], bytes: number) => void;
+  readonly #window: number;
+  #queue: Entry[] = [];
+  #tail: Tail | undefined;
+  #bytes = 0;
+  /** Bytes that were posted and that the other side has not taken yet. */
+  #posted = 0;
+  #state: "empty" | "soon" | "later" | "blocked" = "empty";
+  #timer: Timer | undefined;
+  #flushedAt = 0;
+
+  /**
+   * @param post takes a batch and its size, which `took` gives back
+   * @param window bytes that may be posted and not yet taken
+   */
+  constructor(clock: Clock, post: (batch: readonly FromHost[], bytes: number) => void, window: number) {
+    this.#clock = clock;
+    this.#post = post;
+    this.#window = window;
+  }
+
+  /** An event of a session. */
+  event(sessionId: string, record: EventRecord): void {
+    const bytes = record.text.length + (record.full?.length ?? 0) + MESSAGE_BYTES;
+    this.#bytes += bytes;
+    const tail = this.#tail;
+    if (
+      tail !== undefined && tail.sessionId === sessionId && tail.events.length < EVENTS &&
+      tail.entry.bytes + bytes <= EVENTS_BYTES
+    ) {
+      tail.events.push(record);
+      tail.entry.bytes += bytes;
+    } else {
+      const events = [record];
+      const message: EventsMessage = { kind: "events", sessionId, events };
+      const entry = { message, bytes };
+      this.#queue.push(entry);
+      this.#tail = { entry, sessionId, events };
+    }
+    this.#company();
+  }
+
+  /** Anything else; what is large is made when it is posted, so that only one such message waits here. */
+  send(message: FromHost | MakeMessage): void {
+    const bytes = typeof message === "function" ? MESSAGE_BYTES : bytesOf(message);
+    this.#bytes += bytes;
+    this.#queue.push({ message, bytes });
+    this.#tail = undefined;
+    if (this.#state === "soon" || this.#state === "blocked") return;
+    this.#soon();
+  }
+
+  /** The other side has taken that much. */
+  took(bytes: number): void {
+    this.#posted -= bytes;
+    if (this.#state === "blocked") this.#drain(this.#window);
+  }
+
+  /** Posts everything at once, however much is posted already: what comes next may never yield. */
+  flush(): void {
+    this.#drain(Infinity);
+  }
+
+  #company(): void {
+    if (this.#state === "soon" || this.#state === "blocked") return;
+    const waited = this.#clock.monotonic() - this.#flushedAt >= BATCH_MS;
+    if (this.#state === "empty" && !waited) {
+      this.#state = "later";
+      this.#timer = this.#clock.after(BATCH_MS, () => this.#drain(this.#window));
+    } else if (this.#state === "empty" || waited || this.#bytes >= CROSSING_BATCH_BYTES) {
+      // Not left to the timer: a whole answer may come in one turn of the event loop.
+      this.#soon();
+    }
+  }
+
+  #soon(): void {
+    this.#timer?.clear();
+    this.#state = "soon";
+    queueMicrotask(() => {
+      if (this.#state === "soon") this.#drain(this.#window);
+    });
+  }
+
+  #made(entry: Entry): FromHost {
+    if (typeof entry.message !== "function") return entry.message;
+    entry.message = entry.message();
+    this.#bytes -= entry.bytes;
+    entry.bytes = bytesOf(entry.message);
+    this.#bytes += entry.bytes;
+    return entry.message;
+  }
+
+  #drain(window: number): void {
+    this.#timer?.clear();
+    this.#flushedAt = this.#clock.monotonic();
+    const queue = this.#queue;
+    let at = 0;
+    while (at < queue.length && this.#posted < window) {
+      const batch: FromHost[] = [];
+      let bytes = 0;
+      for (let next = queue[at]; next !== undefined; next = queue[++at]) {
+        // What was made may be too large for this batch; then it waits for the next one.
+        const message = this.#made(next);
+        if (batch.length > 0 && bytes + next.bytes > CROSSING_BATCH_BYTES) break;
+        batch.push(message);
+        bytes += next.bytes;
+      }
+      this.#posted += bytes;
+      this.#bytes -= bytes;
+      this.#post(batch, bytes);
+    }
+    this.#queue = queue.slice(at);
+    if (this.#queue.length === 0) this.#tail = undefined;
+    this.#state = this.#queue.length === 0 ? "empty" : "blocked";
+  }
+}

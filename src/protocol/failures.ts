@@ -1,0 +1,46 @@
+// Failures that several files of the host speak of in the same words.
+import { errorMessage } from "../base/error_message.ts";
+import { type Failure, failure } from "./errors.ts";
+import type { Holder } from "../ipc/messages.ts";
+
+/** The agent runs, and the command would cut or orphan the run. */
+export function agentBusy(): Failure {
+  const sentence = "The agent is busy; abort first, or wait for agent_settled";
+  return failure("agent_busy", sentence, { retryAfterMs: 250 });
+}
+
+/** The agent runs, and the prompt does not say what is to become of it. */
+export function promptBusy(): Failure {
+  const sentence = "The agent is busy; send streamingBehavior, or wait for agent_settled";
+  return failure("agent_busy", sentence, { retryAfterMs: 250 });
+}
+
+/** There is no such session. */
+export function noSession(sessionId: string): Failure {
+  const sentence = `There is no session "${sessionId}"; list_sessions shows what there is`;
+  return failure("session_not_found", sentence);
+}
+
+/** Another session of this server drives that file, or another server does. */
+export function fileInUse(owner: string | Holder): Failure {
+  if (typeof owner === "string") {
+    const sentence = `Session "${owner}" drives that file already; use that one`;
+    return failure("session_in_use", sentence, { data: { sessionId: owner } });
+  }
+  const { pid, host, endpoint } = owner;
+  const where = endpoint === undefined ? "end it first" : `connect to ${endpoint}, or end it first`;
+  const sentence = `Another server (process ${pid} on ${host}) drives that file; ${where}`;
+  return failure("session_in_use", sentence, { data: { ...owner } });
+}
+
+/** Another program, such as a pi terminal, has written to the session's file. */
+export function writtenByOther(file: string): Failure {
+  const sentence = `Another program (a pi terminal?) has written to ${file}; end that one, then send ` +
+    "switch_session_file with this path to go on from what is there";
+  return failure("session_in_use", sentence, { data: { sessionFile: file } });
+}
+
+/** A session file, or a folder of them, that the system does not let us read. */
+export function unreadable(error: unknown): { ok: false; failure: Failure } {
+  return { ok: false, failure: failure("internal", `Session files cannot be read: ${errorMessage(error)}`) };
+}

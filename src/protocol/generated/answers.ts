@@ -1,0 +1,580 @@
+// Generated from the schemas beside this file by `deno task gen`; do not edit.
+// What commands are answered with.
+
+import type {
+  Budget,
+  BudgetUsage,
+  CommandInfo,
+  Compaction,
+  ContextUsage,
+  Disposition,
+  FileRepair,
+  Model,
+  PendingUi,
+  Queue,
+  SessionInfo,
+  SessionStats,
+  Settled,
+  Skill,
+  StoredSession,
+  Subscribed,
+  Tool,
+  TreeNode,
+} from "./shapes.ts";
+
+/** What `hello` answers with. */
+export interface HelloData {
+  /** `MAJOR.MINOR` of the protocol that is spoken. */
+  protocolVersion: string;
+  /** Version of the server. */
+  serverVersion: string;
+  /** What a client may rely on beyond the plain commands. */
+  capabilities: string[];
+  /** The server's limits. */
+  limits: Record<string, unknown>;
+}
+
+/** What `ping` answers with. */
+export interface PingData {
+  /** The server's clock, milliseconds since 1970. */
+  now: number;
+}
+
+/** What `get_schema` answers with. */
+export interface GetSchemaData {
+  /** A JSON Schema. */
+  schema: Record<string, unknown>;
+  /** Changes whenever the protocol's schema does. */
+  schemaHash: string;
+}
+
+/** What `list_sessions` answers with. */
+export interface ListSessionsData {
+  /** The sessions. */
+  sessions: SessionInfo[];
+}
+
+/** What `create_session` answers with. */
+export interface CreateSessionData {
+  /** Id of the session. */
+  sessionId: string;
+  /** The state of the session. */
+  sessionInfo: SessionInfo;
+}
+
+/** What `delete_session` answers with. */
+export interface DeleteSessionData {
+  /** That it is gone. */
+  deleted: true;
+}
+
+/** What `switch_session` answers with. */
+export interface SwitchSessionData {
+  /** The state of the session. */
+  sessionInfo: SessionInfo;
+}
+
+/** What `subscribe` answers with. */
+export type SubscribeData = Subscribed | { sessions: Record<string, Subscribed> };
+
+/** What `unsubscribe` answers with. */
+export interface UnsubscribeData {
+  /** Whether there was a subscription. */
+  unsubscribed: boolean;
+}
+
+/** What `list_stored_sessions` answers with. */
+export interface ListStoredSessionsData {
+  /** The sessions. */
+  sessions: StoredSession[];
+}
+
+/** What `load_session` answers with. */
+export interface LoadSessionData {
+  /** Id of the session. */
+  sessionId: string;
+  /** The state of the session. */
+  sessionInfo: SessionInfo;
+}
+
+/** What `list_pending_ui` answers with. */
+export interface ListPendingUiData {
+  /** The dialogs. */
+  requests: PendingUi[];
+}
+
+/** What `prompt` answers with. */
+export type PromptData = Settled | { disposition: Disposition };
+
+/** What `steer` answers with. */
+export interface SteerData {
+  /** How the message was taken. */
+  disposition: Disposition;
+}
+
+/** What `follow_up` answers with. */
+export interface FollowUpData {
+  /** How the message was taken. */
+  disposition: Disposition;
+}
+
+/** What `abort` answers with. */
+export type AbortData = Queue;
+
+/** What `clear_queue` answers with. */
+export type ClearQueueData = Queue;
+
+/** What `get_state` answers with. */
+export type GetStateData = SessionInfo;
+
+/** What `get_messages` answers with. */
+export interface GetMessagesData {
+  /** Messages, oldest first. */
+  messages: Record<string, unknown>[];
+  /** How many messages there are. */
+  messageCount: number;
+  /** Only messages before this index. */
+  before?: number;
+  /** Whether something was left out. */
+  truncated?: true;
+  /** Text of the message. */
+  message?: string;
+}
+
+/** What `set_session_name` answers with. */
+export type SetSessionNameData = Record<string, unknown>;
+
+/** What `dismiss_interrupted` answers with. */
+export type DismissInterruptedData = Record<string, unknown>;
+
+/** What `get_available_models` answers with. */
+export interface GetAvailableModelsData {
+  /** The models that pi has credentials for. */
+  models: Model[];
+}
+
+/** What `set_model` answers with. */
+export interface SetModelData {
+  /** The model. */
+  model: Model;
+}
+
+/** What `bash` answers with. */
+export interface BashData {
+  /** What comes out: printed text, or tokens. */
+  output: string;
+  /** The exit code; absent when it was cancelled or killed. */
+  exitCode?: number;
+  /** Whether it was stopped before its end. */
+  cancelled: boolean;
+  /** Whether something was left out. */
+  truncated: boolean;
+  /** File with the whole output. */
+  fullOutputPath?: string;
+}
+
+/** What `abort_bash` answers with. */
+export type AbortBashData = Record<string, unknown>;
+
+/** What `get_last_assistant_text` answers with. */
+export interface GetLastAssistantTextData {
+  /** Text; of a run, its last answer. */
+  text: string | null;
+  /** Whether something was left out. */
+  truncated?: true;
+  /** Text of the message. */
+  message?: string;
+}
+
+/** What `get_session_stats` answers with. */
+export type GetSessionStatsData = SessionStats;
+
+/** What `get_context_usage` answers with. */
+export type GetContextUsageData = ContextUsage | null;
+
+/** What `cycle_model` answers with. */
+export type CycleModelData = {
+  model: Model;
+  thinkingLevel: "off" | "minimal" | "low" | "medium" | "high" | "xhigh";
+  isScoped: boolean;
+} | null;
+
+/** What `set_thinking_level` answers with. */
+export interface SetThinkingLevelData {
+  /** The thinking level. */
+  level: "off" | "minimal" | "low" | "medium" | "high" | "xhigh";
+}
+
+/** What `cycle_thinking_level` answers with. */
+export type CycleThinkingLevelData =
+  | { level: "off" | "minimal" | "low" | "medium" | "high" | "xhigh" }
+  | null;
+
+/** What `set_steering_mode` answers with. */
+export type SetSteeringModeData = Record<string, unknown>;
+
+/** What `set_follow_up_mode` answers with. */
+export type SetFollowUpModeData = Record<string, unknown>;
+
+/** What `compact` answers with. */
+export type CompactData = Compaction;
+
+/** What `abort_compaction` answers with. */
+export type AbortCompactionData = Record<string, unknown>;
+
+/** What `set_auto_compaction` answers with. */
+export type SetAutoCompactionData = Record<string, unknown>;
+
+/** What `set_auto_retry` answers with. */
+export type SetAutoRetryData = Record<string, unknown>;
+
+/** What `abort_retry` answers with. */
+export type AbortRetryData = Record<string, unknown>;
+
+/** What `extension_ui_response` answers with. */
+export type ExtensionUiResponseData = Record<string, unknown>;
+
+/** What `new_session` answers with. */
+export interface NewSessionData {
+  /** Whether it was stopped before its end. */
+  cancelled: boolean;
+}
+
+/** What `switch_session_file` answers with. */
+export interface SwitchSessionFileData {
+  /** Whether it was stopped before its end. */
+  cancelled: boolean;
+  /** What was damaged in the session's file when it was opened, and has been repaired. */
+  fileRepair?: FileRepair;
+}
+
+/** What `fork` answers with. */
+export interface ForkData {
+  /** Text; of a run, its last answer. */
+  text: string;
+  /** Whether it was stopped before its end. */
+  cancelled: boolean;
+}
+
+/** What `clone` answers with. */
+export interface CloneData {
+  /** Whether it was stopped before its end. */
+  cancelled: boolean;
+}
+
+/** What `get_fork_messages` answers with. */
+export interface GetForkMessagesData {
+  /** Messages, oldest first. */
+  messages: { entryId: string; text: string }[];
+  /** Whether something was left out. */
+  truncated?: true;
+  /** Text of the message. */
+  message?: string;
+}
+
+/** What `get_tree` answers with. */
+export interface GetTreeData {
+  /** The entry that the session stands at. */
+  currentLeafId: string | null;
+  /** All entries; parents are named by id. */
+  nodes: TreeNode[];
+  /** Whether something was left out. */
+  truncated?: true;
+  /** Text of the message. */
+  message?: string;
+}
+
+/** What `navigate_tree` answers with. */
+export interface NavigateTreeData {
+  /** Text of the user message, for editing. */
+  editorText?: string;
+  /** Whether it was stopped before its end. */
+  cancelled: boolean;
+  /** Whether it was stopped. */
+  aborted?: boolean;
+}
+
+/** What `export_html` answers with. */
+export interface ExportHtmlData {
+  /** Path of the file. */
+  path: string;
+}
+
+/** What `get_commands` answers with. */
+export interface GetCommandsData {
+  /** The slash commands. */
+  commands: CommandInfo[];
+}
+
+/** What `get_skills` answers with. */
+export interface GetSkillsData {
+  /** The skills. */
+  skills: Skill[];
+}
+
+/** What `get_tools` answers with. */
+export interface GetToolsData {
+  /** The tools. */
+  tools: Tool[];
+}
+
+/** What `set_tools` answers with. */
+export type SetToolsData = Record<string, unknown>;
+
+/** What `list_session_files` answers with. */
+export interface ListSessionFilesData {
+  /** The session files. */
+  files: StoredSession[];
+}
+
+/** What `reload` answers with. */
+export type ReloadData = Record<string, unknown>;
+
+/** What `mint_token` answers with. */
+export interface MintTokenData {
+  /** The protocol's `token`. */
+  token: string;
+  /** The protocol's `tokenId`: 1 to 128 characters. */
+  tokenId: string;
+  /** When the token ends, in milliseconds since 1970; absent: when it is revoked. */
+  expiresAt?: number;
+}
+
+/** What `list_tokens` answers with. */
+export interface ListTokensData {
+  /** Tokens of the model, null where they are not known; or minted tokens. */
+  tokens: {
+    tokenId: string;
+    label?: string;
+    parentId?: string;
+    role: "observe" | "answer" | "drive" | "admin";
+    sessions?: string[];
+    scrape?: true;
+    mintedAt: number;
+    expiresAt?: number;
+    lastUsedAt?: number;
+    connections: number;
+  }[];
+}
+
+/** What `revoke_token` answers with. */
+export interface RevokeTokenData {
+  /** The protocol's `revoked`. */
+  revoked: boolean;
+}
+
+/** What `get_metrics` answers with. */
+export interface GetMetricsData {
+  /** The protocol's `uptimeMs`. */
+  uptimeMs: number;
+  /** The sessions. */
+  sessions: { live: number; parked: number };
+  /** The protocol's `hosts`. */
+  hosts: number;
+  /** The protocol's `connections`. */
+  connections: number;
+  /** The slash commands. */
+  commands: Record<string, number>;
+  /** The protocol's `refusals`. */
+  refusals: Record<string, number>;
+  /** Only events of these types. */
+  events: number;
+  /** The protocol's `bytesIn`. */
+  bytesIn: number;
+  /** The protocol's `bytesOut`. */
+  bytesOut: number;
+  /** The protocol's `coalesced`. */
+  coalesced: number;
+  /** The protocol's `lagged`. */
+  lagged: number;
+  /** The protocol's `evicted`. */
+  evicted: number;
+  /** The protocol's `outboxBytes`. */
+  outboxBytes: number;
+  /** The protocol's `loopDelayMs`. */
+  loopDelayMs: { router: number; hosts: number[] };
+  /** The protocol's `turns`. */
+  turns: number;
+  /** Tokens of the model, null where they are not known; or minted tokens. */
+  tokens: { input: number; output: number; cacheRead: number; cacheWrite: number };
+  /** The protocol's `costUsd`. */
+  costUsd: number;
+  /** The protocol's `journal`. */
+  journal: { keys: number; keyBytes: number; messageBytes: number };
+}
+
+/** What `health_check` answers with. */
+export interface HealthCheckData {
+  /** The protocol's `healthy`. */
+  healthy: boolean;
+  /** The protocol's `issues`. */
+  issues: string[];
+}
+
+/** What `set_budget` answers with. */
+export interface SetBudgetData {
+  /** The protocol's `budget`. */
+  budget?: Budget;
+  /** Tokens and cost of the run. */
+  usage: BudgetUsage;
+}
+
+/** What each command answers with, by its name. */
+export interface DataMap {
+  /** Of `hello`. */
+  hello: HelloData;
+  /** Of `ping`. */
+  ping: PingData;
+  /** Of `get_schema`. */
+  get_schema: GetSchemaData;
+  /** Of `list_sessions`. */
+  list_sessions: ListSessionsData;
+  /** Of `create_session`. */
+  create_session: CreateSessionData;
+  /** Of `delete_session`. */
+  delete_session: DeleteSessionData;
+  /** Of `switch_session`. */
+  switch_session: SwitchSessionData;
+  /** Of `subscribe`. */
+  subscribe: SubscribeData;
+  /** Of `unsubscribe`. */
+  unsubscribe: UnsubscribeData;
+  /** Of `list_stored_sessions`. */
+  list_stored_sessions: ListStoredSessionsData;
+  /** Of `load_session`. */
+  load_session: LoadSessionData;
+  /** Of `list_pending_ui`. */
+  list_pending_ui: ListPendingUiData;
+  /** Of `prompt`. */
+  prompt: PromptData;
+  /** Of `steer`. */
+  steer: SteerData;
+  /** Of `follow_up`. */
+  follow_up: FollowUpData;
+  /** Of `abort`. */
+  abort: AbortData;
+  /** Of `clear_queue`. */
+  clear_queue: ClearQueueData;
+  /** Of `get_state`. */
+  get_state: GetStateData;
+  /** Of `get_messages`. */
+  get_messages: GetMessagesData;
+  /** Of `set_session_name`. */
+  set_session_name: SetSessionNameData;
+  /** Of `dismiss_interrupted`. */
+  dismiss_interrupted: DismissInterruptedData;
+  /** Of `get_available_models`. */
+  get_available_models: GetAvailableModelsData;
+  /** Of `set_model`. */
+  set_model: SetModelData;
+  /** Of `bash`. */
+  bash: BashData;
+  /** Of `abort_bash`. */
+  abort_bash: AbortBashData;
+  /** Of `get_last_assistant_text`. */
+  get_last_assistant_text: GetLastAssistantTextData;
+  /** Of `get_session_stats`. */
+  get_session_stats: GetSessionStatsData;
+  /** Of `get_context_usage`. */
+  get_context_usage: GetContextUsageData;
+  /** Of `cycle_model`. */
+  cycle_model: CycleModelData;
+  /** Of `set_thinking_level`. */
+  set_thinking_level: SetThinkingLevelData;
+  /** Of `cycle_thinking_level`. */
+  cycle_thinking_level: CycleThinkingLevelData;
+  /** Of `set_steering_mode`. */
+  set_steering_mode: SetSteeringModeData;
+  /** Of `set_follow_up_mode`. */
+  set_follow_up_mode: SetFollowUpModeData;
+  /** Of `compact`. */
+  compact: CompactData;
+  /** Of `abort_compaction`. */
+  abort_compaction: AbortCompactionData;
+  /** Of `set_auto_compaction`. */
+  set_auto_compaction: SetAutoCompactionData;
+  /** Of `set_auto_retry`. */
+  set_auto_retry: SetAutoRetryData;
+  /** Of `abort_retry`. */
+  abort_retry: AbortRetryData;
+  /** Of `extension_ui_response`. */
+  extension_ui_response: ExtensionUiResponseData;
+  /** Of `new_session`. */
+  new_session: NewSessionData;
+  /** Of `switch_session_file`. */
+  switch_session_file: SwitchSessionFileData;
+  /** Of `fork`. */
+  fork: ForkData;
+  /** Of `clone`. */
+  clone: CloneData;
+  /** Of `get_fork_messages`. */
+  get_fork_messages: GetForkMessagesData;
+  /** Of `get_tree`. */
+  get_tree: GetTreeData;
+  /** Of `navigate_tree`. */
+  navigate_tree: NavigateTreeData;
+  /** Of `export_html`. */
+  export_html: ExportHtmlData;
+  /** Of `get_commands`. */
+  get_commands: GetCommandsData;
+  /** Of `get_skills`. */
+  get_skills: GetSkillsData;
+  /** Of `get_tools`. */
+  get_tools: GetToolsData;
+  /** Of `set_tools`. */
+  set_tools: SetToolsData;
+  /** Of `list_session_files`. */
+  list_session_files: ListSessionFilesData;
+  /** Of `reload`. */
+  reload: ReloadData;
+  /** Of `mint_token`. */
+  mint_token: MintTokenData;
+  /** Of `list_tokens`. */
+  list_tokens: ListTokensData;
+  /** Of `revoke_token`. */
+  revoke_token: RevokeTokenData;
+  /** Of `get_metrics`. */
+  get_metrics: GetMetricsData;
+  /** Of `health_check`. */
+  health_check: HealthCheckData;
+  /** Of `set_budget`. */
+  set_budget: SetBudgetData;
+}
+
+/** Code of an error, for programs. */
+export type ErrorCode =
+  | "invalid_json"
+  | "frame_too_large"
+  | "unknown_command"
+  | "invalid_params"
+  | "forbidden"
+  | "unsupported_protocol_version"
+  | "session_not_found"
+  | "session_exists"
+  | "session_in_use"
+  | "session_limit"
+  | "rate_limited"
+  | "overloaded"
+  | "budget_exceeded"
+  | "agent_busy"
+  | "no_model"
+  | "model_not_found"
+  | "no_api_key"
+  | "entry_not_found"
+  | "version_conflict"
+  | "idempotency_conflict"
+  | "outcome_unknown"
+  | "ui_request_not_found"
+  | "ui_already_resolved"
+  | "path_forbidden"
+  | "path_not_found"
+  | "not_a_session_file"
+  | "session_file_newer"
+  | "session_file_damaged"
+  | "session_file_too_large"
+  | "session_too_large"
+  | "timeout"
+  | "cancelled"
+  | "shutting_down"
+  | "agent_error"
+  | "internal";

@@ -1,0 +1,156 @@
+// Generated from the schemas beside this file by `deno task gen`; do not edit.
+// Events beyond pi's own.
+
+import type { Budget, BudgetUsage, FileRepair, Model } from "./shapes.ts";
+
+/** The run is over: nothing runs and nothing will start by itself. Once for each run. */
+export interface AgentSettledEvent {
+  /** Says what it is. */
+  type: "agent_settled";
+  /** Why the last answer ended, as pi says it. */
+  stopReason: string | null;
+  /** Whether it was stopped. */
+  aborted: boolean;
+  /** How many messages are queued. */
+  pendingMessageCount: number;
+}
+
+/** The session has got another model. */
+export interface ModelChangedEvent {
+  /** Says what it is. */
+  type: "model_changed";
+  /** The model. */
+  model: Model;
+}
+
+/** A client's shell command has printed something; `commandId` is the `id` of its `bash`. */
+export interface BashOutputEvent {
+  /** Says what it is. */
+  type: "bash_output";
+  /** The `id` of the command that it belongs to. */
+  commandId?: string;
+  /** What was printed, since the last one. */
+  chunk: string;
+}
+
+/** An extension asks or tells something; further fields depend on `method`. */
+export interface ExtensionUiRequestEvent {
+  /** Says what it is. */
+  type: "extension_ui_request";
+  /** Id of a dialog. */
+  requestId: string;
+  /** The kind of dialog. */
+  method: string;
+}
+
+/** A dialog is over, by whomever. */
+export interface ExtensionUiResolvedEvent {
+  /** Says what it is. */
+  type: "extension_ui_resolved";
+  /** Id of a dialog. */
+  requestId: string;
+  /** Who or what ended it. */
+  by: "client" | "timeout" | "cancelled" | "session";
+}
+
+/**
+ * pi could not write its session file; what is missing there is kept in memory and written once the disk
+ * takes it.
+ */
+export interface StorageErrorEvent {
+  /** Says what it is. */
+  type: "storage_error";
+  /** The protocol's `file`. */
+  file: string;
+  /** What is wrong, a sentence. */
+  error: string;
+}
+
+/**
+ * The session's file was damaged. What is whole was joined in a new file before pi opened it; `copy` is the
+ * damaged one. Sent first of all by a session that was loaded or resumed.
+ */
+export interface SessionFileRepairedEvent {
+  /** Says what it is. */
+  type: "session_file_repaired";
+  /** What was damaged and has been repaired. */
+  repair: FileRepair;
+}
+
+/**
+ * Another session of pi's stands behind the same id: after `new_session`, `switch_session_file`, `fork`,
+ * `clone`, also when an extension did it, or, with the reason `recovered`, after one of them failed halfway.
+ */
+export interface SessionReplacedEvent {
+  /** Says what it is. */
+  type: "session_replaced";
+  /** Why. */
+  reason: string;
+  /** pi's file of the session. */
+  sessionFile?: string;
+}
+
+/** The session has spent what it may: messages are refused until `set_budget` raises that. */
+export interface BudgetExceededEvent {
+  /** Says what it is. */
+  type: "budget_exceeded";
+  /** At most so many. */
+  limit: "maxUsd" | "maxTurns" | "maxWallMs";
+  /** The protocol's `budget`. */
+  budget: Budget;
+  /** Tokens and cost of the run. */
+  usage: BudgetUsage;
+}
+
+/** A run has been silent for long; `phase` says whom it waits for. Told again while it lasts. */
+export interface TurnStalledEvent {
+  /** Says what it is. */
+  type: "turn_stalled";
+  /** The protocol's `phase`. */
+  phase: "model" | "tool" | "ui";
+  /** The protocol's `silentMs`. */
+  silentMs: number;
+  /** The protocol's `toolCallId`. */
+  toolCallId?: string;
+}
+
+/**
+ * An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`);
+ * `extensionPath` is pi's, and may name a command instead.
+ */
+export interface ExtensionErrorEvent {
+  /** Says what it is. */
+  type: "extension_error";
+  /** Path of the extension. */
+  extensionPath: string;
+  /** The event that was handled. */
+  event: string;
+  /** What is wrong, a sentence. */
+  error: string;
+}
+
+/** Events beyond pi's own, by type. */
+export interface EventMap {
+  /** Of `agent_settled`. */
+  agent_settled: AgentSettledEvent;
+  /** Of `model_changed`. */
+  model_changed: ModelChangedEvent;
+  /** Of `bash_output`. */
+  bash_output: BashOutputEvent;
+  /** Of `extension_ui_request`. */
+  extension_ui_request: ExtensionUiRequestEvent;
+  /** Of `extension_ui_resolved`. */
+  extension_ui_resolved: ExtensionUiResolvedEvent;
+  /** Of `storage_error`. */
+  storage_error: StorageErrorEvent;
+  /** Of `session_file_repaired`. */
+  session_file_repaired: SessionFileRepairedEvent;
+  /** Of `session_replaced`. */
+  session_replaced: SessionReplacedEvent;
+  /** Of `budget_exceeded`. */
+  budget_exceeded: BudgetExceededEvent;
+  /** Of `turn_stalled`. */
+  turn_stalled: TurnStalledEvent;
+  /** Of `extension_error`. */
+  extension_error: ExtensionErrorEvent;
+}

@@ -1,0 +1,223 @@
+// Outbound messages: what commands answer with, the greeting, server events, and the envelopes around
+// them. Schemas are open: clients must accept fields that they don't know. Imports only TypeBox.
+import { type Static, Type } from "typebox";
+import { ERRORS, type Failure } from "../errors.ts";
+import { toJson } from "../text.ts";
+import { PROTOCOL_VERSION } from "../version.ts";
+
+/** pi's thinking levels, exactly (pi 0.73.1, `xhigh` only where a model maps it). */
+export const THINKING_LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh"] as const;
+
+const text = (): ReturnType<typeof Type.String> => Type.String();
+const count = (): ReturnType<typeof Type.Integer> => Type.Integer({ minimum: 0 });
+
+/** A model as clients see it: never headers, keys or a base URL (PROTOCOL §4). */
+export const ModelSchema = Type.Object({
+  provider: text(),
+  id: text(),
+  name: text(),
+  api: text(),
+  reasoning: Type.Boolean(),
+  input: Type.Array(text()),
+  contextWindow: Type.Number(),
+  maxTokens: Type.Number(),
+  cost: Type.Object({
+    input: Type.Number(),
+    output: Type.Number(),
+    cacheRead: Type.Number(),
+    cacheWrite: Type.Number(),
+  }),
+});
+/** A model as clients see it. */
+export type WireModel = Static<typeof ModelSchema>;
+
+/** A message that an agent had accepted and that a crash kept from finishing (PROTOCOL §7). */
+export const InterruptedSchema = Type.Object({
+  kind: Type.Enum(["prompt", "steer", "follow_up"]),
+  message: text(),
+  images: Type.Optional(Type.Array(Type.Object({
+    type: Type.Literal("image"),
+    data: text(),
+    mimeType: text(),
+  }))),
+  at: Type.String({ format: "date-time" }),
+  idempotencyKey: Type.Optional(text()),
+  started: Type.Boolean(),
+});
+/** A message that a crash kept from finishing. */
+export type Interrupted = Static<typeof InterruptedSchema>;
+
+/** What a session may spend; a limit that is absent does not bound. */
+export const BudgetSchema = Type.Object({
+  maxUsd: Type.Optional(Type.Number()),
+  maxTurns: Type.Optional(count()),
+  maxWallMs: Type.Optional(count()),
+  onExceed: Type.Enum(["pause", "abort"]),
+  /** The limit that is reached. */
+  exceeded: Type.Optional(Type.Enum(["maxUsd", "maxTurns", "maxWallMs"])),
+});
+
+/** What a session has spent: US dollars, turns, and milliseconds in which its agent worked. */
+export const BudgetUsageSchema = Type.Object({ usd: Type.Number(), turns: count(), wallMs: count() });
+
+/** Line numbers that a repair names, at most. */
+export const REPAIR_LINES = 100;
+
+/** What was damaged in a session file, and where the damaged original is. */
+export const FileRepairSchema = Type.Object({
+  file: text(),
+  copy: text(),
+  lostLines: count(),
+  lines: Type.Array(Type.Integer({ minimum: 1 }), { maxItems: REPAIR_LINES }),
+  rejoined: count(),
+  message: text(),
+});
+/** What was damaged in a session file, and where the damaged original is. */
+export type FileRepair = Static<typeof FileRepairSchema>;
+
+/** State of one session (PROTOCOL §4). */
+export const SessionInfoSchema = Type.Object({
+  sessionId: text(),
+  sessionName: Type.Optional(text()),
+  sessionFile: Type.Optional(text()),
+  cwd: text(),
+  model: Type.Optional(ModelSchema),
+  thinkingLevel: Type.Enum([...THINKING_LEVELS]),
+  isStreaming: Type.Boolean(),
+  isCompacting: Type.Boolean(),
+  steeringMode: Type.Enum(["all", "one-at-a-time"]),
+  followUpMode: Type.Enum(["all", "one-at-a-time"]),
+  autoCompactionEnabled: Type.Boolean(),
+  messageCount: count(),
+  pendingMessageCount: count(),
+  createdAt: Type.String({ format: "date-time" }),
+  lastActivityAt: Type.String({ format: "date-time" }),
+  status: Type.Enum(["live", "parked"]),
+  subscribers: count(),
+  sessionVersion: count(),
+  epoch: text(),
+  seq: count(),
+  untrusted: Type.Optional(Type.Array(text())),
+  fileRepair: Type.Optional(FileRepairSchema),
+  usage: Type.Optional(BudgetUsageSchema),
+  budget: Type.Optional(BudgetSchema),
+  interrupted: Type.Optional(Type.Array(InterruptedSchema)),
+});
+/** State of one session. */
+export type SessionInfo = Static<typeof SessionInfoSchema>;
+
+/** Tokens and cost of a run, as pi reports them; money in USD. */
+export const UsageSchema = Type.Object({
+  input: Type.Number(),
+  output: Type.Number(),
+  cacheRead: Type.Number(),
+  cacheWrite: Type.Number(),
+  totalTokens: Type.Number(),
+  cost: Type.Object({
+    input: Type.Number(),
+    output: Type.Number(),
+    cacheRead: Type.Number(),
+    cacheWrite: Type.Number(),
+    total: Type.Number(),
+  }),
+});
+/** Tokens and cost of a run. */
+export type Usage = Static<typeof UsageSchema>;
+
+/** How a prompt, steer or follow-up was taken. */
+export const DispositionSchema = Type.Enum(["started", "queued", "handled"]);
+/** How a prompt, steer or follow-up was taken. */
+export type Disposition = Static<typeof DispositionSchema>;
+
+/** Texts that were queued and have been removed. */
+export const QueueSchema = Type.Object({ steering: Type.Array(text()), followUp: Type.Array(text()) });
+/** Texts that were queued and have been removed. */
+export type QueuedTexts = Static<typeof QueueSchema>;
+
+/** `data` of a prompt that was sent with `waitFor:"settled"`. */
+export const SettledSchema = Type.Object({
+  disposition: DispositionSchema,
+  text: Type.Union([text(), Type.Null()]),
+  stopReason: Type.Union([text(), Type.Null()]),
+  usage: Type.Union([UsageSchema, Type.Null()]),
+});
+/** `data` of a prompt that was sent with `waitFor:"settled"`. */
+export type Settled = Static<typeof SettledSchema>;
+
+/** The state of a session at exactly one sequence number (PROTOCOL §6). */
+export const SnapshotSchema = Type.Object({
+  messages: Type.Array(Type.Object({})),
+  truncated: Type.Optional(Type.Boolean()),
+  messageCount: count(),
+  streamingMessage: Type.Optional(Type.Object({})),
+  runningTools: Type.Array(Type.Object({})),
+  queue: QueueSchema,
+  interrupted: Type.Optional(Type.Array(InterruptedSchema)),
+});
+
+/** What `subscribe` answers for one session. */
+export const SubscribedSchema = Type.Object({
+  mode: Type.Enum(["live", "replay", "snapshot"]),
+  epoch: text(),
+  seq: count(),
+  sessionInfo: SessionInfoSchema,
+  pendingUi: Type.Array(Type.Object({})),
+  snapshot: Type.Optional(SnapshotSchema),
+});
+
+/** The first message on every connection (PROTOCOL §2). */
+export const GreetingSchema = Type.Object({
+  type: Type.Literal("server_ready"),
+  data: Type.Object({
+    version: text(),
+    protocolVersion: text(),
+    serverId: text(),
+    transports: Type.Array(text()),
+    endpoints: Type.Array(Type.Object({ transport: text(), url: text() })),
+    schemaHash: text(),
+    pi: Type.Object({ package: text(), version: text() }),
+    capabilities: Type.Array(text()),
+    limits: Type.Object({ frameBytes: count(), sessions: count() }),
+  }),
+});
+/** The first message on every connection. */
+export type Greeting = Static<typeof GreetingSchema>;
+
+/** What a response is about: the parts of the command that are echoed. */
+export interface ResponseHead {
+  readonly id?: string;
+  readonly command: string;
+  readonly sessionId?: string;
+  readonly sessionVersion?: number;
+  /** The answer to an earlier command with the same key. */
+  readonly replayed?: true;
+}
+
+/** The envelope up to what is inside, put together by hand: every command passes here. */
+function head(about: ResponseHead, success: boolean): string {
+  const { id, command, sessionId, sessionVersion, replayed } = about;
+  const before = id === undefined ? "" : `"id":${JSON.stringify(id)},`;
+  const session = sessionId === undefined ? "" : `,"sessionId":${JSON.stringify(sessionId)}`;
+  const version = sessionVersion === undefined ? "" : `,"sessionVersion":${sessionVersion}`;
+  const fixed = `"type":"response","command":${JSON.stringify(command)},"success":${success}`;
+  const old = replayed === undefined ? "" : `,"replayed":true`;
+  return `{${before}${fixed},"protocolVersion":"${PROTOCOL_VERSION}"${session}${version}${old}`;
+}
+
+/** A successful response around `dataText`, which is JSON already: nothing is encoded twice. */
+export function encodeSuccess(about: ResponseHead, dataText: string): string {
+  return `${head(about, true)},"data":${dataText}}`;
+}
+
+/** An error response. */
+export function encodeFailure(about: ResponseHead, failed: Failure): string {
+  const rest = toJson({
+    error: failed.message,
+    code: failed.code,
+    retryable: ERRORS[failed.code].retryable,
+    ...(failed.retryAfterMs === undefined ? {} : { retryAfterMs: failed.retryAfterMs }),
+    ...(failed.code === "timeout" ? { timedOut: true } : {}),
+    ...(failed.data === undefined ? {} : { data: failed.data }),
+  });
+  return `${head(about, false)},${rest.slice(1)}`;
+}

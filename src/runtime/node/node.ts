@@ -1,0 +1,256 @@
+// The runtime on Node: node:http with ws, node:worker_threads, stdio through the machine's own handles.
+// Imported by the entries alone.
+import { errorMessage } from "../../base/error_message.ts";
+import { Buffer } from "node:buffer";
+import { createWriteStream, fstatSync } from "node:fs";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
+import { Socket } from "node:net";
+import process from "node:process";
+import { type Duplex, Readable, type Writable } from "node:stream";
+import { setImmediate } from "node:timers";
+import { parentPort, Worker } from "node:worker_threads";
+import { type Server as SocketServer, WebSocketServer } from "ws";
+import { common, machineBytes } from "../common.ts";
+import { ensureEnd } from "./process_end.ts";
+import { ClosingSocket, NodeSocket } from "./websocket.ts";
+import {
+  type ByteSink,
+  type HttpAnswer,
+  type HttpRequest,
+  type HttpVerdict,
+  type Listener,
+  ListenError,
+  type Runtime,
+  type WorkerHandle,
+  type WorkerPermissions,
+  type WorkerPort,
+} from "../runtime.ts";
+import { standAgain } from "../working_directory.ts";
+import { Strangers } from "../handshake_limiter.ts";
+import { Unfinished } from "./unfinished_messages.ts";
+
+/** Milliseconds that a refused peer gets to read why. */
+const REFUSED_MS = 1_000;
+
+function toRequest(request: IncomingMessage): HttpRequest {
+  const headers = new Map<string, string>();
+  // rawHeaders, since node:http silently drops a second Host or Authorization; the gate must see both.
+  for (let at = 0; at + 1 < request.rawHeaders.length; at += 2) {
+    const name = (request.rawHeaders[at] ?? "").toLowerCase();
+    const value = request.rawHeaders[at + 1] ?? "";
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  const path = (request.url ?? "/").split("?")[0] ?? "/";
+  return { method: request.method ?? "GET", path, headers, peer: request.socket.remoteAddress ?? "" };
+}
+
+function respond(response: ServerResponse, answer: HttpAnswer): void {
+  response.writeHead(answer.status, {
+    "content-type": answer.contentType ?? "text/plain; charset=utf-8",
+    "content-length": String(new TextEncoder().encode(answer.body).length),
+    connection: "close",
+    ...answer.headers,
+  });
+  response.end(answer.body);
+}
+
+/** Answers a request that asked for an upgrade and gets none, as one that did not ask (RFC 9110, 7.8). */
+function refuseUpgrade(socket: Duplex, answer: HttpAnswer, bodiless: boolean): void {
+  const headers = Object.entries({
+    "content-type": answer.contentType ?? "text/plain; charset=utf-8",
+    "content-length": String(new TextEncoder().encode(answer.body).length),
+    connection: "close",
+    ...answer.headers,
+  });
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const body = bodiless ? "" : answer.body;
+  socket.end(`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\n${lines}\r\n${body}`);
+  // A peer that never closes its end must not stay.
+  const late = setTimeout(() => socket.destroy(), REFUSED_MS);
+  socket.once("close", () => clearTimeout(late));
+  socket.resume();
+}
+
+/** What an upgrade needs of its server. */
+interface Upgrading {
+  readonly sockets: SocketServer<typeof ClosingSocket>;
+  readonly unfinished: Unfinished;
+}
+
+function upgrade(
+  { sockets, unfinished }: Upgrading,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Uint8Array,
+  decide: (request: HttpRequest) => HttpVerdict,
+): void {
+  socket.on("error", () => socket.destroy());
+  const verdict = decide(toRequest(request));
+  if (verdict.kind === "answer") {
+    const bodiless = request.method === "HEAD";
+    return void Promise.resolve(verdict.answer).then((answer) => refuseUpgrade(socket, answer, bodiless));
+  }
+  let opened = false;
+  socket.once("close", () => opened || verdict.abandon());
+  // ws takes no list in this header; the gate has found it there.
+  request.headers.upgrade = "websocket";
+  // ws offers only what `handleProtocols` picks; the verdict has picked already.
+  Reflect.set(request, "piServerProtocol", verdict.protocol);
+  sockets.handleUpgrade(request, socket, Buffer.from(head), (accepted) => {
+    opened = true;
+    verdict.accept(new NodeSocket(accepted, socket, verdict.peerSilentMs, unfinished));
+  });
+}
+
+/** A socket that became a WebSocket is a stranger no more. */
+function boundStrangers(server: Server): void {
+  const strangers = new Strangers<Duplex>((socket) => socket.destroy());
+  server.on("connection", (socket) => {
+    strangers.came(socket);
+    socket.once("close", () => strangers.left(socket));
+  });
+  server.on("upgrade", (_request, socket) => strangers.left(socket));
+}
+
+function close(server: Server, { sockets }: Upgrading): Promise<void> {
+  for (const socket of sockets.clients) socket.terminate();
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+function serve(
+  hostname: string,
+  port: number,
+  messageBytes: number,
+  decide: (request: HttpRequest) => HttpVerdict,
+): Promise<Listener> {
+  // A request without a Host is the gate's to refuse, as on Deno.
+  const server = createServer({ requireHostHeader: false }, (request, response) => {
+    const verdict = decide(toRequest(request));
+    if (verdict.kind === "answer") {
+      return void Promise.resolve(verdict.answer).then((answer) => respond(response, answer));
+    }
+    verdict.abandon();
+    respond(response, { status: 400, body: "Not a valid WebSocket handshake\n" });
+  });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    WebSocket: ClosingSocket,
+    maxPayload: messageBytes,
+    handleProtocols: (_offered, request) => {
+      const picked: unknown = Reflect.get(request, "piServerProtocol");
+      return typeof picked === "string" ? picked : false;
+    },
+  });
+  boundStrangers(server);
+  const upgrading: Upgrading = { sockets, unfinished: new Unfinished(messageBytes) };
+  server.on("upgrade", (request, socket, head) => upgrade(upgrading, request, socket, head, decide));
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(new ListenError(error.message)));
+    server.listen(port, hostname, () => {
+      const address = server.address();
+      const bound = typeof address === "object" && address !== null ? address : { address: hostname, port };
+      resolve({ hostname: bound.address, port: bound.port, close: () => close(server, upgrading) });
+    });
+  });
+}
+
+/** stdout without process.stdout, whose writes to a pipe block the thread while the reader is slow. */
+function openStdout(): Writable {
+  try {
+    const found = fstatSync(1);
+    if (found.isFIFO() || found.isSocket()) return new Socket({ fd: 1, readable: false, writable: true });
+  } catch {
+    // A closed stdout: the first write will say so.
+  }
+  return createWriteStream("", { fd: 1, autoClose: false });
+}
+
+function sink(): ByteSink {
+  const stream = openStdout();
+  // Reported by the write's own callback.
+  stream.on("error", () => {});
+  return {
+    write: (bytes) =>
+      new Promise((resolve, reject) => stream.write(bytes, (error) => error ? reject(error) : resolve())),
+  };
+}
+
+function spawn(url: URL, _permissions?: WorkerPermissions, heapBytes?: number): WorkerHandle {
+  const limits = heapBytes === undefined
+    ? {}
+    : { resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapBytes / 2 ** 20) } };
+  standAgain();
+  // With `stdout: true` what prints in the worker comes here and not to our stdout.
+  const worker = new Worker(url, { stdout: true, name: "pi-server-host", ...limits });
+  worker.stdout.on("data", (chunk: Uint8Array) => process.stderr.write(chunk));
+  let gone = false;
+  const handle: WorkerHandle = {
+    post: (message) => worker.postMessage(message),
+    onMessage: () => {},
+    onExit: () => {},
+    terminate() {
+      gone = true;
+      void worker.terminate();
+    },
+  };
+  const exit = (reason: string): void => {
+    if (gone) return;
+    gone = true;
+    handle.onExit(reason);
+  };
+  worker.on("message", (message) => handle.onMessage(message));
+  worker.on("error", (error) => exit(errorMessage(error)));
+  worker.on("exit", (code) => exit(`the host's thread ended with code ${code}`));
+  return handle;
+}
+
+/** This worker's end of its messages. Valid in a worker only. */
+export function workerPort(): WorkerPort {
+  return {
+    post: (message) => parentPort?.postMessage(message),
+    listen: (fn) => parentPort?.on("message", fn),
+  };
+}
+
+function guardStdout(): void {
+  const toError = process.stderr.write.bind(process.stderr);
+  // console.log goes through process.stdout on Node.
+  Reflect.set(process.stdout, "write", toError);
+}
+
+/** The runtime on Node. */
+export const runtime: Runtime = {
+  ...common,
+  name: "node",
+  rest() {},
+  soon(fn) {
+    setImmediate(fn);
+  },
+  serve,
+  stdin: () => Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>,
+  stdout: sink,
+  stderrIsTerminal: () => process.stderr.isTTY === true,
+  writeError: (text) => {
+    process.stderr.write(text);
+  },
+  guardStdout,
+  sandbox: "never",
+  spawn,
+  // A worker with limits ends alone.
+  ensureEnd,
+  exit(code) {
+    ensureEnd();
+    common.exit(code);
+  },
+  memoryBounds: () => ({ machineBytes: machineBytes(), fatalHeapBytes: Infinity }),
+};

@@ -1,0 +1,189 @@
+// One WebSocket peer on Node: the package `ws` reads and shakes hands, frames of text are put together here. Used by
+// node.ts alone.
+import { Buffer } from "node:buffer";
+import process from "node:process";
+import type { Duplex } from "node:stream";
+import { setImmediate } from "node:timers";
+import { WebSocket } from "ws";
+import { clock } from "../running_clock.ts";
+import type { SocketHandle, Timer } from "../runtime.ts";
+import type { Holder, Unfinished, Unwanted } from "./unfinished_messages.ts";
+
+/** How often a socket whose peer reads slowly is asked how much it has taken. */
+const DRAIN_POLL_MS = 5;
+
+/**
+ * Pings in the time after which a silent peer is gone. So many that a peer that only reads nothing is told of it
+ * (STALL_MS) well before it is taken for dead.
+ */
+const PINGS = 4;
+
+/** Bytes of a client's control frame before its payload (RFC 6455, 5.2). */
+const CONTROL_HEAD = 6;
+
+/** Frames that a socket about to close drops before its connection is cut: its peer does not stop. */
+const MOST_DROPPED = 10_000;
+
+/** The code of a message that is too large. */
+const TOO_LARGE = 1009;
+
+/** A socket that says so before `ws` closes it by itself. */
+export class ClosingSocket extends WebSocket {
+  /** Called with the code before the close frame is sent. */
+  beforeClose: (code?: number) => void = () => {};
+
+  override close(code?: number, reason?: string | Buffer): void {
+    if (this.readyState === this.OPEN) this.beforeClose(code);
+    super.close(code, reason);
+  }
+}
+
+/** One peer. */
+export class NodeSocket implements SocketHandle, Holder {
+  onText: (text: string) => void = () => {};
+  onBinary: () => void = () => {};
+  onTooLarge: () => void = () => {};
+  onClose: () => void = () => {};
+  onDrain: () => void = () => {};
+  readonly #socket: ClosingSocket;
+  readonly #stream: Duplex;
+  #dropped = 0;
+  /** Texts of this turn of the event loop, and the bytes of their frames. */
+  #texts: Outgoing[] = [];
+  #bytes = 0;
+  /** Pings that went out since the peer was last heard. */
+  #unanswered = 0;
+  #watching = false;
+  #recheck: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(socket: ClosingSocket, stream: Duplex, peerSilentMs: number, unfinished: Unfinished) {
+    this.#socket = socket;
+    this.#stream = stream;
+    const next = (): Timer =>
+      clock.after(peerSilentMs / PINGS, () => {
+        ping = next();
+        // Answers of a peer that is not read cannot be seen.
+        if (socket.isPaused) return;
+        if (this.#unanswered >= PINGS - 1) return socket.terminate();
+        this.#unanswered++;
+        socket.ping();
+      });
+    let ping = next();
+    // Before ws takes them, so that a message that they complete is done after that.
+    stream.prependListener("data", ({ length }: Uint8Array) => unfinished.grew(this, length));
+    socket.on("ping", ({ length }) => {
+      unfinished.grew(this, -CONTROL_HEAD - length);
+      if (socket.readyState !== socket.OPEN) this.#drop();
+    });
+    socket.on("pong", ({ length }) => {
+      unfinished.grew(this, -CONTROL_HEAD - length);
+      this.#unanswered = 0;
+    });
+    socket.beforeClose = (code) => {
+      if (code === TOO_LARGE) this.onTooLarge();
+      this.#flush();
+    };
+    socket.on("message", (data, isBinary) => {
+      unfinished.done(this);
+      if (socket.readyState !== socket.OPEN) return this.#drop();
+      this.#unanswered = 0;
+      if (isBinary) this.onBinary();
+      else this.onText(data.toString());
+    });
+    // An error is always followed by a close.
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      ping.clear();
+      unfinished.done(this);
+      clearTimeout(this.#recheck);
+      this.onClose();
+    });
+  }
+
+  get buffered(): number {
+    return this.#socket.bufferedAmount + this.#bytes;
+  }
+
+  send(text: string): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#texts.length === 0) process.nextTick(() => this.#flush());
+    const length = Buffer.byteLength(text);
+    this.#texts.push({ text, length });
+    this.#bytes += headOf(length) + length;
+  }
+
+  /** What was sent in one turn leaves as one piece; ws alone makes two writes and three objects of each message. */
+  #flush(): void {
+    if (this.#texts.length === 0) return;
+    const [texts, bytes] = [this.#texts, this.#bytes];
+    this.#texts = [];
+    this.#bytes = 0;
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    const frames = textFrames(texts, bytes);
+    // One callback for all that is sent until it comes: it costs more than the sending.
+    if (this.#watching) return void this.#stream.write(frames);
+    this.#watching = true;
+    this.#stream.write(frames, () => this.#taken());
+  }
+
+  #taken(): void {
+    this.#watching = false;
+    this.onDrain();
+    if (this.#watching || this.#socket.bufferedAmount === 0) return;
+    this.#watching = true;
+    this.#recheck = setTimeout(() => this.#taken(), DRAIN_POLL_MS);
+  }
+
+  pause(): boolean {
+    this.#socket.pause();
+    return true;
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(code: number, reason: string): void {
+    // The peer's answer has to be read.
+    this.#socket.resume();
+    this.#socket.close(code, reason);
+  }
+
+  #drop(): void {
+    if (++this.#dropped === MOST_DROPPED) this.#socket.terminate();
+  }
+
+  giveUp(why: Unwanted): void {
+    if (why === "late") this.#socket.close(1008, "A message took too long to arrive; send it again, faster");
+    else this.#socket.close(1013, "Too many messages are unfinished; connect again and send it again later");
+    // What it holds is needed now.
+    setImmediate(() => this.#socket.terminate());
+  }
+}
+
+/** A text on its way, with its bytes in UTF-8. */
+interface Outgoing {
+  readonly text: string;
+  readonly length: number;
+}
+
+/** Bytes of a frame's head before that many bytes (RFC 6455, 5.2; a server masks nothing). */
+function headOf(length: number): number {
+  return length < 126 ? 2 : length < 65_536 ? 4 : 10;
+}
+
+/** Whole text frames, one behind the other. */
+function textFrames(texts: readonly Outgoing[], bytes: number): Uint8Array {
+  const frames = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const { text, length } of texts) {
+    const head = headOf(length);
+    frames[at] = 0x81;
+    frames[at + 1] = head === 2 ? length : head === 4 ? 126 : 127;
+    if (head === 4) frames.writeUInt16BE(length, at + 2);
+    if (head === 10) frames.writeBigUInt64BE(BigInt(length), at + 2);
+    frames.write(text, at + head);
+    at += head + length;
+  }
+  return frames;
+}

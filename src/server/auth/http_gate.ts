@@ -1,0 +1,167 @@
+// Who may come in over HTTP (PROTOCOL §9): Host against DNS rebinding, Origin against foreign web pages, then
+// where to, then the token. A pure function of method, path, headers, peer and configuration, the same for the
+// upgrade and for plain HTTP. Nothing else in the server looks at a request before this has let it in.
+import { canonicalHost, isLoopback } from "../../base/loopback.ts";
+import { type Access, ADMIN } from "./access.ts";
+import type { HttpRequest } from "../../runtime/runtime.ts";
+
+/** What the gate checks against. */
+export interface GateConfig {
+  /** What a token is good for, compared in constant time; absent: no token is asked for. */
+  readonly accessOf?: (token: string) => Access | undefined;
+  /** Whether the token of that id is still good: it may be revoked while a socket is being upgraded. */
+  readonly holds?: (tokenId: string) => boolean;
+  /** Origins let in, exactly as browsers send them. */
+  readonly allowOrigins: ReadonlySet<string>;
+  /** Host names let in beyond the loopback ones, in lower case, without port. */
+  readonly allowHosts: ReadonlySet<string>;
+}
+
+/** The plain pages. */
+export type Page = "healthz" | "readyz" | "metrics" | "schema";
+
+/** Let in as a WebSocket, perhaps with the subprotocol to answer with, or to a page; or not, and why. */
+export type Verdict =
+  | { readonly kind: "upgrade"; readonly access: Access; readonly protocol?: string }
+  | { readonly kind: "page"; readonly page: Page }
+  | Refused;
+
+/** Kept out, with what the answer says. */
+interface Refused {
+  readonly kind: "refuse";
+  readonly status: 400 | 401 | 403 | 404 | 417 | 426;
+  readonly reason: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const PROTOCOL = "pi-server.v1";
+const BEARER_PROTOCOL = "pi-server.bearer.";
+
+const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
+  ["/healthz", "healthz"],
+  ["/readyz", "readyz"],
+  ["/metrics", "metrics"],
+  ["/schema.json", "schema"],
+]);
+
+/** The name in a Host header, in lower case and without the port; undefined when it is not exactly one. */
+export function hostName(header: string | undefined): string | undefined {
+  const parts = /^(\[[0-9a-f:.]+\]|[^\s,:[\]/@]+)(?::[0-9]{1,5})?$/i.exec(header ?? "");
+  return parts?.[1]?.toLowerCase();
+}
+
+const refuse = (
+  status: Refused["status"],
+  reason: string,
+  headers?: Readonly<Record<string, string>>,
+): Refused => ({ kind: "refuse", status, reason, ...(headers === undefined ? {} : { headers }) });
+
+/** Why Host, Origin or the peer's address keep a request out. */
+function foreign(request: HttpRequest, config: GateConfig): Verdict | undefined {
+  const host = hostName(request.headers.get("host"));
+  if (host === undefined || !(isLoopback(host) || config.allowHosts.has(host))) {
+    const next = "connect by a loopback address or --allow-host";
+    return refuse(403, `The Host header names no host of this server; ${next}`);
+  }
+  const origin = request.headers.get("origin");
+  if (origin !== undefined && !config.allowOrigins.has(origin)) {
+    const next = "start the server with --allow-origin to let them in";
+    return refuse(403, `Pages of this origin may not connect; ${next}`);
+  }
+  // Without a token the bind to loopback is all there is; it is not trusted alone.
+  if (config.accessOf === undefined && !isLoopback(request.peer)) {
+    return refuse(403, "Without a token only peers on this machine may connect");
+  }
+  return undefined;
+}
+
+function offered(request: HttpRequest): string[] {
+  const header = request.headers.get("sec-websocket-protocol") ?? "";
+  return header.split(",").map((name) => name.trim()).filter((name) => name !== "");
+}
+
+function tokens(request: HttpRequest): string[] {
+  const bearer = /^bearer +([^\s,]+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+  const ofProtocol = offered(request)
+    .filter((name) => name.startsWith(BEARER_PROTOCOL))
+    .map((name) => name.slice(BEARER_PROTOCOL.length));
+  return bearer === undefined ? ofProtocol : [bearer, ...ofProtocol];
+}
+
+function accessOf(request: HttpRequest, config: GateConfig): Access | undefined {
+  if (config.accessOf === undefined) return ADMIN;
+  for (const token of tokens(request)) {
+    const access = config.accessOf(token);
+    if (access !== undefined) return access;
+  }
+  return undefined;
+}
+
+/** Whether a header that is a list names that, in any case. */
+const lists = ({ headers }: HttpRequest, header: string, name: string): boolean =>
+  (headers.get(header) ?? "").split(",").some((one) => one.trim().toLowerCase() === name);
+
+/** Sixteen bytes in base64. */
+const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+
+/** Why a handshake makes no WebSocket (RFC 6455, 4.2). */
+function badHandshake(request: HttpRequest): Refused | undefined {
+  const { headers } = request;
+  if (!lists(request, "connection", "upgrade")) {
+    return refuse(400, "A WebSocket handshake has the header Connection: Upgrade");
+  }
+  if (headers.get("sec-websocket-version") !== "13") {
+    return refuse(426, "Only version 13 of WebSocket is spoken here (RFC 6455)", {
+      upgrade: "websocket",
+      connection: "Upgrade, close",
+      "sec-websocket-version": "13",
+    });
+  }
+  if (!WEBSOCKET_KEY.test(headers.get("sec-websocket-key") ?? "")) {
+    return refuse(400, "A WebSocket handshake has one Sec-WebSocket-Key of 16 bytes in base64");
+  }
+  return undefined;
+}
+
+/** Decides on a request. */
+export function check(request: HttpRequest, config: GateConfig): Verdict {
+  const kept = foreign(request, config);
+  if (kept !== undefined) return kept;
+  const { method, path, headers } = request;
+  const expected = headers.get("expect");
+  if (expected !== undefined && expected.toLowerCase() !== "100-continue") {
+    return refuse(417, "This server meets no expectation but 100-continue");
+  }
+  const page = PAGES.get(path);
+  const socket = path === "/" && method === "GET" && lists(request, "upgrade", "websocket");
+  if (!socket && (page === undefined || (method !== "GET" && method !== "HEAD"))) {
+    const here = path === "/" ? "This is pi-server: open a WebSocket here" : "Not found";
+    return refuse(404, here);
+  }
+  if (page !== undefined && page !== "metrics") return { kind: "page", page };
+  const access = accessOf(request, config);
+  if (access === undefined) {
+    return refuse(401, "Send the token of the server's state folder as: Authorization: Bearer …", {
+      "www-authenticate": "Bearer",
+    });
+  }
+  // Counters tell of all sessions.
+  if (page !== undefined && access.sessions !== undefined) {
+    return refuse(403, "This token is for some sessions only; the metrics are about all");
+  }
+  if (page !== undefined) return { kind: "page", page };
+  if (access.scrape === true) {
+    return refuse(403, "This token is for /metrics alone; connect with one that was minted with ttlMs");
+  }
+  const bad = badHandshake(request);
+  if (bad !== undefined) return bad;
+  // The bearer subprotocol is never echoed: it would put the token into a response.
+  return { kind: "upgrade", access, ...(offered(request).includes(PROTOCOL) ? { protocol: PROTOCOL } : {}) };
+}
+
+/** An address as it stands in a Host header; none for a wildcard, which is not an address of a server. */
+export function hostHeadersOf(address: string): string[] {
+  if (address === "0.0.0.0" || address === "::") return [];
+  const spellings = new Set([address.toLowerCase(), canonicalHost(address)]);
+  return [...spellings].map((host) => host.includes(":") ? `[${host}]` : host);
+}

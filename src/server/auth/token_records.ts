@@ -1,0 +1,85 @@
+// Does: reads the records of minted tokens from `tokens.json`. A record that is damaged opens nothing.
+// Used by: token_book.ts alone.
+import { ADMIN } from "./access.ts";
+import { isRecord } from "../../base/json.ts";
+import { type Role, ROLES } from "../../protocol/schema/roles.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+
+/** A minted token as the file keeps it. */
+export interface TokenRecord {
+  readonly id: string;
+  readonly hash: string;
+  readonly role: Role;
+  /** Mark of the server's own token at the time; absent: the server had none. */
+  readonly root?: string;
+  /** Id of the minted token that this one was minted from; absent: the server's own, or stdio. */
+  readonly parent?: string;
+  readonly label?: string;
+  readonly sessions?: readonly string[];
+  /** The token opens `/metrics` alone, and may have no end of its own. */
+  readonly scrape?: true;
+  /** Milliseconds since the epoch, like the other times. */
+  readonly mintedAt: number;
+  readonly expiresAt?: number;
+  readonly lastUsedAt?: number;
+}
+
+/** Tells one own token from another, without telling the token. */
+export function rootMark({ sha256 }: Pick<Runtime, "sha256">, own: string): string {
+  return sha256(`the root of minted tokens ${own}`);
+}
+
+/** The sound records of the file's text. */
+export function parseTokens(text: string | undefined): TokenRecord[] {
+  let stored: unknown = [];
+  try {
+    stored = JSON.parse(text ?? "[]");
+  } catch {
+    // The next write replaces the file.
+  }
+  const records = Array.isArray(stored) ? stored.map(parseRecord) : [];
+  return records.filter((record) => record !== undefined);
+}
+
+function parseRecord(value: unknown): TokenRecord | undefined {
+  if (!isRecord(value)) return undefined;
+  const { id, hash, mintedAt, sessions, expiresAt, scrape } = value;
+  const role = ROLES.find((one) => one === value["role"]);
+  if (typeof id !== "string" || id === ADMIN.id || typeof hash !== "string" || role === undefined) {
+    return undefined;
+  }
+  if (!isTime(mintedAt) || !isOptional(expiresAt, isTime) || !isOptional(value["lastUsedAt"], isTime)) {
+    return undefined;
+  }
+  // A damaged list must not become "all sessions".
+  if (!isOptional(sessions, isTexts) || !isOptional(scrape, isTrue)) return undefined;
+  if (scrape === undefined ? expiresAt === undefined : role !== "observe" || sessions !== undefined) {
+    return undefined;
+  }
+  const { root, parent, label, lastUsedAt } = value;
+  if (!isOptional(root, isText) || !isOptional(parent, isText) || !isOptional(label, isText)) {
+    return undefined;
+  }
+  return {
+    id,
+    hash,
+    role,
+    mintedAt,
+    ...(root === undefined ? {} : { root }),
+    ...(parent === undefined ? {} : { parent }),
+    ...(label === undefined ? {} : { label }),
+    ...(sessions === undefined ? {} : { sessions }),
+    ...(scrape === undefined ? {} : { scrape }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(isTime(lastUsedAt) ? { lastUsedAt } : {}),
+  };
+}
+
+function isOptional<T>(value: unknown, is: (value: unknown) => value is T): value is T | undefined {
+  return value === undefined || is(value);
+}
+
+const isTrue = (value: unknown): value is true => value === true;
+const isText = (value: unknown): value is string => typeof value === "string";
+const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
+const isTime = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value);

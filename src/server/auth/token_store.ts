@@ -1,0 +1,266 @@
+// Does: keeps the server's own token, which may do everything, and those minted from it (PROTOCOL §9).
+// Used by: the gate at each connect, the router for mint_token, list_tokens and revoke_token.
+// Invariant: a minted token ends with the token that it was minted from, whatever ends that one. `tokens.json` in the
+// state folder holds hashes, so tokens outlive a restart and the file opens nothing.
+import { errorMessage } from "../../base/error_message.ts";
+import { type Access, ADMIN } from "./access.ts";
+import { MINTED_TOKENS } from "../../governor/limits.ts";
+import type { Log } from "../../base/log.ts";
+import type { MintedToken } from "../../protocol/schema/access_commands.ts";
+import { type Failure, failure } from "../../protocol/errors.ts";
+import type { Role } from "../../protocol/schema/roles.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { parseTokens, rootMark, type TokenRecord } from "./token_records.ts";
+
+/** What the book is made of. */
+export interface TokenBookParts {
+  readonly runtime: Runtime;
+  readonly log: Log;
+  /** File that keeps the minted tokens. */
+  readonly file: string;
+  /** The server's own token; absent: the server asks for no token. */
+  readonly own?: string;
+}
+
+/** What a new token is to be good for. */
+export interface Minting {
+  /** Id of the token that asks; the new one ends with it. */
+  readonly parent: string;
+  readonly role: Role;
+  readonly sessions?: readonly string[];
+  readonly label?: string;
+  /** Absent: the token opens `/metrics` alone, and lives until its parent ends or somebody revokes it. */
+  readonly ttlMs?: number;
+}
+
+/** A new token; the only copy of its secret. */
+export interface Minted {
+  readonly token: string;
+  readonly tokenId: string;
+  /** Milliseconds since the epoch; absent: it ends when it is revoked. */
+  readonly expiresAt?: number;
+}
+
+const TOKEN_BYTES = 32;
+
+/** A record with what changes while the server runs. */
+interface Entry extends TokenRecord {
+  lastUsedAt?: number;
+}
+
+function accessOf({ id, role, sessions, expiresAt, scrape }: Entry): Access {
+  return {
+    id,
+    role,
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(sessions === undefined ? {} : { sessions: new Set(sessions) }),
+    ...(scrape === true ? { scrape } : {}),
+  };
+}
+
+/** All tokens of a server. */
+export class TokenBook {
+  /** Called with the id of a token that was revoked, itself or with its parent. */
+  revoked: (tokenId: string) => void = () => {};
+  readonly #parts: TokenBookParts;
+  readonly #root: string | undefined;
+  readonly #byHash = new Map<string, Entry>();
+  readonly #byId = new Map<string, Entry>();
+  /** Whether a token was used since the file was written. */
+  #used = false;
+  #saving: Promise<void> = Promise.resolve();
+
+  private constructor(parts: TokenBookParts) {
+    this.#parts = parts;
+    this.#root = parts.own === undefined ? undefined : rootMark(parts.runtime, parts.own);
+  }
+
+  /** Reads the minted tokens of earlier servers. A damaged file counts as empty: its tokens are refused. */
+  static async open(parts: TokenBookParts): Promise<TokenBook> {
+    const book = new TokenBook(parts);
+    const refused = book.#take(parseTokens(await book.#read()));
+    book.#forgetExpired();
+    if (refused > 0) await book.#dropRefused(refused);
+    return book;
+  }
+
+  async #read(): Promise<string | undefined> {
+    const { runtime, log, file } = this.#parts;
+    try {
+      return await runtime.files.read(file);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn("minted tokens cannot be read and are refused; remove the file, or mend it", { file, reason });
+      return undefined;
+    }
+  }
+
+  /** What a token is good for now. The time that this takes does not depend on how much of the token is right. */
+  accessOf(token: string): Access | undefined {
+    const { runtime, own } = this.#parts;
+    if (own !== undefined && runtime.equalTexts(token, own)) return ADMIN;
+    // A peer cannot learn a token by offering hashes that begin alike: the book hashes what the peer sends.
+    const entry = this.#byHash.get(runtime.sha256(token));
+    if (entry === undefined || this.#isOver(entry)) return undefined;
+    entry.lastUsedAt = runtime.now();
+    this.#used = true;
+    return accessOf(entry);
+  }
+
+  /** Whether the token of that id opens anything now. */
+  holds(tokenId: string): boolean {
+    if (tokenId === ADMIN.id) return true;
+    const entry = this.#byId.get(tokenId);
+    return entry !== undefined && !this.#isOver(entry);
+  }
+
+  /** The minted tokens, oldest first, without their secrets. */
+  list(): MintedToken[] {
+    this.#forgetExpired();
+    return [...this.#byId.values()].map((entry) => {
+      const { id, parent, label, role, sessions, scrape, mintedAt, expiresAt, lastUsedAt } = entry;
+      return {
+        tokenId: id,
+        ...(label === undefined ? {} : { label }),
+        ...(parent === undefined ? {} : { parentId: parent }),
+        role,
+        ...(sessions === undefined ? {} : { sessions: [...sessions] }),
+        ...(scrape === true ? { scrape } : {}),
+        mintedAt,
+        ...(expiresAt === undefined ? {} : { expiresAt }),
+        ...(lastUsedAt === undefined ? {} : { lastUsedAt }),
+      };
+    });
+  }
+
+  /** Makes a token. Its record is on disk before this resolves. */
+  async mint({ parent, role, sessions, label, ttlMs }: Minting): Promise<Minted | Failure> {
+    const { runtime } = this.#parts;
+    this.#forgetExpired();
+    if (!this.holds(parent)) {
+      return failure("forbidden", "The token of this connection is over; connect with another one");
+    }
+    if (this.#byId.size >= MINTED_TOKENS) {
+      const sentence = `There are ${MINTED_TOKENS} minted tokens, the most allowed; revoke one first`;
+      return failure("overloaded", sentence, { data: { limit: "mintedTokens" } });
+    }
+    const token = runtime.randomHex(TOKEN_BYTES);
+    const mintedAt = runtime.now();
+    const expiresAt = this.#endOf(parent, ttlMs === undefined ? undefined : mintedAt + ttlMs);
+    const entry: Entry = {
+      id: runtime.uuid(),
+      hash: runtime.sha256(token),
+      role,
+      ...(this.#root === undefined ? {} : { root: this.#root }),
+      ...(parent === ADMIN.id ? {} : { parent }),
+      ...(label === undefined ? {} : { label }),
+      ...(sessions === undefined ? {} : { sessions }),
+      ...(ttlMs === undefined ? { scrape: true } : {}),
+      mintedAt,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+    };
+    this.#add(entry);
+    try {
+      await this.#save();
+      return { token, tokenId: entry.id, ...(expiresAt === undefined ? {} : { expiresAt }) };
+    } catch (error) {
+      this.#remove(entry);
+      return unsaved(error, "no token was made");
+    }
+  }
+
+  /** Ends a token, those minted from it, and their connections; false when no token has that id. */
+  async revoke(tokenId: string): Promise<boolean | Failure> {
+    const found = this.#byId.get(tokenId);
+    if (found === undefined) return false;
+    const over = [found, ...this.#mintedFrom(tokenId)];
+    for (const entry of over) this.#remove(entry);
+    for (const { id } of over) this.revoked(id);
+    try {
+      await this.#save();
+      return true;
+    } catch (error) {
+      return unsaved(error, "the token is refused from now on, but not after a restart");
+    }
+  }
+
+  /** Writes when tokens were last used. */
+  async close(): Promise<void> {
+    await this.#saving.catch(() => {});
+    // Tokens open the same without it.
+    if (this.#used) await this.#save().catch(() => {});
+  }
+
+  /** Adds the records whose parents are there and whose root is the server's own token; returns how many are not. */
+  #take(records: readonly TokenRecord[]): number {
+    // Without a token of its own the server cannot judge; it keeps the records for one that can.
+    const ours = this.#root === undefined ? records : records.filter(({ root }) => root === this.#root);
+    const adopt = (parent: string | undefined): void => {
+      for (const record of ours.filter((one) => one.parent === parent)) {
+        if (this.#byId.has(record.id)) continue;
+        this.#add(record);
+        adopt(record.id);
+      }
+    };
+    adopt(undefined);
+    return records.length - this.#byId.size;
+  }
+
+  /** Writes the file without them, so that an own token that comes back brings none of them back. */
+  async #dropRefused(tokens: number): Promise<void> {
+    const { log, file } = this.#parts;
+    const why = "the token that they were minted from is not in use any more; mint new ones";
+    log.warn(`minted tokens are refused: ${why}`, { tokens });
+    await this.#save().catch((error) => {
+      const reason = errorMessage(error);
+      log.warn("the refused tokens stay in the file; make it writable, or remove it", { file, reason });
+    });
+  }
+
+  /** The earlier of that time and the parent's end; undefined when neither ends by itself. */
+  #endOf(parent: string, wanted: number | undefined): number | undefined {
+    const most = this.#byId.get(parent)?.expiresAt;
+    return most === undefined ? wanted : Math.min(most, wanted ?? most);
+  }
+
+  #isOver({ expiresAt }: Entry): boolean {
+    return expiresAt !== undefined && expiresAt <= this.#parts.runtime.now();
+  }
+
+  /** Everything minted from that token, and from those in turn. */
+  #mintedFrom(tokenId: string): Entry[] {
+    const own = [...this.#byId.values()].filter(({ parent }) => parent === tokenId);
+    return own.flatMap((entry) => [entry, ...this.#mintedFrom(entry.id)]);
+  }
+
+  #add(entry: Entry): void {
+    this.#byHash.set(entry.hash, entry);
+    this.#byId.set(entry.id, entry);
+  }
+
+  #remove({ hash, id }: Entry): void {
+    this.#byHash.delete(hash);
+    this.#byId.delete(id);
+  }
+
+  #forgetExpired(): void {
+    for (const entry of [...this.#byId.values()]) if (this.#isOver(entry)) this.#remove(entry);
+  }
+
+  /** One write at a time; each writes the book as it is when its turn comes. */
+  #save(): Promise<void> {
+    const { runtime, file } = this.#parts;
+    const write = (): Promise<void> => {
+      this.#used = false;
+      const text = `${JSON.stringify([...this.#byId.values()], null, 2)}\n`;
+      return runtime.files.writePrivate(file, text);
+    };
+    this.#saving = this.#saving.then(write, write);
+    return this.#saving;
+  }
+}
+
+function unsaved(error: unknown, so: string): Failure {
+  const reason = errorMessage(error);
+  return failure("internal", `The state folder cannot be written: ${reason}; ${so}`);
+}

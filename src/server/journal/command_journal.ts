@@ -1,0 +1,382 @@
+// What the server owes for commands that must not be lost or done twice (PROTOCOL §7): ties keys, messages and the
+// journal. The router asks it before a command is admitted, the manager before one is passed on and when one is
+// over. Knows no connection, and of hosts no more than what they say of messages.
+import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
+import { type Failure, failure } from "../../protocol/errors.ts";
+import type { Interrupted } from "../../protocol/schema/responses.ts";
+import type { Reply } from "../../ipc/messages.ts";
+import type { SessionRecord } from "../../ipc/session_record.ts";
+import type { FsyncPolicy } from "../../config/config.ts";
+import type { Log } from "../../base/log.ts";
+import type { Clock, Files } from "../../runtime/runtime.ts";
+import { Journal } from "./journal_file.ts";
+import { type JournalRecord, recordsOf } from "./journal_records.ts";
+import { hasRun, KeyBook, type KeyedCommand, type KeyEntry, outcomeUnknown } from "./idempotency_keys.ts";
+import { MessageBook } from "./open_messages.ts";
+import type { Asker } from "../workers/pending_commands.ts";
+
+/** Most of what the ledger may hold. */
+export interface LedgerLimits {
+  readonly idempotencyKeys: number;
+  readonly idempotencyBytes: number;
+  /** Characters of messages under way or interrupted. */
+  readonly keptMessageBytes: number;
+}
+
+/** What a ledger is made of. */
+export interface LedgerParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: LedgerLimits;
+  readonly sha256: (text: string) => string;
+}
+
+/** Where a ledger keeps its journal. */
+export interface LedgerDisk {
+  readonly files: Files;
+  readonly folder: string;
+  readonly policy: FsyncPolicy;
+}
+
+/** What a key says of a command. */
+export type Found =
+  | { readonly kind: "new"; readonly command: KeyedCommand }
+  /** Nothing runs: this is the answer. */
+  | { readonly kind: "answer"; readonly reply: Reply }
+  /** It runs already: the answer comes to whoever joins. */
+  | { readonly kind: "running"; join(answer: (reply: Reply) => void): void };
+
+/** A command that is about to be passed to a host. */
+export interface Passing {
+  /** The number that its answer will carry. */
+  readonly ref: number;
+  readonly sessionId: string;
+  readonly command: Command;
+  readonly asker: Asker;
+  /** Whether its session outlives the process. */
+  readonly durable: boolean;
+}
+
+/** Milliseconds that a command waits for its intent to be on disk. */
+const INTENT_MS = 10_000;
+/** Milliseconds that messages of a session are kept which no server has brought back. */
+const STRAY_MS = 30 * 24 * 3_600_000;
+/** Milliseconds that an answer waits for its outcome to be written. */
+const OUTCOME_MS = 1_000;
+
+const KINDS = { prompt: "prompt", steer: "steer", follow_up: "follow_up" } as const;
+
+function isMessage(command: Command): command is Extract<Command, { type: keyof typeof KINDS }> {
+  return Object.hasOwn(KINDS, command.type);
+}
+
+/** JSON with its fields in one order, so that equal commands have equal text. */
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map((
+    [name, one],
+  ) => [name, canonical(one)]);
+}
+
+interface Open {
+  readonly n: number;
+  readonly sessionId: string;
+  accepted: boolean;
+}
+
+/** The ledger of one server. */
+export class Ledger {
+  readonly #parts: LedgerParts;
+  #keys: KeyBook;
+  #messages: MessageBook;
+  #disk: LedgerDisk | undefined;
+  #journal: Journal | undefined;
+  /** Messages under way, by the number of their command. */
+  readonly #open = new Map<number, Open>();
+  /** The last version of each session that anybody was told. */
+  #versions = new Map<string, number>();
+  #last = 0;
+
+  /** A ledger that does not outlive the process, until it is opened on a disk. */
+  constructor(parts: LedgerParts) {
+    this.#parts = parts;
+    this.#keys = new KeyBook(keyLimits(parts.limits));
+    this.#messages = new MessageBook();
+  }
+
+  /** Goes on with what an earlier server has left, before anything else is asked of the ledger. */
+  async open(disk: LedgerDisk): Promise<void> {
+    const { clock, log, limits } = this.#parts;
+    const { folded, damage } = await Journal.read(disk, keyLimits(limits));
+    this.#keys = folded.keys;
+    this.#messages = folded.messages;
+    this.#versions = folded.versions;
+    this.#last = folded.last;
+    this.#disk = disk;
+    const state = (): JournalRecord[] => recordsOf(this.#keys, this.#messages, this.#versions);
+    this.#journal = new Journal({ ...disk, clock, log, state });
+    if (damage !== undefined) await this.#journal.replace(damage);
+  }
+
+  /** Why nothing can be written, while that is so. */
+  get trouble(): string | undefined {
+    return this.#journal?.trouble;
+  }
+
+  /** Sizes, for metrics. */
+  get sizes(): { readonly keys: number; readonly keyBytes: number; readonly messageBytes: number } {
+    return { keys: this.#keys.size, keyBytes: this.#keys.bytes, messageBytes: this.#messages.bytes };
+  }
+
+  /** The command's key and what it stands for; undefined when it has none, or changes nothing. */
+  keyed(scope: string, command: Command, spec: CommandSpec): KeyedCommand | undefined {
+    const { idempotencyKey: key } = command;
+    if (key === undefined || !spec.keyed) return undefined;
+    const { id: _id, idempotencyKey: _key, waitFor: _for, waitMs: _ms, ...same }: Record<string, unknown> = {
+      ...command,
+    };
+    const digest = this.#parts.sha256(JSON.stringify(canonical(same)));
+    return { scope, sessionId: command.sessionId ?? "", key, digest, type: command.type };
+  }
+
+  /** What a command's key says of it; undefined when it is to run as if it had none. */
+  find(keyed: KeyedCommand, spec: CommandSpec): Found | undefined {
+    const found = this.#keys.find(keyed, this.#parts.clock.now());
+    if (found.kind === "new") return { kind: "new", command: keyed };
+    if (found.kind === "refused") {
+      // What stops something is free of limits: then it runs, and its answer is not kept.
+      if (spec.exempt && found.failure.code === "overloaded") return undefined;
+      return { kind: "answer", reply: { ok: false, failure: found.failure } };
+    }
+    const { entry } = found;
+    const { state } = entry;
+    if (state.kind === "running") {
+      return { kind: "running", join: (answer) => void state.waiting.push(answer) };
+    }
+    if (state.kind === "finished") return { kind: "answer", reply: { ...state.reply, replayed: true } };
+    return { kind: "answer", reply: { ok: false, failure: outcomeUnknown(entry) } };
+  }
+
+  /** Takes a key on for a command that will be passed on now; whoever asks is answered through the result. */
+  reserve(command: KeyedCommand, asker: Asker): Asker {
+    const { connection } = asker;
+    const waiting: ((reply: Reply) => void)[] = [];
+    const at = this.#parts.clock.now();
+    const entry: KeyEntry = { n: ++this.#last, at, command, state: { kind: "running", waiting } };
+    this.#keys.add(entry);
+    return {
+      connection,
+      entry,
+      accepted: () => asker.accepted(),
+      answer: (reply) => {
+        void this.#conclude(entry, reply).then((kept) => {
+          asker.answer(reply);
+          for (const answer of waiting) answer(kept ? { ...reply, replayed: true } : reply);
+        });
+      },
+    };
+  }
+
+  /** The command was refused before it was passed on: its key is free again. */
+  release({ entry }: Asker): void {
+    if (entry !== undefined) this.#keys.drop(entry);
+  }
+
+  /**
+   * Writes down what is about to be passed on. Resolves when that may happen, or with why it may not; nothing
+   * is returned for commands that need not be written down first.
+   */
+  pass({ ref, sessionId, command, asker, durable }: Passing): Promise<Failure | undefined> | undefined {
+    const { entry } = asker;
+    const message = durable && isMessage(command) ? command : undefined;
+    if (entry === undefined && message === undefined) return undefined;
+    const n = entry?.n ?? ++this.#last;
+    const at = entry?.at ?? this.#parts.clock.now();
+    let kept: Extract<JournalRecord, { k: "intent" }>["message"];
+    if (message !== undefined) {
+      const full = this.#full();
+      if (full !== undefined) return Promise.resolve(full);
+      kept = {
+        kind: KINDS[message.type],
+        message: message.message,
+        ...(message.images === undefined ? {} : { images: message.images }),
+        ...(message.idempotencyKey === undefined ? {} : { key: message.idempotencyKey }),
+      };
+      this.#messages.open({ n, at, sessionId, began: false, ...kept });
+      this.#open.set(ref, { n, sessionId, accepted: false });
+    }
+    if (entry !== undefined) [entry.intended, entry.session] = [true, sessionId];
+    const written = this.#write({
+      k: "intent",
+      n,
+      at,
+      session: sessionId,
+      ...(entry === undefined ? {} : { key: entry.command }),
+      ...(kept === undefined ? {} : { message: kept }),
+    }, "synced");
+    return isUrgent(command)
+      ? undefined
+      : written?.then((reason) => reason === undefined ? undefined : unwritten(reason));
+  }
+
+  /** Whoever lets go of messages is told so when that is written, so that they do not come back. */
+  letsGo(command: Command, asker: Asker): Asker {
+    const { type, sessionId = "" } = command;
+    if (type !== "dismiss_interrupted" && type !== "delete_session") return asker;
+    return {
+      ...asker,
+      answer: (reply) => {
+        if (type === "dismiss_interrupted" && reply.ok) this.#closed(this.#messages.dismiss(sessionId));
+        if (this.#journal === undefined) return asker.answer(reply);
+        void this.#within(OUTCOME_MS, this.#journal.written()).then(() => asker.answer(reply));
+      },
+    };
+  }
+
+  /** A session's command has been answered: a message that was turned down need not be kept. */
+  answered(ref: number, reply: Reply): void {
+    const open = this.#open.get(ref);
+    if (open === undefined || reply.ok || open.accepted) return;
+    // One that took too long may still be taken, one whose host is gone may have been.
+    if (reply.failure.code === "timeout" || reply.lost === true) return;
+    this.#close(ref, open);
+  }
+
+  /** A host has something to say of a message. */
+  told(ref: number, state: "accepted" | "began" | "done"): void {
+    const open = this.#open.get(ref);
+    if (open === undefined) return;
+    open.accepted = true;
+    if (state === "done") this.#close(ref, open);
+    else if (state === "began" && this.#messages.begin(open.sessionId, open.n)) {
+      void this.#write({ k: "began", n: open.n }, "written");
+    }
+  }
+
+  /** Somebody is told that version: a crash, which may come before the record is on disk, must not take it back. */
+  tells(sessionId: string, version: number | undefined): void {
+    if (version === undefined || version <= (this.#versions.get(sessionId) ?? 0)) return;
+    this.#versions.set(sessionId, version);
+    void this.#write({ k: "version", session: sessionId, version }, "written");
+  }
+
+  /** The record of a session, at the version that was told last. */
+  upToDate(record: SessionRecord): SessionRecord {
+    const { info } = record;
+    const told = this.#versions.get(info.sessionId) ?? 0;
+    return told <= info.sessionVersion ? record : { ...record, info: { ...info, sessionVersion: told } };
+  }
+
+  /** What a crash has kept from finishing in that session, oldest first. */
+  interrupted(sessionId: string): readonly Interrupted[] {
+    return this.#messages.interrupted(sessionId);
+  }
+
+  /** A session has died with its host. */
+  crashed(sessionId: string): void {
+    this.#messages.crashed(sessionId);
+    this.#drop(sessionId);
+  }
+
+  /** A session was deleted, and its messages with it; keys stay, for whoever asks again. */
+  deleted(sessionId: string): void {
+    this.#closed(this.#messages.deleted(sessionId));
+    this.#drop(sessionId);
+    this.#unversion(sessionId);
+  }
+
+  /** Once all sessions are back: messages of others are kept for a month, in case they are loaded again. */
+  forgetStrays(known: (sessionId: string) => boolean): void {
+    for (const sessionId of [...this.#versions.keys()]) if (!known(sessionId)) this.#unversion(sessionId);
+    this.#closed(this.#messages.forgetStrays(known, this.#parts.clock.now() - STRAY_MS));
+  }
+
+  /** Writes what is left. What is still under way is found interrupted by the next server. */
+  async close(): Promise<void> {
+    await this.#journal?.close();
+  }
+
+  /** Returns whether the answer is kept. */
+  async #conclude(entry: KeyEntry, reply: Reply): Promise<boolean> {
+    if (!hasRun(reply)) {
+      this.#keys.drop(entry);
+      void this.#write({ k: "void", n: entry.n }, "written");
+      return false;
+    }
+    if (!reply.ok && reply.lost === true) {
+      this.#keys.conclude(entry, { kind: "unknown" });
+      return false;
+    }
+    this.#keys.conclude(entry, { kind: "finished", reply });
+    // A parked session is deleted without any host.
+    const { n, at, command } = entry;
+    if (!entry.intended) {
+      void this.#write({ k: "intent", n, at, session: command.sessionId, key: command }, "written");
+    }
+    await this.#within(OUTCOME_MS, this.#write({ k: "outcome", n, reply }, "written"));
+    return true;
+  }
+
+  #write(record: JournalRecord, need: "synced" | "written"): Promise<string | undefined> | undefined {
+    const written = this.#journal?.append(record, need);
+    if (written === undefined || need === "written") return written;
+    return this.#within(INTENT_MS, written);
+  }
+
+  /** What a write comes to, or that it has come to nothing for too long. */
+  #within(ms: number, written: Promise<string | undefined> | undefined): Promise<string | undefined> {
+    if (written === undefined) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const reason = `the disk under ${this.#disk?.folder} has taken nothing for ${ms} ms`;
+      const timer = this.#parts.clock.after(ms, () => resolve(reason));
+      void written.then((trouble) => {
+        timer.clear();
+        resolve(trouble);
+      });
+    });
+  }
+
+  #full(): Failure | undefined {
+    const { keptMessageBytes } = this.#parts.limits;
+    if (this.#messages.bytes < keptMessageBytes) return undefined;
+    const sentence =
+      `Messages under way and interrupted ones take ${this.#messages.bytes} characters (limit keptMessageBytes: ` +
+      `${keptMessageBytes}); let go of interrupted ones with dismiss_interrupted`;
+    return failure("overloaded", sentence, { retryAfterMs: 1_000, data: { limit: "keptMessageBytes" } });
+  }
+
+  /** Another session of that id begins at 0. */
+  #unversion(sessionId: string): void {
+    if (!this.#versions.delete(sessionId)) return;
+    void this.#write({ k: "version", session: sessionId, version: 0 }, "written");
+  }
+
+  #close(ref: number, { n, sessionId }: Open): void {
+    this.#open.delete(ref);
+    this.#messages.close(sessionId, n);
+    this.#closed([n]);
+  }
+
+  #closed(ns: readonly number[]): void {
+    if (ns.length > 0) void this.#write({ k: "closed", ns }, "written");
+  }
+
+  #drop(sessionId: string): void {
+    for (const [ref, open] of [...this.#open]) if (open.sessionId === sessionId) this.#open.delete(ref);
+  }
+}
+
+function keyLimits({ idempotencyKeys, idempotencyBytes }: LedgerLimits): { keys: number; bytes: number } {
+  return { keys: idempotencyKeys, bytes: idempotencyBytes };
+}
+
+/** What stops something waits for nothing, not even for the disk. */
+function isUrgent({ type }: Command): boolean {
+  return type.startsWith("abort") || type === "extension_ui_response";
+}
+
+function unwritten(reason: string): Failure {
+  const sentence = `Nothing was done, since ${reason}; see to the disk, then send it again`;
+  return failure("internal", sentence, { data: { reason: "storage" } });
+}

@@ -1,0 +1,249 @@
+// The records of the journal and their form on disk: one line each, a checksum in front, so that a torn or
+// damaged line is known as such. `fold` makes of the lines what they stand for. Pure.
+import type { Reply } from "../../ipc/messages.ts";
+import { isRecord } from "../../base/json.ts";
+import { KeyBook, type KeyedCommand, type KeyEntry, type KeyLimits } from "./idempotency_keys.ts";
+import { type Message, MessageBook } from "./open_messages.ts";
+
+/** Version of the format; another one is not read. */
+export const JOURNAL_VERSION = 1;
+
+/** What stands in the journal. `n` numbers the commands. */
+export type JournalRecord =
+  | { readonly k: "journal"; readonly version: number }
+  /** A command is about to run: a keyed one, a message to an agent, or both. */
+  | {
+    readonly k: "intent";
+    readonly n: number;
+    readonly at: number;
+    readonly session: string;
+    readonly key?: KeyedCommand;
+    readonly message?: Pick<Message, "kind" | "message" | "images" | "key">;
+  }
+  /** What a keyed command was answered. */
+  | { readonly k: "outcome"; readonly n: number; readonly reply: Reply }
+  /** The command did not run after all. */
+  | { readonly k: "void"; readonly n: number }
+  /** The agent has begun with the message. */
+  | { readonly k: "began"; readonly n: number }
+  /** Messages that need not be kept any more: finished, let go of, or of a deleted session. */
+  | { readonly k: "closed"; readonly ns: readonly number[] }
+  /** The version that somebody was told a session has; 0 when the session is no more. */
+  | { readonly k: "version"; readonly session: string; readonly version: number };
+
+/** What a journal comes to. */
+export interface Folded {
+  readonly keys: KeyBook;
+  readonly messages: MessageBook;
+  /** The last version of each session that anybody was told. */
+  readonly versions: Map<string, number>;
+  /** The highest number in it. */
+  readonly last: number;
+  /** Lines in the middle that could not be read. */
+  readonly damaged: number;
+  /** Whether the last line was cut off; a crash does that. */
+  readonly torn: boolean;
+  /** Whether the file is of another kind or version. */
+  readonly foreign: boolean;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const LF = 10;
+const CHECKSUM_CHARS = 8;
+
+const CRC_TABLE: Int32Array = Int32Array.from({ length: 256 }, (_, byte) => {
+  let value = byte;
+  for (let bit = 0; bit < 8; bit++) value = (value & 1) === 0 ? value >>> 1 : (value >>> 1) ^ 0xedb88320;
+  return value;
+});
+
+/** CRC-32 (IEEE 802.3) in eight hexadecimal digits. */
+export function checksum(bytes: Uint8Array): string {
+  let crc = -1;
+  // By index: an iterator over bytes is several times slower.
+  for (let at = 0; at < bytes.length; at++) {
+    crc = (CRC_TABLE[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8);
+  }
+  return ((crc ^ -1) >>> 0).toString(16).padStart(CHECKSUM_CHARS, "0");
+}
+
+/** One record as a line. */
+export function encodeRecord(record: JournalRecord): Uint8Array {
+  const json = encoder.encode(JSON.stringify(record));
+  const line = new Uint8Array(CHECKSUM_CHARS + json.length + 2);
+  encoder.encodeInto(`${checksum(json)} `, line);
+  line.set(json, CHECKSUM_CHARS + 1);
+  line[line.length - 1] = LF;
+  return line;
+}
+
+/** The record of a line without its end; undefined when the line is damaged. */
+export function decodeLine(line: Uint8Array): JournalRecord | undefined {
+  const json = line.subarray(CHECKSUM_CHARS + 1);
+  if (line.length <= CHECKSUM_CHARS + 1) return undefined;
+  if (decoder.decode(line.subarray(0, CHECKSUM_CHARS + 1)) !== `${checksum(json)} `) return undefined;
+  try {
+    const value: unknown = JSON.parse(decoder.decode(json));
+    // The checksum says that we wrote it: here bytes become types.
+    return isRecord(value) && typeof value["k"] === "string" ? value as JournalRecord : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Puts together what the records of a file stand for. */
+export class Folding {
+  readonly #keys: KeyBook;
+  readonly #messages = new MessageBook();
+  readonly #versions = new Map<string, number>();
+  readonly #byNumber = new Map<number, { readonly entry?: KeyEntry; readonly message?: Message }>();
+  #lines = 0;
+  #last = 0;
+  #damaged = 0;
+  #foreign = false;
+  #rest: Uint8Array = new Uint8Array(0);
+
+  constructor(limits: KeyLimits) {
+    this.#keys = new KeyBook(limits);
+  }
+
+  /** Takes the next bytes of the file. */
+  take(bytes: Uint8Array): void {
+    let all = bytes;
+    if (this.#rest.length > 0) {
+      all = new Uint8Array(this.#rest.length + bytes.length);
+      all.set(this.#rest);
+      all.set(bytes, this.#rest.length);
+    }
+    let start = 0;
+    for (let end = all.indexOf(LF); end >= 0; end = all.indexOf(LF, start)) {
+      this.#line(all.subarray(start, end));
+      start = end + 1;
+    }
+    this.#rest = all.slice(start);
+  }
+
+  /** The file is at its end: whatever was under way then has been cut short. */
+  finish(): Folded {
+    for (const entry of this.#keys.all) {
+      if (entry.state.kind === "running") this.#keys.conclude(entry, { kind: "unknown" });
+    }
+    this.#messages.allCrashed();
+    return {
+      keys: this.#keys,
+      messages: this.#messages,
+      versions: this.#versions,
+      last: this.#last,
+      damaged: this.#damaged,
+      torn: this.#rest.length > 0,
+      foreign: this.#foreign,
+    };
+  }
+
+  #line(line: Uint8Array): void {
+    this.#lines++;
+    if (this.#foreign) return;
+    const record = decodeLine(line);
+    if (record === undefined) this.#damaged++;
+    else if (record.k === "journal") this.#foreign = record.version !== JOURNAL_VERSION;
+    else this.#fold(record);
+  }
+
+  #fold(record: Exclude<JournalRecord, { k: "journal" }>): void {
+    switch (record.k) {
+      case "intent":
+        return this.#intent(record);
+      case "outcome": {
+        const entry = this.#byNumber.get(record.n)?.entry;
+        if (entry !== undefined) this.#keys.conclude(entry, { kind: "finished", reply: record.reply });
+        return;
+      }
+      case "void":
+        this.#keys.drop(this.#byNumber.get(record.n)?.entry);
+        return this.#close(record.n);
+      case "began": {
+        const message = this.#byNumber.get(record.n)?.message;
+        if (message !== undefined) message.began = true;
+        return;
+      }
+      case "version":
+        if (record.version === 0) this.#versions.delete(record.session);
+        else this.#versions.set(record.session, record.version);
+        return;
+      case "closed":
+        for (const n of record.ns) this.#close(n);
+    }
+  }
+
+  #intent({ n, at, session, key, message }: Extract<JournalRecord, { k: "intent" }>): void {
+    this.#last = Math.max(this.#last, n);
+    // What was written again after a failure counts once; what it has more than before counts too.
+    const before = this.#byNumber.get(n);
+    if (before !== undefined && (before.message !== undefined || message === undefined)) return;
+    const entry = before?.entry !== undefined || key === undefined
+      ? before?.entry
+      : { n, at, session, command: key, state: { kind: "running", waiting: [] } } satisfies KeyEntry;
+    if (entry !== undefined && entry !== before?.entry) this.#keys.add(entry);
+    const opened = message === undefined
+      ? undefined
+      : { n, at, sessionId: session, began: false, ...message };
+    if (opened !== undefined) this.#messages.open(opened);
+    this.#byNumber.set(n, {
+      ...(entry === undefined ? {} : { entry }),
+      ...(opened === undefined ? {} : { message: opened }),
+    });
+  }
+
+  #close(n: number): void {
+    const message = this.#byNumber.get(n)?.message;
+    if (message !== undefined) this.#messages.close(message.sessionId, n);
+  }
+}
+
+/** The records that a new journal has to begin with, to stand for these books. */
+export function recordsOf(
+  keys: KeyBook,
+  messages: MessageBook,
+  versions: ReadonlyMap<string, number>,
+): JournalRecord[] {
+  const records: JournalRecord[] = [{ k: "journal", version: JOURNAL_VERSION }];
+  for (const [session, version] of versions) records.push({ k: "version", session, version });
+  const kept = new Map(messages.all.map((message) => [message.n, message]));
+  for (const { n, at, command, state, intended, session = command.sessionId } of keys.all) {
+    // It waits for its session and has not been passed on: after a crash it was never there.
+    if (state.kind === "running" && intended !== true) continue;
+    const message = kept.get(n);
+    kept.delete(n);
+    records.push(...intentOf(n, at, session, message, command));
+    if (state.kind === "finished") records.push({ k: "outcome", n, reply: state.reply });
+  }
+  for (const [n, message] of kept) records.push(...intentOf(n, message.at, message.sessionId, message));
+  return records;
+}
+
+function intentOf(
+  n: number,
+  at: number,
+  session: string,
+  message: Message | undefined,
+  key?: KeyedCommand,
+): JournalRecord[] {
+  const { kind, images, key: named, began } = message ?? {};
+  const intent: JournalRecord = {
+    k: "intent",
+    n,
+    at,
+    session,
+    ...(key === undefined ? {} : { key }),
+    ...(message === undefined || kind === undefined ? {} : {
+      message: {
+        kind,
+        message: message.message,
+        ...(images === undefined ? {} : { images }),
+        ...(named === undefined ? {} : { key: named }),
+      },
+    }),
+  };
+  return began === true ? [intent, { k: "began", n }] : [intent];
+}

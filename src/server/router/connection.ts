@@ -1,0 +1,157 @@
+// One peer as the router sees it: its outbox, its unanswered commands, and, where the peer waits instead of
+// being refused (stdio), the commands that were read ahead. Knows no command beyond that.
+import type { Access } from "../auth/access.ts";
+import { READ_AHEAD_BYTES } from "../../governor/limits.ts";
+import type { EventRecord } from "../../ipc/messages.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { BulkTurns } from "./bulk_turns.ts";
+import type { Held } from "./held.ts";
+import { Outbox, type OutboxLimits } from "./outbox.ts";
+import type { Wire } from "./peer.ts";
+
+/** What a connection is made of. */
+export interface ConnectionParts {
+  readonly id: number;
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly limits: OutboxLimits;
+  readonly access: Access;
+  /** The peer reads too slowly to be kept. */
+  giveUp(connection: Connection, reason: "full" | "stalled"): void;
+}
+
+/** One connection. */
+export class Connection {
+  readonly id: number;
+  readonly wire: Wire;
+  readonly outbox: Outbox;
+  /** Its large answers, a few at a time. */
+  readonly bulk = new BulkTurns();
+  /** What the peer's token lets it do. */
+  readonly access: Access;
+  /** Sessions that this connection has sent a command to, for the end of its input. */
+  readonly touched = new Set<string>();
+  /** How often the peer was told that it lags. */
+  lagged = 0;
+  /** Whether a valid command has come. */
+  spoken = false;
+  readonly #lagging = new Set<string>();
+  readonly #held: Held[] = [];
+  readonly #rooms: (() => void)[] = [];
+  readonly #quiet: (() => void)[] = [];
+  #heldBytes = 0;
+  #unanswered = 0;
+  #retrying = false;
+  #open = true;
+
+  constructor(parts: ConnectionParts) {
+    const { id, wire, clock, limits } = parts;
+    this.id = id;
+    this.wire = wire;
+    this.access = parts.access;
+    this.outbox = new Outbox({ wire, clock, limits, giveUp: (reason) => parts.giveUp(this, reason) });
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** @param sent called once a large answer was handed to the transport */
+  send(text: string, sent?: () => void): void {
+    if (this.#open) this.outbox.push(text, sent);
+  }
+
+  /** Queues an event, unless the peer lags behind in that session; then it is told so, once. */
+  sendEvent(sessionId: string, epoch: string, record: EventRecord, text: string): void {
+    if (!this.#open) return;
+    if (this.#lagging.size > 0 && this.#lagging.has(sessionId)) {
+      // Somebody has to answer: a question gets through.
+      if (record.type === "extension_ui_request") this.outbox.push(text);
+      return;
+    }
+    if (this.outbox.pushEvent(sessionId, record, text)) return;
+    this.#lagging.add(sessionId);
+    this.lagged++;
+    this.outbox.forget(sessionId);
+    this.outbox.push(JSON.stringify({ type: "lagged", sessionId, epoch, afterSeq: record.seq }));
+  }
+
+  /** Whether the peer was told that it lags behind in that session. */
+  lags(sessionId: string): boolean {
+    return this.#lagging.has(sessionId);
+  }
+
+  /** The peer subscribes again, to one session or to all: it gets events again. */
+  caughtUp(target: string): void {
+    if (target === "*") this.#lagging.clear();
+    else this.#lagging.delete(target);
+    // What is queued stands before the answer; nothing that comes after it may be merged into that.
+    this.outbox.forget(target);
+  }
+
+  /** A command has been taken on; `answered` must follow. */
+  asked(): void {
+    this.#unanswered++;
+  }
+
+  answered(): void {
+    this.#unanswered--;
+    this.#checkQuiet();
+  }
+
+  /** Whether commands wait for room; then later ones must line up behind them. */
+  get holding(): boolean {
+    return this.#held.length > 0;
+  }
+
+  hold(held: Held): void {
+    this.#held.push(held);
+    this.#heldBytes += held.bytes;
+  }
+
+  /** Tries the held commands again, in order, until one still finds no room. */
+  retry(take: (held: Held) => "taken" | "full"): void {
+    // A command that is answered at once makes room, and so comes by here again.
+    if (this.#retrying) return;
+    this.#retrying = true;
+    while (this.#held.length > 0) {
+      const next = this.#held[0];
+      if (next === undefined || take(next) === "full") break;
+      this.#held.shift();
+      this.#heldBytes -= next.bytes;
+    }
+    this.#retrying = false;
+    if (this.#heldBytes < READ_AHEAD_BYTES) { for (const fn of this.#rooms.splice(0)) fn(); }
+    this.#checkQuiet();
+  }
+
+  /** Resolves when the transport may read on. */
+  room(): Promise<void> {
+    if (this.#heldBytes < READ_AHEAD_BYTES || !this.#open) return Promise.resolve();
+    return new Promise((resolve) => this.#rooms.push(resolve));
+  }
+
+  /** Resolves when every command that was read has been answered. */
+  quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#quiet.push(resolve);
+      this.#checkQuiet();
+    });
+  }
+
+  /** The peer is gone. */
+  closed(): void {
+    this.#open = false;
+    this.#held.length = 0;
+    this.#heldBytes = 0;
+    this.bulk.close();
+    this.outbox.close();
+    for (const fn of this.#rooms.splice(0)) fn();
+    for (const fn of this.#quiet.splice(0)) fn();
+  }
+
+  #checkQuiet(): void {
+    if (this.#unanswered > 0 || this.#held.length > 0) return;
+    for (const fn of this.#quiet.splice(0)) fn();
+  }
+}

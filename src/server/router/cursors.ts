@@ -1,0 +1,42 @@
+// Every now and then, tells subscribers that asked for some events only how far a session has come, so that
+// they can come back from there (PROTOCOL §6). Costs nothing between two ticks.
+import { CURSOR_MS } from "../../governor/limits.ts";
+import type { Clock, Timer } from "../../runtime/runtime.ts";
+
+/** The ticking, and what each connection was told last. */
+export class Cursors {
+  readonly #clock: Clock;
+  readonly #tick: () => void;
+  #told = new WeakMap<object, Map<string, string>>();
+  #timer: Timer | undefined;
+
+  /** @param tick called every CURSOR_MS until `stop` */
+  constructor(clock: Clock, tick: () => void) {
+    this.#clock = clock;
+    this.#tick = tick;
+  }
+
+  /** Starts to tick. */
+  start(): void {
+    this.#timer ??= this.#clock.after(CURSOR_MS, () => {
+      this.#timer = undefined;
+      this.start();
+      this.#tick();
+    });
+  }
+
+  stop(): void {
+    this.#timer?.clear();
+    this.#timer = undefined;
+  }
+
+  /** The message for a connection, if the session has advanced since the last one. */
+  next(connection: object, sessionId: string, epoch: string, seq: number): string | undefined {
+    const told = this.#told.get(connection) ?? new Map<string, string>();
+    this.#told.set(connection, told);
+    const text = JSON.stringify({ type: "cursor", sessionId, epoch, seq });
+    if (seq === 0 || told.get(sessionId) === text) return undefined;
+    told.set(sessionId, text);
+    return text;
+  }
+}

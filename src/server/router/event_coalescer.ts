@@ -1,0 +1,194 @@
+// The queued events of one connection, and how they are merged when a reader lags: pieces of one content block
+// are joined, a tool's state gives way to its later one. A merged event says how many numbers it stands for,
+// so that a reader sees neither gap nor repeat. Pure.
+import { type EventRecord, type Merge, PIECE_END } from "../../ipc/messages.ts";
+import { eventPrefix } from "../../protocol/events.ts";
+
+/** A queued event. It may still change while it waits. */
+export interface QueuedEvent {
+  readonly kind: "event";
+  readonly sessionId: string;
+  seq: number;
+  readonly type: string;
+  readonly merge: Merge | undefined;
+  readonly text: string;
+  /** Pieces that were joined to the first one, oldest first, encoded. */
+  pieces: { readonly loose: string[]; readonly joined: string[] } | undefined;
+  /** The number that `text` carries. */
+  readonly first: number;
+  /** How many sequence numbers it stands for. */
+  covers: number;
+  bytes: number;
+  state: "queued" | "sent" | "merged";
+  /** The neighbours in the same session. */
+  before: QueuedEvent | undefined;
+  after: QueuedEvent | undefined;
+}
+
+/** Pieces that are kept one by one: each keeps the whole text alive that it was cut out of. */
+const LOOSE_PIECES = 256;
+
+interface Lane {
+  last: QueuedEvent | undefined;
+  readonly states: Map<string, QueuedEvent>;
+}
+
+/** States of different kinds never stand for each other, whatever they are called. */
+function stateKey(type: string, key: string): string {
+  return `${type} ${key}`;
+}
+
+/** In its full form an update carries the whole message: a later one stands for an earlier one. */
+function mergeFor(record: EventRecord, text: string): Merge | undefined {
+  if (record.merge?.kind !== "piece" || text !== record.full) return record.merge;
+  return { kind: "state", key: "message" };
+}
+
+/** The events of one connection's queue. */
+export class MergedEvents {
+  readonly #lanes = new Map<string, Lane>();
+  #bytes = 0;
+  #coalesced = 0;
+
+  /** Bytes of the queued events. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Events that were merged into others so far. */
+  get coalesced(): number {
+    return this.#coalesced;
+  }
+
+  /** Merges nothing more into what is queued of that session, or of any (`*`). */
+  forget(target: string): void {
+    if (target === "*") this.#lanes.clear();
+    else this.#lanes.delete(target);
+  }
+
+  clear(): void {
+    this.#lanes.clear();
+    this.#bytes = 0;
+  }
+
+  /** Takes an event in; `item` is what to queue, if it was not merged, `bytes` what the queue grew by. */
+  add(
+    sessionId: string,
+    record: EventRecord,
+    text: string,
+    merging: boolean,
+  ): { item: QueuedEvent | undefined; bytes: number } {
+    const lane = this.#lane(sessionId);
+    const before = this.#bytes;
+    const merge = mergeFor(record, text);
+    const joined = merging && merge?.kind === "piece" && this.#join(lane.last, merge, record);
+    const item = joined ? undefined : this.#append(lane, sessionId, record, merge, text, merging);
+    return { item, bytes: this.#bytes - before };
+  }
+
+  /** The text to send; undefined for an event that another one stands for. */
+  take(item: QueuedEvent): string | undefined {
+    if (item.state === "merged") return undefined;
+    item.state = "sent";
+    this.#bytes -= item.bytes;
+    this.#unlink(item);
+    if (item.covers === 1) return item.text;
+    const { sessionId, seq, first, pieces, covers } = item;
+    const event = item.text.slice(eventPrefix(sessionId, first).length);
+    // Texts in JSON can be joined as they are: what one escape needs is never cut in two.
+    const whole = pieces === undefined
+      ? event
+      : [event.slice(0, -PIECE_END.length), ...pieces.joined, ...pieces.loose, PIECE_END].join("");
+    return `${eventPrefix(sessionId, seq)}"coalesced":${covers},${whole}`;
+  }
+
+  #lane(sessionId: string): Lane {
+    const known = this.#lanes.get(sessionId);
+    if (known !== undefined) return known;
+    const lane: Lane = { last: undefined, states: new Map() };
+    this.#lanes.set(sessionId, lane);
+    return lane;
+  }
+
+  #append(
+    lane: Lane,
+    sessionId: string,
+    { seq, type }: EventRecord,
+    merge: Merge | undefined,
+    text: string,
+    merging: boolean,
+  ): QueuedEvent {
+    const before = lane.last;
+    const item: QueuedEvent = {
+      kind: "event",
+      sessionId,
+      seq,
+      type,
+      merge,
+      text,
+      pieces: undefined,
+      first: seq,
+      covers: 1,
+      bytes: text.length,
+      state: "queued",
+      before,
+      after: undefined,
+    };
+    if (before !== undefined) before.after = item;
+    lane.last = item;
+    this.#bytes += item.bytes;
+    if (merge?.kind !== "state") return item;
+    const key = stateKey(item.type, merge.key);
+    const older = lane.states.get(key);
+    if (merging && older !== undefined) this.#supersede(older);
+    lane.states.set(key, item);
+    return item;
+  }
+
+  /** Its numbers go to whatever came after it: that one stands for both from now on. */
+  #supersede(older: QueuedEvent): void {
+    if (older.after === undefined) return;
+    const { after } = older;
+    after.covers = after.seq - (older.seq - older.covers);
+    older.state = "merged";
+    this.#bytes -= older.bytes;
+    this.#coalesced++;
+    this.#unlink(older);
+  }
+
+  #join(
+    last: QueuedEvent | undefined,
+    more: Extract<Merge, { kind: "piece" }>,
+    record: EventRecord,
+  ): boolean {
+    const first = last?.merge;
+    if (last === undefined || first?.kind !== "piece") return false;
+    if (first.of !== more.of || first.contentIndex !== more.contentIndex) return false;
+    const { text, seq, at = 0 } = record;
+    const piece = text.slice(at, -PIECE_END.length);
+    last.pieces ??= { loose: [], joined: [] };
+    if (last.pieces.loose.push(piece) >= LOOSE_PIECES) {
+      last.pieces.joined.push(last.pieces.loose.join(""));
+      last.pieces.loose.length = 0;
+    }
+    // Numbers in between were left out for this reader; they are covered, too.
+    last.covers += seq - last.seq;
+    last.seq = seq;
+    last.bytes += piece.length;
+    this.#bytes += piece.length;
+    this.#coalesced++;
+    return true;
+  }
+
+  #unlink(item: QueuedEvent): void {
+    const { before, after, sessionId, merge } = item;
+    if (before !== undefined) before.after = after;
+    if (after !== undefined) after.before = before;
+    const lane = this.#lanes.get(sessionId);
+    if (lane === undefined) return;
+    if (lane.last === item) lane.last = before;
+    if (merge?.kind !== "state") return;
+    const key = stateKey(item.type, merge.key);
+    if (lane.states.get(key) === item) lane.states.delete(key);
+  }
+}

@@ -1,0 +1,242 @@
+// What waits for one peer (PROTOCOL §6, Slow readers), counted in bytes. Hands the transport a little at a
+// time, so that the rest can be freed at once; merges events when much is queued; says when a session's events
+// no longer fit, when the peer takes nothing, and when there is too much of everything.
+import type { EventRecord } from "../../ipc/messages.ts";
+import { ANSWERS_AHEAD, SOCKET_WINDOW_BYTES, STALL_MS } from "../../governor/limits.ts";
+import type { Clock, Timer } from "../../runtime/runtime.ts";
+import { MergedEvents, type QueuedEvent } from "./event_coalescer.ts";
+import type { Wire } from "./peer.ts";
+
+/** Bytes from which something happens. */
+export interface OutboxLimits {
+  readonly outboxSoftBytes: number;
+  readonly outboxHardBytes: number;
+  readonly outboxCloseBytes: number;
+}
+
+/** What an outbox is made of. */
+export interface OutboxParts {
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly limits: OutboxLimits;
+  /** The peer is to be given up; called once. */
+  giveUp(reason: "full" | "stalled"): void;
+}
+
+interface Plain {
+  readonly kind: "plain";
+  readonly text: string;
+  /** Of a large answer: called once it was handed over. */
+  readonly sent?: (() => void) | undefined;
+}
+
+type Item = Plain | QueuedEvent;
+
+/** The share of `outboxCloseBytes` from which the commands of a peer wait for it to read answers. */
+const CLOSE_SHARE = 1 / 4;
+
+/** Bytes of a text in UTF-8, at least: exact for ASCII, which JSON mostly is. */
+function bytesOf(text: string): number {
+  return text.length;
+}
+
+/** The queue of one connection. */
+export class Outbox {
+  readonly #parts: OutboxParts;
+  readonly #events = new MergedEvents();
+  readonly #flushed: (() => void)[] = [];
+  /** What was sent leaves holes at the front, so that nothing keeps it. */
+  #queue: (Item | undefined)[] = [];
+  #head = 0;
+  #bytes = 0;
+  /** How many messages are queued that are never dropped, and their bytes but for those of large answers. */
+  #plain = 0;
+  #plainBytes = 0;
+  #rooms: (() => void)[] = [];
+  #sent = 0;
+  #stall: Timer | undefined;
+  /** What the transport held when it was asked last. */
+  #buffered = 0;
+  /** When something last moved, on the monotonic clock. */
+  #movedAt = 0;
+  #closed = false;
+
+  constructor(parts: OutboxParts) {
+    this.#parts = parts;
+    parts.wire.onDrain = () => this.#pump();
+  }
+
+  /** What is queued here, beyond what the transport holds. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Bytes handed to the transport so far. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Events that were merged into others so far. */
+  get coalesced(): number {
+    return this.#events.coalesced;
+  }
+
+  /**
+   * Resolves when so much of what is never dropped was sent that more may be asked for; undefined when that is so
+   * now. Commands can bring about that much, events cannot: a lagging reader of events can still send an `abort`.
+   */
+  room(): Promise<void> | undefined {
+    if (this.#closed || !this.#isAhead(1)) return undefined;
+    return new Promise((resolve) => this.#rooms.push(resolve));
+  }
+
+  /**
+   * Queues a message that is never dropped.
+   *
+   * @param sent of a large answer, which has its turn: called once it was handed to the transport
+   */
+  push(text: string, sent?: () => void): void {
+    if (this.#closed) return;
+    this.#queue.push({ kind: "plain", text, sent });
+    this.#plain++;
+    if (sent === undefined) this.#plainBytes += bytesOf(text);
+    this.#bytes += bytesOf(text);
+    this.#pump();
+    if (this.#bytes > this.#parts.limits.outboxCloseBytes) this.#giveUp("full");
+  }
+
+  /**
+   * Queues an event; false when so many bytes of events are queued that this session's must stop.
+   *
+   * @param text the form that this peer wants
+   */
+  pushEvent(sessionId: string, record: EventRecord, text: string): boolean {
+    if (this.#closed) return true;
+    if (this.#head === this.#queue.length && this.#passes(text)) return true;
+    const { outboxSoftBytes, outboxHardBytes } = this.#parts.limits;
+    const merging = this.#bytes > outboxSoftBytes;
+    const { item, bytes } = this.#events.add(sessionId, record, text, merging);
+    this.#bytes += bytes;
+    if (item !== undefined) this.#queue.push(item);
+    this.#pump();
+    return this.#events.bytes <= outboxHardBytes;
+  }
+
+  /** Merges nothing more into what is queued of that session, or of any (`*`). */
+  forget(target: string): void {
+    this.#events.forget(target);
+  }
+
+  /** Resolves when everything has been handed over and taken. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#flushed.push(resolve);
+      this.#pump();
+    });
+  }
+
+  /** Drops what is queued. */
+  close(): void {
+    this.#closed = true;
+    this.#queue = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#plain = 0;
+    this.#plainBytes = 0;
+    this.#events.clear();
+    this.#stall?.clear();
+    for (const fn of this.#flushed.splice(0)) fn();
+    this.#makeRoom();
+  }
+
+  /** Hands an event over at once where nothing waits before it; false when there is no room. */
+  #passes(text: string): boolean {
+    const { wire, clock } = this.#parts;
+    const { buffered } = wire;
+    if (buffered >= SOCKET_WINDOW_BYTES) return false;
+    if (buffered < this.#buffered || buffered === 0) this.#movedAt = clock.monotonic();
+    this.#buffered = buffered + bytesOf(text);
+    this.#sent += bytesOf(text);
+    wire.send(text);
+    this.#watch(STALL_MS);
+    return true;
+  }
+
+  #giveUp(reason: "full" | "stalled"): void {
+    if (this.#closed) return;
+    this.close();
+    this.#parts.giveUp(reason);
+  }
+
+  #pump(): void {
+    const { wire, clock } = this.#parts;
+    // Asked once and then estimated: on Deno the question itself has its price.
+    let buffered = wire.buffered;
+    // A peer has taken something when less is left of what it was handed. That there is room for more says nothing.
+    let moved = buffered < this.#buffered;
+    const empty = buffered === 0;
+    while (this.#head < this.#queue.length && buffered < SOCKET_WINDOW_BYTES) {
+      const item = this.#queue[this.#head];
+      this.#queue[this.#head++] = undefined;
+      if (item === undefined) continue;
+      const text = item.kind === "plain" ? item.text : this.#events.take(item);
+      // An event that was merged into a later one leaves nothing behind.
+      if (text === undefined) continue;
+      this.#bytes -= item.kind === "plain" ? bytesOf(text) : item.bytes;
+      buffered += bytesOf(text);
+      this.#sent += bytesOf(text);
+      moved ||= empty;
+      wire.send(text);
+      if (item.kind === "plain") this.#handedOver(item);
+    }
+    this.#buffered = buffered;
+    if (this.#rooms.length > 0 && !this.#isAhead(1 / 2)) this.#makeRoom();
+    if (moved) this.#movedAt = clock.monotonic();
+    if (this.#head === this.#queue.length) this.#emptied();
+    else if (this.#head > 1024) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    if (buffered > 0) this.#watch(STALL_MS);
+  }
+
+  /** Counts a message that is never dropped as gone. */
+  #handedOver({ text, sent }: Plain): void {
+    this.#plain--;
+    if (sent === undefined) this.#plainBytes -= bytesOf(text);
+    else sent();
+  }
+
+  /** Whether so many answers are queued, or so large ones, that no more may be asked for. */
+  #isAhead(share: number): boolean {
+    // Large answers have turns of their own. One share of commands more must not close a peer that reads.
+    const most = this.#parts.limits.outboxCloseBytes * CLOSE_SHARE;
+    return this.#plain > ANSWERS_AHEAD * share || this.#plainBytes > most * share;
+  }
+
+  #makeRoom(): void {
+    for (const fn of this.#rooms.splice(0)) fn();
+  }
+
+  #emptied(): void {
+    this.#queue = [];
+    this.#head = 0;
+    // Asked only where somebody waits for it: on Deno the question has its price.
+    if (this.#flushed.length === 0 || this.#parts.wire.buffered > 0) return;
+    for (const fn of this.#flushed.splice(0)) fn();
+  }
+
+  /** A peer that takes nothing while something waits is given up after a while. One timer, however much moves. */
+  #watch(ms: number): void {
+    if (this.#closed) return;
+    this.#stall ??= this.#parts.clock.after(ms, () => {
+      this.#stall = undefined;
+      const { wire, clock } = this.#parts;
+      if (wire.buffered === 0 && this.#head === this.#queue.length) return;
+      if (wire.buffered < this.#buffered) this.#pump();
+      const left = this.#movedAt + STALL_MS - clock.monotonic();
+      if (left > 0) this.#watch(left);
+      else this.#giveUp("stalled");
+    });
+  }
+}

@@ -1,0 +1,397 @@
+// Takes decoded commands of all connections, refuses what is to be refused in the order of PROTOCOL §3, and
+// sends the rest to the router's own commands or to the manager. Fans events out to subscribers.
+import { Codec, type Decoded, exceeds } from "../../protocol/codec.ts";
+import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
+import { type Failure, failure } from "../../protocol/errors.ts";
+import { encodeServerEvent } from "../../protocol/events.ts";
+import {
+  encodeFailure,
+  encodeSuccess,
+  type Greeting,
+  type ResponseHead,
+} from "../../protocol/schema/responses.ts";
+import { toJson } from "../../protocol/text.ts";
+import { type Access, ADMIN, sees } from "../auth/access.ts";
+import { type Governor, isPermit, type Permit } from "../../governor/governor.ts";
+import { isLimitName, type LimitName } from "../../governor/limits.ts";
+import type { Reply } from "../../ipc/messages.ts";
+import type { Log } from "../../base/log.ts";
+import type { Asker, Manager } from "../manager/session_manager.ts";
+import type { TokenBook } from "../auth/token_store.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { forbidden } from "../auth/authorization.ts";
+import { isBulk } from "./bulk_turns.ts";
+import { Connection } from "./connection.ts";
+import { Cursors } from "./cursors.ts";
+import { Expiry } from "./token_expiry.ts";
+import type { Held } from "./held.ts";
+import { OWN_COMMANDS, type OwnContext } from "./server_commands.ts";
+import { Subscriber } from "./subscription_service.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { Vitals } from "./server_metrics.ts";
+import type { Closing, Wire } from "./peer.ts";
+
+/** What the router is made of. */
+export interface RouterParts {
+  readonly manager: Manager;
+  readonly governor: Governor;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** What every connection is told first; asked for at each one, since endpoints come up one by one. */
+  greeting(): Greeting;
+  readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
+  /** Minted tokens, once the state folder is there; absent: none can be minted. */
+  readonly tokens?: () => TokenBook | undefined;
+}
+
+const NO_PERMIT: Permit = { release() {} };
+
+const TOO_LARGE: Closing = { code: 1009, reason: "The message is too large" };
+const TOO_MANY_INVALID: Closing = { code: 1008, reason: "Too many invalid messages" };
+
+/** The router. */
+export class Router {
+  readonly parts: RouterParts;
+  readonly #subscriber: Subscriber;
+  readonly #own: OwnContext;
+  readonly #cursors: Cursors;
+  readonly #expiry: Expiry;
+  readonly #codec: Codec;
+  readonly #subscriptions = new Subscriptions();
+  readonly #connections = new Set<Connection>();
+  /** How the server is doing. */
+  readonly vitals: Vitals;
+  /** Those with commands that wait for room. */
+  readonly #holding = new Set<Connection>();
+  #refusing = false;
+  #ids = 0;
+
+  constructor(parts: RouterParts) {
+    this.parts = parts;
+    this.#codec = new Codec(parts.governor.limits);
+    this.#subscriber = new Subscriber(parts.manager, this.#subscriptions);
+    const { manager, schema } = parts;
+    this.vitals = new Vitals({ ...parts, connections: () => this.#connections });
+    this.#own = {
+      manager,
+      schema,
+      now: () => parts.clock.now(),
+      greeting: () => parts.greeting(),
+      subscriber: this.#subscriber,
+      vitals: this.vitals,
+      tokens: () => parts.tokens?.(),
+      connections: () => this.connections,
+    };
+    this.#expiry = new Expiry(parts.clock, (connection, reason) => this.#expel(connection, reason));
+    this.#cursors = new Cursors(parts.clock, () => this.#tellCursors());
+  }
+
+  /** Starts the hosts and listens to them. */
+  open(): void {
+    this.parts.manager.open({
+      events: (sessionId, epoch, records, host) => {
+        this.parts.governor.counters.events += records.length;
+        this.#subscriptions.publish({ sessionId, epoch, records }, host);
+      },
+      server: (type, data) => this.announce(type, data),
+      demand: (sessionId) => this.#subscriptions.demand(sessionId),
+      watched: (sessionId) => this.#subscriptions.watched(sessionId),
+    });
+    this.#cursors.start();
+  }
+
+  /** A token was revoked: whoever came in with it goes. */
+  revoked(tokenId: string): void {
+    for (const connection of this.connections) {
+      if (connection.access.id === tokenId) this.#expel(connection, "The token was revoked");
+    }
+  }
+
+  /** Lets go of its timers. */
+  close(): void {
+    this.#expiry.close();
+    this.#cursors.stop();
+  }
+
+  /** Connections that are open now. */
+  get connections(): readonly Connection[] {
+    return [...this.#connections];
+  }
+
+  /** Takes a new peer on, with what its token lets it do, and greets it. */
+  accept(wire: Wire, access: Access = ADMIN): Connection {
+    const { governor, log, clock } = this.parts;
+    const connection = new Connection({
+      id: ++this.#ids,
+      wire,
+      clock,
+      limits: governor.limits,
+      access,
+      giveUp: (slow, reason) => {
+        governor.counters.evicted++;
+        log.warn("a connection is closed: it reads too slowly", { connection: slow.id, reason });
+        slow.wire.close(1013, "You read too slowly; connect again and subscribe from where you are");
+        this.closed(slow);
+      },
+    });
+    this.#connections.add(connection);
+    connection.send(toJson(this.parts.greeting()));
+    this.#expiry.watch(connection);
+    return connection;
+  }
+
+  /** The peer is gone; what it has started goes on. */
+  closed(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.vitals.keep(connection);
+    connection.closed();
+    this.#expiry.forget(connection);
+    this.#holding.delete(connection);
+    this.parts.governor.connectionGone(connection.id);
+    this.#subscriptions.drop(connection);
+    this.#subscriber.demandChanged();
+  }
+
+  /** Takes one message. Says how a socket is to be closed for it, if it is; on stdio the stream goes on. */
+  receive(connection: Connection, text: string): Closing | undefined {
+    this.parts.governor.counters.bytesIn += text.length;
+    if (exceeds(text, this.parts.governor.limits.frameBytes)) {
+      this.tooLarge(connection);
+      return TOO_LARGE;
+    }
+    const decoded = this.#codec.decode(text);
+    if (!decoded.ok) return this.#refuse(connection, decoded.failure, decoded);
+    this.#take(connection, decoded, text.length);
+    return undefined;
+  }
+
+  /** A message was larger than a frame may be. */
+  tooLarge(connection: Connection): void {
+    const most = this.parts.governor.limits.frameBytes;
+    const sentence = `The message has more than ${most} bytes; send less, or raise --max-frame-bytes`;
+    this.#refuse(connection, failure("frame_too_large", sentence, { data: { limit: "frameBytes" } }));
+  }
+
+  /** A message was no text in UTF-8. */
+  malformed(connection: Connection): void {
+    this.#refuse(connection, failure("invalid_json", "The message is not valid UTF-8"));
+  }
+
+  /** From now on new commands are refused, but those that read or stop something. */
+  refuse(): void {
+    this.#refusing = true;
+  }
+
+  /** Tells every connection. */
+  announce(type: string, data: Record<string, unknown>): void {
+    const text = encodeServerEvent(type, data);
+    const { sessionId } = data;
+    for (const connection of this.connections) {
+      if (typeof sessionId !== "string" || sees(connection.access, sessionId)) connection.send(text);
+    }
+    // A parked session that comes back has another epoch, but the same subscribers to come.
+    const gone = type === "session_deleted" || type === "session_crashed";
+    if (gone && typeof sessionId === "string") this.#subscriptions.dropSession(sessionId);
+  }
+
+  /** Tells subscribers that leave events out how far their sessions have come. */
+  #tellCursors(): void {
+    const { manager } = this.parts;
+    for (const { connection, sessionIds } of this.#subscriptions.filtered(manager.sessionIds)) {
+      for (const sessionId of sessionIds) {
+        const kept = manager.log(sessionId);
+        if (kept === undefined || connection.lags(sessionId)) continue;
+        const { epoch, log } = kept;
+        const text = this.#cursors.next(connection, sessionId, epoch, log.lastSeq);
+        if (text !== undefined) connection.send(text);
+      }
+    }
+  }
+
+  /** Answers what is no valid command; one too many in a minute ends a socket. */
+  #refuse(
+    connection: Connection,
+    failed: Failure,
+    about: { readonly id?: string; readonly command: string } = { command: "unknown" },
+  ): Closing | undefined {
+    const { governor, clock } = this.parts;
+    const tooMany = governor.invalid(connection.id, clock.monotonic());
+    const { id, command } = about;
+    const head: ResponseHead = { ...(id === undefined ? {} : { id }), command };
+    this.#count(tooMany ?? failed);
+    connection.send(encodeFailure(head, tooMany ?? failed));
+    return tooMany === undefined ? undefined : TOO_MANY_INVALID;
+  }
+
+  #take(connection: Connection, decoded: Extract<Decoded, { ok: true }>, bytes: number): void {
+    connection.spoken = true;
+    const { manager } = this.parts;
+    const { command, spec } = decoded;
+    const refused = forbidden(connection.access, command, spec);
+    if (refused !== undefined) return this.#respond(connection, command, refused);
+    const keyed = manager.ledger.keyed(connection.access.id, command, spec);
+    const known = keyed === undefined ? undefined : manager.ledger.find(keyed, spec);
+    if (known?.kind === "answer") return this.#reply(connection, command, known.reply);
+    const limited = known?.kind === "running" ? undefined : this.#rate(connection, command, spec);
+    if (limited !== undefined) return this.#respond(connection, command, limited);
+    const held = { command, spec, bytes, keyed };
+    if (!(connection.holding && !spec.exempt) && this.#admit(connection, held) === "taken") return;
+    connection.hold(held);
+    this.#holding.add(connection);
+  }
+
+  /** Counts a command: once, however long it then waits for room. */
+  #rate(connection: Connection, command: Command, spec: CommandSpec): Failure | undefined {
+    const { governor, manager, clock } = this.parts;
+    if (spec.exempt || (this.#refusing && !spec.duringShutdown)) return undefined;
+    const { sessionId, type } = command;
+    const ofNone = sessionId === undefined || sessionId === "*" || type === "create_session" ||
+      type === "load_session";
+    const about = ofNone ? undefined : manager.has(sessionId) ? sessionId : connection.id;
+    return governor.command(about, clock.monotonic());
+  }
+
+  /** Runs or refuses a command; "full" when there is no room and the peer is one that waits. */
+  #admit(connection: Connection, held: Held, kept?: Permit): "taken" | "full" {
+    const { governor, manager } = this.parts;
+    const { command, spec, keyed } = held;
+    const found = keyed === undefined ? undefined : manager.ledger.find(keyed, spec);
+    if (found?.kind === "answer") {
+      this.#reply(connection, command, found.reply);
+      return "taken";
+    }
+    if (this.#refusing && !spec.duringShutdown && found?.kind !== "running") {
+      const sentence = "The server is shutting down; connect again once it is back";
+      this.#respond(connection, command, failure("shutting_down", sentence));
+      return "taken";
+    }
+    const permit = kept ?? (spec.exempt ? NO_PERMIT : governor.inFlight(connection.id));
+    if (!isPermit(permit)) {
+      if (connection.wire.waits) return "full";
+      this.#respond(connection, command, permit);
+      return "taken";
+    }
+    connection.asked();
+    if (kept === undefined && !spec.exempt && connection.bulk.mustWait(held)) {
+      connection.bulk.wait({ held, permit });
+      return "taken";
+    }
+    const bulk = isBulk(command, spec);
+    if (bulk) connection.bulk.started();
+    const asker = this.#asker(connection, command, permit, bulk);
+    if (found?.kind === "running") {
+      found.join((reply) => asker.answer(reply));
+      return "taken";
+    }
+    const asking = found === undefined ? asker : manager.ledger.reserve(found.command, asker);
+    const refused = this.#dispatch(connection, command, spec, asking);
+    if (refused === undefined) return "taken";
+    manager.ledger.release(asking);
+    permit.release();
+    connection.answered();
+    if (bulk) this.#bulkEnded(connection);
+    if (refused.code === "overloaded" && connection.wire.waits) return "full";
+    this.#respond(connection, command, refused);
+    return "taken";
+  }
+
+  #dispatch(connection: Connection, command: Command, spec: CommandSpec, asker: Asker): Failure | undefined {
+    const own = OWN_COMMANDS.get(command.type);
+    if (own !== undefined) {
+      own(this.#own, connection, command, asker);
+      return undefined;
+    }
+    const refused = this.parts.manager.command(command, spec, asker);
+    if (refused === undefined && command.sessionId !== undefined) connection.touched.add(command.sessionId);
+    return refused;
+  }
+
+  /** Turns the one answer into the one response, and makes room. */
+  #asker(connection: Connection, command: Command, permit: Permit, bulk: boolean): Asker {
+    const sent = bulk ? (): void => this.#bulkEnded(connection) : undefined;
+    let open = true;
+    return {
+      connection: connection.id,
+      accepted: () => {
+        permit.release();
+        this.#makeRoom(connection);
+      },
+      answer: (reply) => {
+        if (!open) return;
+        open = false;
+        permit.release();
+        this.#reply(connection, command, reply, sent);
+        connection.answered();
+        this.#makeRoom(connection);
+      },
+    };
+  }
+
+  /** A large answer was handed to the socket: commands that waited for that start, in a turn of their own. */
+  #bulkEnded(connection: Connection): void {
+    connection.bulk.ended();
+    if (!connection.bulk.waits) return;
+    queueMicrotask(() => {
+      while (connection.open) {
+        const next = connection.bulk.next();
+        if (next === undefined) return;
+        // It keeps its place among the commands in flight, and was counted as asked when it came.
+        const taken = this.#admit(connection, next.held, next.permit);
+        if (taken === "full") {
+          connection.hold(next.held);
+          this.#holding.add(connection);
+        }
+        connection.answered();
+      }
+    });
+  }
+
+  /** Room in a mailbox may be what another waiting connection needs, so all of them are asked. */
+  #makeRoom(answered: Connection): void {
+    if (this.#holding.size === 0) return;
+    for (const connection of new Set([answered, ...this.#holding])) {
+      connection.retry((held) => this.#admit(connection, held));
+      if (!connection.holding) this.#holding.delete(connection);
+    }
+  }
+
+  /** Ends a connection whose token is over; what it has started goes on. */
+  #expel(connection: Connection, reason: string): void {
+    connection.wire.close(1008, reason);
+    this.closed(connection);
+  }
+
+  #respond(connection: Connection, command: Command, failed: Failure): void {
+    this.#reply(connection, command, { ok: false, failure: failed });
+  }
+
+  /** @param sent called once the response was handed to the socket */
+  #reply(connection: Connection, command: Command, reply: Reply, sent?: () => void): void {
+    const head: ResponseHead = {
+      ...(command.id === undefined ? {} : { id: command.id }),
+      command: command.type,
+      ...(command.sessionId === undefined || command.sessionId === "*"
+        ? {}
+        : { sessionId: command.sessionId }),
+      ...(reply.sessionVersion === undefined ? {} : { sessionVersion: reply.sessionVersion }),
+      ...(reply.replayed === undefined ? {} : { replayed: reply.replayed }),
+    };
+    this.#count(reply.ok ? undefined : reply.failure);
+    const text = reply.ok ? encodeSuccess(head, reply.dataText) : encodeFailure(head, reply.failure);
+    connection.send(text, sent);
+  }
+
+  #count(failed: Failure | undefined): void {
+    const { counters } = this.parts.governor;
+    counters.answered(failed?.code ?? "ok");
+    const limit = limitOf(failed);
+    if (limit !== undefined) counters.refused(limit);
+  }
+}
+
+/** The limit that a refusal is about. */
+function limitOf(failed: Failure | undefined): LimitName | undefined {
+  const { data } = failed ?? {};
+  const name: unknown = typeof data === "object" && data !== null ? Reflect.get(data, "limit") : undefined;
+  return isLimitName(name) ? name : undefined;
+}

@@ -1,0 +1,229 @@
+// The commands that the router answers itself or puts together from several hosts: hello, ping, get_schema,
+// list_sessions, create_session, subscribe, unsubscribe, switch_session (PROTOCOL §2, §4, §6).
+import type { Command, CommandName, CommandOf } from "../../protocol/schema/commands.ts";
+import { type Failure, failure } from "../../protocol/errors.ts";
+import { commandSchema } from "../../protocol/json_schema.ts";
+import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
+import type { Greeting } from "../../protocol/schema/responses.ts";
+import { toJson } from "../../protocol/text.ts";
+import { sees } from "../auth/access.ts";
+import type { Attachment } from "../../ipc/messages.ts";
+import { noSession } from "../../protocol/failures.ts";
+import type { TokenBook } from "../auth/token_store.ts";
+import type { Asker, Manager } from "../manager/session_manager.ts";
+import type { Connection } from "./connection.ts";
+import type { Vitals } from "./server_metrics.ts";
+import type { Subscriber } from "./subscription_service.ts";
+import type { Wanted } from "./subscriptions.ts";
+
+/** What these commands need of the router. */
+export interface OwnContext {
+  readonly manager: Manager;
+  readonly subscriber: Subscriber;
+  readonly vitals: Vitals;
+  readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
+  now(): number;
+  greeting(): Greeting;
+  tokens(): TokenBook | undefined;
+  connections(): readonly Connection[];
+}
+
+type Own = (router: OwnContext, connection: Connection, command: Command, asker: Asker) => void;
+
+function on<N extends CommandName>(
+  name: N,
+  run: (router: OwnContext, connection: Connection, command: CommandOf<N>, asker: Asker) => void,
+): readonly [N, Own] {
+  // The map is asked by the command's own type, so the command is that of this entry.
+  return [
+    name,
+    (router, connection, command, asker) => run(router, connection, command as CommandOf<N>, asker),
+  ];
+}
+
+const answer = (asker: Asker, data: unknown): void => asker.answer({ ok: true, dataText: toJson(data) });
+
+const refuse = (asker: Asker, failed: Failure): void => asker.answer({ ok: false, failure: failed });
+
+function hello(router: OwnContext, _: Connection, command: CommandOf<"hello">, asker: Asker): void {
+  const protocolVersion = negotiate(command.protocolVersions);
+  if (protocolVersion === undefined) {
+    const sentence = `No offered protocol version is spoken here; offer ${PROTOCOL_VERSION}`;
+    const data = { supported: [PROTOCOL_VERSION] };
+    return refuse(asker, failure("unsupported_protocol_version", sentence, { data }));
+  }
+  const { limits } = router.greeting().data;
+  answer(asker, { protocolVersion, serverVersion: SERVER_VERSION, capabilities: CAPABILITIES, limits });
+}
+
+function getSchema(router: OwnContext, _: Connection, command: CommandOf<"get_schema">, asker: Asker): void {
+  const { all, hash } = router.schema;
+  const schema = command.command === undefined ? all : commandSchema(command.command);
+  if (schema === undefined) {
+    const sentence = `/command: there is no command "${command.command}"; leave it out to see all`;
+    return refuse(asker, failure("invalid_params", sentence));
+  }
+  answer(asker, { schema, schemaHash: hash });
+}
+
+/** Puts together what all hosts answer, of the sessions that the connection's token is for. */
+function gather(
+  manager: Manager,
+  { access }: Connection,
+  asker: Asker,
+  of: (session: Attachment) => readonly string[],
+  around: (parts: string) => string,
+): void {
+  const { asked } = manager;
+  // In the order of the hosts, not of their answers.
+  const parts = new Map<number, readonly string[]>(asked.map((host) => [host, []]));
+  let failed: Failure | undefined;
+  // One more than hosts, since there may be none to ask.
+  let open = asked.length + 1;
+  const finish = (): void => {
+    if (--open > 0) return;
+    if (failed !== undefined) refuse(asker, failed);
+    else asker.answer({ ok: true, dataText: around([...parts.values()].flat().join(",")) });
+  };
+  manager.attachAll([], (sessions, host) => {
+    if ("code" in sessions) failed = sessions;
+    else parts.set(host, sessions.filter(({ sessionId }) => sees(access, sessionId)).flatMap(of));
+    finish();
+  });
+  finish();
+}
+
+function listPendingUi(
+  router: OwnContext,
+  connection: Connection,
+  command: CommandOf<"list_pending_ui">,
+  asker: Asker,
+): void {
+  const { manager } = router;
+  const { sessionId } = command;
+  const around = (requests: string): string => `{"requests":[${requests}]}`;
+  if (sessionId === undefined) {
+    return gather(manager, connection, asker, ({ pendingUi }) => pendingUi, around);
+  }
+  manager.attach(sessionId, false, (sessions) => {
+    if ("code" in sessions) return refuse(asker, sessions);
+    const [session] = sessions;
+    if (session === undefined) refuse(asker, noSession(sessionId));
+    else asker.answer({ ok: true, dataText: around(session.pendingUi.join(",")) });
+  });
+}
+
+function listSessions(router: OwnContext, connection: Connection, _: unknown, asker: Asker): void {
+  const { manager } = router;
+  const live = new Set<string>();
+  const of = ({ sessionId, infoText }: Attachment): readonly string[] => {
+    live.add(sessionId);
+    return [infoText];
+  };
+  gather(manager, connection, asker, of, (infos) => {
+    // Looked up now: one that was parked since its host answered is in the list already.
+    const seen = manager.parked.filter(({ sessionId }) => sees(connection.access, sessionId));
+    const parked = seen.filter(({ sessionId }) => !live.has(sessionId)).map(({ infoText }) => infoText);
+    return `{"sessions":[${[infos, ...parked].filter((text) => text !== "").join(",")}]}`;
+  });
+}
+
+function subscribe(
+  router: OwnContext,
+  connection: Connection,
+  command: CommandOf<"subscribe">,
+  asker: Asker,
+): void {
+  const wanted: Wanted = {
+    updates: command.updates ?? "delta",
+    ...(command.events === undefined ? {} : { events: new Set(command.events) }),
+  };
+  const { sessionId, from } = command;
+  const request = { connection, wanted, snapshot: command.snapshot ?? false, asker };
+  const ofAll = from !== undefined && "sessions" in from;
+  if (from !== undefined && ofAll !== (sessionId === "*")) {
+    const shape = sessionId === "*" ? "{sessions: {<id>: {epoch, seq}}}" : "{epoch, seq}";
+    return refuse(asker, failure("invalid_params", `/from: expected ${shape} for this sessionId`));
+  }
+  if (sessionId === "*") router.subscriber.all(request, ofAll ? from.sessions : {});
+  else router.subscriber.one(request, sessionId, ofAll ? undefined : from);
+}
+
+/** Minted tokens live in the state folder, which is there before anybody can ask. */
+const NO_TOKENS = failure("internal", "There is no state folder yet; try again");
+
+function mintToken(
+  router: OwnContext,
+  { access }: Connection,
+  command: CommandOf<"mint_token">,
+  asker: Asker,
+): void {
+  const { role, sessions, label, ttlMs } = command;
+  if (role === "admin" && sessions !== undefined) {
+    const sentence = `/sessions: a token of the role admin is for all sessions; leave "sessions" out`;
+    return refuse(asker, failure("invalid_params", sentence));
+  }
+  if (ttlMs === undefined && (role !== "observe" || sessions !== undefined)) {
+    const which = 'only a token for /metrics lives until it is revoked (role "observe", no "sessions")';
+    return refuse(asker, failure("invalid_params", `/ttlMs: ${which}; say how long this one lives`));
+  }
+  const minting = {
+    parent: access.id,
+    role,
+    ...(ttlMs === undefined ? {} : { ttlMs }),
+    ...(sessions === undefined ? {} : { sessions }),
+    ...(label === undefined ? {} : { label }),
+  };
+  const made = router.tokens()?.mint(minting) ?? Promise.resolve(NO_TOKENS);
+  void made.then((minted) => "code" in minted ? refuse(asker, minted) : answer(asker, minted));
+}
+
+function listTokens(router: OwnContext, _: Connection, __: unknown, asker: Asker): void {
+  const open = new Map<string, number>();
+  for (const { access } of router.connections()) open.set(access.id, (open.get(access.id) ?? 0) + 1);
+  const tokens = router.tokens()?.list() ?? [];
+  answer(asker, { tokens: tokens.map((one) => ({ ...one, connections: open.get(one.tokenId) ?? 0 })) });
+}
+
+function revokeToken(
+  router: OwnContext,
+  _: Connection,
+  command: CommandOf<"revoke_token">,
+  asker: Asker,
+): void {
+  const done = router.tokens()?.revoke(command.tokenId) ?? Promise.resolve(NO_TOKENS);
+  void done.then((revoked) =>
+    typeof revoked === "boolean" ? answer(asker, { revoked }) : refuse(asker, revoked)
+  );
+}
+
+/** The router's own commands by name. */
+export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
+  on("hello", hello),
+  on("ping", (router, _connection, _command, asker) => answer(asker, { now: router.now() })),
+  on("get_schema", getSchema),
+  on("get_metrics", (router, _connection, _command, asker) => answer(asker, router.vitals.metrics())),
+  on("health_check", (router, _connection, _command, asker) => answer(asker, router.vitals.health())),
+  on("list_sessions", listSessions),
+  on("create_session", (router, connection, command, asker) => {
+    connection.touched.add(router.manager.create(command, asker));
+  }),
+  on("load_session", (router, connection, command, asker) => {
+    router.manager.load(command, asker, (sessionId) => connection.touched.add(sessionId));
+  }),
+  on("list_stored_sessions", (router, _connection, command, asker) => router.manager.ask(command, asker)),
+  on("list_pending_ui", listPendingUi),
+  on("mint_token", mintToken),
+  on("list_tokens", listTokens),
+  on("revoke_token", revokeToken),
+  on("subscribe", subscribe),
+  on("unsubscribe", (router, connection, command, asker) => {
+    answer(asker, { unsubscribed: router.subscriber.end(connection, command.sessionId) });
+  }),
+  on("switch_session", (router, connection, command, asker) => {
+    const { sessionId, ifSessionVersion } = command;
+    const version = ifSessionVersion === undefined ? {} : { ifSessionVersion };
+    const request = { connection, wanted: { updates: "full" } as const, snapshot: false, asker, ...version };
+    router.subscriber.switchTo(request, sessionId);
+  }),
+]);

@@ -1,0 +1,96 @@
+// How the server is doing: what get_metrics, health_check and /metrics tell, put together from the counters, the
+// hosts' signs of life and the connections that are open. Decides nothing.
+import type { Governor } from "../../governor/governor.ts";
+import { HOST_SLOW_MS, LOOP_SLOW_MS } from "../../governor/limits.ts";
+import type { Manager } from "../manager/session_manager.ts";
+import type { Health, Metrics } from "../../protocol/schema/monitoring_commands.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import type { Connection } from "./connection.ts";
+
+/** What the vitals are read from. */
+export interface VitalsParts {
+  readonly governor: Governor;
+  readonly manager: Manager;
+  readonly clock: Clock;
+  connections(): Iterable<Connection>;
+}
+
+/** The vitals of one server. */
+export class Vitals {
+  readonly #parts: VitalsParts;
+  readonly #startedAt: number;
+
+  constructor(parts: VitalsParts) {
+    this.#parts = parts;
+    this.#startedAt = parts.clock.monotonic();
+  }
+
+  /** A connection is gone: what it counted is kept. */
+  keep({ outbox, lagged }: Connection): void {
+    const { counters } = this.#parts.governor;
+    counters.lagged += lagged;
+    counters.bytesOut += outbox.sent;
+    counters.coalesced += outbox.coalesced;
+  }
+
+  metrics(): Metrics {
+    const { governor, manager, clock } = this.#parts;
+    const { counters, sessions, parkedSessions } = governor;
+    const { turns, input, output, cacheRead, cacheWrite, costUsd } = counters.spent;
+    const open = [...this.#parts.connections()];
+    const sum = (of: (connection: Connection) => number): number =>
+      open.reduce((total, connection) => total + of(connection), 0);
+    return {
+      uptimeMs: Math.round(clock.monotonic() - this.#startedAt),
+      sessions: { live: sessions, parked: parkedSessions },
+      hosts: manager.hosts.length,
+      connections: open.length,
+      commands: Object.fromEntries(counters.commands),
+      refusals: Object.fromEntries(counters.refusals),
+      events: counters.events,
+      bytesIn: counters.bytesIn,
+      bytesOut: counters.bytesOut + sum(({ outbox }) => outbox.sent),
+      coalesced: counters.coalesced + sum(({ outbox }) => outbox.coalesced),
+      lagged: counters.lagged + sum(({ lagged }) => lagged),
+      evicted: counters.evicted,
+      outboxBytes: sum(({ outbox }) => outbox.bytes),
+      loopDelayMs: {
+        router: manager.pulse.delayMs,
+        hosts: manager.hosts.map((host) => manager.pulse.hostDelayMs(host)),
+      },
+      turns,
+      tokens: { input, output, cacheRead, cacheWrite },
+      costUsd,
+      journal: manager.ledger.sizes,
+    };
+  }
+
+  health(): Health {
+    const { governor, manager } = this.#parts;
+    const { pulse } = manager;
+    const slow = Math.min(HOST_SLOW_MS, governor.limits.hostSilentMs / 2);
+    const issues: string[] = [];
+    for (const host of manager.hosts) {
+      const ms = Math.round(pulse.silentMs(host));
+      if (ms < slow) continue;
+      const sessionId = manager.sessionOf(host);
+      issues.push(
+        sessionId === undefined
+          ? `Host ${host}, which runs sessions, has not answered for ${ms} ms: one of them may be stuck`
+          : `Session "${sessionId}" may be stuck: its host has not answered for ${ms} ms`,
+      );
+    }
+    const late = Math.round(pulse.delayMs);
+    if (late >= LOOP_SLOW_MS) {
+      issues.push(`The server itself was busy for ${late} ms: the machine is overloaded`);
+    }
+    const trouble = manager.ledger.trouble ?? manager.registry.trouble;
+    if (trouble !== undefined) issues.push(`The state folder cannot be written: ${trouble}`);
+    for (const [sessionId, { file, copy, message }] of manager.registry.repairs) {
+      issues.push(
+        `Session "${sessionId}" has lost a part of ${file} (${message}): look at ${copy}, which is the damaged file`,
+      );
+    }
+    return { healthy: issues.length === 0, issues };
+  }
+}

@@ -1,0 +1,236 @@
+// Carries out subscribe, unsubscribe and switch_session (PROTOCOL §6): asks the hosts for the state at a point
+// of the order, decides between live, replay and snapshot, and lets events flow from exactly there.
+import type { Failure } from "../../protocol/errors.ts";
+import { sees } from "../auth/access.ts";
+import type { Attachment, EventRecord } from "../../ipc/messages.ts";
+import { noSession } from "../../protocol/failures.ts";
+import { conflictOf } from "../../worker/session/command_timing.ts";
+import type { Asker, Manager } from "../manager/session_manager.ts";
+import type { Connection } from "./connection.ts";
+import { deliver, type Subscriptions, type Wanted } from "./subscriptions.ts";
+
+/** How far a client has come. */
+export interface Cursor {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** A subscription that is asked for. */
+export interface Request {
+  readonly connection: Connection;
+  readonly wanted: Wanted;
+  /** Whether the whole state is wanted in any case. */
+  readonly snapshot: boolean;
+  /** The version that the session must have. */
+  readonly ifSessionVersion?: number;
+  readonly asker: Asker;
+}
+
+type Mode = "live" | "replay" | "snapshot";
+
+/** What a subscription begins with: the mode, and the events between the cursor and the state. */
+interface Start {
+  readonly mode: Mode;
+  readonly missed: readonly EventRecord[];
+}
+
+const LIVE: Start = { mode: "live", missed: [] };
+const SNAPSHOT: Start = { mode: "snapshot", missed: [] };
+
+function answerText(attachment: Attachment, mode: Mode): string {
+  const { epoch, seq, infoText, pendingUi, snapshot } = attachment;
+  const head = JSON.stringify({ mode, epoch, seq }).slice(0, -1);
+  const state = snapshot === undefined ? "" : `,"snapshot":${snapshot}`;
+  return `${head},"sessionInfo":${infoText},"pendingUi":[${pendingUi.join(",")}]${state}}`;
+}
+
+/** Ties subscriptions to the manager. */
+export class Subscriber {
+  readonly #manager: Manager;
+  readonly #subscriptions: Subscriptions;
+
+  constructor(manager: Manager, subscriptions: Subscriptions) {
+    this.#manager = manager;
+    this.#subscriptions = subscriptions;
+  }
+
+  /** Subscribes to one session, from a cursor if there is one. */
+  one(request: Request, sessionId: string, from: Cursor | undefined): void {
+    this.#one(request, sessionId, from, ({ attachment, mode }) => answerText(attachment, mode));
+  }
+
+  /** Subscribes to one session in the way of clients that read whole messages. */
+  switchTo(request: Request, sessionId: string): void {
+    this.#one(request, sessionId, undefined, ({ attachment }) => `{"sessionInfo":${attachment.infoText}}`);
+  }
+
+  /** Subscribes to all sessions, now and later; those that the cursors name from there. */
+  all(request: Request, from: Readonly<Record<string, Cursor>>): void {
+    const { connection, wanted, asker } = request;
+    const asked = this.#subscriptions.ask(connection, "*", wanted);
+    const hosts = this.#manager.asked;
+    const gathering = this.#subscriptions.gather(connection, wanted, hosts);
+    this.demandChanged();
+    const found = new Map<string, { attachment: Attachment; start: Start }>();
+    let failed: Failure | undefined;
+    // One more than hosts, since there may be none to ask.
+    let open = hosts.length + 1;
+    const parked = this.#manager.parked.filter(({ sessionId }) => sees(connection.access, sessionId));
+    const finish = (): void => {
+      if (--open > 0) return;
+      const wants = asked.settle();
+      for (const attachment of parked) {
+        const { sessionId } = attachment;
+        if (!found.has(sessionId)) found.set(sessionId, { attachment, start: LIVE });
+      }
+      if (failed !== undefined) asker.answer({ ok: false, failure: failed });
+      else asker.answer({ ok: true, dataText: allText(found) });
+      if (failed === undefined && wants) this.#beginAll(request, gathering, found);
+      else this.#subscriptions.ungather(connection, gathering);
+      this.demandChanged();
+    };
+    const whole = (sessionId: string, how: (attachment: Attachment) => Start = () => SNAPSHOT): void => {
+      open++;
+      this.#manager.attach(sessionId, true, (again) => {
+        const [attachment] = isFailure(again) ? [] : again;
+        const left = parked.find((one) => one.sessionId === sessionId);
+        // One that cannot be brought back is told to be missed, never to be as it was.
+        if (attachment === undefined && left !== undefined) {
+          found.set(sessionId, { attachment: left, start: SNAPSHOT });
+        } else if (attachment === undefined) found.delete(sessionId);
+        else found.set(sessionId, { attachment, start: how(attachment) });
+        finish();
+      });
+    };
+    this.#manager.attachAll(request.snapshot ? "all" : this.#stale(wanted, from), (sessions, host) => {
+      gathering.unanswered.delete(host);
+      if (isFailure(sessions)) failed = sessions;
+      else {
+        for (const attachment of sessions) {
+          if (!sees(connection.access, attachment.sessionId)) continue;
+          const start = this.#start(attachment, wanted, cursorOf(from, attachment.sessionId));
+          found.set(attachment.sessionId, { attachment, start });
+          if (start.mode !== "snapshot" || attachment.snapshot !== undefined) continue;
+          // The log has moved on since it was looked at: the state is asked for after all.
+          whole(attachment.sessionId);
+        }
+      }
+      finish();
+    });
+    // A parked session has nothing to tell to whoever has seen its last event; others need its whole state.
+    let room = request.snapshot ? this.#manager.places : 0;
+    for (const { sessionId, epoch, seq } of parked) {
+      const cursor = cursorOf(from, sessionId);
+      if (cursor !== undefined && (cursor.epoch !== epoch || cursor.seq !== seq)) whole(sessionId);
+      // Asked for the state of all, it gives no more than may live at a time: the rest would push these out again.
+      else if (room-- > 0) whole(sessionId, (attachment) => this.#start(attachment, wanted, cursor));
+    }
+    finish();
+  }
+
+  /** Ends a subscription; false when there was none. */
+  end(connection: Connection, target: string): boolean {
+    const ended = this.#subscriptions.remove(connection, target);
+    if (ended) this.demandChanged();
+    return ended;
+  }
+
+  /** Tells the hosts who wants what, of every session. */
+  demandChanged(): void {
+    for (const sessionId of this.#manager.sessionIds) this.#tell(sessionId);
+  }
+
+  #one(
+    request: Request,
+    sessionId: string,
+    from: Cursor | undefined,
+    dataText: (found: { attachment: Attachment; mode: Mode }) => string,
+  ): void {
+    const { connection, wanted, asker } = request;
+    const asked = this.#subscriptions.ask(connection, sessionId, wanted);
+    this.#tell(sessionId);
+    const attach = (snapshot: boolean): void =>
+      this.#manager.attach(sessionId, snapshot, (sessions) => {
+        const [attachment] = isFailure(sessions) ? [] : sessions;
+        const start = attachment === undefined ? LIVE : this.#start(attachment, wanted, from);
+        if (start.mode === "snapshot" && attachment?.snapshot === undefined) return attach(true);
+        const wants = asked.settle();
+        const { sessionVersion = 0 } = attachment ?? {};
+        const stale = conflictOf(request.ifSessionVersion, sessionVersion);
+        if (attachment === undefined) {
+          asker.answer({ ok: false, failure: isFailure(sessions) ? sessions : noSession(sessionId) });
+        } else if (stale !== undefined) {
+          asker.answer({ ok: false, failure: stale, sessionVersion });
+        } else {
+          asker.answer({ ok: true, dataText: dataText({ attachment, mode: start.mode }), sessionVersion });
+          if (wants) this.#begin(request, sessionId, attachment, start);
+        }
+        this.#tell(sessionId);
+      });
+    attach(
+      request.snapshot || this.#stale(wanted, from === undefined ? {} : { [sessionId]: from }).length > 0,
+    );
+  }
+
+  #begin({ connection, wanted }: Request, sessionId: string, { epoch }: Attachment, { missed }: Start): void {
+    connection.caughtUp(sessionId);
+    for (const record of missed) deliver(connection, sessionId, epoch, record, wanted);
+    this.#subscriptions.add(connection, sessionId, wanted);
+  }
+
+  #beginAll(
+    { connection, wanted }: Request,
+    gathering: ReturnType<Subscriptions["gather"]>,
+    found: ReadonlyMap<string, { attachment: Attachment; start: Start }>,
+  ): void {
+    connection.caughtUp("*");
+    const told = new Map<string, number>();
+    for (const [sessionId, { attachment, start }] of found) {
+      // One that has crashed since counts from 1 again.
+      const { epoch } = this.#manager.log(sessionId) ?? attachment;
+      if (epoch === attachment.epoch) told.set(sessionId, attachment.seq);
+      // A subscription of its own goes on as it was.
+      if (this.#subscriptions.has(connection, sessionId)) continue;
+      for (const record of start.missed) deliver(connection, sessionId, attachment.epoch, record, wanted);
+    }
+    this.#subscriptions.gathered(connection, gathering, told);
+  }
+
+  /** Decided when the answer has come: then the log ends exactly where the answer stands. */
+  #start(attachment: Attachment, wanted: Wanted, from: Cursor | undefined): Start {
+    if (from === undefined) return LIVE;
+    const { sessionId, epoch, seq } = attachment;
+    const kept = this.#manager.log(sessionId);
+    if (kept === undefined || wanted.updates === "full" || from.epoch !== epoch) return SNAPSHOT;
+    if (!kept.log.covers(from.seq, seq)) return SNAPSHOT;
+    return { mode: "replay", missed: kept.log.since(from.seq) };
+  }
+
+  /** Sessions whose cursors the log does not reach any more, as far as one can tell beforehand. */
+  #stale(wanted: Wanted, from: Readonly<Record<string, Cursor>>): string[] {
+    return Object.entries(from).filter(([sessionId, { epoch, seq }]) => {
+      const kept = this.#manager.log(sessionId);
+      if (kept === undefined || wanted.updates === "full" || kept.epoch !== epoch) return true;
+      return !kept.log.covers(seq, kept.log.lastSeq);
+    }).map(([sessionId]) => sessionId);
+  }
+
+  #tell(sessionId: string): void {
+    this.#manager.setDemand(sessionId, this.#subscriptions.demand(sessionId));
+  }
+}
+
+function allText(found: ReadonlyMap<string, { attachment: Attachment; start: Start }>): string {
+  const parts = [...found].map(([sessionId, { attachment, start }]) =>
+    `${JSON.stringify(sessionId)}:${answerText(attachment, start.mode)}`
+  );
+  return `{"sessions":{${parts.join(",")}}}`;
+}
+
+function cursorOf(from: Readonly<Record<string, Cursor>>, sessionId: string): Cursor | undefined {
+  return Object.hasOwn(from, sessionId) ? from[sessionId] : undefined;
+}
+
+function isFailure(value: readonly Attachment[] | Failure): value is Failure {
+  return !Array.isArray(value);
+}

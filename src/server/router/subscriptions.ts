@@ -1,0 +1,227 @@
+// Who gets which events (PROTOCOL §6, Subscribing). A subscription by id overrides `*` for that session; a
+// subscription counts as demand from the moment it is asked for, and delivers from its answer on.
+import type { Demand, EventRecord } from "../../ipc/messages.ts";
+import { sees } from "../auth/access.ts";
+import type { Updates } from "../../protocol/events.ts";
+import type { Connection } from "./connection.ts";
+
+/** What a subscriber wants. */
+export interface Wanted {
+  readonly updates: Updates;
+  /** Only these types; all when absent. */
+  readonly events?: ReadonlySet<string>;
+}
+
+/** Events on their way to subscribers, one number after the other. */
+export interface Published {
+  readonly sessionId: string;
+  readonly epoch: string;
+  readonly records: readonly EventRecord[];
+}
+
+/** A `*` subscription whose answer is being put together from several hosts. */
+interface Gathering {
+  readonly wanted: Wanted;
+  /** Hosts that were asked and have not answered. Events of others belong behind the answer. */
+  readonly unanswered: Set<number>;
+  readonly held: Published[];
+}
+
+type Targets = Map<string, Wanted>;
+
+/** All subscriptions of all connections. */
+export class Subscriptions {
+  readonly #byConnection = new Map<Connection, Targets>();
+  readonly #bySession = new Map<string, Set<Connection>>();
+  readonly #stars = new Set<Connection>();
+  readonly #asked = new Map<Connection, Map<symbol, { target: string; wanted: Wanted }>>();
+  readonly #gathering = new Map<Connection, Gathering>();
+
+  /** Counts a subscription that was asked for; `settle` ends that and says whether it is still wanted. */
+  ask(connection: Connection, target: string, wanted: Wanted): { settle(): boolean } {
+    const asked = this.#asked.get(connection) ?? new Map<symbol, { target: string; wanted: Wanted }>();
+    const key = Symbol(target);
+    asked.set(key, { target, wanted });
+    this.#asked.set(connection, asked);
+    return {
+      settle: () => {
+        const still = asked.delete(key);
+        if (asked.size === 0 && this.#asked.get(connection) === asked) this.#asked.delete(connection);
+        return still && connection.open;
+      },
+    };
+  }
+
+  /** Delivers from now on; replaces what there was for that target. */
+  add(connection: Connection, target: string, wanted: Wanted): void {
+    const targets = this.#byConnection.get(connection) ?? new Map<string, Wanted>();
+    targets.set(target, wanted);
+    this.#byConnection.set(connection, targets);
+    if (target === "*") return void this.#stars.add(connection);
+    const subscribers = this.#bySession.get(target) ?? new Set<Connection>();
+    subscribers.add(connection);
+    this.#bySession.set(target, subscribers);
+  }
+
+  /** Whether the connection has a subscription to exactly that. */
+  has(connection: Connection, target: string): boolean {
+    return this.#byConnection.get(connection)?.has(target) ?? false;
+  }
+
+  /** Ends one subscription, also one that was only asked for; false when there was none. */
+  remove(connection: Connection, target: string): boolean {
+    const unasked = this.#unask(connection, target);
+    const targets = this.#byConnection.get(connection);
+    if (targets === undefined || !targets.delete(target)) return unasked;
+    if (target === "*") this.#stars.delete(connection);
+    else this.#dropFrom(target, connection);
+    if (targets.size === 0) this.#byConnection.delete(connection);
+    return true;
+  }
+
+  /** Ends everything of a connection. */
+  drop(connection: Connection): void {
+    for (const target of this.#byConnection.get(connection)?.keys() ?? []) {
+      if (target !== "*") this.#dropFrom(target, connection);
+    }
+    this.#byConnection.delete(connection);
+    this.#stars.delete(connection);
+    this.#asked.delete(connection);
+    this.#gathering.delete(connection);
+  }
+
+  /** Forgets a session that is gone. */
+  dropSession(sessionId: string): void {
+    for (const connection of this.#bySession.get(sessionId) ?? []) {
+      const targets = this.#byConnection.get(connection);
+      targets?.delete(sessionId);
+      if (targets?.size === 0) this.#byConnection.delete(connection);
+    }
+    this.#bySession.delete(sessionId);
+  }
+
+  /** Who wants which form of a session's events. */
+  demand(sessionId: string): Demand {
+    const forms = new Set<Updates>();
+    const subscribers = new Set<Connection>();
+    const count = (connection: Connection, wanted: Wanted | undefined): void => {
+      if (wanted === undefined || !sees(connection.access, sessionId)) return;
+      forms.add(wanted.updates);
+      subscribers.add(connection);
+    };
+    const own = this.#bySession.get(sessionId);
+    for (const connection of own ?? []) {
+      count(connection, this.#byConnection.get(connection)?.get(sessionId));
+    }
+    for (const connection of this.#stars) {
+      if (!own?.has(connection)) count(connection, this.#byConnection.get(connection)?.get("*"));
+    }
+    for (const [connection, asked] of this.#asked) {
+      for (const { target, wanted } of asked.values()) {
+        if (target === sessionId || target === "*") count(connection, wanted);
+      }
+    }
+    return { full: forms.has("full"), subscribers: subscribers.size };
+  }
+
+  /** Whether somebody subscribes to that very session, or has asked to. */
+  watched(sessionId: string): boolean {
+    if (this.#bySession.has(sessionId)) return true;
+    return [...this.#asked.values()].some((asked) =>
+      [...asked.values()].some(({ target }) => target === sessionId)
+    );
+  }
+
+  #unask(connection: Connection, target: string): boolean {
+    const asked = this.#asked.get(connection);
+    const keys = [...asked ?? []].filter(([, one]) => one.target === target).map(([key]) => key);
+    for (const key of keys) asked?.delete(key);
+    if (asked?.size === 0) this.#asked.delete(connection);
+    if (target === "*") this.#gathering.delete(connection);
+    return keys.length > 0;
+  }
+
+  /** Starts to hold what belongs behind the answer to a `*` subscription. */
+  gather(connection: Connection, wanted: Wanted, hosts: readonly number[]): Gathering {
+    const gathering: Gathering = { wanted, unanswered: new Set(hosts), held: [] };
+    this.#gathering.set(connection, gathering);
+    return gathering;
+  }
+
+  /** The answer was a failure: what there was before goes on. */
+  ungather(connection: Connection, gathering: Gathering): void {
+    if (this.#gathering.get(connection) !== gathering) return;
+    this.#gathering.delete(connection);
+    for (const published of gathering.held) this.#deliver(connection, published);
+  }
+
+  /** The answer is out: delivers what was held and is not in the answer, then as usual. */
+  gathered(connection: Connection, gathering: Gathering, told: ReadonlyMap<string, number>): void {
+    if (this.#gathering.get(connection) !== gathering) return;
+    this.#gathering.delete(connection);
+    this.add(connection, "*", gathering.wanted);
+    for (const { sessionId, epoch, records } of gathering.held) {
+      const seen = told.get(sessionId) ?? 0;
+      const fresh = records.filter(({ seq }) => seq > seen);
+      if (fresh.length > 0) this.#deliver(connection, { sessionId, epoch, records: fresh });
+    }
+  }
+
+  /** Gives events to everyone who is to have them. */
+  publish(published: Published, host: number): void {
+    const own = this.#bySession.get(published.sessionId);
+    // Over copies: a connection may go away in the middle.
+    for (const connection of [...own ?? []]) this.#deliver(connection, published);
+    for (const connection of [...this.#stars]) {
+      // While a new `*` is put together, the old one goes on for hosts that have not answered yet.
+      const gathering = this.#gathering.get(connection);
+      const waits = gathering === undefined || gathering.unanswered.has(host);
+      if (!own?.has(connection) && waits) this.#deliver(connection, published);
+    }
+    for (const [connection, { unanswered, held }] of this.#gathering) {
+      if (!unanswered.has(host) && !own?.has(connection)) held.push(published);
+    }
+  }
+
+  /** Every subscription that leaves events out, with the sessions that it is about. */
+  *filtered(
+    sessionIds: readonly string[],
+  ): Generator<{ connection: Connection; sessionIds: readonly string[] }> {
+    for (const [connection, targets] of this.#byConnection) {
+      for (const [target, { events }] of targets) {
+        if (events === undefined) continue;
+        const all = sessionIds.filter((sessionId) => !targets.has(sessionId));
+        const seen = all.filter((sessionId) => sees(connection.access, sessionId));
+        yield { connection, sessionIds: target === "*" ? seen : [target] };
+      }
+    }
+  }
+
+  #deliver(connection: Connection, { sessionId, epoch, records }: Published): void {
+    const targets = this.#byConnection.get(connection);
+    const wanted = targets?.get(sessionId) ?? targets?.get("*");
+    // `*` means all that the connection's token is for.
+    if (wanted === undefined || !sees(connection.access, sessionId)) return;
+    for (const record of records) deliver(connection, sessionId, epoch, record, wanted);
+  }
+
+  #dropFrom(sessionId: string, connection: Connection): void {
+    const subscribers = this.#bySession.get(sessionId);
+    subscribers?.delete(connection);
+    if (subscribers?.size === 0) this.#bySession.delete(sessionId);
+  }
+}
+
+/** Sends an event in the form that is wanted, unless it was not asked for. */
+export function deliver(
+  connection: Connection,
+  sessionId: string,
+  epoch: string,
+  record: EventRecord,
+  wanted: Wanted,
+): void {
+  if (wanted.events !== undefined && !wanted.events.has(record.type)) return;
+  // An event that has one form only carries that one.
+  const text = wanted.updates === "full" ? record.full ?? record.text : record.text;
+  connection.sendEvent(sessionId, epoch, record, text);
+}

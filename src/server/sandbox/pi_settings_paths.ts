@@ -1,0 +1,93 @@
+// What pi's own settings name outside of pi's folder: packages that `pi install npm:…` put into npm's global folder,
+// and packages, extensions, skills, prompts and themes that lie elsewhere. Sessions must be able to read them, or pi
+// could not build one. A project's settings name nothing here: what is outside a root is none of theirs.
+import { errorMessage } from "../../base/error_message.ts";
+import { isRecord } from "../../base/json.ts";
+import type { Files } from "../../runtime/runtime.ts";
+
+/** Where to look, and how to ask npm. */
+export interface UserPlacesFacts {
+  readonly files: Files;
+  readonly agentDir: string;
+  readonly home: string;
+  /** Runs that command and returns what it printed; throws with the reason when it failed. */
+  readonly output: (command: readonly string[]) => Promise<string>;
+}
+
+/** Folders and files to be read, and what an operator should know of. */
+export interface UserPlaces {
+  readonly read: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+const NPM = "npm:";
+/** What pi clones into its own folder. */
+const GIT = /^(?:git:|git@|https?:\/\/|ssh:\/\/|git:\/\/)/;
+/** Entries that choose among what others have found. */
+const CHOOSING = /^[!+-]/;
+const LISTS = ["extensions", "skills", "prompts", "themes"] as const;
+
+function textsIn(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
+}
+
+function sourcesIn(value: unknown): string[] {
+  if (!Array.isArray(value)) return [];
+  return textsIn(value.map((one: unknown) => isRecord(one) ? one["source"] : one));
+}
+
+function settingsIn(text: string): Record<string, unknown> | undefined {
+  try {
+    const settings: unknown = JSON.parse(text);
+    return isRecord(settings) ? settings : undefined;
+  } catch {
+    // pi says so itself, in each session.
+    return undefined;
+  }
+}
+
+/** npm's global folder, by the command that pi's settings name for npm. */
+async function globalFolder(settings: Record<string, unknown>, facts: UserPlacesFacts): Promise<string> {
+  const { files, output } = facts;
+  const named = textsIn(settings["npmCommand"]);
+  const command = named.length > 0 ? named : ["npm"];
+  if (command[0] !== "bun") return (await output([...command, "root", "-g"])).trim();
+  const programs = (await output([...command, "pm", "bin", "-g"])).trim();
+  return files.join(files.parent(programs), "install", "global", "node_modules");
+}
+
+/** A single file comes with its folder, for what it imports, unless that folder holds the whole home. */
+async function placeOf(entry: string, { files, agentDir, home }: UserPlacesFacts): Promise<string> {
+  const fixed = entry.replace(/[*?].*$/, "");
+  const path = fixed === "~" || fixed.startsWith("~/")
+    ? files.join(home, fixed.slice(1))
+    : files.resolve(agentDir, fixed);
+  const found = await files.stat(path).catch(() => undefined);
+  if (found?.kind !== "file") return path;
+  const folder = files.parent(path);
+  const all = folder.endsWith(files.separator) ? folder : `${folder}${files.separator}`;
+  return `${home}${files.separator}`.startsWith(all) ? path : folder;
+}
+
+/** Finds them; no settings, or settings that are no JSON, name nothing. */
+export async function userPlaces(facts: UserPlacesFacts): Promise<UserPlaces> {
+  const { files, agentDir } = facts;
+  const text = await files.read(files.join(agentDir, "settings.json")).catch(() => undefined);
+  const settings = settingsIn(text ?? "{}");
+  if (settings === undefined) return { read: [], warnings: [] };
+  const packages = sourcesIn(settings["packages"]);
+  const local = [
+    ...packages.filter((source) => !source.startsWith(NPM) && !GIT.test(source)),
+    ...LISTS.flatMap((name) => textsIn(settings[name])).filter((entry) => !CHOOSING.test(entry)),
+  ];
+  const read = await Promise.all(local.map((entry) => placeOf(entry, facts)));
+  if (!packages.some((source) => source.startsWith(NPM))) return { read, warnings: [] };
+  try {
+    return { read: [...read, await globalFolder(settings, facts)], warnings: [] };
+  } catch (error) {
+    const reason = errorMessage(error);
+    const next =
+      "sessions cannot read the npm packages that pi's settings name; see packages in settings.json";
+    return { read, warnings: [`npm's global folder is not known (${reason}): ${next} of ${agentDir}`] };
+  }
+}

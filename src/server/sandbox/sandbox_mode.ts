@@ -1,0 +1,101 @@
+// Whether hosts are held to Deno's permissions under a configuration, and to which: for the server's start, and
+// for `pi-server permissions`, which prints them.
+import type { Config } from "../../config/config.ts";
+import { makeSandbox, type Sandbox } from "./worker_permissions.ts";
+import { credentialFiles } from "./credential_files.ts";
+import { userPlaces } from "./pi_settings_paths.ts";
+import { regionalHosts } from "./provider_hosts.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+
+/** Milliseconds that npm gets to say where its packages are. */
+const ASKING_MS = 10_000;
+
+/** What holds, or why nothing does. */
+export type Holding =
+  | { readonly on: true; readonly sandbox: Sandbox }
+  | { readonly on: false; readonly reason: string };
+
+/** Thrown when permissions are asked for that cannot be had. */
+export class SandboxError extends Error {
+  override name = "SandboxError";
+}
+
+/** Folder of our own code and pi's: the checkout, or what the bundle was unpacked to. */
+function programFolders(worker: URL, runtime: Runtime): string[] {
+  if (worker.protocol !== "file:") return [];
+  const { files } = runtime;
+  const file = files.ofUrl(worker);
+  const folder = files.parent(file);
+  const checkout = file.endsWith(files.join("src", "worker", "worker.ts"));
+  return [checkout ? files.parent(files.parent(folder)) : folder, runtime.program()];
+}
+
+function whyOff(config: Config, runtime: Runtime): string | undefined {
+  if (config.sandbox === "off") return "--sandbox off";
+  if (runtime.sandbox === "never") {
+    if (config.sandbox === "on") {
+      throw new SandboxError("--sandbox on: needs Deno; leave it out to run on Node");
+    }
+    return "Node has no permissions for threads";
+  }
+  if (config.hosts === 0 && config.isolation === "shared") {
+    return "--hosts 0 runs sessions in the server's own thread";
+  }
+  if (config.sandbox === "on" || runtime.sandbox === "built-in") return undefined;
+  return "start Deno with --unstable-worker-options, and the server with --sandbox on, as `deno task serve` does";
+}
+
+/** Finds out what holds. Throws `SandboxError` when what was asked for cannot be. */
+export async function holding(
+  config: Config,
+  runtime: Runtime,
+  worker: URL,
+  stateDir: string,
+): Promise<Holding> {
+  const reason = whyOff(config, runtime);
+  if (reason !== undefined) return { on: false, reason };
+  const absolute = (path: string): string => runtime.absolute(path);
+  const sessionDir = runtime.env("PI_CODING_AGENT_SESSION_DIR");
+  const agentDir = absolute(
+    runtime.env("PI_CODING_AGENT_DIR") ?? runtime.files.join(runtime.home(), ".pi", "agent"),
+  );
+  const { files } = runtime;
+  const home = runtime.home();
+  const env = (name: string): string | undefined => runtime.env(name);
+  const output = (command: readonly string[]): Promise<string> => runtime.output(command, ASKING_MS);
+  const sandbox = await makeSandbox({
+    files,
+    named: await userPlaces({ files, agentDir, home, output }),
+    cwd: absolute(config.cwd ?? "."),
+    ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
+    agentDir,
+    ...(sessionDir === undefined ? {} : { sessionDir: absolute(sessionDir) }),
+    home,
+    temporary: runtime.temporary(),
+    credentials: credentialFiles(env, home, files).map(absolute),
+    program: programFolders(worker, runtime),
+    stateDir,
+    allowNet: [...config.allowNet, ...regionalHosts(env)],
+    allowAnyNet: config.allowAnyNet,
+  });
+  return { on: true, sandbox };
+}
+
+/** What `pi-server permissions` prints: JSON, one set for each kind of thread. */
+export function describe(holding: Holding, config: Config, stateDir: string): string {
+  const listens = config.ws ? [`${config.host}:${config.port}`] : [];
+  const router = {
+    read: [stateDir],
+    write: [stateDir],
+    net: listens,
+    uses: "no more, though nothing holds it",
+  };
+  const hosts = holding.on ? holding.sandbox.permissions : "everything that the process may do";
+  const why = holding.on ? {} : { reason: holding.reason };
+  const warnings = holding.on && holding.sandbox.warnings.length > 0
+    ? { warnings: holding.sandbox.warnings }
+    : {};
+  return `${
+    JSON.stringify({ sandbox: holding.on ? "on" : "off", ...why, ...warnings, hosts, router }, null, 2)
+  }\n`;
+}

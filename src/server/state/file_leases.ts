@@ -1,0 +1,138 @@
+// Who drives a session file, across servers (PROTOCOL §3, `session_in_use`): a lock beside the file, where a server
+// with another state folder finds it too. Held while a session is live; one whose holder is dead is taken over.
+import { errorMessage } from "../../base/error_message.ts";
+import type { Holder } from "../../ipc/messages.ts";
+import type { Log } from "../../base/log.ts";
+import { isRecord } from "../../base/json.ts";
+import { ownerLives, ownOwner, parseOwner, type Processes, succeed } from "./owner_file.ts";
+
+/** What leases are made of. */
+export interface LeasesParts {
+  readonly processes: Processes;
+  readonly log: Log;
+  /** Name of this machine. */
+  readonly host: string;
+  /** Id of the state folder, which has one owner at a time: a lease of an earlier one is nobody's. */
+  readonly stateId: string;
+  /** Where this server can be reached, once it listens. */
+  endpoint(): string | undefined;
+}
+
+/** The leases of one server. */
+export class Leases {
+  readonly #parts: LeasesParts;
+  readonly #held = new Set<string>();
+  /** What is under way for each file: one thing after the other. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  constructor(parts: LeasesParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes the lease of a session file; whoever has it, if that is another server. */
+  acquire(file: string): Promise<Holder | undefined> {
+    return this.#inTurn(file, () => this.#acquire(file));
+  }
+
+  /** Lets go of a session file. */
+  release(file: string): Promise<void> {
+    return this.#inTurn(file, async () => {
+      if (this.#held.delete(file)) await this.#parts.processes.files.remove(leaseOf(file)).catch(() => {});
+    });
+  }
+
+  /** Takes away what an earlier owner of this state folder has left by dying; that session is parked now. */
+  clear(file: string): Promise<void> {
+    return this.#inTurn(file, async () => {
+      if (this.#held.has(file)) return;
+      const { files } = this.#parts.processes;
+      const text = await files.read(leaseOf(file)).catch(() => undefined);
+      if (text === undefined || !this.#isOurs(text)) return;
+      // Taken first: another server may be about to take it over.
+      const holder = await this.#acquire(file);
+      if (holder === undefined && this.#held.delete(file)) await files.remove(leaseOf(file)).catch(() => {});
+    });
+  }
+
+  /** Lets go of all. */
+  async releaseAll(): Promise<void> {
+    await Promise.all([...this.#held].map((file) => this.release(file)));
+    await Promise.all(this.#turns.values());
+  }
+
+  async #acquire(file: string): Promise<Holder | undefined> {
+    if (this.#held.has(file)) return undefined;
+    const { processes, log } = this.#parts;
+    const lease = leaseOf(file);
+    try {
+      const holder = await this.#take(lease);
+      if (holder === undefined) this.#held.add(file);
+      return holder;
+    } catch (error) {
+      // Where no lease can be written (a folder that is read only, a file system without links) nobody is kept out.
+      const reason = errorMessage(error);
+      log.warn(`no lease could be written: ${reason}`, { file: lease, pid: processes.pid });
+      return undefined;
+    }
+  }
+
+  async #take(lease: string): Promise<Holder | undefined> {
+    const { processes, host, stateId, endpoint, log } = this.#parts;
+    const url = endpoint();
+    const mine = JSON.stringify({
+      ...ownOwner(processes),
+      host,
+      stateId,
+      ...(url === undefined ? {} : { endpoint: url }),
+    });
+    if (await processes.files.createPrivate(lease, mine)) return undefined;
+    const text = await processes.files.read(lease);
+    const holder = this.#living(text);
+    if (holder !== undefined) return holder;
+    if (await succeed(processes, lease, `${lease}.lock`, text, mine)) {
+      log.info("the lease of a dead server was taken over", { file: lease });
+      return undefined;
+    }
+    // Another was quicker.
+    return this.#living(await processes.files.read(lease)) ?? { pid: 0, host };
+  }
+
+  /** Whoever has the lease and lives, as far as one can tell from here. */
+  #living(text: string | undefined): Holder | undefined {
+    const owner = parseOwner(text);
+    const { processes, host } = this.#parts;
+    if (text === undefined || owner === undefined || this.#isOurs(text)) return undefined;
+    const more: unknown = JSON.parse(text);
+    if (!isRecord(more)) return undefined;
+    const named = typeof more["host"] === "string" ? more["host"] : host;
+    // Of a process on another machine nothing is known.
+    if (named === host && !ownerLives(processes, owner)) return undefined;
+    const url = more["endpoint"];
+    return { pid: owner.pid, host: named, ...(typeof url === "string" ? { endpoint: url } : {}) };
+  }
+
+  /** Whether an owner of this state folder has written it, which has one at a time. */
+  #isOurs(text: string): boolean {
+    try {
+      const lease: unknown = JSON.parse(text);
+      return isRecord(lease) && lease["stateId"] === this.#parts.stateId;
+    } catch {
+      return false;
+    }
+  }
+
+  #inTurn<T>(file: string, act: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(file) ?? Promise.resolve()).then(act);
+    const over = turn.catch(() => {});
+    this.#turns.set(file, over);
+    void over.then(() => {
+      if (this.#turns.get(file) === over) this.#turns.delete(file);
+    });
+    return turn;
+  }
+}
+
+/** Lists of session files look at names that end in `.jsonl` alone. */
+function leaseOf(file: string): string {
+  return `${file}.lease`;
+}

@@ -1,0 +1,228 @@
+// The registry on disk (PROTOCOL §10): a file for each session in the state folder, written whole through a
+// temporary file, so that a crash leaves the old record or the new one. What cannot be read is set aside with a
+// warning, and never keeps the others from coming back. Knows records, no sessions.
+import { errorMessage } from "../../base/error_message.ts";
+import { isRecord } from "../../base/json.ts";
+import { isSessionRecord, type SessionRecord } from "../../ipc/session_record.ts";
+import type { Log } from "../../base/log.ts";
+import type { Clock, Files, Timer } from "../../runtime/runtime.ts";
+
+/** Raised when a newer server's record could be misread by this one. */
+const FORMAT = 1;
+
+/** Files that are read at the same time at the start. */
+const READERS = 32;
+
+/** Milliseconds after which a record that could not be written is written again. */
+const RETRY_MS = 5_000;
+
+/** What a server that was killed in the middle of a write leaves (`writePrivate`). */
+const TEMPORARY = /^[0-9a-f]{64}\.json\.[0-9]+\.[0-9a-f]{8}$/;
+
+/** What the manager needs of the registry. */
+export interface Store {
+  /** Why records cannot be written, while that is so. */
+  readonly trouble: string | undefined;
+  /** Has the record on disk when this resolves; rejects with why it is not, and goes on trying. */
+  put(record: SessionRecord): Promise<void>;
+  /** The session is forgotten on disk when this resolves. */
+  remove(sessionId: string): Promise<void>;
+}
+
+/** What a registry is made of. */
+export interface SessionStoreParts {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Folder of the records. */
+  readonly folder: string;
+  readonly sha256: (text: string) => string;
+}
+
+/** What is to be done about one session, and who waits for it. */
+interface Task {
+  /** Undefined: the file is to go. */
+  record: SessionRecord | undefined;
+  waiting: { resolve(): void; reject(error: unknown): void }[];
+}
+
+/** The registry of one state folder. */
+export class SessionStore implements Store {
+  readonly #parts: SessionStoreParts;
+  /** What each session's file has yet to become. */
+  readonly #wanted = new Map<string, Task>();
+  readonly #working = new Map<string, Promise<void>>();
+  /** What could not be written, in its latest state. */
+  readonly #owed = new Map<string, SessionRecord | undefined>();
+  #trouble: string | undefined;
+  #retrying: Timer | undefined;
+  #closed = false;
+
+  constructor(parts: SessionStoreParts) {
+    this.#parts = parts;
+  }
+
+  /** Why records cannot be written, while that is so. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /**
+   * Reads all records; makes the folder if need be. Files that hold none are set aside.
+   *
+   * @param wanted whether the records are read at all; else they stay where they are
+   */
+  async load(wanted: boolean): Promise<readonly SessionRecord[]> {
+    const { files, folder } = this.#parts;
+    const found = await files.stat(folder);
+    if (found !== undefined && found.kind !== "directory") await this.#setAside(folder, "it is no folder");
+    await files.makePrivateFolder(folder);
+    if (!wanted) return [];
+    const names = [...await files.list(folder)];
+    const records: SessionRecord[] = [];
+    const read = async (): Promise<void> => {
+      for (let name = names.pop(); name !== undefined; name = names.pop()) {
+        const record = await this.#read(name);
+        if (record !== undefined) records.push(record);
+      }
+    };
+    await Promise.all(Array.from({ length: READERS }, read));
+    return records;
+  }
+
+  put(record: SessionRecord): Promise<void> {
+    return this.#want(record.info.sessionId, record);
+  }
+
+  remove(sessionId: string): Promise<void> {
+    return this.#want(sessionId, undefined);
+  }
+
+  /** Waits for what is on its way to the disk, and tries nothing again. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#working.values()]);
+  }
+
+  #want(sessionId: string, record: SessionRecord | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const task = this.#wanted.get(sessionId) ?? { record, waiting: [] };
+      // Only the latest state counts: whoever waits for an older one is content with that.
+      task.record = record;
+      task.waiting.push({ resolve, reject });
+      this.#wanted.set(sessionId, task);
+      if (!this.#working.has(sessionId)) this.#work(sessionId);
+    });
+  }
+
+  #work(sessionId: string): void {
+    this.#working.set(sessionId, this.#drain(sessionId));
+  }
+
+  /** Writes until nothing is wanted of that file any more; never rejects. */
+  async #drain(sessionId: string): Promise<void> {
+    for (let task = this.#wanted.get(sessionId); task !== undefined; task = this.#wanted.get(sessionId)) {
+      this.#wanted.delete(sessionId);
+      try {
+        await this.#carryOut(sessionId, task.record);
+        this.#owed.delete(sessionId);
+        // There is always something that works: to remove a file that never was.
+        if (this.#owed.size === 0) this.#trouble = undefined;
+        for (const { resolve } of task.waiting) resolve();
+      } catch (error) {
+        this.#failed(sessionId, task, error);
+      }
+    }
+    // In the same turn as the last look: whoever comes after this begins anew.
+    this.#working.delete(sessionId);
+  }
+
+  async #carryOut(sessionId: string, record: SessionRecord | undefined): Promise<void> {
+    const { files, folder } = this.#parts;
+    const path = this.#path(sessionId);
+    if (record !== undefined) return await files.writePrivate(path, encode(record, this.#parts.sha256));
+    await files.remove(path);
+    await files.syncFolder(folder);
+  }
+
+  #failed(sessionId: string, task: Task, error: unknown): void {
+    const { log, clock, folder } = this.#parts;
+    const reason = errorMessage(error);
+    if (this.#trouble === undefined) log.error(`a session could not be recorded: ${reason}`, { folder });
+    this.#trouble = reason;
+    for (const { reject } of task.waiting) reject(error);
+    this.#owed.set(sessionId, task.record);
+    this.#retrying ??= clock.after(RETRY_MS, () => this.#retry());
+  }
+
+  /** Tries again what could not be written, unless something newer is on its way. */
+  #retry(): void {
+    this.#retrying = undefined;
+    if (this.#closed) return;
+    for (const [sessionId, record] of [...this.#owed]) {
+      if (this.#wanted.has(sessionId) || this.#working.has(sessionId)) continue;
+      this.#wanted.set(sessionId, { record, waiting: [] });
+      this.#work(sessionId);
+    }
+  }
+
+  /** Ids are not file names. */
+  #path(sessionId: string): string {
+    const { files, folder, sha256 } = this.#parts;
+    return files.join(folder, `${hex(sha256(sessionId))}.json`);
+  }
+
+  async #read(name: string): Promise<SessionRecord | undefined> {
+    const { files, folder, sha256 } = this.#parts;
+    const path = files.join(folder, name);
+    if (name.endsWith(".aside")) return undefined;
+    if (TEMPORARY.test(name)) return void await files.remove(path).catch(() => {});
+    try {
+      const text = await files.readPrivate(path);
+      const record = decode(text, sha256);
+      if (typeof record !== "string") {
+        if (this.#path(record.info.sessionId) === path) return record;
+        throw new Error("it belongs to another file");
+      }
+      throw new Error(record);
+    } catch (error) {
+      await this.#setAside(path, errorMessage(error));
+      return undefined;
+    }
+  }
+
+  async #setAside(path: string, reason: string): Promise<void> {
+    const { files, log } = this.#parts;
+    const aside = `${path}.aside`;
+    await files.rename(path, aside).catch(() => {});
+    log.warn(`a record of a session cannot be used and is set aside: ${reason}`, { file: aside });
+  }
+}
+
+function hex(base64: string): string {
+  return Array.from(atob(base64), (char) => char.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+}
+
+function encode(record: SessionRecord, sha256: (text: string) => string): string {
+  const body = JSON.stringify(record);
+  return `${JSON.stringify({ format: FORMAT, sum: sha256(body) })}\n${body}\n`;
+}
+
+/** The record, or why there is none. */
+function decode(text: string, sha256: (text: string) => string): SessionRecord | string {
+  const [head = "", body = ""] = text.split("\n");
+  const about = parse(head);
+  if (!isRecord(about) || typeof about["format"] !== "number") return "it is no record of this server's";
+  if (about["format"] > FORMAT) return `it is of format ${about["format"]}, from a newer server`;
+  if (about["sum"] !== sha256(body)) return "it is torn, or was changed";
+  const record = parse(body);
+  return isSessionRecord(record) ? record : "a field is missing or of the wrong kind";
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,170 @@
+// The state folder (PROTOCOL §9): one owner at a time, the token, and `endpoint.json`, which tells clients
+// where the server listens. Everything in it is for its owner's eyes alone.
+import { errorMessage } from "../../base/error_message.ts";
+import type { Log } from "../../base/log.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { isRecord } from "../../base/json.ts";
+import { isUsableToken, TOKEN_RULE } from "../auth/token_rule.ts";
+import { type Owner, ownerLives, ownOwner, parseOwner, succeed } from "./owner_file.ts";
+
+/** Why a state folder cannot be used: a sentence with the next step. */
+export class StateFolderError extends Error {
+  override name = "StateFolderError";
+}
+
+/** What `endpoint.json` says. */
+export interface EndpointFile {
+  readonly pid: number;
+  readonly serverId: string;
+  readonly version: string;
+  /** The WebSocket's address; absent when there is none. */
+  readonly url?: string;
+  readonly transports: readonly string[];
+  /** Where the token is; absent when none is asked for, or it came from the environment. */
+  readonly tokenFile?: string;
+}
+
+const TOKEN_BYTES = 32;
+
+/** A state folder that this process owns. */
+export class StateFolder {
+  readonly path: string;
+  readonly #runtime: Runtime;
+  #known: string | undefined;
+
+  private constructor(path: string, runtime: Runtime) {
+    this.path = path;
+    this.#runtime = runtime;
+  }
+
+  /** Creates the folder if need be and becomes its owner. Throws `StateFolderError` when another is. */
+  static async open(path: string, runtime: Runtime): Promise<StateFolder> {
+    const folder = new StateFolder(path, runtime);
+    try {
+      await runtime.files.makePrivateFolder(path);
+      await folder.#own();
+    } catch (error) {
+      if (error instanceof StateFolderError) throw error;
+      const reason = errorMessage(error);
+      throw new StateFolderError(
+        `The state folder ${path} cannot be used: ${reason}; choose another --state-dir`,
+      );
+    }
+    return folder;
+  }
+
+  /** The token in the folder; made on the first start. */
+  async token(): Promise<string> {
+    const { files } = this.#runtime;
+    const file = this.tokenFile;
+    await files.createPrivate(file, `${this.#runtime.randomHex(TOKEN_BYTES)}\n`);
+    if (await files.isLink(file)) {
+      throw new StateFolderError(
+        `${file} is a symbolic link; remove it, and the next start makes a new token`,
+      );
+    }
+    const text = await files.readPrivate(file).catch((error) => {
+      const reason = errorMessage(error);
+      throw new StateFolderError(
+        `${file} cannot be used: ${reason}; remove it, or choose another --state-dir`,
+      );
+    });
+    const token = text.trim();
+    if (isUsableToken(token)) return token;
+    throw new StateFolderError(
+      `the token in ${file} ${TOKEN_RULE}; remove it, and the next start makes a new token`,
+    );
+  }
+
+  /** Path of the token's file. */
+  get tokenFile(): string {
+    return this.#runtime.files.join(this.path, "token");
+  }
+
+  /** Tells clients where the server listens. */
+  async publish(endpoint: EndpointFile): Promise<void> {
+    await this.#runtime.files.writePrivate(
+      this.#file("endpoint.json"),
+      `${JSON.stringify(endpoint, null, 2)}\n`,
+    );
+  }
+
+  /** Lets go of the folder, unless it was removed and another server has made it anew. */
+  async release(): Promise<void> {
+    const text = await this.#runtime.files.read(this.#file("owner.json"));
+    if (text !== JSON.stringify(ownOwner(this.#runtime))) return;
+    await this.#runtime.files.remove(this.#file("endpoint.json"));
+    await this.#runtime.files.remove(this.#file("owner.json"));
+  }
+
+  #file(name: string): string {
+    return this.#runtime.files.join(this.path, name);
+  }
+
+  /** Ends what a dead owner's sessions have left running; the folder's id, which marks what ours will start. */
+  async adopt(log: Log): Promise<string> {
+    await this.endOrphans(log);
+    return await this.#id();
+  }
+
+  /** Ends what bash and tools have left running, all of it or one host's; no other server is over this folder. */
+  async endOrphans(log: Log, host?: string): Promise<void> {
+    const ended = await this.#runtime.endChildren(await this.#id(), host);
+    if (ended > 0) log.warn("processes that sessions had started were ended", { processes: ended });
+  }
+
+  /** Id of this folder, for whatever its owners leave elsewhere. Read once: the folder may be gone at the end. */
+  async #id(): Promise<string> {
+    return this.#known ??= await this.#readId();
+  }
+
+  /** A copy of the folder is another one, with sessions and an owner of its own: so its place is part of the id. */
+  async #readId(): Promise<string> {
+    const { files, sha256, uuid } = this.#runtime;
+    const file = this.#file("id");
+    try {
+      await files.createPrivate(file, uuid());
+      const text = await files.readPrivate(file);
+      return sha256(`${text.trim()} ${await files.realpath(this.path) ?? this.path}`);
+    } catch (error) {
+      const reason = errorMessage(error);
+      throw new StateFolderError(
+        `${file} cannot be used: ${reason}; remove it, and the next start makes a new one`,
+      );
+    }
+  }
+
+  async #own(): Promise<void> {
+    const { files } = this.#runtime;
+    const mine = JSON.stringify(ownOwner(this.#runtime));
+    const file = this.#file("owner.json");
+    if (await files.createPrivate(file, mine)) return;
+    const text = await files.read(file);
+    const owner = parseOwner(text);
+    if (owner !== undefined && ownerLives(this.#runtime, owner)) {
+      throw new StateFolderError(await this.#inUse(owner));
+    }
+    if (!await succeed(this.#runtime, file, this.#file("owner.lock"), text, mine)) {
+      throw new StateFolderError(
+        `The state folder ${this.path} was taken by another server just now; connect to that`,
+      );
+    }
+  }
+
+  async #inUse(owner: Owner): Promise<string> {
+    const text = await this.#runtime.files.read(this.#file("endpoint.json")).catch(() => undefined);
+    let url: string | undefined;
+    try {
+      const endpoint: unknown = JSON.parse(text ?? "");
+      if (isRecord(endpoint) && typeof endpoint["url"] === "string") url = endpoint["url"];
+    } catch {
+      // Its owner has not published it yet.
+    }
+    const where = `Another server (process ${owner.pid}, ${
+      url ?? "stdio only"
+    }) uses the state folder ${this.path}`;
+    if (url !== undefined) return `${where}; connect to that one, stop it, or choose another --state-dir`;
+    // Only the program that started it can talk to it.
+    return `${where}; end the program that started it, stop process ${owner.pid}, or choose another --state-dir`;
+  }
+}

@@ -1,0 +1,43 @@
+// The few plain HTTP answers on the WebSocket port (PROTOCOL §9): health, readiness, schema, and refusals.
+import { errorMessage } from "../../base/error_message.ts";
+import type { HttpAnswer } from "../../runtime/runtime.ts";
+import type { Page } from "../auth/http_gate.ts";
+
+/** What the answers say. */
+export interface HttpState {
+  /** False while the server drains. */
+  ready(): boolean;
+  schema(): string;
+  /** Prometheus text. */
+  metrics(): Promise<HttpAnswer>;
+}
+
+/** What a refused request is answered with. */
+export interface Refusal {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A refusal with its reason as text. */
+export function refusal({ status, reason, headers }: Refusal): HttpAnswer {
+  return { status, body: `${reason}\n`, headers: headers ?? {} };
+}
+
+/** Answers a request that the gate has let in to that page. */
+export function answerHttp(page: Page, state: HttpState): HttpAnswer | Promise<HttpAnswer> {
+  switch (page) {
+    case "healthz":
+      return { status: 200, body: "ok\n" };
+    case "readyz":
+      return state.ready()
+        ? { status: 200, body: "ready\n" }
+        : refusal({ status: 503, reason: "shutting down" });
+    case "schema":
+      return { status: 200, body: state.schema(), contentType: "application/schema+json" };
+    case "metrics":
+      return state.metrics().catch((error) =>
+        refusal({ status: 500, reason: `The metrics cannot be read: ${errorMessage(error)}` })
+      );
+  }
+}

@@ -1,0 +1,167 @@
+// JSON Lines over standard input and output (PROTOCOL §1, §10): one peer, the parent process. Waits instead
+// of refusing when there is no room, and tells when the input has ended or nobody reads the output.
+import { JsonlDecoder, type Line } from "../../protocol/jsonl.ts";
+import type { Connection } from "../router/connection.ts";
+import type { Router } from "../router/router.ts";
+import type { Wire } from "../router/peer.ts";
+import type { ByteSink, Clock, Timer } from "../../runtime/runtime.ts";
+import type { Endpoint, Transport } from "./transport.ts";
+
+/** What the transport is made of. */
+export interface StdioParts {
+  readonly clock: Clock;
+  readonly router: Router;
+  readonly frameBytes: number;
+  readonly input: ReadableStream<Uint8Array>;
+  readonly output: ByteSink;
+  /** Whether someone still reads the output, found out without a write. */
+  isRead(): Promise<boolean>;
+  /** Everything was read; `spoken` says whether a valid command was among it. */
+  ended(connection: Connection, spoken: boolean): void;
+  /** Nobody reads the output any more. */
+  broken(): void;
+  /** The parent is there, but has not read for so long that it was given up. */
+  givenUp(): void;
+}
+
+/** Milliseconds between two looks for a reader of the output, once the input has ended. */
+const LOOK_MS = 2_000;
+
+const encoder = new TextEncoder();
+
+/** Writes whatever is queued in one piece, one write at a time. */
+class LineWire implements Wire {
+  readonly transport = "stdio";
+  readonly waits = true;
+  onDrain: () => void = () => {};
+  readonly #output: ByteSink;
+  readonly #broken: () => void;
+  readonly #givenUp: () => void;
+  #queue: string[] = [];
+  #buffered = 0;
+  #state: "idle" | "writing" | "broken" = "idle";
+
+  constructor(output: ByteSink, broken: () => void, givenUp: () => void) {
+    this.#output = output;
+    this.#broken = broken;
+    this.#givenUp = givenUp;
+  }
+
+  get buffered(): number {
+    return this.#buffered;
+  }
+
+  send(text: string): void {
+    if (this.#state === "broken") return;
+    this.#queue.push(text);
+    this.#buffered += text.length + 1;
+    if (this.#state === "idle") void this.#write();
+  }
+
+  /** The router gives a reader up that stalls. Standard output has no close of its own: whoever runs us decides. */
+  close(): void {
+    this.#state = "broken";
+    this.#queue = [];
+    this.#givenUp();
+  }
+
+  async #write(): Promise<void> {
+    this.#state = "writing";
+    while (this.#queue.length > 0) {
+      const lines = `${this.#queue.join("\n")}\n`;
+      this.#queue = [];
+      try {
+        await this.#output.write(encoder.encode(lines));
+      } catch {
+        // EPIPE: the parent is gone.
+        this.#state = "broken";
+        this.#queue = [];
+        this.#buffered = 0;
+        this.#broken();
+        this.onDrain();
+        return;
+      }
+      this.#buffered -= lines.length;
+      this.onDrain();
+    }
+    this.#state = "idle";
+  }
+}
+
+/** The stdio transport, reading. */
+export class StdioTransport implements Transport {
+  readonly endpoints: readonly Endpoint[] = [];
+  readonly #parts: StdioParts;
+  readonly #connection: Connection;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #closed = false;
+  #look: Timer | undefined;
+
+  constructor(parts: StdioParts) {
+    this.#parts = parts;
+    const wire = new LineWire(parts.output, () => this.#broken(), () => this.#end(parts.givenUp));
+    this.#connection = parts.router.accept(wire);
+    this.#reader = parts.input.getReader();
+    void this.#read();
+  }
+
+  /** Commands are refused by the router; the pipe itself stays. */
+  refuse(): void {}
+
+  async close(withinMs: number): Promise<void> {
+    const { outbox } = this.#connection;
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => timer = this.#parts.clock.after(withinMs, resolve));
+    await Promise.race([outbox.flushed(), late]);
+    timer?.clear();
+    this.#closed = true;
+    this.#look?.clear();
+    this.#parts.router.closed(this.#connection);
+    // The read that is under way ends with the process.
+    void this.#reader.cancel().catch(() => {});
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new JsonlDecoder(this.#parts.frameBytes);
+    while (true) {
+      // A broken input is an ended input.
+      const { done, value } = await this.#reader.read().catch(() => ({ done: true, value: undefined }));
+      if (done || value === undefined) break;
+      for (const line of decoder.push(value)) await this.#take(line);
+    }
+    for (const line of decoder.end()) await this.#take(line);
+    if (this.#closed) return;
+    const { spoken } = this.#connection;
+    this.#parts.ended(this.#connection, spoken);
+    if (spoken) await this.#watch();
+  }
+
+  /** A parent that was killed ends the input as one does that has asked for everything; but no one reads any more. */
+  async #watch(): Promise<void> {
+    while (!this.#closed) {
+      if (!await this.#parts.isRead()) return this.#broken();
+      if (this.#closed) return;
+      await new Promise<void>((resolve) => this.#look = this.#parts.clock.after(LOOK_MS, resolve));
+    }
+  }
+
+  async #take(line: Line): Promise<void> {
+    const { router } = this.#parts;
+    if (line.kind === "line") router.receive(this.#connection, line.text);
+    else if (line.kind === "malformed") router.malformed(this.#connection);
+    else router.tooLarge(this.#connection);
+    await this.#connection.room();
+  }
+
+  #broken(): void {
+    this.#end(() => this.#parts.broken());
+  }
+
+  #end(tell: () => void): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#look?.clear();
+    this.#parts.router.closed(this.#connection);
+    tell();
+  }
+}

@@ -1,0 +1,215 @@
+// WebSocket on `GET /` (PROTOCOL §1, §9): the gate, then room, then the upgrade; whole text messages to the
+// router and back. The same for Deno and Node, which differ only behind `Runtime.serve`.
+import type { Governor, Permit } from "../../governor/governor.ts";
+import type { Router } from "../router/router.ts";
+import type { Connection } from "../router/connection.ts";
+import type { Closing, Wire } from "../router/peer.ts";
+import type {
+  HttpRequest,
+  HttpVerdict,
+  Listener,
+  Runtime,
+  SocketHandle,
+  Timer,
+} from "../../runtime/runtime.ts";
+import { type Access, ADMIN } from "../auth/access.ts";
+import { check, type GateConfig } from "../auth/http_gate.ts";
+import { answerHttp, type HttpState, refusal } from "./http_pages.ts";
+import { Backlog, Pace } from "./fair_inbox.ts";
+import type { Endpoint, Transport } from "./transport.ts";
+
+/** What the transport is made of. */
+export interface WebSocketParts {
+  readonly runtime: Runtime;
+  readonly router: Router;
+  readonly governor: Governor;
+  readonly hostname: string;
+  readonly port: number;
+  readonly gate: GateConfig;
+  readonly http: HttpState;
+}
+
+const TOO_FAST: Closing = {
+  code: 1013,
+  reason: "Too many messages wait; connect again, and read answers as you send",
+};
+
+/** Milliseconds in which a connection that is to go gets its answers out. */
+const FAREWELL_MS = 2_000;
+
+const NO_BINARY: Closing = { code: 1003, reason: "Send text messages with one JSON object each" };
+
+function wireOf(socket: SocketHandle): Wire {
+  return {
+    transport: "websocket",
+    waits: false,
+    send: (text) => socket.send(text),
+    get buffered() {
+      return socket.buffered;
+    },
+    set onDrain(fn: () => void) {
+      socket.onDrain = fn;
+    },
+    get onDrain() {
+      return socket.onDrain;
+    },
+    close: (code, reason) => socket.close(code, reason),
+  };
+}
+
+/** A loopback wildcard is no address to connect to. */
+function urlOf(listener: Listener): string {
+  const name = listener.hostname === "0.0.0.0" || listener.hostname === "::"
+    ? "127.0.0.1"
+    : listener.hostname;
+  return `ws://${name.includes(":") ? `[${name}]` : name}:${listener.port}/`;
+}
+
+/** The WebSocket transport, listening. */
+export class WebSocketTransport implements Transport {
+  readonly #parts: WebSocketParts;
+  readonly #open = new Map<Connection, () => void>();
+  readonly #backlog = new Backlog();
+  #listener: Listener | undefined;
+  #refusing = false;
+
+  private constructor(parts: WebSocketParts) {
+    this.#parts = parts;
+  }
+
+  /** Listens. Throws `ListenError` when the address cannot be had. */
+  static async listen(parts: WebSocketParts): Promise<WebSocketTransport> {
+    const transport = new WebSocketTransport(parts);
+    const { runtime, hostname, port, governor } = parts;
+    const { frameBytes } = governor.limits;
+    const decide = (request: HttpRequest): HttpVerdict => transport.#decide(request);
+    transport.#listener = await runtime.serve(hostname, port, frameBytes, decide);
+    return transport;
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return this.#listener === undefined ? [] : [{ transport: "websocket", url: urlOf(this.#listener) }];
+  }
+
+  refuse(): void {
+    this.#refusing = true;
+  }
+
+  async close(withinMs: number): Promise<void> {
+    const { runtime } = this.#parts;
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => timer = runtime.after(withinMs, resolve));
+    await Promise.race([
+      late,
+      Promise.all([...this.#open.keys()].map((connection) => this.#part(connection))),
+    ]);
+    timer?.clear();
+    await this.#listener?.close();
+  }
+
+  /** Everything out, then 1001, then gone. */
+  async #part(connection: Connection): Promise<void> {
+    await connection.outbox.flushed();
+    const gone = new Promise<void>((resolve) => {
+      if (this.#open.has(connection)) this.#open.set(connection, resolve);
+      else resolve();
+    });
+    connection.wire.close(1001, "The server is shutting down");
+    await gone;
+  }
+
+  #decide(request: HttpRequest): HttpVerdict {
+    const { gate, governor, http } = this.#parts;
+    const verdict = check(request, gate);
+    if (verdict.kind === "refuse") return { kind: "answer", answer: refusal(verdict) };
+    if (verdict.kind === "page") return { kind: "answer", answer: answerHttp(verdict.page, http) };
+    if (this.#refusing) {
+      return {
+        kind: "answer",
+        answer: refusal({ status: 503, reason: "The server is shutting down; try again later" }),
+      };
+    }
+    const { access } = verdict;
+    const permit = this.#reserve(access);
+    if (typeof permit === "string") {
+      return { kind: "answer", answer: refusal({ status: 503, reason: permit }) };
+    }
+    return {
+      kind: "upgrade",
+      peerSilentMs: governor.limits.peerSilentMs,
+      ...(verdict.protocol === undefined ? {} : { protocol: verdict.protocol }),
+      accept: (socket) => this.#accept(socket, access, permit),
+      abandon: () => permit.release(),
+    };
+  }
+
+  /** A place for one more connection of that token, or why there is none. */
+  #reserve({ id }: Access): Permit | string {
+    const { governor } = this.#parts;
+    const own = id === ADMIN.id ? undefined : governor.connectionOfToken(id);
+    if (id !== ADMIN.id && own === undefined) {
+      return "This token has as many connections as --max-connections-per-token allows; close one first";
+    }
+    const permit = governor.connection();
+    if (permit !== undefined) {
+      return {
+        release() {
+          own?.release();
+          permit.release();
+        },
+      };
+    }
+    own?.release();
+    return "As many connections are open as --max-connections allows; try again later";
+  }
+
+  #accept(socket: SocketHandle, access: Access, permit: Permit): void {
+    const { router, gate, runtime } = this.#parts;
+    if (gate.holds?.(access.id) === false) {
+      // The token ended between the gate and now. The router does not know this connection, so it cannot close it.
+      socket.onClose = () => permit.release();
+      const expired = (access.expiresAt ?? Infinity) <= runtime.now();
+      return socket.close(1008, expired ? "The token has expired" : "The token was revoked");
+    }
+    const connection = router.accept(wireOf(socket), access);
+    this.#open.set(connection, () => {});
+    const { outbox, wire } = connection;
+    let farewell: Timer | undefined;
+    /** Ends a connection that broke a rule once its answers are out, or have had the time; it is read no more. */
+    const goAway = ({ code, reason }: Closing): void => {
+      if (farewell !== undefined || !connection.open) return;
+      pace.close();
+      socket.pause();
+      const close = (): void => {
+        farewell?.clear();
+        wire.close(code, reason);
+      };
+      farewell = runtime.after(FAREWELL_MS, close);
+      void outbox.flushed().then(close);
+    };
+    const pace = new Pace({
+      soon: (fn) => runtime.soon(fn),
+      take: (text) => {
+        const closing = connection.open ? router.receive(connection, text) : undefined;
+        if (closing !== undefined) goAway(closing);
+      },
+      room: () => outbox.room(),
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
+      full: () => goAway(TOO_FAST),
+      backlog: this.#backlog,
+    });
+    socket.onText = (text) => pace.push(text);
+    socket.onBinary = () => goAway(NO_BINARY);
+    socket.onTooLarge = () => router.tooLarge(connection);
+    socket.onClose = () => {
+      farewell?.clear();
+      pace.close();
+      const parted = this.#open.get(connection);
+      this.#open.delete(connection);
+      permit.release();
+      router.closed(connection);
+      parted?.();
+    };
+  }
+}

@@ -1,0 +1,43 @@
+// What every host of a server is started with, made from the server's configuration.
+import type { Config } from "../../config/config.ts";
+import type { HostConfig } from "../../ipc/messages.ts";
+import type { TrustBook } from "../state/trust_store.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+
+/** What it is made from. */
+export interface HostConfigFacts {
+  readonly config: Config;
+  readonly runtime: Runtime;
+  readonly trust: TrustBook;
+  readonly stateDir: string;
+  /** Bytes that a host may hold. */
+  readonly memoryBytes: number;
+  readonly outputDir: string;
+  /** Marks what hosts start; known once the state folder is open. */
+  readonly childMark: () => string | undefined;
+}
+
+/** Makes it. What is a getter is read at each start of a host, also of one that takes the place of another. */
+export function hostConfig(
+  { config, runtime, trust, stateDir, outputDir, memoryBytes, childMark }: HostConfigFacts,
+): HostConfig {
+  const absolute = (path: string): string => runtime.absolute(path);
+  return {
+    cwd: absolute(config.cwd ?? "."),
+    ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
+    closed: [stateDir],
+    trustProjects: config.trustProjects,
+    get trustedFolders(): readonly string[] {
+      return trust.folders;
+    },
+    get childMark(): string | undefined {
+      return childMark();
+    },
+    demo: config.demo,
+    memoryBytes,
+    outputDir,
+    pendingUi: config.limits.pendingUiPerSession,
+    turnStallMs: config.limits.turnStallMs,
+    ...(config.budget === undefined ? {} : { budget: config.budget }),
+  };
+}

@@ -1,0 +1,335 @@
+// One pi session behind the agent port: prompts, queue, abort, compaction, bash. Follows pi's events through
+// the settler and never throws from a listener, since pi would then lose the message (PI_FACTS §3).
+import { errorMessage } from "../../base/error_message.ts";
+import { type Failure, failure } from "../../protocol/errors.ts";
+import type { QueuedTexts } from "../../protocol/schema/responses.ts";
+import { cut } from "../../protocol/text.ts";
+import type {
+  Acceptance,
+  AgentDiscovery,
+  AgentHistory,
+  AgentInfo,
+  AgentPort,
+  AgentSettings,
+  BashOutcome,
+  Outcome,
+  PromptHandle,
+  PromptInput,
+  QueueKind,
+  RunResult,
+} from "../session/agent_port.ts";
+import { promptBusy } from "../../protocol/failures.ts";
+import { piDiscovery } from "./discovery.ts";
+import { seeBash, seeInput, SEEN } from "./hooks.ts";
+import { piHistory } from "./history.ts";
+import { type LiveParts, PiLive, type PiSession } from "./live_session.ts";
+import { isRestorable, keptOf } from "./saved_state.ts";
+import {
+  endWaits,
+  enqueue,
+  hasQueued,
+  levelOf,
+  messagesOf,
+  modelsOf,
+  resume,
+  stop,
+  whenIdle,
+} from "./sdk/sdk.ts";
+import { hasModel, noKey, piSettings } from "./settings.ts";
+import { ClientShell } from "./tools/shell.ts";
+import { foreignWrite } from "./sdk/session_file_writer.ts";
+import type { AgentKept } from "../../ipc/session_record.ts";
+import { toWireModel } from "./sdk/wire_model.ts";
+
+/** Characters of a name: what `set_session_name` takes. A file may hold a longer one. */
+const NAME_CHARS = 1_024;
+
+const refused = (failed: Failure): Acceptance => ({ ok: false, failure: failed });
+
+/** Implements the port on pi. */
+export class PiAgent implements AgentPort {
+  readonly settings: AgentSettings;
+  readonly history: AgentHistory;
+  readonly discovery: AgentDiscovery;
+  readonly #live: PiLive;
+  readonly #shell: ClientShell;
+  /** Prompts between the call and pi's acceptance. */
+  #preparing = 0;
+  /** Ends the wait for the `user_bash` handlers of the current command. */
+  #leaveHook: (() => void) | undefined;
+
+  constructor(parts: LiveParts) {
+    this.#live = new PiLive(parts);
+    this.#shell = new ClientShell(parts.shells);
+    this.settings = piSettings(this.#live);
+    this.history = piHistory(this.#live);
+    this.discovery = piDiscovery(this.#live);
+  }
+
+  get #session(): PiSession {
+    return this.#live.session;
+  }
+
+  info(): AgentInfo {
+    const session = this.#session;
+    const { model, sessionName, sessionFile } = session;
+    const { around: { cwd, untrusted }, fileRepair } = this.#live;
+    return {
+      ...(sessionName === undefined ? {} : { sessionName: cut(sessionName, NAME_CHARS) }),
+      ...(sessionFile === undefined ? {} : { sessionFile }),
+      cwd,
+      ...(hasModel(model) ? { model: toWireModel(model) } : {}),
+      thinkingLevel: levelOf(session.thinkingLevel),
+      isStreaming: this.#live.settler.busy,
+      isCompacting: session.isCompacting,
+      steeringMode: session.steeringMode,
+      followUpMode: session.followUpMode,
+      autoCompactionEnabled: session.autoCompactionEnabled,
+      messageCount: messagesOf(session).length,
+      pendingMessageCount: session.pendingMessageCount,
+      ...(untrusted.length === 0 ? {} : { untrusted: [...untrusted] }),
+      ...(fileRepair === undefined ? {} : { fileRepair }),
+    };
+  }
+
+  kept(): AgentKept {
+    return keptOf(this.#live);
+  }
+
+  foreignWrite(): string | undefined {
+    return foreignWrite(this.#session.sessionManager);
+  }
+
+  restorable(): boolean {
+    return isRestorable(this.#live);
+  }
+
+  busy(): boolean {
+    return this.#live.settler.busy || this.#session.isCompacting;
+  }
+
+  messages(): readonly unknown[] {
+    return messagesOf(this.#session);
+  }
+
+  lastRun(): RunResult {
+    return this.#live.settler.last;
+  }
+
+  start(): Promise<void> {
+    return this.#live.start();
+  }
+
+  prompt(input: PromptInput, whenBusy: QueueKind | undefined): PromptHandle {
+    const returned = Promise.resolve();
+    if (this.#isExtensionCommand(input.message)) return this.#command(input.message);
+    if (this.busy()) {
+      if (whenBusy === undefined) return { accepted: Promise.resolve(refused(promptBusy())), returned };
+      const accepted = this.#enqueue(whenBusy, input);
+      return { accepted, returned: accepted.then(() => {}) };
+    }
+    const unable = this.#cannotPrompt();
+    if (unable !== undefined) return { accepted: Promise.resolve(refused(unable)), returned };
+    return this.#call(input, whenBusy);
+  }
+
+  async queue(kind: QueueKind, input: PromptInput): Promise<Acceptance> {
+    if (this.#isExtensionCommand(input.message)) {
+      const sentence = "A slash command of an extension cannot be queued; send it with prompt";
+      return refused(failure("invalid_params", sentence));
+    }
+    if (this.busy() || this.#preparing > 0) return await this.#enqueue(kind, input);
+    return await this.prompt(input, kind).accepted;
+  }
+
+  abort(): QueuedTexts {
+    const session = this.#session;
+    const { settler } = this.#live;
+    settler.abort(this.#preparing > 0);
+    const cleared = this.clearQueue();
+    stop(session);
+    void whenIdle(session).then(() => settler.check());
+    return cleared;
+  }
+
+  abortRetry(): void {
+    this.#session.abortRetry();
+  }
+
+  abortCompaction(): void {
+    this.#session.abortCompaction();
+    this.#session.abortBranchSummary();
+    endWaits(this.#session);
+  }
+
+  clearQueue(): QueuedTexts {
+    // pi tells of an empty queue that was emptied, too; that is nobody's business.
+    const session = this.#session;
+    if (session.pendingMessageCount === 0 && !hasQueued(session)) return { steering: [], followUp: [] };
+    return session.clearQueue();
+  }
+
+  setName(name: string): void {
+    this.#session.setSessionName(name);
+  }
+
+  async compact(customInstructions: string | undefined): Promise<Outcome<unknown>> {
+    const unable = this.#cannotPrompt();
+    if (unable !== undefined) return { ok: false, failure: unable };
+    const session = this.#session;
+    try {
+      return { ok: true, value: await session.compact(customInstructions) };
+    } catch (error) {
+      const message = errorMessage(error);
+      const cancelled = /cancelled|aborted/i.test(message);
+      return { ok: false, failure: failure(cancelled ? "cancelled" : "agent_error", message) };
+    } finally {
+      // What was queued meanwhile would else lie there until somebody prompts.
+      if (hasQueued(session) && !session.isStreaming) void resume(session).catch(() => {});
+    }
+  }
+
+  async bash(
+    command: string,
+    excludeFromContext: boolean,
+    onChunk: (chunk: string) => void,
+  ): Promise<Outcome<BashOutcome>> {
+    try {
+      const hooked = await this.#bashHook(command, excludeFromContext);
+      if (hooked === "cancelled") {
+        return { ok: true, value: { output: "", cancelled: true, truncated: false } };
+      }
+      const session = this.#session;
+      const operations = hooked?.operations;
+      const options = { excludeFromContext, ...(operations === undefined ? {} : { operations }) };
+      if (hooked?.result !== undefined) {
+        session.recordBashResult(command, hooked.result, options);
+        onChunk(hooked.result.output);
+      }
+      const result = hooked?.result ?? await this.#shell.run(session, command, onChunk, options);
+      const { output, exitCode, cancelled, truncated, fullOutputPath } = result;
+      return {
+        ok: true,
+        value: {
+          output,
+          ...(exitCode === undefined ? {} : { exitCode }),
+          cancelled,
+          truncated,
+          ...(fullOutputPath === undefined ? {} : { fullOutputPath }),
+        },
+      };
+    } catch (error) {
+      return { ok: false, failure: failure("agent_error", `bash could not run: ${errorMessage(error)}`) };
+    }
+  }
+
+  abortBash(): void {
+    this.#leaveHook?.();
+    this.#shell.abort();
+  }
+
+  async dispose(): Promise<void> {
+    this.abortBash();
+    this.abort();
+    await this.#live.dispose();
+  }
+
+  /** Asks the `user_bash` handlers; an abort does not wait for them. */
+  async #bashHook(command: string, excludeFromContext: boolean) {
+    const left = new Promise<"cancelled">((resolve) => this.#leaveHook = () => resolve("cancelled"));
+    try {
+      return await Promise.race([seeBash(this.#session, command, excludeFromContext), left]);
+    } finally {
+      this.#leaveHook = undefined;
+    }
+  }
+
+  #isExtensionCommand(message: string): boolean {
+    if (!message.startsWith("/")) return false;
+    const name = message.slice(1).split(" ", 1)[0] ?? "";
+    return this.#session.extensionRunner.getCommand(name) !== undefined;
+  }
+
+  #cannotPrompt(): Failure | undefined {
+    const { model } = this.#session;
+    if (!hasModel(model)) {
+      return failure(
+        "no_model",
+        "The session has no model; choose one with set_model, or log in with pi first",
+      );
+    }
+    return modelsOf(this.#session).hasConfiguredAuth(model) ? undefined : noKey(model.provider);
+  }
+
+  /** Calls pi's prompt and sorts out when and how it was taken (PI_FACTS §2). */
+  #call(input: PromptInput, whenBusy: QueueKind | undefined, source: typeof SEEN = "rpc"): PromptHandle {
+    const session = this.#session;
+    const { settler } = this.#live;
+    const queueing = session.isStreaming;
+    let accept: (acceptance: Acceptance) => void = () => {};
+    const accepted = new Promise<Acceptance>((resolve) => accept = resolve);
+    this.#preparing++;
+    let preparing = true;
+    const prepared = (): void => {
+      if (preparing) this.#preparing--;
+      preparing = false;
+    };
+    const preflightResult = (success: boolean): void => {
+      prepared();
+      if (!success) return settler.unprepared();
+      if (queueing && whenBusy !== undefined && session.isStreaming) {
+        return accept(this.#queued(whenBusy));
+      }
+      // pi raises isStreaming in the same tick when a run starts; an input hook that took it does not.
+      queueMicrotask(() => {
+        const started = session.isStreaming;
+        if (started) settler.accepted();
+        else settler.unprepared();
+        accept({ ok: true, disposition: started ? "started" : "handled" });
+      });
+    };
+    const returned = session.prompt(input.message, {
+      ...(input.images.length === 0 ? {} : { images: [...input.images] }),
+      ...(whenBusy === undefined ? {} : { streamingBehavior: whenBusy }),
+      source,
+      preflightResult,
+    }).then(
+      () => settler.returned(false),
+      (error) => {
+        settler.returned(true);
+        accept(refused(failure("agent_error", `pi refused the prompt: ${errorMessage(error)}`)));
+      },
+    ).finally(prepared);
+    return { accepted, returned };
+  }
+
+  #command(message: string): PromptHandle {
+    let finish: () => void = () => {};
+    const returned = new Promise<void>((resolve) => finish = resolve);
+    const begin = (): void => {
+      // pi reports what a handler throws as extension_error; nothing is left to tell.
+      void this.#session.prompt(message, { source: "rpc" }).then(finish, finish);
+    };
+    return { accepted: Promise.resolve({ ok: true, disposition: "handled" }), returned, begin };
+  }
+
+  #queued(kind: QueueKind): Acceptance {
+    const session = this.#session;
+    const waiting = kind === "steer" ? session.getSteeringMessages() : session.getFollowUpMessages();
+    return { ok: true, disposition: "queued", queued: { kind, text: waiting.at(-1) ?? "" } };
+  }
+
+  async #enqueue(kind: QueueKind, input: PromptInput): Promise<Acceptance> {
+    try {
+      const session = this.#session;
+      const seen = await seeInput(session, input, kind);
+      if (seen === undefined) return { ok: true, disposition: "handled" };
+      // The run may have ended while the handlers looked at the message.
+      if (!this.busy() && this.#preparing === 0) return await this.#call(seen, kind, SEEN).accepted;
+      await enqueue(session, kind, seen);
+      return this.#queued(kind);
+    } catch (error) {
+      return refused(failure("agent_error", `pi refused the message: ${errorMessage(error)}`));
+    }
+  }
+}

@@ -1,0 +1,97 @@
+// The page that `export_html` makes: pi's, behind a policy. pi's template puts texts of a session into markup, so that
+// a model could run script in the page of whoever opens it; and it walks the tree by recursion, which stays blank for
+// long sessions. Checks the page by what pi 0.73.1 and 0.87.1 have in common.
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import type { AgentSession } from "@mariozechner/pi-coding-agent";
+import { EXPORT_UNITS } from "../../../governor/limits.ts";
+import { type Failure, failure } from "../../../protocol/errors.ts";
+import { leastUnits } from "../../session/events/bounded_json.ts";
+import { guardScript } from "./export_guard.ts";
+
+/** A script that runs; the data of the session is in one that has attributes. */
+const SCRIPT = /<script>([^]*?)<\/script>/g;
+
+/** Each function of the template that calls itself for the children of a node, and where it is started. */
+const DESCENDS =
+  /node\.children\.forEach\((?:sortChildren|mapNodes)\);|if \(markActive\(child\)\) has = true;/g;
+const STARTS = /(roots|tree)\.forEach\((sortChildren|mapNodes|markActive)\);/g;
+
+const hashOf = (text: string): string =>
+  `'sha256-${createHash("sha256").update(text, "utf8").digest("base64")}'`;
+
+/** The template's script without recursion, and with quotes escaped that stand in attributes. */
+function mended(script: string): string {
+  return script
+    .replace(DESCENDS, "")
+    .replace(
+      STARTS,
+      // A list grows while it is walked: parents come before their children. A node is in the active branch
+      // exactly if its own id is, since that branch starts at a root.
+      "{ const nodes = [...$1]; for (const node of nodes) { $2(node); for (const child of node.children) nodes.push(child); } }",
+    )
+    .replace(
+      "return div.innerHTML;",
+      `return div.innerHTML.replace(/"/g, "&quot;").replace(/'/g, "&#39;");`,
+    );
+}
+
+/** What the template's own elements do when they are clicked. */
+function handlersOf(script: string): string[] {
+  const found = [...script.matchAll(/ onclick="([^"$]*)"/g)].map(([, code = ""]) =>
+    code.replaceAll("\\'", "'")
+  );
+  return [...new Set(found)];
+}
+
+/** The page with a policy that allows its own scripts alone, by their hashes, and nothing from the network. */
+export function securePage(html: string): string {
+  const scripts: string[] = [];
+  const handlers: string[] = [];
+  const page = html.replace(SCRIPT, (_, script: string) => {
+    const code = mended(script);
+    scripts.push(code);
+    handlers.push(...handlersOf(code));
+    return `<script>${code}</script>`;
+  });
+  const guard = guardScript([...new Set(handlers)]);
+  const allowed = [guard, ...scripts, ...new Set(handlers)].map(hashOf).join(" ");
+  const policy = `default-src 'none'; script-src 'unsafe-hashes' ${allowed}; style-src 'unsafe-inline'; ` +
+    "img-src data:; base-uri 'none'; form-action 'none'";
+  const head =
+    `<head>\n  <meta http-equiv="Content-Security-Policy" content="${policy}">\n  <script>${guard}</script>`;
+  if (!page.includes("<head>")) throw new Error("pi's page has no head to put a policy into");
+  return page.replace("<head>", () => head);
+}
+
+/** Why the session does not become a page: pi would hold all of it several times. */
+export function exportRefusal({ sessionManager }: AgentSession): Failure | undefined {
+  let units = 0;
+  for (const entry of sessionManager.getEntries()) {
+    units += leastUnits(entry, EXPORT_UNITS);
+    if (units <= EXPORT_UNITS) continue;
+    const most = EXPORT_UNITS / 1024 / 1024;
+    const sentence = `The session's history has more than ${most} MiB, too much for one page; ` +
+      "fork or compact it into a session with less, or read its file";
+    return failure("session_too_large", sentence);
+  }
+  return undefined;
+}
+
+/** The export before: one at a time, since each needs several times the memory of its session. */
+let previous: Promise<unknown> = Promise.resolve();
+
+/** Has pi write the session's page to that file, which no other program reads yet, and secures it there. */
+export function exportPage(session: AgentSession, file: string): Promise<string> {
+  const page = previous.then(() => writeSecured(session, file));
+  previous = page.catch(() => {});
+  return page;
+}
+
+async function writeSecured(session: AgentSession, file: string): Promise<string> {
+  const path = await session.exportToHtml(file);
+  const html = securePage(Buffer.from(await readFile(path)).toString("utf8"));
+  await writeFile(path, html);
+  return path;
+}

@@ -1,0 +1,340 @@
+// Builds pi's sessions, which share nothing but credentials. Every trap that this works around is in PI_FACTS;
+// what one built session does is in pi_agent.ts, what another version of pi does differently in pi_sdk.ts.
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import * as pi from "@mariozechner/pi-coding-agent";
+import { failure } from "../../protocol/errors.ts";
+import type { SessionEvent } from "../../protocol/events.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "../session/agent_port.ts";
+import { registerDemo } from "./sdk/demo_model.ts";
+import { PiAgent } from "./agent.ts";
+import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
+import { joinBranches } from "./branches.ts";
+import { refuseOnThrow } from "./hooks.ts";
+import { putBack } from "./saved_state.ts";
+import type { Loaded, PiSession, Surroundings } from "./live_session.ts";
+import { watchRegistrations } from "./guards/registrations.ts";
+import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
+import { mendHistory, mendRequests } from "./guards/request_repair.ts";
+import { Accounts, FILE_FORMAT, type Models, type Services } from "./sdk/sdk.ts";
+import { createPrivately, writeBranches } from "./sdk/session_file_writer.ts";
+import { hasModel, noSuchModel } from "./settings.ts";
+import type { ShellParts } from "./tools/shell.ts";
+import { ShellLogs } from "./tools/shell_log.ts";
+import { type ReportThrown, tameErrors } from "./guards/thrown_values.ts";
+import { boundTools } from "./tools/tools.ts";
+import { SettingsOverlay } from "./sdk/settings_overlay.ts";
+import { projectResources } from "./sdk/project_resources.ts";
+
+/** Version of the pi that is loaded. */
+export const VERSION: string = pi.VERSION;
+
+type Model = NonNullable<ReturnType<Models["find"]>>;
+
+/** Sources of packages that pi would have to install first. */
+async function missingPackages(services: Services): Promise<string[]> {
+  const { settingsManager, cwd, agentDir } = services;
+  const named = [
+    ...(settingsManager.getGlobalSettings().packages ?? []),
+    ...(settingsManager.getProjectSettings().packages ?? []),
+  ];
+  if (named.length === 0) return [];
+  const missing: string[] = [];
+  const packages = new pi.DefaultPackageManager({ cwd, agentDir, settingsManager });
+  await packages.resolve((source) => {
+    missing.push(source);
+    return Promise.resolve("skip");
+  });
+  return missing;
+}
+
+/** What went wrong while loading, as events. */
+async function loadErrors(services: Services, guard: ResourceGuard): Promise<SessionEvent[]> {
+  const tell = (extensionPath: string, error: string): SessionEvent => ({
+    type: "extension_error",
+    extensionPath,
+    event: "load",
+    error,
+  });
+  const { errors } = services.resourceLoader.getExtensions();
+  const missing = await missingPackages(services);
+  return [
+    ...guard.problems,
+    ...errors.map(({ path, error }) => tell(path, error)),
+    ...services.diagnostics.filter(({ type }) => type === "error").map(({ message }) => tell("", message)),
+    ...missing.map((source) =>
+      tell(source, `The package ${source} is not installed; run: pi install ${source}`)
+    ),
+  ];
+}
+
+/** What is fixed for all replacements of one session, and what the last one came to. */
+interface Plan {
+  readonly request: AgentRequest;
+  readonly settings: pi.SettingsManager;
+  readonly models: Models;
+  readonly model: Model | undefined;
+  readonly around: Surroundings;
+  readonly guard: ResourceGuard;
+  readonly report: ReportThrown;
+  /** Whether the session has a file. */
+  persisted: boolean;
+  /** The session that was built last. */
+  last: PiSession | undefined;
+}
+
+type RuntimeFactory = Parameters<typeof pi.createAgentSessionRuntime>[0];
+type FactoryOptions = Parameters<RuntimeFactory>[0];
+
+/**
+ * The history to build on. pi loses things when it forks what has no file yet, and gives a file to new
+ * sessions of those that never had one (PI_FACTS §2).
+ */
+function historyFor(plan: Plan, options: FactoryOptions): pi.SessionManager {
+  const { sessionManager: given, sessionStartEvent } = options;
+  const { reason, previousSessionFile } = sessionStartEvent ?? {};
+  if (reason === "new" && !plan.persisted && given.isPersisted()) {
+    const fresh = pi.SessionManager.inMemory(plan.around.cwd);
+    const { parentSession } = given.getHeader() ?? {};
+    if (parentSession !== undefined) fresh.newSession({ parentSession });
+    return fresh;
+  }
+  const file = given.getSessionFile();
+  if (reason === "fork" && file !== undefined && !existsSync(file) && !given.getHeader()?.parentSession) {
+    const fresh = pi.SessionManager.create(plan.around.cwd, given.getSessionDir());
+    if (previousSessionFile !== undefined) fresh.newSession({ parentSession: previousSessionFile });
+    return fresh;
+  }
+  return given;
+}
+
+interface Chosen {
+  readonly model?: Model;
+  readonly thinkingLevel?: PiSession["thinkingLevel"];
+}
+
+/** Model and level: as requested at first, as they were for a new session, the file's own otherwise. */
+function chosenFor(plan: Plan, history: pi.SessionManager): Chosen {
+  const { last, model, request } = plan;
+  if (last === undefined) {
+    const thinkingLevel = request.thinkingLevel ?? request.kept?.thinkingLevel;
+    return {
+      ...(model === undefined ? {} : { model }),
+      ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
+    };
+  }
+  if (!hasModel(last.model) || history.buildSessionContext().messages.length > 0) return {};
+  return { model: last.model, thinkingLevel: last.thinkingLevel };
+}
+
+class PiFactory implements AgentFactory {
+  readonly #runtime: Runtime;
+  readonly #options: FactorySettings;
+  readonly #shells: ShellParts;
+  readonly #agentDir: string;
+  readonly #accounts: Accounts;
+  readonly sessionFolders: readonly string[];
+  readonly format = FILE_FORMAT;
+
+  constructor(runtime: Runtime, options: FactorySettings, shells: ShellParts) {
+    this.#runtime = runtime;
+    this.#shells = shells;
+    this.#options = options;
+    this.#agentDir = pi.getAgentDir();
+    this.#accounts = new Accounts(this.#agentDir);
+    const named = process.env["PI_CODING_AGENT_SESSION_DIR"];
+    this.sessionFolders = [join(this.#agentDir, "sessions"), ...(named === undefined ? [] : [named])];
+  }
+
+  loginsSaved(): Promise<void> | undefined {
+    return this.#accounts.logins.saved(this.#runtime);
+  }
+
+  async build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
+    const models = await this.#accounts.open();
+    if (this.#options.demo) registerDemo(models);
+    const found = this.#findModel(models, request);
+    if (!found.ok) {
+      this.#accounts.release(models);
+      return found;
+    }
+    const report: ReportThrown = (extensionPath, event, error) =>
+      hooks.emit({ type: "extension_error", extensionPath, event, error });
+    const plan = this.#plan(request, models, found.value, report);
+    const loaded = await this.#load(plan);
+    const unknown = unknownTools(loaded, request);
+    if (unknown.length > 0) {
+      await loaded.runtime.dispose();
+      this.#accounts.release(models);
+      const sentence = `Unknown tools ${unknown.join(", ")}; leave "tools" out for pi's default`;
+      return { ok: false, failure: failure("invalid_params", sentence) };
+    }
+    const agent = new PiAgent({
+      loaded,
+      clock: this.#runtime,
+      uuid: () => this.#runtime.uuid(),
+      hooks,
+      repair: request.repair,
+      shells: this.#shells,
+      released: () => this.#accounts.release(models),
+    });
+    const { session } = loaded.runtime;
+    if (request.kept !== undefined) putBack(session, request.kept);
+    if (request.sessionName !== undefined && session.sessionName === undefined) {
+      agent.setName(request.sessionName);
+    }
+    return { ok: true, value: agent };
+  }
+
+  #plan(request: AgentRequest, models: Models, model: Model | undefined, report: ReportThrown): Plan {
+    const { cwd, trusted } = request;
+    const around: Surroundings = {
+      cwd,
+      trusted,
+      untrusted: [],
+      loadErrors: [],
+      modelSelected: () => {},
+      report: () => {},
+    };
+    const paths = {
+      global: () => join(this.#agentDir, "settings.json"),
+      project: () => join(around.cwd, ".pi", "settings.json"),
+    };
+    const guard = new ResourceGuard(around, this.#agentDir);
+    const overlay = new SettingsOverlay((scope) => guard.read(paths[scope]()), () => around.trusted);
+    const settings = pi.SettingsManager.fromStorage(overlay);
+    guard.watch(settings);
+    const persisted = !request.inMemory;
+    return { request, settings, models, model, around, guard, report, persisted, last: undefined };
+  }
+
+  #findModel(models: Models, request: AgentRequest): Outcome<Model | undefined> {
+    const demo = this.#options.demo && request.sessionFile === undefined;
+    const wanted = request.model ?? request.kept?.model ??
+      (demo ? { provider: "demo", id: "demo-1" } : undefined);
+    if (wanted === undefined) return { ok: true, value: undefined };
+    const model = models.find(wanted.provider, wanted.id);
+    // A session that is built again lives on without a model that is no more; pi picks another.
+    if (model !== undefined || request.kept !== undefined) return { ok: true, value: model };
+    return { ok: false, failure: noSuchModel(wanted.provider, wanted.id) };
+  }
+
+  async #load(plan: Plan): Promise<Loaded> {
+    const factory: RuntimeFactory = (options) => this.#create(plan, options);
+    const start = (sessionManager: pi.SessionManager): ReturnType<typeof pi.createAgentSessionRuntime> =>
+      pi.createAgentSessionRuntime(factory, {
+        cwd: plan.around.cwd,
+        agentDir: this.#agentDir,
+        sessionManager,
+      });
+    return {
+      runtime: await start(this.#history(plan)),
+      around: plan.around,
+      ...(plan.request.tools === undefined ? {} : { allowedTools: plan.request.tools }),
+      rebuild: start,
+      reloaded: async ({ services }) => {
+        // pi's reload resets the providers of the whole process.
+        this.#accounts.restore();
+        plan.around.loadErrors = await loadErrors(services, plan.guard);
+      },
+    };
+  }
+
+  async #create(plan: Plan, options: FactoryOptions): ReturnType<RuntimeFactory> {
+    const { request, settings, models, around, guard } = plan;
+    const sessionManager = historyFor(plan, options);
+    mendHistory(sessionManager);
+    const cwd = sessionManager.getCwd();
+    // Another file may bring another folder along, which nobody has trusted yet.
+    around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
+    around.cwd = cwd;
+    const resources = await guard.options(settings);
+    const eventBus = pi.createEventBus();
+    const services = await this.#accounts.services(models, {
+      cwd,
+      agentDir: this.#agentDir,
+      settingsManager: settings,
+      resourceLoaderOptions: {
+        ...resources,
+        eventBus,
+        extensionFactories: [
+          (api) => void api.on("model_select", ({ model }) => around.modelSelected(model)),
+        ],
+      },
+    });
+    tameErrors(services.resourceLoader, plan.report);
+    const userFolders = [join(homedir(), ".agents/skills")];
+    around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
+    const rejected: SessionEvent[] = [];
+    let loading = true;
+    watchRegistrations(services.resourceLoader, eventBus, (event) => {
+      if (loading) rejected.push(event);
+      else around.report(event);
+    });
+    around.loadErrors = [...await loadErrors(services, guard), ...rejected];
+    loading = false;
+    plan.persisted = sessionManager.isPersisted();
+    const { sessionStartEvent } = options;
+    const result = await pi.createAgentSessionFromServices({
+      services,
+      sessionManager,
+      ...(sessionStartEvent === undefined ? {} : { sessionStartEvent }),
+      ...chosenFor(plan, sessionManager),
+      ...(request.tools === undefined ? {} : { tools: [...request.tools] }),
+    });
+    guardToolCalls(result.session.agent);
+    mendRequests(result.session.agent);
+    plan.last = result.session;
+    return { ...result, services, diagnostics: services.diagnostics };
+  }
+
+  #history({ request, settings }: Plan): pi.SessionManager {
+    const { sessionFile, inMemory, cwd, kept } = request;
+    if (sessionFile !== undefined) {
+      // A file that was never written is begun anew under its old name, once there is something to write.
+      const opened = pi.SessionManager.open(sessionFile, undefined, cwd);
+      const leaf = kept?.leaf;
+      if (leaf === null) opened.resetLeaf();
+      else if (leaf !== undefined && opened.getEntry(leaf) !== undefined) opened.branch(leaf);
+      return opened;
+    }
+    if (inMemory) return pi.SessionManager.inMemory(cwd);
+    const folder = process.env["PI_CODING_AGENT_SESSION_DIR"] ?? settings.getSessionDir();
+    // As in a terminal, where pi runs in the session's folder.
+    return pi.SessionManager.create(cwd, folder === undefined ? undefined : resolve(cwd, folder));
+  }
+}
+
+/** pi silently drops names that it doesn't know, down to a session without any tool. */
+function unknownTools(loaded: Loaded, request: AgentRequest): string[] {
+  if (request.tools === undefined) return [];
+  const known = new Set(loaded.runtime.session.getAllTools().map((tool) => tool.name));
+  return request.tools.filter((name) => !known.has(name));
+}
+
+/** What all sessions of a factory share. */
+export interface FactorySettings {
+  readonly demo: boolean;
+  /** Folder for the logs of long shell outputs. */
+  readonly outputDir: string;
+  /** Whether what a folder brings along is loaded when nobody says anything. */
+  trusts(folder: string): boolean;
+}
+
+/** Readies pi for many sessions in one process and returns what builds them. */
+export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
+  guardPackages();
+  watchAnswers();
+  refuseOnThrow();
+  // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
+  pi.initTheme("dark");
+  const shells = { clock: runtime, logs: new ShellLogs(runtime, options.outputDir) };
+  boundTools(pi.AgentSession.prototype, shells);
+  createPrivately(pi.SessionManager.prototype);
+  joinBranches(pi.SessionManager.prototype);
+  writeBranches(pi.SessionManager.prototype);
+  return new PiFactory(runtime, options, shells);
+}

@@ -1,0 +1,69 @@
+// Ends waits that pi cannot end: an abort ends an answer within a moment, whatever the provider's SDK waits for, and
+// SDKs do not sleep and try again unseen. Used by pi_sdk.ts, which knows where pi makes its requests.
+import type { Api, AssistantMessage, AssistantMessageEventStream, Model } from "@mariozechner/pi-ai";
+import { partialOf } from "./tool_call_guard.ts";
+
+/** Milliseconds that a provider gets to end an aborted answer by itself. */
+const GRACE_MS = 250;
+const ABORTED = "Request was aborted";
+const NO_USAGE: AssistantMessage["usage"] = {
+  ...{ input: 0, output: 0, cacheRead: 0, cacheWrite: 0, totalTokens: 0 },
+  cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, total: 0 },
+};
+
+function abortedAnswer(stream: AssistantMessageEventStream, model: Model<Api>): AssistantMessage {
+  const { api, provider, id } = model;
+  const empty: AssistantMessage = {
+    ...{ role: "assistant", content: [], api, provider, model: id, usage: NO_USAGE },
+    stopReason: "aborted",
+    timestamp: Date.now(),
+  };
+  return { ...empty, ...partialOf(stream), stopReason: "aborted", errorMessage: ABORTED };
+}
+
+/** Ends the stream soon after the abort, also when its provider sleeps. */
+export function endOnAbort(
+  stream: AssistantMessageEventStream,
+  model: Model<Api>,
+  signal: AbortSignal | undefined,
+): void {
+  if (signal === undefined) return;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const end = (): void => {
+    timer = setTimeout(() => {
+      // A stream that has ended takes no more events.
+      stream.push({ type: "error", reason: "aborted", error: abortedAnswer(stream, model) });
+      stream.end();
+    }, GRACE_MS);
+  };
+  if (signal.aborted) end();
+  else signal.addEventListener("abort", end, { once: true });
+  void stream.result().finally(() => {
+    signal.removeEventListener("abort", end);
+    clearTimeout(timer);
+  });
+}
+
+/** Options of a request whose SDK does not retry unless the user's settings say so: pi retries, and reports it. */
+export function withoutHiddenRetries<T extends { maxRetries?: number }>(options: T | undefined): T {
+  return { ...options, maxRetries: options?.maxRetries ?? 0 } as T;
+}
+
+/** Calls that wait for something that takes no signal. */
+export class Waits {
+  readonly #all = new Set<() => void>();
+
+  /** The call's result, or an error as soon as {@linkcode end} is called. The call itself goes on. */
+  race<T>(call: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => reject(new Error(ABORTED));
+      this.#all.add(leave);
+      call.then(resolve, reject).finally(() => this.#all.delete(leave));
+    });
+  }
+
+  end(): void {
+    for (const leave of this.#all) leave();
+    this.#all.clear();
+  }
+}

@@ -1,0 +1,103 @@
+// Does: finishes the refresh of a login that has begun, whatever ends around it. The provider may have taken the old
+// refresh token already, so the new one must reach the disk. Used by: pi_sdk.ts of each pi.
+// Invariant: once pi holds the lock of auth.json, no abort stops the write, and the server waits for it before it ends.
+import { errorMessage } from "../../../base/error_message.ts";
+import { rmdirSync } from "node:fs";
+import process from "node:process";
+import type { Clock, Timer } from "../../../runtime/runtime.ts";
+
+/** Milliseconds that a refresh may go on after all sessions are gone. */
+const FINISH_MS = 15_000;
+
+/** Credentials of one user, shared by the sessions of a host. */
+export class Logins {
+  readonly #lock: () => string;
+  /** Refreshes that hold the lock now. */
+  #held = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  /** @param lock the folder that pi makes while it holds the lock */
+  constructor(lock: () => string) {
+    this.#lock = lock;
+  }
+
+  /** Watches one of pi's stores of credentials from now on. Throws when this pi keeps them in another way. */
+  guard(store: object): void {
+    const backend: unknown = Reflect.get(store, "storage");
+    const withLock: unknown = typeof backend === "object" && backend !== null
+      ? Reflect.get(backend, "withLockAsync")
+      : undefined;
+    if (typeof backend !== "object" || backend === null || typeof withLock !== "function") {
+      throw new Error("This pi keeps logins in another way");
+    }
+    Reflect.set(backend, "withLockAsync", (work: Work, options?: LockOptions): Promise<unknown> => {
+      const { signal } = options ?? {};
+      const patience = new AbortController();
+      const giveUp = (): void => patience.abort(signal?.reason);
+      if (signal?.aborted) giveUp();
+      signal?.addEventListener("abort", giveUp);
+      let holds = false;
+      const begin: Work = (current) => {
+        // From here on the provider may have taken the old token: only waiting for the lock can be aborted.
+        signal?.removeEventListener("abort", giveUp);
+        holds = true;
+        this.#held++;
+        return work(current);
+      };
+      const args = [begin, ...options === undefined ? [] : [{ ...options, signal: patience.signal }]];
+      const done: Promise<unknown> = Reflect.apply(withLock, backend, args);
+      return done.finally(() => {
+        signal?.removeEventListener("abort", giveUp);
+        if (holds) this.#released();
+      });
+    });
+  }
+
+  /** Resolves when the refreshes that hold the lock are over, or have taken too long; undefined when none does. */
+  saved(clock: Clock): Promise<void> | undefined {
+    if (this.#held === 0) return undefined;
+    return new Promise((resolve) => {
+      const timer: Timer = clock.after(FINISH_MS, () => {
+        this.#breakLock();
+        resolve();
+      });
+      this.#waiting.push(() => {
+        timer.clear();
+        resolve();
+      });
+    });
+  }
+
+  #released(): void {
+    if (--this.#held > 0) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** A lock that stays behind makes the next pi wait until it is stale. */
+  #breakLock(): void {
+    try {
+      rmdirSync(this.#lock());
+    } catch (error) {
+      process.stderr.write(
+        `pi-server: the lock of pi's logins stays until it is stale: ${errorMessage(error)}\n`,
+      );
+    }
+  }
+}
+
+type Work = (current: unknown) => Promise<unknown>;
+
+interface LockOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** Settles like the promise, or rejects as soon as the signal aborts. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason);
+    if (signal.aborted) giveUp();
+    signal.addEventListener("abort", giveUp, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", giveUp));
+  });
+}

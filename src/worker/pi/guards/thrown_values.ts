@@ -1,0 +1,104 @@
+// What extensions throw, made printable before pi sees it: pi writes `String(error)` in its own catch clauses, where a
+// value without a prototype, a symbol or an error with a message that throws would end the run without a word.
+import { errorMessage, isPrintable } from "../../../base/error_message.ts";
+
+/** An extension as pi keeps it; a registration is a call of `set`. */
+interface Registrations {
+  readonly path: string;
+  readonly handlers: Map<string, unknown>;
+  readonly commands: Map<string, unknown>;
+  readonly tools: Map<string, unknown>;
+}
+
+/** Called with what a tool threw that was not an error; what hooks and commands throw pi reports itself. */
+export type ReportThrown = (extensionPath: string, event: string, error: string) => void;
+
+type Callable = (...args: unknown[]) => unknown;
+
+const seen = new WeakSet<object>();
+const wrapped = new WeakSet<object>();
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+
+/** The same function, whose errors can be printed. */
+function printable(original: unknown, told: (message: string) => void = () => {}): unknown {
+  if (typeof original !== "function" || wrapped.has(original)) return original;
+  const fail = (error: unknown): never => {
+    if (isPrintable(error)) throw error;
+    const message = errorMessage(error);
+    told(message);
+    throw new Error(message);
+  };
+  const call: Callable = function (this: unknown, ...args) {
+    try {
+      const result: unknown = Reflect.apply(original, this, args);
+      return result instanceof Promise ? result.catch(fail) : result;
+    } catch (error) {
+      return fail(error);
+    }
+  };
+  wrapped.add(call);
+  return call;
+}
+
+/** The same object with other functions under those names; a call of one still has the object as `this`. */
+function withPrintable(value: unknown, names: readonly string[], told?: (message: string) => void): unknown {
+  if (!isObject(value)) return value;
+  const replaced = new Map<PropertyKey, unknown>();
+  for (const name of names) {
+    const original: unknown = Reflect.get(value, name);
+    if (typeof original !== "function" || wrapped.has(original)) continue;
+    replaced.set(name, printable(original.bind(value), told));
+  }
+  if (replaced.size === 0) return value;
+  // Of a copy, since a frozen object keeps its functions; what is not its own is found through the prototype.
+  const copy: object = Object.create(value);
+  Object.assign(copy, value, Object.fromEntries(replaced));
+  return copy;
+}
+
+/** From now on every value set is changed first, those that are there already at once. */
+function changeAll(map: Map<string, unknown>, change: (value: unknown, key: string) => unknown): void {
+  const set = map.set.bind(map);
+  Reflect.set(map, "set", (key: string, value: unknown) => set(key, change(value, key)));
+  for (const [key, value] of [...map]) map.set(key, value);
+}
+
+function isRegistrations(value: unknown): value is Registrations {
+  return isObject(value) &&
+    ["handlers", "commands", "tools"].every((name) => Reflect.get(value, name) instanceof Map);
+}
+
+/** Makes what one extension throws printable, in everything that it has registered or will register. */
+function tame(extension: Registrations, report: ReportThrown): void {
+  changeAll(extension.handlers, (list) => {
+    // pi adds to the list in place, then sets it again.
+    if (Array.isArray(list)) { for (const [at, handler] of list.entries()) list[at] = printable(handler); }
+    return list;
+  });
+  changeAll(extension.commands, (command) => withPrintable(command, ["handler"]));
+  changeAll(extension.tools, (tool, name) => {
+    if (!isObject(tool)) return tool;
+    const told = (error: string): void => report(extension.path, `tool ${name}`, error);
+    const definition = withPrintable(Reflect.get(tool, "definition"), ["execute", "prepareArguments"], told);
+    return { ...tool, definition };
+  });
+}
+
+/** Makes what extensions throw printable, also those that a reload loads anew. */
+export function tameErrors(loader: object, report: ReportThrown): void {
+  const original: unknown = Reflect.get(loader, "getExtensions");
+  if (typeof original !== "function" || wrapped.has(original)) return;
+  const getExtensions: Callable = () => {
+    const found: unknown = Reflect.apply(original, loader, []);
+    const extensions: unknown = isObject(found) ? Reflect.get(found, "extensions") : undefined;
+    for (const extension of Array.isArray(extensions) ? extensions : []) {
+      if (seen.has(extension) || !isRegistrations(extension)) continue;
+      seen.add(extension);
+      tame(extension, report);
+    }
+    return found;
+  };
+  wrapped.add(getExtensions);
+  Reflect.set(loader, "getExtensions", getExtensions);
+}

@@ -1,0 +1,133 @@
+// Runs the hooks of extensions that stand in front of a client's command: `input` and `user_bash`. Used by
+// pi_agent.ts; pi itself calls `input` through the same function. A handler that throws refuses the command, since
+// what it should have redacted or blocked would go out otherwise.
+import { ExtensionRunner } from "@mariozechner/pi-coding-agent";
+import { isRecord } from "../../base/json.ts";
+import type { PromptImage, PromptInput, QueueKind } from "../session/agent_port.ts";
+import type { PiSession } from "./live_session.ts";
+
+type Runner = PiSession["extensionRunner"];
+type Handler = (event: Readonly<Record<string, unknown>>, context: unknown) => unknown;
+type UserBash = NonNullable<Awaited<ReturnType<Runner["emitUserBash"]>>>;
+type Input = Awaited<ReturnType<Runner["emitInput"]>>;
+
+/** Source of a message that the `input` handlers have seen; they are not called a second time. */
+export const SEEN = "pi-server:seen" as "rpc";
+
+interface Hook {
+  readonly extensionPath: string;
+  readonly handler: Handler;
+}
+
+/** The handlers of one event, in pi's order. */
+function hooksOf(runner: Runner, event: string): Hook[] {
+  const extensions: unknown = Reflect.get(runner, "extensions");
+  if (!Array.isArray(extensions)) throw new Error("This pi keeps its extensions in another way");
+  return extensions.flatMap(({ path, handlers }: { path: string; handlers: Map<string, Handler[]> }) =>
+    (handlers.get(event) ?? []).map((handler) => ({ extensionPath: path, handler }))
+  );
+}
+
+/** Calls one handler. What it throws is reported and thrown on. */
+async function call<T>(
+  runner: Runner,
+  event: string,
+  { extensionPath, handler }: Hook,
+  run: (handler: Handler) => T,
+) {
+  try {
+    return await run(handler);
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown.message : String(thrown);
+    runner.emitError({ extensionPath, event, error });
+    throw new Error(`The ${event} handler of ${extensionPath} failed: ${error}`);
+  }
+}
+
+async function emitInput(
+  this: Runner,
+  text: string,
+  images: PromptImage[] | undefined,
+  source: string,
+  streamingBehavior?: QueueKind,
+): Promise<Input> {
+  if (source === SEEN) return { action: "continue" };
+  const context = this.createContext();
+  let seen: { text: string; images: PromptImage[] | undefined } = { text, images };
+  for (const hook of hooksOf(this, "input")) {
+    const result = await call(this, "input", hook, async (handler) => {
+      const given = await handler({ type: "input", ...seen, source, streamingBehavior }, context);
+      if (isRecord(given) && given["action"] === "transform" && typeof given["text"] !== "string") {
+        throw new Error('A result with the action "transform" needs a text');
+      }
+      return given as Input | undefined;
+    });
+    if (result?.action === "handled") return result;
+    if (result?.action === "transform") seen = { text: result.text, images: result.images ?? seen.images };
+  }
+  if (seen.text === text && seen.images === images) return { action: "continue" };
+  return {
+    action: "transform",
+    text: seen.text,
+    ...(seen.images === undefined ? {} : { images: seen.images }),
+  };
+}
+
+function isUserBash(value: unknown): value is UserBash {
+  if (!isRecord(value) || (value["operations"] === undefined) === (value["result"] === undefined)) {
+    return false;
+  }
+  const { operations, result } = value;
+  if (operations !== undefined) return isRecord(operations) && typeof operations["exec"] === "function";
+  if (!isRecord(result) || typeof result["output"] !== "string") return false;
+  const isOptional = (name: string, type: string): boolean =>
+    result[name] === undefined || typeof result[name] === type;
+  return typeof result["cancelled"] === "boolean" && typeof result["truncated"] === "boolean" &&
+    isOptional("exitCode", "number") && isOptional("fullOutputPath", "string");
+}
+
+async function emitUserBash(this: Runner, event: Parameters<Runner["emitUserBash"]>[0]) {
+  const context = this.createContext();
+  for (const hook of hooksOf(this, "user_bash")) {
+    const result = await call(this, "user_bash", hook, async (handler) => {
+      const given = await handler({ ...event }, context);
+      if (given === undefined || given === null || isUserBash(given)) return given ?? undefined;
+      throw new Error(
+        "A result needs either operations with exec, or a result with output, cancelled and truncated",
+      );
+    });
+    if (result !== undefined) return result;
+  }
+  return undefined;
+}
+
+/** Makes a hook that throws refuse what it was asked about, in every session of this thread. */
+export function refuseOnThrow(): void {
+  Object.assign(ExtensionRunner.prototype, { emitInput, emitUserBash });
+}
+
+/** What is left of a message after the `input` handlers; undefined when one of them took it. */
+export async function seeInput(
+  { extensionRunner }: PiSession,
+  { message, images }: PromptInput,
+  kind: QueueKind,
+): Promise<PromptInput | undefined> {
+  if (!extensionRunner.hasHandlers("input")) return { message, images };
+  const given = images.length === 0 ? undefined : [...images];
+  const result = await Reflect.apply(emitInput, extensionRunner, [message, given, "rpc", kind]);
+  if (result.action === "handled") return undefined;
+  return result.action === "transform"
+    ? { message: result.text, images: result.images ?? images }
+    : { message, images };
+}
+
+/** What `user_bash` handlers have done or want done with a client's command; undefined leaves it to pi. */
+export async function seeBash(
+  { extensionRunner, sessionManager }: PiSession,
+  command: string,
+  excludeFromContext: boolean,
+): Promise<UserBash | undefined> {
+  if (!extensionRunner.hasHandlers("user_bash")) return undefined;
+  const cwd = sessionManager.getCwd();
+  return await extensionRunner.emitUserBash({ type: "user_bash", command, excludeFromContext, cwd });
+}

@@ -1,0 +1,315 @@
+// The pi session behind a port, which may be replaced by another (new_session, fork, …) while the port, its
+// id and its subscribers stay. Subscribes, binds extensions, and gets an old session back when a replacement
+// fails. What clients ask of the session is in pi_agent.ts and its neighbours.
+import { errorMessage } from "../../base/error_message.ts";
+import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
+import { failure } from "../../protocol/errors.ts";
+import type { SessionEvent } from "../../protocol/events.ts";
+import type { FileRepair } from "../../protocol/schema/responses.ts";
+import type { Clock, Timer } from "../../runtime/runtime.ts";
+import type { AgentHooks, Outcome, RunResult } from "../session/agent_port.ts";
+import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./sdk/sdk.ts";
+import type { ShellParts } from "./tools/shell.ts";
+import { watchStorage } from "./sdk/session_file_writer.ts";
+import { mendTexts } from "./guards/surrogates.ts";
+import { Settler } from "./run_tracker.ts";
+import { uiContext } from "./ui_context.ts";
+import { type ModelLike, toWireModel } from "./sdk/wire_model.ts";
+
+/** A session of pi's. */
+export type PiSession = AgentSessionRuntime["session"];
+/** What keeps a session's history. */
+export type PiHistory = PiSession["sessionManager"];
+type SwitchOptions = Parameters<AgentSessionRuntime["switchSession"]>[1];
+type Switched = Outcome<{ cancelled: boolean }>;
+type Bindings = Parameters<PiSession["bindExtensions"]>[0];
+
+/** What the last load of a session's surroundings came to; written by pi.ts at every (re)build. */
+export interface Surroundings {
+  cwd: string;
+  trusted: boolean;
+  untrusted: readonly string[];
+  loadErrors: readonly SessionEvent[];
+  /** Told of model changes, which pi has no event for. */
+  modelSelected: (model: ModelLike) => void;
+  /** Takes what goes wrong with extensions after the load. */
+  report: (event: SessionEvent) => void;
+}
+
+/** A built runtime, its surroundings, and how to build another one over the same history. */
+export interface Loaded {
+  readonly runtime: AgentSessionRuntime;
+  readonly around: Surroundings;
+  /** Tools that the session was created with; it can never have more. */
+  readonly allowedTools?: readonly string[];
+  rebuild(history: PiHistory): Promise<AgentSessionRuntime>;
+  /** After a reload: registers again what it took from other sessions, and looks what could not be loaded. */
+  reloaded(runtime: AgentSessionRuntime): Promise<void>;
+}
+
+/** What a live session is made of. */
+export interface LiveParts {
+  readonly loaded: Loaded;
+  readonly clock: Clock;
+  readonly uuid: () => string;
+  readonly hooks: AgentHooks;
+  /** What had to be repaired in the file that the session was built from. */
+  readonly repair?: FileRepair | undefined;
+  readonly shells: ShellParts;
+  /** The session has been disposed. */
+  readonly released: () => void;
+}
+
+/** Milliseconds that an aborted run gets to settle before its session is replaced by an extension. */
+const QUIET_MS = 5_000;
+
+/** The value, or the failure thrown. */
+function valueOf<T>(outcome: Outcome<T>): T {
+  if (outcome.ok) return outcome.value;
+  const { code, message } = outcome.failure;
+  throw Object.assign(new Error(message), { code });
+}
+
+/** The session that is current, and the run that it is in. */
+export class PiLive {
+  readonly parts: LiveParts;
+  #runtime: AgentSessionRuntime;
+  #settler: Settler;
+  #unsubscribe: () => void = () => {};
+  #reason = "new_session";
+  /** What was repaired in the file that the session has opened last. */
+  #repair: FileRepair | undefined;
+  #gone = false;
+
+  constructor(parts: LiveParts) {
+    this.parts = parts;
+    this.#runtime = parts.loaded.runtime;
+    this.#repair = parts.repair;
+    parts.loaded.around.modelSelected = (model) => {
+      parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
+    };
+    parts.loaded.around.report = (event) => parts.hooks.emit(event);
+    this.#install(this.#runtime);
+    this.#settler = this.#attach(this.session);
+  }
+
+  get session(): PiSession {
+    return this.#runtime.session;
+  }
+
+  get settler(): Settler {
+    return this.#settler;
+  }
+
+  get around(): Surroundings {
+    return this.parts.loaded.around;
+  }
+
+  /** What was repaired in the file that the session writes now. */
+  get fileRepair(): FileRepair | undefined {
+    return this.#repair?.file === this.session.sessionFile ? this.#repair : undefined;
+  }
+
+  #tellRepair(): void {
+    const repair = this.fileRepair;
+    if (repair !== undefined) this.parts.hooks.emit({ type: "session_file_repaired", repair });
+  }
+
+  /** Runs `session_start` handlers; tells first what could not be loaded. */
+  async start(): Promise<void> {
+    this.#tellRepair();
+    this.#tellLoaded();
+    await this.session.bindExtensions(this.#bindings());
+  }
+
+  /** pi has loaded everything anew. */
+  async reloaded(): Promise<void> {
+    await this.parts.loaded.reloaded(this.#runtime);
+    this.tellLoadErrors();
+  }
+
+  #tellLoaded(): void {
+    const { modelFallbackMessage, session: { model } } = this.#runtime;
+    // The file's model is not there any more, and pi has chosen another, which may cost more.
+    if (modelFallbackMessage !== undefined && model !== undefined && model.provider !== "unknown") {
+      this.parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
+    }
+    this.tellLoadErrors();
+  }
+
+  tellLoadErrors(): void {
+    for (const event of this.around.loadErrors) this.parts.hooks.emit(event);
+  }
+
+  /**
+   * Has the session replaced. When that fails after pi gave the old one up, the old one is opened again.
+   *
+   * @param reason told to clients in `session_replaced`
+   */
+  async replace<T>(
+    reason: string,
+    change: (runtime: AgentSessionRuntime) => Promise<T>,
+  ): Promise<Outcome<T>> {
+    const old = this.session;
+    this.#reason = reason;
+    this.#gone = false;
+    try {
+      return { ok: true, value: await change(this.#runtime) };
+    } catch (error) {
+      const message = errorMessage(error);
+      if (this.#gone) await this.#recover(old);
+      const missing = /Invalid entry ID|not found/i.test(message);
+      const failed = failure(missing ? "entry_not_found" : "agent_error", `${reason} failed: ${message}`);
+      return { ok: false, failure: failed };
+    }
+  }
+
+  /** Goes on with a checked file. */
+  async switchTo(path: string, repair: FileRepair | undefined, options?: SwitchOptions): Promise<Switched> {
+    const before = this.#repair;
+    this.#repair = repair;
+    const outcome = await this.replace(
+      "switch_session_file",
+      (runtime) => runtime.switchSession(path, options),
+    );
+    if (!outcome.ok || outcome.value.cancelled) this.#repair = before;
+    else this.#tellRepair();
+    return outcome;
+  }
+
+  async dispose(): Promise<void> {
+    this.#unsubscribe();
+    this.#settler.dispose();
+    this.parts.released();
+    await this.#runtime.dispose();
+  }
+
+  #install(runtime: AgentSessionRuntime): void {
+    runtime.setBeforeSessionInvalidate(() => {
+      this.#gone = true;
+      this.parts.hooks.replacing();
+      this.#unsubscribe();
+      this.#settler.dispose();
+    });
+    runtime.setRebindSession((session) => this.#bind(session, this.#reason));
+  }
+
+  /** Subscribed before extensions are bound, or what they do in session_start is missed. */
+  #attach(session: PiSession): Settler {
+    const { hooks, clock } = this.parts;
+    const settler = new Settler({
+      isStreaming: () => isRunning(session),
+      isCompacting: () => session.isCompacting,
+      hasQueued: () => hasQueued(session),
+      idle: () => whenIdle(session),
+      resume: () => resume(session),
+      stop: () => stop(session),
+      settled: (result) => this.#tellSettled(session, result),
+    }, clock);
+    this.#unsubscribe = listen(session, (event) => {
+      hooks.emit(event);
+      settler.onEvent(event);
+    });
+    watchStorage(session.sessionManager, {
+      clock,
+      failed: (file, error) => hooks.emit({ type: "storage_error", file, error }),
+    });
+    // In front of what writes the entries.
+    mendTexts(session);
+    hooks.fileChanged(session.sessionFile);
+    return settler;
+  }
+
+  async #bind(session: PiSession, reason: string): Promise<void> {
+    this.#settler = this.#attach(session);
+    const { sessionFile } = session;
+    this.parts.hooks.emit({
+      type: "session_replaced",
+      reason,
+      ...(sessionFile === undefined ? {} : { sessionFile }),
+    });
+    this.#tellLoaded();
+    await session.bindExtensions(this.#bindings());
+  }
+
+  /** The old history is still in memory, whole, also where no file has been written yet. */
+  async #recover(old: PiSession): Promise<void> {
+    this.#runtime = await this.parts.loaded.rebuild(old.sessionManager);
+    this.#install(this.#runtime);
+    await this.#bind(this.session, "recovered");
+  }
+
+  #tellSettled(session: PiSession, result: RunResult): void {
+    this.parts.hooks.emit({
+      type: "agent_settled",
+      stopReason: result.stopReason,
+      aborted: result.aborted,
+      pendingMessageCount: session.pendingMessageCount,
+    });
+  }
+
+  /** An extension may replace a session that runs; pi would leave the run going, unseen (PI_FACTS §2). */
+  async #quiet(): Promise<void> {
+    if (!this.#settler.busy) return;
+    this.#settler.abort(false);
+    stop(this.session);
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => timer = this.parts.clock.after(QUIET_MS, resolve));
+    await Promise.race([this.#settler.whenSettled(), late]);
+    timer?.clear();
+  }
+
+  /** An extension replaces the session; a failure is thrown where the extension called. */
+  async #onExtension<T>(
+    reason: string,
+    change: (runtime: AgentSessionRuntime) => Promise<T>,
+  ): Promise<T> {
+    await this.#quiet();
+    return valueOf(await this.replace(reason, change));
+  }
+
+  /** pi itself overwrites a file without a session, and makes a missing one. */
+  async #switch(
+    path: string,
+    options: Parameters<AgentSessionRuntime["switchSession"]>[1],
+  ): ReturnType<AgentSessionRuntime["switchSession"]> {
+    if (typeof path !== "string") throw new TypeError("ctx.switchSession takes the path of a session file");
+    const outcome = await this.parts.hooks.switchFile(
+      path,
+      () => this.#quiet(),
+      (file, repair) => this.switchTo(file, repair, options),
+    );
+    return valueOf(outcome);
+  }
+
+  #bindings(): Bindings {
+    const { hooks, uuid } = this.parts;
+    const { emit } = hooks;
+    const theme = (): unknown => Reflect.get(globalThis, Symbol.for("@mariozechner/pi-coding-agent:theme"));
+    const ui = uiContext({ emit, ask: (question) => hooks.ask(question), requestId: uuid, theme });
+    return {
+      ...BINDINGS,
+      // Structural: pi's type names terminal components that a server has no use for.
+      uiContext: ui as unknown as NonNullable<Bindings["uiContext"]>,
+      commandContextActions: {
+        waitForIdle: () => whenIdle(this.session),
+        newSession: (options) => this.#onExtension("new_session", (runtime) => runtime.newSession(options)),
+        fork: (entryId, options) => this.#onExtension("fork", (runtime) => runtime.fork(entryId, options)),
+        switchSession: (path, options) => this.#switch(path, options),
+        navigateTree: async (targetId, options) => {
+          const { cancelled } = await this.session.navigateTree(targetId, options);
+          hooks.rewritten();
+          return { cancelled };
+        },
+        reload: async () => {
+          await this.session.reload();
+          await this.reloaded();
+        },
+      },
+      // An extension may end its session's terminal, never the server.
+      shutdownHandler: () => {},
+      onError: ({ extensionPath, event, error }) =>
+        emit({ type: "extension_error", extensionPath, event, error }),
+    };
+  }
+}

@@ -1,0 +1,108 @@
+// The embedded demo model: scripted answers behind pi-ai's faux provider, so that the server can be tried
+// and shown without an API key. It streams many small deltas and calls bash when a prompt says "tool".
+import {
+  type AssistantMessage,
+  type Context,
+  fauxAssistantMessage,
+  fauxText,
+  fauxToolCall,
+  getApiProvider,
+  registerFauxProvider,
+} from "@mariozechner/pi-ai";
+import { cut } from "../../../protocol/text.ts";
+
+/** The part of pi's registry that the demo needs. */
+export interface ProviderRegistry {
+  registerProvider(name: string, config: {
+    api: string;
+    baseUrl: string;
+    apiKey: string;
+    streamSimple: NonNullable<ReturnType<typeof getApiProvider>>["streamSimple"];
+    models: {
+      id: string;
+      name: string;
+      reasoning: boolean;
+      input: ("text" | "image")[];
+      cost: { input: number; output: number; cacheRead: number; cacheWrite: number };
+      contextWindow: number;
+      maxTokens: number;
+    }[];
+  }): void;
+}
+
+const API = "pi-server-demo";
+const TOKENS_PER_SECOND = 120;
+const FREE = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+const MODEL = { id: "demo-1", name: "Demo 1 (scripted)", contextWindow: 128_000, maxTokens: 16_384 };
+
+const STORY = [
+  "A heron stood at the edge of the reed bed and counted the ripples.",
+  "One was a fish, two were the wind, and the third was a thought that would not settle.",
+  "It waited, because waiting was most of the work, and the evening came down around it.",
+  "When the water was still at last, the heron had forgotten what it was hungry for,",
+  "and found that it had been the stillness all along.",
+].join(" ");
+
+function lastUserText(context: Context): string {
+  const last = context.messages.findLast((message) => message.role === "user");
+  if (last === undefined) return "";
+  if (typeof last.content === "string") return last.content;
+  return last.content.map((block) => block.type === "text" ? block.text : "").join("");
+}
+
+/** What the model says next, from what it was told last. */
+export function demoAnswer(context: Context): AssistantMessage {
+  const last = context.messages.at(-1);
+  if (last?.role === "toolResult") {
+    const output = last.content.map((block) => block.type === "text" ? block.text : "").join("").trim();
+    const said = last.isError ? "The command failed" : "The command worked";
+    return fauxAssistantMessage(`${said}. It printed: ${output}`);
+  }
+  const text = lastUserText(context);
+  if (/\btool\b/i.test(text)) {
+    const call = fauxToolCall("bash", { command: 'echo hello from $(basename "$PWD")' });
+    return fauxAssistantMessage([fauxText("Let me run a command. "), call], { stopReason: "toolUse" });
+  }
+  if (/\b(long|story)\b/i.test(text)) return fauxAssistantMessage(`${STORY} ${STORY}`);
+  const quoted = text.length > 200 ? `${cut(text, 200)}…` : text;
+  return fauxAssistantMessage(
+    `You said: "${quoted}". I am the demo model: nobody thinks here, but everything around me is real.`,
+  );
+}
+
+function startFaux(): NonNullable<ReturnType<typeof getApiProvider>> {
+  const faux = registerFauxProvider({
+    api: API,
+    provider: "demo",
+    models: [{ ...MODEL, reasoning: false, input: ["text", "image"], cost: FREE }],
+    tokensPerSecond: TOKENS_PER_SECOND,
+    tokenSize: { min: 1, max: 2 },
+  });
+  const step = (context: Context): AssistantMessage => demoAnswer(context);
+  const provider = getApiProvider(API);
+  if (provider === undefined) throw new Error("The demo model did not register");
+  const { streamSimple } = provider;
+  return {
+    ...provider,
+    // The faux provider uses each queued answer once, and takes it before it looks at it: two sessions that ask at the
+    // same moment need two.
+    streamSimple: (...request: Parameters<typeof streamSimple>) => {
+      faux.appendResponses([step]);
+      return streamSimple(...request);
+    },
+  };
+}
+
+let started: NonNullable<ReturnType<typeof getApiProvider>> | undefined;
+
+/** Adds the provider `demo` with its model `demo-1` to a session's registry. */
+export function registerDemo(registry: ProviderRegistry): void {
+  started ??= startFaux();
+  registry.registerProvider("demo", {
+    api: API,
+    baseUrl: "http://127.0.0.1:9",
+    apiKey: "demo",
+    streamSimple: started.streamSimple,
+    models: [{ ...MODEL, reasoning: false, input: ["text", "image"], cost: FREE }],
+  });
+}

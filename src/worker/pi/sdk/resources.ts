@@ -1,0 +1,261 @@
+// What pi reads by itself when a session is built or reloaded: instructions, settings, extensions, skills, prompts and
+// themes. Of a folder that is not trusted nothing is opened. Elsewhere only regular files of a bounded size are read:
+// a link to /dev/zero takes all memory, and a named pipe stops the thread for ever.
+import { errorMessage } from "../../../base/error_message.ts";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+} from "node:fs";
+import { dirname, join, parse } from "node:path";
+import * as pi from "@mariozechner/pi-coding-agent";
+import { CONTEXT_FILES } from "../../../protocol/pi_package.ts";
+import type { SessionEvent } from "../../../protocol/events.ts";
+import { EXTENSION_BYTES, RESOURCE_BYTES } from "../../../governor/limits.ts";
+import type { Services, ServicesOptions } from "./sdk.ts";
+
+type LoaderOptions = NonNullable<ServicesOptions["resourceLoaderOptions"]>;
+type Settings = Services["settingsManager"];
+type Resolved = Awaited<ReturnType<pi.DefaultPackageManager["resolve"]>>;
+type Kind = keyof Resolved;
+
+const KINDS: readonly Kind[] = ["extensions", "skills", "prompts", "themes"];
+/** pi reads these, wherever it looks for resources, without a look at what they are. */
+const READ_BLINDLY: readonly string[] = [".gitignore", ".ignore", ".fdignore", "package.json"];
+/** Most folders that are looked through for them. */
+const FOLDERS = 2_000;
+
+/** What one session may load; known by its settings, the only thing of ours that all parts of pi are handed. */
+const GUARDS = new WeakMap<object, ResourceGuard>();
+
+/** The folder of a session, which a replacement of the session may change. */
+export interface Folder {
+  readonly cwd: string;
+  readonly trusted: boolean;
+}
+
+/** The resources of one session. */
+export class ResourceGuard {
+  readonly #folder: Folder;
+  readonly #agentDir: string;
+  readonly #problems = new Map<string, string>();
+
+  constructor(folder: Folder, agentDir: string) {
+    this.#folder = folder;
+    this.#agentDir = agentDir;
+  }
+
+  get #cwd(): string {
+    return this.#folder.cwd;
+  }
+
+  get #trusted(): boolean {
+    return this.#folder.trusted;
+  }
+
+  /** Guards every part of pi that works with these settings. */
+  watch(settings: Settings): void {
+    GUARDS.set(settings, this);
+  }
+
+  /** What was not loaded, and why, as events. */
+  get problems(): readonly SessionEvent[] {
+    return [...this.#problems].map(([extensionPath, error]) => (
+      { type: "extension_error", extensionPath, event: "load", error }
+    ));
+  }
+
+  /** How pi is to load what the folder holds; instructions are read here and handed to it. */
+  async options(settingsManager: Settings): Promise<LoaderOptions> {
+    this.#problems.clear();
+    const options: LoaderOptions = {
+      noContextFiles: true,
+      agentsFilesOverride: () => ({ agentsFiles: this.#contextFiles() }),
+      // Something, or pi looks for the files; empty, or pi takes it for the name of one.
+      systemPrompt: "",
+      systemPromptOverride: () => this.#instructions("SYSTEM.md"),
+      appendSystemPrompt: [],
+      appendSystemPromptOverride: () => {
+        const append = this.#instructions("APPEND_SYSTEM.md");
+        return append === undefined ? [] : [append];
+      },
+    };
+    if (this.#trusted) return options;
+    const packages = new pi.DefaultPackageManager({
+      cwd: this.#cwd,
+      agentDir: this.#agentDir,
+      settingsManager,
+    });
+    const found = await packages.resolve();
+    const ofUser = (kind: Kind): string[] =>
+      found[kind].filter((one) => one.enabled && one.metadata.scope === "user").map((one) => one.path);
+    return {
+      ...options,
+      noExtensions: true,
+      noSkills: true,
+      noPromptTemplates: true,
+      noThemes: true,
+      additionalExtensionPaths: ofUser("extensions"),
+      additionalSkillPaths: ofUser("skills"),
+      additionalPromptTemplatePaths: ofUser("prompts"),
+      additionalThemePaths: ofUser("themes"),
+    };
+  }
+
+  /** A view of pi's package manager that looks into the folder only where that is safe. */
+  view(manager: pi.DefaultPackageManager): pi.DefaultPackageManager {
+    if (this.#trusted && !this.#folders().some((folder) => this.#readsBlindly(folder))) return manager;
+    const discover: unknown = Reflect.get(manager, "addAutoDiscoveredResources");
+    if (typeof discover !== "function") throw new Error("This pi looks for resources in another way");
+    const view: pi.DefaultPackageManager = Object.create(manager, {
+      cwd: { value: parse(this.#cwd).root },
+      addAutoDiscoveredResources: {
+        value: (found: unknown, global: unknown, project: unknown, globalDir: unknown) =>
+          Reflect.apply(discover, view, [
+            found,
+            global,
+            project,
+            globalDir,
+            join(this.#agentDir, "no-project"),
+          ]),
+      },
+    });
+    return view;
+  }
+
+  /** Those of the found resources that pi may read. */
+  usable(found: Resolved): Resolved {
+    const usable = { ...found };
+    for (const kind of KINDS) usable[kind] = found[kind].filter(({ path }) => this.#isUsable(kind, path));
+    return usable;
+  }
+
+  /** The text of a file; undefined where there is none, or none that may be read. */
+  read(path: string): string | undefined {
+    try {
+      return this.#check(path, RESOURCE_BYTES) ? readRegular(path, RESOURCE_BYTES) : undefined;
+    } catch (error) {
+      this.#problems.set(
+        path,
+        `${path} cannot be read: ${errorMessage(error)}`,
+      );
+      return undefined;
+    }
+  }
+
+  /** Whether there is a regular file of a bounded size; what else is there is a problem. */
+  #check(path: string, most: number): boolean {
+    const found = statSync(path, { throwIfNoEntry: false });
+    this.#problems.delete(path);
+    if (found === undefined) return false;
+    if (found.isFile() && found.size <= most) return true;
+    const why = found.isFile() ? `is larger than ${most} bytes` : "is not a regular file";
+    this.#problems.set(path, `${path} ${why}, so it was not loaded; replace or remove it`);
+    return false;
+  }
+
+  #isUsable(kind: Kind, path: string): boolean {
+    const found = statSync(path, { throwIfNoEntry: false });
+    // What is not there is pi's to report; what is in a folder pi looks at by itself.
+    if (found === undefined) return true;
+    if (!found.isDirectory()) {
+      return this.#check(path, kind === "extensions" ? EXTENSION_BYTES : RESOURCE_BYTES);
+    }
+    const skill = join(path, "SKILL.md");
+    return kind !== "skills" || !existsSync(skill) || this.#check(skill, RESOURCE_BYTES);
+  }
+
+  /** Folders of the project in which pi looks for resources. */
+  #folders(): string[] {
+    const folders = KINDS.map((kind) => join(this.#cwd, ".pi", kind));
+    for (const above of ancestors(this.#cwd)) folders.push(join(above, ".agents", "skills"));
+    return folders;
+  }
+
+  /** Whether pi would read something in there that is not a plain file. */
+  #readsBlindly(folder: string): boolean {
+    const open = [folder];
+    let bad = false;
+    for (const at of open) {
+      for (const name of READ_BLINDLY) {
+        const path = join(at, name);
+        if (existsSync(path) && !this.#check(path, RESOURCE_BYTES)) bad = true;
+      }
+      if (open.length >= FOLDERS || !existsSync(at)) continue;
+      for (const entry of readdirSync(at, { withFileTypes: true })) {
+        const inside = entry.name !== "node_modules" &&
+          (entry.isDirectory() || isLinkToFolder(join(at, entry.name), entry));
+        if (inside && open.length < FOLDERS) open.push(join(at, entry.name));
+      }
+    }
+    return bad;
+  }
+
+  /** The user's instructions, and those of the folder and the folders above it, where they are trusted. */
+  #contextFiles(): { path: string; content: string }[] {
+    const above = this.#trusted ? ancestors(this.#cwd).reverse() : [];
+    const files = new Map<string, string>();
+    for (const folder of [this.#agentDir, ...above]) {
+      for (const name of CONTEXT_FILES) {
+        const path = join(folder, name);
+        const content = files.has(path) ? undefined : this.read(path);
+        if (content === undefined) continue;
+        files.set(path, content);
+        break;
+      }
+    }
+    return [...files].map(([path, content]) => ({ path, content }));
+  }
+
+  #instructions(name: string): string | undefined {
+    const ofProject = this.#trusted ? this.read(join(this.#cwd, ".pi", name)) : undefined;
+    return ofProject ?? this.read(join(this.#agentDir, name));
+  }
+}
+
+function ancestors(folder: string): string[] {
+  const all = [folder];
+  for (let at = folder; dirname(at) !== at; at = dirname(at)) all.push(dirname(at));
+  return all;
+}
+
+function isLinkToFolder(path: string, entry: { isSymbolicLink(): boolean }): boolean {
+  return entry.isSymbolicLink() && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Reads a file that may become another one meanwhile: a pipe is not waited for, and no more is read than allowed. */
+function readRegular(path: string, most: number): string | undefined {
+  const handle = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const found = fstatSync(handle);
+    if (!found.isFile()) return undefined;
+    const bytes = new Uint8Array(Math.min(found.size, most));
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
+      read = readSync(handle, bytes, length, bytes.length - length, null);
+    }
+    return new TextDecoder().decode(bytes.subarray(0, length));
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/**
+ * Has pi's package managers skip packages that settings name and that are not installed, since installing runs foreign
+ * code, and look into no folder that their session's guard closes.
+ */
+export function guardPackages(): void {
+  const original = pi.DefaultPackageManager.prototype.resolve;
+  pi.DefaultPackageManager.prototype.resolve = async function (onMissing) {
+    const settings: unknown = Reflect.get(this, "settingsManager");
+    const guard = typeof settings === "object" && settings !== null ? GUARDS.get(settings) : undefined;
+    const skip = onMissing ?? (() => Promise.resolve("skip" as const));
+    const found = await original.call(guard?.view(this) ?? this, skip);
+    return guard === undefined ? found : guard.usable(found);
+  };
+}

@@ -1,0 +1,258 @@
+// What is different in another version of pi, and nothing else: credentials and models, how a run is watched,
+// stopped and resumed, which messages are shown. This is pi 0.73.1; an import map puts another file of the same
+// shape in this one's place (compat/deno.json).
+import { realpathSync } from "node:fs";
+import { join } from "node:path";
+import { getApiProviders, registerApiProvider } from "@mariozechner/pi-ai";
+import * as pi from "@mariozechner/pi-coding-agent";
+import type { SessionEvent } from "../../../protocol/events.ts";
+import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
+import { Logins } from "../guards/login_refresh.ts";
+
+import { endOnAbort, Waits, withoutHiddenRetries } from "../guards/abortable_waits.ts";
+
+type Session = pi.AgentSession;
+type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
+
+type Message = Extract<Entry, { type: "message" }>["message"];
+
+const TYPES = {
+  session: true,
+  message: true,
+  thinking_level_change: true,
+  model_change: true,
+  compaction: true,
+  branch_summary: true,
+  custom: true,
+  custom_message: true,
+  label: true,
+  session_info: true,
+} satisfies Record<pi.FileEntry["type"], true>;
+
+const ROLES = {
+  user: true,
+  assistant: true,
+  toolResult: true,
+  bashExecution: true,
+  custom: true,
+  branchSummary: true,
+  compactionSummary: true,
+} satisfies Record<Message["role"], true>;
+
+/** What this pi understands of a session file. The types of pi hold both tables complete. */
+export const FILE_FORMAT: FileFormat = {
+  version: pi.CURRENT_SESSION_VERSION,
+  types: new Set(Object.keys(TYPES)),
+  roles: new Set(Object.keys(ROLES)),
+  keepsNothing: false,
+};
+
+/** The models of one session. */
+export type Models = pi.ModelRegistry;
+/** What pi loads for one folder. */
+export type Services = pi.AgentSessionServices;
+/** How to load it; credentials and models come from {@linkcode Accounts}. */
+export type ServicesOptions = Omit<pi.CreateAgentSessionServicesOptions, "authStorage" | "modelRegistry">;
+
+/** Waits for credentials, by the models of a session. */
+const WAITS = new WeakMap<Models, Waits>();
+const WRAPPED = new WeakSet<object>();
+
+/**
+ * Puts what pi_waits.ts does around each provider. Summaries of a compaction go from pi to the provider directly, so
+ * that nothing of a session could do it.
+ */
+function wrapProviders(): void {
+  for (const provider of getApiProviders()) {
+    if (WRAPPED.has(provider)) continue;
+    const { api, stream, streamSimple } = provider;
+    registerApiProvider({
+      api,
+      stream: (model, context, options) => {
+        const answer = stream(model, context, withoutHiddenRetries(options));
+        endOnAbort(answer, model, options?.signal);
+        return answer;
+      },
+      streamSimple: (model, context, options) => {
+        const answer = streamSimple(model, context, withoutHiddenRetries(options));
+        endOnAbort(answer, model, options?.signal);
+        return answer;
+      },
+    });
+  }
+  for (const provider of getApiProviders()) WRAPPED.add(provider);
+}
+
+/** The user's credentials, which all sessions share, and the models of each. */
+export class Accounts {
+  readonly #agentDir: string;
+  readonly #auth: pi.AuthStorage;
+  readonly #all = new Set<Models>();
+  /** Refreshes of logins that are under way. */
+  readonly logins: Logins;
+
+  constructor(agentDir: string) {
+    this.#agentDir = agentDir;
+    const file = join(agentDir, "auth.json");
+    this.#auth = pi.AuthStorage.create(file);
+    // pi follows links to the file before it locks it.
+    this.logins = new Logins(() => `${realpathSync(file)}.lock`);
+    this.logins.guard(this.#auth);
+    wrapProviders();
+  }
+
+  /** Models for one session: an extension's registerProvider must not move another's base URL. */
+  open(): Promise<Models> {
+    // Logins made by a pi terminal in the meantime count.
+    this.#auth.reload();
+    const models = pi.ModelRegistry.create(this.#auth, join(this.#agentDir, "models.json"));
+    const refresh = models.refresh.bind(models);
+    // A refresh resets the API providers of the whole process, those of other sessions too.
+    models.refresh = () => {
+      refresh();
+      this.restore();
+    };
+    this.#nameRefusedLogins(models);
+    const waits = new Waits();
+    WAITS.set(models, waits);
+    const keys = models.getApiKeyAndHeaders.bind(models);
+    // A login may have to be refreshed first, which takes no signal and has no end.
+    models.getApiKeyAndHeaders = (model) => waits.race(keys(model));
+    this.#all.add(models);
+    return Promise.resolve(models);
+  }
+
+  /** pi goes on without a key when a login cannot be refreshed, and its provider then misses the key. */
+  #nameRefusedLogins(models: Models): void {
+    const find = models.getApiKeyAndHeaders.bind(models);
+    models.getApiKeyAndHeaders = async (model) => {
+      const found = await find(model);
+      const login = this.#auth.get(model.provider);
+      const expired = login?.type === "oauth" && Date.now() >= login.expires;
+      if (!found.ok || found.apiKey !== undefined || !expired) return found;
+      const what = `The login for ${model.provider} has expired, and its provider did not refresh it`;
+      return { ok: false, error: `${what}; log in again: run pi, then /login` };
+    };
+  }
+
+  /** The session of these models is gone. */
+  release(models: Models): void {
+    this.#all.delete(models);
+  }
+
+  /** Registers again what a reload in one session took from all. */
+  restore(): void {
+    wrapProviders();
+    for (const models of this.#all) {
+      const registered: unknown = Reflect.get(models, "registeredProviders");
+      if (!(registered instanceof Map)) continue;
+      for (const [name, config] of [...registered]) models.registerProvider(name, config);
+    }
+  }
+
+  services(models: Models, options: ServicesOptions): Promise<Services> {
+    return pi.createAgentSessionServices({ ...options, authStorage: this.#auth, modelRegistry: models });
+  }
+}
+
+/** The models of a session that was built with {@linkcode Accounts}. */
+export function modelsOf(session: Session): Models {
+  return session.modelRegistry;
+}
+
+/** A thinking level as clients know it. */
+export function levelOf(level: Session["thinkingLevel"]): ThinkingLevel {
+  return level;
+}
+
+/** Tells every event of the session; returns what ends that. */
+export function listen(session: Session, tell: (event: SessionEvent) => void): () => void {
+  return session.subscribe((event) => tell({ ...event }));
+}
+
+/** Whether a run goes on, or pi is not done with it. */
+export function isRunning(session: Session): boolean {
+  return session.isStreaming;
+}
+
+/** Resolves when pi has let go of the current run. */
+export function whenIdle(session: Session): Promise<void> {
+  return session.agent.waitForIdle();
+}
+
+/** Ends waits that pi's own aborts do not reach. */
+export function endWaits(session: Session): void {
+  WAITS.get(session.modelRegistry)?.end();
+}
+
+/** Stops a run, a retry wait, a compaction and the summary of a branch; waits for none. */
+export function stop(session: Session): void {
+  session.abortRetry();
+  session.abortCompaction();
+  session.abortBranchSummary();
+  session.agent.abort();
+  endWaits(session);
+}
+
+/** Whether messages wait for a run, also those that extensions queued. */
+export function hasQueued(session: Session): boolean {
+  return session.agent.hasQueuedMessages();
+}
+
+/** Starts a run over what is queued. */
+export function resume(session: Session): Promise<void> {
+  return session.agent.continue();
+}
+
+/** Queues a message that the `input` handlers have seen. */
+export async function enqueue(session: Session, kind: QueueKind, input: PromptInput): Promise<void> {
+  const images = input.images.length === 0 ? undefined : [...input.images];
+  if (kind === "steer") await session.steer(input.message, images);
+  else await session.followUp(input.message, images);
+}
+
+/** The messages as clients see them. */
+export function messagesOf(session: Session): readonly unknown[] {
+  return session.messages;
+}
+
+/** What the session has used, counted over what clients see. */
+export function statsOf(session: Session): Readonly<Record<string, unknown>> {
+  return { ...session.getSessionStats() };
+}
+
+/** An entry of the tree, and the entry that it hangs below. */
+export interface Placed {
+  readonly entry: Entry;
+  readonly parentId: string | null;
+}
+
+/** The tree of the session as clients see it, flat. */
+export function treeOf({ sessionManager }: Session): { leafId: string | null; placed: readonly Placed[] } {
+  const placed = sessionManager.getEntries().map((entry) => ({ entry, parentId: entry.parentId }));
+  return { leafId: sessionManager.getLeafId(), placed };
+}
+
+/** What extensions are told beside the bindings of every version. */
+export const BINDINGS: Readonly<Record<string, string>> = {};
+
+/** Types of images that `read` shows to a model. */
+export const IMAGE_TYPES: ReadonlySet<string> = new Set([
+  "image/jpeg",
+  "image/png",
+  "image/gif",
+  "image/webp",
+]);
+
+/** The exit code that pi gives a shell that a signal has ended. */
+export function exitCodeOf(code: number | null, _signal: string | null): number | null {
+  return code;
+}
+
+/** The longest time that a timer takes. */
+const LONGEST_MS = 2_147_483_647;
+
+/** Milliseconds that a model gives a command; pi ignores what is not a time. */
+export function timeoutMsOf(seconds: number | undefined): number | undefined {
+  return seconds !== undefined && seconds > 0 ? Math.min(seconds * 1000, LONGEST_MS) : undefined;
+}

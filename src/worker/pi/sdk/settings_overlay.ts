@@ -1,0 +1,86 @@
+// Keeps one session's settings to itself: pi writes every change of model, thinking level, queue mode,
+// compaction or retry into the user's settings file (PI_FACTS §2). This storage reads both files and keeps
+// the writes in memory. Knows pi's settings only by the names of the fields below.
+import { isRecord } from "../../../base/json.ts";
+
+/** pi's two scopes. */
+export type SettingsScope = "global" | "project";
+
+/** Reads a settings file, or nothing when there is none. */
+export type ReadSettings = (scope: SettingsScope) => string | undefined;
+
+type Settings = Record<string, unknown>;
+
+/** What a session may set itself. Project settings win over global ones, so these move to the global text. */
+const PLAIN = [
+  "defaultProvider",
+  "defaultModel",
+  "defaultThinkingLevel",
+  "steeringMode",
+  "followUpMode",
+] as const;
+const NESTED = [["compaction", "enabled"], ["retry", "enabled"]] as const;
+
+function parse(text: string | undefined): Settings | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Moves what a session may set from the project's settings to the global ones. */
+export function hoist(global: Settings, project: Settings): { global: Settings; project: Settings } {
+  const up: Settings = { ...global };
+  const rest: Settings = { ...project };
+  for (const name of PLAIN) {
+    if (rest[name] === undefined) continue;
+    up[name] = rest[name];
+    delete rest[name];
+  }
+  for (const [group, name] of NESTED) {
+    const from = rest[group];
+    if (!isRecord(from) || from[name] === undefined) continue;
+    const { [name]: value, ...others } = from;
+    const into = up[group];
+    up[group] = { ...(isRecord(into) ? into : {}), [name]: value };
+    rest[group] = others;
+  }
+  return { global: up, project: rest };
+}
+
+/** Storage for pi's SettingsManager; one for each session. */
+export class SettingsOverlay {
+  readonly #read: ReadSettings;
+  readonly #trusted: () => boolean;
+  #written: string | undefined;
+
+  /** @param trusted whether the project's settings count at all; asked at each reading */
+  constructor(read: ReadSettings, trusted: () => boolean) {
+    this.#read = read;
+    this.#trusted = trusted;
+  }
+
+  /** pi's storage interface: `fn` gets the text of a scope and returns a new one, or nothing. */
+  withLock(scope: SettingsScope, fn: (current: string | undefined) => string | undefined): void {
+    const next = fn(this.#text(scope));
+    // A project scope is never written: pi does so only when it installs packages, which it may not here.
+    if (next !== undefined && scope === "global") this.#written = next;
+  }
+
+  #text(scope: SettingsScope): string | undefined {
+    const globalText = this.#written ?? this.#read("global");
+    const projectText = this.#trusted() ? this.#read("project") : undefined;
+    const project = parse(projectText);
+    if (project === undefined) return scope === "global" ? globalText : projectText;
+    // A global file that cannot be parsed is pi's to complain about.
+    const global = globalText === undefined ? {} : parse(globalText);
+    if (global === undefined) return scope === "global" ? globalText : projectText;
+    // What the session wrote itself stays on top of what the project says.
+    const moved = this.#written === undefined ? hoist(global, project) : hoist({}, project);
+    if (scope === "project") return JSON.stringify(moved.project);
+    return this.#written ?? JSON.stringify(moved.global);
+  }
+}

@@ -1,0 +1,56 @@
+// Model, thinking level and modes of one pi session. What pi writes to its settings goes to the session's own
+// overlay; models are found through the registry, never by guessing.
+import { type Failure, failure } from "../../protocol/errors.ts";
+import type { AgentSettings } from "../session/agent_port.ts";
+import type { PiLive, PiSession } from "./live_session.ts";
+import { levelOf, modelsOf } from "./sdk/sdk.ts";
+import { toWireModel } from "./sdk/wire_model.ts";
+
+/** pi's placeholder for "no model" is truthy. */
+export function hasModel(model: PiSession["model"]): model is NonNullable<PiSession["model"]> {
+  return model !== undefined && model.provider !== "unknown";
+}
+
+/** pi cannot call that provider. */
+export function noKey(provider: string): Failure {
+  return failure("no_api_key", `pi has no credentials for ${provider}; log in with pi, or set its API key`);
+}
+
+/** pi doesn't have that model. */
+export function noSuchModel(provider: string, modelId: string): Failure {
+  const sentence = `pi knows no model ${provider}/${modelId}; see get_available_models`;
+  return failure("model_not_found", sentence);
+}
+
+/** The settings of the session behind `live`. */
+export function piSettings(live: PiLive): AgentSettings {
+  return {
+    models: () => modelsOf(live.session).getAvailable().map(toWireModel),
+    async setModel(provider, modelId) {
+      const models = modelsOf(live.session);
+      const model = models.find(provider, modelId);
+      if (model === undefined) return { ok: false, failure: noSuchModel(provider, modelId) };
+      if (!models.hasConfiguredAuth(model)) return { ok: false, failure: noKey(provider) };
+      await live.session.setModel(model);
+      return { ok: true, value: toWireModel(model) };
+    },
+    async cycleModel(direction) {
+      const result = await live.session.cycleModel(direction);
+      if (result === undefined) return null;
+      const { model, thinkingLevel, isScoped } = result;
+      return { model: toWireModel(model), thinkingLevel: levelOf(thinkingLevel), isScoped };
+    },
+    setThinkingLevel(level) {
+      live.session.setThinkingLevel(level);
+      return levelOf(live.session.thinkingLevel);
+    },
+    cycleThinkingLevel() {
+      const level = live.session.cycleThinkingLevel();
+      return level === undefined ? null : levelOf(level);
+    },
+    setSteeringMode: (mode) => live.session.setSteeringMode(mode),
+    setFollowUpMode: (mode) => live.session.setFollowUpMode(mode),
+    setAutoCompaction: (enabled) => live.session.setAutoCompactionEnabled(enabled),
+    setAutoRetry: (enabled) => live.session.setAutoRetryEnabled(enabled),
+  };
+}

@@ -1,0 +1,123 @@
+// pi's bash tool over a shell of ours (pi_shell.ts). pi keeps what it does best: prefix, environment, hooks, and the
+// status of a command that failed. The output is ours, as pi's own is lost where the last line is long, and its log
+// is readable by everybody. Used by pi_tools.ts.
+import * as pi from "@mariozechner/pi-coding-agent";
+import type { Timer } from "../../../runtime/runtime.ts";
+import { localShell, type ShellOperations, type ShellParts, TOOL_BYTES_PER_SECOND } from "./shell.ts";
+import { ShellOutput } from "./shell_output.ts";
+
+type BashTool = ReturnType<typeof pi.createBashToolDefinition>;
+type BashOptions = Pick<
+  NonNullable<Parameters<typeof pi.createBashToolDefinition>[1]>,
+  "commandPrefix" | "shellPath"
+>;
+type Update = NonNullable<Parameters<BashTool["execute"]>[3]>;
+
+/** Milliseconds between two updates of a command that runs. */
+const UPDATE_MS = 100;
+
+/** What pi adds to the output of a command that failed; it has seen no output. */
+const STATUS = /^(?:\(no output\)\n\n)?(Command [^]*)$/;
+
+/** Makes the tool of one session. */
+export function shellTool(cwd: string, options: BashOptions, parts: ShellParts): BashTool {
+  const shell = localShell(parts.clock, options.shellPath, TOOL_BYTES_PER_SECOND);
+  return {
+    ...pi.createBashToolDefinition(cwd, options),
+    async execute(id, params, signal, onUpdate, ctx) {
+      const output = new ShellOutput(parts.logs, false);
+      const updates = new Updates(output, parts, onUpdate);
+      const operations: ShellOperations = {
+        async exec(command, folder, run) {
+          const onData = (piece: Uint8Array): Promise<void> => {
+            const { taken } = output.push(piece);
+            // An update names the log, which has to have what the update shows.
+            return taken.then(() => updates.due());
+          };
+          try {
+            return await shell.exec(command, folder, { ...run, onData });
+          } finally {
+            await output.end();
+            updates.end();
+          }
+        },
+      };
+      onUpdate?.({ content: [], details: undefined });
+      try {
+        const tool = pi.createBashToolDefinition(cwd, { ...options, operations });
+        const result = await tool.execute(id, params, signal, undefined, ctx);
+        const { text, details } = told(output);
+        return text === "" ? result : { ...result, content: [{ type: "text", text }], details };
+      } catch (error) {
+        const status = error instanceof Error ? STATUS.exec(error.message)?.[1] : undefined;
+        const { text } = told(output);
+        throw status === undefined || text === "" ? error : new Error(`${text}\n\n${status}`);
+      }
+    },
+  };
+}
+
+/** The output as the model gets it, in pi's words. */
+function told(output: ShellOutput): { text: string; details: pi.BashToolDetails | undefined } {
+  const { content, truncation, lastLine, fullOutputPath } = output.show();
+  if (!truncation.truncated) return { text: content, details: undefined };
+  const { outputBytes, outputLines, totalLines, lastLinePartial, truncatedBy } = truncation;
+  const shown = lastLinePartial
+    ? `Showing last ${pi.formatSize(outputBytes)} of line ${lastLine} (line is ${
+      pi.formatSize(output.lastLineBytes)
+    })`
+    : `Showing lines ${lastLine - outputLines + 1}-${lastLine} of ${totalLines}` +
+      (truncatedBy === "bytes" ? ` (${pi.formatSize(pi.DEFAULT_MAX_BYTES)} limit)` : "");
+  const where = fullOutputPath === undefined
+    ? "The full output could not be kept"
+    : `Full output: ${fullOutputPath}`;
+  return {
+    text: `${content}\n\n[${shown}. ${where}]`,
+    details: { truncation, ...(fullOutputPath === undefined ? {} : { fullOutputPath }) },
+  };
+}
+
+/** Tells what a command has printed so far, not too often. */
+class Updates {
+  readonly #output: ShellOutput;
+  readonly #parts: ShellParts;
+  readonly #tell: Update | undefined;
+  #timer: Timer | undefined;
+  #toldAt = -Infinity;
+  #state: "told" | "due" | "ended" = "told";
+
+  constructor(output: ShellOutput, parts: ShellParts, tell: Update | undefined) {
+    this.#output = output;
+    this.#parts = parts;
+    this.#tell = tell;
+  }
+
+  /** There is something new. */
+  due(): void {
+    if (this.#tell === undefined || this.#state !== "told") return;
+    this.#state = "due";
+    const ms = UPDATE_MS - (this.#parts.clock.monotonic() - this.#toldAt);
+    if (ms <= 0) this.#now();
+    else this.#timer = this.#parts.clock.after(ms, () => this.#now());
+  }
+
+  /** Nothing more will come. */
+  end(): void {
+    this.#timer?.clear();
+    if (this.#state === "due") this.#now();
+    this.#state = "ended";
+  }
+
+  #now(): void {
+    this.#state = "told";
+    this.#toldAt = this.#parts.clock.monotonic();
+    const { content, truncation, fullOutputPath } = this.#output.show();
+    this.#tell?.({
+      content: [{ type: "text", text: content }],
+      details: {
+        ...(truncation.truncated ? { truncation } : {}),
+        ...(fullOutputPath === undefined ? {} : { fullOutputPath }),
+      },
+    });
+  }
+}

@@ -1,0 +1,305 @@
+// Runs shell commands as pi does (shell, prefix, environment, process group, timeout, abort) and reads what they print
+// no faster than it can be kept, and at a bounded rate: a command that floods slows down itself alone. pi reads as
+// fast as it can and waits for nothing. Used by pi_tools.ts for the bash tool and by pi_agent.ts for clients.
+import { Buffer } from "node:buffer";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import type { Readable } from "node:stream";
+import { setImmediate } from "node:timers";
+import * as pi from "@mariozechner/pi-coding-agent";
+import type { Clock, Timer } from "../../../runtime/runtime.ts";
+import { exitCodeOf, timeoutMsOf } from "../sdk/sdk.ts";
+import type { ShellLogs } from "./shell_log.ts";
+import { ShellOutput } from "./shell_output.ts";
+
+/** Bytes of one command that are read at once. */
+const BURST_BYTES = 1024 * 1024;
+/** Bytes in each second after that, of the bash tool. */
+export const TOOL_BYTES_PER_SECOND: number = 16 * 1024 * 1024;
+/** The same of a client's command: all of it goes to the router thread, as events. */
+const CLIENT_BYTES_PER_SECOND = 4 * 1024 * 1024;
+
+/** Bytes that wait at most to be handed on together; Deno 2.4 reads a few at a time. */
+const PIECE_BYTES = 64 * 1024;
+
+/** Milliseconds of silence after the shell's end, as its descendants may hold its pipes for good. */
+const SILENCE_MS = 100;
+/** Milliseconds that such a descendant is read at most when it is never silent. */
+const DRAIN_MS = 2_000;
+
+/** How one command is run. */
+export interface ShellRun {
+  /** Takes a piece of the output; the next piece comes when it resolves. */
+  onData(piece: Buffer): Promise<void> | void;
+  readonly signal?: AbortSignal;
+  /** Seconds. */
+  readonly timeout?: number;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** What runs commands: this machine's shell, or an extension's own. */
+export interface ShellOperations {
+  exec(command: string, cwd: string, run: ShellRun): Promise<{ exitCode: number | null }>;
+}
+
+/** What all shells of a process share. */
+export interface ShellParts {
+  readonly clock: Clock;
+  readonly logs: ShellLogs;
+}
+
+/** pi's environment for shells: its own programs are on the path. */
+function shellEnv(): NodeJS.ProcessEnv {
+  const own = join(pi.getAgentDir(), "bin");
+  const name = Object.keys(process.env).find((key) => key.toLowerCase() === "path") ?? "PATH";
+  const entries = (process.env[name] ?? "").split(delimiter).filter((entry) => entry !== "");
+  const path = entries.includes(own) ? process.env[name] : [own, ...entries].join(delimiter);
+  return { ...process.env, [name]: path };
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  if (process.platform === "win32") {
+    spawn("taskkill", ["/F", "/T", "/PID", String(pid)], { stdio: "ignore", detached: true }).on(
+      "error",
+      () => {},
+    );
+    return;
+  }
+  for (const target of [-pid, pid]) {
+    try {
+      process.kill(target, "SIGKILL");
+      return;
+    } catch {
+      // No such group: the process alone, if it still lives.
+    }
+  }
+}
+
+/** This machine's shell, read at most at that rate. */
+export function localShell(
+  clock: Clock,
+  shellPath: string | undefined,
+  bytesPerSecond: number,
+): ShellOperations {
+  return {
+    async exec(command, cwd, { onData, signal, timeout, env }) {
+      const timeoutMs = timeoutMsOf(timeout);
+      if (signal?.aborted) throw new Error("aborted");
+      const config = pi.getShellConfig(shellPath);
+      if (!existsSync(cwd)) {
+        throw new Error(`Working directory does not exist: ${cwd}\nCannot execute bash commands.`);
+      }
+      // The newer pi hands the command to some shells of Windows by their input.
+      const byInput = Reflect.get(config, "commandTransport") === "stdin";
+      const child = spawn(config.shell, byInput ? config.args : [...config.args, command], {
+        cwd,
+        detached: process.platform !== "win32",
+        env: env ?? shellEnv(),
+        stdio: [byInput ? "pipe" : "ignore", "pipe", "pipe"],
+        windowsHide: true,
+      });
+      child.stdin?.on("error", () => {});
+      child.stdin?.end(command);
+      let timedOut = false;
+      const timer = timeoutMs === undefined ? undefined : clock.after(timeoutMs, () => {
+        timedOut = true;
+        killGroup(child);
+      });
+      const abort = (): void => killGroup(child);
+      signal?.addEventListener("abort", abort, { once: true });
+      try {
+        const exitCode = await new Reading(clock, child, bytesPerSecond, onData).ended;
+        if (signal?.aborted) throw new Error("aborted");
+        if (timedOut) throw new Error(`timeout:${timeout}`);
+        return { exitCode };
+      } finally {
+        timer?.clear();
+        signal?.removeEventListener("abort", abort);
+      }
+    },
+  };
+}
+
+/** Reads what a child prints, a piece at a time, until it has ended and its pipes are empty. */
+class Reading {
+  /** Its exit code. */
+  readonly ended: Promise<number | null>;
+  readonly #clock: Clock;
+  readonly #bytesPerSecond: number;
+  readonly #streams: readonly Readable[];
+  readonly #take: (piece: Buffer) => Promise<void> | void;
+  #open: number;
+  #pieces = 0;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #state: "idle" | "taking" = "idle";
+  #taking: Promise<void> = Promise.resolve();
+  #budget = BURST_BYTES;
+  #countedAt: number;
+  #exited: { readonly code: number | null } | undefined;
+  #silence: Timer | undefined;
+  #drain: Timer | undefined;
+  #finish: (code: number | null) => void = () => {};
+  #fail: (error: unknown) => void = () => {};
+
+  constructor(
+    clock: Clock,
+    child: ChildProcess,
+    bytesPerSecond: number,
+    take: (piece: Buffer) => Promise<void> | void,
+  ) {
+    this.#clock = clock;
+    this.#bytesPerSecond = bytesPerSecond;
+    this.#take = take;
+    this.#countedAt = clock.monotonic();
+    this.ended = new Promise((resolve, reject) => [this.#finish, this.#fail] = [resolve, reject]);
+    this.#streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
+    this.#open = this.#streams.length;
+    for (const stream of this.#streams) {
+      stream.on("data", (piece: Buffer) => this.#read(piece));
+      // A pipe that breaks has ended as well.
+      stream.on("error", () => {});
+      stream.once("close", () => {
+        this.#open--;
+        this.#check();
+      });
+    }
+    child.once("error", (error) => this.#end(() => this.#fail(error)));
+    child.once("exit", (code, signal) => {
+      this.#exited = { code: exitCodeOf(code, signal) };
+      this.#drain = clock.after(DRAIN_MS, () => this.#close());
+      this.#check();
+      this.#listen();
+    });
+  }
+
+  #read(piece: Buffer): void {
+    this.#pieces++;
+    this.#waiting.push(piece);
+    this.#waitingBytes += piece.length;
+    if (this.#waitingBytes >= PIECE_BYTES) { for (const stream of this.#streams) stream.pause(); }
+    if (this.#state === "taking") return;
+    this.#state = "taking";
+    this.#taking = this.#takeAll().catch((error) => this.#end(() => this.#fail(error)));
+  }
+
+  /** Hands on what has come, in pieces as large as possible: each costs an event. */
+  async #takeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const piece = Buffer.concat(this.#waiting);
+      [this.#waiting, this.#waitingBytes] = [[], 0];
+      for (const stream of this.#streams) stream.resume();
+      await this.#take(piece);
+      const now = this.#clock.monotonic();
+      const earned = (now - this.#countedAt) * this.#bytesPerSecond / 1000;
+      this.#budget = Math.min(BURST_BYTES, this.#budget + earned) - piece.length;
+      this.#countedAt = now;
+      if (this.#budget < 0) {
+        const ms = -this.#budget * 1000 / this.#bytesPerSecond;
+        await new Promise<void>((resolve) => void this.#clock.after(ms, resolve));
+      }
+    }
+    this.#state = "idle";
+    this.#check();
+    this.#listen();
+  }
+
+  /** The shell has ended: waits for a silence of its pipes. */
+  #listen(): void {
+    this.#silence?.clear();
+    if (this.#exited === undefined) return;
+    const heard = this.#pieces;
+    this.#silence = this.#clock.after(SILENCE_MS, () => {
+      // Timers come before what has arrived: a thread that was busy looks at that first.
+      setImmediate(() => {
+        if (this.#pieces === heard) this.#close();
+      });
+    });
+  }
+
+  #check(): void {
+    if (this.#open === 0 && this.#state === "idle") this.#close();
+  }
+
+  #close(): void {
+    const exited = this.#exited;
+    if (exited === undefined) return;
+    void this.#taking.then(() => this.#end(() => this.#finish(exited.code)));
+  }
+
+  #end(settle: () => void): void {
+    this.#silence?.clear();
+    this.#drain?.clear();
+    for (const stream of this.#streams) stream.destroy();
+    settle();
+  }
+}
+
+/** What a client's command came to, as pi records it. */
+type BashResult = Parameters<pi.AgentSession["recordBashResult"]>[1];
+
+/** Runs the commands of a session's clients. */
+export class ClientShell {
+  readonly #parts: ShellParts;
+  readonly #running = new Set<AbortController>();
+
+  constructor(parts: ShellParts) {
+    this.#parts = parts;
+  }
+
+  /** As pi's `executeBash`; `operations` are those of an extension that runs the command elsewhere. */
+  async run(
+    session: pi.AgentSession,
+    command: string,
+    onChunk: (chunk: string) => void,
+    options: { readonly excludeFromContext?: boolean; readonly operations?: ShellOperations },
+  ): Promise<BashResult> {
+    const { settingsManager, sessionManager } = session;
+    const shell = options.operations ??
+      localShell(this.#parts.clock, settingsManager.getShellPath(), CLIENT_BYTES_PER_SECOND);
+    const prefix = settingsManager.getShellCommandPrefix();
+    const output = new ShellOutput(this.#parts.logs, true);
+    const tell = (text: string): void => {
+      if (text !== "") onChunk(text);
+    };
+    const controller = new AbortController();
+    const { signal } = controller;
+    this.#running.add(controller);
+    let exitCode: number | undefined;
+    try {
+      const ended = await shell.exec(prefix ? `${prefix}\n${command}` : command, sessionManager.getCwd(), {
+        signal,
+        onData: (piece) => {
+          const { text, taken } = output.push(piece);
+          tell(text);
+          return taken;
+        },
+      });
+      exitCode = ended.exitCode ?? undefined;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      this.#running.delete(controller);
+      tell(await output.end());
+    }
+    const { content, truncation, fullOutputPath } = output.show();
+    const cancelled = signal.aborted;
+    const result: BashResult = {
+      output: content,
+      exitCode: cancelled ? undefined : exitCode,
+      cancelled,
+      truncated: truncation.truncated,
+      ...(fullOutputPath === undefined ? {} : { fullOutputPath }),
+    };
+    session.recordBashResult(command, result, { excludeFromContext: options.excludeFromContext ?? false });
+    return result;
+  }
+
+  /** Ends all of them. */
+  abort(): void {
+    for (const controller of this.#running) controller.abort();
+  }
+}

@@ -1,0 +1,88 @@
+// The whole output of a long shell command, in a file of its own: readable by the user alone, in a private folder of
+// this server's, whole whenever its path has been given out, and removed after a day or with the server. A disk that
+// takes nothing costs the log, never the command. Used by pi_shell_output.ts.
+import { randomBytes } from "node:crypto";
+import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../../../runtime/runtime.ts";
+
+/** How long a log is kept. The folder goes when the server ends. */
+const KEPT_MS = 24 * 60 * 60 * 1000;
+
+/** The most that a log holds, so that a command without end does not fill the disk. */
+const MOST_BYTES = 1024 * 1024 * 1024;
+
+/** Makes logs in one folder. */
+export class ShellLogs {
+  readonly #clock: Clock;
+  readonly #folder: string;
+  readonly #mostBytes: number;
+
+  /** @param folder is made with the first log */
+  constructor(clock: Clock, folder: string, mostBytes: number = MOST_BYTES) {
+    this.#clock = clock;
+    this.#folder = folder;
+    this.#mostBytes = mostBytes;
+  }
+
+  /** A log that has begun; undefined where the disk does not take it. */
+  async begin(): Promise<ShellLog | undefined> {
+    try {
+      await mkdir(this.#folder, { mode: 0o700 }).catch((error) => {
+        // An earlier log has made it. Its name is random, so no other user can have.
+        if (!(error instanceof Error) || Reflect.get(error, "code") !== "EEXIST") throw error;
+      });
+      const path = join(this.#folder, `pi-bash-${randomBytes(8).toString("hex")}.log`);
+      const log = new ShellLog(path, await open(path, "wx", 0o600), this.#mostBytes);
+      this.#clock.after(KEPT_MS, () => void rm(path, { force: true }).catch(() => {}));
+      return log;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** One log. */
+export class ShellLog {
+  readonly path: string;
+  readonly #handle: FileHandle;
+  #left: number;
+  #state: "open" | "full" | "closed" = "open";
+
+  constructor(path: string, handle: FileHandle, bytes: number) {
+    this.path = path;
+    this.#handle = handle;
+    this.#left = bytes;
+  }
+
+  /** Appends; resolves when the file has it. False: the disk does not take it, and the log is gone. */
+  async append(bytes: Uint8Array): Promise<boolean> {
+    if (this.#state !== "open") return this.#state === "full";
+    const part = bytes.subarray(0, this.#left);
+    this.#left -= part.length;
+    try {
+      await this.#write(part);
+      if (part.length < bytes.length) {
+        this.#state = "full";
+        await this.#write(
+          new TextEncoder().encode("\n[pi-server: the log is full; the rest was not kept]\n"),
+        );
+      }
+      return true;
+    } catch {
+      await this.close();
+      await rm(this.path, { force: true }).catch(() => {});
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    await this.#handle.close().catch(() => {});
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) at += (await this.#handle.write(bytes, at)).bytesWritten;
+  }
+}

@@ -1,0 +1,97 @@
+// pi's own tools on operations of ours: files within bounds (pi_files.ts), shells that cannot flood (pi_shell.ts). Names, descriptions, parameters, prompt
+// texts and results stay pi's. pi takes operations when a tool is made, but its sessions make their tools themselves;
+// so each session's tools are replaced before it registers them, and extensions can override them as before.
+import { resolve } from "node:path";
+import * as pi from "@mariozechner/pi-coding-agent";
+import {
+  editOperations,
+  grepOperations,
+  grepRefusal,
+  lsOperations,
+  readOperations,
+  refuseStream,
+  writeOperations,
+} from "./bounded_files.ts";
+import type { ShellParts } from "./shell.ts";
+import { shellTool } from "./bash_tool.ts";
+
+/** The part of a session that holds its tools; nothing of it is in pi's types. */
+interface ToolOwner {
+  readonly _cwd: string;
+  readonly _baseToolsOverride?: unknown;
+  readonly _baseToolDefinitions?: Map<string, unknown>;
+  readonly settingsManager: pi.SettingsManager;
+}
+
+const replaced = new WeakSet<object>();
+
+/** Makes every session of this process use bounded tools. `sessions` is the prototype of pi's sessions. */
+export function boundTools(sessions: object, parts: ShellParts): void {
+  const refresh: unknown = Reflect.get(sessions, "_refreshToolRegistry");
+  if (typeof refresh !== "function") return;
+  Reflect.set(sessions, "_refreshToolRegistry", function (this: ToolOwner, ...args: unknown[]): unknown {
+    const { _baseToolDefinitions: tools, _baseToolsOverride: override } = this;
+    if (tools !== undefined && override === undefined && !replaced.has(tools)) {
+      replaced.add(tools);
+      for (const [name, tool] of Object.entries(boundedTools(this, parts))) {
+        if (tools.has(name)) tools.set(name, tool);
+      }
+    }
+    return Reflect.apply(refresh, this, args);
+  });
+}
+
+function boundedTools({ _cwd: cwd, settingsManager }: ToolOwner, parts: ShellParts): Record<string, unknown> {
+  const [commandPrefix, shellPath] = [
+    settingsManager.getShellCommandPrefix(),
+    settingsManager.getShellPath(),
+  ];
+  const shell = {
+    ...(commandPrefix === undefined ? {} : { commandPrefix }),
+    ...(shellPath === undefined ? {} : { shellPath }),
+  };
+  return {
+    bash: shellTool(cwd, shell, parts),
+    read: pi.createReadToolDefinition(cwd, {
+      autoResizeImages: settingsManager.getImageAutoResize(),
+      operations: readOperations,
+    }),
+    write: named(cwd, pi.createWriteToolDefinition(cwd, { operations: writeOperations })),
+    edit: named(cwd, pi.createEditToolDefinition(cwd, { operations: editOperations })),
+    grep: explained(pi.createGrepToolDefinition(cwd, { operations: grepOperations })),
+    ls: pi.createLsToolDefinition(cwd, { operations: lsOperations }),
+  };
+}
+
+interface PathTool<A extends unknown[], R> {
+  readonly name: string;
+  execute(id: string, params: { readonly path: string }, ...rest: A): Promise<R>;
+}
+
+/** The tool, which refuses names of devices and streams before it does anything else. */
+function named<A extends unknown[], R, T extends PathTool<A, R>>(cwd: string, tool: T): T {
+  return {
+    ...tool,
+    async execute(id: string, params: Parameters<T["execute"]>[1], ...rest: A): Promise<R> {
+      refuseStream(tool.name, resolve(cwd, params.path));
+      return await tool.execute(id, params, ...rest);
+    },
+  };
+}
+
+type GrepTool = ReturnType<typeof pi.createGrepToolDefinition>;
+
+/** pi tells a model that a pipe or a device is not there; this says what it is. */
+function explained(tool: GrepTool): GrepTool {
+  return {
+    ...tool,
+    async execute(...args) {
+      try {
+        return await tool.execute(...args);
+      } catch (error) {
+        const path = error instanceof Error ? /^Path not found: (.*)$/s.exec(error.message)?.[1] : undefined;
+        throw (path === undefined ? undefined : await grepRefusal(path)) ?? error;
+      }
+    },
+  };
+}

@@ -1,0 +1,55 @@
+// Turns a session's events into records for the router thread: stamped, encoded once for each form that someone
+// wants, and with what an outbox needs to merge them. The common event is put together by hand. Pure.
+import { encodeEvent, eventPrefix, type SessionEvent, toDelta } from "../../../protocol/events.ts";
+import { type EventRecord, type Merge, PIECE_END } from "../../../ipc/messages.ts";
+import { pieceOf, stateOf } from "./merge_hints.ts";
+
+type PieceMerge = Extract<Merge, { kind: "piece" }>;
+
+/** Encodes the events of one session. */
+export class Recorder {
+  readonly #sessionId: string;
+  /** All of the prefix that is before the number, and behind it. */
+  readonly #before: string;
+  #merge: PieceMerge = { kind: "piece", of: "", contentIndex: -1 };
+
+  constructor(sessionId: string) {
+    this.#sessionId = sessionId;
+    this.#before = eventPrefix(sessionId, 0).slice(0, -2);
+  }
+
+  /** @param full whether somebody wants the full form, too */
+  record(seq: number, event: SessionEvent, full: boolean): EventRecord {
+    const piece = pieceOf(event);
+    if (piece === undefined) return this.#other(seq, event, full);
+    const { of, contentIndex } = piece;
+    const delta = JSON.stringify(piece.delta.toWellFormed());
+    const update = `"event":{"type":"message_update","assistantMessageEvent":{"type":"${of}"`;
+    const text = `${this.#before}${seq},${update},"contentIndex":${contentIndex},"delta":${delta}}}}`;
+    if (this.#merge.of !== of || this.#merge.contentIndex !== contentIndex) {
+      this.#merge = { kind: "piece", of, contentIndex };
+    }
+    return {
+      seq,
+      type: event.type,
+      text,
+      full: full ? encodeEvent(this.#sessionId, seq, event) : undefined,
+      merge: this.#merge,
+      // The quote that opens the delta is no part of it; the one that closes it is the end's.
+      at: text.length - delta.length - PIECE_END.length + 2,
+    };
+  }
+
+  #other(seq: number, event: SessionEvent, full: boolean): EventRecord {
+    const slim = toDelta(event);
+    return {
+      seq,
+      type: event.type,
+      text: encodeEvent(this.#sessionId, seq, slim),
+      // Most events have one form, which then stands in for both.
+      full: full && slim !== event ? encodeEvent(this.#sessionId, seq, event) : undefined,
+      merge: stateOf(event),
+      at: 0,
+    };
+  }
+}

@@ -1,0 +1,185 @@
+// Looks through a session file before pi opens it, line by line and with a bound, since pi opens whatever there is: it
+// overwrites what is not a session, drops what it cannot parse, walks circles for ever and knows nothing of what a
+// newer pi has written. Reads only; what is to be repaired is repaired by file_repair.ts.
+import { type Failure, failure } from "../../../protocol/errors.ts";
+import type { Files } from "../../../runtime/runtime.ts";
+import type { FileFormat, Outcome } from "../agent_port.ts";
+import { type Hole, join, type Joins } from "./entry_chain.ts";
+import { type Link, shapeOf } from "./entry_shape.ts";
+import { type Found, holeOf, parseLine, typeOf, wholeIn } from "./file_damage.ts";
+import { type FileLine, fileLines } from "./file_lines.ts";
+import { headerOf, notASession, type SessionHeader } from "../files/session_files.ts";
+
+/** What is wrong with a file that can be repaired. */
+export interface Damage extends Joins {
+  /** Lines that are left out, with why. */
+  readonly lost: ReadonlyMap<number, string>;
+  /** Lines of which only the end is whole, and that end. */
+  readonly rest: ReadonlyMap<number, string>;
+}
+
+/** A file that pi may open, once what is damaged is repaired. */
+export interface Inspected {
+  readonly path: string;
+  readonly header: SessionHeader;
+  /** Of the file that was read. */
+  readonly size: number;
+  readonly modifiedAt: number;
+  readonly damage?: Damage;
+}
+
+/** What files are held to. */
+export interface InspectorParts {
+  readonly files: Files;
+  readonly format: FileFormat;
+  /** Bytes of memory that the host may hold. */
+  readonly memoryBytes: number;
+}
+
+/**
+ * Bytes of memory that a host needs for one character of a session file, from opening it to the end of a prompt: for
+ * the file's text, its entries, the messages and the request. V8 takes two bytes for each character of a text that
+ * has one beyond Latin-1.
+ */
+const MEMORY_PER_CHARACTER = 10;
+const MEMORY_PER_WIDE_CHARACTER = 20;
+
+const MIB = 1024 * 1024;
+
+/** Entries of one branch; pi's time for a branch grows with the square of its length, and holds up its host. */
+const MOST_DEEP = 50_000;
+
+/** Kinds of entries that a sentence names. */
+const KINDS_NAMED = 5;
+
+/** One reading of one file. */
+class Reading {
+  readonly #format: FileFormat;
+  readonly links: Link[] = [];
+  readonly holes: Hole[] = [];
+  readonly lost = new Map<number, string>();
+  readonly rest = new Map<number, string>();
+  /** What only a newer pi knows, with the line where it stands first. */
+  readonly newer = new Map<string, number>();
+  /** A broken line that had been an edit of the context: without it, what it took out is sent again. */
+  edit: number | undefined;
+  header: SessionHeader | undefined;
+  /** Entries that pi can work with. */
+  entries = 0;
+
+  constructor(format: FileFormat) {
+    this.#format = format;
+  }
+
+  /** Takes the next line; false when the file is not a session. */
+  take({ line, text }: FileLine): boolean {
+    if (text.trim() === "") return true;
+    if (this.header === undefined) {
+      this.header = headerOf(text);
+      const { version = 1 } = this.header ?? {};
+      if (version > this.#format.version) this.newer.set(`version:${version}`, line);
+      return this.header !== undefined;
+    }
+    const found = parseLine(text) ?? this.#broken(line, text);
+    if (found !== undefined) this.#entry(line, found);
+    return true;
+  }
+
+  /** A line that does not parse. */
+  #broken(line: number, text: string): Found | undefined {
+    const found = wholeIn(text);
+    const before = found === undefined ? text : text.slice(0, text.length - found.text.length);
+    if (typeOf(before) === "context_edit") this.edit ??= line;
+    this.holes.push(holeOf(line, before));
+    if (found === undefined) this.lost.set(line, "is not JSON");
+    else this.rest.set(line, found.text);
+    return found;
+  }
+
+  #entry(line: number, { text, value }: Found): void {
+    const shape = shapeOf(value, line, this.#format, this.header?.version ?? 1);
+    if (shape.kind === "newer") {
+      if (!this.newer.has(shape.what)) this.newer.set(shape.what, line);
+    } else if (shape.kind === "nonsense") {
+      this.holes.push(holeOf(line, text));
+      this.rest.delete(line);
+      this.lost.set(line, shape.why);
+    } else {
+      this.entries++;
+      if (shape.kind === "entry") this.links.push(shape.link);
+    }
+  }
+}
+
+/** A file of a newer pi. */
+function newerFile(path: string, newer: ReadonlyMap<string, number>): Failure {
+  const named = [...newer].slice(0, KINDS_NAMED).map(([what, line]) => `${what} (line ${line})`).join(", ");
+  const more = newer.size > KINDS_NAMED ? ` and ${newer.size - KINDS_NAMED} more` : "";
+  const sentence = `${path} holds entries that this server's pi does not know: ${named}${more}; ` +
+    "run the server with the newer pi that wrote them";
+  return failure("session_file_newer", sentence, { data: { newerEntries: [...newer.keys()] } });
+}
+
+function damaged(path: string, why: string): Failure {
+  const sentence = `${path} cannot be opened: ${why}; restore it from a copy, or mend it by hand`;
+  return failure("session_file_damaged", sentence);
+}
+
+function tooLarge(path: string, bytes: number, memoryBytes: number): Failure {
+  const mib = (of: number): string => `${Math.ceil(of / MIB)} MiB`;
+  const sentence =
+    `${path} has ${mib(bytes)}, and a host's memory of ${mib(memoryBytes)} is not enough for it; ` +
+    "raise --max-host-memory-bytes, or start from a shorter session";
+  return failure("session_file_too_large", sentence, { data: { bytes, memoryBytes } });
+}
+
+function tooDeep(path: string, depth: number): Failure {
+  const sentence = `${path} has a branch of ${depth} entries, and ${MOST_DEEP} are the most; ` +
+    "start from a shorter session";
+  return failure("session_file_too_large", sentence, { data: { depth, mostDepth: MOST_DEEP } });
+}
+
+/** What a reading has come to. */
+function judge(path: string, reading: Reading): Outcome<Damage | undefined> {
+  const { links, holes, lost, rest, newer, edit, entries } = reading;
+  if (newer.size > 0) return { ok: false, failure: newerFile(path, newer) };
+  if (edit !== undefined) {
+    const why = `line ${edit} is damaged, and took something out of what the model is sent`;
+    return { ok: false, failure: damaged(path, why) };
+  }
+  // A crash may have cut the very first entry; more than that is another kind of file.
+  if (lost.size > 1 && entries === 0) {
+    return { ok: false, failure: damaged(path, `none of its ${lost.size} entries is whole`) };
+  }
+  const joined = join(links, holes);
+  if (!joined.ok) return { ok: false, failure: damaged(path, joined.why) };
+  const { parents, firstKept, depth } = joined;
+  if (depth > MOST_DEEP) return { ok: false, failure: tooDeep(path, depth) };
+  const whole = lost.size === 0 && rest.size === 0 && parents.size === 0 && firstKept.size === 0;
+  return { ok: true, value: whole ? undefined : { lost, rest, parents, firstKept } };
+}
+
+/** Looks through a file; its path must be canonical and allowed. */
+export async function inspectFile(parts: InspectorParts, path: string): Promise<Outcome<Inspected>> {
+  const { files, format, memoryBytes } = parts;
+  const found = await files.stat(path);
+  if (found?.kind !== "file") return { ok: false, failure: notASession(path) };
+  const { size, modifiedAt } = found;
+  const large: Outcome<never> = { ok: false, failure: tooLarge(path, size, memoryBytes) };
+  // Told at once where the size alone says it; what wide characters add is counted line by line.
+  if (size * MEMORY_PER_CHARACTER > memoryBytes) return large;
+  const reading = new Reading(format);
+  let needed = 0;
+  for await (const line of fileLines(files, path)) {
+    const { length } = line.text;
+    needed += length * (/[^\0-\xff]/.test(line.text) ? MEMORY_PER_WIDE_CHARACTER : MEMORY_PER_CHARACTER);
+    if (needed > memoryBytes) return large;
+    if (!reading.take(line)) break;
+  }
+  const { header } = reading;
+  if (header === undefined) return { ok: false, failure: notASession(path) };
+  const judged = judge(path, reading);
+  if (!judged.ok) return judged;
+  const damage = judged.value === undefined ? {} : { damage: judged.value };
+  return { ok: true, value: { path, header, size, modifiedAt, ...damage } };
+}

@@ -1,0 +1,147 @@
+// Keeps every path that a client names inside the roots (PROTOCOL §4): resolved, links followed, then
+// compared. `~` is an ordinary name. Used by the handlers; reads nothing but what links lead to.
+import { failure } from "../../../protocol/errors.ts";
+import type { Files } from "../../../runtime/runtime.ts";
+import type { Outcome } from "../agent_port.ts";
+import { isForeign, isKernel, isOfAnotherSystem } from "./path_forms.ts";
+
+/** Links followed one after the other; as many as Linux does. */
+const MOST_LINKS = 40;
+
+/** Checks paths against a fixed set of roots. */
+export class PathGuard {
+  readonly #files: Files;
+  readonly #roots: readonly string[];
+  readonly #closed: readonly string[];
+
+  /**
+   * @param roots absolute folders; the root of the file system means everything
+   * @param closed folders that stay closed even inside a root: the state folder
+   */
+  constructor(files: Files, roots: readonly string[], closed: readonly string[] = []) {
+    this.#files = files;
+    this.#roots = roots;
+    this.#closed = closed;
+  }
+
+  /** A folder that exists inside the roots; the answer is its canonical path. */
+  async folder(base: string, path: string): Promise<Outcome<string>> {
+    return await this.#existing(base, path, "directory");
+  }
+
+  /** A regular file that exists inside the roots; the answer is its canonical path. */
+  async file(base: string, path: string): Promise<Outcome<string>> {
+    return await this.#existing(base, path, "file");
+  }
+
+  /** A file to write inside the roots, in a folder that exists; the answer is its canonical path. */
+  async output(base: string, path: string): Promise<Outcome<string>> {
+    const real = await this.inside(base, path);
+    if (!real.ok) return real;
+    const found = await this.#files.stat(real.value).catch(() => undefined);
+    if (found !== undefined && found.kind !== "file") {
+      return forbidden(`${real.value} is no regular file; choose another`);
+    }
+    if (found === undefined && isOfAnotherSystem(path, this.#files.separator)) return foreign();
+    const folder = await this.#files.stat(this.#files.parent(real.value)).catch(() => undefined);
+    if (folder?.kind === "directory") return real;
+    const sentence = `${this.#files.parent(real.value)} is no folder; create it first`;
+    return { ok: false, failure: failure("path_not_found", sentence) };
+  }
+
+  /** The canonical form of a path that may not exist, if it is inside the roots. */
+  async inside(base: string, path: string): Promise<Outcome<string>> {
+    if (path.includes("\0")) return forbidden("A path cannot contain a NUL character");
+    if (isForeign(path, this.#files.separator)) return foreign();
+    const absolute = this.#files.resolve(base, path);
+    const real = await this.#canonical(absolute);
+    if (await this.#allows(absolute, real)) return { ok: true, value: real };
+    return forbidden(`${absolute} is outside the server's roots; start it with --root to allow it`);
+  }
+
+  /** Whether a canonical path may be read that was reached from one of those folders of pi's, or through a link there. */
+  async reaches(real: string, folders: readonly string[]): Promise<boolean> {
+    return await this.#allows(real, real, folders);
+  }
+
+  /** Where an absolute path leads, inside the roots or not; what does not exist is named below its nearest folder. */
+  async real(absolute: string): Promise<string> {
+    return await this.#canonical(absolute);
+  }
+
+  /** Whether a canonical path still leads where it did: right before its use, since links can be swapped. */
+  async still(real: string): Promise<Outcome<string>> {
+    const now = await this.inside(real, real);
+    if (!now.ok || now.value === real) return now;
+    return forbidden(`${real} leads elsewhere than it did when it was checked; send the command again`);
+  }
+
+  async #existing(base: string, path: string, kind: "file" | "directory"): Promise<Outcome<string>> {
+    // Before anything else: whether a path outside the roots exists is nobody's business.
+    const real = await this.inside(base, path);
+    if (!real.ok) return real;
+    // A loop of links or a name that is too long leads nowhere, like a missing file.
+    const found = await this.#files.stat(real.value).catch(() => undefined);
+    if (found?.kind === kind) return real;
+    if (found?.kind === "other") return forbidden(`${real.value} is a device, a pipe or a socket`);
+    if (found === undefined && isOfAnotherSystem(path, this.#files.separator)) return foreign();
+    const problem = found === undefined
+      ? "does not exist"
+      : kind === "file"
+      ? "is no regular file"
+      : "is not a directory";
+    return { ok: false, failure: failure("path_not_found", `${real.value} ${problem}`) };
+  }
+
+  /** The canonical path; of what does not exist, that of the nearest existing parent with the rest behind. */
+  async #canonical(absolute: string, links = 0): Promise<string> {
+    let rest = "";
+    for (let at = absolute;; at = this.#files.parent(at)) {
+      const real = await this.#files.realpath(at).catch(() => undefined);
+      if (real !== undefined) return rest === "" ? real : this.#files.join(real, rest);
+      // A link to what does not exist yet still leads somewhere: whoever writes through it writes there.
+      const target = links < MOST_LINKS ? await this.#files.readLink(at).catch(() => undefined) : undefined;
+      if (target !== undefined) {
+        const folder = this.#files.parent(at);
+        const led = this.#files.resolve(
+          await this.#files.realpath(folder).catch(() => undefined) ?? folder,
+          target,
+        );
+        return await this.#canonical(rest === "" ? led : this.#files.join(led, rest), links + 1);
+      }
+      if (this.#files.parent(at) === at) return absolute;
+      rest = this.#files.join(at.slice(this.#files.parent(at).length), rest);
+    }
+  }
+
+  async #allows(absolute: string, real: string, more: readonly string[] = []): Promise<boolean> {
+    const roots = await this.#canonicals([...this.#roots, ...more]);
+    if (!roots.some((root) => this.#within(real, root, this.#files.separator === "\\"))) return false;
+    // In any case: where case doesn't count, the same folder has many names.
+    const closed = await this.#canonicals(this.#closed);
+    if (closed.some((folder) => this.#within(real, folder, true))) return false;
+    if (this.#files.separator !== "/" || !(isKernel(absolute) || isKernel(real))) return true;
+    return roots.some((root) => isKernel(root) && this.#within(real, root, false));
+  }
+
+  #canonicals(folders: readonly string[]): Promise<string[]> {
+    return Promise.all(folders.map(async (folder) => {
+      return await this.#files.realpath(folder).catch(() => undefined) ?? folder;
+    }));
+  }
+
+  #within(path: string, folder: string, anyCase: boolean): boolean {
+    const { separator } = this.#files;
+    const as = (text: string): string => anyCase ? text.toLowerCase() : text;
+    const prefix = folder.endsWith(separator) ? folder : `${folder}${separator}`;
+    return as(path) === as(folder) || as(path).startsWith(as(prefix));
+  }
+}
+
+function forbidden(sentence: string): Outcome<never> {
+  return { ok: false, failure: failure("path_forbidden", sentence) };
+}
+
+function foreign(): Outcome<never> {
+  return forbidden("The path is of another system: no drives, UNC names, device names or backslashes here");
+}

@@ -1,0 +1,74 @@
+// Timers that stand still while a person is being asked: the time in which a dialog is open does not count
+// against a command (PROTOCOL §3, Timeouts).
+import type { Clock, Timer } from "../../../runtime/runtime.ts";
+
+interface Wait {
+  readonly fn: () => void;
+  leftMs: number;
+  since: number;
+  timer: Timer | undefined;
+}
+
+/** The timers of one session. */
+export class Patience {
+  readonly #clock: Clock;
+  readonly #waits = new Set<Wait>();
+  #paused = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Calls `fn` once after `ms` milliseconds, pauses not counted. */
+  after(ms: number, fn: () => void): Timer {
+    const wait: Wait = { fn, leftMs: ms, since: this.#clock.monotonic(), timer: undefined };
+    this.#waits.add(wait);
+    if (!this.#paused) this.#run(wait);
+    return {
+      clear: () => {
+        wait.timer?.clear();
+        this.#waits.delete(wait);
+      },
+    };
+  }
+
+  /** Resolves with `work`, or with "late" when that takes longer than `ms`, pauses not counted. */
+  async within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
+    let timer: Timer | undefined;
+    const late = new Promise<"late">((resolve) => timer = this.after(ms, () => resolve("late")));
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      timer?.clear();
+    }
+  }
+
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    for (const wait of this.#waits) {
+      wait.timer?.clear();
+      wait.leftMs = Math.max(0, wait.leftMs - (this.#clock.monotonic() - wait.since));
+    }
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    for (const wait of this.#waits) this.#run(wait);
+  }
+
+  /** Clears all timers. */
+  clear(): void {
+    for (const wait of this.#waits) wait.timer?.clear();
+    this.#waits.clear();
+  }
+
+  #run(wait: Wait): void {
+    wait.since = this.#clock.monotonic();
+    wait.timer = this.#clock.after(wait.leftMs, () => {
+      this.#waits.delete(wait);
+      wait.fn();
+    });
+  }
+}

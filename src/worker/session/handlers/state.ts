@@ -1,0 +1,54 @@
+// Reading and naming a session, and ending it: state, messages, stats, usage, name, delete_session.
+import { ANSWER_BYTES } from "../../../governor/limits.ts";
+import type { CommandOf } from "../../../protocol/schema/commands.ts";
+import { infoText } from "../session_state.ts";
+import { boundedText, newestJson, newestOf } from "../events/bounded_json.ts";
+import type { Handled, Session } from "../session.ts";
+import { done, type Entry, on, onFile, written } from "./handler.ts";
+
+/** The newest messages that fit into an answer. Those are fixed now; their JSON comes when the answer leaves. */
+function getMessages(session: Session, { limit, before }: CommandOf<"get_messages">): Handled {
+  const all = session.agent.messages();
+  const messageCount = all.length;
+  const end = Math.min(before ?? messageCount, messageCount);
+  const start = limit === undefined ? 0 : Math.max(0, end - limit);
+  const newest = newestOf(all, start, end);
+  return written(() => {
+    const { text, start: left } = newestJson(newest);
+    const first = end - newest.length + left;
+    if (first === start) return `{"messages":${text},"messageCount":${messageCount}}`;
+    const message =
+      `Older messages are left out, since an answer has at most ${ANSWER_BYTES} bytes of them; ` +
+      `send get_messages with "before": ${first} for these`;
+    const rest = JSON.stringify({ messageCount, truncated: true, before: first, message });
+    return `{"messages":${text},${rest.slice(1)}`;
+  });
+}
+
+/** The group's handlers. */
+export const STATE: readonly Entry[] = [
+  on("get_state", (session) => ({ ok: true, value: undefined, text: infoText(session) })),
+  on("get_messages", getMessages),
+  on("get_last_assistant_text", (session) => {
+    const { text, truncated } = boundedText(session.agent.discovery.lastAssistantText());
+    if (!truncated) return done({ text });
+    return done({ text, truncated, message: "The text is too long for one answer; its end is left out" });
+  }),
+  on("get_session_stats", (session) => {
+    // pi's own id of the file says nothing to a client.
+    return done({ ...session.agent.discovery.stats(), sessionId: session.sessionId });
+  }),
+  on("get_context_usage", (session) => done(session.agent.discovery.contextUsage())),
+  onFile("set_session_name", (session, { name }) => {
+    session.agent.setName(name.trim());
+    return done({});
+  }),
+  on("dismiss_interrupted", (session) => {
+    session.dismissInterrupted();
+    return done({});
+  }),
+  on("delete_session", (session) => {
+    session.remove();
+    return done({ deleted: true });
+  }),
+];

@@ -1,0 +1,86 @@
+// Messages that the agent has accepted and not come to the end of: told to the router thread, which keeps their
+// texts in case of a crash (PROTOCOL §7). Follows the session's own events; knows no text but to tell two apart.
+import { isRecord } from "../../base/json.ts";
+import type { SessionEvent } from "../../protocol/events.ts";
+import type { Acceptance } from "./agent_port.ts";
+
+/** How far a message has come. */
+export type MessageState = "accepted" | "began" | "done";
+
+/** How a message was taken; a slash command's is over when `returned` resolves. */
+export interface AcceptedMessage extends Omit<Extract<Acceptance, { ok: true }>, "ok"> {
+  readonly returned?: Promise<void>;
+}
+
+interface Message {
+  readonly ref: number;
+  readonly queued: AcceptedMessage["queued"];
+  began: boolean;
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((text) => typeof text === "string") : [];
+}
+
+/** The messages of one session. */
+export class AcceptedMessages {
+  readonly #tell: (ref: number, state: MessageState) => void;
+  #messages: Message[] = [];
+  #queue = { steer: [] as string[], followUp: [] as string[] };
+
+  /** @param tell is called for each step of a message, by the number of its command */
+  constructor(tell: (ref: number, state: MessageState) => void) {
+    this.#tell = tell;
+  }
+
+  /** The agent has taken a message. */
+  accept(ref: number, { disposition, queued, returned }: AcceptedMessage): void {
+    this.#tell(ref, disposition === "queued" ? "accepted" : "began");
+    if (disposition === "handled") void (returned ?? Promise.resolve()).then(() => this.#tell(ref, "done"));
+    else this.#messages.push({ ref, queued, began: disposition === "started" });
+  }
+
+  /** The agent has not taken it, though too late for an answer to say so. */
+  refuse(ref: number): void {
+    this.#tell(ref, "done");
+  }
+
+  /** The server stops and empties the queue: nobody has taken back what waits there, so its text is kept. */
+  keepQueued(): void {
+    this.#messages = this.#messages.filter(({ began }) => began);
+  }
+
+  /** Takes an event of the session, in order. */
+  follow(event: SessionEvent): void {
+    if (event.type === "queue_update" && isRecord(event)) {
+      this.#queue = { steer: textsOf(event["steering"]), followUp: textsOf(event["followUp"]) };
+      this.#compare();
+    } else if (event.type === "session_replaced") {
+      this.#queue = { steer: [], followUp: [] };
+      this.#compare();
+    } else if (event.type === "agent_settled") this.#settle();
+  }
+
+  /** What is in the queue no more has begun, or was taken back; of equal texts the oldest left first. */
+  #compare(): void {
+    const left = { steer: [...this.#queue.steer], followUp: [...this.#queue.followUp] };
+    for (const message of [...this.#messages].reverse()) {
+      if (message.began || message.queued === undefined) continue;
+      const { kind, text } = message.queued;
+      const at = left[kind].lastIndexOf(text);
+      if (at >= 0) left[kind].splice(at, 1);
+      else {
+        message.began = true;
+        this.#tell(message.ref, "began");
+      }
+    }
+  }
+
+  /** The run is over, and what began with it; what is queued still waits for the next one. */
+  #settle(): void {
+    this.#compare();
+    const over = this.#messages.filter(({ began }) => began);
+    this.#messages = this.#messages.filter(({ began }) => !began);
+    for (const { ref } of over) this.#tell(ref, "done");
+  }
+}

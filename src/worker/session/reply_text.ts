@@ -1,0 +1,33 @@
+// Makes the reply to a command from its outcome: JSON at once, or, for a large answer, when the reply leaves the worker.
+import type { Failure } from "../../protocol/errors.ts";
+import { toJson } from "../../protocol/text.ts";
+import type { Outcome } from "./agent_port.ts";
+import type { Reply } from "../../ipc/messages.ts";
+
+/** An outcome, with its JSON where that exists already, or with what writes it. */
+export type Answer = Outcome<unknown> & { readonly text?: string; readonly write?: () => string };
+
+/** What stands in a reply beside its outcome. */
+export type ReplyMarks = Pick<Reply, "sessionVersion"> & { readonly unstarted?: true };
+
+/**
+ * The reply, or a function that makes it once it is to be sent.
+ *
+ * @param defect reports what could not be encoded
+ */
+export function replyOf(
+  answer: Answer,
+  marks: ReplyMarks,
+  defect: (error: unknown) => Failure,
+): Reply | (() => Reply) {
+  const { unstarted: _unstarted, ...version } = marks;
+  if (!answer.ok) return { ok: false, failure: answer.failure, ...marks };
+  const reply = (): Reply => {
+    try {
+      return { ok: true, dataText: answer.text ?? answer.write?.() ?? toJson(answer.value), ...version };
+    } catch (error) {
+      return { ok: false, failure: defect(error), ...version };
+    }
+  };
+  return answer.write === undefined ? reply() : reply;
+}

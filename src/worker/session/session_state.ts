@@ -1,0 +1,65 @@
+// The state of a session at this point of the order, as `attach` answers it: encoded here, so that the router
+// thread need not.
+import { SNAPSHOT_BYTES, SNAPSHOTS_BYTES } from "../../governor/limits.ts";
+import { toJson } from "../../protocol/text.ts";
+import type { Attachment, FromHost } from "../../ipc/messages.ts";
+import { Encoded } from "./events/encode_cache.ts";
+import type { MakeMessage } from "../../ipc/send_queue.ts";
+import type { Session } from "./session.ts";
+
+const ENCODED = new WeakMap<Session, Encoded>();
+
+/** A session's SessionInfo as JSON; clients poll it, and mostly nothing has changed. */
+export function infoText(session: Session): string {
+  const encoded = ENCODED.get(session) ?? new Encoded();
+  ENCODED.set(session, encoded);
+  return encoded.of(session.info());
+}
+
+/** The state of a session, and what encodes its snapshot, where one is wanted. */
+interface Attaching {
+  readonly attachment: Attachment;
+  readonly snapshot?: () => string;
+}
+
+/**
+ * The state of those sessions that are live. Snapshots are of this moment and encoded when the message is posted.
+ *
+ * @param snapshots the sessions whose snapshots are wanted; many of them are smaller each
+ */
+export function attached(
+  ref: number,
+  wanted: readonly (Session | undefined)[],
+  snapshots: "all" | readonly string[],
+): FromHost | MakeMessage {
+  const live = wanted.filter((session): session is Session => session?.live === true);
+  const named = snapshots === "all" ? undefined : new Set(snapshots);
+  const isWanted = ({ sessionId }: Session): boolean => named?.has(sessionId) ?? true;
+  const count = live.filter(isWanted).length;
+  const most = Math.min(SNAPSHOT_BYTES, Math.floor(SNAPSHOTS_BYTES / Math.max(1, count)));
+  const found = live.map((session): Attaching => {
+    const attachment = attachmentOf(session);
+    return isWanted(session) ? { attachment, snapshot: session.snapshot(most) } : { attachment };
+  });
+  const message = (): FromHost => ({
+    kind: "attached",
+    ref,
+    sessions: found.map(({ attachment, snapshot }) =>
+      snapshot === undefined ? attachment : { ...attachment, snapshot: snapshot() }
+    ),
+  });
+  return count === 0 ? message() : message;
+}
+
+function attachmentOf(session: Session): Attachment {
+  const sessionInfo = session.info();
+  const { epoch, seq, sessionId, sessionVersion } = sessionInfo;
+  return {
+    sessionId,
+    epoch,
+    seq,
+    sessionVersion,
+    infoText: infoText(session),
+    pendingUi: session.dialogs.pending.map((request) => toJson(request)),
+  };
+}

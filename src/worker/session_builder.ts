@@ -1,0 +1,295 @@
+// From `create_session` or `load_session` to an agent: paths and files checked, the file claimed, pi asked to
+// build. At most a few are built at once; what takes too long is given up, and disposed when it comes after all.
+import { errorMessage } from "../base/error_message.ts";
+import { isSystemError } from "../base/system_errors.ts";
+import { BUILD_MS } from "../protocol/schema/command_spec.ts";
+import { type Command, type CommandOf, specOf } from "../protocol/schema/commands.ts";
+import { failure } from "../protocol/errors.ts";
+import type { FileRepair } from "../protocol/schema/responses.ts";
+import type { StoredSession } from "../protocol/schema/results.ts";
+import { BUILDS_AT_ONCE } from "../governor/limits.ts";
+import type { Files, Runtime, Timer } from "../runtime/runtime.ts";
+import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./session/agent_port.ts";
+import type { Claims } from "./file_claims.ts";
+import type { HostConfig } from "../ipc/messages.ts";
+import { fileInUse } from "../protocol/failures.ts";
+import { FileChecker } from "./session/file_check/file_checker.ts";
+import type { Inspected } from "./session/file_check/file_inspector.ts";
+import { PathGuard } from "./session/files/path_guard.ts";
+import type { Place } from "./session/place.ts";
+import type { SessionRecord } from "../ipc/session_record.ts";
+import type { Trusted } from "./trusted_folders.ts";
+import {
+  listSessions,
+  readHeader,
+  sessionFolders,
+  type SessionHeader,
+  type SessionPlaces,
+} from "./session/files/session_files.ts";
+
+/** What a builder is made of. */
+export interface BuilderParts {
+  readonly runtime: Runtime;
+  readonly config: HostConfig;
+  readonly factory: AgentFactory;
+  readonly claims: Claims;
+  readonly trusted: Trusted;
+  log(message: string, fields: Record<string, unknown>): void;
+  /** An agent came too late and is to be disposed. */
+  stray(agent: AgentPort): void;
+}
+
+/** Sessions that a list returns when the client names no limit. */
+const DEFAULT_LIST = 1_000;
+
+/** Builds agents for one host. */
+export class Builder {
+  readonly guard: PathGuard;
+  readonly checker: FileChecker;
+  readonly #parts: BuilderParts;
+  readonly #files: Files;
+  readonly #waiting: (() => void)[] = [];
+  readonly #unreadable = new Set<string>();
+  #building = 0;
+
+  constructor(parts: BuilderParts) {
+    this.#parts = parts;
+    this.#files = parts.runtime.files;
+    const { config, factory } = parts;
+    const roots = config.roots ?? [config.cwd, ...factory.sessionFolders];
+    this.guard = new PathGuard(this.#files, roots, config.closed);
+    const { format } = factory;
+    const { memoryBytes } = config;
+    this.checker = new FileChecker({ files: this.#files, format, memoryBytes, log: parts.log });
+  }
+
+  /** What of the builder commands about files need. */
+  get place(): Pick<Place, "guard" | "files" | "checker"> {
+    return { guard: this.guard, files: this.#files, checker: this.checker };
+  }
+
+  /** Builds what the command asks for, when its turn has come and within its time. */
+  build(command: Command, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
+    const { timeoutMs } = specOf(command.type);
+    // What a client says of a folder counts from now on, once it has come to something.
+    const said = command.type === "create_session" ? command.trustProject : undefined;
+    const built = ({ cwd }: AgentRequest): void => {
+      if (said !== undefined) this.#parts.trusted.tell(cwd, said);
+    };
+    return this.#inTurn(command.type, timeoutMs, () => this.#request(command), hooks, built);
+  }
+
+  /** Builds a parked session again, as it was left. */
+  resume(record: SessionRecord, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
+    return this.#inTurn("resuming", BUILD_MS, () => this.#left(record), hooks);
+  }
+
+  async #inTurn(
+    what: string,
+    timeoutMs: number,
+    wanted: () => Promise<Outcome<AgentRequest>>,
+    hooks: AgentHooks,
+    told: (request: AgentRequest) => void = () => {},
+  ): Promise<Outcome<AgentPort>> {
+    await this.#turn();
+    const { runtime, log, stray, factory } = this.#parts;
+    let timer: Timer | undefined;
+    const late = new Promise<"late">((resolve) => timer = runtime.after(timeoutMs, () => resolve("late")));
+    const request = async (): Promise<Outcome<AgentPort>> => {
+      const found = await wanted();
+      if (!found.ok) return found;
+      const built = await factory.build(found.value, hooks);
+      if (built.ok) told(found.value);
+      return built;
+    };
+    const built = request().catch((error): Outcome<AgentPort> => {
+      const message = reasonOf(error);
+      log(`${what} failed: ${message}`, {});
+      return { ok: false, failure: failure("agent_error", `pi could not build the session: ${message}`) };
+    });
+    const outcome = await Promise.race([built, late]);
+    timer?.clear();
+    this.#building--;
+    this.#waiting.shift()?.();
+    if (outcome !== "late") return outcome;
+    void built.then((agent) => agent.ok ? stray(agent.value) : undefined);
+    return { ok: false, failure: failure("timeout", `The session was not built within ${timeoutMs} ms`) };
+  }
+
+  /** The canonical path and the header of a session file that a client names; its content is not checked. */
+  async identify(sessionPath: string): Promise<Outcome<{ path: string; header: SessionHeader }>> {
+    const path = await this.guard.file(this.#parts.config.cwd, sessionPath);
+    if (!path.ok) return path;
+    const header = await readHeader(this.#files, path.value);
+    return header.ok ? { ok: true, value: { path: path.value, header: header.value } } : header;
+  }
+
+  /** Checks a session file that a client names, its path and what is in it. */
+  async inspect(sessionPath: string): Promise<Outcome<Inspected>> {
+    const path = await this.guard.file(this.#parts.config.cwd, sessionPath);
+    return path.ok ? await this.checker.inspect(path.value) : path;
+  }
+
+  /** Session files in the folders that clients may use, newest first. */
+  async list(command: CommandOf<"list_stored_sessions">): Promise<Outcome<{ sessions: StoredSession[] }>> {
+    const { config, factory, claims } = this.#parts;
+    const cwd = command.cwd === undefined ? undefined : await this.guard.inside(config.cwd, command.cwd);
+    if (cwd !== undefined && !cwd.ok) return cwd;
+    const places: SessionPlaces = {
+      files: this.#files,
+      allows: (real) => this.guard.reaches(real, factory.sessionFolders),
+      unreadable: (folder, error) => this.#leaveOut(folder, error),
+    };
+    const folders = await sessionFolders(places, factory.sessionFolders);
+    const wanted = async (session: StoredSession): Promise<boolean> => {
+      const own = await this.guard.inside(config.cwd, session.cwd === "" ? config.cwd : session.cwd);
+      return own.ok && (cwd === undefined || own.value === cwd.value);
+    };
+    const limit = command.limit ?? DEFAULT_LIST;
+    const found = await listSessions(places, folders, limit, wanted, factory.format);
+    const sessions = found.map((session) => {
+      const liveSessionId = claims.liveSession(session.sessionFile);
+      return liveSessionId === undefined ? session : { ...session, liveSessionId };
+    });
+    return { ok: true, value: { sessions } };
+  }
+
+  /** Logged once: a client may ask for the list all the time. */
+  #leaveOut(folder: string, error: unknown): void {
+    if (this.#unreadable.has(folder)) return;
+    this.#unreadable.add(folder);
+    this.#parts.log("a folder of sessions cannot be read and is left out of lists; check its permissions", {
+      folder,
+      error: reasonOf(error),
+    });
+  }
+
+  /** A canonical form of pi's own path of a session file, which may not exist yet. */
+  async canonical(path: string): Promise<string> {
+    const { files } = this.#parts.runtime;
+    const folder = await files.realpath(files.parent(path)).catch(() => undefined);
+    return folder === undefined ? path : files.join(folder, path.slice(files.parent(path).length));
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#building >= BUILDS_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#building++;
+  }
+
+  async #request(command: Command): Promise<Outcome<AgentRequest>> {
+    if (command.type === "load_session") return await this.#load(command);
+    if (command.type === "create_session") return await this.#create(command);
+    return { ok: false, failure: failure("internal", `${command.type} builds no session`) };
+  }
+
+  /** What a parked session is built from: its file, or the place for one, and what was kept. */
+  async #left(record: SessionRecord): Promise<Outcome<AgentRequest>> {
+    const { config, claims } = this.#parts;
+    const { info, kept } = record;
+    const { sessionId, sessionFile, sessionName } = info;
+    const cwd = await this.guard.folder(config.cwd, info.cwd);
+    if (!cwd.ok) return cwd;
+    if (sessionFile === undefined) {
+      return { ok: false, failure: failure("internal", `Session "${sessionId}" has no file to go on with`) };
+    }
+    const found = await this.#unmoved(record.file ?? await this.canonical(sessionFile), sessionFile);
+    if (!found.ok) return found;
+    const file = found.value;
+    const owner = await claims.ask(sessionId, file);
+    if (owner !== undefined && owner !== sessionId) {
+      return { ok: false, failure: fileInUse(owner) };
+    }
+    // The path is the server's own, not a client's: it need not be within the roots.
+    let repair: FileRepair | undefined;
+    if (await this.#files.stat(file) !== undefined) {
+      const inspected = await this.checker.inspect(file);
+      if (!inspected.ok) return inspected;
+      const still = await this.#unmoved(file, sessionFile);
+      if (!still.ok) return still;
+      const ready = await this.checker.ready(inspected.value);
+      if (!ready.ok) return ready;
+      repair = ready.value;
+    } else if (kept.written) {
+      const sentence = `${file} is gone; put it back, or delete the session`;
+      return { ok: false, failure: failure("path_not_found", sentence) };
+    }
+    const named = sessionName === undefined ? {} : { sessionName };
+    const base = { cwd: cwd.value, inMemory: false, trusted: kept.trusted, kept, ...named };
+    const tools = kept.allowedTools === undefined ? {} : { tools: kept.allowedTools };
+    const repaired = repair === undefined ? {} : { repair: { ...repair, file: sessionFile } };
+    return { ok: true, value: { ...base, ...tools, sessionFile, ...repaired } };
+  }
+
+  /** A parked session's file is where it was: while it was parked, a link may have taken its or its folder's place. */
+  async #unmoved(kept: string, sessionFile: string): Promise<Outcome<string>> {
+    const real = await this.guard.real(sessionFile);
+    const kind = real === kept ? (await this.#files.stat(real))?.kind ?? "file" : "link";
+    if (kind === "file") return { ok: true, value: real };
+    const sentence = kind === "link"
+      ? `${sessionFile} leads to ${real} and not to ${kept} as when the session was parked`
+      : `${sessionFile} is not a regular file`;
+    return {
+      ok: false,
+      failure: failure("path_forbidden", `${sentence}; put the file back, or delete the session`),
+    };
+  }
+
+  async #create(command: CommandOf<"create_session">): Promise<Outcome<AgentRequest>> {
+    const cwd = await this.#folder(command.cwd);
+    if (!cwd.ok) return cwd;
+    const { provider, modelId, thinkingLevel, tools, sessionName, inMemory, trustProject } = command;
+    if ((provider === undefined) !== (modelId === undefined)) {
+      const sentence = `"provider" and "modelId" go together; send both or neither`;
+      return { ok: false, failure: failure("invalid_params", sentence) };
+    }
+    const request: AgentRequest = {
+      cwd: cwd.value,
+      inMemory: inMemory ?? false,
+      trusted: trustProject ?? this.#parts.trusted.has(cwd.value),
+      ...(sessionName === undefined ? {} : { sessionName }),
+      ...(provider === undefined || modelId === undefined ? {} : { model: { provider, id: modelId } }),
+      ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
+      ...(tools === undefined ? {} : { tools }),
+    };
+    return { ok: true, value: request };
+  }
+
+  async #load(command: CommandOf<"load_session">): Promise<Outcome<AgentRequest>> {
+    const { config, claims, trusted } = this.#parts;
+    const found = await this.inspect(command.sessionPath);
+    if (!found.ok) return found;
+    const { path, header } = found.value;
+    const cwd = await this.guard.folder(config.cwd, header.cwd === "" ? config.cwd : header.cwd);
+    if (!cwd.ok) return cwd;
+    const sessionId = command.sessionId ?? header.id;
+    const owner = await claims.ask(sessionId, path);
+    if (owner !== undefined && owner !== sessionId) {
+      return { ok: false, failure: fileInUse(owner) };
+    }
+    const still = await this.guard.still(path);
+    if (!still.ok) return still;
+    const ready = await this.checker.ready(found.value);
+    if (!ready.ok) return ready;
+    const repaired = ready.value === undefined ? {} : { repair: ready.value };
+    const request = { sessionFile: path, cwd: cwd.value, inMemory: false, trusted: trusted.has(cwd.value) };
+    return { ok: true, value: { ...request, ...repaired } };
+  }
+
+  /** The session's folder; one that names none, on a server started outside its roots, gets the first root. */
+  async #folder(named: string | undefined): Promise<Outcome<string>> {
+    const { config } = this.#parts;
+    const cwd = await this.guard.folder(config.cwd, named ?? config.cwd);
+    const [first] = config.roots ?? [];
+    if (cwd.ok || named !== undefined || first === undefined) return cwd;
+    return await this.guard.folder(config.cwd, first);
+  }
+}
+
+/** What Deno says of a refusal advises flags that are not ours. */
+function reasonOf(error: unknown): string {
+  const message = errorMessage(error);
+  if (!isSystemError(error, "not in the sandbox")) return message;
+  const needed = message.replace(/, run again with .*$/, "");
+  return `${needed}, which the sandbox does not give; restart the server if pi's settings have changed, ` +
+    "or see --root, --allow-net and --sandbox";
+}

@@ -1,0 +1,405 @@
+// A host: runs sessions for the router thread, behind the data-only edge. Loads pi itself, later than it
+// starts, and finds, builds and disposes sessions. Knows nothing of connections.
+import { errorMessage, errorStack } from "../base/error_message.ts";
+import { SESSION_ID_PATTERN } from "../protocol/schema/command_spec.ts";
+import type { CommandOf } from "../protocol/schema/commands.ts";
+import { type Failure, failure } from "../protocol/errors.ts";
+import { toJson } from "../protocol/text.ts";
+import { DISPOSE_MS } from "../governor/limits.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { AgentFactory, AgentHooks, AgentPort, Outcome } from "./session/agent_port.ts";
+import { attached } from "./session/session_state.ts";
+import { Builder } from "./session_builder.ts";
+import { Claims } from "./file_claims.ts";
+import type { FromHost, HostConfig, Reply, ToHost } from "../ipc/messages.ts";
+import { noSession, unreadable } from "../protocol/failures.ts";
+import { switchFile } from "./session/handlers/history.ts";
+import { HANDLERS } from "./session/handlers/mod.ts";
+import { type MakeMessage, Outbound } from "../ipc/send_queue.ts";
+import type { Place } from "./session/place.ts";
+import { Records } from "./record_publisher.ts";
+import { Session, type SessionParts } from "./session/session.ts";
+import { spendingOf } from "./session/guards/usage.ts";
+import { Trusted } from "./trusted_folders.ts";
+import { WholeDeltas } from "./session/events/whole_text.ts";
+
+type MessageOf<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
+type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** Loads what builds agents; a host does this once, after it has started. */
+export type LoadFactory = (runtime: Runtime, config: HostConfig, trusted: Trusted) => Promise<AgentFactory>;
+
+/** Loads pi. The dynamic import keeps it out of the router thread and behind the greeting. */
+export const loadPi: LoadFactory = async (runtime, config, trusted) => {
+  const { createFactory } = await import("./pi/factory.ts");
+  return createFactory(runtime, {
+    demo: config.demo,
+    outputDir: config.outputDir,
+    trusts: (folder) => trusted.has(folder),
+  });
+};
+
+const USABLE_ID = new RegExp(SESSION_ID_PATTERN);
+const NO_PI = failure("internal", "pi is not loaded");
+const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
+
+/** How a session begins. */
+type Beginning = Pick<SessionParts, "sessionId" | "demand" | "epoch" | "left" | "interrupted">;
+type Build = (builder: Builder, hooks: AgentHooks) => Promise<Outcome<AgentPort>>;
+
+/** One host. */
+export class Host {
+  readonly #runtime: Runtime;
+  readonly #load: LoadFactory;
+  readonly #outbound: Outbound;
+  readonly #sessions = new Map<string, Session>();
+  readonly #disposals = new Set<Promise<boolean>>();
+  readonly #idleWaits = new Map<number, readonly string[] | undefined>();
+  /** The file that each session drives, as pi names it. */
+  readonly #files = new Map<string, string>();
+  readonly #claims = new Claims((message) => this.#send(message));
+  readonly #trusted = new Trusted((message) => this.#send(message));
+  readonly #records = new Records((message) => this.#send(message));
+  /** Messages that came before pi was loaded. */
+  #early: Exclude<ToHost, { kind: "start" | "ping" }>[] | undefined = [];
+  #builder: Builder | undefined;
+  #factory: AgentFactory | undefined;
+  /** No client is left, and none can come: dialogs are not shown. */
+  #unattended = false;
+  #ofSessions: Pick<HostConfig, "pendingUi" | "budget" | "turnStallMs"> = { pendingUi: 1 };
+  #broken: Failure | undefined;
+
+  /**
+   * @param post takes what is for the router thread, batch by batch, with a size in bytes
+   * @param window bytes that are posted before `took` has said that some were taken
+   */
+  constructor(
+    runtime: Runtime,
+    load: LoadFactory,
+    post: (batch: readonly FromHost[], bytes: number) => void,
+    window = Infinity,
+  ) {
+    this.#runtime = runtime;
+    this.#load = load;
+    this.#outbound = new Outbound(runtime, post, window);
+  }
+
+  /** Takes a message of the router thread. */
+  receive(message: ToHost): void {
+    if (message.kind === "start") void this.#start(message.config);
+    else if (message.kind === "ping") this.#pong(message.ref);
+    else if (this.#early !== undefined) this.#early.push(message);
+    else this.#take(message);
+  }
+
+  /** A batch of messages has been taken; goes out with the answers that were given at once. */
+  taken(): void {
+    this.#send({ kind: "taken" });
+  }
+
+  /** The router thread has taken that many bytes of what was posted. */
+  took(bytes: number): void {
+    this.#outbound.took(bytes);
+  }
+
+  #pong(ref: number): void {
+    this.#send({ kind: "pong", ref, at: this.#runtime.now(), bytes: this.#runtime.memory().ownBytes });
+  }
+
+  async #start(config: HostConfig): Promise<void> {
+    if (config.mark !== undefined) this.#runtime.markHost(config.mark, config.childMark);
+    this.#trusted.start(config);
+    const { pendingUi, budget, turnStallMs } = config;
+    this.#ofSessions = {
+      pendingUi,
+      ...(budget === undefined ? {} : { budget }),
+      ...(turnStallMs === undefined ? {} : { turnStallMs }),
+    };
+    try {
+      const factory = await this.#load(this.#runtime, config, this.#trusted);
+      this.#factory = factory;
+      this.#builder = new Builder({
+        runtime: this.#runtime,
+        config,
+        factory,
+        claims: this.#claims,
+        trusted: this.#trusted,
+        log: (message, fields) => this.#log("error", message, fields),
+        stray: (agent) => void this.#dispose(agent),
+      });
+      this.#send({ kind: "ready" });
+    } catch (error) {
+      this.#broken = failure("internal", `pi could not be loaded: ${errorMessage(error)}`);
+      this.#log("error", this.#broken.message, { stack: errorStack(error) });
+    }
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const message of early) this.#take(message);
+  }
+
+  #take(message: Exclude<ToHost, { kind: "start" | "ping" }>): void {
+    switch (message.kind) {
+      case "create":
+        return void this.#create(message);
+      case "resume":
+        return void this.#resume(message);
+      case "park":
+        return void this.#park(message);
+      case "recorded":
+        return this.#records.answered(message.ref, message.error);
+      case "command":
+        return this.#command(message);
+      case "inspect":
+        return void this.#inspect(message);
+      case "claimed":
+        return this.#claims.answered(message.ref, message.owner);
+      case "live_file":
+        return this.#claims.learn(message.file, message.sessionId);
+      case "trust":
+        return this.#trusted.learn(message.folder, message.trusted);
+      case "demand":
+        return this.#sessions.get(message.sessionId)?.setDemand(message.demand);
+      case "attach":
+        return this.#attach(message);
+      case "busy":
+        return this.#busy(message);
+      case "when_idle":
+        this.#idleWaits.set(message.ref, message.sessionIds);
+        return this.#checkIdle();
+      case "unattended":
+        this.#unattended = true;
+        for (const session of this.#sessions.values()) session.dialogs.cancel("cancelled");
+        return;
+      case "dispose_all":
+        return void this.#disposeAll(message.ref);
+    }
+  }
+
+  #command({ ref, connection, command }: MessageOf<"command">): void {
+    if (command.type === "list_stored_sessions") return void this.#list(ref, command);
+    const sessionId = command.sessionId ?? "";
+    const session = this.#sessions.get(sessionId);
+    if (session !== undefined) session.submit({ ref, connection, command });
+    else this.#refuse(ref, noSession(sessionId));
+  }
+
+  #attach({ ref, sessionIds, snapshots }: MessageOf<"attach">): void {
+    const answer = (): void => {
+      const wanted = sessionIds?.map((id) => this.#sessions.get(id)) ?? [...this.#sessions.values()];
+      this.#send(attached(ref, wanted, snapshots));
+    };
+    const [only] = sessionIds ?? [];
+    const session = only === undefined ? undefined : this.#sessions.get(only);
+    if (session === undefined) answer();
+    else session.whenBuilt(answer);
+  }
+
+  #create({ ref, demand, command, interrupted }: MessageOf<"create">): Promise<void> {
+    const { sessionId } = command;
+    if (sessionId === undefined) {
+      this.#refuse(ref, failure("internal", "A session cannot be built without an id"));
+      return Promise.resolve();
+    }
+    const before = interrupted === undefined ? {} : { interrupted };
+    const begin = { sessionId, demand, epoch: this.#runtime.uuid(), ...before };
+    return this.#build(ref, begin, (builder, hooks) => builder.build(command, hooks));
+  }
+
+  #resume({ ref, demand, epoch, record, interrupted }: MessageOf<"resume">): Promise<void> {
+    const begin = { sessionId: record.info.sessionId, demand, epoch, left: record, interrupted };
+    return this.#build(ref, begin, (builder, hooks) => builder.resume(record, hooks));
+  }
+
+  async #build(ref: number, begin: Beginning, build: Build): Promise<void> {
+    const builder = this.#builder;
+    if (builder === undefined) return this.#refuse(ref, this.#broken ?? NO_PI);
+    const { sessionId } = begin;
+    const session = this.#newSession(begin, builder);
+    this.#sessions.set(sessionId, session);
+    const outcome = await build(builder, this.#hooks(session, builder));
+    if (outcome.ok && !session.closed) session.built(outcome.value);
+    // Acknowledged is what would be there after a crash.
+    const unkept = outcome.ok && !session.closed ? await this.#records.keepNow(session) : undefined;
+    if (session.closed) {
+      if (outcome.ok) void this.#dispose(outcome.value);
+      this.#refuse(ref, STOPPED);
+    } else if (!outcome.ok || unkept !== undefined) {
+      this.#sessions.delete(sessionId);
+      this.#files.delete(sessionId);
+      if (outcome.ok) void this.#dispose(outcome.value);
+      this.#refuse(ref, outcome.ok ? unkept ?? NO_PI : outcome.failure);
+      session.close(noSession(sessionId));
+    } else {
+      const sessionInfo = session.info();
+      this.#send({ kind: "born", sessionId, epoch: sessionInfo.epoch });
+      const dataText = toJson({ sessionId, sessionInfo });
+      this.#reply(ref, { ok: true, dataText, sessionVersion: sessionInfo.sessionVersion });
+      session.open();
+    }
+    this.#checkIdle();
+  }
+
+  async #park({ ref, sessionId }: MessageOf<"park">): Promise<void> {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined || !session.parkable) return this.#send({ kind: "parked", ref });
+    const record = session.record();
+    this.#sessions.delete(sessionId);
+    this.#files.delete(sessionId);
+    const agent = session.close(STOPPED);
+    // The file is its next owner's only once this one's extensions are through with it.
+    if (agent !== undefined) await this.#dispose(agent);
+    this.#send({ kind: "parked", ref, record });
+  }
+
+  #newSession(begin: Beginning, builder: Builder): Session {
+    const place: Place = {
+      ...builder.place,
+      claim: (id, file) => this.#claims.ask(id, file),
+      giveBack: (id) => void this.#tellFile(id, this.#files.get(id), builder),
+      liveSession: (file) => this.#claims.liveSession(file),
+    };
+    return new Session({
+      ...begin,
+      handlers: HANDLERS,
+      clock: this.#runtime,
+      uuid: () => this.#runtime.uuid(),
+      ...this.#ofSessions,
+      place,
+      message: (to, state) => this.#send({ kind: "message", ref: to, state }),
+      keep: (which) => this.#records.keep(which),
+      reply: (to, reply) => this.#reply(to, reply),
+      accepted: (to) => this.#send({ kind: "accepted", ref: to }),
+      flush: () => this.#outbound.flush(),
+      event: (id, record) => this.#outbound.event(id, record),
+      log: (level, message, fields) => this.#log(level, message, fields),
+      changed: () => this.#checkIdle(),
+      removed: (which) => this.#forget(which),
+    });
+  }
+
+  #hooks(session: Session, builder: Builder): AgentHooks {
+    const whole = new WholeDeltas((event) => session.emit(event));
+    return {
+      emit: (event) => {
+        whole.pass(event);
+        const spending = spendingOf(event);
+        if (spending !== undefined) this.#send({ kind: "spent", sessionId: session.sessionId, spending });
+      },
+      ask: (question) => this.#unattended ? Promise.resolve(undefined) : session.dialogs.ask(question),
+      replacing: () => session.dialogs.cancel("session"),
+      rewritten: () => session.rewritten(),
+      switchFile: (path, ready, change) => switchFile(session, path, { ready, change }),
+      fileChanged: (path) => {
+        if (session.closed) return;
+        if (path !== undefined) this.#files.set(session.sessionId, path);
+        else this.#files.delete(session.sessionId);
+        void this.#tellFile(session.sessionId, path, builder);
+      },
+    };
+  }
+
+  async #tellFile(sessionId: string, path: string | undefined, builder: Builder): Promise<void> {
+    this.#claims.tell(sessionId, path === undefined ? undefined : await builder.canonical(path));
+  }
+
+  async #inspect({ ref, sessionPath }: MessageOf<"inspect">): Promise<void> {
+    const found = await this.#builder?.identify(sessionPath).catch(unreadable);
+    if (found?.ok) {
+      const { path, header } = found.value;
+      // The file's id becomes the session's, unless it is none that a client could name.
+      const id = USABLE_ID.test(header.id) ? header.id : this.#runtime.uuid();
+      this.#send({ kind: "inspected", ref, id, file: path });
+    } else this.#refuse(ref, found?.failure ?? this.#broken ?? NO_PI);
+  }
+
+  async #list(ref: number, command: CommandOf<"list_stored_sessions">): Promise<void> {
+    const found = await this.#builder?.list(command).catch(unreadable);
+    if (found?.ok) this.#reply(ref, { ok: true, dataText: toJson(found.value) });
+    else this.#refuse(ref, found?.failure ?? this.#broken ?? NO_PI);
+  }
+
+  #forget(session: Session): void {
+    this.#sessions.delete(session.sessionId);
+    this.#files.delete(session.sessionId);
+    this.#records.forget(session.sessionId);
+    const agent = session.close(
+      failure("cancelled", "The session was deleted before the command had finished"),
+    );
+    if (agent !== undefined) void this.#dispose(agent);
+    this.#checkIdle();
+  }
+
+  #busy({ ref, stop }: MessageOf<"busy">): void {
+    const busy = [...this.#sessions.values()].filter((session) => !session.idle);
+    for (const session of stop ? busy : []) session.stop();
+    this.#send({ kind: "counted", ref, busy: busy.length });
+  }
+
+  async #disposeAll(ref: number): Promise<void> {
+    const sessions = [...this.#sessions.values()];
+    for (const session of sessions) if (session.live) this.#records.tell(session);
+    const agents = sessions.map((session) => session.close(STOPPED));
+    this.#sessions.clear();
+    const results = await Promise.all(
+      agents.map((agent) => agent === undefined ? true : this.#dispose(agent)),
+    );
+    // Extensions of deleted sessions may still shut down.
+    await Promise.all(this.#disposals);
+    const disposed = results.filter((ok) => ok).length;
+    const failed = results.length - disposed;
+    const saving = this.#factory?.loginsSaved?.();
+    if (saving !== undefined) {
+      this.#log("info", "waiting for a provider's new login to reach the disk");
+      this.#send({ kind: "disposed", ref, disposed, failed, saving: true });
+      await saving;
+    }
+    this.#send({ kind: "disposed", ref, disposed, failed });
+  }
+
+  #dispose(agent: AgentPort): Promise<boolean> {
+    const disposal = this.#disposeSoon(agent).finally(() => this.#disposals.delete(disposal));
+    this.#disposals.add(disposal);
+    return disposal;
+  }
+
+  /** Disposes an agent, within a bound: its extensions may never come back. */
+  async #disposeSoon(agent: AgentPort): Promise<boolean> {
+    let timer: Timer | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = this.#runtime.after(DISPOSE_MS, () => resolve(false));
+    });
+    const gone = agent.dispose().then(() => true, (error) => {
+      this.#log("warn", "disposing a session failed", { error: errorMessage(error) });
+      return false;
+    });
+    const ok = await Promise.race([gone, late]);
+    timer?.clear();
+    return ok;
+  }
+
+  #checkIdle(): void {
+    for (const [ref, sessionIds] of [...this.#idleWaits]) {
+      const sessions = sessionIds?.map((id) => this.#sessions.get(id)) ?? [...this.#sessions.values()];
+      if (!sessions.every((session) => session === undefined || session.idle)) continue;
+      this.#idleWaits.delete(ref);
+      this.#send({ kind: "idle", ref });
+    }
+  }
+
+  #reply(ref: number, reply: Reply | (() => Reply)): void {
+    if (typeof reply === "function") this.#send(() => ({ kind: "reply", ref, reply: reply() }));
+    else this.#send({ kind: "reply", ref, reply });
+  }
+
+  #refuse(ref: number, failed: Failure): void {
+    this.#reply(ref, { ok: false, failure: failed, unstarted: true });
+  }
+
+  #log(level: LogLevel, message: string, fields: Record<string, unknown> = {}): void {
+    this.#send({ kind: "log", level, message, fields });
+  }
+
+  #send(message: FromHost | MakeMessage): void {
+    this.#outbound.send(message);
+  }
+}

@@ -1,0 +1,55 @@
+// What PROTOCOL §3, §8 and §10 say of each command: where it waits, how long it may run, what it is free of.
+import { assertEquals } from "@std/assert";
+import { type CommandName, COMMANDS, specOf } from "../../../src/protocol/schema/commands.ts";
+
+const names = [...COMMANDS.keys()] as CommandName[];
+
+/** Names of the commands with that trait. */
+const having = (wanted: (name: CommandName) => boolean): string[] => names.filter(wanted).toSorted();
+
+const STOPS = ["abort", "abort_bash", "abort_compaction", "abort_retry"];
+const isRead = (name: string): boolean => name.startsWith("get_") || name.startsWith("list_");
+
+Deno.test("commands: exactly those of PROTOCOL §3 never queue in the mailbox", () => {
+  const never = ["extension_ui_response", "subscribe", "unsubscribe", "switch_session", "delete_session"];
+  const more = ["ping", "hello", "steer", "follow_up", "clear_queue", "create_session", "load_session"];
+  more.push("mint_token", "revoke_token", "health_check", "set_budget");
+  const expected = having((name) => isRead(name) || [...STOPS, ...never, ...more].includes(name));
+  assertEquals(having((name) => specOf(name).lane !== "mailbox"), expected);
+});
+
+Deno.test("commands: get_*, steer and follow_up wait for earlier ones of their connection, nothing else does", () => {
+  const expected = having((name) =>
+    (name.startsWith("get_") && specOf(name).target === "session") || ["steer", "follow_up"].includes(name)
+  );
+  assertEquals(having((name) => specOf(name).lane === "after"), expected);
+});
+
+Deno.test("commands: what may call a model or a shell has five minutes, a build two, the rest 30 s", () => {
+  const of = (ms: number): string[] => having((name) => specOf(name).timeoutMs === ms);
+  assertEquals(of(300_000), ["bash", "compact", "navigate_tree", "prompt"]);
+  assertEquals(of(120_000), ["create_session", "load_session"]);
+  assertEquals(of(30_000).length, names.length - 6);
+});
+
+Deno.test("commands: abort*, extension_ui_response, ping and hello are exempt from every limit", () => {
+  const expected = [...STOPS, "extension_ui_response", "hello", "ping"];
+  assertEquals(having((name) => specOf(name).exempt), expected);
+});
+
+Deno.test("commands: what reads or stops is served during a shutdown, and nothing that begins something", () => {
+  const others = ["hello", "ping", "extension_ui_response", "subscribe", "unsubscribe", "switch_session"];
+  others.push("health_check");
+  const expected = having((name) => isRead(name) || [...STOPS, ...others].includes(name));
+  assertEquals(having((name) => specOf(name).duringShutdown), expected);
+});
+
+Deno.test("commands: reads raise no version, and what changes a session does", () => {
+  const changes = having((name) => specOf(name).mutates);
+  assertEquals(changes.filter((name) => isRead(name) || name.endsWith("subscribe")), []);
+  const some = ["bash", "clone", "compact", "fork", "navigate_tree", "new_session", "prompt", "reload"];
+  const sets = names.filter((name) => /^(set|cycle)_/.test(name));
+  for (const name of [...some, ...sets, "steer", "follow_up", "clear_queue", "switch_session_file"]) {
+    assertEquals(changes.includes(name), true, name);
+  }
+});

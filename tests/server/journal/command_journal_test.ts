@@ -1,0 +1,374 @@
+// The ledger over a disk that the test commands: intents are on it before a command may pass, many share one fsync,
+// a disk that refuses is told and forgiven, and a second ledger finds what the first one left.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { Command } from "../../../src/protocol/schema/commands.ts";
+import { specOf } from "../../../src/protocol/schema/commands.ts";
+import type { Failure } from "../../../src/protocol/errors.ts";
+import type { FsyncPolicy } from "../../../src/config/config.ts";
+import { withDefaults } from "../../../src/governor/limits.ts";
+import type { Reply } from "../../../src/ipc/messages.ts";
+import type { SessionRecord } from "../../../src/ipc/session_record.ts";
+import { Ledger } from "../../../src/server/journal/command_journal.ts";
+import type { Asker } from "../../../src/server/manager/session_manager.ts";
+import { FakeClock, turn } from "../../support/fake_clock.ts";
+import { FakeDisk } from "../manager/fake_disk.ts";
+import { FakeAsker, keptLog } from "../manager/fakes.ts";
+
+const OK: Reply = { ok: true, dataText: "{}" };
+const JOURNAL = "/state/journal.jsonl";
+
+/** What became of a command on its way: `passed`, `waits`, or the code. */
+type Way = "passed" | "waits" | string;
+
+class Bench {
+  readonly clock = new FakeClock();
+  readonly records: string[];
+  readonly ledger: Ledger;
+  readonly disk: FakeDisk;
+  #ref = 0;
+
+  private constructor(disk: FakeDisk) {
+    const { log, records } = keptLog();
+    this.records = records;
+    this.disk = disk;
+    const limits = withDefaults({ keptMessageBytes: 1024 });
+    this.ledger = new Ledger({ clock: this.clock, log, limits, sha256: (text) => text });
+  }
+
+  static async open(disk = new FakeDisk(), policy: FsyncPolicy = "always"): Promise<Bench> {
+    const bench = new Bench(disk);
+    await bench.ledger.open({ files: disk.port, folder: "/state", policy });
+    return bench;
+  }
+
+  /** Sends a command on its way, as router and manager do. */
+  send(command: Record<string, unknown>, durable = true) {
+    const full = { sessionId: "a", ...command } as Command;
+    const asked = new FakeAsker();
+    const keyed = this.ledger.keyed("admin", full, specOf(full.type));
+    const found = keyed && this.ledger.find(keyed, specOf(full.type));
+    const sent = { asked, asker: asked as Asker, way: "waits" as Way, ref: ++this.#ref, found: found?.kind };
+    if (found?.kind === "answer") asked.answer(found.reply);
+    else if (found?.kind === "running") found.join((reply) => asked.answer(reply));
+    else {
+      if (found !== undefined) sent.asker = this.ledger.reserve(found.command, asked);
+      const passing = { ref: sent.ref, sessionId: "a", command: full, asker: sent.asker, durable };
+      const pass = (failed?: Failure): void => {
+        sent.way = failed === undefined ? "passed" : failed.message;
+        if (failed !== undefined) {
+          this.ledger.answered(sent.ref, { ok: false, failure: failed, unstarted: true });
+          sent.asker.answer({ ok: false, failure: failed, unstarted: true });
+        }
+      };
+      const ready = this.ledger.pass(passing);
+      if (ready === undefined) pass();
+      else void ready.then(pass);
+    }
+    return sent;
+  }
+
+  prompt(message: string, more: Record<string, unknown> = {}) {
+    return this.send({ type: "prompt", message, ...more });
+  }
+
+  interrupted(): string[] {
+    return this.ledger.interrupted("a").map(({ kind, message, started }) => `${kind} ${message} ${started}`);
+  }
+}
+
+Deno.test("ledger: an intent is on disk before its command passes, and its answer before it is told", async () => {
+  const bench = await Bench.open();
+  const gate = Promise.withResolvers<void>();
+  bench.disk.trouble = (operation) => operation === "sync" ? gate.promise : undefined;
+  const sent = bench.send({ type: "bash", command: "x", idempotencyKey: "k" });
+  await turn();
+  assertEquals([sent.way, bench.disk.count("append")], ["waits", 1]);
+  gate.resolve();
+  await turn();
+  assertEquals(sent.way, "passed");
+  const written = Promise.withResolvers<void>();
+  bench.disk.trouble = (operation) => operation === "append" ? written.promise : undefined;
+  sent.asker.answer(OK);
+  await turn();
+  assertEquals(sent.asked.told, []);
+  written.resolve();
+  await turn();
+  assertEquals(sent.asked.told, ["ok"]);
+  assertStringIncludes(bench.disk.text(JOURNAL), '"k":"outcome"');
+});
+
+Deno.test("ledger: commands that come together share one write and one fsync", async () => {
+  const bench = await Bench.open();
+  bench.prompt("first");
+  await turn();
+  bench.disk.asked.length = 0;
+  const sent = Array.from({ length: 100 }, (_, n) => bench.prompt(`${n}`));
+  await turn();
+  assertEquals(new Set(sent.map(({ way }) => way)), new Set(["passed"]));
+  assertEquals([bench.disk.count("append"), bench.disk.count("sync")], [1, 1]);
+});
+
+Deno.test("ledger: the policy says when the disk is forced; nothing waits with interval and never", async () => {
+  for (const [policy, later] of [["interval", 1], ["never", 0]] as const) {
+    const bench = await Bench.open(new FakeDisk(), policy);
+    bench.prompt("opens the file");
+    await turn();
+    bench.disk.asked.length = 0;
+    const sent = bench.prompt("x");
+    await turn();
+    assertEquals([sent.way, bench.disk.count("append"), bench.disk.count("sync")], ["passed", 1, 0], policy);
+    await bench.clock.advance(5_000);
+    assertEquals(bench.disk.count("sync"), later, policy);
+  }
+});
+
+Deno.test("ledger: a second one finds answers, unknown outcomes and interrupted messages", async () => {
+  const first = await Bench.open();
+  const done = first.send({ type: "bash", command: "x", idempotencyKey: "done" });
+  const cut = first.send({ type: "bash", command: "y", idempotencyKey: "cut" });
+  const busy = first.send({ type: "compact", idempotencyKey: "busy" });
+  const [over, running, queued, refused] = ["over", "running", "queued", "refused"].map((text) =>
+    first.prompt(text)
+  );
+  await turn();
+  done.asker.answer(OK);
+  busy.asker.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
+  assert(over && running && queued && refused);
+  first.ledger.told(over.ref, "began");
+  first.ledger.told(over.ref, "done");
+  first.ledger.told(running.ref, "began");
+  first.ledger.told(queued.ref, "accepted");
+  first.ledger.answered(refused.ref, { ok: false, failure: { code: "no_model", message: "m" } });
+  await turn();
+  assertEquals(cut.way, "passed");
+  assertEquals(first.interrupted(), []);
+  for (let life = 0; life < 2; life++) {
+    const second = await Bench.open(first.disk);
+    assertEquals(second.interrupted(), ["prompt running true", "prompt queued false"]);
+    const [again] = [second.send({ type: "bash", command: "x", idempotencyKey: "done" })];
+    assertEquals([again.asked.told, again.asked.replies[0]?.replayed], [["ok"], true]);
+    assertEquals(second.send({ type: "bash", command: "y", idempotencyKey: "cut" }).asked.told, [
+      "outcome_unknown",
+    ]);
+    assertEquals(second.send({ type: "bash", command: "z", idempotencyKey: "cut" }).asked.told, [
+      "idempotency_conflict",
+    ]);
+    const retried = second.send({ type: "compact", idempotencyKey: "busy" });
+    assertEquals(retried.found, "new");
+    await turn();
+    retried.asker.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
+    await turn();
+  }
+  const third = await Bench.open(first.disk);
+  const asked = new FakeAsker();
+  third.ledger.letsGo({ type: "dismiss_interrupted", sessionId: "a" }, asked).answer(OK);
+  assertEquals(asked.told, []);
+  await turn();
+  assertEquals(asked.told, ["ok"]);
+  assertEquals((await Bench.open(first.disk)).interrupted(), []);
+});
+
+Deno.test("ledger: what was intact in a damaged file is on disk again before anything else happens", async () => {
+  const bench = await Bench.open();
+  const command = { type: "bash", command: "echo", idempotencyKey: "k" };
+  bench.prompt("lost in part");
+  const first = bench.send(command);
+  await turn();
+  first.asker.answer(OK);
+  await turn();
+  const text = bench.disk.text(JOURNAL).replace("lost in part", "lost in pact");
+  bench.disk.files.set(JOURNAL, new TextEncoder().encode(text));
+  // Each of them dies before anybody asks it for anything.
+  for (let life = 0; life < 3; life++) {
+    const { records } = await Bench.open(bench.disk);
+    assertEquals(records.filter((one) => one.includes("set aside")).length, life === 0 ? 1 : 0);
+  }
+  const last = await Bench.open(bench.disk);
+  assertEquals(last.send(command).asked.replies, [{ ...OK, replayed: true }]);
+  const aside = [...bench.disk.files.keys()].filter((name) => name.includes("damaged"));
+  assertEquals(aside.map((name) => bench.disk.text(name)), [text]);
+});
+
+Deno.test("ledger: a session's record is brought up to the version that was told last, until it is deleted", async () => {
+  const first = await Bench.open();
+  const record = (sessionId: string, sessionVersion: number) => ({
+    info: { sessionId, sessionVersion },
+  } as SessionRecord);
+  for (const [id, version] of [["a", 3], ["a", 5], ["a", 4], ["b", 2], ["c", 7]] as const) {
+    first.ledger.tells(id, version);
+  }
+  first.ledger.tells("a", undefined);
+  first.ledger.deleted("c");
+  await turn();
+  const versions = ({ ledger }: Bench, told: number) =>
+    ["a", "b", "c", "d"].map((id) => ledger.upToDate(record(id, told)).info.sessionVersion);
+  // Also from a file that was written anew: each life's first record makes one.
+  for (let life = 0; life < 3; life++) {
+    const next = await Bench.open(first.disk);
+    assertEquals(versions(next, 1), [5, 2, 1, 1]);
+    assertEquals(versions(next, 6), [6, 6, 6, 6]);
+    next.prompt("more");
+    await turn();
+  }
+  const last = await Bench.open(first.disk);
+  last.ledger.forgetStrays((id) => id === "a");
+  await turn();
+  assertEquals(versions(await Bench.open(first.disk), 0), [5, 0, 0, 0]);
+});
+
+Deno.test("ledger: a slash command counts as begun, since nobody can tell how far it got", async () => {
+  const first = await Bench.open();
+  first.prompt("/deploy now");
+  first.send({ type: "follow_up", message: "/not a command here" });
+  await turn();
+  assertEquals((await Bench.open(first.disk)).interrupted(), [
+    "prompt /deploy now true",
+    "follow_up /not a command here false",
+  ]);
+});
+
+Deno.test("ledger: a disk that refuses is told; nothing passes, and all is well once it takes again", async () => {
+  for (const operation of ["append", "sync", "rename", "newFile", "syncFolder"]) {
+    const bench = await Bench.open();
+    if (operation === "append" || operation === "sync") {
+      bench.prompt("opens the file");
+      await turn();
+    }
+    bench.disk.trouble = (asked) => {
+      if (asked === operation) throw new Error("ENOSPC: no space left on device");
+    };
+    const refused = bench.send({ type: "bash", command: "x", idempotencyKey: "k" });
+    const prompt = bench.prompt("lost?");
+    await turn();
+    assertStringIncludes(refused.way, "ENOSPC");
+    assertStringIncludes(prompt.way, "see to the disk");
+    assertEquals(refused.asked.told, ["internal"]);
+    assertStringIncludes(bench.ledger.trouble ?? "", "/state cannot be written");
+    assertEquals(bench.records.filter((record) => record.startsWith("error")).length, 1);
+    // An urgent command waits for no disk.
+    assertEquals(bench.send({ type: "abort", idempotencyKey: "stop" }).way, "passed");
+    bench.disk.trouble = () => {};
+    await bench.clock.advance(5_000);
+    assertEquals([bench.ledger.trouble, bench.records.at(-1)], [
+      undefined,
+      "info the journal can be written again",
+    ]);
+    const again = bench.send({ type: "bash", command: "x", idempotencyKey: "k" });
+    await turn();
+    assertEquals([again.found, again.way], ["new", "passed"]);
+    const second = await Bench.open(bench.disk);
+    assertEquals(second.send({ type: "bash", command: "x", idempotencyKey: "k" }).asked.told, [
+      "outcome_unknown",
+    ]);
+    assertEquals(second.interrupted().filter((one) => one.includes("lost?")), [], operation);
+  }
+});
+
+Deno.test("ledger: a disk that takes nothing for ten seconds counts as refusing, and what it takes late is void", async () => {
+  const bench = await Bench.open();
+  const gate = Promise.withResolvers<void>();
+  bench.disk.trouble = (operation) => operation === "append" ? gate.promise : undefined;
+  const sent = bench.send({ type: "prompt", message: "slow", idempotencyKey: "k" });
+  await bench.clock.advance(9_999);
+  assertEquals(sent.way, "waits");
+  await bench.clock.advance(1);
+  assertStringIncludes(sent.way, "10000 ms");
+  gate.resolve();
+  await turn();
+  const second = await Bench.open(bench.disk);
+  assertEquals([second.interrupted(), second.prompt("slow", { idempotencyKey: "k" }).found], [[], "new"]);
+});
+
+Deno.test("ledger: a file that has grown beyond its worth is written anew, and stands for the same", async () => {
+  const bench = await Bench.open();
+  bench.prompt("stays");
+  for (let round = 0; round < 60; round++) {
+    const sent = bench.send({ type: "follow_up", message: "x".repeat(900) }, true);
+    const big = bench.send({ type: "bash", command: `${round}`.repeat(50_000), idempotencyKey: "same" });
+    await turn();
+    bench.ledger.told(sent.ref, "began");
+    bench.ledger.told(sent.ref, "done");
+    big.asker.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
+    await turn();
+  }
+  const renamed = bench.disk.count("rename");
+  assert(renamed > 1, `renamed ${renamed} times`);
+  assert((bench.disk.files.get(JOURNAL)?.length ?? 0) < 5 * 1024 * 1024);
+  assertEquals((await Bench.open(bench.disk)).interrupted(), ["prompt stays false"]);
+});
+
+Deno.test("ledger: too much of messages is overloaded until some are let go of", async () => {
+  const bench = await Bench.open();
+  bench.prompt("x".repeat(2000));
+  const full = bench.prompt("more");
+  await turn();
+  assertStringIncludes(full.way, "dismiss_interrupted");
+  bench.ledger.deleted("a");
+  const after = bench.prompt("more");
+  await turn();
+  assertEquals(after.way, "passed");
+});
+
+Deno.test("ledger: a host's crash interrupts its messages and leaves the outcome of its keys unknown", async () => {
+  const bench = await Bench.open();
+  const prompt = bench.prompt("cut", { idempotencyKey: "k" });
+  await turn();
+  bench.ledger.told(prompt.ref, "began");
+  bench.ledger.crashed("a");
+  prompt.asker.answer({ ok: false, failure: { code: "internal", message: "died" }, lost: true });
+  await turn();
+  assertEquals([prompt.asked.told, bench.interrupted()], [["internal"], ["prompt cut true"]]);
+  assertEquals(bench.prompt("cut", { idempotencyKey: "k" }).asked.told, ["outcome_unknown"]);
+});
+
+Deno.test("ledger: an answer that needed no host is kept all the same", async () => {
+  const bench = await Bench.open();
+  const command = { type: "delete_session", sessionId: "a", idempotencyKey: "k" } as const;
+  const [spec, asked] = [specOf(command.type), new FakeAsker()];
+  const keyed = bench.ledger.keyed("admin", command, spec);
+  assert(keyed !== undefined);
+  bench.ledger.reserve(keyed, asked).answer(OK);
+  await turn();
+  assertEquals(asked.told, ["ok"]);
+  const second = await Bench.open(bench.disk);
+  assertEquals(second.ledger.find(keyed, spec)?.kind, "answer");
+});
+
+Deno.test("ledger: messages of sessions that nobody knows any more are kept for a month", async () => {
+  const first = await Bench.open();
+  first.prompt("cut");
+  await turn();
+  const lives = async (days: number, known: boolean): Promise<string[]> => {
+    const bench = await Bench.open(first.disk);
+    await bench.clock.advance(days * 24 * 3_600_000);
+    bench.ledger.forgetStrays(() => known);
+    await turn();
+    return bench.interrupted();
+  };
+  assertEquals(await lives(29, false), ["prompt cut false"]);
+  assertEquals(await lives(99, true), ["prompt cut false"]);
+  assertEquals(await lives(31, false), []);
+  assertEquals(await lives(0, true), []);
+});
+
+Deno.test("ledger: a command that still waits for its session is not in a new file, and is whole once it passes", async () => {
+  const bench = await Bench.open();
+  const command = { type: "prompt", sessionId: "a", message: "late", idempotencyKey: "k" } as const;
+  const [spec, asked] = [specOf(command.type), new FakeAsker()];
+  const keyed = bench.ledger.keyed("admin", command, spec);
+  assert(keyed !== undefined);
+  const asker = bench.ledger.reserve(keyed, asked);
+  // Opens the file, so that all that counts is written.
+  bench.prompt("other");
+  await turn();
+  assertEquals((await Bench.open(bench.disk)).ledger.find(keyed, spec)?.kind, "new");
+  const passed = bench.ledger.pass({ ref: 99, sessionId: "a", command, asker, durable: true });
+  await turn();
+  assertEquals(await passed, undefined);
+  bench.ledger.told(99, "began");
+  asker.answer(OK);
+  await turn();
+  const second = await Bench.open(bench.disk);
+  assertEquals(second.ledger.find(keyed, spec)?.kind, "answer");
+  assertEquals(second.interrupted(), ["prompt late true", "prompt other false"]);
+});

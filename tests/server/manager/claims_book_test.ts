@@ -1,0 +1,56 @@
+// The book of session files: one session a file, whoever asks and however often, and every change is told once.
+import { assertEquals } from "@std/assert";
+import { ClaimsBook } from "../../../src/server/manager/claims_book.ts";
+
+function bench() {
+  const changes: string[] = [];
+  const book = new ClaimsBook((file, sessionId) => changes.push(`${file}=${sessionId ?? ""}`));
+  return { book, changes };
+}
+
+Deno.test("claims book: the first session gets a file, another is told whose it is", () => {
+  const { book, changes } = bench();
+  assertEquals(book.owner("/f"), undefined);
+  assertEquals([book.claim("/f", "a"), book.claim("/f", "b"), book.claim("/f", "a")], [
+    undefined,
+    "a",
+    undefined,
+  ]);
+  assertEquals([book.owner("/f"), changes], ["a", ["/f=a"]], "asking again changes nothing");
+});
+
+Deno.test("claims book: a session may claim a second file before it lets go of its first", () => {
+  const { book, changes } = bench();
+  book.claim("/old", "a");
+  book.claim("/new", "a");
+  assertEquals([book.claim("/old", "b"), book.claim("/new", "b")], ["a", "a"]);
+  book.move("a", "/new");
+  assertEquals([book.claim("/old", "b"), book.claim("/new", "b")], [undefined, "a"]);
+  assertEquals(changes, ["/old=a", "/new=a", "/old=", "/old=b"]);
+});
+
+Deno.test("claims book: a session that moves to a file of its own has it alone", () => {
+  const { book, changes } = bench();
+  book.move("a", "/f");
+  book.move("a", "/f");
+  assertEquals([book.owner("/f"), changes], ["a", ["/f=a"]]);
+  book.move("a", "/g");
+  assertEquals([book.owner("/f"), book.owner("/g"), changes.slice(1)], [undefined, "a", ["/f=", "/g=a"]]);
+});
+
+Deno.test("claims book: a session that is gone holds nothing, and others keep what is theirs", () => {
+  const { book, changes } = bench();
+  for (const file of ["/1", "/2"]) book.claim(file, "a");
+  book.claim("/3", "b");
+  book.move("a", undefined);
+  book.move("nobody", undefined);
+  assertEquals(["/1", "/2", "/3"].map((file) => book.owner(file)), [undefined, undefined, "b"]);
+  assertEquals(changes.slice(3), ["/1=", "/2="]);
+});
+
+Deno.test("claims book: names of JavaScript's own are files and sessions like others", () => {
+  const { book } = bench();
+  assertEquals(book.owner("constructor"), undefined);
+  book.claim("__proto__", "constructor");
+  assertEquals([book.owner("__proto__"), book.claim("__proto__", "b")], ["constructor", "constructor"]);
+});

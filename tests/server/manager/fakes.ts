@@ -1,0 +1,187 @@
+// Hosts that do what the test says, a log that keeps its records, and a manager on top of them; for the tests of
+// the manager and of the router.
+import { createHash } from "node:crypto";
+import type { FromHost, HostConfig, Reply, ToHost } from "../../../src/ipc/messages.ts";
+import type { SessionRecord } from "../../../src/ipc/session_record.ts";
+import type { Log } from "../../../src/base/log.ts";
+import { Ledger } from "../../../src/server/journal/command_journal.ts";
+import type { LinkEvents, StartHost } from "../../../src/server/workers/worker_link.ts";
+import type { Isolation } from "../../../src/server/workers/worker_pool.ts";
+import { type Asker, Manager } from "../../../src/server/manager/session_manager.ts";
+import { Governor } from "../../../src/governor/governor.ts";
+import { type Limits, withDefaults } from "../../../src/governor/limits.ts";
+import type { Clock } from "../../../src/runtime/runtime.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+
+export const CONFIG: HostConfig = {
+  cwd: "/",
+  trustProjects: false,
+  demo: false,
+  pendingUi: 3,
+  outputDir: "/nowhere",
+};
+type Sent<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
+
+/** What a host tells of a session with a file. */
+export function recordOf(sessionId: string, over: Partial<SessionRecord["info"]> = {}): SessionRecord {
+  const modes = { steeringMode: "all", followUpMode: "all" } as const;
+  return {
+    inMemory: false,
+    info: {
+      sessionId,
+      sessionFile: `/sessions/${sessionId}.jsonl`,
+      cwd: "/",
+      thinkingLevel: "off",
+      isStreaming: false,
+      isCompacting: false,
+      ...modes,
+      autoCompactionEnabled: true,
+      messageCount: 0,
+      pendingMessageCount: 0,
+      createdAt: "2026-01-01T00:00:00.000Z",
+      lastActivityAt: "2026-01-01T00:00:00.000Z",
+      status: "live",
+      subscribers: 0,
+      sessionVersion: 3,
+      epoch: "e",
+      seq: 5,
+      ...over,
+    },
+    kept: {
+      thinkingLevel: "off",
+      ...modes,
+      autoCompaction: true,
+      autoRetry: true,
+      tools: [],
+      trusted: false,
+      written: true,
+    },
+  };
+}
+
+/** One started host: what it was sent, and its mouth. */
+export class ScriptedHost {
+  readonly sent: ToHost[] = [];
+  terminated = 0;
+  dismissed = 0;
+  /** Whether it owes an answer to whoever asks for a sign of life. */
+  silent = false;
+  readonly #events: LinkEvents;
+
+  constructor(events: LinkEvents) {
+    this.#events = events;
+  }
+
+  says(message: FromHost): void {
+    this.#events.message(message);
+  }
+
+  dies(reason = "killed"): void {
+    this.#events.exit(reason);
+  }
+
+  of<K extends ToHost["kind"]>(kind: K): Sent<K>[] {
+    return this.sent.filter((one): one is Sent<K> => one.kind === kind);
+  }
+
+  /** The last message of that kind. */
+  last<K extends ToHost["kind"]>(kind: K): Sent<K> {
+    const found = this.of(kind).at(-1);
+    if (found === undefined) throw new Error(`no ${kind} was sent: ${JSON.stringify(this.sent)}`);
+    return found;
+  }
+
+  reply(ref: number, reply: Reply = { ok: true, dataText: "{}" }): void {
+    this.says({ kind: "reply", ref, reply });
+  }
+
+  /** Answers the last create or command. */
+  refuses(kind: "create" | "command", code: "internal" | "version_conflict" = "internal"): void {
+    this.reply(this.last(kind).ref, { ok: false, failure: { code, message: "m" } });
+  }
+}
+
+/** Starts scripted hosts and keeps them, the replaced ones too. */
+export class Hosts {
+  readonly all: ScriptedHost[] = [];
+
+  readonly start: StartHost = (_config, events) => {
+    const host = new ScriptedHost(events);
+    this.all.push(host);
+    const send = (message: ToHost): void => {
+      host.sent.push(message);
+      if (message.kind === "ping" && !host.silent) {
+        host.says({ kind: "pong", ref: message.ref, at: 0, bytes: 0 });
+      }
+    };
+    return { send, terminate: () => host.terminated++, dismiss: () => host.dismissed++ };
+  };
+
+  /** The host that was started last, or the one of that number. */
+  host(index = -1): ScriptedHost {
+    const host = this.all.at(index);
+    if (host === undefined) throw new Error("no host was started");
+    return host;
+  }
+}
+
+/** A log and its records as text. */
+export function keptLog(): { log: Log; records: string[] } {
+  const records: string[] = [];
+  const at = (level: string) => (message: string): void => void records.push(`${level} ${message}`);
+  return { records, log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") } };
+}
+
+/** An asker and what it was told. */
+export class FakeAsker implements Asker {
+  readonly connection: number;
+  readonly replies: Reply[] = [];
+  accepts = 0;
+  then: (reply: Reply) => void = () => {};
+
+  constructor(connection = 1) {
+    this.connection = connection;
+  }
+
+  accepted(): void {
+    this.accepts++;
+  }
+
+  answer(reply: Reply): void {
+    this.replies.push(reply);
+    this.then(reply);
+  }
+
+  /** `ok`, or the code, of each answer. */
+  get told(): string[] {
+    return this.replies.map((reply) => reply.ok ? "ok" : reply.failure.code);
+  }
+}
+
+/** A ledger without a journal. */
+export function memoryLedger(clock: Clock, log: Log, over: Partial<Limits> = {}): Ledger {
+  const sha256 = (text: string): string => createHash("sha256").update(text).digest("base64");
+  return new Ledger({ clock, log, limits: withDefaults(over), sha256 });
+}
+
+/** A manager over scripted hosts. */
+export function makeManager(over: Partial<Limits> = {}, hosts = 1, isolation: Isolation = "shared") {
+  const clock = new FakeClock();
+  const started = new Hosts();
+  const governor = new Governor(withDefaults(over));
+  const { log, records } = keptLog();
+  let uuids = 0;
+  const uuid = (): string => `uuid-${++uuids}`;
+  const manager = new Manager({
+    clock,
+    uuid,
+    governor,
+    log,
+    config: CONFIG,
+    hosts,
+    isolation,
+    start: started.start,
+    ledger: memoryLedger(clock, log, over),
+  });
+  return { manager, clock, hosts: started, governor, log, records };
+}

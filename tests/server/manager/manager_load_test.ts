@@ -1,0 +1,220 @@
+// Session files in the manager: load_session with and without an id, claims over all hosts, and nothing left of
+// sessions that are gone.
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { Reply } from "../../../src/ipc/messages.ts";
+import type { Command } from "../../../src/protocol/schema/commands.ts";
+import { specOf } from "../../../src/protocol/schema/commands.ts";
+import { FakeAsker, makeManager, type ScriptedHost } from "./fakes.ts";
+
+const FILE = "/sessions/s.jsonl";
+
+/** An open manager, and what it was asked to load. */
+class Bench {
+  readonly server: string[] = [];
+  readonly named: string[] = [];
+  readonly made: ReturnType<typeof makeManager>;
+
+  constructor(hosts = 1, sessions = 100) {
+    this.made = makeManager({ sessions }, hosts);
+    this.made.manager.open({
+      events: () => {},
+      server: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
+      demand: () => ({ full: false, subscribers: 7 }),
+      watched: () => false,
+    });
+  }
+
+  get host(): ScriptedHost {
+    return this.made.hosts.host();
+  }
+
+  load(sessionId?: string, asker = new FakeAsker()): FakeAsker {
+    const id = sessionId === undefined ? {} : { sessionId };
+    const command = { type: "load_session", sessionPath: FILE, ...id } as const;
+    this.made.manager.load(command, asker, (name) => this.named.push(name));
+    return asker;
+  }
+
+  /** The host has looked into the file. */
+  inspected(id: string, host = this.host): void {
+    host.says({ kind: "inspected", ref: host.last("inspect").ref, id, file: FILE });
+  }
+
+  /** A host asks for a file; the owner that it is told. */
+  claim(sessionId: string, file = FILE, host = this.host): string | undefined {
+    host.says({ kind: "claim", ref: 77, sessionId, file });
+    const { ref, owner } = host.last("claimed");
+    assertEquals(ref, 77);
+    return typeof owner === "string" ? owner : undefined;
+  }
+
+  /** A live session that drives `file`. */
+  live(sessionId: string, file = FILE, host = this.host): void {
+    this.made.manager.create({ type: "create_session", sessionId }, new FakeAsker());
+    host.says({ kind: "file", sessionId, file });
+    host.reply(host.last("create").ref);
+  }
+
+  command(sessionId: string, type: Command["type"], fields: Record<string, unknown> = {}): FakeAsker {
+    const asker = new FakeAsker();
+    const refused = this.made.manager.command({ type, sessionId, ...fields } as Command, specOf(type), asker);
+    if (refused !== undefined) asker.answer({ ok: false, failure: refused });
+    return asker;
+  }
+}
+
+const dataOf = (reply: Reply | undefined): unknown => reply?.ok === false ? reply.failure.data : undefined;
+
+Deno.test("manager: a load with an id is a create, and is told which id it has", () => {
+  const bench = new Bench();
+  const asker = bench.load("a");
+  const { command, demand, ref } = bench.host.last("create");
+  assertEquals(command, { type: "load_session", sessionPath: FILE, sessionId: "a" });
+  assertEquals([demand.subscribers, bench.named, bench.host.of("inspect")], [7, ["a"], []]);
+  bench.host.reply(ref);
+  assertEquals([asker.told, bench.server], [["ok"], ["session_created a"]]);
+});
+
+Deno.test("manager: a load without an id gets the file's, and takes no place before that is known", () => {
+  const bench = new Bench();
+  const asker = bench.load();
+  const { manager, governor } = bench.made;
+  assertEquals([manager.sessionIds, governor.sessions, bench.named], [[], 0, []]);
+  assertEquals(bench.host.last("inspect").sessionPath, FILE);
+  bench.inspected("from-the-file");
+  const { command, ref } = bench.host.last("create");
+  assertEquals(command, { type: "load_session", sessionPath: FILE, sessionId: "from-the-file" });
+  assertEquals([bench.named, asker.told], [["from-the-file"], []]);
+  bench.inspected("again");
+  bench.host.reply(ref);
+  bench.host.reply(bench.host.last("inspect").ref);
+  assertEquals([asker.told, manager.sessionIds], [["ok"], ["from-the-file"]], "answered once");
+});
+
+Deno.test("manager: a file that cannot be loaded says why, and nothing is left", () => {
+  const bench = new Bench();
+  const asker = bench.load();
+  const failure = { code: "not_a_session_file", message: "m" } as const;
+  bench.host.reply(bench.host.last("inspect").ref, { ok: false, failure });
+  assertEquals([asker.told, bench.made.manager.sessionIds, bench.named], [["not_a_session_file"], [], []]);
+  bench.inspected("late");
+  assertEquals([asker.told.length, bench.host.of("create")], [1, []]);
+});
+
+Deno.test("manager: a load of the file of a live session is session_in_use with that session's id", () => {
+  const bench = new Bench();
+  bench.live("driver");
+  const asker = bench.load();
+  bench.inspected("id-of-the-file");
+  assertEquals([asker.told, dataOf(asker.replies[0])], [["session_in_use"], { sessionId: "driver" }]);
+  assertEquals(bench.made.manager.sessionIds, ["driver"]);
+});
+
+Deno.test("manager: a file's id that another session has is session_exists; a full house is session_limit", () => {
+  const bench = new Bench(1, 1);
+  bench.live("a", "/another/file");
+  const [taken, full] = [bench.load(), new FakeAsker()];
+  bench.inspected("a");
+  bench.load(undefined, full);
+  bench.inspected("b");
+  assertEquals([taken.told, full.told], [["session_exists"], ["session_limit"]]);
+  assertEquals(bench.made.manager.sessionIds, ["a"]);
+});
+
+Deno.test("manager: a file has one session over all hosts, and all hosts are told which", () => {
+  const bench = new Bench(2);
+  const [first, second] = [bench.made.hosts.host(0), bench.made.hosts.host(1)];
+  bench.live("a", "/old", first);
+  bench.live("b", "/other", second);
+  assertEquals(bench.claim("a", FILE, first), undefined);
+  assertEquals([bench.claim("b", FILE, second), bench.claim("a", FILE, first)], ["a", undefined]);
+  first.says({ kind: "file", sessionId: "a", file: FILE });
+  for (const host of [first, second]) {
+    const told = host.of("live_file").map(({ file, sessionId }) => `${file}=${sessionId ?? ""}`);
+    assertEquals(told, ["/old=a", "/other=b", `${FILE}=a`, "/old="]);
+  }
+  first.says({ kind: "file", sessionId: "a" });
+  assertEquals(bench.claim("b", FILE, second), undefined, "a session without a file holds none");
+});
+
+Deno.test("manager: the files of a session are free when it is deleted, fails, or its host dies", () => {
+  const bench = new Bench();
+  bench.live("a");
+  bench.command("a", "delete_session");
+  assertEquals(bench.claim("b"), undefined);
+  const failing = new Bench();
+  failing.load("a");
+  assertEquals([failing.claim("a"), failing.claim("b")], [undefined, "a"]);
+  failing.host.refuses("create");
+  assertEquals(failing.claim("b"), undefined);
+  const dying = new Bench(2);
+  dying.live("a", FILE, dying.made.hosts.host(0));
+  dying.made.hosts.host(0).dies();
+  assertEquals(dying.claim("b", FILE, dying.made.hosts.host(1)), undefined);
+});
+
+Deno.test("manager: what a host says of a session that is gone changes nothing", () => {
+  const bench = new Bench();
+  bench.live("a");
+  bench.command("a", "delete_session");
+  bench.host.says({ kind: "file", sessionId: "a", file: FILE });
+  const asker = bench.load();
+  bench.inspected("id-of-the-file");
+  assertEquals([asker.told, bench.made.manager.sessionIds], [[], ["id-of-the-file"]]);
+});
+
+Deno.test("manager: a claim that comes after its session was deleted keeps the file from nobody", () => {
+  const bench = new Bench();
+  bench.live("a", "/old");
+  // switch_session_file is under way in the host, and looks at the file, when the deletion is passed on.
+  bench.command("a", "switch_session_file", { sessionPath: FILE });
+  bench.command("a", "delete_session");
+  bench.claim("a");
+  for (const { ref } of bench.host.of("command")) bench.host.reply(ref);
+  const asker = bench.load();
+  bench.inspected("id-of-the-file");
+  assertEquals([asker.told, bench.made.manager.sessionIds], [[], ["id-of-the-file"]]);
+});
+
+Deno.test("manager: a host that is started again learns which files are live on the others", async () => {
+  const bench = new Bench(2);
+  await bench.made.clock.advance(60_000);
+  bench.live("a", "/a", bench.made.hosts.host(0));
+  bench.live("b", "/b", bench.made.hosts.host(1));
+  bench.made.hosts.host(0).dies();
+  const told = bench.host.of("live_file").map(({ file, sessionId }) => `${file}=${sessionId ?? ""}`);
+  assertEquals(told, ["/b=b"], "or list_stored_sessions no longer says what is live");
+});
+
+Deno.test("manager: a host that dies while it looks into a file answers the load, once", () => {
+  const bench = new Bench();
+  const asker = bench.load();
+  const { ref } = bench.host.last("inspect");
+  const dead = bench.host;
+  dead.dies();
+  assertEquals([asker.told, bench.server], [["internal"], []]);
+  dead.says({ kind: "inspected", ref, id: "x", file: FILE });
+  assertEquals([asker.told.length, bench.made.manager.sessionIds], [1, []]);
+});
+
+Deno.test("manager: a host that hangs while it looks into a file makes the load a timeout", async () => {
+  const bench = new Bench();
+  const asker = bench.load();
+  await bench.made.clock.advance(specOf("load_session").timeoutMs);
+  bench.inspected("late");
+  // The timers that are left are those of the pulse and of parking.
+  assertEquals([asker.told, bench.made.manager.sessionIds, bench.made.clock.pending], [["timeout"], [], 2]);
+});
+
+Deno.test("manager: a question about no live session is answered by a host, and by its death", () => {
+  const bench = new Bench(2);
+  const [one, two] = [new FakeAsker(5), new FakeAsker()];
+  bench.made.manager.ask({ type: "list_stored_sessions", limit: 3 }, one);
+  const { command, connection, ref } = bench.made.hosts.host(0).last("command");
+  assertEquals([command, connection], [{ type: "list_stored_sessions", limit: 3 }, 5]);
+  bench.made.hosts.host(0).reply(ref, { ok: true, dataText: '{"sessions":[]}' });
+  bench.made.manager.ask({ type: "list_stored_sessions" }, two);
+  bench.made.hosts.host(0).dies();
+  assertEquals([one.told, two.told], [["ok"], ["internal"]]);
+  assertStringIncludes(bench.made.records.join(), "a host died");
+});

@@ -1,0 +1,187 @@
+// Parking alone, with a clock of the test's: who goes, who waits for a place, who is refused, and that no place is
+// ever lost.
+import { assertEquals } from "@std/assert";
+import { Governor, isPermit } from "../../../src/governor/governor.ts";
+import { withDefaults } from "../../../src/governor/limits.ts";
+import { Entry } from "../../../src/server/manager/session_entry.ts";
+import { Parking } from "../../../src/server/manager/parking_policy.ts";
+import { failure } from "../../../src/protocol/errors.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { recordOf } from "./fakes.ts";
+
+const IDLE_MS = 1_000;
+const STOPPED = failure("cancelled", "stopped");
+
+function make(sessions = 2, parkedSessions = 10) {
+  const clock = new FakeClock();
+  const governor = new Governor(withDefaults({ sessions, parkedSessions, idleSessionMs: IDLE_MS }));
+  const entries = new Map<string, Entry>();
+  const asked: string[] = [];
+  const left: string[] = [];
+  const built: string[] = [];
+  const parking = new Parking({
+    clock,
+    governor,
+    entries,
+    park: ({ sessionId }) => void asked.push(sessionId),
+    parked: ({ sessionId }) => void left.push(sessionId),
+    build: ({ sessionId }) => void built.push(sessionId),
+  });
+  const told: string[] = [];
+  /** Takes a place for a new session, which lives once it has it. */
+  const live = (id: string, over: Partial<Entry> = {}): Entry => {
+    const entry = Object.assign(new Entry(id, clock.monotonic(), over.inMemory ?? false), over);
+    entries.set(id, entry);
+    parking.take((got) => {
+      told.push(`${id}: ${isPermit(got) ? "place" : got.code}`);
+      if (!isPermit(got)) return void entries.delete(id);
+      Object.assign(entry, { place: got, state: "live", record: recordOf(id) });
+    });
+    return entry;
+  };
+  /** What its host says to being asked to let go. */
+  const answer = (id: string, letsGo = true): void => {
+    const entry = entries.get(id);
+    if (entry !== undefined) parking.answered(entry, letsGo ? recordOf(id) : undefined);
+  };
+  return { clock, governor, entries, parking, asked, left, built, told, live, answer };
+}
+
+Deno.test("parking: an idle session goes after its time, a used, watched, busy or in-memory one stays", async () => {
+  const { live, clock, parking, asked, answer, left, governor } = make(10);
+  const used = live("used");
+  const idle = live("idle");
+  live("watched", { watched: true });
+  live("busy", { open: 1 });
+  live("memory", { inMemory: true });
+  parking.start();
+  await clock.advance(IDLE_MS - 100);
+  assertEquals(asked, []);
+  used.usedAt = clock.monotonic();
+  await clock.advance(200);
+  assertEquals(asked, ["idle"]);
+  assertEquals([governor.sessions, governor.parkedSessions], [5, 1]);
+  answer("idle");
+  assertEquals([idle.state, left], ["parked", ["idle"]]);
+  assertEquals([governor.sessions, governor.parkedSessions], [4, 1]);
+  parking.stop(STOPPED);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("parking: one whose host keeps it is not asked again before it is used again", async () => {
+  const { live, clock, parking, asked, answer, governor } = make();
+  const entry = live("a");
+  parking.start();
+  await clock.advance(IDLE_MS * 1.2);
+  answer("a", false);
+  assertEquals([entry.state, governor.parkedSessions], ["live", 0]);
+  await clock.advance(IDLE_MS * 5);
+  assertEquals(asked, ["a"]);
+  entry.usedAt = clock.monotonic();
+  await clock.advance(IDLE_MS * 1.2);
+  assertEquals(asked, ["a", "a"]);
+  parking.stop(STOPPED);
+});
+
+Deno.test("parking: a full house parks the idlest for each who waits, and gives places in their order", async () => {
+  const { live, clock, asked, answer, told } = make(2);
+  live("old");
+  await clock.advance(10);
+  live("newer");
+  await clock.advance(10);
+  live("third");
+  live("fourth");
+  assertEquals([asked, told], [["old", "newer"], ["old: place", "newer: place"]]);
+  answer("newer");
+  assertEquals(told.slice(2), ["third: place"]);
+  answer("old");
+  assertEquals(told.slice(3), ["fourth: place"]);
+});
+
+Deno.test("parking: when nobody can ever go, whoever asks is refused at once", () => {
+  const { live, told } = make(2);
+  live("memory", { inMemory: true });
+  live("watched", { watched: true });
+  live("third");
+  assertEquals(told.slice(2), ["third: session_limit"]);
+});
+
+Deno.test("parking: one that is being built gives hope, so a create waits for it", () => {
+  const { live, told, parking, answer, asked } = make(1);
+  const first = live("first");
+  first.state = "building";
+  live("second");
+  assertEquals([told.length, asked], [1, []]);
+  first.state = "live";
+  parking.changed();
+  assertEquals(asked, ["first"]);
+  answer("first");
+  assertEquals(told.slice(1), ["second: place"]);
+});
+
+Deno.test("parking: no more are parked than may be", () => {
+  const { live, told, asked } = make(1, 0);
+  live("first");
+  live("second");
+  assertEquals([asked, told.slice(1)], [[], ["second: session_limit"]]);
+});
+
+Deno.test("parking: a parked session that is needed waits for a place, and tells whoever waits for it", () => {
+  const { live, parking, answer, built, governor, entries } = make(1);
+  const first = live("first");
+  live("second");
+  answer("first");
+  const released: (string | undefined)[] = [];
+  first.wait((failed) => void released.push(failed?.code));
+  parking.resume(first);
+  assertEquals([first.state, built], ["resuming", []]);
+  answer("second");
+  assertEquals([built, governor.sessions], [["first"], 1]);
+  parking.resumed(first, undefined);
+  assertEquals([first.state, released, governor.parkedSessions], ["live", [undefined], 1]);
+  assertEquals(entries.get("second")?.state, "parked");
+});
+
+Deno.test("parking: one that cannot be built again is parked as before, and gives its place back", () => {
+  const { live, parking, answer, governor } = make(1);
+  const first = live("first");
+  live("second");
+  answer("first");
+  const released: (string | undefined)[] = [];
+  first.wait((failed) => void released.push(failed?.code));
+  parking.resume(first);
+  answer("second");
+  parking.resumed(first, failure("path_not_found", "gone"));
+  assertEquals([first.state, released], ["parked", ["path_not_found"]]);
+  assertEquals([governor.sessions, governor.parkedSessions], [0, 2]);
+});
+
+Deno.test("parking: one that is needed while its host lets go of it is built again right then", () => {
+  const { live, parking, answer, built } = make(1);
+  const first = live("first");
+  live("second");
+  first.wait(() => {});
+  answer("first");
+  // The other one was there before.
+  assertEquals([first.state, built], ["resuming", []]);
+  answer("second");
+  assertEquals(built, ["first"]);
+  parking.stop(STOPPED);
+});
+
+Deno.test("parking: a session whose host has died is parked over the limit rather than lost", () => {
+  const { live, parking, governor } = make(1, 0);
+  const first = live("first");
+  first.state = "parking";
+  parking.lost(first);
+  assertEquals([first.state, governor.sessions, governor.parkedSessions], ["parked", 0, 0]);
+});
+
+Deno.test("parking: at the end whoever waits is told why, and later ones too", () => {
+  const { live, told, parking } = make(1);
+  live("first").state = "building";
+  live("second");
+  parking.stop(STOPPED);
+  live("third");
+  assertEquals(told.slice(1), ["second: cancelled", "third: cancelled"]);
+});

@@ -1,0 +1,331 @@
+// The book of sessions over scripted hosts: ids and places are taken and freed in one step, every asker is
+// answered once, and a host that dies takes nothing with it that can be kept.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { type Command, type CommandOf, specOf } from "../../../src/protocol/schema/commands.ts";
+import type { Failure } from "../../../src/protocol/errors.ts";
+import type { Limits } from "../../../src/governor/limits.ts";
+import { turn } from "../../support/fake_clock.ts";
+import { FakeAsker, makeManager, recordOf, type ScriptedHost } from "./fakes.ts";
+
+/** An open manager with what it told the router. */
+class Bench {
+  readonly server: string[] = [];
+  readonly events: string[] = [];
+  readonly made: ReturnType<typeof makeManager>;
+
+  constructor(over: Partial<Limits> = {}, hosts = 1) {
+    this.made = makeManager(over, hosts);
+    this.made.manager.open({
+      events: (sessionId, _epoch, records, host) =>
+        this.events.push(...records.map(({ seq }) => `${host} ${sessionId} ${seq}`)),
+      server: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
+      demand: () => ({ full: false, subscribers: 7 }),
+      watched: () => false,
+    });
+  }
+
+  get host(): ScriptedHost {
+    return this.made.hosts.host();
+  }
+
+  create(sessionId?: string, asker = new FakeAsker(), inMemory = false): FakeAsker {
+    const id = sessionId === undefined ? {} : { sessionId };
+    const command: CommandOf<"create_session"> = { type: "create_session", inMemory, ...id };
+    this.made.manager.create(command, asker);
+    return asker;
+  }
+
+  /** A session whose create has been answered. */
+  live(sessionId: string): void {
+    const asker = this.create(sessionId);
+    for (const host of this.made.hosts.all) {
+      const create = host.of("create").findLast(({ command }) => command.sessionId === sessionId);
+      if (create === undefined) continue;
+      host.says({ kind: "record", record: recordOf(sessionId) });
+      host.reply(create.ref);
+    }
+    assertEquals(asker.told, ["ok"]);
+  }
+
+  command(
+    sessionId: string,
+    type: Command["type"],
+    asker = new FakeAsker(),
+    fields: Record<string, unknown> = {},
+  ): { asker: FakeAsker; refused: Failure | undefined } {
+    const command = { type, sessionId, message: "m", ...fields } as Command;
+    const refused = this.made.manager.command(command, specOf(type), asker);
+    return { asker, refused };
+  }
+
+  /** Whether that session exists, and how many places are taken. */
+  state(sessionId: string): [boolean, number] {
+    return [this.made.manager.has(sessionId), this.made.governor.sessions];
+  }
+}
+
+/** The timers of the pulse and of parking, which are always there. */
+const BEAT = 2;
+
+Deno.test("manager: a create passes on with its id and the demand, and is told when it is built", () => {
+  const bench = new Bench();
+  const asker = bench.create("a");
+  const { command, demand, ref } = bench.host.last("create");
+  assertEquals([command.sessionId, demand.subscribers], ["a", 7]);
+  assertEquals([asker.told, bench.server, bench.state("a")], [[], [], [true, 1]]);
+  bench.host.reply(ref);
+  assertEquals([asker.told, bench.server], [["ok"], ["session_created a"]]);
+  bench.host.reply(ref);
+  assertEquals([asker.told, bench.server.length], [["ok"], 1], "a second reply is nobody's");
+});
+
+Deno.test("manager: an id is chosen where none is given", () => {
+  const bench = new Bench();
+  bench.create();
+  assertEquals(bench.host.last("create").command.sessionId, "uuid-1");
+  assertEquals(bench.state("uuid-1"), [true, 1]);
+});
+
+Deno.test("manager: a taken id is session_exists, and harms neither that session nor the count", () => {
+  const bench = new Bench();
+  bench.live("a");
+  assertEquals(bench.create("a").told, ["session_exists"]);
+  bench.create("b");
+  assertEquals(bench.create("b").told, ["session_exists"], "also while it is built");
+  assertEquals([bench.state("a"), bench.host.of("create").length], [[true, 2], 2]);
+});
+
+Deno.test("manager: of 200 creates in memory at a limit of 100 exactly 100 are passed on", () => {
+  const bench = new Bench({ sessions: 100 });
+  const askers = Array.from({ length: 200 }, (_, index) => bench.create(`s${index}`, new FakeAsker(), true));
+  assertEquals(bench.host.of("create").length, 100);
+  const told = askers.map((asker) => asker.told.join());
+  assertEquals(told, [...Array(100).fill(""), ...Array(100).fill("session_limit")]);
+  for (const { ref } of bench.host.of("create")) bench.host.reply(ref);
+  assertEquals(askers.slice(0, 100).every((asker) => asker.told.join() === "ok"), true);
+  assertEquals(bench.made.manager.sessionIds.length, 100);
+});
+
+Deno.test("manager: a create that fails frees its id and its place", () => {
+  const bench = new Bench({ sessions: 1 });
+  const asker = bench.create("a");
+  bench.host.refuses("create");
+  assertEquals([asker.told, bench.state("a"), bench.server], [["internal"], [false, 0], []]);
+  bench.live("a");
+});
+
+Deno.test("manager: a deletion frees id and place at once, and is announced when it is done", () => {
+  const bench = new Bench({ sessions: 1 });
+  bench.live("a");
+  const { asker } = bench.command("a", "delete_session");
+  const { ref } = bench.host.last("command");
+  assertEquals([bench.state("a"), asker.told, bench.server.length], [[false, 0], [], 1]);
+  const second = bench.create("a");
+  const deletedTwice = bench.command("nope", "delete_session");
+  assertEquals(deletedTwice.refused?.code, "session_not_found");
+  bench.host.reply(ref);
+  assertEquals([asker.told, bench.server.at(-1)], [["ok"], "session_deleted a"]);
+  assertEquals(bench.state("a"), [true, 1], "the new session of that id stays");
+  bench.host.reply(bench.host.last("create").ref);
+  assertEquals(second.told, ["ok"]);
+});
+
+Deno.test("manager: a deletion that its host refuses leaves the session as it was", () => {
+  const bench = new Bench();
+  bench.live("a");
+  const { asker } = bench.command("a", "delete_session", new FakeAsker(), { ifSessionVersion: 7 });
+  bench.host.refuses("command", "version_conflict");
+  assertEquals([asker.told, bench.server.length], [["version_conflict"], 1]);
+  assertEquals(bench.state("a"), [true, 1]);
+});
+
+Deno.test("manager: a session that is deleted while it is built is gone when the host says so", () => {
+  const bench = new Bench();
+  const created = bench.create("a");
+  const { asker } = bench.command("a", "delete_session");
+  assertEquals(bench.state("a"), [true, 1]);
+  bench.host.reply(bench.host.last("create").ref);
+  bench.host.reply(bench.host.last("command").ref);
+  assertEquals([created.told, asker.told, bench.state("a")], [["ok"], ["ok"], [false, 0]]);
+  assertEquals(bench.server, ["session_created a", "session_deleted a"]);
+});
+
+for (const id of ["__proto__", "constructor", "toString"]) {
+  Deno.test(`manager: ${id} is an id like any other`, () => {
+    const bench = new Bench();
+    assertEquals(bench.state(id), [false, 0]);
+    assertEquals(bench.command(id, "get_state").refused?.code, "session_not_found");
+    bench.live(id);
+    assertEquals([bench.create(id).told, bench.made.manager.sessionIds], [["session_exists"], [id]]);
+    assertEquals(bench.command(id, "get_state").refused, undefined);
+    bench.command(id, "delete_session");
+    assertEquals(bench.state(id), [false, 0]);
+  });
+}
+
+Deno.test("manager: a command goes to its session's host with its connection, and its answer to its asker", () => {
+  const bench = new Bench();
+  bench.live("a");
+  const [one, two] = [new FakeAsker(1), new FakeAsker(2)];
+  bench.command("a", "get_state", one);
+  bench.command("a", "get_messages", two);
+  const [first, second] = bench.host.of("command");
+  assertEquals([first?.connection, second?.connection], [1, 2]);
+  bench.host.reply(second?.ref ?? 0, { ok: true, dataText: '"two"' });
+  bench.host.reply(first?.ref ?? 0, { ok: true, dataText: '"one"' });
+  assertEquals([one.replies, two.replies].map(([reply]) => reply?.ok === true ? reply.dataText : ""), [
+    '"one"',
+    '"two"',
+  ]);
+});
+
+Deno.test("manager: a full mailbox is overloaded; reads pass it, and what left it makes room", () => {
+  const bench = new Bench({ mailbox: 1 });
+  bench.live("a");
+  const [first] = [bench.command("a", "prompt"), bench.command("a", "prompt")];
+  assertEquals(bench.command("a", "prompt").refused?.code, "overloaded");
+  for (const type of ["get_state", "steer", "abort", "delete_session"] as const) {
+    if (type !== "delete_session") assertEquals(bench.command("a", type).refused, undefined, type);
+  }
+  const [prompt] = bench.host.of("command");
+  bench.host.says({ kind: "accepted", ref: prompt?.ref ?? 0 });
+  assertEquals([first?.asker.accepts, first?.asker.told], [1, []]);
+  assertEquals(bench.command("a", "prompt").refused, undefined, "an accepted prompt counts no longer");
+  bench.host.reply(prompt?.ref ?? 0);
+  assertEquals(bench.command("a", "prompt").refused?.code, "overloaded", "and frees its place once");
+});
+
+Deno.test("manager: an unknown session leaves no entry behind", () => {
+  const bench = new Bench({ mailbox: 1 });
+  for (let time = 0; time < 5; time++) {
+    assertEquals(bench.command("nope", "prompt").refused?.code, "session_not_found");
+  }
+  bench.live("nope");
+  assertEquals(bench.command("nope", "prompt").refused, undefined);
+});
+
+Deno.test("manager: sessions go to the host with the fewest, and events tell theirs", () => {
+  const bench = new Bench({}, 3);
+  for (const id of ["a", "b", "c", "d"]) bench.create(id);
+  const counts = (): number[] => bench.made.hosts.all.map((host) => host.of("create").length);
+  assertEquals(counts(), [2, 1, 1]);
+  const second = bench.made.hosts.host(1);
+  second.refuses("create");
+  bench.create("e");
+  assertEquals(counts(), [2, 2, 1], "a failed create gave its place back");
+  second.says({
+    kind: "events",
+    sessionId: "e",
+    events: [1, 2].map((seq) => ({ seq, type: "x", text: "" })),
+  });
+  assertEquals(bench.events, ["1 e 1", "1 e 2"]);
+});
+
+Deno.test("manager: attach asks the session's host and no other, and gives up after a while", async () => {
+  const bench = new Bench({}, 2);
+  bench.live("a");
+  const told: unknown[] = [];
+  bench.made.manager.attach("a", false, (sessions) => told.push(sessions));
+  bench.made.manager.attach("nope", false, (sessions) => told.push(sessions));
+  assertEquals(told, [[]], "of an unknown session there is nothing to tell");
+  const [first, second] = bench.made.hosts.all;
+  assertEquals([first?.of("attach").length, second?.of("attach").length], [1, 0]);
+  const sessions = [{ sessionId: "a", epoch: "e", seq: 0, sessionVersion: 0, infoText: "i", pendingUi: [] }];
+  first?.says({ kind: "attached", ref: first.last("attach").ref, sessions });
+  first?.says({ kind: "attached", ref: first.last("attach").ref, sessions });
+  assertEquals([told.length, told.at(-1), bench.made.clock.pending], [2, sessions, BEAT]);
+  bench.made.manager.attachAll([], (answer) => told.push("code" in answer ? answer.code : "list"));
+  await bench.made.clock.advance(30_000);
+  assertEquals(told.slice(2), ["timeout", "timeout"]);
+  first?.says({ kind: "attached", ref: first.last("attach").ref, sessions: [] });
+  assertEquals(told.length, 4, "an answer that comes too late is nobody's");
+});
+
+Deno.test("manager: a host that dies answers everything, its sessions are parked, and it is replaced", async () => {
+  const bench = new Bench({ mailbox: 1 }, 2);
+  for (const id of ["a", "b"]) bench.live(id);
+  const building = bench.create("c");
+  const running = bench.command("a", "prompt").asker;
+  const elsewhere = bench.command("b", "prompt").asker;
+  let attached: unknown;
+  bench.made.manager.attach("a", false, (sessions) => attached = sessions);
+  const idle = bench.made.manager.whenIdle(["a"]);
+  bench.made.hosts.host(1).says({ kind: "idle", ref: bench.made.hosts.host(1).last("when_idle").ref });
+  // Old enough to be started again at once.
+  await bench.made.clock.advance(10_000);
+  bench.made.hosts.host(0).dies("out of memory");
+  assertEquals([building.told, running.told, elsewhere.told], [["internal"], ["internal"], []]);
+  assertEquals(Reflect.get(Object(attached), "code"), "internal");
+  await idle;
+  assertEquals(bench.server.slice(2), ["session_crashed a"]);
+  assertEquals([bench.made.manager.sessionIds, bench.made.governor.sessions], [["b"], 1]);
+  assertEquals(bench.made.hosts.all.length, 3);
+  assertStringIncludes(bench.made.records.join(), "error a host died: out of memory");
+  bench.live("d");
+  assertEquals(bench.host.of("create").length, 1, "the new host gets the next session");
+  assertEquals([bench.command("a", "prompt").refused, bench.made.clock.pending], [undefined, BEAT]);
+  assertEquals(bench.host.last("resume").record.info.sessionId, "a", "and those that are asked for again");
+});
+
+Deno.test("manager: a command that is sent in answer to a crash is answered too", () => {
+  const bench = new Bench();
+  bench.live("a");
+  const { asker } = bench.command("a", "prompt");
+  const next = new FakeAsker();
+  let refused: Failure | undefined;
+  // So does the router with the commands that a stdio connection has read ahead.
+  asker.then = () => refused = bench.command("a", "get_state", next).refused;
+  bench.host.dies();
+  const ended = refused !== undefined || next.told.length === 1 || bench.host.of("command").length === 1;
+  assert(ended, "it went to the dead host, and nobody will ever answer it");
+});
+
+Deno.test("manager: busy adds up its hosts, and one that hangs counts as none", async () => {
+  const bench = new Bench({}, 2);
+  const counting = bench.made.manager.busy(true, 1_000);
+  const [first, second] = bench.made.hosts.all;
+  first?.says({ kind: "counted", ref: first.last("busy").ref, busy: 3 });
+  await bench.made.clock.advance(1_000);
+  assertEquals([await counting, second?.last("busy").stop, bench.made.clock.pending], [3, true, BEAT]);
+});
+
+Deno.test("manager: whenIdle waits for every host, and asks each about its own sessions", async () => {
+  const bench = new Bench({}, 2);
+  for (const id of ["a", "b"]) bench.live(id);
+  let idle = false;
+  const waiting = bench.made.manager.whenIdle(["a", "b", "gone"]).then(() => idle = true);
+  const [first, second] = bench.made.hosts.all;
+  assertEquals([first?.last("when_idle").sessionIds, second?.last("when_idle").sessionIds], [["a"], ["b"]]);
+  first?.says({ kind: "idle", ref: first.last("when_idle").ref });
+  await turn();
+  assertEquals(idle, false);
+  second?.says({ kind: "idle", ref: second.last("when_idle").ref });
+  await waiting;
+});
+
+Deno.test("manager: dispose ends the hosts, answers who was left, and starts no host again", async () => {
+  const bench = new Bench({}, 2);
+  for (const id of ["a", "b"]) bench.live(id);
+  const left = bench.command("b", "prompt").asker;
+  const disposing = bench.made.manager.dispose(6_000);
+  const [first, second] = bench.made.hosts.all;
+  first?.says({ kind: "disposed", ref: first.last("dispose_all").ref, disposed: 1, failed: 0 });
+  await bench.made.clock.advance(6_000);
+  assertEquals(await disposing, { disposed: 1, failed: 1 });
+  assertEquals([first?.terminated, second?.terminated, left.told], [1, 1, ["cancelled"]]);
+  first?.dies();
+  assertEquals([bench.made.hosts.all.length, bench.made.clock.pending], [2, 0]);
+});
+
+Deno.test("manager: with --hosts 0 there is still one host, in this thread", () => {
+  assertEquals([new Bench({}, 0).made.manager.hosts.length, new Bench({}, 4).made.manager.hosts.length], [
+    1,
+    4,
+  ]);
+});
+
+Deno.test("manager: a host's log records are kept with their level", () => {
+  const bench = new Bench();
+  bench.host.says({ kind: "log", level: "warn", message: "hm", fields: {} });
+  assertEquals(bench.made.records, ["warn hm"]);
+});

@@ -1,0 +1,140 @@
+// The registry alone, over a store of the test's: what comes back and under which epoch, what is kept, and what an
+// answer is told when the disk takes nothing.
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { Governor } from "../../../src/governor/governor.ts";
+import { withDefaults } from "../../../src/governor/limits.ts";
+import type { SessionRecord } from "../../../src/ipc/session_record.ts";
+import { Entry } from "../../../src/server/manager/session_entry.ts";
+import { Registry } from "../../../src/server/manager/session_persistence.ts";
+import { FakeClock, turn } from "../../support/fake_clock.ts";
+import { recordOf } from "./fakes.ts";
+
+function make(parkedSessions = 10) {
+  const clock = new FakeClock();
+  const puts: SessionRecord[] = [];
+  const removed: string[] = [];
+  const disk = {
+    put: (): Promise<void> => Promise.resolve(),
+    remove: (): Promise<void> => Promise.resolve(),
+  };
+  let uuids = 0;
+  const governor = new Governor(withDefaults({ parkedSessions }));
+  const registry = new Registry({ clock, uuid: () => `new-${++uuids}`, governor });
+  const store = {
+    trouble: undefined,
+    put(record: SessionRecord) {
+      puts.push(record);
+      return disk.put();
+    },
+    remove(sessionId: string) {
+      removed.push(sessionId);
+      return disk.remove();
+    },
+  };
+  return { registry, clock, puts, removed, disk, store, governor };
+}
+
+function entryOf(id: string, over: Partial<SessionRecord["info"]> = {}): Entry {
+  const entry = new Entry(id, 0, false);
+  entry.record = recordOf(id, over);
+  entry.epoch = "e";
+  entry.state = "live";
+  return entry;
+}
+
+Deno.test("registry: sessions come back parked; one that was live when the server died under a new epoch", () => {
+  const { registry, store, governor } = make();
+  const records = [recordOf("parked", { status: "parked" }), recordOf("live", { status: "live" })];
+  const [parked, live] = registry.restore(store, records);
+  assertEquals([parked?.state, parked?.epoch], ["parked", "e"]);
+  assertEquals([live?.state, live?.epoch], ["parked", "new-1"]);
+  assertEquals(parked?.file, "/sessions/parked.jsonl");
+  assertEquals([parked?.info(0)?.seq, live?.info(0)?.seq], [5, 0]);
+  assertEquals(governor.parkedSessions, 2);
+});
+
+Deno.test("registry: over the limit sessions come back all the same, in-memory ones never", () => {
+  const { registry, store } = make(1);
+  const records = [recordOf("a"), recordOf("b"), { ...recordOf("c"), inMemory: true }];
+  assertEquals(registry.restore(store, records).map(({ sessionId }) => sessionId), ["a", "b"]);
+});
+
+Deno.test("registry: what is kept has the router thread's own numbers and file", async () => {
+  const { registry, store, puts } = make();
+  registry.restore(store, []);
+  const entry = entryOf("a");
+  entry.file = "/canonical/a.jsonl";
+  assertEquals(await registry.keep(entry), undefined);
+  assertEquals([puts[0]?.file, puts[0]?.info.epoch, puts[0]?.info.seq], ["/canonical/a.jsonl", "e", 5]);
+  assertEquals(puts[0]?.info.status, "live");
+  entry.file = "/canonical/of-the-old-one.jsonl";
+  await registry.keep(entry);
+  assertEquals(puts.pop()?.file, undefined, "it has another file by now");
+  entry.epoch = "after a crash";
+  entry.state = "parked";
+  await registry.keep(entry);
+  assertEquals([puts[1]?.info.epoch, puts[1]?.info.seq, puts[1]?.info.status], [
+    "after a crash",
+    0,
+    "parked",
+  ]);
+});
+
+Deno.test("registry: nothing is kept of a session in memory, of one without a record, or without a store", async () => {
+  const { registry, store, puts, removed } = make();
+  const entry = entryOf("a");
+  assertEquals(await registry.keep(entry), undefined);
+  assertEquals(registry.forget(entry), undefined);
+  registry.restore(store, []);
+  entry.record = { ...recordOf("a"), inMemory: true };
+  await registry.keep(entry);
+  entry.record = undefined;
+  await registry.keep(entry);
+  assertEquals(registry.forget(new Entry("m", 0, true)), undefined);
+  assertEquals([puts, removed], [[], []]);
+});
+
+Deno.test("registry: a disk that refuses is told, one that takes nothing after a while, and no timer is left", async () => {
+  const { registry, store, disk, clock } = make();
+  registry.restore(store, []);
+  disk.put = () => Promise.reject(new Error("no space left on device"));
+  assertEquals(await registry.keep(entryOf("a")), "no space left on device");
+  assertEquals(clock.pending, 0);
+  const never = Promise.withResolvers<void>();
+  disk.put = () => never.promise;
+  const kept = registry.keep(entryOf("a"));
+  let told: string | undefined = "not yet";
+  void kept.then((reason) => told = reason);
+  await clock.advance(4_999);
+  assertEquals(told, "not yet");
+  await clock.advance(1);
+  await kept;
+  assertEquals(told, "the disk has taken nothing for 5000 ms");
+  never.resolve();
+  await turn();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("registry: to forget waits for the disk, not for ever, and one that refuses is told", async () => {
+  const { registry, store, disk, removed, clock } = make();
+  registry.restore(store, []);
+  disk.remove = () => Promise.reject(new Error("read-only"));
+  assertEquals(await registry.forget(entryOf("a")), "read-only");
+  disk.remove = () => new Promise(() => {});
+  const forgotten = registry.forget(entryOf("b"));
+  await clock.advance(5_000);
+  assertEquals(await forgotten, "the disk has taken nothing for 5000 ms");
+  assertEquals([removed, clock.pending], [["a", "b"], 0]);
+});
+
+Deno.test("registry: at the end every session is kept as parked, with the numbers that it had", async () => {
+  const { registry, store, puts } = make();
+  registry.restore(store, []);
+  const blank = new Entry("never built", 0, false);
+  await registry.close([entryOf("a"), entryOf("b", { epoch: "older" }), blank]);
+  assertEquals(puts.map(({ info }) => [info.sessionId, info.status, info.seq]), [
+    ["a", "parked", 5],
+    ["b", "parked", 0],
+  ]);
+  assertNotEquals(blank.state, "live");
+});

@@ -1,0 +1,86 @@
+// A router over memory connections and scripted hosts, for the tests of the router's rooms.
+import type { Access } from "../../../src/server/auth/access.ts";
+import type { Limits } from "../../../src/governor/limits.ts";
+import { Router } from "../../../src/server/router/router.ts";
+import { connectMemory, type MemoryClient } from "../../../src/server/transports/memory.ts";
+import { makeManager, type ScriptedHost } from "../manager/fakes.ts";
+import { GREETING } from "../../support/greeting.ts";
+import { at, type Json } from "../../support/json.ts";
+
+/** The router, and everything under it. */
+export class RouterBench {
+  readonly made: ReturnType<typeof makeManager>;
+  readonly router: Router;
+
+  constructor(over: Partial<Limits> = {}, hosts = 1) {
+    this.made = makeManager(over, hosts);
+    const { manager, governor, log, clock } = this.made;
+    const schema = { all: { title: "all" }, hash: "sha256-x" };
+    this.router = new Router({ manager, governor, log, clock, greeting: () => GREETING, schema });
+    this.router.open();
+  }
+
+  get host(): ScriptedHost {
+    return this.made.hosts.host();
+  }
+
+  connect(access?: Access): Peer {
+    return new Peer(connectMemory(this.router, () => {}, access));
+  }
+
+  /** A session that exists, without anybody having heard of it. */
+  live(sessionId: string): void {
+    const peer = this.connect();
+    peer.send({ type: "create_session", sessionId });
+    const host = this.made.hosts.all.find((one) => one.of("create").at(-1)?.command.sessionId === sessionId);
+    host?.reply(host.last("create").ref);
+    peer.client.close();
+  }
+
+  /** The host answers the attach that is under way. */
+  attached(...ids: string[]): void {
+    const sessions = ids.map((sessionId) => ({
+      sessionId,
+      epoch: "e",
+      seq: 0,
+      sessionVersion: 0,
+      infoText: '{"i":1}',
+      pendingUi: [`{"of":"${sessionId}"}`],
+    }));
+    this.host.says({ kind: "attached", ref: this.host.last("attach").ref, sessions });
+  }
+
+  event(sessionId: string, seq: number): void {
+    const events = [{ seq, type: "t", text: `{"d":${seq}}`, full: `{"f":${seq}}` }];
+    this.host.says({ kind: "events", sessionId, events });
+  }
+}
+
+/** A memory client whose messages are taken one by one. */
+export class Peer {
+  readonly client: MemoryClient;
+  #read = 0;
+
+  constructor(client: MemoryClient) {
+    this.client = client;
+    this.take();
+  }
+
+  send(message: unknown): void {
+    this.client.send(message);
+  }
+
+  /** What has come since the last look. */
+  take(): Json[] {
+    const messages: Json[] = JSON.parse(JSON.stringify(this.client.received.slice(this.#read)));
+    this.#read = this.client.received.length;
+    return messages;
+  }
+
+  /** `id:code` or `id:ok` of each response since the last look. */
+  codes(): string[] {
+    return this.take().map((one) =>
+      `${at(one, "id")}:${at(one, "success") === true ? "ok" : at(one, "code")}`
+    );
+  }
+}

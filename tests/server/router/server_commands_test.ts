@@ -1,0 +1,206 @@
+// The commands that the router puts together from its hosts: lists, open dialogs, sessions that are loaded, and
+// subscriptions that are ended before they came about.
+import { assertEquals } from "@std/assert";
+import type { Attachment } from "../../../src/ipc/messages.ts";
+import type { ScriptedHost } from "../manager/fakes.ts";
+import { at, type Json } from "../../support/json.ts";
+import { type Peer, RouterBench } from "./router_fixture.ts";
+
+const FILE = "/sessions/s.jsonl";
+
+/** What a host says of one session with those dialogs. */
+function attachment(sessionId: string, ...dialogs: string[]): Attachment {
+  const pendingUi = dialogs.map((requestId) => JSON.stringify({ sessionId, requestId }));
+  return {
+    sessionId,
+    epoch: "e",
+    seq: 0,
+    sessionVersion: 0,
+    infoText: JSON.stringify({ sessionId }),
+    pendingUi,
+  };
+}
+
+/** The host answers the last attach with those sessions. */
+function attach(host: ScriptedHost | undefined, ...sessions: Attachment[]): void {
+  host?.says({ kind: "attached", ref: host.last("attach").ref, sessions });
+}
+
+/** `data` of the one message that has come. */
+function dataOf(peer: Peer): Json | undefined {
+  const [message, ...more] = peer.take();
+  assertEquals(more, []);
+  return at(message, "data");
+}
+
+Deno.test("own commands: list_pending_ui shows the open dialogs of all sessions on all hosts", () => {
+  const bench = new RouterBench({}, 2);
+  const peer = bench.connect();
+  peer.send({ id: "1", type: "list_pending_ui" });
+  const [first, second] = bench.made.hosts.all;
+  attach(second, attachment("b", "b1"), attachment("c"));
+  assertEquals(peer.take(), [], "every host is asked");
+  attach(first, attachment("a", "a1", "a2"));
+  const shown = at(dataOf(peer), "requests");
+  assertEquals(Array.isArray(shown) ? shown.map((one) => at(one, "requestId")) : shown, ["a1", "a2", "b1"]);
+  peer.send({ id: "2", type: "list_pending_ui" });
+  for (const host of [first, second]) attach(host);
+  assertEquals(dataOf(peer), { requests: [] });
+});
+
+Deno.test("own commands: list_pending_ui of one session asks that one's host alone", () => {
+  const bench = new RouterBench({}, 2);
+  for (const id of ["a", "b"]) bench.live(id);
+  const peer = bench.connect();
+  peer.send({ id: "1", type: "list_pending_ui", sessionId: "b" });
+  const [first, second] = bench.made.hosts.all;
+  assertEquals([first?.of("attach").length, second?.last("attach").sessionIds], [0, ["b"]]);
+  attach(second, attachment("b", "b1"));
+  assertEquals(dataOf(peer), { requests: [{ sessionId: "b", requestId: "b1" }] });
+});
+
+Deno.test("own commands: list_pending_ui of no session is session_not_found, of a hanging host a timeout", async () => {
+  const bench = new RouterBench();
+  bench.live("a");
+  const peer = bench.connect();
+  peer.send({ id: "1", type: "list_pending_ui", sessionId: "nope" });
+  peer.send({ id: "2", type: "list_pending_ui", sessionId: "a" });
+  attach(bench.host);
+  peer.send({ id: "3", type: "list_pending_ui" });
+  assertEquals(peer.codes(), ["1:session_not_found", "2:session_not_found"]);
+  await bench.made.clock.advance(30_000);
+  assertEquals(peer.codes(), ["3:timeout"]);
+});
+
+Deno.test("own commands: list_sessions is every host's sessions, and fails when one host does not answer", async () => {
+  const bench = new RouterBench({}, 2);
+  const peer = bench.connect();
+  peer.send({ id: "1", type: "list_sessions" });
+  const [first, second] = bench.made.hosts.all;
+  attach(first, attachment("a"));
+  attach(second, attachment("b"), attachment("__proto__"));
+  const ids = ["a", "b", "__proto__"].map((sessionId) => ({ sessionId }));
+  assertEquals(JSON.stringify(dataOf(peer)), JSON.stringify({ sessions: ids }));
+  peer.send({ id: "2", type: "list_sessions" });
+  attach(first, attachment("a"));
+  await bench.made.clock.advance(30_000);
+  assertEquals(peer.codes(), ["2:timeout"]);
+});
+
+Deno.test("own commands: load_session goes on under the id of its file, and says so", () => {
+  const bench = new RouterBench();
+  const peer = bench.connect();
+  peer.send({ id: "1", type: "load_session", sessionPath: FILE });
+  const { host } = bench;
+  host.says({ kind: "inspected", ref: host.last("inspect").ref, id: "from-the-file", file: FILE });
+  const { command, ref } = host.last("create");
+  assertEquals([command.type, command.sessionId], ["load_session", "from-the-file"]);
+  host.reply(ref, { ok: true, dataText: '{"sessionId":"from-the-file","sessionInfo":{}}' });
+  const [response, event] = peer.take();
+  assertEquals([at(response, "id"), at(response, "data", "sessionId")], ["1", "from-the-file"]);
+  assertEquals(event, { type: "session_created", data: { sessionId: "from-the-file" } });
+  const [touched] = bench.router.connections.map((one) => [...one.touched]);
+  assertEquals(touched, ["from-the-file"], "the end of this input waits for it");
+});
+
+Deno.test("own commands: load_session of a live file is session_in_use with the session that drives it", () => {
+  const bench = new RouterBench();
+  bench.live("driver");
+  const peer = bench.connect();
+  const { host } = bench;
+  host.says({ kind: "file", sessionId: "driver", file: FILE });
+  peer.send({ id: "1", type: "load_session", sessionPath: FILE });
+  host.says({ kind: "inspected", ref: host.last("inspect").ref, id: "x", file: FILE });
+  const [refused] = peer.take();
+  assertEquals([at(refused, "code"), at(refused, "data")], ["session_in_use", { sessionId: "driver" }]);
+  peer.send({ id: "2", type: "load_session", sessionPath: FILE, sessionId: "driver" });
+  assertEquals(peer.codes(), ["2:session_exists"]);
+});
+
+Deno.test("own commands: what names a session that is being loaded waits for it on its host", () => {
+  const bench = new RouterBench();
+  const peer = bench.connect();
+  peer.send({ id: "1", type: "load_session", sessionPath: FILE, sessionId: "a" });
+  peer.send({ id: "2", type: "subscribe", sessionId: "a" });
+  peer.send({ id: "3", type: "prompt", sessionId: "a", message: "m" });
+  const { host } = bench;
+  assertEquals([peer.take(), host.sent.map(({ kind }) => kind)], [[], [
+    "create",
+    "demand",
+    "attach",
+    "command",
+  ]]);
+  const failure = { code: "path_not_found", message: "m" } as const;
+  host.reply(host.last("create").ref, { ok: false, failure });
+  attach(host);
+  host.reply(host.last("command").ref, { ok: false, failure: { code: "session_not_found", message: "m" } });
+  assertEquals(peer.codes(), ["1:path_not_found", "2:session_not_found", "3:session_not_found"]);
+});
+
+Deno.test("own commands: list_stored_sessions is answered by a host, to who asked", () => {
+  const bench = new RouterBench();
+  const [one, two] = [bench.connect(), bench.connect()];
+  one.send({ id: "1", type: "list_stored_sessions", cwd: "sub", limit: 3 });
+  const { command, ref } = bench.host.last("command");
+  assertEquals(command, { id: "1", type: "list_stored_sessions", cwd: "sub", limit: 3 });
+  bench.host.reply(ref, { ok: true, dataText: '{"sessions":[]}' });
+  assertEquals([dataOf(one), two.take()], [{ sessions: [] }, []]);
+});
+
+Deno.test("own commands: unsubscribe cancels a subscription that was only asked for, and its demand", () => {
+  for (const target of ["a", "*"]) {
+    const bench = new RouterBench();
+    bench.live("a");
+    const peer = bench.connect();
+    peer.send({ id: "s", type: "subscribe", sessionId: target, updates: "full" });
+    assertEquals(bench.host.last("demand").demand, { full: true, subscribers: 1 });
+    peer.send({ id: "u", type: "unsubscribe", sessionId: target });
+    assertEquals(bench.host.last("demand").demand, { full: false, subscribers: 0 }, target);
+    assertEquals(peer.take().map((one) => at(one, "data")), [{ unsubscribed: true }]);
+    bench.attached("a");
+    assertEquals(peer.codes(), ["s:ok"], "it is answered all the same, once");
+    bench.event("a", 1);
+    assertEquals([peer.take(), bench.host.last("demand").demand.subscribers], [[], 0]);
+    peer.send({ id: "v", type: "unsubscribe", sessionId: target });
+    assertEquals(peer.take().map((one) => at(one, "data")), [{ unsubscribed: false }]);
+  }
+});
+
+Deno.test("own commands: of subscribe, unsubscribe, subscribe the last one holds", () => {
+  for (const target of ["a", "*"]) {
+    const bench = new RouterBench();
+    bench.live("a");
+    const peer = bench.connect();
+    peer.send({ id: "1", type: "subscribe", sessionId: target, updates: "full" });
+    peer.send({ id: "2", type: "unsubscribe", sessionId: target });
+    peer.send({ id: "3", type: "subscribe", sessionId: target });
+    const sessions = [attachment("a")];
+    for (const { ref } of bench.host.of("attach")) bench.host.says({ kind: "attached", ref, sessions });
+    assertEquals(peer.codes(), ["2:ok", "1:ok", "3:ok"]);
+    bench.event("a", 1);
+    assertEquals(peer.take(), [{ d: 1 }], target);
+  }
+});
+
+Deno.test("own commands: an end of * leaves a subscription by id that was asked for, and the reverse", () => {
+  const bench = new RouterBench();
+  bench.live("a");
+  const peer = bench.connect();
+  peer.send({ id: "1", type: "subscribe", sessionId: "a" });
+  peer.send({ id: "2", type: "unsubscribe", sessionId: "*" });
+  bench.attached("a");
+  bench.event("a", 1);
+  assertEquals(peer.take().map((one) => at(one, "id") ?? one), ["2", "1", { d: 1 }]);
+});
+
+Deno.test("own commands: from must have the shape that its sessionId asks for", () => {
+  const bench = new RouterBench();
+  bench.live("a");
+  const peer = bench.connect();
+  const cursor = { epoch: "e", seq: 1 };
+  const before = bench.host.sent.length;
+  peer.send({ id: "1", type: "subscribe", sessionId: "a", from: { sessions: { a: cursor } } });
+  peer.send({ id: "2", type: "subscribe", sessionId: "*", from: cursor });
+  assertEquals(peer.codes(), ["1:invalid_params", "2:invalid_params"]);
+  assertEquals(bench.host.sent.length, before, "and nothing is subscribed");
+});

@@ -1,0 +1,85 @@
+// Commands under way: each is answered once, whoever is first, and frees its place in the mailbox once.
+import { assertEquals } from "@std/assert";
+import { specOf } from "../../../src/protocol/schema/commands.ts";
+import { type PendingCommand, PendingCommands } from "../../../src/server/workers/pending_commands.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeAsker } from "../manager/fakes.ts";
+
+const OK = { ok: true, dataText: "{}" } as const;
+const LIST_MS = specOf("list_stored_sessions").timeoutMs;
+
+function bench() {
+  const clock = new FakeClock();
+  let numbers = 0;
+  const pending = new PendingCommands(clock, () => ++numbers);
+  const log: string[] = [];
+  const asker = new FakeAsker();
+  asker.then = (reply) => log.push(`answer ${reply.ok}`);
+  const command = (host: number): PendingCommand => ({
+    host,
+    asker,
+    permit: { release: () => void log.push("release") },
+    settled: (reply) => log.push(`settled ${reply.ok}`),
+  });
+  return { clock, pending, log, asker, command };
+}
+
+Deno.test("pending commands: an answer frees the place, is passed on, and is followed up, in that order, once", () => {
+  const { pending, log, command } = bench();
+  const ref = pending.expect(command(0));
+  pending.answer(ref + 1, OK);
+  assertEquals([log, pending.refs()], [[], [ref]]);
+  pending.answer(ref, OK);
+  pending.answer(ref, OK);
+  assertEquals([log, pending.refs()], [["release", "answer true", "settled true"], []]);
+});
+
+Deno.test("pending commands: who is told may ask again at once, under the number that was answered", () => {
+  const { pending, asker, command } = bench();
+  const ref = pending.expect(command(0));
+  asker.then = () => {
+    asker.then = () => {};
+    pending.answer(ref, OK);
+    pending.expect(command(1));
+  };
+  pending.answer(ref, OK);
+  assertEquals([asker.told, pending.refs(0), pending.refs(1).length], [["ok"], [], 1]);
+});
+
+Deno.test("pending commands: an accepted command is still to be answered, one that was answered is not", () => {
+  const { pending, log, asker, command } = bench();
+  const ref = pending.expect(command(0));
+  pending.accepted(ref);
+  assertEquals([log, asker.accepts, pending.refs()], [["release"], 1, [ref]]);
+  pending.answer(ref, OK);
+  pending.accepted(ref);
+  assertEquals([asker.accepts, asker.told], [1, ["ok"]]);
+});
+
+Deno.test("pending commands: those of one host are told from the others", () => {
+  const { pending, command } = bench();
+  const refs = [0, 1, 0].map((host) => pending.expect(command(host)));
+  assertEquals([pending.refs(0), pending.refs(1), pending.refs()], [[refs[0], refs[2]], [refs[1]], refs]);
+});
+
+Deno.test("pending commands: one that nothing else bounds times out, and its answer is then nobody's", async () => {
+  const { clock, pending, asker } = bench();
+  const late = pending.expectSoon(0, asker, "list_stored_sessions");
+  const timely = pending.expectSoon(0, asker, "list_stored_sessions");
+  pending.answer(timely, OK);
+  assertEquals([asker.told, clock.pending], [["ok"], 1]);
+  await clock.advance(LIST_MS - 1);
+  assertEquals(asker.told.length, 1);
+  await clock.advance(1);
+  pending.answer(late, OK);
+  assertEquals([asker.told, clock.pending], [["ok", "timeout"], 0]);
+});
+
+Deno.test("pending commands: one that is taken back is answered by nobody here, and leaves no timer", async () => {
+  const { clock, pending, asker } = bench();
+  const ref = pending.expectSoon(0, asker, "load_session");
+  assertEquals([pending.drop(ref), pending.drop(ref), pending.refs(), clock.pending], [true, false, [], 0]);
+  pending.answer(ref, OK);
+  await clock.advance(1_000_000);
+  assertEquals(asker.told, []);
+});

@@ -1,0 +1,138 @@
+// The hosts: started and counted, and started again when they die; at once, or after a pause if they die young,
+// without losing what was said to them meanwhile.
+import { assertEquals } from "@std/assert";
+import { Hosts, type Isolation } from "../../../src/server/workers/worker_pool.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { CONFIG, Hosts as Started, makeManager } from "../manager/fakes.ts";
+
+const YOUNG_MS = 5_000;
+const RESTART_MS = 1_000;
+
+/** Hosts that start themselves again when they die. */
+function bench(count: number, isolation: Isolation = "shared") {
+  const clock = new FakeClock();
+  const started = new Started();
+  const told: string[] = [];
+  const introduced: number[] = [];
+  const hosts: Hosts = new Hosts({
+    clock,
+    config: CONFIG,
+    isolation,
+    start: started.start,
+    started: (host) => introduced.push(host),
+    message: (host, message) => told.push(`${host} ${message.kind}`),
+    exit: (host, reason) => {
+      told.push(`${host} exit ${reason}`);
+      hosts.restart(host);
+    },
+  });
+  hosts.open(count);
+  return { clock, started, told, introduced, hosts };
+}
+
+Deno.test("hosts: that many are started, at least one, and each speaks under its number", () => {
+  assertEquals([bench(0).started.all.length, bench(1).started.all.length], [1, 1]);
+  const { started, told, hosts } = bench(3);
+  assertEquals([hosts.all, started.all.length], [[0, 1, 2], 3]);
+  started.host(2).says({ kind: "ready" });
+  started.host(0).says({ kind: "up" });
+  assertEquals(told, ["2 ready", "0 up"]);
+  hosts.send(1, { kind: "busy", ref: 7, stop: false });
+  assertEquals(started.all.map(({ sent }) => sent.length), [0, 1, 0]);
+});
+
+Deno.test("hosts: the idlest is the one with the fewest sessions, the first of several", () => {
+  const { hosts } = bench(3);
+  const picks = [1, 2, 3, 4].map(() => {
+    const host = hosts.idlest();
+    assertEquals(hosts.assign(), host);
+    return host;
+  });
+  assertEquals(picks, [0, 1, 2, 0]);
+  hosts.count(1, -1);
+  assertEquals([hosts.idlest(), hosts.all.map((host) => hosts.sessions(host))], [1, [2, 0, 1]]);
+});
+
+Deno.test("hosts: one that has lived a while is started again at once", async () => {
+  const { clock, started, hosts } = bench(2);
+  await clock.advance(YOUNG_MS);
+  started.host(0).dies();
+  assertEquals([started.all.length, clock.pending], [3, 0]);
+  hosts.send(0, { kind: "busy", ref: 1, stop: false });
+  assertEquals([started.host(0).sent.length, started.host(2).sent.length], [0, 1]);
+});
+
+Deno.test("hosts: one that dies young is started again after a pause, and gets what was said meanwhile", async () => {
+  const { clock, started, hosts } = bench(2);
+  await clock.advance(YOUNG_MS - 1);
+  started.host(0).dies();
+  assertEquals([started.all.length, clock.pending], [2, 1]);
+  for (const ref of [1, 2]) hosts.send(0, { kind: "busy", ref, stop: false });
+  hosts.send(1, { kind: "busy", ref: 3, stop: false });
+  assertEquals(started.host(1).of("busy").length, 1, "the other one is not held up");
+  await clock.advance(RESTART_MS - 1);
+  assertEquals(started.all.length, 2);
+  await clock.advance(1);
+  assertEquals([started.all.length, clock.pending], [3, 0]);
+  hosts.send(0, { kind: "busy", ref: 4, stop: false });
+  assertEquals(started.host().of("busy").map(({ ref }) => ref), [1, 2, 4], "in order");
+  assertEquals(started.host(0).sent, []);
+});
+
+Deno.test("hosts: one that always dies is started once a second, and not faster", async () => {
+  const { clock, started } = bench(1);
+  for (let second = 0; second < 10; second++) {
+    started.host().dies();
+    await clock.advance(RESTART_MS);
+  }
+  assertEquals([started.all.length, clock.pending], [11, 0]);
+});
+
+Deno.test("hosts: the age counts from the start that came last", async () => {
+  const { clock, started } = bench(1);
+  await clock.advance(YOUNG_MS);
+  started.host().dies();
+  started.host().dies();
+  assertEquals([started.all.length, clock.pending], [2, 1], "the second one was young");
+});
+
+Deno.test("hosts: an end ends all of them, and those that wait for their start never start", async () => {
+  const { clock, started, hosts } = bench(2);
+  started.host(0).dies();
+  hosts.terminate();
+  await clock.advance(60_000);
+  assertEquals([started.all.length, started.host(1).terminated, clock.pending], [2, 1, 0]);
+});
+
+/** A manager that nobody listens to. */
+function opened() {
+  const made = makeManager();
+  made.manager.open({
+    events: () => {},
+    server: () => {},
+    demand: () => ({ full: false, subscribers: 0 }),
+    watched: () => false,
+  });
+  return made;
+}
+
+Deno.test("manager: a session that is created in the pause is built by the new host", async () => {
+  const { manager, hosts, clock } = opened();
+  hosts.host().dies();
+  const answered: boolean[] = [];
+  const asker = { connection: 1, accepted: () => {}, answer: ({ ok }: { ok: boolean }) => answered.push(ok) };
+  manager.create({ type: "create_session", sessionId: "a" }, asker);
+  await clock.advance(RESTART_MS);
+  assertEquals(hosts.all.length, 2);
+  hosts.host().reply(hosts.host().last("create").ref);
+  assertEquals([answered, hosts.host(0).sent], [[true], []]);
+});
+
+Deno.test("manager: a shutdown in the pause of a dead host ends without it", async () => {
+  const { manager, hosts, clock } = opened();
+  hosts.host().dies();
+  const disposing = manager.dispose(100);
+  await clock.advance(RESTART_MS * 2);
+  assertEquals(await disposing, { disposed: 0, failed: 0 });
+  assertEquals([hosts.all.length, clock.pending], [1, 0]);
+});

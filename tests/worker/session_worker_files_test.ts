@@ -1,0 +1,236 @@
+// A host between its agents and the router thread: session files that are inspected, claimed and told, lists, and
+// dialogs that clients find in the state of their session.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { Question } from "../../src/worker/session/dialogs.ts";
+import type { Attachment } from "../../src/ipc/messages.ts";
+import { ClaimsBook } from "../../src/server/manager/claims_book.ts";
+import type { Files } from "../../src/runtime/runtime.ts";
+import { turn } from "../support/fake_clock.ts";
+import { header } from "./session_builder_fixture.ts";
+import { FakeAgent } from "./session/fake_agent.ts";
+import { EVERYWHERE } from "./fake_runtime.ts";
+import { at, DELTA } from "./fakes.ts";
+import { CONFIG, HostBench } from "./session_worker_fixture.ts";
+
+const CONFIRM: Question = { method: "confirm", title: "Sure?", fields: { message: "m" } };
+
+/** Folders, and files that hold a session header with that id. */
+function filesWith(ids: ReadonlyMap<string, string>): Files {
+  return {
+    ...EVERYWHERE,
+    stat: (path) => {
+      const kind = ids.has(path) ? "file" as const : "directory" as const;
+      return Promise.resolve({ kind, size: 1, modifiedAt: 0 });
+    },
+    list: (folder) => {
+      const names = [...ids.keys()].filter((path) => path.startsWith(`${folder}/`));
+      return Promise.resolve(names.map((path) => path.slice(folder.length + 1)));
+    },
+    async *chunks(path) {
+      const id = await Promise.resolve(ids.get(path));
+      if (id === "broken") throw new Error("disk error");
+      yield new TextEncoder().encode(id === undefined ? "no session" : header("/work", id));
+    },
+    endLastLine: () => Promise.resolve(),
+    copyMode: () => Promise.resolve(),
+  };
+}
+
+/** The state of the sessions at this point of the order. */
+async function attach(bench: HostBench, sessionIds?: readonly string[]): Promise<readonly Attachment[]> {
+  const ref = bench.ask((one) => ({
+    kind: "attach",
+    ref: one,
+    snapshots: [],
+    ...(sessionIds === undefined ? {} : { sessionIds }),
+  }));
+  await turn();
+  return at(bench.of("attached", ref), 0).sessions;
+}
+
+Deno.test("host: a file is inspected with its id, or one of ours where no client could name it", async () => {
+  const ids = new Map([["/work/good", "the-id"], ["/work/dots", ".."], ["/work/slash", "a/b"], [
+    "/work/no",
+    "",
+  ]]);
+  const bench = await HostBench.loaded(CONFIG, filesWith(ids));
+  const found = async (sessionPath: string): Promise<unknown> => {
+    const ref = bench.ask((one) => ({ kind: "inspect", ref: one, sessionPath }));
+    await turn();
+    return bench.of("inspected", ref).map(({ id, file }) => [id, file])[0] ?? await bench.answer(ref);
+  };
+  assertEquals(await found("good"), ["the-id", "/work/good"]);
+  for (const [index, name] of ["dots", "slash", "no"].entries()) {
+    assertEquals(await found(name), [`u${index + 1}`, `/work/${name}`], "no id that clients could not send");
+  }
+  assertEquals([await found("sub"), await found("bad\0")], ["path_not_found", "path_forbidden"]);
+});
+
+Deno.test("host: a file that breaks off while it is read is a refusal and no crash", async () => {
+  const bench = await HostBench.loaded(CONFIG, filesWith(new Map([["/work/f", "broken"]])));
+  const ref = bench.ask((one) => ({ kind: "inspect", ref: one, sessionPath: "f" }));
+  assertEquals(await bench.answer(ref), "internal");
+  assertStringIncludes(JSON.stringify(bench.of("reply", ref)), "disk error");
+  const command = { type: "load_session", sessionId: "a", sessionPath: "f" } as const;
+  const load = bench.ask((one) => ({ kind: "create", ref: one, demand: DELTA, command }));
+  assertEquals(await bench.answer(load), "agent_error");
+});
+
+Deno.test("host: a load asks whose the file is, and goes on with the answer", async () => {
+  const bench = await HostBench.loaded(CONFIG, filesWith(new Map([["/work/f", "x"]])));
+  const load = (sessionId: string): number => {
+    const command = { type: "load_session", sessionId, sessionPath: "f" } as const;
+    return bench.ask((ref) => ({ kind: "create", ref, demand: DELTA, command }));
+  };
+  const refused = load("a");
+  await turn();
+  const claim = at(bench.of("claim"), 0);
+  assertEquals([claim.sessionId, claim.file, bench.builds.length], ["a", "/work/f", 0]);
+  bench.host.receive({ kind: "claimed", ref: claim.ref, owner: "b" });
+  assertEquals(await bench.answer(refused), "session_in_use");
+  const loaded = load("a");
+  await turn();
+  bench.host.receive({ kind: "claimed", ref: at(bench.of("claim"), 1).ref });
+  await turn();
+  assertEquals(bench.requests.map(({ sessionFile }) => sessionFile), ["/work/f"]);
+  at(bench.builds, 0).resolve({ ok: true, value: new FakeAgent() });
+  assertEquals(Reflect.get(Object(await bench.answer(loaded)), "sessionId"), "a");
+});
+
+Deno.test("host: what file a session drives is told, and no more once it is gone", async () => {
+  const bench = await HostBench.loaded();
+  await bench.live("a");
+  const { fileChanged } = at(bench.hooks, 0);
+  fileChanged("/sessions/one.jsonl");
+  await turn();
+  fileChanged(undefined);
+  await turn();
+  assertEquals(bench.of("file"), [
+    { kind: "file", sessionId: "a", file: "/sessions/one.jsonl" },
+    { kind: "file", sessionId: "a" },
+  ]);
+  bench.command("a", { type: "delete_session" });
+  fileChanged("/sessions/two.jsonl");
+  await turn();
+  assertEquals(bench.of("file").length, 2);
+});
+
+for (const end of ["cancelled", "failed"] as const) {
+  Deno.test(`host: a file is free for others when the switch to it has ${end}`, async () => {
+    const bench = await HostBench.loaded(CONFIG, filesWith(new Map([["/work/new", "x"]])));
+    const agent = await bench.live("a");
+    at(bench.hooks, 0).fileChanged("/sessions/old");
+    agent.history.switchFile = () =>
+      Promise.resolve(
+        end === "cancelled"
+          ? { ok: true, value: { cancelled: true } }
+          : { ok: false, failure: { code: "agent_error", message: "m" } },
+      );
+    const ref = bench.command("a", { type: "switch_session_file", sessionPath: "/work/new" });
+    await turn();
+    bench.host.receive({ kind: "claimed", ref: at(bench.of("claim"), 0).ref });
+    assertEquals(await bench.answer(ref), end === "cancelled" ? { cancelled: true } : "agent_error");
+    // The router thread's book, as it stands after all that the host has told.
+    const book = new ClaimsBook(() => {});
+    for (const message of bench.posted) {
+      if (message.kind === "claim") book.claim(message.file, message.sessionId);
+      if (message.kind === "file") book.move(message.sessionId, message.file);
+    }
+    assertEquals([book.owner("/sessions/old"), book.owner("/work/new")], ["a", undefined]);
+  });
+}
+
+Deno.test("host: stored sessions are listed with who drives them, by any session of any host", async () => {
+  const ids = new Map([["/sessions/1.jsonl", "one"], ["/sessions/2.jsonl", "two"]]);
+  const bench = await HostBench.loaded(CONFIG, filesWith(ids));
+  bench.host.receive({ kind: "live_file", file: "/sessions/2.jsonl", sessionId: "b" });
+  const listed = async (): Promise<unknown> => {
+    const ref = bench.ask((one) => ({
+      kind: "command",
+      ref: one,
+      connection: 1,
+      command: { type: "list_stored_sessions" },
+    }));
+    const data = await bench.answer(ref);
+    const sessions: unknown = Reflect.get(Object(data), "sessions");
+    assert(Array.isArray(sessions), JSON.stringify(data));
+    return sessions.map((one) => [one.sessionId, one.liveSessionId]);
+  };
+  assertEquals(await listed(), [["one", undefined], ["two", "b"]]);
+  bench.host.receive({ kind: "live_file", file: "/sessions/2.jsonl" });
+  assertEquals(await listed(), [["one", undefined], ["two", undefined]]);
+});
+
+Deno.test("host: files are refused as long as pi could not be loaded", async () => {
+  const bench = new HostBench();
+  bench.loading.reject(new Error("no such package"));
+  const refs = [
+    bench.ask((ref) => ({ kind: "inspect", ref, sessionPath: "f" })),
+    bench.ask((ref) => ({ kind: "command", ref, connection: 1, command: { type: "list_stored_sessions" } })),
+  ];
+  for (const ref of refs) {
+    assertEquals(await bench.answer(ref), "internal");
+    assertStringIncludes(JSON.stringify(bench.of("reply", ref)), "no such package");
+  }
+});
+
+Deno.test("host: an open dialog is in its session's state until it is answered", async () => {
+  const bench = await HostBench.loaded();
+  for (const id of ["a", "b"]) await bench.live(id);
+  const answer = at(bench.hooks, 0).ask(CONFIRM);
+  const [first, second] = await attach(bench);
+  const pending = (first?.pendingUi ?? []).map((text) => JSON.parse(text));
+  assertEquals([pending.length, pending[0].method, pending[0].sessionId], [1, "confirm", "a"]);
+  assertEquals(second?.pendingUi, []);
+  const { requestId } = pending[0];
+  const response = { method: "confirm", confirmed: true };
+  const ref = bench.command("a", { type: "extension_ui_response", requestId, response });
+  assertEquals([await bench.answer(ref), await answer], [{}, true]);
+  assertEquals((await attach(bench, ["a"])).map(({ pendingUi }) => pendingUi), [[]]);
+});
+
+Deno.test("host: a session that is replaced behind its port cancels its dialogs as the session's", async () => {
+  const bench = await HostBench.loaded();
+  await bench.live("a");
+  const hooks = at(bench.hooks, 0);
+  const answer = hooks.ask(CONFIRM);
+  hooks.replacing();
+  assertEquals(await answer, undefined);
+  await bench.clock.advance(10);
+  const [resolved] = bench.of("events").flatMap(({ events }) => events).slice(-1);
+  assertEquals(JSON.parse(resolved?.text ?? "").event.by, "session");
+  void hooks.ask(CONFIRM);
+  assertEquals((await attach(bench)).map(({ pendingUi }) => pendingUi.length), [1], "the next one can ask");
+});
+
+Deno.test("host: dialogs beyond the configured number are cancelled", async () => {
+  const bench = await HostBench.loaded({ ...CONFIG, pendingUi: 2 });
+  await bench.live("a");
+  const { ask } = at(bench.hooks, 0);
+  void ask(CONFIRM);
+  void ask(CONFIRM);
+  assertEquals(await ask(CONFIRM), undefined);
+  assertEquals((await attach(bench)).map(({ pendingUi }) => pendingUi.length), [2]);
+});
+
+Deno.test("host: a dialog that cannot be encoded harms no other session and no other question", async () => {
+  const bench = await HostBench.loaded();
+  for (const id of ["a", "b"]) await bench.live(id);
+  // So does an extension that asks with a number of its own kind where a text belongs.
+  void at(bench.hooks, 0).ask({ ...CONFIRM, fields: { message: 1n } });
+  const attached = await attach(bench);
+  assertEquals(attached.map(({ sessionId }) => sessionId), ["a", "b"]);
+});
+
+Deno.test("host: events and questions of an agent whose session is gone are nobody's", async () => {
+  const bench = await HostBench.loaded();
+  await bench.live("a");
+  const { emit, ask, replacing } = at(bench.hooks, 0);
+  assertEquals(await bench.answer(bench.command("a", { type: "delete_session" })), { deleted: true });
+  const before = bench.posted.length;
+  emit({ type: "agent_start" });
+  replacing();
+  assertEquals(await ask(CONFIRM), undefined);
+  await turn();
+  assertEquals(bench.posted.length, before);
+});

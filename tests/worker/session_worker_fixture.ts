@@ -1,0 +1,118 @@
+// A host whose pi and whose builds the test finishes, and all that it posted.
+import type {
+  AgentFactory,
+  AgentHooks,
+  AgentPort,
+  AgentRequest,
+  Outcome,
+} from "../../src/worker/session/agent_port.ts";
+import type { FromHost, HostConfig, Reply, ToHost } from "../../src/ipc/messages.ts";
+import { Host } from "../../src/worker/session_worker.ts";
+import type { Command } from "../../src/protocol/schema/commands.ts";
+import type { Files } from "../../src/runtime/runtime.ts";
+import { FakeClock, turn } from "../support/fake_clock.ts";
+import { PLAIN_FORMAT } from "./fake_format.ts";
+import { FakeAgent } from "./session/fake_agent.ts";
+import { EVERYWHERE, fakeRuntime } from "./fake_runtime.ts";
+import { at, brief, DELTA } from "./fakes.ts";
+
+export const CONFIG: HostConfig = {
+  cwd: "/work",
+  roots: ["/"],
+  trustProjects: false,
+  outputDir: "/nowhere",
+  demo: false,
+  pendingUi: 3,
+};
+/** A host whose pi and whose builds the test finishes. */
+export class HostBench {
+  readonly clock = new FakeClock();
+  readonly loading = Promise.withResolvers<AgentFactory>();
+  readonly requests: AgentRequest[] = [];
+  readonly builds: PromiseWithResolvers<Outcome<AgentPort>>[] = [];
+  readonly posted: FromHost[] = [];
+  /** What the agents tell and ask their sessions by, in the order of the builds. */
+  readonly hooks: AgentHooks[] = [];
+  readonly host: Host;
+  #ref = 0;
+
+  constructor(config: HostConfig = CONFIG, files: Files = EVERYWHERE) {
+    this.host = new Host(fakeRuntime(this.clock, { files }), () => this.loading.promise, (batch) => {
+      this.posted.push(...batch);
+      // A router thread that keeps every record at once.
+      for (const message of batch) {
+        if (message.kind === "record" && message.ref !== undefined) {
+          this.host.receive({ kind: "recorded", ref: message.ref });
+        }
+      }
+    });
+    this.host.receive({ kind: "start", config });
+  }
+
+  static async loaded(config?: HostConfig, files?: Files): Promise<HostBench> {
+    const bench = new HostBench(config, files);
+    bench.load();
+    await turn();
+    return bench;
+  }
+
+  load(): void {
+    this.loading.resolve({
+      format: PLAIN_FORMAT,
+      sessionFolders: ["/sessions"],
+      build: (request, hooks) => {
+        this.requests.push(request);
+        this.hooks.push(hooks);
+        const build = Promise.withResolvers<Outcome<AgentPort>>();
+        this.builds.push(build);
+        return build.promise;
+      },
+    });
+  }
+
+  create(sessionId: string, fields: Record<string, unknown> = {}): number {
+    const ref = ++this.#ref;
+    const command = { type: "create_session", sessionId, ...fields } as Command;
+    this.host.receive({ kind: "create", ref, demand: DELTA, command });
+    return ref;
+  }
+
+  command(sessionId: string, fields: { type: Command["type"] } & Record<string, unknown>): number {
+    const ref = ++this.#ref;
+    const command = { sessionId, ...fields } as Command;
+    this.host.receive({ kind: "command", ref, connection: 1, command });
+    return ref;
+  }
+
+  ask(message: (ref: number) => ToHost): number {
+    const ref = ++this.#ref;
+    this.host.receive(message(ref));
+    return ref;
+  }
+
+  /** A live session and its agent. */
+  async live(sessionId: string): Promise<FakeAgent> {
+    const agent = new FakeAgent();
+    this.create(sessionId);
+    await turn();
+    at(this.builds, -1).resolve({ ok: true, value: agent });
+    agent.starting.resolve();
+    await turn();
+    return agent;
+  }
+
+  /** The messages of that kind with that reference. */
+  of<K extends FromHost["kind"]>(kind: K, ref?: number): Extract<FromHost, { kind: K }>[] {
+    return this.posted.filter((one): one is Extract<FromHost, { kind: K }> =>
+      one.kind === kind && (ref === undefined || ("ref" in one && one.ref === ref))
+    );
+  }
+
+  /** The one answer, in short. */
+  async answer(ref: number): Promise<unknown> {
+    await turn();
+    const replies = this.of("reply", ref).map(({ reply }): Reply => reply);
+    if (replies.length > 1) throw new Error(`command ${ref} was answered ${replies.length} times`);
+    return brief(replies[0]);
+  }
+}
