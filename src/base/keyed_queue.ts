@@ -2,12 +2,12 @@
 // waits everything passes at once.
 
 /** One queue for each session that has something waiting. */
-export class Turnstile {
+export class KeyedQueue {
   readonly #queues = new Map<string, (() => Promise<void> | undefined)[]>();
   #untilClear: (() => void)[] = [];
 
   /** Calls `fn`: now, or behind what waits in that session. */
-  pass(sessionId: string, fn: () => void): void {
+  run(sessionId: string, fn: () => void): void {
     const queue = this.#queues.get(sessionId);
     if (queue === undefined) fn();
     else {
@@ -19,7 +19,7 @@ export class Turnstile {
   }
 
   /** Calls `fn` with what `ready` resolves to; what comes later for that session waits until then. */
-  wait<T>(sessionId: string, ready: Promise<T>, fn: (value: T) => void): void {
+  runAfter<T>(sessionId: string, ready: Promise<T>, fn: (value: T) => void): void {
     const queue = this.#queues.get(sessionId);
     const turn = (): Promise<void> => ready.then(fn);
     if (queue !== undefined) return void queue.push(turn);
@@ -28,13 +28,13 @@ export class Turnstile {
   }
 
   /** Whether nothing waits, in no session. */
-  get isClear(): boolean {
+  get isIdle(): boolean {
     return this.#queues.size === 0;
   }
 
   /** Resolves when that is so. */
-  clear(): Promise<void> {
-    if (this.isClear) return Promise.resolve();
+  idle(): Promise<void> {
+    if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#untilClear.push(resolve));
   }
 

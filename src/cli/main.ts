@@ -7,7 +7,7 @@ import { StateFolderError } from "../server/state/state_folder.ts";
 import { IMPATIENT_MS } from "../governor/limits.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
 import { ListenError, type Runtime } from "../runtime/runtime.ts";
-import { describe, holding, SandboxError } from "../server/sandbox/sandbox_mode.ts";
+import { describe, resolveSandbox, SandboxError } from "../server/sandbox/sandbox_mode.ts";
 import { isUsableToken, TOKEN_RULE } from "../server/auth/token_rule.ts";
 import { type RunningServer, serve, statePath } from "../server/server.ts";
 
@@ -172,7 +172,7 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
   if (parsed.kind === "permissions") {
     const stateDir = statePath(config, runtime);
     try {
-      const held = await holding(config, runtime, program.worker, stateDir);
+      const held = await resolveSandbox(config, runtime, program.worker, stateDir);
       return await print(describe(held, config, stateDir)).then(() => EXIT_OK);
     } catch (error) {
       if (error instanceof SandboxError) return fail(error.message, EXIT_USAGE);

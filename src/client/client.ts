@@ -3,7 +3,7 @@
 import { isRecord } from "../base/json.ts";
 import type { CommandMap, DataMap, Greeting, Settled, WireCommandName } from "../protocol/generated/mod.ts";
 import { deferred } from "../base/deferred.ts";
-import { Connection, type Message, type Patience } from "./connection.ts";
+import { Connection, type ConnectionTimeouts, type Message } from "./connection.ts";
 import { Dialogs } from "./dialogs.ts";
 import type { Dial } from "./transports/link.ts";
 import { Requests } from "./requests.ts";
@@ -48,7 +48,7 @@ export interface ClientOptions {
 }
 
 /** Fills in what a client was not told. */
-export function patienceOf(options: ClientOptions, connectMs: number): Patience {
+export function patienceOf(options: ClientOptions, connectMs: number): ConnectionTimeouts {
   return {
     connectMs: options.connectTimeoutMs ?? connectMs,
     reconnectMs: options.reconnectTimeoutMs ?? 300_000,
@@ -77,7 +77,7 @@ export class Client implements AsyncDisposable {
   #closing = false;
   #closed: Promise<void> | undefined;
 
-  private constructor(dial: Dial, patience: Patience, options: ClientOptions) {
+  private constructor(dial: Dial, patience: ConnectionTimeouts, options: ClientOptions) {
     this.#options = options;
     this.#requests = new Requests((text) => this.#connection.send(text), options.retryTimeoutMs ?? 120_000);
     this.#connection = new Connection(dial, patience, {
@@ -89,7 +89,7 @@ export class Client implements AsyncDisposable {
   }
 
   /** Opens a client over that kind of link; for transports of your own. */
-  static async open(dial: Dial, patience: Patience, options: ClientOptions = {}): Promise<Client> {
+  static async open(dial: Dial, patience: ConnectionTimeouts, options: ClientOptions = {}): Promise<Client> {
     const client = new Client(dial, patience, options);
     await client.#connection.start();
     return client;

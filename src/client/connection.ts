@@ -10,7 +10,7 @@ import type { Dial, Link } from "./transports/link.ts";
 export type Message = Readonly<Record<string, unknown>>;
 
 /** How patient a connection is, in milliseconds. */
-export interface Patience {
+export interface ConnectionTimeouts {
   /** For a connection to open and greet. */
   readonly connectMs: number;
   /** For the server to come back after a loss; 0 means that it is not waited for. */
@@ -46,7 +46,7 @@ function parse(text: string): Message | undefined {
 /** A link that is dialled again when it is lost. */
 export class Connection {
   readonly #dial: Dial;
-  readonly #patience: Patience;
+  readonly #patience: ConnectionTimeouts;
   readonly #listener: ConnectionListener;
   readonly #stop = new AbortController();
   #state: "dialling" | "open" | "ended" = "dialling";
@@ -54,7 +54,7 @@ export class Connection {
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #heard = true;
 
-  constructor(dial: Dial, patience: Patience, listener: ConnectionListener) {
+  constructor(dial: Dial, patience: ConnectionTimeouts, listener: ConnectionListener) {
     this.#dial = dial;
     this.#patience = patience;
     this.#listener = listener;

@@ -3,7 +3,7 @@
 import type { LimitName } from "./limits.ts";
 
 /** Tokens and money of turns, as pi reports them. */
-export interface Spending {
+export interface UsageDelta {
   readonly turns: number;
   readonly input: number;
   readonly output: number;
@@ -28,10 +28,10 @@ export class Counters {
   lagged = 0;
   /** Connections that were closed because they read too slowly. */
   evicted = 0;
-  #spent: Spending = { turns: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, costUsd: 0 };
+  #spent: UsageDelta = { turns: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, costUsd: 0 };
 
   /** Turns, tokens and cost of all sessions. */
-  get spent(): Spending {
+  get spent(): UsageDelta {
     return this.#spent;
   }
 
@@ -44,7 +44,7 @@ export class Counters {
     this.refusals.set(limit, (this.refusals.get(limit) ?? 0) + 1);
   }
 
-  spend(more: Spending): void {
+  spend(more: UsageDelta): void {
     const { turns, input, output, cacheRead, cacheWrite, costUsd } = this.#spent;
     this.#spent = {
       turns: turns + more.turns,

@@ -1,12 +1,12 @@
 // How a batch looks while it crosses a thread's edge: events and answers as columns instead of records, commands
 // as one text, since the copy that is made there pays for each object and each field name. Both ends are here. Pure.
 import type { Command } from "../protocol/schema/commands.ts";
-import type { EventRecord, FromHost, Merge, ToHost } from "./messages.ts";
+import type { CoalesceHint, EncodedEvent, FromWorker, ToWorker } from "./messages.ts";
 
 /** What many events of a batch have in common. */
 interface Head {
   readonly type: string;
-  readonly merge: Merge | undefined;
+  readonly merge: CoalesceHint | undefined;
 }
 
 /** Events of one session, one number after the other. */
@@ -40,29 +40,29 @@ interface PackedCommands {
   readonly text: string;
 }
 
-type EventsMessage = Extract<FromHost, { kind: "events" }>;
-type CommandMessage = Extract<ToHost, { kind: "command" }>;
+type EventsMessage = Extract<FromWorker, { kind: "events" }>;
+type CommandMessage = Extract<ToWorker, { kind: "command" }>;
 
 /** A message as it crosses. */
-export type Packed = PackedEvents | PackedReplies | Exclude<FromHost, EventsMessage>;
+export type Packed = PackedEvents | PackedReplies | Exclude<FromWorker, EventsMessage>;
 
 /** A message as it crosses in the other direction. */
-export type PackedCall = PackedCommands | Exclude<ToHost, CommandMessage>;
+export type PackedCall = PackedCommands | Exclude<ToWorker, CommandMessage>;
 
 /** What a host's thread posts. */
-export interface HostSaid {
+export interface WorkerBatch {
   readonly messages: readonly Packed[];
   readonly bytes: number;
 }
 
 /** What is posted to a host's thread; `took` are bytes of what it said that have been taken. */
-export interface HostCall {
+export interface ServerBatch {
   readonly messages: readonly PackedCall[];
-  readonly took: number;
+  readonly creditBytes: number;
 }
 
 /** A batch, ready to be copied to another thread. */
-export function pack(batch: readonly FromHost[]): readonly Packed[] {
+export function encodeBatch(batch: readonly FromWorker[]): readonly Packed[] {
   const packed: Packed[] = [];
   let replies: PackedReplies | undefined;
   for (const message of batch) {
@@ -83,7 +83,7 @@ export function pack(batch: readonly FromHost[]): readonly Packed[] {
 }
 
 /** The messages of a batch, in their order. */
-export function unpack(packed: readonly Packed[]): FromHost[] {
+export function decodeBatch(packed: readonly Packed[]): FromWorker[] {
   return packed.flatMap((message) =>
     message.kind === "packed"
       ? unpackEvents(message)
@@ -94,7 +94,7 @@ export function unpack(packed: readonly Packed[]): FromHost[] {
 }
 
 /** A batch for a host, ready to be copied to its thread. */
-export function packCalls(batch: readonly ToHost[]): readonly PackedCall[] {
+export function encodeCalls(batch: readonly ToWorker[]): readonly PackedCall[] {
   const packed: PackedCall[] = [];
   for (let at = 0; at < batch.length;) {
     const commands = commandsFrom(batch, at);
@@ -114,11 +114,11 @@ export function packCalls(batch: readonly ToHost[]): readonly PackedCall[] {
 }
 
 /** The messages for a host, in their order. */
-export function unpackCalls(packed: readonly PackedCall[]): ToHost[] {
+export function decodeCalls(packed: readonly PackedCall[]): ToWorker[] {
   return packed.flatMap((message) => {
     if (message.kind !== "commands") return message;
     const commands: Command[] = JSON.parse(message.text);
-    return commands.map((command, index): ToHost => ({
+    return commands.map((command, index): ToWorker => ({
       kind: "command",
       ref: message.refs[index] ?? 0,
       connection: message.connections[index] ?? 0,
@@ -127,13 +127,13 @@ export function unpackCalls(packed: readonly PackedCall[]): ToHost[] {
   });
 }
 
-function commandsFrom(batch: readonly ToHost[], at: number): CommandMessage[] {
+function commandsFrom(batch: readonly ToWorker[], at: number): CommandMessage[] {
   const found: CommandMessage[] = [];
   for (let message = batch[at]; message?.kind === "command"; message = batch[++at]) found.push(message);
   return found;
 }
 
-function unpackReplies({ refs, versions, texts }: PackedReplies): FromHost[] {
+function unpackReplies({ refs, versions, texts }: PackedReplies): FromWorker[] {
   return texts.map((dataText, index) => {
     const version = versions[index];
     const reply = {
@@ -150,7 +150,7 @@ function packEvents({ sessionId, events }: EventsMessage): PackedEvents {
   const marks: number[] = [];
   const texts: string[] = [];
   let fulls: (string | undefined)[] | undefined;
-  for (const { type, text, full, merge, at = 0 } of events) {
+  for (const { type, text, full, coalesce: merge, at = 0 } of events) {
     let head = heads.length - 1;
     if (heads[head]?.type !== type || heads[head]?.merge !== merge) {
       head = heads.findIndex((one) => one.type === type && one.merge === merge);
@@ -164,14 +164,14 @@ function packEvents({ sessionId, events }: EventsMessage): PackedEvents {
 }
 
 function unpackEvents({ sessionId, seq, texts, fulls, heads, marks }: PackedEvents): EventsMessage {
-  const events = texts.map((text, index): EventRecord => {
+  const events = texts.map((text, index): EncodedEvent => {
     const head = heads[marks[index * 2] ?? 0];
     return {
       seq: seq + index,
       type: head?.type ?? "",
       text,
       full: fulls?.[index],
-      merge: head?.merge,
+      coalesce: head?.merge,
       at: marks[index * 2 + 1] ?? 0,
     };
   });

@@ -1,14 +1,14 @@
 // The host's edge: what the router thread and a host say to each other. Plain data, in order, no callbacks
 // and no shared objects, so a host may be this thread, a worker, or one day another machine.
 import type { BudgetLimits } from "../governor/budget.ts";
-import type { Spending } from "../governor/counters.ts";
+import type { UsageDelta } from "../governor/counters.ts";
 import type { Failure } from "../protocol/errors.ts";
 import type { Command } from "../protocol/schema/commands.ts";
 import type { Interrupted } from "../protocol/schema/responses.ts";
 import type { SessionRecord } from "./session_record.ts";
 
 /** What a host must know to run sessions. */
-export interface HostConfig {
+export interface WorkerConfig {
   /** Folder that a relative `cwd` resolves against; also the default `cwd`. */
   readonly cwd: string;
   /** Folders that paths must stay in, after links are resolved; undefined means the default roots. */
@@ -30,19 +30,19 @@ export interface HostConfig {
   /** Milliseconds of silence after which a run is told as stalled; absent: never. */
   readonly turnStallMs?: number;
   /** Marks the processes that this very host starts; absent where it shares the router thread. */
-  readonly mark?: string;
+  readonly processTag?: string;
   /** Marks the processes that all hosts of this state folder start. */
-  readonly childMark?: string | undefined;
+  readonly serverTag?: string | undefined;
 }
 
 /** Whether somebody wants the full form of a session's events, and how many connections watch it. */
-export interface Demand {
+export interface SubscriberDemand {
   readonly full: boolean;
   readonly subscribers: number;
 }
 
 /** Another server that drives a session file. */
-export interface Holder {
+export interface FileOwner {
   readonly pid: number;
   /** Name of its machine. */
   readonly host: string;
@@ -51,15 +51,15 @@ export interface Holder {
 }
 
 /** Router thread → host. */
-export type ToHost =
-  | { readonly kind: "start"; readonly config: HostConfig }
+export type ToWorker =
+  | { readonly kind: "start"; readonly config: WorkerConfig }
   /** Run a command; exactly one `reply` follows. `connection` groups what one client pipelines. */
   | { readonly kind: "command"; readonly ref: number; readonly connection: number; readonly command: Command }
   /** Build the session that a `create_session` or `load_session` with its id filled in asks for. */
   | {
     readonly kind: "create";
     readonly ref: number;
-    readonly demand: Demand;
+    readonly demand: SubscriberDemand;
     readonly command: Command;
     /** What an earlier life of that session was in the middle of. */
     readonly interrupted?: readonly Interrupted[];
@@ -68,7 +68,7 @@ export type ToHost =
   | {
     readonly kind: "resume";
     readonly ref: number;
-    readonly demand: Demand;
+    readonly demand: SubscriberDemand;
     readonly epoch: string;
     readonly record: SessionRecord;
     /** What it was in the middle of when it was lost. */
@@ -81,12 +81,12 @@ export type ToHost =
   /** Check a session file and say which id it has. */
   | { readonly kind: "inspect"; readonly ref: number; readonly sessionPath: string }
   /** Answer to a `claim`; `owner` is another session, or another server, that has the file. */
-  | { readonly kind: "claimed"; readonly ref: number; readonly owner?: string | Holder }
+  | { readonly kind: "claimed"; readonly ref: number; readonly owner?: string | FileOwner }
   /** That file is driven by that session from now on, or by none. */
   | { readonly kind: "live_file"; readonly file: string; readonly sessionId?: string }
   /** What clients say of a folder, on whatever host. */
   | { readonly kind: "trust"; readonly folder: string; readonly trusted: boolean }
-  | { readonly kind: "demand"; readonly sessionId: string; readonly demand: Demand }
+  | { readonly kind: "demand"; readonly sessionId: string; readonly demand: SubscriberDemand }
   /** State of the named sessions, or of all that are built, all at one point of the order. */
   | {
     readonly kind: "attach";
@@ -106,24 +106,24 @@ export type ToHost =
   | { readonly kind: "ping"; readonly ref: number };
 
 /** What an outbox needs to merge an event with its neighbour while a reader lags. */
-export type Merge =
+export type CoalesceHint =
   /** A piece of a content block: pieces of one block are joined, text to text. */
   | { readonly kind: "piece"; readonly of: string; readonly contentIndex: number }
   /** The state of something: a later one of that key stands for an earlier one. */
   | { readonly kind: "state"; readonly key: string };
 
 /** How the text of every piece ends, behind the piece itself. */
-export const PIECE_END: string = '"}}}';
+export const DELTA_SUFFIX: string = '"}}}';
 
 /** An encoded event with what the router thread needs of it, so that it never parses one. */
-export interface EventRecord {
+export interface EncodedEvent {
   readonly seq: number;
   readonly type: string;
   /** The whole message in its delta form, which most events have alone. */
   readonly text: string;
   /** In its full form, where that differs and somebody wants it. */
   readonly full?: string | undefined;
-  readonly merge?: Merge | undefined;
+  readonly coalesce?: CoalesceHint | undefined;
   /** Of a piece: where in `text` it starts, encoded as JSON; it ends before PIECE_END. */
   readonly at?: number;
 }
@@ -149,7 +149,7 @@ export type Reply =
   };
 
 /** What `attach` answers for one session. */
-export interface Attachment {
+export interface SessionState {
   readonly sessionId: string;
   readonly epoch: string;
   /** The state is that after this event. */
@@ -164,7 +164,7 @@ export interface Attachment {
 }
 
 /** Host → router thread. */
-export type FromHost =
+export type FromWorker =
   /** The host listens. */
   | { readonly kind: "up" }
   /** The host has taken a batch of messages; its direct answers stand before this. */
@@ -178,21 +178,21 @@ export type FromHost =
   | { readonly kind: "accepted"; readonly ref: number }
   /** How far the message of that command has come: the agent has it, has begun with it, needs it no more. */
   | { readonly kind: "message"; readonly ref: number; readonly state: "accepted" | "began" | "done" }
-  | { readonly kind: "attached"; readonly ref: number; readonly sessions: readonly Attachment[] }
+  | { readonly kind: "attached"; readonly ref: number; readonly sessions: readonly SessionState[] }
   /** The session exists from now on. */
   | { readonly kind: "born"; readonly sessionId: string; readonly epoch: string }
   /** What is to be kept of a session has changed; with `ref`, somebody's answer waits until it is kept. */
   | { readonly kind: "record"; readonly record: SessionRecord; readonly ref?: number }
   /** The session has been let go of; without a record it could not be, and lives on. */
   | { readonly kind: "parked"; readonly ref: number; readonly record?: SessionRecord }
-  | { readonly kind: "events"; readonly sessionId: string; readonly events: readonly EventRecord[] }
+  | { readonly kind: "events"; readonly sessionId: string; readonly events: readonly EncodedEvent[] }
   | { readonly kind: "inspected"; readonly ref: number; readonly id: string; readonly file: string }
   /** May this session drive that file? */
   | { readonly kind: "claim"; readonly ref: number; readonly sessionId: string; readonly file: string }
   /** The session drives that file from now on, or none. */
   | { readonly kind: "file"; readonly sessionId: string; readonly file?: string }
   /** Turns, tokens and money that a session has spent since it said so last. */
-  | { readonly kind: "spent"; readonly sessionId: string; readonly spending: Spending }
+  | { readonly kind: "spent"; readonly sessionId: string; readonly spending: UsageDelta }
   /** Answer to a `ping`; `at` is when the host got to it, in milliseconds since the epoch, `bytes` what it holds. */
   | { readonly kind: "pong"; readonly ref: number; readonly at: number; readonly bytes: number }
   /** A client has said whether that folder is to be trusted. */

@@ -9,7 +9,7 @@ interface Expected<T> {
 }
 
 /** Answers of one kind. */
-export class Replies<T> {
+export class PendingReplies<T> {
   readonly #clock: Clock;
   readonly #expected = new Map<number, Expected<T>>();
 
@@ -31,12 +31,12 @@ export class Replies<T> {
   ): void {
     const timer = late === undefined
       ? undefined
-      : this.#clock.after(late.ms, () => this.settle(ref, late.value));
+      : this.#clock.after(late.ms, () => this.resolve(ref, late.value));
     this.#expected.set(ref, { host, take, timer });
   }
 
   /** The answer has come. */
-  settle(ref: number, value: T): void {
+  resolve(ref: number, value: T): void {
     const expected = this.#expected.get(ref);
     if (expected === undefined) return;
     this.#expected.delete(ref);
@@ -45,9 +45,9 @@ export class Replies<T> {
   }
 
   /** A host is gone: those that wait for it go on with `value`. */
-  lost(host: number, value: T): void {
+  resolveAllOf(host: number, value: T): void {
     for (const [ref, expected] of [...this.#expected]) {
-      if (expected.host === host) this.settle(ref, value);
+      if (expected.host === host) this.resolve(ref, value);
     }
   }
 }

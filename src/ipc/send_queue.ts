@@ -3,7 +3,7 @@
 // takes along what waits. What was posted and not yet taken is bounded; the rest waits here.
 import { CROSSING_BATCH_BYTES } from "../governor/limits.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
-import type { EventRecord, FromHost } from "./messages.ts";
+import type { EncodedEvent, FromWorker } from "./messages.ts";
 
 /** Milliseconds that events of a fast stream wait for more, to cross the edge together. */
 const BATCH_MS = 2;
@@ -13,24 +13,24 @@ const EVENTS_BYTES = 16 * 1024;
 /** What a message costs beyond its texts, near enough. */
 const MESSAGE_BYTES = 64;
 
-type EventsMessage = Extract<FromHost, { kind: "events" }>;
+type EventsMessage = Extract<FromWorker, { kind: "events" }>;
 
 /** Makes a large message once it is its turn to be posted. */
-export type MakeMessage = () => FromHost;
+export type MakeMessage = () => FromWorker;
 
-interface Entry {
-  message: FromHost | MakeMessage;
+interface QueuedMessage {
+  message: FromWorker | MakeMessage;
   bytes: number;
 }
 
 /** The last message that waits, while further events of its session may join it. */
 interface Tail {
-  readonly entry: Entry;
+  readonly entry: QueuedMessage;
   readonly sessionId: string;
-  readonly events: EventRecord[];
+  readonly events: EncodedEvent[];
 }
 
-function bytesOf(message: FromHost): number {
+function bytesOf(message: FromWorker): number {
   if (message.kind === "reply" && message.reply.ok) return message.reply.dataText.length + MESSAGE_BYTES;
   if (message.kind !== "attached") return MESSAGE_BYTES;
   return message.sessions.reduce(
@@ -40,11 +40,11 @@ function bytesOf(message: FromHost): number {
 }
 
 /** The queue of one host. */
-export class Outbound {
+export class SendQueue {
   readonly #clock: Clock;
-  readonly #post: (batch: readonly FromHost[], bytes: number) => void;
+  readonly #post: (batch: readonly FromWorker[], bytes: number) => void;
   readonly #window: number;
-  #queue: Entry[] = [];
+  #queue: QueuedMessage[] = [];
   #tail: Tail | undefined;
   #bytes = 0;
   /** Bytes that were posted and that the other side has not taken yet. */
@@ -57,14 +57,14 @@ export class Outbound {
    * @param post takes a batch and its size, which `took` gives back
    * @param window bytes that may be posted and not yet taken
    */
-  constructor(clock: Clock, post: (batch: readonly FromHost[], bytes: number) => void, window: number) {
+  constructor(clock: Clock, post: (batch: readonly FromWorker[], bytes: number) => void, window: number) {
     this.#clock = clock;
     this.#post = post;
     this.#window = window;
   }
 
   /** An event of a session. */
-  event(sessionId: string, record: EventRecord): void {
+  sendEvent(sessionId: string, record: EncodedEvent): void {
     const bytes = record.text.length + (record.full?.length ?? 0) + MESSAGE_BYTES;
     this.#bytes += bytes;
     const tail = this.#tail;
@@ -81,11 +81,11 @@ export class Outbound {
       this.#queue.push(entry);
       this.#tail = { entry, sessionId, events };
     }
-    this.#company();
+    this.#scheduleFlush();
   }
 
   /** Anything else; what is large is made when it is posted, so that only one such message waits here. */
-  send(message: FromHost | MakeMessage): void {
+  send(message: FromWorker | MakeMessage): void {
     const bytes = typeof message === "function" ? MESSAGE_BYTES : bytesOf(message);
     this.#bytes += bytes;
     this.#queue.push({ message, bytes });
@@ -95,7 +95,7 @@ export class Outbound {
   }
 
   /** The other side has taken that much. */
-  took(bytes: number): void {
+  addCredit(bytes: number): void {
     this.#posted -= bytes;
     if (this.#state === "blocked") this.#drain(this.#window);
   }
@@ -105,7 +105,7 @@ export class Outbound {
     this.#drain(Infinity);
   }
 
-  #company(): void {
+  #scheduleFlush(): void {
     if (this.#state === "soon" || this.#state === "blocked") return;
     const waited = this.#clock.monotonic() - this.#flushedAt >= BATCH_MS;
     if (this.#state === "empty" && !waited) {
@@ -125,7 +125,7 @@ export class Outbound {
     });
   }
 
-  #made(entry: Entry): FromHost {
+  #made(entry: QueuedMessage): FromWorker {
     if (typeof entry.message !== "function") return entry.message;
     entry.message = entry.message();
     this.#bytes -= entry.bytes;
@@ -140,7 +140,7 @@ export class Outbound {
     const queue = this.#queue;
     let at = 0;
     while (at < queue.length && this.#posted < window) {
-      const batch: FromHost[] = [];
+      const batch: FromWorker[] = [];
       let bytes = 0;
       for (let next = queue[at]; next !== undefined; next = queue[++at]) {
         // What was made may be too large for this batch; then it waits for the next one.

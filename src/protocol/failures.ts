@@ -1,7 +1,7 @@
 // Failures that several files of the host speak of in the same words.
 import { errorMessage } from "../base/error_message.ts";
 import { type Failure, failure } from "./errors.ts";
-import type { Holder } from "../ipc/messages.ts";
+import type { FileOwner } from "../ipc/messages.ts";
 
 /** The agent runs, and the command would cut or orphan the run. */
 export function agentBusy(): Failure {
@@ -22,7 +22,7 @@ export function noSession(sessionId: string): Failure {
 }
 
 /** Another session of this server drives that file, or another server does. */
-export function fileInUse(owner: string | Holder): Failure {
+export function fileInUse(owner: string | FileOwner): Failure {
   if (typeof owner === "string") {
     const sentence = `Session "${owner}" drives that file already; use that one`;
     return failure("session_in_use", sentence, { data: { sessionId: owner } });

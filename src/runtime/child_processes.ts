@@ -13,12 +13,12 @@ const HOST_VARIABLE = "PI_SERVER_HOST";
 const GRACE_MS = 300;
 
 /** Marks the children that this whole process will have. */
-export function markChildren(of: string): void {
+export function tagChildProcesses(of: string): void {
   process.env[VARIABLE] = of;
 }
 
 /** Marks the children that this thread will have, not those of other threads. */
-export function markHost(host: string, of: string | undefined): void {
+export function tagWorkerProcesses(host: string, of: string | undefined): void {
   // On Deno threads share one environment, so this thread gets a copy, as on Node it has already.
   if ("Deno" in globalThis) Reflect.set(process, "env", { ...process.env });
   process.env[HOST_VARIABLE] = host;

@@ -23,10 +23,10 @@ import { homedir, hostname, tmpdir, totalmem } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { faulty } from "./fault_injection.ts";
+import { withFaults } from "./fault_injection.ts";
 import { chunksOf, NO_LINK, NO_WAIT, openRegular, readRegular } from "./regular_file.ts";
-import { endChildren, markChildren, markHost, output } from "./child_processes.ts";
-import { confine, leave } from "./process_guard.ts";
+import { endChildren, output, tagChildProcesses, tagWorkerProcesses } from "./child_processes.ts";
+import { guardProcess, leave } from "./process_guard.ts";
 import { absolute, stand } from "./working_directory.ts";
 import { codeOf, isSystemError } from "../base/system_errors.ts";
 import { outputIsRead } from "./output_watch.ts";
@@ -64,13 +64,13 @@ async function writeBeside(file: string, text: string): Promise<string> {
   // Exclusive creation never follows a link, not even a dangling one.
   const handle = await open(temporary, "wx", 0o600);
   try {
-    await faulty(
+    await withFaults(
       "write",
       file,
       () => handle.writeFile(text),
       () => handle.writeFile(text.slice(0, text.length >> 1)),
     );
-    await faulty("sync", file, () => handle.sync());
+    await withFaults("sync", file, () => handle.sync());
   } finally {
     await handle.close();
   }
@@ -110,13 +110,13 @@ async function newFile(file: string): Promise<GrowingFile> {
   const handle = await open(file, "ax", 0o600);
   return {
     append: (bytes) =>
-      faulty(
+      withFaults(
         "write",
         file,
         () => writeAll(handle, bytes),
         () => writeAll(handle, bytes.subarray(0, bytes.length >> 1)),
       ),
-    sync: () => faulty("sync", file, () => handle.datasync()),
+    sync: () => withFaults("sync", file, () => handle.datasync()),
     close: () => handle.close(),
   };
 }
@@ -135,7 +135,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function endLastLine(file: string): Promise<void> {
+async function ensureTrailingNewline(file: string): Promise<void> {
   const handle = await openRegular(file, constants.O_RDWR, "refused");
   try {
     const { size } = await handle.stat();
@@ -215,7 +215,7 @@ function statOf(pid: number): readonly string[] {
 }
 
 /** When that process started, in a form that only equality is asked of; where the system tells. */
-function startOf(pid: number): string | undefined {
+function processStartId(pid: number): string | undefined {
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     return `${boot}/${statOf(pid)[19] ?? ""}`;
@@ -257,11 +257,11 @@ export const files: Files = {
   readAny: (file) => orMissing(readFile(file, "utf8")),
   list: async (folder) => await orMissing(readdir(folder)) ?? [],
   chunks: chunksOf,
-  endLastLine,
+  ensureTrailingNewline: ensureTrailingNewline,
   copyMode: async (from, to) => await chmod(to, (await stat(from)).mode & 0o777),
   async writePrivate(file, text) {
     const beside = await writeBeside(file, text);
-    await faulty("rename", file, () => rename(beside, file));
+    await withFaults("rename", file, () => rename(beside, file));
     await syncFolder(path.dirname(file));
   },
   createPrivate,
@@ -274,7 +274,7 @@ export const files: Files = {
     return found?.isSymbolicLink() ? await readlink(file) : undefined;
   },
   readPrivate,
-  rename: (from, to) => faulty("rename", to, () => rename(from, to)),
+  rename: (from, to) => withFaults("rename", to, () => rename(from, to)),
   link,
   syncFolder,
   newFile,
@@ -293,15 +293,15 @@ export const files: Files = {
 export const common = {
   files,
   pid: process.pid,
-  markChildren,
-  markHost,
+  tagChildProcesses,
+  tagWorkerProcesses,
   endChildren,
   output,
   memory(): Memory {
     const { heapUsed, external, rss } = process.memoryUsage();
     return { ownBytes: heapUsed + external, residentBytes: rss };
   },
-  machine: (): string => hostname(),
+  hostname: (): string => hostname(),
   now: (): number => Date.now(),
   monotonic: (): number => clock.monotonic(),
   after: (ms: number, fn: () => void): Timer => clock.after(ms, fn),
@@ -315,7 +315,7 @@ export const common = {
       return error instanceof Error && Reflect.get(error, "code") === "EPERM";
     }
   },
-  startOf,
+  processStartId,
   uuid: (): string => randomUUID(),
   randomHex: (bytes: number): string => randomBytes(bytes).toString("hex"),
   sha256: (text: string): string => createHash("sha256").update(text).digest("base64"),
@@ -350,6 +350,6 @@ export const common = {
       return "closed";
     }
   },
-  confine,
+  guardProcess,
   exit: leave,
 };

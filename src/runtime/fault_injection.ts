@@ -48,7 +48,7 @@ function die(): Promise<never> {
  *
  * @param half does half of it, for a process that dies in the middle
  */
-export async function faulty(
+export async function withFaults(
   point: FaultPoint,
   file: string,
   act: () => Promise<unknown>,

@@ -12,7 +12,7 @@ const STRANGER_MS = 10_000;
 const STRANGERS = 512;
 
 /** Everybody who is waited for. */
-export class Strangers<Peer> {
+export class HandshakeLimiter<Peer> {
   /** In the order in which they came, with the end of their time. */
   readonly #waiting = new Map<Peer, Timer>();
   readonly #end: (peer: Peer) => void;

@@ -123,7 +123,7 @@ function surviveErrors(tell: Tell): void {
 }
 
 /** From now on nothing in this thread ends the process, but `leave`; `say` is told of errors that nobody caught. */
-export function confine(say: (text: string) => void): void {
+export function guardProcess(say: (text: string) => void): void {
   surviveErrors((what, error) => say(`${what} in a session: ${errorStack(error)}\n`));
   const never = (): boolean => false;
   for (const name of ["exit", "reallyExit", "abort"]) refuseIn(process, name, never);

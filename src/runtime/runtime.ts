@@ -47,7 +47,7 @@ export interface Files {
   /** The bytes of a regular file, piece by piece. Throws when it cannot be read. */
   chunks(path: string): AsyncIterable<Uint8Array>;
   /** Appends a line end when the file's last line has none. */
-  endLastLine(path: string): Promise<void>;
+  ensureTrailingNewline(path: string): Promise<void>;
   /** Gives the second file the permissions of the first. */
   copyMode(from: string, to: string): Promise<void>;
   /** Writes through a temporary file and a rename, readable by the owner alone. */
@@ -213,16 +213,16 @@ export interface Runtime extends Clock {
   /** From now on until it is cleared, the clock leaves out the time in which this whole thread stood still. */
   keepTime(): Timer;
   /** Calls `fn` in the next turn of the event loop, once what is there to be read has been read. */
-  soon(fn: () => void): void;
+  nextTick(fn: () => void): void;
   /** Lets go of what `soon` needs, until it is called again. */
-  rest(): void;
+  releaseNextTick(): void;
   readonly name: "deno" | "node";
   readonly files: Files;
   readonly pid: number;
   /** Marks the processes that will be started from here on, for `endChildren`. */
-  markChildren(of: string): void;
+  tagChildProcesses(of: string): void;
   /** Marks those that this very thread will start as a host's too. */
-  markHost(host: string, of: string | undefined): void;
+  tagWorkerProcesses(host: string, of: string | undefined): void;
   /** Ends every process with that mark, or with both, wherever the system tells; returns how many there were. */
   endChildren(of: string, host?: string): Promise<number>;
   /** Memory, as this thread sees it. */
@@ -231,11 +231,11 @@ export interface Runtime extends Clock {
   /** Runs a program to its end and returns what it printed; throws when it failed or took longer. */
   output(command: readonly string[], withinMs: number): Promise<string>;
   /** The machine's name. */
-  machine(): string;
+  hostname(): string;
   /** Whether a process of that id is alive. */
   alive(pid: number): boolean;
   /** Tells two processes of the same id apart, where the system can. */
-  startOf(pid: number): string | undefined;
+  processStartId(pid: number): string | undefined;
   /** A random UUID. */
   uuid(): string;
   randomHex(bytes: number): string;
@@ -283,7 +283,7 @@ export interface Runtime extends Clock {
   /** Starts a worker; `heapBytes` is the most that its heap may hold, where the runtime can hold it to that. */
   spawn(worker: URL, permissions?: WorkerPermissions, heapBytes?: number): WorkerHandle;
   /** From now on code in this thread cannot end the process, nor can its errors; `exit` still does. */
-  confine(say: (text: string) => void): void;
+  guardProcess(say: (text: string) => void): void;
   exit(code: number): void;
   /** The program is done. From now on the process ends, whatever its threads still wait for. */
   ensureEnd(): void;

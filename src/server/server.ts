@@ -5,21 +5,21 @@ import { type Config, openToOthers } from "../config/config.ts";
 import { Governor } from "../governor/governor.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
 import type { Log } from "../base/log.ts";
-import { Leases } from "./state/file_leases.ts";
-import { hostConfig } from "./workers/worker_config.ts";
-import { localHosts, workerHosts } from "./workers/worker_link.ts";
-import { Ledger } from "./journal/command_journal.ts";
-import { Manager } from "./manager/session_manager.ts";
-import { hostMemoryBytes } from "./workers/memory_monitor.ts";
-import { TokenBook } from "./auth/token_store.ts";
+import { FileLeases } from "./state/file_leases.ts";
+import { workerConfig } from "./workers/worker_config.ts";
+import { startInProcess, startWorkerThread } from "./workers/worker_link.ts";
+import { CommandJournal } from "./journal/command_journal.ts";
+import { SessionManager } from "./manager/session_manager.ts";
+import { workerMemoryBytes } from "./workers/memory_monitor.ts";
+import { TokenStore } from "./auth/token_store.ts";
 import { isUsableToken, TOKEN_RULE } from "./auth/token_rule.ts";
 import { SessionStore } from "./state/session_store.ts";
 import { StateFolder } from "./state/state_folder.ts";
 import { protocolSchema } from "../protocol/json_schema.ts";
 import type { Greeting } from "../protocol/schema/responses.ts";
 import { CAPABILITIES, PI, PROTOCOL_VERSION, SERVER_VERSION } from "../protocol/version.ts";
-import { TrustBook } from "./state/trust_store.ts";
-import { type Holding, holding } from "./sandbox/sandbox_mode.ts";
+import { TrustStore } from "./state/trust_store.ts";
+import { resolveSandbox, type SandboxState } from "./sandbox/sandbox_mode.ts";
 import { Router } from "./router/router.ts";
 import type { ByteSink, Runtime, Timer, WorkerPermissions } from "../runtime/runtime.ts";
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
@@ -70,22 +70,22 @@ class Server {
   readonly #parts: ServerParts;
   readonly #serverId: string;
   readonly #governor: Governor;
-  readonly #ledger: Ledger;
-  readonly #manager: Manager;
+  readonly #ledger: CommandJournal;
+  readonly #manager: SessionManager;
   readonly #router: Router;
   readonly #transports: Transport[] = [];
   readonly #schemaText: string;
   readonly shutdown: Shutdown;
   readonly closed: Promise<ShutdownResult>;
   #state: StateFolder | undefined;
-  #childMark: string | undefined;
-  #tokens: TokenBook | undefined;
+  #serverTag: string | undefined;
+  #tokens: TokenStore | undefined;
   #store: SessionStore | undefined;
   #time: Timer | undefined;
-  readonly #trust = new TrustBook();
+  readonly #trust = new TrustStore();
   /** Folder for the logs of long shell outputs; a random name, so that no other user can make it first. */
   readonly #outputDir: string;
-  #holding: Holding = { on: false, reason: "not started" };
+  #sandbox: SandboxState = { on: false, reason: "not started" };
   #closed: (result: ShutdownResult) => void = () => {};
 
   constructor(parts: ServerParts) {
@@ -94,42 +94,42 @@ class Server {
     this.#serverId = runtime.uuid();
     this.#outputDir = runtime.files.join(runtime.temporary(), `pi-server-${runtime.randomHex(8)}`);
     this.#governor = new Governor(config.limits);
-    const hostBytes = hostMemoryBytes(config.limits.hostMemoryBytes, runtime.memoryBounds());
+    const hostBytes = workerMemoryBytes(config.limits.hostMemoryBytes, runtime.memoryBounds());
     // Sessions that are isolated need threads.
     const threads = config.hosts > 0 || config.isolation === "session";
     const schema = protocolSchema();
     this.#schemaText = JSON.stringify(schema);
-    this.#ledger = new Ledger({
+    this.#ledger = new CommandJournal({
       clock: runtime,
       log,
       limits: config.limits,
       sha256: (text) => runtime.sha256(text),
     });
-    this.#manager = new Manager({
+    this.#manager = new SessionManager({
       ledger: this.#ledger,
       trust: this.#trust,
       clock: runtime,
       uuid: () => runtime.uuid(),
       governor: this.#governor,
       log,
-      config: hostConfig({
+      config: workerConfig({
         config,
         runtime,
         trust: this.#trust,
         stateDir: this.#statePath(),
         memoryBytes: hostBytes,
         outputDir: this.#outputDir,
-        childMark: () => this.#childMark,
+        childMark: () => this.#serverTag,
       }),
       hosts: config.hosts,
       isolation: config.isolation,
       ...(threads ? { memory: { limitBytes: hostBytes, held: () => runtime.memory() } } : {}),
-      start: !threads ? localHosts(runtime, parts.ownProcess === true) : workerHosts({
+      start: !threads ? startInProcess(runtime, parts.ownProcess === true) : startWorkerThread({
         runtime,
         worker: parts.worker,
         permissions: () => this.#permissions(),
         heapBytes: 2 * hostBytes,
-        gone: (mark) => void this.#bury(mark),
+        onExit: (mark) => void this.#killOrphans(mark),
       }),
     });
     const hash = `sha256-${runtime.sha256(this.#schemaText)}`;
@@ -150,19 +150,19 @@ class Server {
     const { config, runtime, token, log } = this.#parts;
     this.#checkAccess();
     const path = this.#statePath();
-    await this.#hold(path);
+    await this.#resolveSandbox(path);
     const state = await StateFolder.open(path, runtime);
     this.#state = state;
     try {
       const stateId = await state.adopt(log);
-      this.#childMark = stateId;
-      if (this.#parts.ownProcess === true) runtime.markChildren(stateId);
+      this.#serverTag = stateId;
+      if (this.#parts.ownProcess === true) runtime.tagChildProcesses(stateId);
       if (!config.ephemeral) await this.#restore(path);
-      this.#manager.guard(
-        new Leases({
+      this.#manager.useLeases(
+        new FileLeases({
           processes: runtime,
           log,
-          host: runtime.machine(),
+          host: runtime.hostname(),
           stateId,
           endpoint: () => this.#endpoints()[0]?.url,
         }),
@@ -170,7 +170,7 @@ class Server {
       await this.#trust.open({ files: runtime.files, file: runtime.files.join(path, "trusted.json"), log });
       const ownToken = config.auth && config.ws && token === undefined;
       const asked = !config.auth ? undefined : ownToken ? await state.token() : token;
-      this.#tokens = await TokenBook.open({
+      this.#tokens = await TokenStore.open({
         runtime,
         log,
         file: runtime.files.join(path, "tokens.json"),
@@ -180,7 +180,7 @@ class Server {
       if (config.ws) this.#transports.push(await this.#listen(this.#tokens));
       // Whoever finds the address may send a command at once.
       this.#router.open();
-      this.#ledger.forgetStrays((sessionId) => this.#manager.has(sessionId));
+      this.#ledger.pruneOrphans((sessionId) => this.#manager.has(sessionId));
       await this.#publish(state, ownToken);
       this.#openStdio();
       this.#time = runtime.keepTime();
@@ -193,7 +193,7 @@ class Server {
       };
     } catch (error) {
       await state.release();
-      runtime.rest();
+      runtime.releaseNextTick();
       throw error;
     }
   }
@@ -211,7 +211,7 @@ class Server {
       folder,
       sha256: (text) => runtime.sha256(text),
     });
-    const records = (await store.load(config.restore)).map((record) => this.#ledger.upToDate(record));
+    const records = (await store.load(config.restore)).map((record) => this.#ledger.applyVersion(record));
     this.#store = store;
     this.#manager.restore(store, records);
     if (records.length > 0) {
@@ -235,25 +235,25 @@ class Server {
   }
 
   /** Finds out what hosts may do, and says so. */
-  async #hold(stateDir: string): Promise<void> {
+  async #resolveSandbox(stateDir: string): Promise<void> {
     const { config, runtime, worker, log } = this.#parts;
-    this.#holding = await holding(config, runtime, worker, stateDir);
-    if (!this.#holding.on) {
-      return log.info("sessions are not held to Deno permissions", { reason: this.#holding.reason });
+    this.#sandbox = await resolveSandbox(config, runtime, worker, stateDir);
+    if (!this.#sandbox.on) {
+      return log.info("sessions are not held to Deno permissions", { reason: this.#sandbox.reason });
     }
-    for (const warning of this.#holding.sandbox.warnings) log.warn(warning);
+    for (const warning of this.#sandbox.sandbox.warnings) log.warn(warning);
   }
 
   /** Ends what a host has left running; when the server ends, so does all of it. */
-  async #bury(mark: string): Promise<void> {
+  async #killOrphans(mark: string): Promise<void> {
     if (this.shutdown.phase !== "closing") await this.#state?.endOrphans(this.#parts.log, mark);
   }
 
   #permissions(): WorkerPermissions | undefined {
-    return this.#holding.on ? this.#holding.sandbox.permissions : undefined;
+    return this.#sandbox.on ? this.#sandbox.sandbox.permissions : undefined;
   }
 
-  #listen(tokens: TokenBook): Promise<WebSocketTransport> {
+  #listen(tokens: TokenStore): Promise<WebSocketTransport> {
     const { config, runtime } = this.#parts;
     return WebSocketTransport.listen({
       runtime,
@@ -306,8 +306,8 @@ class Server {
           // Beside a WebSocket, a parent that never spoke has merely closed what it didn't need.
           if (config.ws && config.stdio === "auto" && !spoken) return;
           log.info("end of input; finishing what was asked for");
-          if (!config.ws) this.#manager.unattended();
-          void this.#finish(connection.quiet(), () => [...connection.touched]);
+          if (!config.ws) this.#manager.disableDialogs();
+          void this.#finish(connection.drained(), () => [...connection.usedSessions]);
         },
         broken: () => {
           log.warn("nobody reads stdout any more; stopping");
@@ -374,9 +374,9 @@ class Server {
       },
       announce: (reason, timeoutMs) => this.#router.announce("server_shutdown", { reason, timeoutMs }),
       idle: () => this.#manager.whenIdle(),
-      busy: (stop) => this.#manager.busy(stop, COUNT_MS),
+      busy: (stop) => this.#manager.countBusy(stop, COUNT_MS),
       // Each session is bounded by itself; the second more is for the host's answer.
-      dispose: () => this.#manager.dispose(DISPOSE_MS + 1_000),
+      dispose: () => this.#manager.disposeAll(DISPOSE_MS + 1_000),
       close: async () => {
         await Promise.all(this.#transports.map((transport) => transport.close(FAREWELL_MS)));
         this.#router.close();
@@ -387,7 +387,7 @@ class Server {
         await this.#parts.runtime.files.removeFolder(this.#outputDir).catch(() => {});
         await this.#state?.release();
         this.#time?.clear();
-        this.#parts.runtime.rest();
+        this.#parts.runtime.releaseNextTick();
       },
       closed: (result) => this.#closed(result),
     });

@@ -2,7 +2,7 @@
 // take back. What changes with every event alone (counters, times) is told along, and waits for nothing.
 import { errorMessage } from "../base/error_message.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
-import type { FromHost } from "../ipc/messages.ts";
+import type { FromWorker } from "../ipc/messages.ts";
 import { durableText, type SessionRecord } from "../ipc/session_record.ts";
 
 /** The part of a session that is kept. */
@@ -12,8 +12,8 @@ export interface Kept {
 }
 
 /** The records of one host's sessions. */
-export class Records {
-  readonly #send: (message: FromHost) => void;
+export class RecordPublisher {
+  readonly #send: (message: FromWorker) => void;
   /** What of each session is on disk, or on its way there. */
   readonly #durable = new Map<string, string>();
   /** What is still on its way there, of each session the latest. */
@@ -21,12 +21,12 @@ export class Records {
   readonly #asked = new Map<number, (error: string | undefined) => void>();
   #ref = 0;
 
-  constructor(send: (message: FromHost) => void) {
+  constructor(send: (message: FromWorker) => void) {
     this.#send = send;
   }
 
   /** Tells the record; what it returns resolves when that is kept, if something changed that has to be. */
-  keep(session: Kept): Promise<void> | undefined {
+  publish(session: Kept): Promise<void> | undefined {
     const record = session.record();
     if (record.inMemory) {
       this.#send({ kind: "record", record });
@@ -53,7 +53,7 @@ export class Records {
   }
 
   /** Has a session kept that begins; why it could not be. */
-  keepNow(session: Kept): Promise<Failure | undefined> {
+  publishNow(session: Kept): Promise<Failure | undefined> {
     const record = session.record();
     this.#durable.set(session.sessionId, durableText(record));
     return new Promise((resolve) => {
@@ -66,7 +66,7 @@ export class Records {
   }
 
   /** Tells the record, for the last time. */
-  tell(session: Kept): void {
+  publishFinal(session: Kept): void {
     this.#send({ kind: "record", record: session.record() });
   }
 
@@ -75,7 +75,7 @@ export class Records {
     this.#under.delete(sessionId);
   }
 
-  answered(ref: number, error: string | undefined): void {
+  onSaved(ref: number, error: string | undefined): void {
     const resolve = this.#asked.get(ref);
     this.#asked.delete(ref);
     resolve?.(error);

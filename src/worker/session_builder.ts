@@ -10,15 +10,15 @@ import type { StoredSession } from "../protocol/schema/results.ts";
 import { BUILDS_AT_ONCE } from "../governor/limits.ts";
 import type { Files, Runtime, Timer } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./session/agent_port.ts";
-import type { Claims } from "./file_claims.ts";
-import type { HostConfig } from "../ipc/messages.ts";
+import type { FileClaims } from "./file_claims.ts";
+import type { WorkerConfig } from "../ipc/messages.ts";
 import { fileInUse } from "../protocol/failures.ts";
 import { FileChecker } from "./session/file_check/file_checker.ts";
 import type { Inspected } from "./session/file_check/file_inspector.ts";
 import { PathGuard } from "./session/files/path_guard.ts";
-import type { Place } from "./session/place.ts";
+import type { SessionFiles } from "./session/place.ts";
 import type { SessionRecord } from "../ipc/session_record.ts";
-import type { Trusted } from "./trusted_folders.ts";
+import type { TrustedFolders } from "./trusted_folders.ts";
 import {
   listSessions,
   readHeader,
@@ -28,31 +28,31 @@ import {
 } from "./session/files/session_files.ts";
 
 /** What a builder is made of. */
-export interface BuilderParts {
+export interface SessionBuilderParts {
   readonly runtime: Runtime;
-  readonly config: HostConfig;
+  readonly config: WorkerConfig;
   readonly factory: AgentFactory;
-  readonly claims: Claims;
-  readonly trusted: Trusted;
+  readonly claims: FileClaims;
+  readonly trusted: TrustedFolders;
   log(message: string, fields: Record<string, unknown>): void;
   /** An agent came too late and is to be disposed. */
-  stray(agent: AgentPort): void;
+  onLateAgent(agent: AgentPort): void;
 }
 
 /** Sessions that a list returns when the client names no limit. */
 const DEFAULT_LIST = 1_000;
 
 /** Builds agents for one host. */
-export class Builder {
+export class SessionBuilder {
   readonly guard: PathGuard;
   readonly checker: FileChecker;
-  readonly #parts: BuilderParts;
+  readonly #parts: SessionBuilderParts;
   readonly #files: Files;
   readonly #waiting: (() => void)[] = [];
   readonly #unreadable = new Set<string>();
   #building = 0;
 
-  constructor(parts: BuilderParts) {
+  constructor(parts: SessionBuilderParts) {
     this.#parts = parts;
     this.#files = parts.runtime.files;
     const { config, factory } = parts;
@@ -64,7 +64,7 @@ export class Builder {
   }
 
   /** What of the builder commands about files need. */
-  get place(): Pick<Place, "guard" | "files" | "checker"> {
+  get place(): Pick<SessionFiles, "guard" | "files" | "checker"> {
     return { guard: this.guard, files: this.#files, checker: this.checker };
   }
 
@@ -74,25 +74,25 @@ export class Builder {
     // What a client says of a folder counts from now on, once it has come to something.
     const said = command.type === "create_session" ? command.trustProject : undefined;
     const built = ({ cwd }: AgentRequest): void => {
-      if (said !== undefined) this.#parts.trusted.tell(cwd, said);
+      if (said !== undefined) this.#parts.trusted.trust(cwd, said);
     };
-    return this.#inTurn(command.type, timeoutMs, () => this.#request(command), hooks, built);
+    return this.#buildInSlot(command.type, timeoutMs, () => this.#request(command), hooks, built);
   }
 
   /** Builds a parked session again, as it was left. */
   resume(record: SessionRecord, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
-    return this.#inTurn("resuming", BUILD_MS, () => this.#left(record), hooks);
+    return this.#buildInSlot("resuming", BUILD_MS, () => this.#restoredRequest(record), hooks);
   }
 
-  async #inTurn(
+  async #buildInSlot(
     what: string,
     timeoutMs: number,
     wanted: () => Promise<Outcome<AgentRequest>>,
     hooks: AgentHooks,
     told: (request: AgentRequest) => void = () => {},
   ): Promise<Outcome<AgentPort>> {
-    await this.#turn();
-    const { runtime, log, stray, factory } = this.#parts;
+    await this.#acquireSlot();
+    const { runtime, log, onLateAgent: stray, factory } = this.#parts;
     let timer: Timer | undefined;
     const late = new Promise<"late">((resolve) => timer = runtime.after(timeoutMs, () => resolve("late")));
     const request = async (): Promise<Outcome<AgentPort>> => {
@@ -131,7 +131,9 @@ export class Builder {
   }
 
   /** Session files in the folders that clients may use, newest first. */
-  async list(command: CommandOf<"list_stored_sessions">): Promise<Outcome<{ sessions: StoredSession[] }>> {
+  async listStored(
+    command: CommandOf<"list_stored_sessions">,
+  ): Promise<Outcome<{ sessions: StoredSession[] }>> {
     const { config, factory, claims } = this.#parts;
     const cwd = command.cwd === undefined ? undefined : await this.guard.inside(config.cwd, command.cwd);
     if (cwd !== undefined && !cwd.ok) return cwd;
@@ -171,19 +173,19 @@ export class Builder {
     return folder === undefined ? path : files.join(folder, path.slice(files.parent(path).length));
   }
 
-  async #turn(): Promise<void> {
+  async #acquireSlot(): Promise<void> {
     if (this.#building >= BUILDS_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#building++;
   }
 
   async #request(command: Command): Promise<Outcome<AgentRequest>> {
-    if (command.type === "load_session") return await this.#load(command);
-    if (command.type === "create_session") return await this.#create(command);
+    if (command.type === "load_session") return await this.#loadRequest(command);
+    if (command.type === "create_session") return await this.#newRequest(command);
     return { ok: false, failure: failure("internal", `${command.type} builds no session`) };
   }
 
   /** What a parked session is built from: its file, or the place for one, and what was kept. */
-  async #left(record: SessionRecord): Promise<Outcome<AgentRequest>> {
+  async #restoredRequest(record: SessionRecord): Promise<Outcome<AgentRequest>> {
     const { config, claims } = this.#parts;
     const { info, kept } = record;
     const { sessionId, sessionFile, sessionName } = info;
@@ -195,7 +197,7 @@ export class Builder {
     const found = await this.#unmoved(record.file ?? await this.canonical(sessionFile), sessionFile);
     if (!found.ok) return found;
     const file = found.value;
-    const owner = await claims.ask(sessionId, file);
+    const owner = await claims.claim(sessionId, file);
     if (owner !== undefined && owner !== sessionId) {
       return { ok: false, failure: fileInUse(owner) };
     }
@@ -234,7 +236,7 @@ export class Builder {
     };
   }
 
-  async #create(command: CommandOf<"create_session">): Promise<Outcome<AgentRequest>> {
+  async #newRequest(command: CommandOf<"create_session">): Promise<Outcome<AgentRequest>> {
     const cwd = await this.#folder(command.cwd);
     if (!cwd.ok) return cwd;
     const { provider, modelId, thinkingLevel, tools, sessionName, inMemory, trustProject } = command;
@@ -254,7 +256,7 @@ export class Builder {
     return { ok: true, value: request };
   }
 
-  async #load(command: CommandOf<"load_session">): Promise<Outcome<AgentRequest>> {
+  async #loadRequest(command: CommandOf<"load_session">): Promise<Outcome<AgentRequest>> {
     const { config, claims, trusted } = this.#parts;
     const found = await this.inspect(command.sessionPath);
     if (!found.ok) return found;
@@ -262,7 +264,7 @@ export class Builder {
     const cwd = await this.guard.folder(config.cwd, header.cwd === "" ? config.cwd : header.cwd);
     if (!cwd.ok) return cwd;
     const sessionId = command.sessionId ?? header.id;
-    const owner = await claims.ask(sessionId, path);
+    const owner = await claims.claim(sessionId, path);
     if (owner !== undefined && owner !== sessionId) {
       return { ok: false, failure: fileInUse(owner) };
     }

@@ -9,25 +9,29 @@ import { DISPOSE_MS } from "../governor/limits.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, Outcome } from "./session/agent_port.ts";
 import { attached } from "./session/session_state.ts";
-import { Builder } from "./session_builder.ts";
-import { Claims } from "./file_claims.ts";
-import type { FromHost, HostConfig, Reply, ToHost } from "../ipc/messages.ts";
+import { SessionBuilder } from "./session_builder.ts";
+import { FileClaims } from "./file_claims.ts";
+import type { FromWorker, Reply, ToWorker, WorkerConfig } from "../ipc/messages.ts";
 import { noSession, unreadable } from "../protocol/failures.ts";
 import { switchFile } from "./session/handlers/history.ts";
 import { HANDLERS } from "./session/handlers/mod.ts";
-import { type MakeMessage, Outbound } from "../ipc/send_queue.ts";
-import type { Place } from "./session/place.ts";
-import { Records } from "./record_publisher.ts";
+import { type MakeMessage, SendQueue } from "../ipc/send_queue.ts";
+import type { SessionFiles } from "./session/place.ts";
+import { RecordPublisher } from "./record_publisher.ts";
 import { Session, type SessionParts } from "./session/session.ts";
-import { spendingOf } from "./session/guards/usage.ts";
-import { Trusted } from "./trusted_folders.ts";
+import { usageOf } from "./session/guards/usage.ts";
+import { TrustedFolders } from "./trusted_folders.ts";
 import { WholeDeltas } from "./session/events/whole_text.ts";
 
-type MessageOf<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
+type MessageOf<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Loads what builds agents; a host does this once, after it has started. */
-export type LoadFactory = (runtime: Runtime, config: HostConfig, trusted: Trusted) => Promise<AgentFactory>;
+export type LoadFactory = (
+  runtime: Runtime,
+  config: WorkerConfig,
+  trusted: TrustedFolders,
+) => Promise<AgentFactory>;
 
 /** Loads pi. The dynamic import keeps it out of the router thread and behind the greeting. */
 export const loadPi: LoadFactory = async (runtime, config, trusted) => {
@@ -44,30 +48,30 @@ const NO_PI = failure("internal", "pi is not loaded");
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
 
 /** How a session begins. */
-type Beginning = Pick<SessionParts, "sessionId" | "demand" | "epoch" | "left" | "interrupted">;
-type Build = (builder: Builder, hooks: AgentHooks) => Promise<Outcome<AgentPort>>;
+type SessionStart = Pick<SessionParts, "sessionId" | "demand" | "epoch" | "restoredFrom" | "interrupted">;
+type Build = (builder: SessionBuilder, hooks: AgentHooks) => Promise<Outcome<AgentPort>>;
 
 /** One host. */
-export class Host {
+export class SessionWorker {
   readonly #runtime: Runtime;
   readonly #load: LoadFactory;
-  readonly #outbound: Outbound;
+  readonly #sendQueue: SendQueue;
   readonly #sessions = new Map<string, Session>();
   readonly #disposals = new Set<Promise<boolean>>();
   readonly #idleWaits = new Map<number, readonly string[] | undefined>();
   /** The file that each session drives, as pi names it. */
   readonly #files = new Map<string, string>();
-  readonly #claims = new Claims((message) => this.#send(message));
-  readonly #trusted = new Trusted((message) => this.#send(message));
-  readonly #records = new Records((message) => this.#send(message));
+  readonly #claims = new FileClaims((message) => this.#send(message));
+  readonly #trusted = new TrustedFolders((message) => this.#send(message));
+  readonly #records = new RecordPublisher((message) => this.#send(message));
   /** Messages that came before pi was loaded. */
-  #early: Exclude<ToHost, { kind: "start" | "ping" }>[] | undefined = [];
-  #builder: Builder | undefined;
+  #queuedUntilLoaded: Exclude<ToWorker, { kind: "start" | "ping" }>[] | undefined = [];
+  #builder: SessionBuilder | undefined;
   #factory: AgentFactory | undefined;
   /** No client is left, and none can come: dialogs are not shown. */
-  #unattended = false;
-  #ofSessions: Pick<HostConfig, "pendingUi" | "budget" | "turnStallMs"> = { pendingUi: 1 };
-  #broken: Failure | undefined;
+  #dialogsDisabled = false;
+  #sessionDefaults: Pick<WorkerConfig, "pendingUi" | "budget" | "turnStallMs"> = { pendingUi: 1 };
+  #loadFailure: Failure | undefined;
 
   /**
    * @param post takes what is for the router thread, batch by batch, with a size in bytes
@@ -76,41 +80,43 @@ export class Host {
   constructor(
     runtime: Runtime,
     load: LoadFactory,
-    post: (batch: readonly FromHost[], bytes: number) => void,
+    post: (batch: readonly FromWorker[], bytes: number) => void,
     window = Infinity,
   ) {
     this.#runtime = runtime;
     this.#load = load;
-    this.#outbound = new Outbound(runtime, post, window);
+    this.#sendQueue = new SendQueue(runtime, post, window);
   }
 
   /** Takes a message of the router thread. */
-  receive(message: ToHost): void {
+  receive(message: ToWorker): void {
     if (message.kind === "start") void this.#start(message.config);
     else if (message.kind === "ping") this.#pong(message.ref);
-    else if (this.#early !== undefined) this.#early.push(message);
-    else this.#take(message);
+    else if (this.#queuedUntilLoaded !== undefined) this.#queuedUntilLoaded.push(message);
+    else this.#handle(message);
   }
 
   /** A batch of messages has been taken; goes out with the answers that were given at once. */
-  taken(): void {
+  acknowledgeBatch(): void {
     this.#send({ kind: "taken" });
   }
 
   /** The router thread has taken that many bytes of what was posted. */
-  took(bytes: number): void {
-    this.#outbound.took(bytes);
+  addCredit(bytes: number): void {
+    this.#sendQueue.addCredit(bytes);
   }
 
   #pong(ref: number): void {
     this.#send({ kind: "pong", ref, at: this.#runtime.now(), bytes: this.#runtime.memory().ownBytes });
   }
 
-  async #start(config: HostConfig): Promise<void> {
-    if (config.mark !== undefined) this.#runtime.markHost(config.mark, config.childMark);
+  async #start(config: WorkerConfig): Promise<void> {
+    if (config.processTag !== undefined) {
+      this.#runtime.tagWorkerProcesses(config.processTag, config.serverTag);
+    }
     this.#trusted.start(config);
     const { pendingUi, budget, turnStallMs } = config;
-    this.#ofSessions = {
+    this.#sessionDefaults = {
       pendingUi,
       ...(budget === undefined ? {} : { budget }),
       ...(turnStallMs === undefined ? {} : { turnStallMs }),
@@ -118,26 +124,26 @@ export class Host {
     try {
       const factory = await this.#load(this.#runtime, config, this.#trusted);
       this.#factory = factory;
-      this.#builder = new Builder({
+      this.#builder = new SessionBuilder({
         runtime: this.#runtime,
         config,
         factory,
         claims: this.#claims,
         trusted: this.#trusted,
         log: (message, fields) => this.#log("error", message, fields),
-        stray: (agent) => void this.#dispose(agent),
+        onLateAgent: (agent) => void this.#dispose(agent),
       });
       this.#send({ kind: "ready" });
     } catch (error) {
-      this.#broken = failure("internal", `pi could not be loaded: ${errorMessage(error)}`);
-      this.#log("error", this.#broken.message, { stack: errorStack(error) });
+      this.#loadFailure = failure("internal", `pi could not be loaded: ${errorMessage(error)}`);
+      this.#log("error", this.#loadFailure.message, { stack: errorStack(error) });
     }
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    for (const message of early) this.#take(message);
+    const early = this.#queuedUntilLoaded ?? [];
+    this.#queuedUntilLoaded = undefined;
+    for (const message of early) this.#handle(message);
   }
 
-  #take(message: Exclude<ToHost, { kind: "start" | "ping" }>): void {
+  #handle(message: Exclude<ToWorker, { kind: "start" | "ping" }>): void {
     switch (message.kind) {
       case "create":
         return void this.#create(message);
@@ -146,17 +152,17 @@ export class Host {
       case "park":
         return void this.#park(message);
       case "recorded":
-        return this.#records.answered(message.ref, message.error);
+        return this.#records.onSaved(message.ref, message.error);
       case "command":
         return this.#command(message);
       case "inspect":
         return void this.#inspect(message);
       case "claimed":
-        return this.#claims.answered(message.ref, message.owner);
+        return this.#claims.onResult(message.ref, message.owner);
       case "live_file":
-        return this.#claims.learn(message.file, message.sessionId);
+        return this.#claims.setOwner(message.file, message.sessionId);
       case "trust":
-        return this.#trusted.learn(message.folder, message.trusted);
+        return this.#trusted.setTrusted(message.folder, message.trusted);
       case "demand":
         return this.#sessions.get(message.sessionId)?.setDemand(message.demand);
       case "attach":
@@ -167,7 +173,7 @@ export class Host {
         this.#idleWaits.set(message.ref, message.sessionIds);
         return this.#checkIdle();
       case "unattended":
-        this.#unattended = true;
+        this.#dialogsDisabled = true;
         for (const session of this.#sessions.values()) session.dialogs.cancel("cancelled");
         return;
       case "dispose_all":
@@ -206,20 +212,20 @@ export class Host {
   }
 
   #resume({ ref, demand, epoch, record, interrupted }: MessageOf<"resume">): Promise<void> {
-    const begin = { sessionId: record.info.sessionId, demand, epoch, left: record, interrupted };
+    const begin = { sessionId: record.info.sessionId, demand, epoch, restoredFrom: record, interrupted };
     return this.#build(ref, begin, (builder, hooks) => builder.resume(record, hooks));
   }
 
-  async #build(ref: number, begin: Beginning, build: Build): Promise<void> {
+  async #build(ref: number, begin: SessionStart, build: Build): Promise<void> {
     const builder = this.#builder;
-    if (builder === undefined) return this.#refuse(ref, this.#broken ?? NO_PI);
+    if (builder === undefined) return this.#refuse(ref, this.#loadFailure ?? NO_PI);
     const { sessionId } = begin;
     const session = this.#newSession(begin, builder);
     this.#sessions.set(sessionId, session);
     const outcome = await build(builder, this.#hooks(session, builder));
     if (outcome.ok && !session.closed) session.built(outcome.value);
     // Acknowledged is what would be there after a crash.
-    const unkept = outcome.ok && !session.closed ? await this.#records.keepNow(session) : undefined;
+    const unkept = outcome.ok && !session.closed ? await this.#records.publishNow(session) : undefined;
     if (session.closed) {
       if (outcome.ok) void this.#dispose(outcome.value);
       this.#refuse(ref, STOPPED);
@@ -251,11 +257,11 @@ export class Host {
     this.#send({ kind: "parked", ref, record });
   }
 
-  #newSession(begin: Beginning, builder: Builder): Session {
-    const place: Place = {
+  #newSession(begin: SessionStart, builder: SessionBuilder): Session {
+    const place: SessionFiles = {
       ...builder.place,
-      claim: (id, file) => this.#claims.ask(id, file),
-      giveBack: (id) => void this.#tellFile(id, this.#files.get(id), builder),
+      claim: (id, file) => this.#claims.claim(id, file),
+      giveBack: (id) => void this.#reportFile(id, this.#files.get(id), builder),
       liveSession: (file) => this.#claims.liveSession(file),
     };
     return new Session({
@@ -263,29 +269,29 @@ export class Host {
       handlers: HANDLERS,
       clock: this.#runtime,
       uuid: () => this.#runtime.uuid(),
-      ...this.#ofSessions,
+      ...this.#sessionDefaults,
       place,
       message: (to, state) => this.#send({ kind: "message", ref: to, state }),
-      keep: (which) => this.#records.keep(which),
+      keep: (which) => this.#records.publish(which),
       reply: (to, reply) => this.#reply(to, reply),
       accepted: (to) => this.#send({ kind: "accepted", ref: to }),
-      flush: () => this.#outbound.flush(),
-      event: (id, record) => this.#outbound.event(id, record),
+      flush: () => this.#sendQueue.flush(),
+      event: (id, record) => this.#sendQueue.sendEvent(id, record),
       log: (level, message, fields) => this.#log(level, message, fields),
       changed: () => this.#checkIdle(),
       removed: (which) => this.#forget(which),
     });
   }
 
-  #hooks(session: Session, builder: Builder): AgentHooks {
+  #hooks(session: Session, builder: SessionBuilder): AgentHooks {
     const whole = new WholeDeltas((event) => session.emit(event));
     return {
       emit: (event) => {
         whole.pass(event);
-        const spending = spendingOf(event);
+        const spending = usageOf(event);
         if (spending !== undefined) this.#send({ kind: "spent", sessionId: session.sessionId, spending });
       },
-      ask: (question) => this.#unattended ? Promise.resolve(undefined) : session.dialogs.ask(question),
+      ask: (question) => this.#dialogsDisabled ? Promise.resolve(undefined) : session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),
       rewritten: () => session.rewritten(),
       switchFile: (path, ready, change) => switchFile(session, path, { ready, change }),
@@ -293,13 +299,13 @@ export class Host {
         if (session.closed) return;
         if (path !== undefined) this.#files.set(session.sessionId, path);
         else this.#files.delete(session.sessionId);
-        void this.#tellFile(session.sessionId, path, builder);
+        void this.#reportFile(session.sessionId, path, builder);
       },
     };
   }
 
-  async #tellFile(sessionId: string, path: string | undefined, builder: Builder): Promise<void> {
-    this.#claims.tell(sessionId, path === undefined ? undefined : await builder.canonical(path));
+  async #reportFile(sessionId: string, path: string | undefined, builder: SessionBuilder): Promise<void> {
+    this.#claims.setFile(sessionId, path === undefined ? undefined : await builder.canonical(path));
   }
 
   async #inspect({ ref, sessionPath }: MessageOf<"inspect">): Promise<void> {
@@ -309,13 +315,13 @@ export class Host {
       // The file's id becomes the session's, unless it is none that a client could name.
       const id = USABLE_ID.test(header.id) ? header.id : this.#runtime.uuid();
       this.#send({ kind: "inspected", ref, id, file: path });
-    } else this.#refuse(ref, found?.failure ?? this.#broken ?? NO_PI);
+    } else this.#refuse(ref, found?.failure ?? this.#loadFailure ?? NO_PI);
   }
 
   async #list(ref: number, command: CommandOf<"list_stored_sessions">): Promise<void> {
-    const found = await this.#builder?.list(command).catch(unreadable);
+    const found = await this.#builder?.listStored(command).catch(unreadable);
     if (found?.ok) this.#reply(ref, { ok: true, dataText: toJson(found.value) });
-    else this.#refuse(ref, found?.failure ?? this.#broken ?? NO_PI);
+    else this.#refuse(ref, found?.failure ?? this.#loadFailure ?? NO_PI);
   }
 
   #forget(session: Session): void {
@@ -337,7 +343,7 @@ export class Host {
 
   async #disposeAll(ref: number): Promise<void> {
     const sessions = [...this.#sessions.values()];
-    for (const session of sessions) if (session.live) this.#records.tell(session);
+    for (const session of sessions) if (session.live) this.#records.publishFinal(session);
     const agents = sessions.map((session) => session.close(STOPPED));
     this.#sessions.clear();
     const results = await Promise.all(
@@ -399,7 +405,7 @@ export class Host {
     this.#send({ kind: "log", level, message, fields });
   }
 
-  #send(message: FromHost | MakeMessage): void {
-    this.#outbound.send(message);
+  #send(message: FromWorker | MakeMessage): void {
+    this.#sendQueue.send(message);
   }
 }

@@ -1,19 +1,19 @@
 // This host's view of the folders that are trusted: all of them, or those that the router thread's book
 // remembers. Tells the book what clients say of folders.
-import type { FromHost, HostConfig } from "../ipc/messages.ts";
+import type { FromWorker, WorkerConfig } from "../ipc/messages.ts";
 
 /** The trusted folders. */
-export class Trusted {
-  readonly #send: (message: FromHost) => void;
+export class TrustedFolders {
+  readonly #send: (message: FromWorker) => void;
   readonly #folders = new Set<string>();
   #all = false;
 
-  constructor(send: (message: FromHost) => void) {
+  constructor(send: (message: FromWorker) => void) {
     this.#send = send;
   }
 
   /** What the host was started with. */
-  start({ trustProjects, trustedFolders }: HostConfig): void {
+  start({ trustProjects, trustedFolders }: WorkerConfig): void {
     this.#all = trustProjects;
     for (const folder of trustedFolders ?? []) this.#folders.add(folder);
   }
@@ -24,13 +24,13 @@ export class Trusted {
   }
 
   /** A client has said so: it holds from now on, here, on other hosts and after a restart. */
-  tell(folder: string, trusted: boolean): void {
-    this.learn(folder, trusted);
+  trust(folder: string, trusted: boolean): void {
+    this.setTrusted(folder, trusted);
     this.#send({ kind: "trust", folder, trusted });
   }
 
   /** What the book says of a folder. */
-  learn(folder: string, trusted: boolean): void {
+  setTrusted(folder: string, trusted: boolean): void {
     if (trusted) this.#folders.add(folder);
     else this.#folders.delete(folder);
   }

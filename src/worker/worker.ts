@@ -3,9 +3,9 @@
 import { errorStack } from "../base/error_message.ts";
 import process from "node:process";
 import { CROSSING_WINDOW_BYTES } from "../governor/limits.ts";
-import type { FromHost } from "../ipc/messages.ts";
-import { Host, loadPi } from "./session_worker.ts";
-import { type HostCall, type HostSaid, pack, unpackCalls } from "../ipc/codec.ts";
+import type { FromWorker } from "../ipc/messages.ts";
+import { loadPi, SessionWorker } from "./session_worker.ts";
+import { decodeCalls, encodeBatch, type ServerBatch, type WorkerBatch } from "../ipc/codec.ts";
 import type { WorkerPort } from "../runtime/runtime.ts";
 
 async function connect(): Promise<{ runtime: import("../runtime/runtime.ts").Runtime; port: WorkerPort }> {
@@ -29,20 +29,20 @@ const { runtime, port } = await connect();
 runtime.guardStdout();
 runtime.keepTime();
 keepSignals();
-runtime.confine(runtime.writeError);
+runtime.guardProcess(runtime.writeError);
 
-const post = (messages: readonly FromHost[], bytes: number): void => {
-  port.post({ messages: pack(messages), bytes } satisfies HostSaid);
+const post = (messages: readonly FromWorker[], bytes: number): void => {
+  port.post({ messages: encodeBatch(messages), bytes } satisfies WorkerBatch);
 };
-const host = new Host(runtime, loadPi, post, CROSSING_WINDOW_BYTES);
+const host = new SessionWorker(runtime, loadPi, post, CROSSING_WINDOW_BYTES);
 port.listen((message) => {
   // The router thread is the only sender and speaks HostCall: here bytes become types.
-  const call = message as HostCall;
+  const call = message as ServerBatch;
   try {
-    if (call.took > 0) host.took(call.took);
+    if (call.creditBytes > 0) host.addCredit(call.creditBytes);
     if (call.messages.length === 0) return;
-    for (const one of unpackCalls(call.messages)) host.receive(one);
-    host.taken();
+    for (const one of decodeCalls(call.messages)) host.receive(one);
+    host.acknowledgeBatch();
   } catch (error) {
     // A defect of ours: someone would wait for an answer for ever. A new host is better than a broken one.
     const reason = errorStack(error);

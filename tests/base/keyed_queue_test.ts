@@ -1,18 +1,18 @@
 // Order in front of a session: at once where nothing waits, else behind what does; sessions do not wait for another.
 import { assertEquals } from "@std/assert";
-import { Turnstile } from "../../src/base/keyed_queue.ts";
+import { KeyedQueue } from "../../src/base/keyed_queue.ts";
 import { turn } from "../support/fake_clock.ts";
 
 Deno.test("turnstile: what comes later waits for what waits, in its own session", async () => {
-  const turnstile = new Turnstile();
+  const turnstile = new KeyedQueue();
   const passed: string[] = [];
-  const pass = (sessionId: string, name: string) => turnstile.pass(sessionId, () => passed.push(name));
+  const pass = (sessionId: string, name: string) => turnstile.run(sessionId, () => passed.push(name));
   pass("a", "1");
   assertEquals(passed, ["1"]);
   const [first, second] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
-  turnstile.wait("a", first.promise, (value) => passed.push(value));
+  turnstile.runAfter("a", first.promise, (value) => passed.push(value));
   pass("a", "3");
-  turnstile.wait("a", second.promise, (value) => passed.push(value));
+  turnstile.runAfter("a", second.promise, (value) => passed.push(value));
   pass("a", "5");
   pass("b", "other");
   second.resolve("4");
@@ -26,25 +26,25 @@ Deno.test("turnstile: what comes later waits for what waits, in its own session"
 });
 
 Deno.test("turnstile: what is added while others pass keeps its place", async () => {
-  const turnstile = new Turnstile();
+  const turnstile = new KeyedQueue();
   const passed: string[] = [];
-  turnstile.wait("a", Promise.resolve(), () => {
+  turnstile.runAfter("a", Promise.resolve(), () => {
     passed.push("1");
-    turnstile.pass("a", () => passed.push("3"));
+    turnstile.run("a", () => passed.push("3"));
   });
-  turnstile.pass("a", () => passed.push("2"));
+  turnstile.run("a", () => passed.push("2"));
   await turn();
   assertEquals(passed, ["1", "2", "3"]);
 });
 
 Deno.test("turnstile: it is clear when nothing waits in any session", async () => {
-  const turnstile = new Turnstile();
-  await turnstile.clear();
+  const turnstile = new KeyedQueue();
+  await turnstile.idle();
   const [a, b] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const passed: string[] = [];
-  turnstile.wait("a", a.promise, () => passed.push("a"));
-  turnstile.wait("b", b.promise, () => passed.push("b"));
-  const clear = turnstile.clear().then(() => passed.push("clear"));
+  turnstile.runAfter("a", a.promise, () => passed.push("a"));
+  turnstile.runAfter("b", b.promise, () => passed.push("b"));
+  const clear = turnstile.idle().then(() => passed.push("clear"));
   a.resolve();
   await turn();
   assertEquals(passed, ["a"]);

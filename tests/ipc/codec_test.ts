@@ -1,19 +1,19 @@
 // A batch that crosses a thread's edge comes out as it went in.
 import { assertEquals } from "@std/assert";
-import type { EventRecord, FromHost, ToHost } from "../../src/ipc/messages.ts";
-import { pack, packCalls, unpack, unpackCalls } from "../../src/ipc/codec.ts";
-import { Recorder } from "../../src/worker/session/events/event_encoder.ts";
+import type { EncodedEvent, FromWorker, ToWorker } from "../../src/ipc/messages.ts";
+import { decodeBatch, decodeCalls, encodeBatch, encodeCalls } from "../../src/ipc/codec.ts";
+import { EventEncoder } from "../../src/worker/session/events/event_encoder.ts";
 
-const RECORDER = new Recorder("a");
-const piece = (seq: number, contentIndex: number, full = false): EventRecord => {
+const RECORDER = new EventEncoder("a");
+const piece = (seq: number, contentIndex: number, full = false): EncodedEvent => {
   const assistantMessageEvent = { type: "text_delta", contentIndex, delta: `d${seq}` };
-  return RECORDER.record(seq, { type: "message_update", assistantMessageEvent }, full);
+  return RECORDER.encode(seq, { type: "message_update", assistantMessageEvent }, full);
 };
-const other = (seq: number, type: string, fields: Record<string, unknown> = {}): EventRecord =>
-  RECORDER.record(seq, { type, ...fields }, true);
+const other = (seq: number, type: string, fields: Record<string, unknown> = {}): EncodedEvent =>
+  RECORDER.encode(seq, { type, ...fields }, true);
 
 Deno.test("packing: every message comes out as it went in, through a copy as threads make it", () => {
-  const batch: FromHost[] = [
+  const batch: FromWorker[] = [
     { kind: "taken" },
     { kind: "events", sessionId: "a", events: [piece(7, 0), piece(8, 0, true), piece(9, 1), piece(10, 0)] },
     { kind: "reply", ref: 3, reply: { ok: true, dataText: "{}", sessionVersion: 2 } },
@@ -34,24 +34,24 @@ Deno.test("packing: every message comes out as it went in, through a copy as thr
     },
     { kind: "events", sessionId: "__proto__", events: [other(1, "constructor")] },
   ];
-  const crossed = unpack(structuredClone(pack(batch)));
+  const crossed = decodeBatch(structuredClone(encodeBatch(batch)));
   assertEquals(crossed, batch);
 });
 
 Deno.test("packing: events of one kind share one head", () => {
   const events = Array.from({ length: 20 }, (_, at) => piece(at + 1, 0));
-  const [packed] = pack([{ kind: "events", sessionId: "a", events }]);
+  const [packed] = encodeBatch([{ kind: "events", sessionId: "a", events }]);
   assertEquals(packed?.kind === "packed" ? packed.heads.length : 0, 1);
 });
 
 Deno.test("packing: calls come out as they went in, commands between others, with names of JavaScript's own", () => {
-  const command = (ref: number, fields: string): ToHost => ({
+  const command = (ref: number, fields: string): ToWorker => ({
     kind: "command",
     ref,
     connection: ref % 3,
     command: JSON.parse(`{"type":"get_state","sessionId":"a"${fields}}`),
   });
-  const batch: ToHost[] = [
+  const batch: ToWorker[] = [
     command(1, ""),
     command(2, ',"id":"😀\\u2028\\"","limit":1.5,"__proto__":{"x":[null,true]}'),
     { kind: "busy", ref: 3, stop: false },
@@ -59,7 +59,7 @@ Deno.test("packing: calls come out as they went in, commands between others, wit
     { kind: "demand", sessionId: "a", demand: { full: true, subscribers: 2 } },
     { kind: "ping", ref: 5 },
   ];
-  const crossed = unpackCalls(structuredClone(packCalls(batch)));
+  const crossed = decodeCalls(structuredClone(encodeCalls(batch)));
   assertEquals(JSON.stringify(crossed), JSON.stringify(batch));
-  assertEquals(packCalls([]), []);
+  assertEquals(encodeCalls([]), []);
 });

@@ -1,11 +1,11 @@
 // Answers that are still to come: each is taken once, in time or as too late, and none is left when a host dies.
 import { assertEquals } from "@std/assert";
-import { Replies } from "../../src/ipc/pending_replies.ts";
+import { PendingReplies } from "../../src/ipc/pending_replies.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 function bench() {
   const clock = new FakeClock();
-  const replies = new Replies<string>(clock);
+  const replies = new PendingReplies<string>(clock);
   const taken: string[] = [];
   const expect = (ref: number, host: number, ms?: number): void =>
     replies.expect(
@@ -21,11 +21,11 @@ Deno.test("replies: an answer is taken at once, once, and its timer is gone", as
   const { clock, replies, taken, expect } = bench();
   expect(1, 0, 100);
   expect(2, 0);
-  replies.settle(2, "two");
+  replies.resolve(2, "two");
   assertEquals(taken, ["2 two"], "synchronously: what follows it must not overtake it");
-  replies.settle(1, "one");
-  replies.settle(1, "again");
-  replies.settle(9, "nobody");
+  replies.resolve(1, "one");
+  replies.resolve(1, "again");
+  replies.resolve(9, "nobody");
   assertEquals([taken, clock.pending], [["2 two", "1 one"], 0]);
   await clock.advance(1_000);
   assertEquals(taken.length, 2);
@@ -37,7 +37,7 @@ Deno.test("replies: what does not come in time is late, and then nobody's", asyn
   await clock.advance(99);
   assertEquals(taken, []);
   await clock.advance(1);
-  replies.settle(1, "too late");
+  replies.resolve(1, "too late");
   assertEquals([taken, clock.pending], [["1 late"], 0]);
 });
 
@@ -46,23 +46,23 @@ Deno.test("replies: a host that is gone lets go of those that wait for it, and o
   expect(1, 0, 100);
   expect(2, 1, 100);
   expect(3, 0);
-  replies.lost(0, "lost");
+  replies.resolveAllOf(0, "lost");
   assertEquals([taken, clock.pending], [["1 lost", "3 lost"], 1]);
-  replies.lost(0, "again");
+  replies.resolveAllOf(0, "again");
   await clock.advance(100);
   assertEquals(taken, ["1 lost", "3 lost", "2 late"]);
 });
 
 Deno.test("replies: who takes an answer may expect the next, also of the host that was lost", () => {
   const clock = new FakeClock();
-  const replies = new Replies<string>(clock);
+  const replies = new PendingReplies<string>(clock);
   const taken: string[] = [];
   replies.expect(1, 0, (value) => {
     taken.push(value);
     replies.expect(2, 0, (next) => taken.push(next));
   });
-  replies.lost(0, "lost");
+  replies.resolveAllOf(0, "lost");
   assertEquals(taken, ["lost"], "the new one waits for the new host");
-  replies.settle(2, "two");
+  replies.resolve(2, "two");
   assertEquals(taken, ["lost", "two"]);
 });

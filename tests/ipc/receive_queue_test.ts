@@ -1,35 +1,35 @@
 // What a host says is taken in order and a slice at a time, and said to be taken; at its end all that is left.
 import { assertEquals } from "@std/assert";
 import { CROSSING_BATCH_BYTES } from "../../src/governor/limits.ts";
-import type { FromHost } from "../../src/ipc/messages.ts";
-import { Inbox } from "../../src/ipc/receive_queue.ts";
+import type { FromWorker } from "../../src/ipc/messages.ts";
+import { ReceiveQueue } from "../../src/ipc/receive_queue.ts";
 
 /** An inbox whose messages take a millisecond each, and whose turns the test makes. */
 class Bench {
   readonly refs: number[] = [];
   readonly acknowledged: number[] = [];
-  readonly inbox: Inbox;
+  readonly inbox: ReceiveQueue;
   onTake: (ref: number) => void = () => {};
   #now = 0;
   #soon: (() => void)[] = [];
   #ref = 0;
 
   constructor() {
-    this.inbox = new Inbox({
-      clock: { monotonic: () => this.#now, soon: (fn) => this.#soon.push(fn) },
-      take: (message) => {
+    this.inbox = new ReceiveQueue({
+      clock: { monotonic: () => this.#now, nextTick: (fn) => this.#soon.push(fn) },
+      handle: (message) => {
         this.#now++;
         const ref = "ref" in message ? message.ref : 0;
         this.refs.push(ref);
         this.onTake(ref);
       },
-      took: (bytes) => this.acknowledged.push(bytes),
+      addCredit: (bytes) => this.acknowledged.push(bytes),
     });
   }
 
   push(count: number, bytes = 1): void {
-    const messages = Array.from({ length: count }, (): FromHost => ({ kind: "idle", ref: ++this.#ref }));
-    this.inbox.push(messages, bytes);
+    const messages = Array.from({ length: count }, (): FromWorker => ({ kind: "idle", ref: ++this.#ref }));
+    this.inbox.enqueueBatch(messages, bytes);
   }
 
   /** A turn of the event loop; how many messages were taken in it. */
@@ -69,11 +69,11 @@ Deno.test("inbox: batches are acknowledged once they are taken whole, many small
 Deno.test("inbox: at the end everything is taken at once; closed, nothing is, not even what waits", () => {
   const ended = new Bench();
   ended.push(9);
-  ended.inbox.finish();
+  ended.inbox.handleRest();
   ended.push(1);
   assertEquals([ended.refs, ended.turn()], [upTo(9), 0]);
   const closed = new Bench();
-  closed.onTake = (ref) => ref === 1 && closed.inbox.close();
+  closed.onTake = (ref) => ref === 1 && closed.inbox.discard();
   closed.push(2);
   closed.push(2);
   assertEquals([closed.refs, closed.turn(), closed.acknowledged], [[1], 0, []]);

@@ -2,22 +2,22 @@
 // and nothing that waits for a turn of the event loop that may never come.
 import { assert, assertEquals } from "@std/assert";
 import { CROSSING_BATCH_BYTES } from "../../src/governor/limits.ts";
-import type { EventRecord, FromHost } from "../../src/ipc/messages.ts";
-import { Outbound } from "../../src/ipc/send_queue.ts";
+import type { EncodedEvent, FromWorker } from "../../src/ipc/messages.ts";
+import { SendQueue } from "../../src/ipc/send_queue.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
-const record = (seq: number, chars = 100): EventRecord => ({ seq, type: "t", text: "x".repeat(chars) });
+const record = (seq: number, chars = 100): EncodedEvent => ({ seq, type: "t", text: "x".repeat(chars) });
 
 /** An outbound and what it has posted, in short: `a1-3` are events 1 to 3 of session a. */
 class Bench {
   readonly clock = new FakeClock();
   readonly posts: string[][] = [];
   readonly bytes: number[] = [];
-  readonly outbound: Outbound;
+  readonly outbound: SendQueue;
   readonly #seqs = new Map<string, number>();
 
   constructor(window = Infinity) {
-    this.outbound = new Outbound(this.clock, (batch, bytes) => {
+    this.outbound = new SendQueue(this.clock, (batch, bytes) => {
       this.posts.push(batch.map(brief));
       this.bytes.push(bytes);
     }, window);
@@ -28,7 +28,7 @@ class Bench {
     for (let n = 0; n < count; n++) {
       const seq = (this.#seqs.get(sessionId) ?? 0) + 1;
       this.#seqs.set(sessionId, seq);
-      this.outbound.event(sessionId, record(seq, chars));
+      this.outbound.sendEvent(sessionId, record(seq, chars));
     }
     return this;
   }
@@ -44,7 +44,7 @@ class Bench {
   }
 }
 
-function brief(message: FromHost): string {
+function brief(message: FromWorker): string {
   if (message.kind !== "events") return "ref" in message ? `${message.kind} ${message.ref}` : message.kind;
   return `${message.sessionId}${message.events[0]?.seq}-${message.events.at(-1)?.seq}`;
 }
@@ -99,7 +99,7 @@ Deno.test("outbound: no more is posted than may be under way, and the rest follo
   assertEquals(await bench.posted(1_000), [], "nothing has been taken");
   const all = [...first];
   for (let taken = 0; taken < bench.bytes.length; taken++) {
-    bench.outbound.took(bench.bytes[taken] ?? 0);
+    bench.outbound.addCredit(bench.bytes[taken] ?? 0);
     all.push(...(await bench.posted()).flat());
   }
   const events = all.slice(0, -1).map((one) => one.slice(1).split("-").map(Number));
@@ -119,7 +119,7 @@ Deno.test("outbound: a large message is made when it is posted, one at a time", 
   const bench = new Bench(1_000);
   await bench.clock.advance(10);
   const made: number[] = [];
-  const large = (ref: number) => (): FromHost => {
+  const large = (ref: number) => (): FromWorker => {
     made.push(ref);
     return { kind: "reply", ref, reply: { ok: true, dataText: "x".repeat(100_000) } };
   };
@@ -130,10 +130,10 @@ Deno.test("outbound: a large message is made when it is posted, one at a time", 
   assertEquals(await bench.posted(), [["accepted 1"], ["reply 2"]]);
   // One waits, made, for the other side; the rest does not exist.
   assert(made.length <= 2, `${made}`);
-  for (const bytes of bench.bytes.splice(0)) bench.outbound.took(bytes);
+  for (const bytes of bench.bytes.splice(0)) bench.outbound.addCredit(bytes);
   assertEquals(await bench.posted(), [["reply 3"]]);
-  for (const bytes of bench.bytes.splice(0)) bench.outbound.took(bytes);
+  for (const bytes of bench.bytes.splice(0)) bench.outbound.addCredit(bytes);
   assertEquals([await bench.posted(), made], [[["reply 4"]], [2, 3, 4]]);
-  for (const bytes of bench.bytes.splice(0)) bench.outbound.took(bytes);
+  for (const bytes of bench.bytes.splice(0)) bench.outbound.addCredit(bytes);
   assertEquals(await bench.posted(), [["accepted 5"]]);
 });

@@ -108,7 +108,7 @@ Deno.test("common: a pipe without a writer is refused and blocks neither a reade
     const pipe = `${folder}/pipe`;
     await new Deno.Command("mkfifo", { args: [pipe] }).output();
     await assertRejects(() => Array.fromAsync(files.chunks(pipe)));
-    await assertRejects(() => files.endLastLine(pipe));
+    await assertRejects(() => files.ensureTrailingNewline(pipe));
   });
 });
 
@@ -119,11 +119,11 @@ Deno.test("common: endLastLine ends a torn last line and nothing else", async ()
       const [before, after] of [["", ""], ["a\n", "a\n"], ["a\nb", "a\nb\n"], ["a\r", "a\r\n"], ["ä", "ä\n"]]
     ) {
       await Deno.writeTextFile(file, before ?? "");
-      await files.endLastLine(file);
-      await files.endLastLine(file);
+      await files.ensureTrailingNewline(file);
+      await files.ensureTrailingNewline(file);
       assertEquals(await Deno.readTextFile(file), after);
     }
-    await assertRejects(() => files.endLastLine(`${folder}/nope`));
+    await assertRejects(() => files.ensureTrailingNewline(`${folder}/nope`));
     assertEquals(namesIn(folder), ["f"], "nor is a file made");
   });
 });
@@ -161,7 +161,7 @@ Deno.test("common: no file is read from a pipe, a device or a folder, and none i
       for await (const _ of files.chunks(path)) { /* nothing may come */ }
     };
     for (const path of [`${folder}/pipe`, `${folder}/link`, folder, "/dev/zero"]) {
-      for (const read of [files.read, files.readPrivate, all, files.endLastLine]) {
+      for (const read of [files.read, files.readPrivate, all, files.ensureTrailingNewline]) {
         await assertRejects(() => read(path), Error, "it is ");
       }
     }
@@ -169,7 +169,7 @@ Deno.test("common: no file is read from a pipe, a device or a folder, and none i
     await Deno.writeTextFile(`${folder}/f`, "text");
     await Deno.symlink(`${folder}/f`, `${folder}/good`);
     assertEquals(await files.read(`${folder}/good`), "text");
-    await assertRejects(() => files.endLastLine(`${folder}/good`), Error, "symbolic link");
+    await assertRejects(() => files.ensureTrailingNewline(`${folder}/good`), Error, "symbolic link");
   });
 });
 
@@ -196,18 +196,18 @@ Deno.test("common: a private folder is closed to others, and a link to one is le
 });
 
 Deno.test({
-  name: "common: startOf tells a process apart, and is the same each time",
+  name: "common: processStartId tells a process apart, and is the same each time",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    const mine = common.startOf(Deno.pid);
+    const mine = common.processStartId(Deno.pid);
     assert(mine !== undefined && /^[0-9a-f-]{36}\/[1-9][0-9]*$/.test(mine), String(mine));
-    assertEquals(common.startOf(Deno.pid), mine);
+    assertEquals(common.processStartId(Deno.pid), mine);
     // A name with spaces and parentheses must not shift the fields behind it.
     await inPlace(async (folder) => {
       const program = `${folder}/a) 1 (b`;
       await Deno.copyFile("/bin/cat", program);
       await using child = new Deno.Command(program, { stdin: "piped", stdout: "null" }).spawn();
-      const first = common.startOf(child.pid);
+      const first = common.processStartId(child.pid);
       const fields = Deno.readTextFileSync(`/proc/${child.pid}/stat`).split("(a) 1 (b) ")[1]?.split(" ");
       assertEquals(first?.split("/")[1], fields?.[19]);
       await child.stdin.close();
@@ -218,7 +218,7 @@ Deno.test({
 
 Deno.test("common: a process that is not there neither lives nor has a start", () => {
   const nobody = 2 ** 22 + 1;
-  assertEquals([common.alive(nobody), common.startOf(nobody)], [false, undefined]);
+  assertEquals([common.alive(nobody), common.processStartId(nobody)], [false, undefined]);
   assertEquals([common.alive(Deno.pid), common.alive(Deno.ppid)], [true, true]);
 });
 

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { Strangers } from "../../src/runtime/handshake_limiter.ts";
+import { HandshakeLimiter } from "../../src/runtime/handshake_limiter.ts";
 
 const LONG_MS = 60_000;
 
 Deno.test("a new stranger takes the place of the one that has been there the longest", () => {
   const gone: string[] = [];
-  const strangers = new Strangers<string>((peer) => gone.push(peer), 2, LONG_MS);
+  const strangers = new HandshakeLimiter<string>((peer) => gone.push(peer), 2, LONG_MS);
   for (const peer of ["a", "b", "c"]) strangers.came(peer);
   assertEquals(gone, ["a"]);
   strangers.left("b");
@@ -19,7 +19,7 @@ Deno.test("a new stranger takes the place of the one that has been there the lon
 
 Deno.test("who was let in, or went, is hung up on by nobody", () => {
   const gone: string[] = [];
-  const strangers = new Strangers<string>((peer) => gone.push(peer), 10, LONG_MS);
+  const strangers = new HandshakeLimiter<string>((peer) => gone.push(peer), 10, LONG_MS);
   for (const peer of ["a", "b", "c", "d", "e"]) strangers.came(peer);
   strangers.left("a");
   strangers.left("a");
@@ -32,7 +32,7 @@ Deno.test("who was let in, or went, is hung up on by nobody", () => {
 
 Deno.test("a stranger has its time, whatever it does", async () => {
   const { promise, resolve } = Promise.withResolvers<string>();
-  const strangers = new Strangers<string>(resolve, 10, 5);
+  const strangers = new HandshakeLimiter<string>(resolve, 10, 5);
   strangers.came("slow");
   assertEquals(await promise, "slow");
   // Nothing is left of it: the sanitizers would find its timer.

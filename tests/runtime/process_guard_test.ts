@@ -8,7 +8,7 @@ function groupOf(): number {
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]);
 }
 
-Deno.test("confinement: no form of an id of this process or its group gets a signal", () => {
+Deno.test("process guard: no form of an id of this process or its group gets a signal", () => {
   const { pid } = process;
   const own: unknown[] = [pid, String(pid), ` ${pid} `, `${pid}.0`, `0x${pid.toString(16)}`, BigInt(pid), [
     pid,
@@ -19,7 +19,7 @@ Deno.test("confinement: no form of an id of this process or its group gets a sig
   for (const id of own) assertEquals(toOthers([id, "SIGTERM"]), false, `${typeof id} ${String(id)}`);
 });
 
-Deno.test("confinement: other processes get signals, and anybody may ask whether one lives", () => {
+Deno.test("process guard: other processes get signals, and anybody may ask whether one lives", () => {
   const { pid } = process;
   for (const id of [pid + 1, String(pid + 1), BigInt(pid + 1), -(pid + 1)]) {
     if (-groupOf() === Number(id)) continue;

@@ -3,15 +3,15 @@
 import { Governor } from "../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../src/governor/limits.ts";
 import type { AgentPort } from "../../src/worker/session/agent_port.ts";
-import type { FromHost, ToHost } from "../../src/ipc/messages.ts";
-import { Host } from "../../src/worker/session_worker.ts";
+import type { FromWorker, ToWorker } from "../../src/ipc/messages.ts";
+import { SessionWorker } from "../../src/worker/session_worker.ts";
 import { createLog } from "../../src/base/log.ts";
-import { Ledger } from "../../src/server/journal/command_journal.ts";
-import { Manager } from "../../src/server/manager/session_manager.ts";
+import { CommandJournal } from "../../src/server/journal/command_journal.ts";
+import { SessionManager } from "../../src/server/manager/session_manager.ts";
 import type { SessionEvent } from "../../src/protocol/events.ts";
 import type { Connection } from "../../src/server/router/connection.ts";
 import { Router } from "../../src/server/router/router.ts";
-import type { Wire } from "../../src/server/router/peer.ts";
+import type { Peer as RouterPeer } from "../../src/server/router/peer.ts";
 import { common } from "../../src/runtime/common.ts";
 import type { Runtime, Timer } from "../../src/runtime/runtime.ts";
 import { PLAIN_FORMAT } from "../worker/fake_format.ts";
@@ -65,9 +65,9 @@ export function random(seed: number): () => number {
 }
 
 /** A peer whose network takes nothing until the test reads. */
-export class Peer implements Wire {
+export class Peer implements RouterPeer {
   readonly transport = "memory";
-  readonly waits = false;
+  readonly blocksWhenFull = false;
   onDrain: () => void = () => {};
   closed: number | undefined;
   readonly #pipe: string[] = [];
@@ -112,12 +112,12 @@ export class World {
     );
     const log = createLog({ level: "silent", format: "text", now, write: () => {} });
     const runtime = { ...common, files: EVERYWHERE, now, monotonic, after, uuid } as unknown as Runtime;
-    const manager = new Manager({
+    const manager = new SessionManager({
       clock: this.clock,
       uuid,
       governor,
       log,
-      ledger: new Ledger({ clock: this.clock, log, limits: governor.limits, sha256: common.sha256 }),
+      ledger: new CommandJournal({ clock: this.clock, log, limits: governor.limits, sha256: common.sha256 }),
       hosts: 1,
       config: {
         cwd: "/",
@@ -137,11 +137,11 @@ export class World {
               return Promise.resolve({ ok: true as const, value: agent });
             },
           });
-        const host = new Host(runtime, load, (batch: readonly FromHost[]) => {
-          for (const message of structuredClone(batch)) events.message(message);
+        const host = new SessionWorker(runtime, load, (batch: readonly FromWorker[]) => {
+          for (const message of structuredClone(batch)) events.onMessage(message);
         });
         host.receive({ kind: "start", config });
-        const send = (message: ToHost): void => host.receive(structuredClone(message));
+        const send = (message: ToWorker): void => host.receive(structuredClone(message));
         return { send, terminate: () => {}, dismiss: () => {} };
       },
     });

@@ -1,11 +1,11 @@
 // What the host's tests stand on: a session around an agent that does what the test says, whose answers, events
 // and log records are kept. Imports no pi.
-import { Claims } from "../../src/worker/file_claims.ts";
-import type { Demand, EventRecord, FromHost, Reply } from "../../src/ipc/messages.ts";
+import { FileClaims } from "../../src/worker/file_claims.ts";
+import type { EncodedEvent, FromWorker, Reply, SubscriberDemand } from "../../src/ipc/messages.ts";
 import { FileChecker } from "../../src/worker/session/file_check/file_checker.ts";
 import { HANDLERS } from "../../src/worker/session/handlers/mod.ts";
 import { PathGuard } from "../../src/worker/session/files/path_guard.ts";
-import type { Place } from "../../src/worker/session/place.ts";
+import type { SessionFiles } from "../../src/worker/session/place.ts";
 import { Session, type SessionParts } from "../../src/worker/session/session.ts";
 import type { Command } from "../../src/protocol/schema/commands.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
@@ -15,9 +15,9 @@ import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE } from "./fake_runtime.ts";
 
 /** Nobody listens; a delta reader; a reader of both forms. */
-export const NOBODY: Demand = { full: false, subscribers: 0 };
-export const DELTA: Demand = { full: false, subscribers: 1 };
-export const BOTH: Demand = { full: true, subscribers: 2 };
+export const NOBODY: SubscriberDemand = { full: false, subscribers: 0 };
+export const DELTA: SubscriberDemand = { full: false, subscribers: 1 };
+export const BOTH: SubscriberDemand = { full: true, subscribers: 2 };
 
 /** The element, or an error that says what is missing. */
 export function at<T>(list: readonly T[], index: number): T {
@@ -33,7 +33,7 @@ export function brief(reply: Reply | undefined): unknown {
 }
 
 /** A place where everything is inside the roots, and whose files nobody else drives. */
-export function placeOf(files: Files = EVERYWHERE, over: Partial<Place> = {}): Place {
+export function placeOf(files: Files = EVERYWHERE, over: Partial<SessionFiles> = {}): SessionFiles {
   return {
     guard: new PathGuard(files, ["/"]),
     files,
@@ -47,10 +47,10 @@ export function placeOf(files: Files = EVERYWHERE, over: Partial<Place> = {}): P
 
 /** A host's claims, and a router thread that answers each `claim` with the owner that `owners` names. */
 export function answeredClaims(owners: ReadonlyMap<string, string> = new Map()) {
-  const sent: FromHost[] = [];
-  const claims: Claims = new Claims((message) => {
+  const sent: FromWorker[] = [];
+  const claims: FileClaims = new FileClaims((message) => {
     sent.push(message);
-    if (message.kind === "claim") claims.answered(message.ref, owners.get(message.file));
+    if (message.kind === "claim") claims.onResult(message.ref, owners.get(message.file));
   });
   return { claims, sent };
 }
@@ -61,7 +61,7 @@ export class SessionBench {
   readonly agent = new FakeAgent();
   readonly replies: { ref: number; reply: Reply }[] = [];
   readonly accepted: number[] = [];
-  readonly records: EventRecord[] = [];
+  readonly records: EncodedEvent[] = [];
   readonly logs: string[] = [];
   /** Steps of messages: `1 began`, … */
   readonly messages: string[] = [];
@@ -73,7 +73,7 @@ export class SessionBench {
   #ref = 0;
   #uuids = 0;
 
-  constructor(demand: Demand = DELTA, over: Partial<SessionParts> = {}) {
+  constructor(demand: SubscriberDemand = DELTA, over: Partial<SessionParts> = {}) {
     this.session = new Session({
       handlers: HANDLERS,
       sessionId: "a",
@@ -109,7 +109,10 @@ export class SessionBench {
   }
 
   /** A live session whose session_start handlers are through. */
-  static async live(demand: Demand = DELTA, over: Partial<SessionParts> = {}): Promise<SessionBench> {
+  static async live(
+    demand: SubscriberDemand = DELTA,
+    over: Partial<SessionParts> = {},
+  ): Promise<SessionBench> {
     const bench = new SessionBench(demand, over);
     bench.session.built(bench.agent);
     bench.session.open();

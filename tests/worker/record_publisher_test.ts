@@ -1,18 +1,18 @@
 // What a host tells of its sessions: an answer waits for the disk also when an event has told the record before it.
 import { assertEquals } from "@std/assert";
-import type { FromHost } from "../../src/ipc/messages.ts";
-import { Records } from "../../src/worker/record_publisher.ts";
+import type { FromWorker } from "../../src/ipc/messages.ts";
+import { RecordPublisher } from "../../src/worker/record_publisher.ts";
 import { turn } from "../support/fake_clock.ts";
 import { recordOf } from "../server/manager/fakes.ts";
 
 function make() {
-  const sent: Extract<FromHost, { kind: "record" }>[] = [];
-  const records = new Records((message) => void (message.kind === "record" && sent.push(message)));
+  const sent: Extract<FromWorker, { kind: "record" }>[] = [];
+  const records = new RecordPublisher((message) => void (message.kind === "record" && sent.push(message)));
   let record = recordOf("a");
   const session = { sessionId: "a", record: () => record };
   const state = { done: 0 };
   const keep = (): void => {
-    const kept = records.keep(session);
+    const kept = records.publish(session);
     if (kept === undefined) state.done++;
     else void kept.then(() => state.done++);
   };
@@ -26,7 +26,7 @@ Deno.test("records: what is told twice is waited for twice, until it is on disk"
   keep();
   await turn();
   assertEquals([sent.map(({ ref }) => ref), state.done], [[1, undefined], 0]);
-  records.answered(1, undefined);
+  records.onSaved(1, undefined);
   await turn();
   assertEquals(state.done, 2);
   keep();
@@ -40,10 +40,10 @@ Deno.test("records: the latest change is what later answers wait for", async () 
   change("/elsewhere");
   keep();
   keep();
-  records.answered(1, undefined);
+  records.onSaved(1, undefined);
   await turn();
   assertEquals(state.done, 1);
-  records.answered(2, "no space left on device");
+  records.onSaved(2, "no space left on device");
   await turn();
   assertEquals(state.done, 3);
 });

@@ -1,8 +1,8 @@
 // A builder over a real folder and a fake factory: what it asks pi for, and builds that the test ends.
-import { Trusted } from "../../src/worker/trusted_folders.ts";
+import { TrustedFolders } from "../../src/worker/trusted_folders.ts";
 import type { AgentHooks, AgentPort, AgentRequest, Outcome } from "../../src/worker/session/agent_port.ts";
-import { Builder } from "../../src/worker/session_builder.ts";
-import type { FromHost, HostConfig } from "../../src/ipc/messages.ts";
+import { SessionBuilder } from "../../src/worker/session_builder.ts";
+import type { FromWorker, WorkerConfig } from "../../src/ipc/messages.ts";
 import type { Command } from "../../src/protocol/schema/commands.ts";
 import { files } from "../../src/runtime/common.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -39,14 +39,14 @@ export class BuilderBench implements AsyncDisposable {
   readonly logs: string[] = [];
   /** Who drives which file, as the router thread would answer. */
   readonly owners = new Map<string, string>();
-  readonly sent: FromHost[];
-  readonly builder: Builder;
+  readonly sent: FromWorker[];
+  readonly builder: SessionBuilder;
 
-  private constructor(top: string, over: Partial<HostConfig>) {
+  private constructor(top: string, over: Partial<WorkerConfig>) {
     this.top = top;
     const { claims, sent } = answeredClaims(this.owners);
     this.sent = sent;
-    const config: HostConfig = {
+    const config: WorkerConfig = {
       cwd: `${top}/root`,
       trustProjects: false,
       outputDir: "/nowhere",
@@ -60,25 +60,25 @@ export class BuilderBench implements AsyncDisposable {
       this.builds.push(deferred);
       return deferred.promise;
     };
-    const trusted = new Trusted((message) => this.sent.push(message));
+    const trusted = new TrustedFolders((message) => this.sent.push(message));
     trusted.start(config);
-    this.builder = new Builder({
+    this.builder = new SessionBuilder({
       trusted,
       runtime: fakeRuntime(this.clock, { files }),
       config,
       factory: { sessionFolders: [`${top}/sessions`], format: PLAIN_FORMAT, build },
       claims,
       log: (message) => this.logs.push(message),
-      stray: (agent) => this.strays.push(agent),
+      onLateAgent: (agent) => this.strays.push(agent),
     });
-    this.learn = (file, sessionId) => claims.learn(file, sessionId);
+    this.learn = (file, sessionId) => claims.setOwner(file, sessionId);
   }
 
   /** The router thread tells that a file is live. */
   readonly learn: (file: string, sessionId: string) => void;
 
   /** @param over the configuration; without it `root` and `sessions` are the roots */
-  static async make(over: (top: string) => Partial<HostConfig> = bothRoots): Promise<BuilderBench> {
+  static async make(over: (top: string) => Partial<WorkerConfig> = bothRoots): Promise<BuilderBench> {
     const top = await Deno.realPath(await Deno.makeTempDir({ prefix: "pi-server-builder-" }));
     for (const folder of ["root/sub", "sessions/one", "outside"]) {
       await Deno.mkdir(`${top}/${folder}`, { recursive: true });

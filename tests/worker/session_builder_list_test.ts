@@ -4,7 +4,7 @@ import { BuilderBench, header } from "./session_builder_fixture.ts";
 
 /** Ids of what is listed, `!` and the live session behind those that are live; or the code. */
 async function listed(bench: BuilderBench, fields: { cwd?: string; limit?: number } = {}): Promise<unknown> {
-  const outcome = await bench.builder.list({ type: "list_stored_sessions", ...fields });
+  const outcome = await bench.builder.listStored({ type: "list_stored_sessions", ...fields });
   if (!outcome.ok) return outcome.failure.code;
   return outcome.value.sessions.map(({ sessionId, liveSessionId }) =>
     liveSessionId === undefined ? sessionId : `${sessionId}!${liveSessionId}`

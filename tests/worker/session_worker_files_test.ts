@@ -2,8 +2,8 @@
 // dialogs that clients find in the state of their session.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Question } from "../../src/worker/session/dialogs.ts";
-import type { Attachment } from "../../src/ipc/messages.ts";
-import { ClaimsBook } from "../../src/server/manager/claims_book.ts";
+import type { SessionState } from "../../src/ipc/messages.ts";
+import { FileOwners } from "../../src/server/manager/claims_book.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
 import { turn } from "../support/fake_clock.ts";
 import { header } from "./session_builder_fixture.ts";
@@ -31,13 +31,13 @@ function filesWith(ids: ReadonlyMap<string, string>): Files {
       if (id === "broken") throw new Error("disk error");
       yield new TextEncoder().encode(id === undefined ? "no session" : header("/work", id));
     },
-    endLastLine: () => Promise.resolve(),
+    ensureTrailingNewline: () => Promise.resolve(),
     copyMode: () => Promise.resolve(),
   };
 }
 
 /** The state of the sessions at this point of the order. */
-async function attach(bench: HostBench, sessionIds?: readonly string[]): Promise<readonly Attachment[]> {
+async function attach(bench: HostBench, sessionIds?: readonly string[]): Promise<readonly SessionState[]> {
   const ref = bench.ask((one) => ({
     kind: "attach",
     ref: one,
@@ -131,10 +131,10 @@ for (const end of ["cancelled", "failed"] as const) {
     bench.host.receive({ kind: "claimed", ref: at(bench.of("claim"), 0).ref });
     assertEquals(await bench.answer(ref), end === "cancelled" ? { cancelled: true } : "agent_error");
     // The router thread's book, as it stands after all that the host has told.
-    const book = new ClaimsBook(() => {});
+    const book = new FileOwners(() => {});
     for (const message of bench.posted) {
       if (message.kind === "claim") book.claim(message.file, message.sessionId);
-      if (message.kind === "file") book.move(message.sessionId, message.file);
+      if (message.kind === "file") book.setFile(message.sessionId, message.file);
     }
     assertEquals([book.owner("/sessions/old"), book.owner("/work/new")], ["a", undefined]);
   });

@@ -6,8 +6,8 @@ import type {
   AgentRequest,
   Outcome,
 } from "../../src/worker/session/agent_port.ts";
-import type { FromHost, HostConfig, Reply, ToHost } from "../../src/ipc/messages.ts";
-import { Host } from "../../src/worker/session_worker.ts";
+import type { FromWorker, Reply, ToWorker, WorkerConfig } from "../../src/ipc/messages.ts";
+import { SessionWorker } from "../../src/worker/session_worker.ts";
 import type { Command } from "../../src/protocol/schema/commands.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
 import { FakeClock, turn } from "../support/fake_clock.ts";
@@ -16,7 +16,7 @@ import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE, fakeRuntime } from "./fake_runtime.ts";
 import { at, brief, DELTA } from "./fakes.ts";
 
-export const CONFIG: HostConfig = {
+export const CONFIG: WorkerConfig = {
   cwd: "/work",
   roots: ["/"],
   trustProjects: false,
@@ -30,14 +30,14 @@ export class HostBench {
   readonly loading = Promise.withResolvers<AgentFactory>();
   readonly requests: AgentRequest[] = [];
   readonly builds: PromiseWithResolvers<Outcome<AgentPort>>[] = [];
-  readonly posted: FromHost[] = [];
+  readonly posted: FromWorker[] = [];
   /** What the agents tell and ask their sessions by, in the order of the builds. */
   readonly hooks: AgentHooks[] = [];
-  readonly host: Host;
+  readonly host: SessionWorker;
   #ref = 0;
 
-  constructor(config: HostConfig = CONFIG, files: Files = EVERYWHERE) {
-    this.host = new Host(fakeRuntime(this.clock, { files }), () => this.loading.promise, (batch) => {
+  constructor(config: WorkerConfig = CONFIG, files: Files = EVERYWHERE) {
+    this.host = new SessionWorker(fakeRuntime(this.clock, { files }), () => this.loading.promise, (batch) => {
       this.posted.push(...batch);
       // A router thread that keeps every record at once.
       for (const message of batch) {
@@ -49,7 +49,7 @@ export class HostBench {
     this.host.receive({ kind: "start", config });
   }
 
-  static async loaded(config?: HostConfig, files?: Files): Promise<HostBench> {
+  static async loaded(config?: WorkerConfig, files?: Files): Promise<HostBench> {
     const bench = new HostBench(config, files);
     bench.load();
     await turn();
@@ -84,7 +84,7 @@ export class HostBench {
     return ref;
   }
 
-  ask(message: (ref: number) => ToHost): number {
+  ask(message: (ref: number) => ToWorker): number {
     const ref = ++this.#ref;
     this.host.receive(message(ref));
     return ref;
@@ -102,8 +102,8 @@ export class HostBench {
   }
 
   /** The messages of that kind with that reference. */
-  of<K extends FromHost["kind"]>(kind: K, ref?: number): Extract<FromHost, { kind: K }>[] {
-    return this.posted.filter((one): one is Extract<FromHost, { kind: K }> =>
+  of<K extends FromWorker["kind"]>(kind: K, ref?: number): Extract<FromWorker, { kind: K }>[] {
+    return this.posted.filter((one): one is Extract<FromWorker, { kind: K }> =>
       one.kind === kind && (ref === undefined || ("ref" in one && one.ref === ref))
     );
   }

@@ -1,8 +1,8 @@
 // A host with a fake factory: what waits for pi, how sessions are built and how many at once, what fails and
 // what is left of it, and the questions of a shutdown.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { FromHost } from "../../src/ipc/messages.ts";
-import { Host } from "../../src/worker/session_worker.ts";
+import type { FromWorker } from "../../src/ipc/messages.ts";
+import { SessionWorker } from "../../src/worker/session_worker.ts";
 import { specOf } from "../../src/protocol/schema/commands.ts";
 import { FakeClock, turn } from "../support/fake_clock.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
@@ -273,9 +273,9 @@ Deno.test("host: a session that was still being built at dispose_all is disposed
 
 Deno.test("host: what arises in one turn leaves in one batch, in order", async () => {
   const clock = new FakeClock();
-  const batches: (readonly FromHost[])[] = [];
+  const batches: (readonly FromWorker[])[] = [];
   const load = () => Promise.reject(new Error("no"));
-  const host = new Host(fakeRuntime(clock), load, (batch) => batches.push(batch));
+  const host = new SessionWorker(fakeRuntime(clock), load, (batch) => batches.push(batch));
   host.receive({ kind: "start", config: CONFIG });
   for (const ref of [1, 2, 3]) host.receive({ kind: "busy", ref, stop: false });
   await turn();

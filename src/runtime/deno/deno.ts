@@ -4,11 +4,11 @@ import { errorMessage } from "../../base/error_message.ts";
 import process from "node:process";
 import { getHeapStatistics } from "node:v8";
 import { common, machineBytes } from "../common.ts";
-import { mendExitCodes } from "./exit_codes.ts";
+import { patchExitCodes } from "./exit_codes.ts";
 import { listen, type Reply } from "./http_listener.ts";
 import { mendFileModes } from "./file_modes.ts";
 import { FREE_NAME, HELD_NAME } from "./nested_workers.ts";
-import { DenoTurns } from "./next_tick.ts";
+import { NextTick } from "./next_tick.ts";
 import { standAgain } from "../working_directory.ts";
 import {
   type ByteSink,
@@ -32,7 +32,7 @@ const SYS_KINDS = [
   ...["osRelease", "osUptime", "systemMemoryInfo", "uid"] as const,
 ];
 
-const turns = new DenoTurns();
+const turns = new NextTick();
 
 /**
  * Milliseconds that a socket about to close waits for its peer to take what is on its way, and to be silent once it
@@ -136,7 +136,7 @@ class DenoSocket implements SocketHandle {
     if (this.#looking === "later" && !soon) return;
     clearTimeout(this.#poll);
     this.#looking = soon ? "soon" : "later";
-    if (soon) turns.soon(() => this.#look());
+    if (soon) turns.nextTick(() => this.#look());
     else this.#poll = setTimeout(() => this.#look(), DRAIN_POLL_MS);
   }
 
@@ -306,15 +306,15 @@ function guardStdout(): void {
   Object.defineProperty(Deno.stdout, "writable", { get: () => Deno.stderr.writable, configurable: true });
 }
 
-mendExitCodes();
+patchExitCodes();
 mendFileModes();
 
 /** The runtime on Deno. */
 export const runtime: Runtime = {
   ...common,
   name: "deno",
-  soon: (fn) => turns.soon(fn),
-  rest: () => turns.rest(),
+  nextTick: (fn) => turns.nextTick(fn),
+  releaseNextTick: () => turns.dispose(),
   serve,
   stdin: () => Deno.stdin.readable,
   stdout: sink,

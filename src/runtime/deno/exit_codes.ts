@@ -6,7 +6,7 @@
 const MENDED_MINOR = 8;
 
 /** Makes the code of children that a signal has killed null, on a Deno that tells another one. */
-export function mendExitCodes(): void {
+export function patchExitCodes(): void {
   const [major, minor] = Deno.version.deno.split(".").map(Number);
   if (major !== 2 || minor === undefined || minor >= MENDED_MINOR) return;
   const { prototype } = Deno.Command;

@@ -4,7 +4,7 @@
 // serves, and says so. What a request is answered with is deno.ts's business.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Listener } from "../runtime.ts";
-import { Strangers } from "../handshake_limiter.ts";
+import { HandshakeLimiter } from "../handshake_limiter.ts";
 
 /** What is said to a request. */
 export interface Reply {
@@ -58,7 +58,7 @@ class OwnListener implements Listener {
   readonly #reply: Replying;
   readonly #warn: (line: string) => void;
   readonly #serveHttp: ServeHttp;
-  readonly #strangers = new Strangers<HttpConnection>(hangUp, STRANGERS);
+  readonly #strangers = new HandshakeLimiter<HttpConnection>(hangUp, STRANGERS);
   #closed = false;
 
   constructor(

@@ -1,5 +1,5 @@
 // Does: keeps code in a session from ending the process by `new Worker(…, {deno: {permissions}})`. Deno exits at once
-// when it was started without --unstable-worker-options. Used by: confinement.ts, on Deno alone.
+// when it was started without --unstable-worker-options. Used by: process_guard.ts, on Deno alone.
 
 /** Name of a host's thread that was given permissions, which proves that Deno takes them. */
 export const HELD_NAME = "pi-server-host, held";

@@ -18,14 +18,14 @@ async function pair(): Promise<readonly [Deno.TcpConn, Deno.TcpConn]> {
 const BYTE: Uint8Array = new Uint8Array(1);
 
 /** The turns of one thread's event loop. */
-export class DenoTurns {
+export class NextTick {
   #waiting: (() => void)[] = [];
   /** Set once the connection was asked for, also where it cannot be had: timers do instead. */
   #asked = false;
   #ends: readonly [Deno.TcpConn, Deno.TcpConn] | undefined;
 
   /** Calls `fn` in the next turn. */
-  soon(fn: () => void): void {
+  nextTick(fn: () => void): void {
     if (this.#waiting.push(fn) > 1) return;
     if (!this.#asked) {
       this.#asked = true;
@@ -41,7 +41,7 @@ export class DenoTurns {
   }
 
   /** Closes the connection; whoever asks for a turn again has a new one opened. */
-  rest(): void {
+  dispose(): void {
     const ends = this.#ends;
     this.#asked = false;
     if (ends === undefined) return;

@@ -32,7 +32,7 @@ import {
   type WorkerPort,
 } from "../runtime.ts";
 import { standAgain } from "../working_directory.ts";
-import { Strangers } from "../handshake_limiter.ts";
+import { HandshakeLimiter } from "../handshake_limiter.ts";
 import { Unfinished } from "./unfinished_messages.ts";
 
 /** Milliseconds that a refused peer gets to read why. */
@@ -111,7 +111,7 @@ function upgrade(
 
 /** A socket that became a WebSocket is a stranger no more. */
 function boundStrangers(server: Server): void {
-  const strangers = new Strangers<Duplex>((socket) => socket.destroy());
+  const strangers = new HandshakeLimiter<Duplex>((socket) => socket.destroy());
   server.on("connection", (socket) => {
     strangers.came(socket);
     socket.once("close", () => strangers.left(socket));
@@ -232,8 +232,8 @@ function guardStdout(): void {
 export const runtime: Runtime = {
   ...common,
   name: "node",
-  rest() {},
-  soon(fn) {
+  releaseNextTick() {},
+  nextTick(fn) {
     setImmediate(fn);
   },
   serve,

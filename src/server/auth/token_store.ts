@@ -13,7 +13,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { parseTokens, rootMark, type TokenRecord } from "./token_records.ts";
 
 /** What the book is made of. */
-export interface TokenBookParts {
+export interface TokenStoreParts {
   readonly runtime: Runtime;
   readonly log: Log;
   /** File that keeps the minted tokens. */
@@ -59,10 +59,10 @@ function accessOf({ id, role, sessions, expiresAt, scrape }: Entry): Access {
 }
 
 /** All tokens of a server. */
-export class TokenBook {
+export class TokenStore {
   /** Called with the id of a token that was revoked, itself or with its parent. */
   revoked: (tokenId: string) => void = () => {};
-  readonly #parts: TokenBookParts;
+  readonly #parts: TokenStoreParts;
   readonly #root: string | undefined;
   readonly #byHash = new Map<string, Entry>();
   readonly #byId = new Map<string, Entry>();
@@ -70,14 +70,14 @@ export class TokenBook {
   #used = false;
   #saving: Promise<void> = Promise.resolve();
 
-  private constructor(parts: TokenBookParts) {
+  private constructor(parts: TokenStoreParts) {
     this.#parts = parts;
     this.#root = parts.own === undefined ? undefined : rootMark(parts.runtime, parts.own);
   }
 
   /** Reads the minted tokens of earlier servers. A damaged file counts as empty: its tokens are refused. */
-  static async open(parts: TokenBookParts): Promise<TokenBook> {
-    const book = new TokenBook(parts);
+  static async open(parts: TokenStoreParts): Promise<TokenStore> {
+    const book = new TokenStore(parts);
     const refused = book.#take(parseTokens(await book.#read()));
     book.#forgetExpired();
     if (refused > 0) await book.#dropRefused(refused);

@@ -9,14 +9,20 @@ import type { SessionRecord } from "../../ipc/session_record.ts";
 import type { FsyncPolicy } from "../../config/config.ts";
 import type { Log } from "../../base/log.ts";
 import type { Clock, Files } from "../../runtime/runtime.ts";
-import { Journal } from "./journal_file.ts";
+import { JournalFile } from "./journal_file.ts";
 import { type JournalRecord, recordsOf } from "./journal_records.ts";
-import { hasRun, KeyBook, type KeyedCommand, type KeyEntry, outcomeUnknown } from "./idempotency_keys.ts";
-import { MessageBook } from "./open_messages.ts";
-import type { Asker } from "../workers/pending_commands.ts";
+import {
+  hasRun,
+  IdempotencyKeys,
+  type KeyedCommand,
+  type KeyEntry,
+  outcomeUnknown,
+} from "./idempotency_keys.ts";
+import { OpenMessages } from "./open_messages.ts";
+import type { ReplyTo } from "../workers/pending_commands.ts";
 
 /** Most of what the ledger may hold. */
-export interface LedgerLimits {
+export interface CommandJournalLimits {
   readonly idempotencyKeys: number;
   readonly idempotencyBytes: number;
   /** Characters of messages under way or interrupted. */
@@ -24,15 +30,15 @@ export interface LedgerLimits {
 }
 
 /** What a ledger is made of. */
-export interface LedgerParts {
+export interface CommandJournalParts {
   readonly clock: Clock;
   readonly log: Log;
-  readonly limits: LedgerLimits;
+  readonly limits: CommandJournalLimits;
   readonly sha256: (text: string) => string;
 }
 
 /** Where a ledger keeps its journal. */
-export interface LedgerDisk {
+export interface CommandJournalDisk {
   readonly files: Files;
   readonly folder: string;
   readonly policy: FsyncPolicy;
@@ -47,12 +53,12 @@ export type Found =
   | { readonly kind: "running"; join(answer: (reply: Reply) => void): void };
 
 /** A command that is about to be passed to a host. */
-export interface Passing {
+export interface ForwardedCommand {
   /** The number that its answer will carry. */
   readonly ref: number;
   readonly sessionId: string;
   readonly command: Command;
-  readonly asker: Asker;
+  readonly asker: ReplyTo;
   /** Whether its session outlives the process. */
   readonly durable: boolean;
 }
@@ -86,12 +92,12 @@ interface Open {
 }
 
 /** The ledger of one server. */
-export class Ledger {
-  readonly #parts: LedgerParts;
-  #keys: KeyBook;
-  #messages: MessageBook;
-  #disk: LedgerDisk | undefined;
-  #journal: Journal | undefined;
+export class CommandJournal {
+  readonly #parts: CommandJournalParts;
+  #keys: IdempotencyKeys;
+  #messages: OpenMessages;
+  #disk: CommandJournalDisk | undefined;
+  #journal: JournalFile | undefined;
   /** Messages under way, by the number of their command. */
   readonly #open = new Map<number, Open>();
   /** The last version of each session that anybody was told. */
@@ -99,29 +105,29 @@ export class Ledger {
   #last = 0;
 
   /** A ledger that does not outlive the process, until it is opened on a disk. */
-  constructor(parts: LedgerParts) {
+  constructor(parts: CommandJournalParts) {
     this.#parts = parts;
-    this.#keys = new KeyBook(keyLimits(parts.limits));
-    this.#messages = new MessageBook();
+    this.#keys = new IdempotencyKeys(keyLimits(parts.limits));
+    this.#messages = new OpenMessages();
   }
 
   /** Goes on with what an earlier server has left, before anything else is asked of the ledger. */
-  async open(disk: LedgerDisk): Promise<void> {
+  async open(disk: CommandJournalDisk): Promise<void> {
     const { clock, log, limits } = this.#parts;
-    const { folded, damage } = await Journal.read(disk, keyLimits(limits));
+    const { folded, damage } = await JournalFile.read(disk, keyLimits(limits));
     this.#keys = folded.keys;
     this.#messages = folded.messages;
     this.#versions = folded.versions;
     this.#last = folded.last;
     this.#disk = disk;
     const state = (): JournalRecord[] => recordsOf(this.#keys, this.#messages, this.#versions);
-    this.#journal = new Journal({ ...disk, clock, log, state });
+    this.#journal = new JournalFile({ ...disk, clock, log, state });
     if (damage !== undefined) await this.#journal.replace(damage);
   }
 
   /** Why nothing can be written, while that is so. */
-  get trouble(): string | undefined {
-    return this.#journal?.trouble;
+  get problem(): string | undefined {
+    return this.#journal?.problem;
   }
 
   /** Sizes, for metrics. */
@@ -159,7 +165,7 @@ export class Ledger {
   }
 
   /** Takes a key on for a command that will be passed on now; whoever asks is answered through the result. */
-  reserve(command: KeyedCommand, asker: Asker): Asker {
+  reserve(command: KeyedCommand, asker: ReplyTo): ReplyTo {
     const { connection } = asker;
     const waiting: ((reply: Reply) => void)[] = [];
     const at = this.#parts.clock.now();
@@ -168,7 +174,7 @@ export class Ledger {
     return {
       connection,
       entry,
-      accepted: () => asker.accepted(),
+      onReleased: () => asker.onReleased(),
       answer: (reply) => {
         void this.#conclude(entry, reply).then((kept) => {
           asker.answer(reply);
@@ -179,7 +185,7 @@ export class Ledger {
   }
 
   /** The command was refused before it was passed on: its key is free again. */
-  release({ entry }: Asker): void {
+  release({ entry }: ReplyTo): void {
     if (entry !== undefined) this.#keys.drop(entry);
   }
 
@@ -187,7 +193,9 @@ export class Ledger {
    * Writes down what is about to be passed on. Resolves when that may happen, or with why it may not; nothing
    * is returned for commands that need not be written down first.
    */
-  pass({ ref, sessionId, command, asker, durable }: Passing): Promise<Failure | undefined> | undefined {
+  recordIntent(
+    { ref, sessionId, command, asker, durable }: ForwardedCommand,
+  ): Promise<Failure | undefined> | undefined {
     const { entry } = asker;
     const message = durable && isMessage(command) ? command : undefined;
     if (entry === undefined && message === undefined) return undefined;
@@ -221,7 +229,7 @@ export class Ledger {
   }
 
   /** Whoever lets go of messages is told so when that is written, so that they do not come back. */
-  letsGo(command: Command, asker: Asker): Asker {
+  acknowledgeAfterWrite(command: Command, asker: ReplyTo): ReplyTo {
     const { type, sessionId = "" } = command;
     if (type !== "dismiss_interrupted" && type !== "delete_session") return asker;
     return {
@@ -235,7 +243,7 @@ export class Ledger {
   }
 
   /** A session's command has been answered: a message that was turned down need not be kept. */
-  answered(ref: number, reply: Reply): void {
+  onReply(ref: number, reply: Reply): void {
     const open = this.#open.get(ref);
     if (open === undefined || reply.ok || open.accepted) return;
     // One that took too long may still be taken, one whose host is gone may have been.
@@ -244,7 +252,7 @@ export class Ledger {
   }
 
   /** A host has something to say of a message. */
-  told(ref: number, state: "accepted" | "began" | "done"): void {
+  onMessageProgress(ref: number, state: "accepted" | "began" | "done"): void {
     const open = this.#open.get(ref);
     if (open === undefined) return;
     open.accepted = true;
@@ -255,14 +263,14 @@ export class Ledger {
   }
 
   /** Somebody is told that version: a crash, which may come before the record is on disk, must not take it back. */
-  tells(sessionId: string, version: number | undefined): void {
+  recordVersion(sessionId: string, version: number | undefined): void {
     if (version === undefined || version <= (this.#versions.get(sessionId) ?? 0)) return;
     this.#versions.set(sessionId, version);
     void this.#write({ k: "version", session: sessionId, version }, "written");
   }
 
   /** The record of a session, at the version that was told last. */
-  upToDate(record: SessionRecord): SessionRecord {
+  applyVersion(record: SessionRecord): SessionRecord {
     const { info } = record;
     const told = this.#versions.get(info.sessionId) ?? 0;
     return told <= info.sessionVersion ? record : { ...record, info: { ...info, sessionVersion: told } };
@@ -274,22 +282,22 @@ export class Ledger {
   }
 
   /** A session has died with its host. */
-  crashed(sessionId: string): void {
+  onSessionLost(sessionId: string): void {
     this.#messages.crashed(sessionId);
     this.#drop(sessionId);
   }
 
   /** A session was deleted, and its messages with it; keys stay, for whoever asks again. */
-  deleted(sessionId: string): void {
+  onSessionDeleted(sessionId: string): void {
     this.#closed(this.#messages.deleted(sessionId));
     this.#drop(sessionId);
-    this.#unversion(sessionId);
+    this.#forgetVersion(sessionId);
   }
 
   /** Once all sessions are back: messages of others are kept for a month, in case they are loaded again. */
-  forgetStrays(known: (sessionId: string) => boolean): void {
-    for (const sessionId of [...this.#versions.keys()]) if (!known(sessionId)) this.#unversion(sessionId);
-    this.#closed(this.#messages.forgetStrays(known, this.#parts.clock.now() - STRAY_MS));
+  pruneOrphans(known: (sessionId: string) => boolean): void {
+    for (const sessionId of [...this.#versions.keys()]) if (!known(sessionId)) this.#forgetVersion(sessionId);
+    this.#closed(this.#messages.pruneOrphans(known, this.#parts.clock.now() - STRAY_MS));
   }
 
   /** Writes what is left. What is still under way is found interrupted by the next server. */
@@ -347,7 +355,7 @@ export class Ledger {
   }
 
   /** Another session of that id begins at 0. */
-  #unversion(sessionId: string): void {
+  #forgetVersion(sessionId: string): void {
     if (!this.#versions.delete(sessionId)) return;
     void this.#write({ k: "version", session: sessionId, version: 0 }, "written");
   }
@@ -367,7 +375,9 @@ export class Ledger {
   }
 }
 
-function keyLimits({ idempotencyKeys, idempotencyBytes }: LedgerLimits): { keys: number; bytes: number } {
+function keyLimits(
+  { idempotencyKeys, idempotencyBytes }: CommandJournalLimits,
+): { keys: number; bytes: number } {
   return { keys: idempotencyKeys, bytes: idempotencyBytes };
 }
 

@@ -90,7 +90,7 @@ function bytesOf(entry: KeyEntry): number {
 }
 
 /** All keys of a server. */
-export class KeyBook {
+export class IdempotencyKeys {
   readonly #limits: KeyLimits;
   /** In the order of their commands, so the first is the oldest. */
   readonly #entries = new Map<string, KeyEntry>();

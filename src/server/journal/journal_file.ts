@@ -6,11 +6,11 @@ import type { Files, GrowingFile } from "../../runtime/runtime.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 import type { FsyncPolicy } from "../../config/config.ts";
 import type { Log } from "../../base/log.ts";
-import { encodeRecord, type Folded, Folding, type JournalRecord } from "./journal_records.ts";
+import { encodeRecord, type JournalRecord, JournalReplay, type JournalState } from "./journal_records.ts";
 import type { KeyLimits } from "./idempotency_keys.ts";
 
 /** What a journal is made of. */
-export interface JournalParts {
+export interface JournalFileParts {
   readonly files: Files;
   readonly clock: Clock;
   readonly log: Log;
@@ -22,17 +22,17 @@ export interface JournalParts {
 
 /** What an earlier server has left. */
 export interface Read {
-  readonly folded: Folded;
+  readonly folded: JournalState;
   /** Why it could not be read as a whole. */
   readonly damage?: string;
 }
 
 /** How sure a record is to be before its promise resolves: on disk, or handed to the system. */
-export type Need = "synced" | "written";
+export type Durability = "synced" | "written";
 
 interface Waiting {
   readonly line: Uint8Array;
-  readonly need: Need;
+  readonly need: Durability;
   readonly done: (trouble: string | undefined) => void;
 }
 
@@ -48,13 +48,13 @@ const SLICE_BYTES = 256 * 1024;
 const NAME = "journal.jsonl";
 
 /** The journal of one server. */
-export class Journal {
-  readonly #parts: JournalParts;
+export class JournalFile {
+  readonly #parts: JournalFileParts;
   #queue: Waiting[] = [];
   #file: GrowingFile | undefined;
   /** Bytes in the file, and how many of them it began with. */
   #size = 0;
-  #born = 0;
+  #sizeAtCompaction = 0;
   #unsynced = false;
   #syncing: Timer | undefined;
   #retrying: Timer | undefined;
@@ -62,22 +62,22 @@ export class Journal {
   #running: Promise<void> | undefined;
   #closed = false;
 
-  constructor(parts: JournalParts) {
+  constructor(parts: JournalFileParts) {
     this.#parts = parts;
   }
 
   /** Why the journal cannot be written, while that is so. */
-  get trouble(): string | undefined {
+  get problem(): string | undefined {
     return this.#trouble?.reason;
   }
 
   /** Reads what an earlier server has left, and says what is wrong with it. Never a reason not to start. */
   static async read(
-    { files, folder }: Pick<JournalParts, "files" | "folder">,
+    { files, folder }: Pick<JournalFileParts, "files" | "folder">,
     limits: KeyLimits,
   ): Promise<Read> {
     const path = files.join(folder, NAME);
-    const folding = new Folding(limits);
+    const folding = new JournalReplay(limits);
     let unreadable: string | undefined;
     try {
       const found = await files.stat(path);
@@ -111,7 +111,7 @@ export class Journal {
   }
 
   /** Appends a record. Resolves with nothing, or with why it could not be written. */
-  append(record: JournalRecord, need: Need): Promise<string | undefined> {
+  append(record: JournalRecord, need: Durability): Promise<string | undefined> {
     if (this.#closed) return Promise.resolve("the server is stopping");
     const line = encodeRecord(record);
     return new Promise((done) => {
@@ -123,7 +123,7 @@ export class Journal {
   /** Resolves when all that was appended so far is written, or cannot be. */
   async written(): Promise<string | undefined> {
     await this.#running;
-    return this.trouble;
+    return this.problem;
   }
 
   /** Writes what is waiting, forces it to the disk and lets go of the file. */
@@ -158,8 +158,8 @@ export class Journal {
     const { clock, policy } = this.#parts;
     if (this.#trouble !== undefined && clock.monotonic() < this.#trouble.until) return this.#trouble.reason;
     try {
-      const worn = this.#size > COMPACT_BYTES && this.#size > 2 * this.#born;
-      if (this.#file === undefined || worn) await this.#renew();
+      const worn = this.#size > COMPACT_BYTES && this.#size > 2 * this.#sizeAtCompaction;
+      if (this.#file === undefined || worn) await this.#compact();
       else await this.#append(batch);
       const strict = policy === "always" && batch.some(({ need }) => need === "synced");
       for (const { need, done } of batch) if (need === "written") done(undefined);
@@ -180,7 +180,7 @@ export class Journal {
   }
 
   /** Writes all that counts into a new file; the batch is part of that already. */
-  async #renew(): Promise<void> {
+  async #compact(): Promise<void> {
     const { files, folder, policy, state } = this.#parts;
     const records = state();
     const [path, fresh] = [files.join(folder, NAME), files.join(folder, `${NAME}.new`)];
@@ -195,7 +195,7 @@ export class Journal {
       await files.rename(fresh, path);
       if (policy !== "never") await files.syncFolder(folder);
       const old = this.#file;
-      [this.#file, this.#size, this.#born, this.#unsynced] = [file, size, size, false];
+      [this.#file, this.#size, this.#sizeAtCompaction, this.#unsynced] = [file, size, size, false];
       await old?.close();
     } catch (error) {
       await file.close().catch(() => {});
@@ -212,12 +212,12 @@ export class Journal {
     if (this.#syncing !== undefined || !this.#unsynced || this.#parts.policy === "never") return;
     this.#syncing = this.#parts.clock.after(SYNC_MS, () => {
       this.#syncing = undefined;
-      if (this.#running === undefined) this.#quietSync();
+      if (this.#running === undefined) this.#backgroundSync();
       else this.#syncSoon();
     });
   }
 
-  #quietSync(): void {
+  #backgroundSync(): void {
     if (!this.#unsynced || this.#closed) return;
     this.#running = this.#sync().catch((error) => void this.#failed(error)).then(() => {
       this.#running = this.#queue.length > 0 ? this.#run() : undefined;

@@ -2,8 +2,8 @@
 // damaged line is known as such. `fold` makes of the lines what they stand for. Pure.
 import type { Reply } from "../../ipc/messages.ts";
 import { isRecord } from "../../base/json.ts";
-import { KeyBook, type KeyedCommand, type KeyEntry, type KeyLimits } from "./idempotency_keys.ts";
-import { type Message, MessageBook } from "./open_messages.ts";
+import { IdempotencyKeys, type KeyedCommand, type KeyEntry, type KeyLimits } from "./idempotency_keys.ts";
+import { type Message, OpenMessages } from "./open_messages.ts";
 
 /** Version of the format; another one is not read. */
 export const JOURNAL_VERSION = 1;
@@ -32,9 +32,9 @@ export type JournalRecord =
   | { readonly k: "version"; readonly session: string; readonly version: number };
 
 /** What a journal comes to. */
-export interface Folded {
-  readonly keys: KeyBook;
-  readonly messages: MessageBook;
+export interface JournalState {
+  readonly keys: IdempotencyKeys;
+  readonly messages: OpenMessages;
   /** The last version of each session that anybody was told. */
   readonly versions: Map<string, number>;
   /** The highest number in it. */
@@ -93,9 +93,9 @@ export function decodeLine(line: Uint8Array): JournalRecord | undefined {
 }
 
 /** Puts together what the records of a file stand for. */
-export class Folding {
-  readonly #keys: KeyBook;
-  readonly #messages = new MessageBook();
+export class JournalReplay {
+  readonly #keys: IdempotencyKeys;
+  readonly #messages = new OpenMessages();
   readonly #versions = new Map<string, number>();
   readonly #byNumber = new Map<number, { readonly entry?: KeyEntry; readonly message?: Message }>();
   #lines = 0;
@@ -105,7 +105,7 @@ export class Folding {
   #rest: Uint8Array = new Uint8Array(0);
 
   constructor(limits: KeyLimits) {
-    this.#keys = new KeyBook(limits);
+    this.#keys = new IdempotencyKeys(limits);
   }
 
   /** Takes the next bytes of the file. */
@@ -125,7 +125,7 @@ export class Folding {
   }
 
   /** The file is at its end: whatever was under way then has been cut short. */
-  finish(): Folded {
+  finish(): JournalState {
     for (const entry of this.#keys.all) {
       if (entry.state.kind === "running") this.#keys.conclude(entry, { kind: "unknown" });
     }
@@ -203,8 +203,8 @@ export class Folding {
 
 /** The records that a new journal has to begin with, to stand for these books. */
 export function recordsOf(
-  keys: KeyBook,
-  messages: MessageBook,
+  keys: IdempotencyKeys,
+  messages: OpenMessages,
   versions: ReadonlyMap<string, number>,
 ): JournalRecord[] {
   const records: JournalRecord[] = [{ k: "journal", version: JOURNAL_VERSION }];

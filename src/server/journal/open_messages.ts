@@ -39,7 +39,7 @@ function shown({ kind, message, images, at, key, began }: Message): Interrupted 
 }
 
 /** The messages of all sessions. */
-export class MessageBook {
+export class OpenMessages {
   readonly #sessions = new Map<string, Messages>();
   #bytes = 0;
 
@@ -109,7 +109,7 @@ export class MessageBook {
   }
 
   /** Lets go of what came before that time to sessions that nobody knows any more; returns the numbers. */
-  forgetStrays(known: (sessionId: string) => boolean, before: number): readonly number[] {
+  pruneOrphans(known: (sessionId: string) => boolean, before: number): readonly number[] {
     const gone: number[] = [];
     for (const [sessionId, messages] of [...this.#sessions]) {
       if (known(sessionId)) continue;

@@ -1,7 +1,7 @@
 // Which session drives which session file, across all hosts of this server: one session a file. Pure.
 
 /** The book of session files. */
-export class ClaimsBook {
+export class FileOwners {
   readonly #owners = new Map<string, string>();
   readonly #changed: (file: string, sessionId: string | undefined) => void;
 
@@ -29,7 +29,7 @@ export class ClaimsBook {
   }
 
   /** The session drives that file alone from now on, or none. */
-  move(sessionId: string, file: string | undefined): void {
+  setFile(sessionId: string, file: string | undefined): void {
     for (const [other, owner] of [...this.#owners]) {
       if (owner !== sessionId || other === file) continue;
       this.#owners.delete(other);

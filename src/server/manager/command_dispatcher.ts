@@ -1,65 +1,65 @@
 // Passes a session's commands on to its host, in their order and not before the ledger has let them, and sees to
 // what is to happen when the answer comes. Which session, and whether it is awake, is its manager's business.
 import type { Permit } from "../../governor/governor.ts";
-import type { Demand, Reply, ToHost } from "../../ipc/messages.ts";
+import type { Reply, SubscriberDemand, ToWorker } from "../../ipc/messages.ts";
 import type { Command } from "../../protocol/schema/commands.ts";
-import type { Entry } from "./session_entry.ts";
-import type { Ledger } from "../journal/command_journal.ts";
-import type { Passage } from "./passage.ts";
-import type { Asker, PendingCommands } from "../workers/pending_commands.ts";
+import type { SessionEntry } from "./session_entry.ts";
+import type { CommandJournal } from "../journal/command_journal.ts";
+import type { OrderedForwarding } from "./passage.ts";
+import type { PendingCommands, ReplyTo } from "../workers/pending_commands.ts";
 import { deletionOf } from "./session_persistence.ts";
-import type { SessionBook } from "./session_registry.ts";
+import type { SessionRegistry } from "./session_registry.ts";
 
 /** What the manager gives. */
-export interface DispatchParts {
-  readonly book: SessionBook;
+export interface CommandDispatcherParts {
+  readonly book: SessionRegistry;
   readonly pending: PendingCommands;
-  readonly passage: Passage;
-  readonly ledger: Ledger;
-  send(host: number, message: ToHost): void;
-  demand(sessionId: string): Demand;
+  readonly passage: OrderedForwarding;
+  readonly ledger: CommandJournal;
+  send(host: number, message: ToWorker): void;
+  demand(sessionId: string): SubscriberDemand;
   tell(type: string, data: Record<string, unknown>): void;
   /** Forgets a session that never was, or is no more. */
-  forget(entry: Entry): void;
+  forget(entry: SessionEntry): void;
   /** Forgets a session that a client has deleted. */
-  remove(entry: Entry): void;
+  remove(entry: SessionEntry): void;
   /** A command is over: there may be room, or somebody to park. */
   changed(): void;
 }
 
 /** The way of commands to hosts. */
-export class Dispatch {
-  readonly #parts: DispatchParts;
+export class CommandDispatcher {
+  readonly #parts: CommandDispatcherParts;
 
-  constructor(parts: DispatchParts) {
+  constructor(parts: CommandDispatcherParts) {
     this.#parts = parts;
   }
 
   /** Has a new session built, which has a place among the live ones. */
-  build(entry: Entry, command: Command, asker: Asker): void {
+  buildSession(entry: SessionEntry, command: Command, asker: ReplyTo): void {
     const { book, pending, passage, ledger, send, demand, tell, forget, changed } = this.#parts;
     const { sessionId } = entry;
-    const host = book.place(entry);
+    const host = book.assignWorker(entry);
     entry.state = "building";
     const settled = (reply: Reply): void => {
-      entry.open--;
-      if (!book.holds(entry)) return;
+      entry.inFlight--;
+      if (!book.isCurrent(entry)) return;
       if (!reply.ok) return forget(entry);
       entry.state = "live";
       tell("session_created", { sessionId });
       changed();
     };
-    entry.open++;
-    const ref = pending.expect({ host, asker, permit: undefined, settled });
-    passage.pass({ ref, sessionId, command, asker, durable: false }, () => {
+    entry.inFlight++;
+    const ref = pending.expect({ host, replyTo: asker, permit: undefined, afterReply: settled });
+    passage.enqueue({ ref, sessionId, command, asker, durable: false }, () => {
       const interrupted = ledger.interrupted(sessionId);
       send(host, { kind: "create", ref, demand: demand(sessionId), command, interrupted });
     });
-    entry.release(undefined);
+    entry.releaseWaiters(undefined);
   }
 
   /** Passes a command on to a session that runs or is built. */
-  pass(entry: Entry, command: Command, asker: Asker, permit: Permit | undefined): void {
+  forward(entry: SessionEntry, command: Command, asker: ReplyTo, permit: Permit | undefined): void {
     const { book, pending, passage, ledger, send, tell, remove, changed } = this.#parts;
     const { sessionId, host } = entry;
     const deletes = command.type === "delete_session";
@@ -68,30 +68,30 @@ export class Dispatch {
     const certain = deletes && !("ifSessionVersion" in command);
     if (certain && entry.state === "live") remove(entry);
     const settled = (reply: Reply): void => {
-      entry.open--;
-      ledger.answered(ref, reply);
+      entry.inFlight--;
+      ledger.onReply(ref, reply);
       if (deletes && reply.ok) tell("session_deleted", { sessionId });
       changed();
     };
     const coming = ({ sessionVersion }: Reply): void => {
-      if (!entry.inMemory && book.holds(entry)) ledger.tells(sessionId, sessionVersion);
+      if (!entry.inMemory && book.isCurrent(entry)) ledger.recordVersion(sessionId, sessionVersion);
     };
-    entry.open++;
-    const written = ledger.letsGo(command, asker);
+    entry.inFlight++;
+    const written = ledger.acknowledgeAfterWrite(command, asker);
     const told = deletes ? this.#onceForgotten(entry, written) : written;
-    const ref = pending.expect({ host, asker: told, permit, coming, settled });
-    passage.pass({ ref, sessionId, command, asker, durable: !entry.inMemory }, () => {
+    const ref = pending.expect({ host, replyTo: told, permit, beforeReply: coming, afterReply: settled });
+    passage.enqueue({ ref, sessionId, command, asker, durable: !entry.inMemory }, () => {
       send(host, { kind: "command", ref, connection: asker.connection, command });
     });
   }
 
   /** A deletion is answered once a restart would not bring the session back. */
-  #onceForgotten(entry: Entry, asker: Asker): Asker {
+  #onceForgotten(entry: SessionEntry, asker: ReplyTo): ReplyTo {
     const answer = (reply: Reply): void => {
-      if (reply.ok && this.#parts.book.holds(entry)) this.#parts.remove(entry);
+      if (reply.ok && this.#parts.book.isCurrent(entry)) this.#parts.remove(entry);
       if (!reply.ok || entry.removed === undefined) asker.answer(reply);
       else void entry.removed.then((trouble) => asker.answer(deletionOf(reply, trouble)));
     };
-    return { ...asker, accepted: () => asker.accepted(), answer };
+    return { ...asker, onReleased: () => asker.onReleased(), answer };
   }
 }

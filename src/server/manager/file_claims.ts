@@ -1,13 +1,13 @@
 // Which session drives which file, as hosts ask and are told: the book of this server's sessions, kept in step
 // with what every host believes.
-import type { FromHost, Holder, ToHost } from "../../ipc/messages.ts";
-import { ClaimsBook } from "./claims_book.ts";
-import type { Leases } from "../state/file_leases.ts";
+import type { FileOwner, FromWorker, ToWorker } from "../../ipc/messages.ts";
+import { FileOwners } from "./claims_book.ts";
+import type { FileLeases } from "../state/file_leases.ts";
 
 /** What the claims need. */
 export interface FileClaimsParts {
   hosts(): readonly number[];
-  send(host: number, message: ToHost): void;
+  send(host: number, message: ToWorker): void;
   /** Whether there is such a session. */
   has(sessionId: string): boolean;
 }
@@ -15,14 +15,14 @@ export interface FileClaimsParts {
 /** The session files of one server. */
 export class FileClaims {
   readonly #parts: FileClaimsParts;
-  readonly #book: ClaimsBook;
+  readonly #book: FileOwners;
   readonly #abandoned: string[] = [];
   /** None: other servers are not kept out. */
-  #leases: Leases | undefined;
+  #leases: FileLeases | undefined;
 
   constructor(parts: FileClaimsParts) {
     this.#parts = parts;
-    this.#book = new ClaimsBook((file, sessionId) => {
+    this.#book = new FileOwners((file, sessionId) => {
       if (sessionId === undefined) void this.#leases?.release(file);
       for (const host of parts.hosts()) this.#tell(host, file, sessionId);
     });
@@ -34,20 +34,20 @@ export class FileClaims {
   }
 
   /** From now on other servers are kept out of files that are driven here. */
-  guard(leases: Leases): void {
+  useLeases(leases: FileLeases): void {
     this.#leases = leases;
-    for (const file of this.#abandoned.splice(0)) void leases.clear(file);
+    for (const file of this.#abandoned.splice(0)) void leases.reclaim(file);
   }
 
   /** A session of an earlier server keeps its file; one that was live when that died has left a lease there. */
   restored(sessionId: string, file: string | undefined, died: boolean): void {
-    this.rest(sessionId, file);
+    this.releaseAfterPark(sessionId, file);
     if (died && file !== undefined) this.#abandoned.push(file);
   }
 
   /** A host wants a session to drive a file. */
-  asked(host: number, { ref, sessionId, file }: Extract<FromHost, { kind: "claim" }>): void {
-    const answer = (owner: string | Holder | undefined): void => {
+  onClaim(host: number, { ref, sessionId, file }: Extract<FromWorker, { kind: "claim" }>): void {
+    const answer = (owner: string | FileOwner | undefined): void => {
       this.#parts.send(host, { kind: "claimed", ref, ...(owner === undefined ? {} : { owner }) });
     };
     const owner = this.#book.owner(file);
@@ -57,14 +57,14 @@ export class FileClaims {
   }
 
   /** A session drives that file alone from now on, or none. */
-  move(sessionId: string, file: string | undefined): void {
-    this.#book.move(sessionId, file);
+  setFile(sessionId: string, file: string | undefined): void {
+    this.#book.setFile(sessionId, file);
     if (file !== undefined) void this.#leases?.acquire(file);
   }
 
   /** A session that is parked keeps its file here, but not from other servers. */
-  rest(sessionId: string, file: string | undefined): void {
-    this.#book.move(sessionId, file);
+  releaseAfterPark(sessionId: string, file: string | undefined): void {
+    this.#book.setFile(sessionId, file);
     if (file !== undefined) void this.#leases?.release(file);
   }
 
@@ -82,7 +82,7 @@ export class FileClaims {
   }
 
   /** Tells a new host what is known. */
-  introduce(host: number): void {
+  syncTo(host: number): void {
     for (const [file, sessionId] of this.#book.all) this.#tell(host, file, sessionId);
   }
 

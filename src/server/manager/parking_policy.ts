@@ -4,38 +4,38 @@ import { type Governor, isPermit, type Permit } from "../../governor/governor.ts
 import type { SessionRecord } from "../../ipc/session_record.ts";
 import type { Failure } from "../../protocol/errors.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
-import type { Entry } from "./session_entry.ts";
+import type { SessionEntry } from "./session_entry.ts";
 
 /** What parking is made of. */
-export interface ParkingParts {
+export interface ParkingPolicyParts {
   readonly clock: Clock;
   readonly governor: Governor;
-  readonly entries: ReadonlyMap<string, Entry>;
+  readonly entries: ReadonlyMap<string, SessionEntry>;
   /** Asks its host to let go of a session; `answered` follows. */
-  park(entry: Entry): void;
+  park(entry: SessionEntry): void;
   /** A session is parked now: what its host held for it is free. */
-  parked(entry: Entry): void;
+  parked(entry: SessionEntry): void;
   /** Has a session built again; `resumed` follows. */
-  build(entry: Entry): void;
+  build(entry: SessionEntry): void;
 }
 
 /** Called with a place among the live sessions, or why there is none. */
-export type Placed = (got: Permit | Failure) => void;
+export type SlotCallback = (got: Permit | Failure) => void;
 
 /** Sessions that have been idle are looked for ten times in their idle time, within these bounds. */
 const LOOK_LEAST_MS = 20;
 const LOOK_MOST_MS = 10_000;
 
 /** The parking of one server's sessions. */
-export class Parking {
-  readonly #parts: ParkingParts;
+export class ParkingPolicy {
+  readonly #parts: ParkingPolicyParts;
   /** Who waits for a place, first come first served. */
-  readonly #queue: Placed[] = [];
+  readonly #queue: SlotCallback[] = [];
   #timer: Timer | undefined;
   #closed: Failure | undefined;
   #pumping = false;
 
-  constructor(parts: ParkingParts) {
+  constructor(parts: ParkingPolicyParts) {
     this.#parts = parts;
   }
 
@@ -44,7 +44,7 @@ export class Parking {
     const { clock, governor } = this.#parts;
     const ms = Math.min(LOOK_MOST_MS, Math.max(LOOK_LEAST_MS, governor.limits.idleSessionMs / 10));
     this.#timer = clock.after(ms, () => {
-      this.#look();
+      this.#parkIdle();
       this.start();
     });
   }
@@ -57,99 +57,99 @@ export class Parking {
   }
 
   /** Gets a place among the live sessions: at once, or as soon as another one is parked for it. */
-  take(placed: Placed): void {
+  acquireSlot(placed: SlotCallback): void {
     if (this.#closed !== undefined) return placed(this.#closed);
     this.#queue.push(placed);
-    this.changed();
+    this.reevaluate();
   }
 
   /** Something ended, began or went away: there may be room now, or somebody to park. */
-  changed(): void {
+  reevaluate(): void {
     // What follows from one change may be the next: one loop sees to all of them, in order.
     if (this.#pumping || this.#queue.length === 0) return;
     this.#pumping = true;
-    while (this.#step());
+    while (this.#serveNext());
     this.#pumping = false;
   }
 
   /** Brings a parked session back; what waits for it is let go then. */
-  resume(entry: Entry): void {
+  resume(entry: SessionEntry): void {
     entry.state = "resuming";
-    this.take((got) => {
+    this.acquireSlot((got) => {
       if (entry.state !== "resuming") return isPermit(got) ? got.release() : undefined;
-      if (!isPermit(got)) return this.#back(entry, got);
-      entry.place = got;
+      if (!isPermit(got)) return this.#returnToParked(entry, got);
+      entry.liveSlot = got;
       this.#parts.build(entry);
     });
   }
 
   /** A session that was to be built again lives, or could not be. */
-  resumed(entry: Entry, failed: Failure | undefined): void {
-    if (failed !== undefined) return this.#back(entry, failed);
+  onResumed(entry: SessionEntry, failed: Failure | undefined): void {
+    if (failed !== undefined) return this.#returnToParked(entry, failed);
     entry.state = "live";
-    entry.parkedPlace?.release();
-    entry.parkedPlace = undefined;
+    entry.parkedSlot?.release();
+    entry.parkedSlot = undefined;
     this.#touch(entry);
-    entry.release(undefined);
-    this.changed();
+    entry.releaseWaiters(undefined);
+    this.reevaluate();
   }
 
   /** A host has let go of a session, or has not. */
-  answered(entry: Entry, record: SessionRecord | undefined): void {
+  onParkResult(entry: SessionEntry, record: SessionRecord | undefined): void {
     if (record === undefined) {
-      entry.parkedPlace?.release();
-      entry.parkedPlace = undefined;
+      entry.parkedSlot?.release();
+      entry.parkedSlot = undefined;
       entry.state = "live";
-      entry.keptAt = entry.usedAt;
-      entry.release(undefined);
+      entry.parkRefusedAt = entry.usedAt;
+      entry.releaseWaiters(undefined);
     } else {
       entry.record = record;
       this.#settle(entry);
       if (entry.hasWaiting && this.#closed === undefined) this.resume(entry);
     }
-    this.changed();
+    this.reevaluate();
   }
 
   /** The host of a session is gone, and the session parked by that. */
-  lost(entry: Entry): void {
-    if (entry.parkedPlace === undefined) {
+  onWorkerLost(entry: SessionEntry): void {
+    if (entry.parkedSlot === undefined) {
       // Over the limit rather than lost.
       const place = this.#parts.governor.parked();
-      if (isPermit(place)) entry.parkedPlace = place;
+      if (isPermit(place)) entry.parkedSlot = place;
     }
     this.#settle(entry);
     if (entry.hasWaiting && this.#closed === undefined) this.resume(entry);
   }
 
-  #settle(entry: Entry): void {
+  #settle(entry: SessionEntry): void {
     entry.state = "parked";
-    entry.place?.release();
-    entry.place = undefined;
+    entry.liveSlot?.release();
+    entry.liveSlot = undefined;
     this.#parts.parked(entry);
   }
 
-  #back(entry: Entry, failed: Failure): void {
+  #returnToParked(entry: SessionEntry, failed: Failure): void {
     entry.state = "parked";
-    entry.place?.release();
-    entry.place = undefined;
-    entry.release(failed);
-    this.changed();
+    entry.liveSlot?.release();
+    entry.liveSlot = undefined;
+    entry.releaseWaiters(failed);
+    this.reevaluate();
   }
 
-  #touch(entry: Entry): void {
+  #touch(entry: SessionEntry): void {
     entry.usedAt = this.#parts.clock.monotonic();
   }
 
-  #park(entry: Entry): boolean {
+  #park(entry: SessionEntry): boolean {
     const place = this.#parts.governor.parked();
     if (!isPermit(place)) return false;
-    entry.parkedPlace = place;
+    entry.parkedSlot = place;
     entry.state = "parking";
     this.#parts.park(entry);
     return true;
   }
 
-  #look(): void {
+  #parkIdle(): void {
     const { clock, governor, entries } = this.#parts;
     const before = clock.monotonic() - governor.limits.idleSessionMs;
     for (const entry of [...entries.values()]) {
@@ -158,7 +158,7 @@ export class Parking {
   }
 
   /** Serves the first who waits, or sees to it that somebody makes room; false when there is nothing to do. */
-  #step(): boolean {
+  #serveNext(): boolean {
     const [first] = this.#queue;
     if (first === undefined) return false;
     const { governor, entries } = this.#parts;
@@ -171,12 +171,12 @@ export class Parking {
     const all = [...entries.values()];
     const leaving = all.filter(({ state }) => state === "parking").length;
     if (leaving >= this.#queue.length) return false;
-    const idlest = all.filter((entry) => entry.parkable).reduce<Entry | undefined>(
+    const idlest = all.filter((entry) => entry.parkable).reduce<SessionEntry | undefined>(
       (best, entry) => best === undefined || entry.usedAt < best.usedAt ? entry : best,
       undefined,
     );
     if (idlest !== undefined && this.#park(idlest)) return true;
-    if (all.some((entry) => entry.hopeful)) return false;
+    if (all.some((entry) => entry.willBecomeParkable)) return false;
     // Nobody will ever go: inMemory, busy and watched sessions stay.
     this.#queue.shift();
     first(got);

@@ -1,18 +1,18 @@
 // What each session has emitted lately, encoded, for clients that come back (PROTOCOL §6). A ring bounded in
 // bytes, for each session and for all together; whoever wants more gets a snapshot.
-import type { EventRecord } from "../../ipc/messages.ts";
+import type { EncodedEvent } from "../../ipc/messages.ts";
 
 /** Bytes of a record, near enough: its text counted in UTF-16 units, and its place in the list. */
-function bytesOf(record: EventRecord): number {
+function bytesOf(record: EncodedEvent): number {
   return record.text.length + 64;
 }
 
 /** The logs of all sessions of a server. */
-export class EventLogs {
+export class ReplayBuffers {
   readonly #bytesEach: number;
   readonly #bytesAll: number;
   /** In the order of their last append: the stalest gives way first. */
-  readonly #logs = new Map<string, EventLog>();
+  readonly #logs = new Map<string, ReplayBuffer>();
   #bytes = 0;
 
   /** @param bytesEach most bytes of one session, @param bytesAll of all together */
@@ -27,18 +27,18 @@ export class EventLogs {
   }
 
   /** A session's log. */
-  of(sessionId: string): EventLog | undefined {
+  of(sessionId: string): ReplayBuffer | undefined {
     return this.#logs.get(sessionId);
   }
 
   /** A session begins whose last event was that one; earlier ones are not kept. */
-  begin(sessionId: string, seq: number): void {
+  startAt(sessionId: string, seq: number): void {
     this.drop(sessionId);
-    this.#logs.set(sessionId, new EventLog(seq));
+    this.#logs.set(sessionId, new ReplayBuffer(seq));
   }
 
-  append(sessionId: string, records: readonly EventRecord[]): void {
-    const log = this.#logs.get(sessionId) ?? new EventLog();
+  append(sessionId: string, records: readonly EncodedEvent[]): void {
+    const log = this.#logs.get(sessionId) ?? new ReplayBuffer();
     // Deleted and set again, it becomes the freshest.
     this.#logs.delete(sessionId);
     this.#logs.set(sessionId, log);
@@ -65,9 +65,9 @@ export class EventLogs {
 }
 
 /** The log of one session. */
-export class EventLog {
+export class ReplayBuffer {
   /** Dropped records leave holes at the front, so that nothing keeps what was dropped. */
-  #records: (EventRecord | undefined)[] = [];
+  #records: (EncodedEvent | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #lastSeq: number;
@@ -86,7 +86,7 @@ export class EventLog {
     return this.#lastSeq;
   }
 
-  append(record: EventRecord): number {
+  append(record: EncodedEvent): number {
     // Nobody is given the full form from here, and it may be a thousand times as large.
     const { full: _full, ...kept } = record;
     this.#records.push(record.full === undefined ? record : kept);
@@ -117,7 +117,7 @@ export class EventLog {
   }
 
   /** The events after `seq`, oldest first. */
-  since(seq: number): readonly EventRecord[] {
+  since(seq: number): readonly EncodedEvent[] {
     const oldest = this.#records[this.#head];
     if (oldest === undefined) return [];
     const from = this.#head + Math.max(0, seq + 1 - oldest.seq);

@@ -9,15 +9,15 @@ import type { SessionInfo } from "../../protocol/schema/responses.ts";
  * `waiting` for a place among the live ones; `building` on its host; `live`; `parking`, its host was asked to let
  * go; `parked`; `resuming`, it waits for a place or is being built again.
  */
-export type EntryState = "waiting" | "building" | "live" | "parking" | "parked" | "resuming";
+export type SessionEntryState = "waiting" | "building" | "live" | "parking" | "parked" | "resuming";
 
 /** Something that waits for a session to run; told why when it will not. */
 export type Waiting = (failed: Failure | undefined) => void;
 
 /** One session. */
-export class Entry {
+export class SessionEntry {
   readonly sessionId: string;
-  state: EntryState = "waiting";
+  state: SessionEntryState = "waiting";
   /** Where it runs, or ran last. */
   host = 0;
   /** Known once the session is built. */
@@ -28,15 +28,15 @@ export class Entry {
   file: string | undefined;
   inMemory: boolean;
   /** Its place among the live sessions. */
-  place: Permit | undefined;
+  liveSlot: Permit | undefined;
   /** Its place among the parked ones. */
-  parkedPlace: Permit | undefined;
+  parkedSlot: Permit | undefined;
   /** Commands under way. */
-  open = 0;
+  inFlight = 0;
   /** On the monotonic clock: when it was last used. */
   usedAt: number;
   /** `usedAt` when its host refused to let go of it: before it is used again there is no use in asking. */
-  keptAt: number | undefined;
+  parkRefusedAt: number | undefined;
   /** Somebody subscribes to this very session. */
   watched = false;
   /** Once it is forgotten: resolves when it is forgotten on disk too, or with why it is not. */
@@ -50,24 +50,24 @@ export class Entry {
   }
 
   /** Whether messages to it reach its host. */
-  get awake(): boolean {
+  get isRunning(): boolean {
     return this.state === "building" || this.state === "live";
   }
 
   /** Whether there is reason to hope that it can be parked before long. */
-  get hopeful(): boolean {
-    if (this.inMemory || this.place === undefined) return false;
+  get willBecomeParkable(): boolean {
+    if (this.inMemory || this.liveSlot === undefined) return false;
     return this.state === "building" || this.state === "resuming" || this.state === "parking";
   }
 
   /** Whether its host is worth asking to let go of it. */
   get parkable(): boolean {
-    return this.state === "live" && !this.inMemory && !this.watched && this.open === 0 &&
-      this.record !== undefined && this.keptAt !== this.usedAt;
+    return this.state === "live" && !this.inMemory && !this.watched && this.inFlight === 0 &&
+      this.record !== undefined && this.parkRefusedAt !== this.usedAt;
   }
 
   /** Calls `fn` once the session runs, or cannot. */
-  wait(fn: Waiting): void {
+  onRunning(fn: Waiting): void {
     this.#waiting.push(fn);
   }
 
@@ -76,7 +76,7 @@ export class Entry {
   }
 
   /** Lets go what waited. */
-  release(failed: Failure | undefined): void {
+  releaseWaiters(failed: Failure | undefined): void {
     for (const fn of this.#waiting.splice(0)) fn(failed);
   }
 

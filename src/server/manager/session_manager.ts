@@ -5,86 +5,86 @@ import { type Failure, failure } from "../../protocol/errors.ts";
 import { isPermit, type Permit } from "../../governor/governor.ts";
 import { DISPOSE_MS } from "../../governor/limits.ts";
 import { fileInUse, noSession } from "../../protocol/failures.ts";
-import type { Attachment, Demand, FromHost, ToHost } from "../../ipc/messages.ts";
+import type { FromWorker, SessionState, SubscriberDemand, ToWorker } from "../../ipc/messages.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
-import { type Attached, Attaching } from "./session_queries.ts";
-import { Away } from "./parked_sessions.ts";
-import { Dispatch } from "./command_dispatcher.ts";
-import { Entry } from "./session_entry.ts";
-import { EventLog, EventLogs } from "./replay_buffer.ts";
+import { type OnStates, StateQueries } from "./session_queries.ts";
+import { ParkedSessions } from "./parked_sessions.ts";
+import { CommandDispatcher } from "./command_dispatcher.ts";
+import { SessionEntry } from "./session_entry.ts";
+import { ReplayBuffer, ReplayBuffers } from "./replay_buffer.ts";
 import { FileClaims } from "./file_claims.ts";
-import { type Disposal, HostAsks } from "../workers/worker_requests.ts";
-import { HostLoss } from "./worker_recovery.ts";
-import { HostWatch } from "../workers/supervisor.ts";
-import { Hosts } from "../workers/worker_pool.ts";
-import { Inspections } from "./inspections.ts";
-import type { Leases } from "../state/file_leases.ts";
-import type { Ledger } from "../journal/command_journal.ts";
-import type { ManagerEvents, ManagerParts } from "./session_context.ts";
-import { Passage } from "./passage.ts";
-import { type Asker, PendingCommands } from "../workers/pending_commands.ts";
-import type { Pulse } from "../workers/heartbeat.ts";
-import { Registry } from "./session_persistence.ts";
+import { type Disposal, WorkerRequests } from "../workers/worker_requests.ts";
+import { WorkerRecovery } from "./worker_recovery.ts";
+import { Supervisor } from "../workers/supervisor.ts";
+import { WorkerPool } from "../workers/worker_pool.ts";
+import { HeaderQueries } from "./inspections.ts";
+import type { FileLeases } from "../state/file_leases.ts";
+import type { CommandJournal } from "../journal/command_journal.ts";
+import type { SessionManagerParts, SessionSink } from "./session_context.ts";
+import { OrderedForwarding } from "./passage.ts";
+import { PendingCommands, type ReplyTo } from "../workers/pending_commands.ts";
+import type { Heartbeat } from "../workers/heartbeat.ts";
+import { SessionPersistence } from "./session_persistence.ts";
 import { Retirement } from "../workers/worker_retirement.ts";
-import { SessionBook } from "./session_registry.ts";
+import { SessionRegistry } from "./session_registry.ts";
 import type { Store } from "../state/session_store.ts";
 
-export type { Attached } from "./session_queries.ts";
-export type { ManagerEvents, ManagerParts } from "./session_context.ts";
-export type { Asker } from "../workers/pending_commands.ts";
+export type { OnStates as Attached } from "./session_queries.ts";
+export type { SessionManagerParts as ManagerParts, SessionSink as ManagerEvents } from "./session_context.ts";
+export type { ReplyTo as Asker } from "../workers/pending_commands.ts";
 
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
-const NO_EVENTS = new EventLog();
+const NO_EVENTS = new ReplayBuffer();
 
 /** Milliseconds that a session's own host gets to report its state, before its last report has to do. */
 const STATE_MS = 2_000;
 
 /** The book of sessions. */
-export class Manager {
-  readonly #parts: ManagerParts;
-  readonly #sessions: SessionBook;
+export class SessionManager {
+  readonly #parts: SessionManagerParts;
+  readonly #sessions: SessionRegistry;
   readonly #pending: PendingCommands;
-  readonly #attaching: Attaching;
-  readonly #asks: HostAsks;
-  readonly #away: Away;
-  readonly #dispatch: Dispatch;
-  readonly #passage: Passage;
-  readonly #inspections: Inspections;
-  readonly registry: Registry;
+  readonly #attaching: StateQueries;
+  readonly #asks: WorkerRequests;
+  readonly #away: ParkedSessions;
+  readonly #dispatch: CommandDispatcher;
+  readonly #passage: OrderedForwarding;
+  readonly #inspections: HeaderQueries;
+  readonly persistence: SessionPersistence;
   readonly #claims = new FileClaims({
     hosts: () => this.#hosts.all,
     send: (host, message) => this.#send(host, message),
     has: (sessionId) => this.has(sessionId),
   });
-  readonly #hosts: Hosts;
-  readonly #watch: HostWatch;
-  readonly #loss: HostLoss;
+  readonly #hosts: WorkerPool;
+  readonly #watch: Supervisor;
+  readonly #loss: WorkerRecovery;
   readonly #retirement: Retirement;
-  readonly #logs: EventLogs;
-  #events: ManagerEvents | undefined;
+  readonly #logs: ReplayBuffers;
+  #events: SessionSink | undefined;
   #ref = 0;
   #unattended = false;
 
-  constructor(parts: ManagerParts) {
+  constructor(parts: SessionManagerParts) {
     this.#parts = parts;
     const { clock, config, start, governor } = parts;
-    this.#logs = new EventLogs(governor.limits.eventLogBytes, governor.limits.eventLogTotalBytes);
-    this.#hosts = new Hosts({
+    this.#logs = new ReplayBuffers(governor.limits.eventLogBytes, governor.limits.eventLogTotalBytes);
+    this.#hosts = new WorkerPool({
       clock,
       config,
       isolation: parts.isolation ?? "shared",
       start,
-      message: (host, message) => this.#receive(host, message),
-      exit: (host, reason) => this.#loss.died(host, reason),
+      onMessage: (host, message) => this.#receive(host, message),
+      onExit: (host, reason) => this.#loss.onExit(host, reason),
       started: (host) => this.#introduce(host),
     });
-    this.#sessions = new SessionBook({
+    this.#sessions = new SessionRegistry({
       hosts: this.#hosts,
       logs: this.#logs,
       claims: this.#claims,
       governor,
     });
-    this.#watch = new HostWatch({
+    this.#watch = new Supervisor({
       clock,
       governor,
       memory: parts.memory,
@@ -93,29 +93,43 @@ export class Manager {
       replace: (host, reason) => this.#loss.replace(host, reason),
     });
     const number = (): number => ++this.#ref;
-    const send = (host: number, message: ToHost): boolean => this.#hosts.send(host, message);
+    const send = (host: number, message: ToWorker): boolean => this.#hosts.send(host, message);
     this.#pending = new PendingCommands(clock, number, (host) => {
       this.#hosts.keepSpare();
       this.#retirement.check(host);
     });
-    this.registry = new Registry({ clock, uuid: parts.uuid, governor });
-    this.#passage = new Passage(parts.ledger, this.#pending);
-    this.#inspections = new Inspections(this.#pending, send);
-    this.#attaching = new Attaching(clock, number, send);
+    this.persistence = new SessionPersistence({ clock, uuid: parts.uuid, governor });
+    this.#passage = new OrderedForwarding(parts.ledger, this.#pending);
+    this.#inspections = new HeaderQueries(this.#pending, send);
+    this.#attaching = new StateQueries(clock, number, send);
     const hosts = (): readonly number[] => this.#hosts.used;
-    this.#asks = new HostAsks({ clock, number, hosts, send, sessions: (host) => this.#hosts.sessions(host) });
+    this.#asks = new WorkerRequests({
+      clock,
+      nextRef: number,
+      hosts,
+      send,
+      sessions: (host) => this.#hosts.sessions(host),
+    });
     const shared = {
       book: this.#sessions,
       pending: this.#pending,
       ledger: parts.ledger,
       send,
-      forget: (entry: Entry) => this.#forget(entry),
+      forget: (entry: SessionEntry) => this.#forget(entry),
       demand: (sessionId: string) => this.#demand(sessionId),
-      tell: (type: string, data: Record<string, unknown>) => this.#events?.server(type, data),
+      tell: (type: string, data: Record<string, unknown>) => this.#events?.onServerEvent(type, data),
     };
     const { uuid } = parts;
     const left = (host: number): void => this.#retirement.check(host);
-    this.#away = new Away({ ...shared, clock, governor, uuid, number, left, registry: this.registry });
+    this.#away = new ParkedSessions({
+      ...shared,
+      clock,
+      governor,
+      uuid,
+      number,
+      left,
+      registry: this.persistence,
+    });
     this.#retirement = new Retirement({
       log: parts.log,
       hosts: this.#hosts,
@@ -125,7 +139,7 @@ export class Manager {
       asks: this.#asks,
       withinMs: DISPOSE_MS + 1_000,
     });
-    this.#loss = new HostLoss({
+    this.#loss = new WorkerRecovery({
       log: parts.log,
       hosts: this.#hosts,
       watch: this.#watch,
@@ -134,57 +148,57 @@ export class Manager {
       asks: this.#asks,
       away: this.#away,
     });
-    this.#dispatch = new Dispatch({
+    this.#dispatch = new CommandDispatcher({
       ...shared,
       passage: this.#passage,
       remove: (entry) => this.#delete(entry),
-      changed: () => this.#away.changed(),
+      changed: () => this.#away.reevaluate(),
     });
   }
 
   /** Takes on what an earlier server has left; before the hosts are started. */
   restore(store: Store, records: readonly SessionRecord[]): void {
-    for (const entry of this.registry.restore(store, records)) {
+    for (const entry of this.persistence.restore(store, records)) {
       this.#sessions.entries.set(entry.sessionId, entry);
       this.#claims.restored(entry.sessionId, entry.file, entry.record?.info.status === "live");
     }
   }
 
   /** Keeps other servers out of the session files that are driven here. */
-  guard(leases: Leases): void {
-    this.#claims.guard(leases);
+  useLeases(leases: FileLeases): void {
+    this.#claims.useLeases(leases);
   }
 
   /** Starts the hosts. Until then commands would have nowhere to go. */
-  open(events: ManagerEvents): void {
+  start(events: SessionSink): void {
     this.#events = events;
-    this.#hosts.open(this.#parts.hosts);
+    this.#hosts.startAll(this.#parts.hosts);
     this.#watch.start();
     this.#away.start();
   }
 
   /** Ids of all sessions that a host runs or builds. */
   get sessionIds(): readonly string[] {
-    return this.#sessions.awake;
+    return this.#sessions.runningIds;
   }
 
   /** The state of all sessions that no host runs, as clients see it. */
-  get parked(): readonly Attachment[] {
-    return this.#away.attachments;
+  get parked(): readonly SessionState[] {
+    return this.#away.states;
   }
 
   /** Whether this thread and the hosts keep up. */
-  get pulse(): Pulse {
-    return this.#watch.pulse;
+  get heartbeat(): Heartbeat {
+    return this.#watch.heartbeat;
   }
 
   /** How many sessions may live at a time. */
-  get places(): number {
+  get maxSessions(): number {
     return this.#parts.governor.limits.sessions;
   }
 
   /** Numbers of all hosts, the spare and those that are about to end among them. */
-  get hosts(): readonly number[] {
+  get workers(): readonly number[] {
     return this.#hosts.all;
   }
 
@@ -200,7 +214,7 @@ export class Manager {
   }
 
   /** What is owed for commands that must not be lost or done twice. */
-  get ledger(): Ledger {
+  get journal(): CommandJournal {
     return this.#parts.ledger;
   }
 
@@ -209,7 +223,7 @@ export class Manager {
   }
 
   /** Reserves an id and a place, and has the session built. Returns the id. */
-  create(command: CommandOf<"create_session"> | CommandOf<"load_session">, asker: Asker): string {
+  createSession(command: CommandOf<"create_session"> | CommandOf<"load_session">, asker: ReplyTo): string {
     const sessionId = command.sessionId ?? this.#parts.uuid();
     if (this.has(sessionId)) {
       const sentence = `There is a session "${sessionId}" already; choose another id, or leave it out`;
@@ -217,38 +231,38 @@ export class Manager {
       return sessionId;
     }
     const inMemory = command.type === "create_session" && command.inMemory === true;
-    const entry = new Entry(sessionId, this.#parts.clock.monotonic(), inMemory);
+    const entry = new SessionEntry(sessionId, this.#parts.clock.monotonic(), inMemory);
     this.#sessions.entries.set(sessionId, entry);
-    this.#away.take((got) => {
+    this.#away.acquireSlot((got) => {
       if (!isPermit(got)) {
         this.#forget(entry);
         return asker.answer({ ok: false, failure: got });
       }
-      entry.place = got;
-      this.#dispatch.build(entry, { ...command, sessionId }, asker);
+      entry.liveSlot = got;
+      this.#dispatch.buildSession(entry, { ...command, sessionId }, asker);
     });
     return sessionId;
   }
 
   /** Loads a session file under the id given, or else under the file's own; `named` is told which. */
-  load(command: CommandOf<"load_session">, asker: Asker, named: (sessionId: string) => void): void {
-    if (command.sessionId !== undefined) return named(this.create(command, asker));
-    this.#inspections.ask(this.#hosts.idlest(), command, asker, (id, file) => {
+  loadSession(command: CommandOf<"load_session">, asker: ReplyTo, named: (sessionId: string) => void): void {
+    if (command.sessionId !== undefined) return named(this.createSession(command, asker));
+    this.#inspections.query(this.#hosts.leastLoaded(), command, asker, (id, file) => {
       const owner = this.#claims.owner(file);
-      if (owner === undefined) return named(this.create({ ...command, sessionId: id }, asker));
+      if (owner === undefined) return named(this.createSession({ ...command, sessionId: id }, asker));
       asker.answer({ ok: false, failure: fileInUse(owner) });
     });
   }
 
   /** Has a host answer a command that is about no live session. */
-  ask(command: Command, asker: Asker): void {
-    const host = this.#hosts.isolated ? this.#hosts.idlest() : 0;
-    const ref = this.#pending.expectSoon(host, asker, command.type);
+  askAnyWorker(command: Command, asker: ReplyTo): void {
+    const host = this.#hosts.isolated ? this.#hosts.leastLoaded() : 0;
+    const ref = this.#pending.expectWithTimeout(host, asker, command.type);
     this.#send(host, { kind: "command", ref, connection: asker.connection, command });
   }
 
   /** Passes a session's command on to its host; a parked session is brought back for it, or answers itself. */
-  command(command: Command, spec: CommandSpec, asker: Asker): Failure | undefined {
+  forwardCommand(command: Command, spec: CommandSpec, asker: ReplyTo): Failure | undefined {
     const sessionId = command.sessionId ?? "";
     const entry = this.#sessions.get(sessionId);
     let permit: Permit | undefined;
@@ -259,10 +273,10 @@ export class Manager {
     }
     if (entry === undefined) return noSession(sessionId);
     if (command.type !== "get_state") entry.usedAt = this.#parts.clock.monotonic();
-    if (entry.awake) this.#dispatch.pass(entry, command, asker, permit);
-    else if (!this.#away.answers(entry, command, asker)) {
-      this.#away.whenAwake(entry, (failed) => {
-        if (failed === undefined) return this.#dispatch.pass(entry, command, asker, permit);
+    if (entry.isRunning) this.#dispatch.forward(entry, command, asker, permit);
+    else if (!this.#away.tryAnswer(entry, command, asker)) {
+      this.#away.whenRunning(entry, (failed) => {
+        if (failed === undefined) return this.#dispatch.forward(entry, command, asker, permit);
         permit?.release();
         asker.answer({ ok: false, failure: failed });
       });
@@ -271,60 +285,60 @@ export class Manager {
   }
 
   /** The events of a session that are kept, and where its numbering stands; nothing of one that is parked. */
-  log(sessionId: string): { readonly epoch: string; readonly log: EventLog } | undefined {
+  replayOf(sessionId: string): { readonly epoch: string; readonly log: ReplayBuffer } | undefined {
     const entry = this.#sessions.get(sessionId);
-    if (entry === undefined || !entry.awake) return undefined;
+    if (entry === undefined || !entry.isRunning) return undefined;
     return { epoch: entry.epoch, log: this.#logs.of(sessionId) ?? NO_EVENTS };
   }
 
   /** Asks for the state of one session at a point of the order; a parked one is brought back. */
-  attach(sessionId: string, snapshot: boolean, done: Attached): void {
+  stateOf(sessionId: string, snapshot: boolean, done: OnStates): void {
     const entry = this.#sessions.get(sessionId);
     if (entry === undefined) return done([], 0);
     const ask = (): void => {
-      entry.open++;
+      entry.inFlight++;
       entry.usedAt = this.#parts.clock.monotonic();
-      this.#passage.after(sessionId, () => {
-        this.#attaching.ask(entry.host, [sessionId], snapshot ? "all" : [], (sessions, host) => {
+      this.#passage.afterQueued(sessionId, () => {
+        this.#attaching.query(entry.host, [sessionId], snapshot ? "all" : [], (sessions, host) => {
           done(sessions, host);
-          entry.open--;
-          this.#away.changed();
+          entry.inFlight--;
+          this.#away.reevaluate();
         });
       });
     };
-    if (entry.awake) return ask();
-    this.#away.whenAwake(entry, (failed) => failed === undefined ? ask() : done(failed, 0));
+    if (entry.isRunning) return ask();
+    this.#away.whenRunning(entry, (failed) => failed === undefined ? ask() : done(failed, 0));
   }
 
   /**
    * Asks the hosts in `asked` for the state of their sessions. A session's own host that hangs or dies fails nothing
    * for the others: its last report is the answer.
    */
-  attachAll(snapshots: "all" | readonly string[], done: Attached): void {
+  statesOfAll(snapshots: "all" | readonly string[], done: OnStates): void {
     const isolated = this.#hosts.isolated;
-    const orLast: Attached = (sessions, host) => {
+    const orLast: OnStates = (sessions, host) => {
       done("code" in sessions && isolated ? this.#away.lastKnown(host) : sessions, host);
     };
     for (const host of this.asked) {
-      this.#attaching.ask(host, undefined, snapshots, orLast, isolated ? STATE_MS : undefined);
+      this.#attaching.query(host, undefined, snapshots, orLast, isolated ? STATE_MS : undefined);
     }
   }
 
   /** Tells the host who wants which form of a session's events. */
-  setDemand(sessionId: string, demand: Demand): void {
+  setDemand(sessionId: string, demand: SubscriberDemand): void {
     const entry = this.#sessions.get(sessionId);
     if (entry === undefined) return;
-    const watched = this.#events?.watched(sessionId) ?? false;
+    const watched = this.#events?.isWatched(sessionId) ?? false;
     // Whoever leaves may come back with a cursor.
     if (entry.watched && !watched) entry.usedAt = this.#parts.clock.monotonic();
     entry.watched = watched;
-    this.#passage.after(sessionId, () => {
-      if (entry.awake) this.#send(entry.host, { kind: "demand", sessionId, demand });
+    this.#passage.afterQueued(sessionId, () => {
+      if (entry.isRunning) this.#send(entry.host, { kind: "demand", sessionId, demand });
     });
   }
 
   /** Nobody is left who could answer a dialog: open ones are cancelled, later ones not shown. */
-  readonly unattended = (): void => {
+  readonly disableDialogs = (): void => {
     this.#unattended = true;
     this.#hosts.sendAll({ kind: "unattended" });
   };
@@ -332,34 +346,34 @@ export class Manager {
   /** Resolves when nothing runs, in all sessions or in those. */
   whenIdle(sessionIds?: readonly string[]): Promise<void> {
     const own = (host: number) => sessionIds?.filter((id) => this.#sessions.get(id)?.host === host);
-    return this.#passage.behindAll(() => this.#asks.whenIdle(own));
+    return this.#passage.afterAllQueued(() => this.#asks.whenIdle(own));
   }
 
   /** Counts the busy sessions, and with `stop` has them stopped. A host that hangs counts as none. */
-  busy(stop: boolean, withinMs: number): Promise<number> {
-    return this.#asks.busy(stop, withinMs);
+  countBusy(stop: boolean, withinMs: number): Promise<number> {
+    return this.#asks.countBusy(stop, withinMs);
   }
 
   /** Disposes all sessions; each host bounds that by itself, and `withinMs` bounds the hosts. */
-  async dispose(withinMs: number): Promise<Disposal> {
-    this.#loss.stop();
+  async disposeAll(withinMs: number): Promise<Disposal> {
+    this.#loss.expectExits();
     this.#hosts.stop();
     this.#watch.stop();
     this.#away.stop(STOPPED);
-    const disposal = await this.#asks.dispose(withinMs);
-    this.#hosts.terminate();
-    await this.registry.close(this.#sessions.entries.values());
+    const disposal = await this.#asks.disposeAll(withinMs);
+    this.#hosts.terminateAll();
+    await this.persistence.close(this.#sessions.entries.values());
     await this.#claims.close();
     // A host that hung has left someone without an answer.
     this.#pending.answerAll({ ok: false, failure: STOPPED, lost: true });
     return disposal;
   }
 
-  #demand(sessionId: string): Demand {
-    return this.#events?.demand(sessionId) ?? { full: false, subscribers: 0 };
+  #demand(sessionId: string): SubscriberDemand {
+    return this.#events?.demandFor(sessionId) ?? { full: false, subscribers: 0 };
   }
 
-  #receive(host: number, message: FromHost): void {
+  #receive(host: number, message: FromWorker): void {
     switch (message.kind) {
       case "born": {
         const entry = this.#sessions.get(message.sessionId);
@@ -373,81 +387,83 @@ export class Manager {
         if (entry !== undefined) entry.usedAt = this.#parts.clock.monotonic();
         // The last words of a deleted session, whose id may be taken again, belong into nobody's log.
         if (epoch !== "") this.#logs.append(sessionId, events);
-        return this.#events?.events(sessionId, epoch, events, host);
+        return this.#events?.onEvents(sessionId, epoch, events, host);
       }
       case "accepted":
-        return this.#pending.accepted(message.ref);
+        return this.#pending.onReleased(message.ref);
       case "message":
-        return this.ledger.told(message.ref, message.state);
+        return this.journal.onMessageProgress(message.ref, message.state);
       case "reply":
         return this.#pending.answer(message.ref, message.reply);
       case "attached":
-        return this.#attaching.answered(message.ref, message.sessions);
+        return this.#attaching.onStates(message.ref, message.sessions);
       case "inspected":
-        return this.#inspections.answered(message);
+        return this.#inspections.onHeader(message);
       case "claim":
-        return this.#claims.asked(host, message);
+        return this.#claims.onClaim(host, message);
       case "file":
-        this.#sessions.drives(message.sessionId, message.file);
-        return this.has(message.sessionId) ? this.#claims.move(message.sessionId, message.file) : undefined;
+        this.#sessions.setFile(message.sessionId, message.file);
+        return this.has(message.sessionId)
+          ? this.#claims.setFile(message.sessionId, message.file)
+          : undefined;
       case "trust":
         return this.#parts.trust?.set(message, () => this.#hosts.sendAll(message));
       case "spent":
         return this.#parts.governor.counters.spend(message.spending);
       case "pong":
-        return this.#watch.pong(host, message);
+        return this.#watch.onPong(host, message);
       case "idle":
       case "counted":
       case "disposed":
-        return this.#asks.answered(message);
+        return this.#asks.onReply(message);
       case "record":
         return void this.#record(host, message);
       case "parked":
-        return this.#away.parked(message.ref, message.record);
+        return this.#away.onParkResult(message.ref, message.record);
       case "log":
         return this.#parts.log[message.level](message.message, { host, ...message.fields });
       case "up":
       case "taken":
       case "ready":
       case "broken":
-        if (message.kind === "ready") this.#watch.started(host);
+        if (message.kind === "ready") this.#watch.onStarted(host);
         return this.#parts.log.debug(`host is ${message.kind}`, { host });
     }
   }
 
-  async #record(host: number, { record, ref }: Extract<FromHost, { kind: "record" }>): Promise<void> {
+  async #record(host: number, { record, ref }: Extract<FromWorker, { kind: "record" }>): Promise<void> {
     const entry = this.#sessions.get(record.info.sessionId);
     let error: string | undefined;
-    if (entry !== undefined && entry.host === host && entry.place !== undefined) {
+    if (entry !== undefined && entry.host === host && entry.liveSlot !== undefined) {
       entry.record = record;
       entry.inMemory = record.inMemory;
       // The session's own numbers are known before it is announced.
       if (entry.state === "building") entry.epoch = record.info.epoch;
-      error = await this.registry.keep(entry);
+      error = await this.persistence.save(entry);
     }
     if (ref !== undefined) {
       this.#send(host, { kind: "recorded", ref, ...(error === undefined ? {} : { error }) });
     }
   }
 
-  #delete(entry: Entry): void {
-    if (this.#sessions.holds(entry)) this.ledger.deleted(entry.sessionId);
+  #delete(entry: SessionEntry): void {
+    if (this.#sessions.isCurrent(entry)) this.journal.onSessionDeleted(entry.sessionId);
     this.#forget(entry);
   }
 
-  #forget(entry: Entry): void {
-    if (!this.#sessions.forget(entry)) return;
-    entry.removed = this.registry.forget(entry);
-    this.#away.changed();
+  #forget(entry: SessionEntry): void {
+    if (!this.#sessions.remove(entry)) return;
+    entry.removed = this.persistence.remove(entry);
+    this.#away.reevaluate();
   }
 
   /** Tells a host that has started what the others know. */
   #introduce(host: number): void {
-    this.#claims.introduce(host);
+    this.#claims.syncTo(host);
     if (this.#unattended) this.#send(host, { kind: "unattended" });
   }
 
-  #send(host: number, message: ToHost): void {
+  #send(host: number, message: ToWorker): void {
     this.#hosts.send(host, message);
   }
 }

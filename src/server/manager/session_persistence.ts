@@ -7,56 +7,56 @@ import type { SessionRecord } from "../../ipc/session_record.ts";
 import { failure } from "../../protocol/errors.ts";
 import type { FileRepair } from "../../protocol/schema/responses.ts";
 import type { Clock } from "../../runtime/runtime.ts";
-import { Entry } from "./session_entry.ts";
+import { SessionEntry } from "./session_entry.ts";
 import type { Store } from "../state/session_store.ts";
 
 /** Milliseconds that an answer waits for a record to be on disk. */
 const RECORD_MS = 5_000;
 
 /** What the registry is made of. */
-export interface RegistryParts {
+export interface SessionPersistenceParts {
   readonly clock: Clock;
   readonly uuid: () => string;
   readonly governor: Governor;
 }
 
 /** The registry of one server. */
-export class Registry {
-  readonly #parts: RegistryParts;
+export class SessionPersistence {
+  readonly #parts: SessionPersistenceParts;
   /** None: it ends with the process. */
   #store: Store | undefined;
   /** What was repaired in the files of sessions that run, by session. */
   readonly repairs = new Map<string, FileRepair>();
 
-  constructor(parts: RegistryParts) {
+  constructor(parts: SessionPersistenceParts) {
     this.#parts = parts;
   }
 
   /** Why sessions cannot be kept, while that is so. */
-  get trouble(): string | undefined {
-    return this.#store?.trouble;
+  get problem(): string | undefined {
+    return this.#store?.problem;
   }
 
   /** Goes on with what an earlier server has left: those sessions are parked. */
-  restore(store: Store, records: readonly SessionRecord[]): readonly Entry[] {
+  restore(store: Store, records: readonly SessionRecord[]): readonly SessionEntry[] {
     this.#store = store;
     const { uuid, governor } = this.#parts;
     return records.filter(({ inMemory }) => !inMemory).map((record) => {
       const { info } = record;
-      const entry = new Entry(info.sessionId, 0, false);
+      const entry = new SessionEntry(info.sessionId, 0, false);
       entry.state = "parked";
       entry.record = record;
       entry.file = record.file ?? info.sessionFile;
       // Whatever a server that died told after its last record, nobody knows: its numbers must not be told twice.
       entry.epoch = info.status === "parked" ? info.epoch : uuid();
       const place = governor.parked();
-      if (isPermit(place)) entry.parkedPlace = place;
+      if (isPermit(place)) entry.parkedSlot = place;
       return entry;
     });
   }
 
   /** Keeps a session as it is now; resolves once that is safe, or with why it is not. */
-  async keep(entry: Entry): Promise<string | undefined> {
+  async save(entry: SessionEntry): Promise<string | undefined> {
     const record = recordOf(entry);
     const repair = record?.info.status === "live" ? record.info.fileRepair : undefined;
     if (repair === undefined) this.repairs.delete(entry.sessionId);
@@ -66,7 +66,7 @@ export class Registry {
   }
 
   /** Forgets a session; resolves once a restart would not bring it back, or with why it would. */
-  forget({ sessionId, inMemory }: Entry): Promise<string | undefined> | undefined {
+  remove({ sessionId, inMemory }: SessionEntry): Promise<string | undefined> | undefined {
     this.repairs.delete(sessionId);
     if (inMemory || this.#store === undefined) return undefined;
     return this.#within(this.#store.remove(sessionId));
@@ -86,10 +86,10 @@ export class Registry {
   }
 
   /** Keeps all sessions, for the last time. */
-  async close(entries: Iterable<Entry>): Promise<void> {
+  async close(entries: Iterable<SessionEntry>): Promise<void> {
     const kept = [...entries].filter(({ record }) => record !== undefined).map((entry) => {
       entry.state = "parked";
-      return this.keep(entry);
+      return this.save(entry);
     });
     await Promise.all(kept);
   }
@@ -110,14 +110,14 @@ export function deletionOf(reply: Reply, trouble: string | undefined): Reply {
 }
 
 /** The record with the canonical path of the session's file, where that is known. */
-export function withFile(record: SessionRecord, { file }: Entry): SessionRecord {
+export function withFile(record: SessionRecord, { file }: SessionEntry): SessionRecord {
   // Right after a fork it may still be the old file's: the new one's canonical path comes a moment later.
   const same = file !== undefined && nameOf(file) === nameOf(record.info.sessionFile ?? "");
   return same ? { ...record, file } : record;
 }
 
 /** The record with what the router thread alone knows. */
-function recordOf(entry: Entry): SessionRecord | undefined {
+function recordOf(entry: SessionEntry): SessionRecord | undefined {
   const { record, state, epoch } = entry;
   if (record === undefined) return undefined;
   const { info } = record;

@@ -2,22 +2,22 @@
 // A host that is silent or dies is told as a failure.
 import { type Failure, failure } from "../../protocol/errors.ts";
 import { specOf } from "../../protocol/schema/commands.ts";
-import type { Attachment, ToHost } from "../../ipc/messages.ts";
+import type { SessionState, ToWorker } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
-import { Replies } from "../../ipc/pending_replies.ts";
+import { PendingReplies } from "../../ipc/pending_replies.ts";
 
 /** Called with what a host says of its sessions, or why it says nothing. */
-export type Attached = (sessions: readonly Attachment[] | Failure, host: number) => void;
+export type OnStates = (sessions: readonly SessionState[] | Failure, host: number) => void;
 
 /** Questions for the state of sessions. */
-export class Attaching {
-  readonly #replies: Replies<readonly Attachment[] | Failure>;
+export class StateQueries {
+  readonly #replies: PendingReplies<readonly SessionState[] | Failure>;
   readonly #number: () => number;
-  readonly #send: (host: number, message: ToHost) => boolean;
+  readonly #send: (host: number, message: ToWorker) => boolean;
 
   /** @param send false when there is no such host any more */
-  constructor(clock: Clock, number: () => number, send: (host: number, message: ToHost) => boolean) {
-    this.#replies = new Replies(clock);
+  constructor(clock: Clock, number: () => number, send: (host: number, message: ToWorker) => boolean) {
+    this.#replies = new PendingReplies(clock);
     this.#number = number;
     this.#send = send;
   }
@@ -26,11 +26,11 @@ export class Attaching {
    * Asks one host, of all its sessions or of those; `snapshots` are the ones whose whole state is wanted. `withinMs`
    * replaces the time of the command that asks.
    */
-  ask(
+  query(
     host: number,
     sessionIds: readonly string[] | undefined,
     snapshots: "all" | readonly string[],
-    done: Attached,
+    done: OnStates,
     withinMs?: number,
   ): void {
     const ref = this.#number();
@@ -39,15 +39,15 @@ export class Attaching {
     const value = failure("timeout", `A session's host has not answered within ${timeoutMs} ms`);
     this.#replies.expect(ref, host, (sessions) => done(sessions, host), { ms: timeoutMs, value });
     const ids = sessionIds === undefined ? {} : { sessionIds };
-    if (!this.#send(host, { kind: "attach", ref, snapshots, ...ids })) this.#replies.settle(ref, []);
+    if (!this.#send(host, { kind: "attach", ref, snapshots, ...ids })) this.#replies.resolve(ref, []);
   }
 
-  answered(ref: number, sessions: readonly Attachment[]): void {
-    this.#replies.settle(ref, sessions);
+  onStates(ref: number, sessions: readonly SessionState[]): void {
+    this.#replies.resolve(ref, sessions);
   }
 
   /** A host is gone. */
-  lost(host: number, answer: readonly Attachment[] | Failure): void {
-    this.#replies.lost(host, answer);
+  onWorkerLost(host: number, answer: readonly SessionState[] | Failure): void {
+    this.#replies.resolveAllOf(host, answer);
   }
 }

@@ -2,17 +2,17 @@
 // being refused (stdio), the commands that were read ahead. Knows no command beyond that.
 import type { Access } from "../auth/access.ts";
 import { READ_AHEAD_BYTES } from "../../governor/limits.ts";
-import type { EventRecord } from "../../ipc/messages.ts";
+import type { EncodedEvent } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { BulkTurns } from "./bulk_turns.ts";
 import type { Held } from "./held.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
-import type { Wire } from "./peer.ts";
+import type { Peer } from "./peer.ts";
 
 /** What a connection is made of. */
 export interface ConnectionParts {
   readonly id: number;
-  readonly wire: Wire;
+  readonly peer: Peer;
   readonly clock: Clock;
   readonly limits: OutboxLimits;
   readonly access: Access;
@@ -23,20 +23,20 @@ export interface ConnectionParts {
 /** One connection. */
 export class Connection {
   readonly id: number;
-  readonly wire: Wire;
+  readonly peer: Peer;
   readonly outbox: Outbox;
   /** Its large answers, a few at a time. */
   readonly bulk = new BulkTurns();
   /** What the peer's token lets it do. */
   readonly access: Access;
   /** Sessions that this connection has sent a command to, for the end of its input. */
-  readonly touched = new Set<string>();
+  readonly usedSessions = new Set<string>();
   /** How often the peer was told that it lags. */
   lagged = 0;
   /** Whether a valid command has come. */
-  spoken = false;
+  hasSentCommand = false;
   readonly #lagging = new Set<string>();
-  readonly #held: Held[] = [];
+  readonly #backlog: Held[] = [];
   readonly #rooms: (() => void)[] = [];
   readonly #quiet: (() => void)[] = [];
   #heldBytes = 0;
@@ -45,9 +45,9 @@ export class Connection {
   #open = true;
 
   constructor(parts: ConnectionParts) {
-    const { id, wire, clock, limits } = parts;
+    const { id, peer: wire, clock, limits } = parts;
     this.id = id;
-    this.wire = wire;
+    this.peer = wire;
     this.access = parts.access;
     this.outbox = new Outbox({ wire, clock, limits, giveUp: (reason) => parts.giveUp(this, reason) });
   }
@@ -62,7 +62,7 @@ export class Connection {
   }
 
   /** Queues an event, unless the peer lags behind in that session; then it is told so, once. */
-  sendEvent(sessionId: string, epoch: string, record: EventRecord, text: string): void {
+  sendEvent(sessionId: string, epoch: string, record: EncodedEvent, text: string): void {
     if (!this.#open) return;
     if (this.#lagging.size > 0 && this.#lagging.has(sessionId)) {
       // Somebody has to answer: a question gets through.
@@ -101,11 +101,11 @@ export class Connection {
 
   /** Whether commands wait for room; then later ones must line up behind them. */
   get holding(): boolean {
-    return this.#held.length > 0;
+    return this.#backlog.length > 0;
   }
 
-  hold(held: Held): void {
-    this.#held.push(held);
+  defer(held: Held): void {
+    this.#backlog.push(held);
     this.#heldBytes += held.bytes;
   }
 
@@ -114,10 +114,10 @@ export class Connection {
     // A command that is answered at once makes room, and so comes by here again.
     if (this.#retrying) return;
     this.#retrying = true;
-    while (this.#held.length > 0) {
-      const next = this.#held[0];
+    while (this.#backlog.length > 0) {
+      const next = this.#backlog[0];
       if (next === undefined || take(next) === "full") break;
-      this.#held.shift();
+      this.#backlog.shift();
       this.#heldBytes -= next.bytes;
     }
     this.#retrying = false;
@@ -126,13 +126,13 @@ export class Connection {
   }
 
   /** Resolves when the transport may read on. */
-  room(): Promise<void> {
+  whenWritable(): Promise<void> {
     if (this.#heldBytes < READ_AHEAD_BYTES || !this.#open) return Promise.resolve();
     return new Promise((resolve) => this.#rooms.push(resolve));
   }
 
   /** Resolves when every command that was read has been answered. */
-  quiet(): Promise<void> {
+  drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#quiet.push(resolve);
       this.#checkQuiet();
@@ -142,7 +142,7 @@ export class Connection {
   /** The peer is gone. */
   closed(): void {
     this.#open = false;
-    this.#held.length = 0;
+    this.#backlog.length = 0;
     this.#heldBytes = 0;
     this.bulk.close();
     this.outbox.close();
@@ -151,7 +151,7 @@ export class Connection {
   }
 
   #checkQuiet(): void {
-    if (this.#unanswered > 0 || this.#held.length > 0) return;
+    if (this.#unanswered > 0 || this.#backlog.length > 0) return;
     for (const fn of this.#quiet.splice(0)) fn();
   }
 }

@@ -1,7 +1,7 @@
 // The queued events of one connection, and how they are merged when a reader lags: pieces of one content block
 // are joined, a tool's state gives way to its later one. A merged event says how many numbers it stands for,
 // so that a reader sees neither gap nor repeat. Pure.
-import { type EventRecord, type Merge, PIECE_END } from "../../ipc/messages.ts";
+import { type CoalesceHint, DELTA_SUFFIX, type EncodedEvent } from "../../ipc/messages.ts";
 import { eventPrefix } from "../../protocol/events.ts";
 
 /** A queued event. It may still change while it waits. */
@@ -10,7 +10,7 @@ export interface QueuedEvent {
   readonly sessionId: string;
   seq: number;
   readonly type: string;
-  readonly merge: Merge | undefined;
+  readonly merge: CoalesceHint | undefined;
   readonly text: string;
   /** Pieces that were joined to the first one, oldest first, encoded. */
   pieces: { readonly loose: string[]; readonly joined: string[] } | undefined;
@@ -39,13 +39,13 @@ function stateKey(type: string, key: string): string {
 }
 
 /** In its full form an update carries the whole message: a later one stands for an earlier one. */
-function mergeFor(record: EventRecord, text: string): Merge | undefined {
-  if (record.merge?.kind !== "piece" || text !== record.full) return record.merge;
+function mergeFor(record: EncodedEvent, text: string): CoalesceHint | undefined {
+  if (record.coalesce?.kind !== "piece" || text !== record.full) return record.coalesce;
   return { kind: "state", key: "message" };
 }
 
 /** The events of one connection's queue. */
-export class MergedEvents {
+export class EventCoalescer {
   readonly #lanes = new Map<string, Lane>();
   #bytes = 0;
   #coalesced = 0;
@@ -74,7 +74,7 @@ export class MergedEvents {
   /** Takes an event in; `item` is what to queue, if it was not merged, `bytes` what the queue grew by. */
   add(
     sessionId: string,
-    record: EventRecord,
+    record: EncodedEvent,
     text: string,
     merging: boolean,
   ): { item: QueuedEvent | undefined; bytes: number } {
@@ -98,7 +98,7 @@ export class MergedEvents {
     // Texts in JSON can be joined as they are: what one escape needs is never cut in two.
     const whole = pieces === undefined
       ? event
-      : [event.slice(0, -PIECE_END.length), ...pieces.joined, ...pieces.loose, PIECE_END].join("");
+      : [event.slice(0, -DELTA_SUFFIX.length), ...pieces.joined, ...pieces.loose, DELTA_SUFFIX].join("");
     return `${eventPrefix(sessionId, seq)}"coalesced":${covers},${whole}`;
   }
 
@@ -113,8 +113,8 @@ export class MergedEvents {
   #append(
     lane: Lane,
     sessionId: string,
-    { seq, type }: EventRecord,
-    merge: Merge | undefined,
+    { seq, type }: EncodedEvent,
+    merge: CoalesceHint | undefined,
     text: string,
     merging: boolean,
   ): QueuedEvent {
@@ -158,14 +158,14 @@ export class MergedEvents {
 
   #join(
     last: QueuedEvent | undefined,
-    more: Extract<Merge, { kind: "piece" }>,
-    record: EventRecord,
+    more: Extract<CoalesceHint, { kind: "piece" }>,
+    record: EncodedEvent,
   ): boolean {
     const first = last?.merge;
     if (last === undefined || first?.kind !== "piece") return false;
     if (first.of !== more.of || first.contentIndex !== more.contentIndex) return false;
     const { text, seq, at = 0 } = record;
-    const piece = text.slice(at, -PIECE_END.length);
+    const piece = text.slice(at, -DELTA_SUFFIX.length);
     last.pieces ??= { loose: [], joined: [] };
     if (last.pieces.loose.push(piece) >= LOOSE_PIECES) {
       last.pieces.joined.push(last.pieces.loose.join(""));

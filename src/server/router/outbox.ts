@@ -1,11 +1,11 @@
 // What waits for one peer (PROTOCOL §6, Slow readers), counted in bytes. Hands the transport a little at a
 // time, so that the rest can be freed at once; merges events when much is queued; says when a session's events
 // no longer fit, when the peer takes nothing, and when there is too much of everything.
-import type { EventRecord } from "../../ipc/messages.ts";
+import type { EncodedEvent } from "../../ipc/messages.ts";
 import { ANSWERS_AHEAD, SOCKET_WINDOW_BYTES, STALL_MS } from "../../governor/limits.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
-import { MergedEvents, type QueuedEvent } from "./event_coalescer.ts";
-import type { Wire } from "./peer.ts";
+import { EventCoalescer, type QueuedEvent } from "./event_coalescer.ts";
+import type { Peer } from "./peer.ts";
 
 /** Bytes from which something happens. */
 export interface OutboxLimits {
@@ -16,7 +16,7 @@ export interface OutboxLimits {
 
 /** What an outbox is made of. */
 export interface OutboxParts {
-  readonly wire: Wire;
+  readonly wire: Peer;
   readonly clock: Clock;
   readonly limits: OutboxLimits;
   /** The peer is to be given up; called once. */
@@ -43,7 +43,7 @@ function bytesOf(text: string): number {
 /** The queue of one connection. */
 export class Outbox {
   readonly #parts: OutboxParts;
-  readonly #events = new MergedEvents();
+  readonly #events = new EventCoalescer();
   readonly #flushed: (() => void)[] = [];
   /** What was sent leaves holes at the front, so that nothing keeps it. */
   #queue: (Item | undefined)[] = [];
@@ -110,9 +110,9 @@ export class Outbox {
    *
    * @param text the form that this peer wants
    */
-  pushEvent(sessionId: string, record: EventRecord, text: string): boolean {
+  pushEvent(sessionId: string, record: EncodedEvent, text: string): boolean {
     if (this.#closed) return true;
-    if (this.#head === this.#queue.length && this.#passes(text)) return true;
+    if (this.#head === this.#queue.length && this.#sendNow(text)) return true;
     const { outboxSoftBytes, outboxHardBytes } = this.#parts.limits;
     const merging = this.#bytes > outboxSoftBytes;
     const { item, bytes } = this.#events.add(sessionId, record, text, merging);
@@ -150,7 +150,7 @@ export class Outbox {
   }
 
   /** Hands an event over at once where nothing waits before it; false when there is no room. */
-  #passes(text: string): boolean {
+  #sendNow(text: string): boolean {
     const { wire, clock } = this.#parts;
     const { buffered } = wire;
     if (buffered >= SOCKET_WINDOW_BYTES) return false;

@@ -16,24 +16,24 @@ import { type Governor, isPermit, type Permit } from "../../governor/governor.ts
 import { isLimitName, type LimitName } from "../../governor/limits.ts";
 import type { Reply } from "../../ipc/messages.ts";
 import type { Log } from "../../base/log.ts";
-import type { Asker, Manager } from "../manager/session_manager.ts";
-import type { TokenBook } from "../auth/token_store.ts";
+import type { Asker, SessionManager } from "../manager/session_manager.ts";
+import type { TokenStore } from "../auth/token_store.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { forbidden } from "../auth/authorization.ts";
 import { isBulk } from "./bulk_turns.ts";
 import { Connection } from "./connection.ts";
 import { Cursors } from "./cursors.ts";
-import { Expiry } from "./token_expiry.ts";
+import { TokenExpiry } from "./token_expiry.ts";
 import type { Held } from "./held.ts";
 import { OWN_COMMANDS, type OwnContext } from "./server_commands.ts";
-import { Subscriber } from "./subscription_service.ts";
+import { SubscriptionService } from "./subscription_service.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { Vitals } from "./server_metrics.ts";
-import type { Closing, Wire } from "./peer.ts";
+import { ServerMetrics } from "./server_metrics.ts";
+import type { CloseFrame, Peer } from "./peer.ts";
 
 /** What the router is made of. */
 export interface RouterParts {
-  readonly manager: Manager;
+  readonly manager: SessionManager;
   readonly governor: Governor;
   readonly log: Log;
   readonly clock: Clock;
@@ -41,37 +41,37 @@ export interface RouterParts {
   greeting(): Greeting;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
   /** Minted tokens, once the state folder is there; absent: none can be minted. */
-  readonly tokens?: () => TokenBook | undefined;
+  readonly tokens?: () => TokenStore | undefined;
 }
 
 const NO_PERMIT: Permit = { release() {} };
 
-const TOO_LARGE: Closing = { code: 1009, reason: "The message is too large" };
-const TOO_MANY_INVALID: Closing = { code: 1008, reason: "Too many invalid messages" };
+const TOO_LARGE: CloseFrame = { code: 1009, reason: "The message is too large" };
+const TOO_MANY_INVALID: CloseFrame = { code: 1008, reason: "Too many invalid messages" };
 
 /** The router. */
 export class Router {
   readonly parts: RouterParts;
-  readonly #subscriber: Subscriber;
+  readonly #subscriber: SubscriptionService;
   readonly #own: OwnContext;
   readonly #cursors: Cursors;
-  readonly #expiry: Expiry;
+  readonly #expiry: TokenExpiry;
   readonly #codec: Codec;
   readonly #subscriptions = new Subscriptions();
   readonly #connections = new Set<Connection>();
   /** How the server is doing. */
-  readonly vitals: Vitals;
+  readonly vitals: ServerMetrics;
   /** Those with commands that wait for room. */
-  readonly #holding = new Set<Connection>();
+  readonly #backlogs = new Set<Connection>();
   #refusing = false;
   #ids = 0;
 
   constructor(parts: RouterParts) {
     this.parts = parts;
     this.#codec = new Codec(parts.governor.limits);
-    this.#subscriber = new Subscriber(parts.manager, this.#subscriptions);
+    this.#subscriber = new SubscriptionService(parts.manager, this.#subscriptions);
     const { manager, schema } = parts;
-    this.vitals = new Vitals({ ...parts, connections: () => this.#connections });
+    this.vitals = new ServerMetrics({ ...parts, connections: () => this.#connections });
     this.#own = {
       manager,
       schema,
@@ -82,20 +82,20 @@ export class Router {
       tokens: () => parts.tokens?.(),
       connections: () => this.connections,
     };
-    this.#expiry = new Expiry(parts.clock, (connection, reason) => this.#expel(connection, reason));
+    this.#expiry = new TokenExpiry(parts.clock, (connection, reason) => this.#disconnect(connection, reason));
     this.#cursors = new Cursors(parts.clock, () => this.#tellCursors());
   }
 
   /** Starts the hosts and listens to them. */
   open(): void {
-    this.parts.manager.open({
-      events: (sessionId, epoch, records, host) => {
+    this.parts.manager.start({
+      onEvents: (sessionId, epoch, records, host) => {
         this.parts.governor.counters.events += records.length;
         this.#subscriptions.publish({ sessionId, epoch, records }, host);
       },
-      server: (type, data) => this.announce(type, data),
-      demand: (sessionId) => this.#subscriptions.demand(sessionId),
-      watched: (sessionId) => this.#subscriptions.watched(sessionId),
+      onServerEvent: (type, data) => this.announce(type, data),
+      demandFor: (sessionId) => this.#subscriptions.demand(sessionId),
+      isWatched: (sessionId) => this.#subscriptions.watched(sessionId),
     });
     this.#cursors.start();
   }
@@ -103,7 +103,7 @@ export class Router {
   /** A token was revoked: whoever came in with it goes. */
   revoked(tokenId: string): void {
     for (const connection of this.connections) {
-      if (connection.access.id === tokenId) this.#expel(connection, "The token was revoked");
+      if (connection.access.id === tokenId) this.#disconnect(connection, "The token was revoked");
     }
   }
 
@@ -119,18 +119,18 @@ export class Router {
   }
 
   /** Takes a new peer on, with what its token lets it do, and greets it. */
-  accept(wire: Wire, access: Access = ADMIN): Connection {
+  accept(wire: Peer, access: Access = ADMIN): Connection {
     const { governor, log, clock } = this.parts;
     const connection = new Connection({
       id: ++this.#ids,
-      wire,
+      peer: wire,
       clock,
       limits: governor.limits,
       access,
       giveUp: (slow, reason) => {
         governor.counters.evicted++;
         log.warn("a connection is closed: it reads too slowly", { connection: slow.id, reason });
-        slow.wire.close(1013, "You read too slowly; connect again and subscribe from where you are");
+        slow.peer.close(1013, "You read too slowly; connect again and subscribe from where you are");
         this.closed(slow);
       },
     });
@@ -143,17 +143,17 @@ export class Router {
   /** The peer is gone; what it has started goes on. */
   closed(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
-    this.vitals.keep(connection);
+    this.vitals.absorb(connection);
     connection.closed();
     this.#expiry.forget(connection);
-    this.#holding.delete(connection);
+    this.#backlogs.delete(connection);
     this.parts.governor.connectionGone(connection.id);
     this.#subscriptions.drop(connection);
     this.#subscriber.demandChanged();
   }
 
   /** Takes one message. Says how a socket is to be closed for it, if it is; on stdio the stream goes on. */
-  receive(connection: Connection, text: string): Closing | undefined {
+  receive(connection: Connection, text: string): CloseFrame | undefined {
     this.parts.governor.counters.bytesIn += text.length;
     if (exceeds(text, this.parts.governor.limits.frameBytes)) {
       this.tooLarge(connection);
@@ -199,7 +199,7 @@ export class Router {
     const { manager } = this.parts;
     for (const { connection, sessionIds } of this.#subscriptions.filtered(manager.sessionIds)) {
       for (const sessionId of sessionIds) {
-        const kept = manager.log(sessionId);
+        const kept = manager.replayOf(sessionId);
         if (kept === undefined || connection.lags(sessionId)) continue;
         const { epoch, log } = kept;
         const text = this.#cursors.next(connection, sessionId, epoch, log.lastSeq);
@@ -213,7 +213,7 @@ export class Router {
     connection: Connection,
     failed: Failure,
     about: { readonly id?: string; readonly command: string } = { command: "unknown" },
-  ): Closing | undefined {
+  ): CloseFrame | undefined {
     const { governor, clock } = this.parts;
     const tooMany = governor.invalid(connection.id, clock.monotonic());
     const { id, command } = about;
@@ -224,20 +224,20 @@ export class Router {
   }
 
   #take(connection: Connection, decoded: Extract<Decoded, { ok: true }>, bytes: number): void {
-    connection.spoken = true;
+    connection.hasSentCommand = true;
     const { manager } = this.parts;
     const { command, spec } = decoded;
     const refused = forbidden(connection.access, command, spec);
     if (refused !== undefined) return this.#respond(connection, command, refused);
-    const keyed = manager.ledger.keyed(connection.access.id, command, spec);
-    const known = keyed === undefined ? undefined : manager.ledger.find(keyed, spec);
+    const keyed = manager.journal.keyed(connection.access.id, command, spec);
+    const known = keyed === undefined ? undefined : manager.journal.find(keyed, spec);
     if (known?.kind === "answer") return this.#reply(connection, command, known.reply);
     const limited = known?.kind === "running" ? undefined : this.#rate(connection, command, spec);
     if (limited !== undefined) return this.#respond(connection, command, limited);
     const held = { command, spec, bytes, keyed };
     if (!(connection.holding && !spec.exempt) && this.#admit(connection, held) === "taken") return;
-    connection.hold(held);
-    this.#holding.add(connection);
+    connection.defer(held);
+    this.#backlogs.add(connection);
   }
 
   /** Counts a command: once, however long it then waits for room. */
@@ -255,7 +255,7 @@ export class Router {
   #admit(connection: Connection, held: Held, kept?: Permit): "taken" | "full" {
     const { governor, manager } = this.parts;
     const { command, spec, keyed } = held;
-    const found = keyed === undefined ? undefined : manager.ledger.find(keyed, spec);
+    const found = keyed === undefined ? undefined : manager.journal.find(keyed, spec);
     if (found?.kind === "answer") {
       this.#reply(connection, command, found.reply);
       return "taken";
@@ -267,7 +267,7 @@ export class Router {
     }
     const permit = kept ?? (spec.exempt ? NO_PERMIT : governor.inFlight(connection.id));
     if (!isPermit(permit)) {
-      if (connection.wire.waits) return "full";
+      if (connection.peer.blocksWhenFull) return "full";
       this.#respond(connection, command, permit);
       return "taken";
     }
@@ -278,19 +278,19 @@ export class Router {
     }
     const bulk = isBulk(command, spec);
     if (bulk) connection.bulk.started();
-    const asker = this.#asker(connection, command, permit, bulk);
+    const asker = this.#replyTo(connection, command, permit, bulk);
     if (found?.kind === "running") {
       found.join((reply) => asker.answer(reply));
       return "taken";
     }
-    const asking = found === undefined ? asker : manager.ledger.reserve(found.command, asker);
+    const asking = found === undefined ? asker : manager.journal.reserve(found.command, asker);
     const refused = this.#dispatch(connection, command, spec, asking);
     if (refused === undefined) return "taken";
-    manager.ledger.release(asking);
+    manager.journal.release(asking);
     permit.release();
     connection.answered();
     if (bulk) this.#bulkEnded(connection);
-    if (refused.code === "overloaded" && connection.wire.waits) return "full";
+    if (refused.code === "overloaded" && connection.peer.blocksWhenFull) return "full";
     this.#respond(connection, command, refused);
     return "taken";
   }
@@ -301,18 +301,20 @@ export class Router {
       own(this.#own, connection, command, asker);
       return undefined;
     }
-    const refused = this.parts.manager.command(command, spec, asker);
-    if (refused === undefined && command.sessionId !== undefined) connection.touched.add(command.sessionId);
+    const refused = this.parts.manager.forwardCommand(command, spec, asker);
+    if (refused === undefined && command.sessionId !== undefined) {
+      connection.usedSessions.add(command.sessionId);
+    }
     return refused;
   }
 
   /** Turns the one answer into the one response, and makes room. */
-  #asker(connection: Connection, command: Command, permit: Permit, bulk: boolean): Asker {
+  #replyTo(connection: Connection, command: Command, permit: Permit, bulk: boolean): Asker {
     const sent = bulk ? (): void => this.#bulkEnded(connection) : undefined;
     let open = true;
     return {
       connection: connection.id,
-      accepted: () => {
+      onReleased: () => {
         permit.release();
         this.#makeRoom(connection);
       },
@@ -338,8 +340,8 @@ export class Router {
         // It keeps its place among the commands in flight, and was counted as asked when it came.
         const taken = this.#admit(connection, next.held, next.permit);
         if (taken === "full") {
-          connection.hold(next.held);
-          this.#holding.add(connection);
+          connection.defer(next.held);
+          this.#backlogs.add(connection);
         }
         connection.answered();
       }
@@ -348,16 +350,16 @@ export class Router {
 
   /** Room in a mailbox may be what another waiting connection needs, so all of them are asked. */
   #makeRoom(answered: Connection): void {
-    if (this.#holding.size === 0) return;
-    for (const connection of new Set([answered, ...this.#holding])) {
+    if (this.#backlogs.size === 0) return;
+    for (const connection of new Set([answered, ...this.#backlogs])) {
       connection.retry((held) => this.#admit(connection, held));
-      if (!connection.holding) this.#holding.delete(connection);
+      if (!connection.holding) this.#backlogs.delete(connection);
     }
   }
 
   /** Ends a connection whose token is over; what it has started goes on. */
-  #expel(connection: Connection, reason: string): void {
-    connection.wire.close(1008, reason);
+  #disconnect(connection: Connection, reason: string): void {
+    connection.peer.close(1008, reason);
     this.closed(connection);
   }
 

@@ -7,24 +7,24 @@ import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../..
 import type { Greeting } from "../../protocol/schema/responses.ts";
 import { toJson } from "../../protocol/text.ts";
 import { sees } from "../auth/access.ts";
-import type { Attachment } from "../../ipc/messages.ts";
+import type { SessionState } from "../../ipc/messages.ts";
 import { noSession } from "../../protocol/failures.ts";
-import type { TokenBook } from "../auth/token_store.ts";
-import type { Asker, Manager } from "../manager/session_manager.ts";
+import type { TokenStore } from "../auth/token_store.ts";
+import type { Asker, SessionManager } from "../manager/session_manager.ts";
 import type { Connection } from "./connection.ts";
-import type { Vitals } from "./server_metrics.ts";
-import type { Subscriber } from "./subscription_service.ts";
+import type { ServerMetrics } from "./server_metrics.ts";
+import type { SubscriptionService } from "./subscription_service.ts";
 import type { Wanted } from "./subscriptions.ts";
 
 /** What these commands need of the router. */
 export interface OwnContext {
-  readonly manager: Manager;
-  readonly subscriber: Subscriber;
-  readonly vitals: Vitals;
+  readonly manager: SessionManager;
+  readonly subscriber: SubscriptionService;
+  readonly vitals: ServerMetrics;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
   now(): number;
   greeting(): Greeting;
-  tokens(): TokenBook | undefined;
+  tokens(): TokenStore | undefined;
   connections(): readonly Connection[];
 }
 
@@ -68,10 +68,10 @@ function getSchema(router: OwnContext, _: Connection, command: CommandOf<"get_sc
 
 /** Puts together what all hosts answer, of the sessions that the connection's token is for. */
 function gather(
-  manager: Manager,
+  manager: SessionManager,
   { access }: Connection,
   asker: Asker,
-  of: (session: Attachment) => readonly string[],
+  of: (session: SessionState) => readonly string[],
   around: (parts: string) => string,
 ): void {
   const { asked } = manager;
@@ -85,7 +85,7 @@ function gather(
     if (failed !== undefined) refuse(asker, failed);
     else asker.answer({ ok: true, dataText: around([...parts.values()].flat().join(",")) });
   };
-  manager.attachAll([], (sessions, host) => {
+  manager.statesOfAll([], (sessions, host) => {
     if ("code" in sessions) failed = sessions;
     else parts.set(host, sessions.filter(({ sessionId }) => sees(access, sessionId)).flatMap(of));
     finish();
@@ -105,7 +105,7 @@ function listPendingUi(
   if (sessionId === undefined) {
     return gather(manager, connection, asker, ({ pendingUi }) => pendingUi, around);
   }
-  manager.attach(sessionId, false, (sessions) => {
+  manager.stateOf(sessionId, false, (sessions) => {
     if ("code" in sessions) return refuse(asker, sessions);
     const [session] = sessions;
     if (session === undefined) refuse(asker, noSession(sessionId));
@@ -116,7 +116,7 @@ function listPendingUi(
 function listSessions(router: OwnContext, connection: Connection, _: unknown, asker: Asker): void {
   const { manager } = router;
   const live = new Set<string>();
-  const of = ({ sessionId, infoText }: Attachment): readonly string[] => {
+  const of = ({ sessionId, infoText }: SessionState): readonly string[] => {
     live.add(sessionId);
     return [infoText];
   };
@@ -145,8 +145,8 @@ function subscribe(
     const shape = sessionId === "*" ? "{sessions: {<id>: {epoch, seq}}}" : "{epoch, seq}";
     return refuse(asker, failure("invalid_params", `/from: expected ${shape} for this sessionId`));
   }
-  if (sessionId === "*") router.subscriber.all(request, ofAll ? from.sessions : {});
-  else router.subscriber.one(request, sessionId, ofAll ? undefined : from);
+  if (sessionId === "*") router.subscriber.subscribeAll(request, ofAll ? from.sessions : {});
+  else router.subscriber.subscribe(request, sessionId, ofAll ? undefined : from);
 }
 
 /** Minted tokens live in the state folder, which is there before anybody can ask. */
@@ -206,24 +206,27 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("health_check", (router, _connection, _command, asker) => answer(asker, router.vitals.health())),
   on("list_sessions", listSessions),
   on("create_session", (router, connection, command, asker) => {
-    connection.touched.add(router.manager.create(command, asker));
+    connection.usedSessions.add(router.manager.createSession(command, asker));
   }),
   on("load_session", (router, connection, command, asker) => {
-    router.manager.load(command, asker, (sessionId) => connection.touched.add(sessionId));
+    router.manager.loadSession(command, asker, (sessionId) => connection.usedSessions.add(sessionId));
   }),
-  on("list_stored_sessions", (router, _connection, command, asker) => router.manager.ask(command, asker)),
+  on(
+    "list_stored_sessions",
+    (router, _connection, command, asker) => router.manager.askAnyWorker(command, asker),
+  ),
   on("list_pending_ui", listPendingUi),
   on("mint_token", mintToken),
   on("list_tokens", listTokens),
   on("revoke_token", revokeToken),
   on("subscribe", subscribe),
   on("unsubscribe", (router, connection, command, asker) => {
-    answer(asker, { unsubscribed: router.subscriber.end(connection, command.sessionId) });
+    answer(asker, { unsubscribed: router.subscriber.unsubscribe(connection, command.sessionId) });
   }),
   on("switch_session", (router, connection, command, asker) => {
     const { sessionId, ifSessionVersion } = command;
     const version = ifSessionVersion === undefined ? {} : { ifSessionVersion };
     const request = { connection, wanted: { updates: "full" } as const, snapshot: false, asker, ...version };
-    router.subscriber.switchTo(request, sessionId);
+    router.subscriber.switch(request, sessionId);
   }),
 ]);

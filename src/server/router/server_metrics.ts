@@ -2,7 +2,7 @@
 // hosts' signs of life and the connections that are open. Decides nothing.
 import type { Governor } from "../../governor/governor.ts";
 import { HOST_SLOW_MS, LOOP_SLOW_MS } from "../../governor/limits.ts";
-import type { Manager } from "../manager/session_manager.ts";
+import type { SessionManager } from "../manager/session_manager.ts";
 import type { Health, Metrics } from "../../protocol/schema/monitoring_commands.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Connection } from "./connection.ts";
@@ -10,13 +10,13 @@ import type { Connection } from "./connection.ts";
 /** What the vitals are read from. */
 export interface VitalsParts {
   readonly governor: Governor;
-  readonly manager: Manager;
+  readonly manager: SessionManager;
   readonly clock: Clock;
   connections(): Iterable<Connection>;
 }
 
 /** The vitals of one server. */
-export class Vitals {
+export class ServerMetrics {
   readonly #parts: VitalsParts;
   readonly #startedAt: number;
 
@@ -26,7 +26,7 @@ export class Vitals {
   }
 
   /** A connection is gone: what it counted is kept. */
-  keep({ outbox, lagged }: Connection): void {
+  absorb({ outbox, lagged }: Connection): void {
     const { counters } = this.#parts.governor;
     counters.lagged += lagged;
     counters.bytesOut += outbox.sent;
@@ -43,7 +43,7 @@ export class Vitals {
     return {
       uptimeMs: Math.round(clock.monotonic() - this.#startedAt),
       sessions: { live: sessions, parked: parkedSessions },
-      hosts: manager.hosts.length,
+      hosts: manager.workers.length,
       connections: open.length,
       commands: Object.fromEntries(counters.commands),
       refusals: Object.fromEntries(counters.refusals),
@@ -55,22 +55,22 @@ export class Vitals {
       evicted: counters.evicted,
       outboxBytes: sum(({ outbox }) => outbox.bytes),
       loopDelayMs: {
-        router: manager.pulse.delayMs,
-        hosts: manager.hosts.map((host) => manager.pulse.hostDelayMs(host)),
+        router: manager.heartbeat.lagMs,
+        hosts: manager.workers.map((host) => manager.heartbeat.workerLagMs(host)),
       },
       turns,
       tokens: { input, output, cacheRead, cacheWrite },
       costUsd,
-      journal: manager.ledger.sizes,
+      journal: manager.journal.sizes,
     };
   }
 
   health(): Health {
     const { governor, manager } = this.#parts;
-    const { pulse } = manager;
+    const { heartbeat: pulse } = manager;
     const slow = Math.min(HOST_SLOW_MS, governor.limits.hostSilentMs / 2);
     const issues: string[] = [];
-    for (const host of manager.hosts) {
+    for (const host of manager.workers) {
       const ms = Math.round(pulse.silentMs(host));
       if (ms < slow) continue;
       const sessionId = manager.sessionOf(host);
@@ -80,13 +80,13 @@ export class Vitals {
           : `Session "${sessionId}" may be stuck: its host has not answered for ${ms} ms`,
       );
     }
-    const late = Math.round(pulse.delayMs);
+    const late = Math.round(pulse.lagMs);
     if (late >= LOOP_SLOW_MS) {
       issues.push(`The server itself was busy for ${late} ms: the machine is overloaded`);
     }
-    const trouble = manager.ledger.trouble ?? manager.registry.trouble;
+    const trouble = manager.journal.problem ?? manager.persistence.problem;
     if (trouble !== undefined) issues.push(`The state folder cannot be written: ${trouble}`);
-    for (const [sessionId, { file, copy, message }] of manager.registry.repairs) {
+    for (const [sessionId, { file, copy, message }] of manager.persistence.repairs) {
       issues.push(
         `Session "${sessionId}" has lost a part of ${file} (${message}): look at ${copy}, which is the damaged file`,
       );

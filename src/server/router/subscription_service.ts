@@ -2,10 +2,10 @@
 // of the order, decides between live, replay and snapshot, and lets events flow from exactly there.
 import type { Failure } from "../../protocol/errors.ts";
 import { sees } from "../auth/access.ts";
-import type { Attachment, EventRecord } from "../../ipc/messages.ts";
+import type { EncodedEvent, SessionState } from "../../ipc/messages.ts";
 import { noSession } from "../../protocol/failures.ts";
 import { conflictOf } from "../../worker/session/command_timing.ts";
-import type { Asker, Manager } from "../manager/session_manager.ts";
+import type { Asker, SessionManager } from "../manager/session_manager.ts";
 import type { Connection } from "./connection.ts";
 import { deliver, type Subscriptions, type Wanted } from "./subscriptions.ts";
 
@@ -31,13 +31,13 @@ type Mode = "live" | "replay" | "snapshot";
 /** What a subscription begins with: the mode, and the events between the cursor and the state. */
 interface Start {
   readonly mode: Mode;
-  readonly missed: readonly EventRecord[];
+  readonly missed: readonly EncodedEvent[];
 }
 
 const LIVE: Start = { mode: "live", missed: [] };
 const SNAPSHOT: Start = { mode: "snapshot", missed: [] };
 
-function answerText(attachment: Attachment, mode: Mode): string {
+function answerText(attachment: SessionState, mode: Mode): string {
   const { epoch, seq, infoText, pendingUi, snapshot } = attachment;
   const head = JSON.stringify({ mode, epoch, seq }).slice(0, -1);
   const state = snapshot === undefined ? "" : `,"snapshot":${snapshot}`;
@@ -45,33 +45,33 @@ function answerText(attachment: Attachment, mode: Mode): string {
 }
 
 /** Ties subscriptions to the manager. */
-export class Subscriber {
-  readonly #manager: Manager;
+export class SubscriptionService {
+  readonly #manager: SessionManager;
   readonly #subscriptions: Subscriptions;
 
-  constructor(manager: Manager, subscriptions: Subscriptions) {
+  constructor(manager: SessionManager, subscriptions: Subscriptions) {
     this.#manager = manager;
     this.#subscriptions = subscriptions;
   }
 
   /** Subscribes to one session, from a cursor if there is one. */
-  one(request: Request, sessionId: string, from: Cursor | undefined): void {
+  subscribe(request: Request, sessionId: string, from: Cursor | undefined): void {
     this.#one(request, sessionId, from, ({ attachment, mode }) => answerText(attachment, mode));
   }
 
   /** Subscribes to one session in the way of clients that read whole messages. */
-  switchTo(request: Request, sessionId: string): void {
+  switch(request: Request, sessionId: string): void {
     this.#one(request, sessionId, undefined, ({ attachment }) => `{"sessionInfo":${attachment.infoText}}`);
   }
 
   /** Subscribes to all sessions, now and later; those that the cursors name from there. */
-  all(request: Request, from: Readonly<Record<string, Cursor>>): void {
+  subscribeAll(request: Request, from: Readonly<Record<string, Cursor>>): void {
     const { connection, wanted, asker } = request;
     const asked = this.#subscriptions.ask(connection, "*", wanted);
     const hosts = this.#manager.asked;
-    const gathering = this.#subscriptions.gather(connection, wanted, hosts);
+    const gathering = this.#subscriptions.beginWildcard(connection, wanted, hosts);
     this.demandChanged();
-    const found = new Map<string, { attachment: Attachment; start: Start }>();
+    const found = new Map<string, { attachment: SessionState; start: Start }>();
     let failed: Failure | undefined;
     // One more than hosts, since there may be none to ask.
     let open = hosts.length + 1;
@@ -86,12 +86,12 @@ export class Subscriber {
       if (failed !== undefined) asker.answer({ ok: false, failure: failed });
       else asker.answer({ ok: true, dataText: allText(found) });
       if (failed === undefined && wants) this.#beginAll(request, gathering, found);
-      else this.#subscriptions.ungather(connection, gathering);
+      else this.#subscriptions.abortWildcard(connection, gathering);
       this.demandChanged();
     };
-    const whole = (sessionId: string, how: (attachment: Attachment) => Start = () => SNAPSHOT): void => {
+    const whole = (sessionId: string, how: (attachment: SessionState) => Start = () => SNAPSHOT): void => {
       open++;
-      this.#manager.attach(sessionId, true, (again) => {
+      this.#manager.stateOf(sessionId, true, (again) => {
         const [attachment] = isFailure(again) ? [] : again;
         const left = parked.find((one) => one.sessionId === sessionId);
         // One that cannot be brought back is told to be missed, never to be as it was.
@@ -102,7 +102,7 @@ export class Subscriber {
         finish();
       });
     };
-    this.#manager.attachAll(request.snapshot ? "all" : this.#stale(wanted, from), (sessions, host) => {
+    this.#manager.statesOfAll(request.snapshot ? "all" : this.#stale(wanted, from), (sessions, host) => {
       gathering.unanswered.delete(host);
       if (isFailure(sessions)) failed = sessions;
       else {
@@ -118,7 +118,7 @@ export class Subscriber {
       finish();
     });
     // A parked session has nothing to tell to whoever has seen its last event; others need its whole state.
-    let room = request.snapshot ? this.#manager.places : 0;
+    let room = request.snapshot ? this.#manager.maxSessions : 0;
     for (const { sessionId, epoch, seq } of parked) {
       const cursor = cursorOf(from, sessionId);
       if (cursor !== undefined && (cursor.epoch !== epoch || cursor.seq !== seq)) whole(sessionId);
@@ -129,7 +129,7 @@ export class Subscriber {
   }
 
   /** Ends a subscription; false when there was none. */
-  end(connection: Connection, target: string): boolean {
+  unsubscribe(connection: Connection, target: string): boolean {
     const ended = this.#subscriptions.remove(connection, target);
     if (ended) this.demandChanged();
     return ended;
@@ -144,13 +144,13 @@ export class Subscriber {
     request: Request,
     sessionId: string,
     from: Cursor | undefined,
-    dataText: (found: { attachment: Attachment; mode: Mode }) => string,
+    dataText: (found: { attachment: SessionState; mode: Mode }) => string,
   ): void {
     const { connection, wanted, asker } = request;
     const asked = this.#subscriptions.ask(connection, sessionId, wanted);
     this.#tell(sessionId);
     const attach = (snapshot: boolean): void =>
-      this.#manager.attach(sessionId, snapshot, (sessions) => {
+      this.#manager.stateOf(sessionId, snapshot, (sessions) => {
         const [attachment] = isFailure(sessions) ? [] : sessions;
         const start = attachment === undefined ? LIVE : this.#start(attachment, wanted, from);
         if (start.mode === "snapshot" && attachment?.snapshot === undefined) return attach(true);
@@ -172,7 +172,12 @@ export class Subscriber {
     );
   }
 
-  #begin({ connection, wanted }: Request, sessionId: string, { epoch }: Attachment, { missed }: Start): void {
+  #begin(
+    { connection, wanted }: Request,
+    sessionId: string,
+    { epoch }: SessionState,
+    { missed }: Start,
+  ): void {
     connection.caughtUp(sessionId);
     for (const record of missed) deliver(connection, sessionId, epoch, record, wanted);
     this.#subscriptions.add(connection, sessionId, wanted);
@@ -180,27 +185,27 @@ export class Subscriber {
 
   #beginAll(
     { connection, wanted }: Request,
-    gathering: ReturnType<Subscriptions["gather"]>,
-    found: ReadonlyMap<string, { attachment: Attachment; start: Start }>,
+    gathering: ReturnType<Subscriptions["beginWildcard"]>,
+    found: ReadonlyMap<string, { attachment: SessionState; start: Start }>,
   ): void {
     connection.caughtUp("*");
     const told = new Map<string, number>();
     for (const [sessionId, { attachment, start }] of found) {
       // One that has crashed since counts from 1 again.
-      const { epoch } = this.#manager.log(sessionId) ?? attachment;
+      const { epoch } = this.#manager.replayOf(sessionId) ?? attachment;
       if (epoch === attachment.epoch) told.set(sessionId, attachment.seq);
       // A subscription of its own goes on as it was.
       if (this.#subscriptions.has(connection, sessionId)) continue;
       for (const record of start.missed) deliver(connection, sessionId, attachment.epoch, record, wanted);
     }
-    this.#subscriptions.gathered(connection, gathering, told);
+    this.#subscriptions.commitWildcard(connection, gathering, told);
   }
 
   /** Decided when the answer has come: then the log ends exactly where the answer stands. */
-  #start(attachment: Attachment, wanted: Wanted, from: Cursor | undefined): Start {
+  #start(attachment: SessionState, wanted: Wanted, from: Cursor | undefined): Start {
     if (from === undefined) return LIVE;
     const { sessionId, epoch, seq } = attachment;
-    const kept = this.#manager.log(sessionId);
+    const kept = this.#manager.replayOf(sessionId);
     if (kept === undefined || wanted.updates === "full" || from.epoch !== epoch) return SNAPSHOT;
     if (!kept.log.covers(from.seq, seq)) return SNAPSHOT;
     return { mode: "replay", missed: kept.log.since(from.seq) };
@@ -209,7 +214,7 @@ export class Subscriber {
   /** Sessions whose cursors the log does not reach any more, as far as one can tell beforehand. */
   #stale(wanted: Wanted, from: Readonly<Record<string, Cursor>>): string[] {
     return Object.entries(from).filter(([sessionId, { epoch, seq }]) => {
-      const kept = this.#manager.log(sessionId);
+      const kept = this.#manager.replayOf(sessionId);
       if (kept === undefined || wanted.updates === "full" || kept.epoch !== epoch) return true;
       return !kept.log.covers(seq, kept.log.lastSeq);
     }).map(([sessionId]) => sessionId);
@@ -220,7 +225,7 @@ export class Subscriber {
   }
 }
 
-function allText(found: ReadonlyMap<string, { attachment: Attachment; start: Start }>): string {
+function allText(found: ReadonlyMap<string, { attachment: SessionState; start: Start }>): string {
   const parts = [...found].map(([sessionId, { attachment, start }]) =>
     `${JSON.stringify(sessionId)}:${answerText(attachment, start.mode)}`
   );
@@ -231,6 +236,6 @@ function cursorOf(from: Readonly<Record<string, Cursor>>, sessionId: string): Cu
   return Object.hasOwn(from, sessionId) ? from[sessionId] : undefined;
 }
 
-function isFailure(value: readonly Attachment[] | Failure): value is Failure {
+function isFailure(value: readonly SessionState[] | Failure): value is Failure {
   return !Array.isArray(value);
 }

@@ -1,6 +1,6 @@
 // Who gets which events (PROTOCOL §6, Subscribing). A subscription by id overrides `*` for that session; a
 // subscription counts as demand from the moment it is asked for, and delivers from its answer on.
-import type { Demand, EventRecord } from "../../ipc/messages.ts";
+import type { EncodedEvent, SubscriberDemand } from "../../ipc/messages.ts";
 import { sees } from "../auth/access.ts";
 import type { Updates } from "../../protocol/events.ts";
 import type { Connection } from "./connection.ts";
@@ -16,11 +16,11 @@ export interface Wanted {
 export interface Published {
   readonly sessionId: string;
   readonly epoch: string;
-  readonly records: readonly EventRecord[];
+  readonly records: readonly EncodedEvent[];
 }
 
 /** A `*` subscription whose answer is being put together from several hosts. */
-interface Gathering {
+interface PendingWildcard {
   readonly wanted: Wanted;
   /** Hosts that were asked and have not answered. Events of others belong behind the answer. */
   readonly unanswered: Set<number>;
@@ -33,9 +33,9 @@ type Targets = Map<string, Wanted>;
 export class Subscriptions {
   readonly #byConnection = new Map<Connection, Targets>();
   readonly #bySession = new Map<string, Set<Connection>>();
-  readonly #stars = new Set<Connection>();
+  readonly #wildcards = new Set<Connection>();
   readonly #asked = new Map<Connection, Map<symbol, { target: string; wanted: Wanted }>>();
-  readonly #gathering = new Map<Connection, Gathering>();
+  readonly #gathering = new Map<Connection, PendingWildcard>();
 
   /** Counts a subscription that was asked for; `settle` ends that and says whether it is still wanted. */
   ask(connection: Connection, target: string, wanted: Wanted): { settle(): boolean } {
@@ -57,7 +57,7 @@ export class Subscriptions {
     const targets = this.#byConnection.get(connection) ?? new Map<string, Wanted>();
     targets.set(target, wanted);
     this.#byConnection.set(connection, targets);
-    if (target === "*") return void this.#stars.add(connection);
+    if (target === "*") return void this.#wildcards.add(connection);
     const subscribers = this.#bySession.get(target) ?? new Set<Connection>();
     subscribers.add(connection);
     this.#bySession.set(target, subscribers);
@@ -73,7 +73,7 @@ export class Subscriptions {
     const unasked = this.#unask(connection, target);
     const targets = this.#byConnection.get(connection);
     if (targets === undefined || !targets.delete(target)) return unasked;
-    if (target === "*") this.#stars.delete(connection);
+    if (target === "*") this.#wildcards.delete(connection);
     else this.#dropFrom(target, connection);
     if (targets.size === 0) this.#byConnection.delete(connection);
     return true;
@@ -85,7 +85,7 @@ export class Subscriptions {
       if (target !== "*") this.#dropFrom(target, connection);
     }
     this.#byConnection.delete(connection);
-    this.#stars.delete(connection);
+    this.#wildcards.delete(connection);
     this.#asked.delete(connection);
     this.#gathering.delete(connection);
   }
@@ -101,7 +101,7 @@ export class Subscriptions {
   }
 
   /** Who wants which form of a session's events. */
-  demand(sessionId: string): Demand {
+  demand(sessionId: string): SubscriberDemand {
     const forms = new Set<Updates>();
     const subscribers = new Set<Connection>();
     const count = (connection: Connection, wanted: Wanted | undefined): void => {
@@ -113,7 +113,7 @@ export class Subscriptions {
     for (const connection of own ?? []) {
       count(connection, this.#byConnection.get(connection)?.get(sessionId));
     }
-    for (const connection of this.#stars) {
+    for (const connection of this.#wildcards) {
       if (!own?.has(connection)) count(connection, this.#byConnection.get(connection)?.get("*"));
     }
     for (const [connection, asked] of this.#asked) {
@@ -142,21 +142,25 @@ export class Subscriptions {
   }
 
   /** Starts to hold what belongs behind the answer to a `*` subscription. */
-  gather(connection: Connection, wanted: Wanted, hosts: readonly number[]): Gathering {
-    const gathering: Gathering = { wanted, unanswered: new Set(hosts), held: [] };
+  beginWildcard(connection: Connection, wanted: Wanted, hosts: readonly number[]): PendingWildcard {
+    const gathering: PendingWildcard = { wanted, unanswered: new Set(hosts), held: [] };
     this.#gathering.set(connection, gathering);
     return gathering;
   }
 
   /** The answer was a failure: what there was before goes on. */
-  ungather(connection: Connection, gathering: Gathering): void {
+  abortWildcard(connection: Connection, gathering: PendingWildcard): void {
     if (this.#gathering.get(connection) !== gathering) return;
     this.#gathering.delete(connection);
     for (const published of gathering.held) this.#deliver(connection, published);
   }
 
   /** The answer is out: delivers what was held and is not in the answer, then as usual. */
-  gathered(connection: Connection, gathering: Gathering, told: ReadonlyMap<string, number>): void {
+  commitWildcard(
+    connection: Connection,
+    gathering: PendingWildcard,
+    told: ReadonlyMap<string, number>,
+  ): void {
     if (this.#gathering.get(connection) !== gathering) return;
     this.#gathering.delete(connection);
     this.add(connection, "*", gathering.wanted);
@@ -172,7 +176,7 @@ export class Subscriptions {
     const own = this.#bySession.get(published.sessionId);
     // Over copies: a connection may go away in the middle.
     for (const connection of [...own ?? []]) this.#deliver(connection, published);
-    for (const connection of [...this.#stars]) {
+    for (const connection of [...this.#wildcards]) {
       // While a new `*` is put together, the old one goes on for hosts that have not answered yet.
       const gathering = this.#gathering.get(connection);
       const waits = gathering === undefined || gathering.unanswered.has(host);
@@ -217,7 +221,7 @@ export function deliver(
   connection: Connection,
   sessionId: string,
   epoch: string,
-  record: EventRecord,
+  record: EncodedEvent,
   wanted: Wanted,
 ): void {
   if (wanted.events !== undefined && !wanted.events.has(record.type)) return;

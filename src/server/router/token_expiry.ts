@@ -7,7 +7,7 @@ import type { Connection } from "./connection.ts";
 const LOOK_MS = 1_000;
 
 /** The tokens of all connections. */
-export class Expiry {
+export class TokenExpiry {
   readonly #clock: Clock;
   readonly #end: (connection: Connection, reason: string) => void;
   readonly #expires = new Map<Connection, number>();

@@ -15,7 +15,7 @@ export interface UserPlacesFacts {
 }
 
 /** Folders and files to be read, and what an operator should know of. */
-export interface UserPlaces {
+export interface PiSettingsPaths {
   readonly read: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -70,7 +70,7 @@ async function placeOf(entry: string, { files, agentDir, home }: UserPlacesFacts
 }
 
 /** Finds them; no settings, or settings that are no JSON, name nothing. */
-export async function userPlaces(facts: UserPlacesFacts): Promise<UserPlaces> {
+export async function userPlaces(facts: UserPlacesFacts): Promise<PiSettingsPaths> {
   const { files, agentDir } = facts;
   const text = await files.read(files.join(agentDir, "settings.json")).catch(() => undefined);
   const settings = settingsIn(text ?? "{}");

@@ -11,7 +11,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 const ASKING_MS = 10_000;
 
 /** What holds, or why nothing does. */
-export type Holding =
+export type SandboxState =
   | { readonly on: true; readonly sandbox: Sandbox }
   | { readonly on: false; readonly reason: string };
 
@@ -46,12 +46,12 @@ function whyOff(config: Config, runtime: Runtime): string | undefined {
 }
 
 /** Finds out what holds. Throws `SandboxError` when what was asked for cannot be. */
-export async function holding(
+export async function resolveSandbox(
   config: Config,
   runtime: Runtime,
   worker: URL,
   stateDir: string,
-): Promise<Holding> {
+): Promise<SandboxState> {
   const reason = whyOff(config, runtime);
   if (reason !== undefined) return { on: false, reason };
   const absolute = (path: string): string => runtime.absolute(path);
@@ -82,7 +82,7 @@ export async function holding(
 }
 
 /** What `pi-server permissions` prints: JSON, one set for each kind of thread. */
-export function describe(holding: Holding, config: Config, stateDir: string): string {
+export function describe(holding: SandboxState, config: Config, stateDir: string): string {
   const listens = config.ws ? [`${config.host}:${config.port}`] : [];
   const router = {
     read: [stateDir],

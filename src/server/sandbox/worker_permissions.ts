@@ -3,7 +3,7 @@
 // the agent: a shell that it starts has the rights of the server's user (docs/SECURITY.md).
 import type { Files, WorkerPermissions } from "../../runtime/runtime.ts";
 import { CONTEXT_FILES, MORE_HOSTS } from "../../protocol/pi_package.ts";
-import type { UserPlaces } from "./pi_settings_paths.ts";
+import type { PiSettingsPaths } from "./pi_settings_paths.ts";
 import { hostsIn, LOGIN_HOSTS, MODEL_HOSTS } from "./provider_hosts.ts";
 
 /** What the permissions are made from; folders are absolute. */
@@ -24,7 +24,7 @@ export interface SandboxFacts {
   readonly program: readonly string[];
   readonly stateDir: string;
   /** What pi's settings name elsewhere; absent: nothing. */
-  readonly named?: UserPlaces;
+  readonly named?: PiSettingsPaths;
   /** Hosts beyond those that every pi may need. */
   readonly allowNet: readonly string[];
   readonly allowAnyNet: boolean;

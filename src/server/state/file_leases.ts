@@ -1,14 +1,14 @@
 // Who drives a session file, across servers (PROTOCOL §3, `session_in_use`): a lock beside the file, where a server
 // with another state folder finds it too. Held while a session is live; one whose holder is dead is taken over.
 import { errorMessage } from "../../base/error_message.ts";
-import type { Holder } from "../../ipc/messages.ts";
+import type { FileOwner } from "../../ipc/messages.ts";
 import type { Log } from "../../base/log.ts";
 import { isRecord } from "../../base/json.ts";
-import { ownerLives, ownOwner, parseOwner, type Processes, succeed } from "./owner_file.ts";
+import { ownerLives, ownOwner, parseOwner, type ProcessTable, takeOver } from "./owner_file.ts";
 
 /** What leases are made of. */
-export interface LeasesParts {
-  readonly processes: Processes;
+export interface FileLeasesParts {
+  readonly processes: ProcessTable;
   readonly log: Log;
   /** Name of this machine. */
   readonly host: string;
@@ -19,18 +19,18 @@ export interface LeasesParts {
 }
 
 /** The leases of one server. */
-export class Leases {
-  readonly #parts: LeasesParts;
+export class FileLeases {
+  readonly #parts: FileLeasesParts;
   readonly #held = new Set<string>();
   /** What is under way for each file: one thing after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(parts: LeasesParts) {
+  constructor(parts: FileLeasesParts) {
     this.#parts = parts;
   }
 
   /** Takes the lease of a session file; whoever has it, if that is another server. */
-  acquire(file: string): Promise<Holder | undefined> {
+  acquire(file: string): Promise<FileOwner | undefined> {
     return this.#inTurn(file, () => this.#acquire(file));
   }
 
@@ -42,7 +42,7 @@ export class Leases {
   }
 
   /** Takes away what an earlier owner of this state folder has left by dying; that session is parked now. */
-  clear(file: string): Promise<void> {
+  reclaim(file: string): Promise<void> {
     return this.#inTurn(file, async () => {
       if (this.#held.has(file)) return;
       const { files } = this.#parts.processes;
@@ -60,7 +60,7 @@ export class Leases {
     await Promise.all(this.#turns.values());
   }
 
-  async #acquire(file: string): Promise<Holder | undefined> {
+  async #acquire(file: string): Promise<FileOwner | undefined> {
     if (this.#held.has(file)) return undefined;
     const { processes, log } = this.#parts;
     const lease = leaseOf(file);
@@ -76,7 +76,7 @@ export class Leases {
     }
   }
 
-  async #take(lease: string): Promise<Holder | undefined> {
+  async #take(lease: string): Promise<FileOwner | undefined> {
     const { processes, host, stateId, endpoint, log } = this.#parts;
     const url = endpoint();
     const mine = JSON.stringify({
@@ -89,7 +89,7 @@ export class Leases {
     const text = await processes.files.read(lease);
     const holder = this.#living(text);
     if (holder !== undefined) return holder;
-    if (await succeed(processes, lease, `${lease}.lock`, text, mine)) {
+    if (await takeOver(processes, lease, `${lease}.lock`, text, mine)) {
       log.info("the lease of a dead server was taken over", { file: lease });
       return undefined;
     }
@@ -98,7 +98,7 @@ export class Leases {
   }
 
   /** Whoever has the lease and lives, as far as one can tell from here. */
-  #living(text: string | undefined): Holder | undefined {
+  #living(text: string | undefined): FileOwner | undefined {
     const owner = parseOwner(text);
     const { processes, host } = this.#parts;
     if (text === undefined || owner === undefined || this.#isOurs(text)) return undefined;

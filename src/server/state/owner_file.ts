@@ -11,11 +11,11 @@ export interface Owner {
 }
 
 /** What the system says of processes. */
-export type Processes = Pick<Runtime, "pid" | "alive" | "startOf" | "files">;
+export type ProcessTable = Pick<Runtime, "pid" | "alive" | "processStartId" | "files">;
 
 /** This process. */
-export function ownOwner({ pid, startOf }: Processes): Owner {
-  const start = startOf(pid);
+export function ownOwner({ pid, processStartId }: ProcessTable): Owner {
+  const start = processStartId(pid);
   return { pid, ...(start === undefined ? {} : { start }) };
 }
 
@@ -33,11 +33,11 @@ export function parseOwner(text: string | undefined): Owner | undefined {
 }
 
 /** Whether that very process lives on this machine. */
-export function ownerLives({ pid, alive, startOf }: Processes, owner: Owner): boolean {
+export function ownerLives({ pid, alive, processStartId }: ProcessTable, owner: Owner): boolean {
   // A process that has our own id and isn't us is long gone (containers always start at 1).
-  if (owner.pid === pid) return owner.start !== undefined && owner.start === startOf(owner.pid);
+  if (owner.pid === pid) return owner.start !== undefined && owner.start === processStartId(owner.pid);
   if (!alive(owner.pid)) return false;
-  const start = startOf(owner.pid);
+  const start = processStartId(owner.pid);
   return owner.start === undefined || start === undefined || owner.start === start;
 }
 
@@ -47,8 +47,8 @@ export function ownerLives({ pid, alive, startOf }: Processes, owner: Owner): bo
  *
  * @param dead what the file said, @param mine what it is to say
  */
-export async function succeed(
-  processes: Processes,
+export async function takeOver(
+  processes: ProcessTable,
   file: string,
   lock: string,
   dead: string | undefined,

@@ -22,7 +22,7 @@ const TEMPORARY = /^[0-9a-f]{64}\.json\.[0-9]+\.[0-9a-f]{8}$/;
 /** What the manager needs of the registry. */
 export interface Store {
   /** Why records cannot be written, while that is so. */
-  readonly trouble: string | undefined;
+  readonly problem: string | undefined;
   /** Has the record on disk when this resolves; rejects with why it is not, and goes on trying. */
   put(record: SessionRecord): Promise<void>;
   /** The session is forgotten on disk when this resolves. */
@@ -63,7 +63,7 @@ export class SessionStore implements Store {
   }
 
   /** Why records cannot be written, while that is so. */
-  get trouble(): string | undefined {
+  get problem(): string | undefined {
     return this.#trouble;
   }
 

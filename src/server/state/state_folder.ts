@@ -5,7 +5,7 @@ import type { Log } from "../../base/log.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { isRecord } from "../../base/json.ts";
 import { isUsableToken, TOKEN_RULE } from "../auth/token_rule.ts";
-import { type Owner, ownerLives, ownOwner, parseOwner, succeed } from "./owner_file.ts";
+import { type Owner, ownerLives, ownOwner, parseOwner, takeOver } from "./owner_file.ts";
 
 /** Why a state folder cannot be used: a sentence with the next step. */
 export class StateFolderError extends Error {
@@ -144,7 +144,7 @@ export class StateFolder {
     if (owner !== undefined && ownerLives(this.#runtime, owner)) {
       throw new StateFolderError(await this.#inUse(owner));
     }
-    if (!await succeed(this.#runtime, file, this.#file("owner.lock"), text, mine)) {
+    if (!await takeOver(this.#runtime, file, this.#file("owner.lock"), text, mine)) {
       throw new StateFolderError(
         `The state folder ${this.path} was taken by another server just now; connect to that`,
       );

@@ -9,22 +9,22 @@ import type { Files } from "../../runtime/runtime.ts";
 const MOST_FOLDERS = 10_000;
 
 /** What the book needs of the machine. */
-export interface TrustBookParts {
+export interface TrustStoreParts {
   readonly files: Files;
   readonly file: string;
   readonly log: Log;
 }
 
 /** The remembered folders, the one named last at the end. */
-export class TrustBook {
+export class TrustStore {
   readonly #folders = new Set<string>();
-  #parts: TrustBookParts | undefined;
+  #parts: TrustStoreParts | undefined;
   #saving: Promise<void> = Promise.resolve();
   /** A write is waiting for its turn; it takes along what is said until then. */
   #waiting = false;
 
   /** Reads what was remembered. A damaged file counts as none: nothing is trusted by mistake. */
-  async open(parts: TrustBookParts): Promise<void> {
+  async open(parts: TrustStoreParts): Promise<void> {
     this.#parts = parts;
     try {
       const stored: unknown = JSON.parse(await parts.files.read(parts.file) ?? "{}");

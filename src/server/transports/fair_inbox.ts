@@ -41,7 +41,7 @@ export interface PaceParts {
 }
 
 /** The inbound messages of one connection. */
-export class Pace {
+export class FairInbox {
   readonly #parts: PaceParts;
   #waiting: string[] = [];
   /** Where in `#waiting` the first message is. */

@@ -2,7 +2,7 @@
 import { type Access, ADMIN } from "../auth/access.ts";
 import type { Connection } from "../router/connection.ts";
 import type { Router } from "../router/router.ts";
-import type { Wire } from "../router/peer.ts";
+import type { Peer } from "../router/peer.ts";
 
 /** The client's end. */
 export interface MemoryClient {
@@ -21,9 +21,9 @@ export function connectMemory(
   access: Access = ADMIN,
 ): MemoryClient {
   const received: unknown[] = [];
-  const wire: Wire = {
+  const wire: Peer = {
     transport: "memory",
-    waits: false,
+    blocksWhenFull: false,
     buffered: 0,
     onDrain: () => {},
     send(text) {

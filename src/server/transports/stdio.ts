@@ -3,7 +3,7 @@
 import { JsonlDecoder, type Line } from "../../protocol/jsonl.ts";
 import type { Connection } from "../router/connection.ts";
 import type { Router } from "../router/router.ts";
-import type { Wire } from "../router/peer.ts";
+import type { Peer } from "../router/peer.ts";
 import type { ByteSink, Clock, Timer } from "../../runtime/runtime.ts";
 import type { Endpoint, Transport } from "./transport.ts";
 
@@ -30,9 +30,9 @@ const LOOK_MS = 2_000;
 const encoder = new TextEncoder();
 
 /** Writes whatever is queued in one piece, one write at a time. */
-class LineWire implements Wire {
+class LineWire implements Peer {
   readonly transport = "stdio";
-  readonly waits = true;
+  readonly blocksWhenFull = true;
   onDrain: () => void = () => {};
   readonly #output: ByteSink;
   readonly #broken: () => void;
@@ -131,7 +131,7 @@ export class StdioTransport implements Transport {
     }
     for (const line of decoder.end()) await this.#take(line);
     if (this.#closed) return;
-    const { spoken } = this.#connection;
+    const { hasSentCommand: spoken } = this.#connection;
     this.#parts.ended(this.#connection, spoken);
     if (spoken) await this.#watch();
   }
@@ -150,7 +150,7 @@ export class StdioTransport implements Transport {
     if (line.kind === "line") router.receive(this.#connection, line.text);
     else if (line.kind === "malformed") router.malformed(this.#connection);
     else router.tooLarge(this.#connection);
-    await this.#connection.room();
+    await this.#connection.whenWritable();
   }
 
   #broken(): void {

@@ -3,7 +3,7 @@
 import type { Governor, Permit } from "../../governor/governor.ts";
 import type { Router } from "../router/router.ts";
 import type { Connection } from "../router/connection.ts";
-import type { Closing, Wire } from "../router/peer.ts";
+import type { CloseFrame, Peer } from "../router/peer.ts";
 import type {
   HttpRequest,
   HttpVerdict,
@@ -15,7 +15,7 @@ import type {
 import { type Access, ADMIN } from "../auth/access.ts";
 import { check, type GateConfig } from "../auth/http_gate.ts";
 import { answerHttp, type HttpState, refusal } from "./http_pages.ts";
-import { Backlog, Pace } from "./fair_inbox.ts";
+import { Backlog, FairInbox } from "./fair_inbox.ts";
 import type { Endpoint, Transport } from "./transport.ts";
 
 /** What the transport is made of. */
@@ -29,7 +29,7 @@ export interface WebSocketParts {
   readonly http: HttpState;
 }
 
-const TOO_FAST: Closing = {
+const TOO_FAST: CloseFrame = {
   code: 1013,
   reason: "Too many messages wait; connect again, and read answers as you send",
 };
@@ -37,12 +37,12 @@ const TOO_FAST: Closing = {
 /** Milliseconds in which a connection that is to go gets its answers out. */
 const FAREWELL_MS = 2_000;
 
-const NO_BINARY: Closing = { code: 1003, reason: "Send text messages with one JSON object each" };
+const NO_BINARY: CloseFrame = { code: 1003, reason: "Send text messages with one JSON object each" };
 
-function wireOf(socket: SocketHandle): Wire {
+function wireOf(socket: SocketHandle): Peer {
   return {
     transport: "websocket",
-    waits: false,
+    blocksWhenFull: false,
     send: (text) => socket.send(text),
     get buffered() {
       return socket.buffered;
@@ -114,7 +114,7 @@ export class WebSocketTransport implements Transport {
       if (this.#open.has(connection)) this.#open.set(connection, resolve);
       else resolve();
     });
-    connection.wire.close(1001, "The server is shutting down");
+    connection.peer.close(1001, "The server is shutting down");
     await gone;
   }
 
@@ -173,10 +173,10 @@ export class WebSocketTransport implements Transport {
     }
     const connection = router.accept(wireOf(socket), access);
     this.#open.set(connection, () => {});
-    const { outbox, wire } = connection;
+    const { outbox, peer: wire } = connection;
     let farewell: Timer | undefined;
     /** Ends a connection that broke a rule once its answers are out, or have had the time; it is read no more. */
-    const goAway = ({ code, reason }: Closing): void => {
+    const goAway = ({ code, reason }: CloseFrame): void => {
       if (farewell !== undefined || !connection.open) return;
       pace.close();
       socket.pause();
@@ -187,8 +187,8 @@ export class WebSocketTransport implements Transport {
       farewell = runtime.after(FAREWELL_MS, close);
       void outbox.flushed().then(close);
     };
-    const pace = new Pace({
-      soon: (fn) => runtime.soon(fn),
+    const pace = new FairInbox({
+      soon: (fn) => runtime.nextTick(fn),
       take: (text) => {
         const closing = connection.open ? router.receive(connection, text) : undefined;
         if (closing !== undefined) goAway(closing);

@@ -10,17 +10,17 @@ export const BEAT_MS: number = 1_000;
 const START_MS = 60_000;
 
 /** What the pulse is made of. */
-export interface PulseParts {
+export interface HeartbeatParts {
   readonly clock: Clock;
   /** Numbers of the hosts that there are. */
   hosts(): readonly number[];
   /** Asks a host; it answers with the same number and the time at which it got to it. */
   ping(host: number, ref: number): void;
   /** Called at each beat for a host that has not answered for `ms` milliseconds, its start not counted. */
-  silent?(host: number, ms: number): void;
+  onSilent?(host: number, ms: number): void;
 }
 
-interface Asked {
+interface OpenPing {
   readonly ref: number;
   /** On the monotonic clock. */
   readonly since: number;
@@ -29,15 +29,15 @@ interface Asked {
 }
 
 /** Signs of life of one server's threads. */
-export class Pulse {
-  readonly #parts: PulseParts;
-  readonly #asked = new Map<number, Asked>();
+export class Heartbeat {
+  readonly #parts: HeartbeatParts;
+  readonly #openPings = new Map<number, OpenPing>();
   readonly #delays = new Map<number, number>();
   #timer: Timer | undefined;
-  #delayMs = 0;
+  #lagMs = 0;
   #ref = 0;
 
-  constructor(parts: PulseParts) {
+  constructor(parts: HeartbeatParts) {
     this.#parts = parts;
   }
 
@@ -46,8 +46,8 @@ export class Pulse {
     const { clock } = this.#parts;
     const due = clock.monotonic() + BEAT_MS;
     this.#timer = clock.after(BEAT_MS, () => {
-      this.#delayMs = Math.max(0, clock.monotonic() - due);
-      this.#beat();
+      this.#lagMs = Math.max(0, clock.monotonic() - due);
+      this.#tick();
       this.start();
     });
   }
@@ -58,32 +58,32 @@ export class Pulse {
   }
 
   /** A host has answered. `at`: when it got to the question, in milliseconds since the epoch by its own clock. */
-  pong(host: number, ref: number, at: number): void {
-    const asked = this.#asked.get(host);
+  onPong(host: number, ref: number, at: number): void {
+    const asked = this.#openPings.get(host);
     if (asked?.ref !== ref) return;
     // The wall clock runs on while the process stands still, and may be set; the owed time bounds what it says.
     const owedMs = this.#owedMs(host);
-    this.#asked.delete(host);
+    this.#openPings.delete(host);
     this.#delays.set(host, Math.min(Math.max(0, at - asked.at), owedMs));
   }
 
   /** A host has started: from now on its silence means something, also when it has not answered any question yet. */
-  started(host: number): void {
+  onStarted(host: number): void {
     if (this.#delays.has(host)) return;
     this.#delays.set(host, 0);
-    const asked = this.#asked.get(host);
-    if (asked !== undefined) this.#asked.set(host, { ...asked, since: this.#parts.clock.monotonic() });
+    const asked = this.#openPings.get(host);
+    if (asked !== undefined) this.#openPings.set(host, { ...asked, since: this.#parts.clock.monotonic() });
   }
 
   /** A host is another one from now on: what the old one owes is forgotten. */
-  replaced(host: number): void {
-    this.#asked.delete(host);
+  reset(host: number): void {
+    this.#openPings.delete(host);
     this.#delays.delete(host);
   }
 
   /** By how many milliseconds this thread was late at the last beat. */
-  get delayMs(): number {
-    return this.#delayMs;
+  get lagMs(): number {
+    return this.#lagMs;
   }
 
   /** Milliseconds that a host has owed an answer for; 0 when it owes none, or may still be starting. */
@@ -93,32 +93,32 @@ export class Pulse {
   }
 
   /** Milliseconds that the last question lay in a host's queue, or that the open one has lain there so far. */
-  hostDelayMs(host: number): number {
+  workerLagMs(host: number): number {
     return Math.max(this.#delays.get(host) ?? 0, this.silentMs(host));
   }
 
   /** Asks every host that owes no answer. */
-  ask(): void {
+  pingAll(): void {
     const { clock, hosts, ping } = this.#parts;
     for (const host of hosts()) {
       // A host that has just been replaced owes nothing, and is asked at once.
-      if (this.#asked.has(host)) continue;
+      if (this.#openPings.has(host)) continue;
       const ref = ++this.#ref;
-      this.#asked.set(host, { ref, since: clock.monotonic(), at: clock.now() });
+      this.#openPings.set(host, { ref, since: clock.monotonic(), at: clock.now() });
       ping(host, ref);
     }
   }
 
   #owedMs(host: number): number {
-    const asked = this.#asked.get(host);
+    const asked = this.#openPings.get(host);
     return asked === undefined ? 0 : this.#parts.clock.monotonic() - asked.since;
   }
 
-  #beat(): void {
+  #tick(): void {
     for (const host of this.#parts.hosts()) {
       const ms = this.silentMs(host);
-      if (ms > 0) this.#parts.silent?.(host, ms);
+      if (ms > 0) this.#parts.onSilent?.(host, ms);
     }
-    this.ask();
+    this.pingAll();
   }
 }

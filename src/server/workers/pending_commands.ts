@@ -9,25 +9,25 @@ import type { Clock } from "../../runtime/runtime.ts";
 import type { KeyEntry } from "../journal/idempotency_keys.ts";
 
 /** Whoever waits for the answer to a command. */
-export interface Asker {
+export interface ReplyTo {
   readonly connection: number;
   /** The key that the command came with, if one was taken on. */
   readonly entry?: KeyEntry;
   /** The command waits no longer; its answer is still to come. */
-  accepted(): void;
+  onReleased(): void;
   answer(reply: Reply): void;
 }
 
 /** One command. */
 export interface PendingCommand {
   readonly host: number;
-  readonly asker: Asker;
+  readonly replyTo: ReplyTo;
   /** Its place in a mailbox. */
   readonly permit: Permit | undefined;
   /** Called before the answer is passed on. */
-  readonly coming?: (reply: Reply) => void;
+  readonly beforeReply?: (reply: Reply) => void;
   /** Called after the answer has been passed on. */
-  readonly settled?: (reply: Reply) => void;
+  readonly afterReply?: (reply: Reply) => void;
 }
 
 /** All commands under way, by number. */
@@ -67,13 +67,18 @@ export class PendingCommands {
   }
 
   /** Expects the answer to a command that no session bounds in time. */
-  expectSoon(host: number, asker: Asker, type: Command["type"], settled: () => void = () => {}): number {
+  expectWithTimeout(
+    host: number,
+    asker: ReplyTo,
+    type: Command["type"],
+    settled: () => void = () => {},
+  ): number {
     const { timeoutMs } = specOf(type);
     const done = (): void => {
       timer.clear();
       settled();
     };
-    const ref = this.expect({ host, asker, permit: undefined, settled: done });
+    const ref = this.expect({ host, replyTo: asker, permit: undefined, afterReply: done });
     const timer = this.#clock.after(timeoutMs, () => {
       const sentence = `${type} took longer than ${timeoutMs} ms`;
       this.answer(ref, { ok: false, failure: failure("timeout", sentence), unstarted: true });
@@ -82,10 +87,10 @@ export class PendingCommands {
   }
 
   /** The command has left its mailbox. */
-  accepted(ref: number): void {
+  onReleased(ref: number): void {
     const pending = this.#pending.get(ref);
     pending?.permit?.release();
-    pending?.asker.accepted();
+    pending?.replyTo.onReleased();
   }
 
   /** Passes the answer on, if nobody has answered yet. */
@@ -94,9 +99,9 @@ export class PendingCommands {
     if (pending === undefined) return;
     this.#pending.delete(ref);
     pending.permit?.release();
-    pending.coming?.(reply);
-    pending.asker.answer(reply);
-    pending.settled?.(reply);
+    pending.beforeReply?.(reply);
+    pending.replyTo.answer(reply);
+    pending.afterReply?.(reply);
     this.#answered(pending.host);
   }
 
@@ -106,11 +111,11 @@ export class PendingCommands {
   }
 
   /** Takes a command back, to be answered otherwise; false when it has been answered. */
-  drop(ref: number): boolean {
+  cancel(ref: number): boolean {
     const pending = this.#pending.get(ref);
     if (pending === undefined) return false;
     this.#pending.delete(ref);
-    pending.settled?.({ ok: true, dataText: "null" });
+    pending.afterReply?.({ ok: true, dataText: "null" });
     this.#answered(pending.host);
     return true;
   }

@@ -1,14 +1,14 @@
 // What every host of a server is started with, made from the server's configuration.
 import type { Config } from "../../config/config.ts";
-import type { HostConfig } from "../../ipc/messages.ts";
-import type { TrustBook } from "../state/trust_store.ts";
+import type { WorkerConfig } from "../../ipc/messages.ts";
+import type { TrustStore } from "../state/trust_store.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
 /** What it is made from. */
-export interface HostConfigFacts {
+export interface WorkerConfigParts {
   readonly config: Config;
   readonly runtime: Runtime;
-  readonly trust: TrustBook;
+  readonly trust: TrustStore;
   readonly stateDir: string;
   /** Bytes that a host may hold. */
   readonly memoryBytes: number;
@@ -18,9 +18,9 @@ export interface HostConfigFacts {
 }
 
 /** Makes it. What is a getter is read at each start of a host, also of one that takes the place of another. */
-export function hostConfig(
-  { config, runtime, trust, stateDir, outputDir, memoryBytes, childMark }: HostConfigFacts,
-): HostConfig {
+export function workerConfig(
+  { config, runtime, trust, stateDir, outputDir, memoryBytes, childMark }: WorkerConfigParts,
+): WorkerConfig {
   const absolute = (path: string): string => runtime.absolute(path);
   return {
     cwd: absolute(config.cwd ?? "."),
@@ -30,7 +30,7 @@ export function hostConfig(
     get trustedFolders(): readonly string[] {
       return trust.folders;
     },
-    get childMark(): string | undefined {
+    get serverTag(): string | undefined {
       return childMark();
     },
     demo: config.demo,

@@ -1,10 +1,10 @@
 // The router thread's end of a host's edge: the same messages whether the host is a worker or this thread.
 // Starts the host, keeps order, and tells when it is gone.
 import { errorMessage } from "../../base/error_message.ts";
-import type { FromHost, HostConfig, ToHost } from "../../ipc/messages.ts";
-import { type HostCall, type HostSaid, packCalls, unpack } from "../../ipc/codec.ts";
+import type { FromWorker, ToWorker, WorkerConfig } from "../../ipc/messages.ts";
+import { decodeBatch, encodeCalls, type ServerBatch, type WorkerBatch } from "../../ipc/codec.ts";
 import type { Runtime, Timer, WorkerHandle, WorkerPermissions } from "../../runtime/runtime.ts";
-import { Inbox } from "../../ipc/receive_queue.ts";
+import { ReceiveQueue } from "../../ipc/receive_queue.ts";
 
 /** Batches that a host may have before it has taken them: one to work on and the next, so that it need not wait. */
 const BATCHES = 2;
@@ -13,8 +13,8 @@ const BATCHES = 2;
 const UP_MS = 30_000;
 
 /** One host, as the manager sees it. */
-export interface HostLink {
-  send(message: ToHost): void;
+export interface WorkerLink {
+  send(message: ToWorker): void;
   /** Ends the host at once, whatever it is doing, and what it has started in the system. */
   terminate(): void;
   /** Ends the host at once. What its sessions have started in the background goes on. */
@@ -23,15 +23,15 @@ export interface HostLink {
 
 /** What a link tells its manager. */
 export interface LinkEvents {
-  message(message: FromHost): void;
-  exit(reason: string): void;
+  onMessage(message: FromWorker): void;
+  onExit(reason: string): void;
 }
 
 /** Starts a host. */
-export type StartHost = (config: HostConfig, events: LinkEvents) => HostLink;
+export type StartWorker = (config: WorkerConfig, events: LinkEvents) => WorkerLink;
 
 /** What hosts in worker threads are made of. */
-export interface WorkerHostsParts {
+export interface WorkerThreadParts {
   readonly runtime: Runtime;
   /** The worker's entry. */
   readonly worker: URL;
@@ -40,11 +40,13 @@ export interface WorkerHostsParts {
   /** The most that a host's heap may hold, where the runtime can hold it to that. */
   readonly heapBytes: number;
   /** A host is gone; what it started carries its mark. */
-  gone(mark: string): void;
+  onExit(mark: string): void;
 }
 
 /** Hosts in worker threads. */
-export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: WorkerHostsParts): StartHost {
+export function startWorkerThread(
+  { runtime, worker, permissions, heapBytes, onExit: gone }: WorkerThreadParts,
+): StartWorker {
   let started = 0;
   return (config, events) => {
     let handle: WorkerHandle | undefined;
@@ -54,41 +56,41 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
     // next. Many at once cost few crossings.
     let state: "starting" | "up" | "gathering" = "starting";
     let untaken = 0;
-    let waiting: ToHost[] = [{ kind: "start", config: { ...config, mark } }];
-    const post = (call: HostCall): void => handle?.post(call);
+    let waiting: ToWorker[] = [{ kind: "start", config: { ...config, processTag: mark } }];
+    const post = (call: ServerBatch): void => handle?.post(call);
     const pass = (): void => {
       state = "up";
       if (untaken >= BATCHES || waiting.length === 0) return;
       untaken++;
-      post({ messages: packCalls(waiting), took: 0 });
+      post({ messages: encodeCalls(waiting), creditBytes: 0 });
       waiting = [];
     };
     let late: Timer | undefined;
     const exit = (reason: string): void => {
       late?.clear();
       // Its last words come before its end.
-      inbox.finish();
+      inbox.handleRest();
       gone(mark);
-      events.exit(reason);
+      events.onExit(reason);
     };
     const end = (reason: string): void => {
       late?.clear();
       handle?.terminate();
-      inbox.close();
+      inbox.discard();
       gone(mark);
-      events.exit(reason);
+      events.onExit(reason);
     };
-    const take = (message: FromHost): void => {
+    const take = (message: FromWorker): void => {
       if (message.kind === "broken") end(message.reason);
-      else events.message(message);
+      else events.onMessage(message);
     };
-    const took = (bytes: number): void => post({ messages: [], took: bytes });
-    const inbox = new Inbox({ clock: runtime, take, took });
-    const heard = ({ messages, bytes }: HostSaid): void => {
-      const said = unpack(messages);
+    const took = (bytes: number): void => post({ messages: [], creditBytes: bytes });
+    const inbox = new ReceiveQueue({ clock: runtime, handle: take, addCredit: took });
+    const heard = ({ messages, bytes }: WorkerBatch): void => {
+      const said = decodeBatch(messages);
       // That it takes commands again is no word of its sessions', and does not wait for them.
       const words = said.filter(({ kind }) => kind !== "up" && kind !== "taken");
-      inbox.push(words, bytes);
+      inbox.enqueueBatch(words, bytes);
       if (words.length === said.length) return;
       late?.clear();
       untaken -= said.filter(({ kind }) => kind === "taken").length;
@@ -105,13 +107,13 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
       }
       handle = spawned;
       // The worker's entry posts nothing else.
-      spawned.onMessage = (received) => heard(received as HostSaid);
+      spawned.onMessage = (received) => heard(received as WorkerBatch);
       spawned.onExit = exit;
     });
     const dismiss = (): void => {
       spawning.clear();
       late?.clear();
-      inbox.close();
+      inbox.discard();
       handle?.terminate();
     };
     return {
@@ -119,7 +121,7 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
         waiting.push(message);
         if (state !== "up" || untaken >= BATCHES) return;
         state = "gathering";
-        runtime.soon(pass);
+        runtime.nextTick(pass);
       },
       terminate() {
         dismiss();
@@ -131,23 +133,26 @@ export function workerHosts({ runtime, worker, permissions, heapBytes, gone }: W
 }
 
 /** A host in this thread (`--hosts 0`), for tests and debugging. Messages are copied as a worker would. */
-export function localHosts(runtime: Runtime, ownProcess: boolean): StartHost {
+export function startInProcess(runtime: Runtime, ownProcess: boolean): StartWorker {
   return (config, events) => {
-    let send: ((message: ToHost) => void) | undefined;
-    let waiting: ToHost[] = [{ kind: "start", config }];
+    let send: ((message: ToWorker) => void) | undefined;
+    let waiting: ToWorker[] = [{ kind: "start", config }];
     let gone = false;
     const start = async (): Promise<void> => {
       // An embedding program ends itself when it likes.
-      if (ownProcess) runtime.confine(runtime.writeError);
-      const { Host, loadPi } = await import("../../worker/session_worker.ts");
-      const host = new Host(runtime, loadPi, (batch) => {
-        for (const message of structuredClone(batch)) if (!gone) events.message(message);
+      if (ownProcess) runtime.guardProcess(runtime.writeError);
+      const { SessionWorker, loadPi } = await import("../../worker/session_worker.ts");
+      const worker = new SessionWorker(runtime, loadPi, (batch) => {
+        for (const message of structuredClone(batch)) if (!gone) events.onMessage(message);
       });
-      send = (message) => host.receive(structuredClone(message));
+      send = (message) => worker.receive(structuredClone(message));
       for (const early of waiting) send(early);
       waiting = [];
     };
-    const starting = runtime.after(0, () => void start().catch((error) => events.exit(errorMessage(error))));
+    const starting = runtime.after(
+      0,
+      () => void start().catch((error) => events.onExit(errorMessage(error))),
+    );
     const end = (): void => {
       gone = true;
       starting.clear();

@@ -1,8 +1,8 @@
 // The pool of hosts of one server: started, counted, and started again when they die. `shared`: a fixed number, each
 // for many sessions. `session`: one for each session, and one spare with pi loaded. Knows no session and no command.
-import type { FromHost, HostConfig, ToHost } from "../../ipc/messages.ts";
+import type { FromWorker, ToWorker, WorkerConfig } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
-import type { HostLink, StartHost } from "./worker_link.ts";
+import type { StartWorker, WorkerLink } from "./worker_link.ts";
 
 /** A host that dies earlier than this after its start is started again only after a pause. */
 const YOUNG_MS = 5_000;
@@ -15,7 +15,7 @@ export type Isolation = "shared" | "session";
 type Use = "shared" | "spare" | "own" | "retiring";
 
 interface Slot {
-  link: HostLink;
+  link: WorkerLink;
   sessions: number;
   use: Use;
   /** On the monotonic clock. */
@@ -23,31 +23,31 @@ interface Slot {
 }
 
 /** What the hosts are made of, and the events that they report. */
-export interface HostsParts {
+export interface WorkerPoolParts {
   readonly clock: Clock;
-  readonly config: HostConfig;
+  readonly config: WorkerConfig;
   readonly isolation: Isolation;
-  readonly start: StartHost;
-  message(host: number, message: FromHost): void;
-  exit(host: number, reason: string): void;
+  readonly start: StartWorker;
+  onMessage(host: number, message: FromWorker): void;
+  onExit(host: number, reason: string): void;
   /** A host takes messages from now on, also one that replaces another. */
   started(host: number): void;
 }
 
 /** All hosts, by number. Numbers are not used twice, but for a host that is started again. */
-export class Hosts {
-  readonly #parts: HostsParts;
+export class WorkerPool {
+  readonly #parts: WorkerPoolParts;
   readonly #slots = new Map<number, Slot>();
   #spare: number | undefined;
   #next = 0;
   #stopped = false;
 
-  constructor(parts: HostsParts) {
+  constructor(parts: WorkerPoolParts) {
     this.#parts = parts;
   }
 
   /** Starts that many, at least one; with isolation `session`, the spare. */
-  open(count: number): void {
+  startAll(count: number): void {
     if (this.#parts.isolation === "session") return this.keepSpare();
     for (let host = 0; host < Math.max(1, count); host++) this.#add("shared");
   }
@@ -68,19 +68,19 @@ export class Hosts {
   }
 
   /** The host for a command without a session: the one with the fewest sessions, or the spare. */
-  idlest(): number {
+  leastLoaded(): number {
     if (this.isolated) return this.#spare ?? this.#addSpare();
     return this.all.reduce((best, host) => this.sessions(host) < this.sessions(best) ? host : best, 0);
   }
 
   /** Chooses the host for a session, and counts the session there. */
   assign(): number {
-    const host = this.idlest();
+    const host = this.leastLoaded();
     if (this.isolated) {
       this.#slot(host).use = "own";
       this.#spare = undefined;
     }
-    this.count(host, 1);
+    this.addSessions(host, 1);
     return host;
   }
 
@@ -95,7 +95,7 @@ export class Hosts {
   }
 
   /** Counts sessions that came to a host or left it. A host that has been removed counts nothing. */
-  count(host: number, more: number): void {
+  addSessions(host: number, more: number): void {
     const slot = this.#slots.get(host);
     if (slot !== undefined) slot.sessions += more;
   }
@@ -120,14 +120,14 @@ export class Hosts {
   }
 
   /** Sends a message; false when that host has been removed. */
-  send(host: number, message: ToHost): boolean {
+  send(host: number, message: ToWorker): boolean {
     const slot = this.#slots.get(host);
     slot?.link.send(message);
     return slot !== undefined;
   }
 
   /** Sends to every host. */
-  sendAll(message: ToHost): void {
+  sendAll(message: ToWorker): void {
     for (const host of this.all) this.send(host, message);
   }
 
@@ -142,7 +142,7 @@ export class Hosts {
   }
 
   /** Ends all hosts at once. */
-  terminate(): void {
+  terminateAll(): void {
     this.stop();
     for (const { link } of this.#slots.values()) link.terminate();
   }
@@ -158,14 +158,14 @@ export class Hosts {
       this.#slots.delete(host);
       return this.keepSpare();
     }
-    const start = (): HostLink => {
+    const start = (): WorkerLink => {
       slot.startedAt = clock.monotonic();
       slot.link = this.#start(host);
       return slot.link;
     };
     if (clock.monotonic() - slot.startedAt >= YOUNG_MS) start();
     else {
-      const waiting: ToHost[] = [];
+      const waiting: ToWorker[] = [];
       const timer = clock.after(RESTART_MS, () => {
         const link = start();
         for (const message of waiting) link.send(message);
@@ -189,11 +189,11 @@ export class Hosts {
     return host;
   }
 
-  #start(host: number): HostLink {
-    const { start, config, message, exit } = this.#parts;
+  #start(host: number): WorkerLink {
+    const { start, config, onMessage: message, onExit: exit } = this.#parts;
     return start(config, {
-      message: (received) => message(host, received),
-      exit: (reason) => exit(host, reason),
+      onMessage: (received) => message(host, received),
+      onExit: (reason) => exit(host, reason),
     });
   }
 

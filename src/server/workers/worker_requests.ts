@@ -1,8 +1,8 @@
 // What the router thread asks of all hosts together: whether anything runs, how much, and to dispose everything.
 // Each host bounds itself where it can; a host that is silent or dies is given up.
-import type { FromHost, ToHost } from "../../ipc/messages.ts";
+import type { FromWorker, ToWorker } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
-import { Replies } from "../../ipc/pending_replies.ts";
+import { PendingReplies } from "../../ipc/pending_replies.ts";
 
 /** What disposing came to; sessions. */
 export interface Disposal {
@@ -16,34 +16,34 @@ export interface Disposal {
 const SAVING_MS = 20_000;
 
 /** What asking needs. */
-export interface HostAsksParts {
+export interface WorkerRequestsParts {
   readonly clock: Clock;
-  readonly number: () => number;
+  readonly nextRef: () => number;
   hosts(): readonly number[];
-  send(host: number, message: ToHost): void;
+  send(host: number, message: ToWorker): void;
   /** How many sessions are on that host. */
   sessions(host: number): number;
 }
 
 /** Questions to all hosts. */
-export class HostAsks {
-  readonly #parts: HostAsksParts;
-  readonly #waits: Replies<void>;
-  readonly #counts: Replies<number>;
-  readonly #disposals: Replies<Disposal>;
-  readonly #saves: Replies<void>;
+export class WorkerRequests {
+  readonly #parts: WorkerRequestsParts;
+  readonly #waits: PendingReplies<void>;
+  readonly #counts: PendingReplies<number>;
+  readonly #disposals: PendingReplies<Disposal>;
+  readonly #saves: PendingReplies<void>;
 
-  constructor(parts: HostAsksParts) {
+  constructor(parts: WorkerRequestsParts) {
     this.#parts = parts;
-    this.#waits = new Replies(parts.clock);
-    this.#counts = new Replies(parts.clock);
-    this.#disposals = new Replies(parts.clock);
-    this.#saves = new Replies(parts.clock);
+    this.#waits = new PendingReplies(parts.clock);
+    this.#counts = new PendingReplies(parts.clock);
+    this.#disposals = new PendingReplies(parts.clock);
+    this.#saves = new PendingReplies(parts.clock);
   }
 
   /** Resolves when nothing runs, in all sessions or in those that `own` names for each host. */
   async whenIdle(own: (host: number) => readonly string[] | undefined): Promise<void> {
-    await this.#every<void>((host, ref, resolve) => {
+    await this.#askEach<void>((host, ref, resolve) => {
       const sessionIds = own(host);
       this.#waits.expect(ref, host, resolve);
       this.#parts.send(host, { kind: "when_idle", ref, ...(sessionIds === undefined ? {} : { sessionIds }) });
@@ -51,8 +51,8 @@ export class HostAsks {
   }
 
   /** Counts the busy sessions, and with `stop` has them stopped. A host that hangs counts as none. */
-  async busy(stop: boolean, withinMs: number): Promise<number> {
-    const counts = await this.#every<number>((host, ref, resolve) => {
+  async countBusy(stop: boolean, withinMs: number): Promise<number> {
+    const counts = await this.#askEach<number>((host, ref, resolve) => {
       this.#counts.expect(ref, host, resolve, { ms: withinMs, value: 0 });
       this.#parts.send(host, { kind: "busy", ref, stop });
     });
@@ -60,7 +60,7 @@ export class HostAsks {
   }
 
   /** Disposes all sessions; each host bounds that by itself, and `withinMs` bounds the hosts. */
-  async dispose(withinMs: number): Promise<Disposal> {
+  async disposeAll(withinMs: number): Promise<Disposal> {
     const counts = await Promise.all(this.#parts.hosts().map((host) => this.disposeOf(host, withinMs)));
     return counts.reduce((sum, one) => ({
       disposed: sum.disposed + one.disposed,
@@ -70,7 +70,7 @@ export class HostAsks {
 
   /** Disposes the sessions of one host, and waits until it has saved its logins. */
   disposeOf(host: number, withinMs: number): Promise<Disposal> {
-    const ref = this.#parts.number();
+    const ref = this.#parts.nextRef();
     return new Promise((resolve) => {
       const value = { disposed: 0, failed: this.#parts.sessions(host) };
       const disposed = (disposal: Disposal): void => {
@@ -83,25 +83,25 @@ export class HostAsks {
   }
 
   /** Takes a host's answer. */
-  answered(message: Extract<FromHost, { kind: "idle" | "counted" | "disposed" }>): void {
-    if (message.kind === "idle") this.#waits.settle(message.ref, undefined);
-    else if (message.kind === "counted") this.#counts.settle(message.ref, message.busy);
+  onReply(message: Extract<FromWorker, { kind: "idle" | "counted" | "disposed" }>): void {
+    if (message.kind === "idle") this.#waits.resolve(message.ref, undefined);
+    else if (message.kind === "counted") this.#counts.resolve(message.ref, message.busy);
     else {
-      if (message.saving !== true) this.#saves.settle(message.ref, undefined);
-      this.#disposals.settle(message.ref, message);
+      if (message.saving !== true) this.#saves.resolve(message.ref, undefined);
+      this.#disposals.resolve(message.ref, message);
     }
   }
 
   /** A host is gone, and nothing runs on it any more. */
-  lost(host: number): void {
-    this.#waits.lost(host, undefined);
-    this.#counts.lost(host, 0);
-    this.#disposals.lost(host, { disposed: 0, failed: 0 });
-    this.#saves.lost(host, undefined);
+  onWorkerLost(host: number): void {
+    this.#waits.resolveAllOf(host, undefined);
+    this.#counts.resolveAllOf(host, 0);
+    this.#disposals.resolveAllOf(host, { disposed: 0, failed: 0 });
+    this.#saves.resolveAllOf(host, undefined);
   }
 
-  #every<T>(ask: (host: number, ref: number, resolve: (value: T) => void) => void): Promise<T[]> {
-    const { hosts, number } = this.#parts;
+  #askEach<T>(ask: (host: number, ref: number, resolve: (value: T) => void) => void): Promise<T[]> {
+    const { hosts, nextRef: number } = this.#parts;
     return Promise.all(hosts().map((host) => new Promise<T>((resolve) => ask(host, number(), resolve))));
   }
 }

@@ -1,20 +1,20 @@
 // Ends hosts that their only session has left (isolation `session`), once their last command is answered. A host first
 // gets the time to finish: extensions that shut down, a login that is being saved. Used by the manager.
 import type { Log } from "../../base/log.ts";
-import type { Attaching } from "../manager/session_queries.ts";
-import type { HostAsks } from "./worker_requests.ts";
-import type { HostWatch } from "./supervisor.ts";
-import type { Hosts } from "./worker_pool.ts";
+import type { StateQueries } from "../manager/session_queries.ts";
+import type { WorkerRequests } from "./worker_requests.ts";
+import type { Supervisor } from "./supervisor.ts";
+import type { WorkerPool } from "./worker_pool.ts";
 import type { PendingCommands } from "./pending_commands.ts";
 
 /** What a retirement concerns. */
 export interface RetirementParts {
   readonly log: Log;
-  readonly hosts: Hosts;
-  readonly watch: HostWatch;
+  readonly hosts: WorkerPool;
+  readonly watch: Supervisor;
   readonly pending: PendingCommands;
-  readonly attaching: Attaching;
-  readonly asks: HostAsks;
+  readonly attaching: StateQueries;
+  readonly asks: WorkerRequests;
   /** Milliseconds that a host gets to dispose of what is left in it. */
   readonly withinMs: number;
 }
@@ -41,7 +41,7 @@ export class Retirement {
     log.debug("a host was ended, since its session has left it", { host });
     hosts.remove(host);
     watch.removed(host);
-    attaching.lost(host, []);
-    asks.lost(host);
+    attaching.onWorkerLost(host, []);
+    asks.onWorkerLost(host);
   }
 }

@@ -22,8 +22,8 @@ import { promptBusy } from "../../protocol/failures.ts";
 import { piDiscovery } from "./discovery.ts";
 import { seeBash, seeInput, SEEN } from "./hooks.ts";
 import { piHistory } from "./history.ts";
-import { type LiveParts, PiLive, type PiSession } from "./live_session.ts";
-import { isRestorable, keptOf } from "./saved_state.ts";
+import { LiveSession, type LiveSessionParts, type PiSession } from "./live_session.ts";
+import { isRestorable, savedStateOf } from "./saved_state.ts";
 import {
   endWaits,
   enqueue,
@@ -37,7 +37,7 @@ import {
 } from "./sdk/sdk.ts";
 import { hasModel, noKey, piSettings } from "./settings.ts";
 import { ClientShell } from "./tools/shell.ts";
-import { foreignWrite } from "./sdk/session_file_writer.ts";
+import { externalWrite } from "./sdk/session_file_writer.ts";
 import type { AgentKept } from "../../ipc/session_record.ts";
 import { toWireModel } from "./sdk/wire_model.ts";
 
@@ -51,15 +51,15 @@ export class PiAgent implements AgentPort {
   readonly settings: AgentSettings;
   readonly history: AgentHistory;
   readonly discovery: AgentDiscovery;
-  readonly #live: PiLive;
+  readonly #live: LiveSession;
   readonly #shell: ClientShell;
   /** Prompts between the call and pi's acceptance. */
   #preparing = 0;
   /** Ends the wait for the `user_bash` handlers of the current command. */
   #leaveHook: (() => void) | undefined;
 
-  constructor(parts: LiveParts) {
-    this.#live = new PiLive(parts);
+  constructor(parts: LiveSessionParts) {
+    this.#live = new LiveSession(parts);
     this.#shell = new ClientShell(parts.shells);
     this.settings = piSettings(this.#live);
     this.history = piHistory(this.#live);
@@ -73,14 +73,14 @@ export class PiAgent implements AgentPort {
   info(): AgentInfo {
     const session = this.#session;
     const { model, sessionName, sessionFile } = session;
-    const { around: { cwd, untrusted }, fileRepair } = this.#live;
+    const { environment: { cwd, untrusted }, fileRepair } = this.#live;
     return {
       ...(sessionName === undefined ? {} : { sessionName: cut(sessionName, NAME_CHARS) }),
       ...(sessionFile === undefined ? {} : { sessionFile }),
       cwd,
       ...(hasModel(model) ? { model: toWireModel(model) } : {}),
       thinkingLevel: levelOf(session.thinkingLevel),
-      isStreaming: this.#live.settler.busy,
+      isStreaming: this.#live.runs.busy,
       isCompacting: session.isCompacting,
       steeringMode: session.steeringMode,
       followUpMode: session.followUpMode,
@@ -93,11 +93,11 @@ export class PiAgent implements AgentPort {
   }
 
   kept(): AgentKept {
-    return keptOf(this.#live);
+    return savedStateOf(this.#live);
   }
 
   foreignWrite(): string | undefined {
-    return foreignWrite(this.#session.sessionManager);
+    return externalWrite(this.#session.sessionManager);
   }
 
   restorable(): boolean {
@@ -105,7 +105,7 @@ export class PiAgent implements AgentPort {
   }
 
   busy(): boolean {
-    return this.#live.settler.busy || this.#session.isCompacting;
+    return this.#live.runs.busy || this.#session.isCompacting;
   }
 
   messages(): readonly unknown[] {
@@ -113,7 +113,7 @@ export class PiAgent implements AgentPort {
   }
 
   lastRun(): RunResult {
-    return this.#live.settler.last;
+    return this.#live.runs.last;
   }
 
   start(): Promise<void> {
@@ -144,7 +144,7 @@ export class PiAgent implements AgentPort {
 
   abort(): QueuedTexts {
     const session = this.#session;
-    const { settler } = this.#live;
+    const { runs: settler } = this.#live;
     settler.abort(this.#preparing > 0);
     const cleared = this.clearQueue();
     stop(session);
@@ -264,7 +264,7 @@ export class PiAgent implements AgentPort {
   /** Calls pi's prompt and sorts out when and how it was taken (PI_FACTS §2). */
   #call(input: PromptInput, whenBusy: QueueKind | undefined, source: typeof SEEN = "rpc"): PromptHandle {
     const session = this.#session;
-    const { settler } = this.#live;
+    const { runs: settler } = this.#live;
     const queueing = session.isStreaming;
     let accept: (acceptance: Acceptance) => void = () => {};
     const accepted = new Promise<Acceptance>((resolve) => accept = resolve);

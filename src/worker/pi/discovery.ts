@@ -4,10 +4,10 @@ import { errorMessage } from "../../base/error_message.ts";
 import { dirname } from "node:path";
 import { failure } from "../../protocol/errors.ts";
 import type { AgentDiscovery } from "../session/agent_port.ts";
-import type { PiLive } from "./live_session.ts";
+import type { LiveSession } from "./live_session.ts";
 import { statsOf } from "./sdk/sdk.ts";
 
-function commands(live: PiLive): readonly unknown[] {
+function commands(live: LiveSession): readonly unknown[] {
   const { extensionRunner, promptTemplates, resourceLoader } = live.session;
   return [
     ...extensionRunner.getRegisteredCommands().map(({ invocationName, description, sourceInfo }) => ({
@@ -33,7 +33,7 @@ function commands(live: PiLive): readonly unknown[] {
 }
 
 /** The discovery of the session behind `live`. */
-export function piDiscovery(live: PiLive): AgentDiscovery {
+export function piDiscovery(live: LiveSession): AgentDiscovery {
   return {
     commands: () => commands(live),
     skills: () => live.session.resourceLoader.getSkills().skills,

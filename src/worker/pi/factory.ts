@@ -14,13 +14,13 @@ import { PiAgent } from "./agent.ts";
 import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
 import { joinBranches } from "./branches.ts";
 import { refuseOnThrow } from "./hooks.ts";
-import { putBack } from "./saved_state.ts";
-import type { Loaded, PiSession, Surroundings } from "./live_session.ts";
+import { restore } from "./saved_state.ts";
+import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
 import { watchRegistrations } from "./guards/registrations.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
 import { mendHistory, mendRequests } from "./guards/request_repair.ts";
 import { Accounts, FILE_FORMAT, type Models, type Services } from "./sdk/sdk.ts";
-import { createPrivately, writeBranches } from "./sdk/session_file_writer.ts";
+import { createPrivately, persistBranches } from "./sdk/session_file_writer.ts";
 import { hasModel, noSuchModel } from "./settings.ts";
 import type { ShellParts } from "./tools/shell.ts";
 import { ShellLogs } from "./tools/shell_log.ts";
@@ -77,7 +77,7 @@ interface Plan {
   readonly settings: pi.SettingsManager;
   readonly models: Models;
   readonly model: Model | undefined;
-  readonly around: Surroundings;
+  readonly around: SessionEnvironment;
   readonly guard: ResourceGuard;
   readonly report: ReportThrown;
   /** Whether the session has a file. */
@@ -182,7 +182,7 @@ class PiFactory implements AgentFactory {
       released: () => this.#accounts.release(models),
     });
     const { session } = loaded.runtime;
-    if (request.kept !== undefined) putBack(session, request.kept);
+    if (request.kept !== undefined) restore(session, request.kept);
     if (request.sessionName !== undefined && session.sessionName === undefined) {
       agent.setName(request.sessionName);
     }
@@ -191,7 +191,7 @@ class PiFactory implements AgentFactory {
 
   #plan(request: AgentRequest, models: Models, model: Model | undefined, report: ReportThrown): Plan {
     const { cwd, trusted } = request;
-    const around: Surroundings = {
+    const around: SessionEnvironment = {
       cwd,
       trusted,
       untrusted: [],
@@ -222,7 +222,7 @@ class PiFactory implements AgentFactory {
     return { ok: false, failure: noSuchModel(wanted.provider, wanted.id) };
   }
 
-  async #load(plan: Plan): Promise<Loaded> {
+  async #load(plan: Plan): Promise<BuiltSession> {
     const factory: RuntimeFactory = (options) => this.#create(plan, options);
     const start = (sessionManager: pi.SessionManager): ReturnType<typeof pi.createAgentSessionRuntime> =>
       pi.createAgentSessionRuntime(factory, {
@@ -232,7 +232,7 @@ class PiFactory implements AgentFactory {
       });
     return {
       runtime: await start(this.#history(plan)),
-      around: plan.around,
+      environment: plan.around,
       ...(plan.request.tools === undefined ? {} : { allowedTools: plan.request.tools }),
       rebuild: start,
       reloaded: async ({ services }) => {
@@ -309,7 +309,7 @@ class PiFactory implements AgentFactory {
 }
 
 /** pi silently drops names that it doesn't know, down to a session without any tool. */
-function unknownTools(loaded: Loaded, request: AgentRequest): string[] {
+function unknownTools(loaded: BuiltSession, request: AgentRequest): string[] {
   if (request.tools === undefined) return [];
   const known = new Set(loaded.runtime.session.getAllTools().map((tool) => tool.name));
   return request.tools.filter((name) => !known.has(name));
@@ -335,6 +335,6 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   boundTools(pi.AgentSession.prototype, shells);
   createPrivately(pi.SessionManager.prototype);
   joinBranches(pi.SessionManager.prototype);
-  writeBranches(pi.SessionManager.prototype);
+  persistBranches(pi.SessionManager.prototype);
   return new PiFactory(runtime, options, shells);
 }

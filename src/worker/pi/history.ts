@@ -7,7 +7,7 @@ import type { TreeNode } from "../../protocol/schema/results.ts";
 import { cut } from "../../protocol/text.ts";
 import type { AgentHistory, NavigateOptions, Outcome } from "../session/agent_port.ts";
 import { exportPage, exportRefusal } from "./export/html_export.ts";
-import type { PiLive } from "./live_session.ts";
+import type { LiveSession } from "./live_session.ts";
 import { type Placed, treeOf } from "./sdk/sdk.ts";
 import { textOf } from "./run_tracker.ts";
 
@@ -45,14 +45,17 @@ function nodeOf({ entry, parentId }: Placed, label: string | undefined): TreeNod
 }
 
 /** pi forks the file, and there is none before the first answer. */
-function unwritten(live: PiLive): Failure | undefined {
+function unwritten(live: LiveSession): Failure | undefined {
   const { sessionFile } = live.session;
   if (sessionFile === undefined || existsSync(sessionFile)) return undefined;
   const sentence = "The session is not on disk yet; pi writes it with the first answer, so prompt first";
   return failure("agent_error", sentence);
 }
 
-async function fork(live: PiLive, entryId: string): Promise<Outcome<{ text: string; cancelled: boolean }>> {
+async function fork(
+  live: LiveSession,
+  entryId: string,
+): Promise<Outcome<{ text: string; cancelled: boolean }>> {
   const entry = live.session.sessionManager.getEntry(entryId);
   if (entry?.type !== "message" || entry.message.role !== "user") {
     const sentence = `There is no user message "${entryId}" to fork at; see get_fork_messages`;
@@ -66,7 +69,7 @@ async function fork(live: PiLive, entryId: string): Promise<Outcome<{ text: stri
   return { ok: true, value: { text: selectedText ?? "", cancelled } };
 }
 
-async function clone(live: PiLive): Promise<Outcome<{ cancelled: boolean }>> {
+async function clone(live: LiveSession): Promise<Outcome<{ cancelled: boolean }>> {
   const leafId = live.session.sessionManager.getLeafId();
   if (leafId === null) {
     return {
@@ -81,7 +84,7 @@ async function clone(live: PiLive): Promise<Outcome<{ cancelled: boolean }>> {
 }
 
 async function navigate(
-  live: PiLive,
+  live: LiveSession,
   targetId: string,
   options: NavigateOptions,
 ): ReturnType<AgentHistory["navigate"]> {
@@ -107,7 +110,7 @@ async function navigate(
 }
 
 /** The history of the session behind `live`. */
-export function piHistory(live: PiLive): AgentHistory {
+export function piHistory(live: LiveSession): AgentHistory {
   return {
     newSession: (parentSession) =>
       live.replace(

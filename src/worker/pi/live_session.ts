@@ -12,7 +12,7 @@ import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "
 import type { ShellParts } from "./tools/shell.ts";
 import { watchStorage } from "./sdk/session_file_writer.ts";
 import { mendTexts } from "./guards/surrogates.ts";
-import { Settler } from "./run_tracker.ts";
+import { RunTracker } from "./run_tracker.ts";
 import { uiContext } from "./ui_context.ts";
 import { type ModelLike, toWireModel } from "./sdk/wire_model.ts";
 
@@ -25,7 +25,7 @@ type Switched = Outcome<{ cancelled: boolean }>;
 type Bindings = Parameters<PiSession["bindExtensions"]>[0];
 
 /** What the last load of a session's surroundings came to; written by pi.ts at every (re)build. */
-export interface Surroundings {
+export interface SessionEnvironment {
   cwd: string;
   trusted: boolean;
   untrusted: readonly string[];
@@ -37,9 +37,9 @@ export interface Surroundings {
 }
 
 /** A built runtime, its surroundings, and how to build another one over the same history. */
-export interface Loaded {
+export interface BuiltSession {
   readonly runtime: AgentSessionRuntime;
-  readonly around: Surroundings;
+  readonly environment: SessionEnvironment;
   /** Tools that the session was created with; it can never have more. */
   readonly allowedTools?: readonly string[];
   rebuild(history: PiHistory): Promise<AgentSessionRuntime>;
@@ -48,8 +48,8 @@ export interface Loaded {
 }
 
 /** What a live session is made of. */
-export interface LiveParts {
-  readonly loaded: Loaded;
+export interface LiveSessionParts {
+  readonly loaded: BuiltSession;
   readonly clock: Clock;
   readonly uuid: () => string;
   readonly hooks: AgentHooks;
@@ -71,24 +71,24 @@ function valueOf<T>(outcome: Outcome<T>): T {
 }
 
 /** The session that is current, and the run that it is in. */
-export class PiLive {
-  readonly parts: LiveParts;
+export class LiveSession {
+  readonly parts: LiveSessionParts;
   #runtime: AgentSessionRuntime;
-  #settler: Settler;
+  #settler: RunTracker;
   #unsubscribe: () => void = () => {};
   #reason = "new_session";
   /** What was repaired in the file that the session has opened last. */
   #repair: FileRepair | undefined;
   #gone = false;
 
-  constructor(parts: LiveParts) {
+  constructor(parts: LiveSessionParts) {
     this.parts = parts;
     this.#runtime = parts.loaded.runtime;
     this.#repair = parts.repair;
-    parts.loaded.around.modelSelected = (model) => {
+    parts.loaded.environment.modelSelected = (model) => {
       parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
     };
-    parts.loaded.around.report = (event) => parts.hooks.emit(event);
+    parts.loaded.environment.report = (event) => parts.hooks.emit(event);
     this.#install(this.#runtime);
     this.#settler = this.#attach(this.session);
   }
@@ -97,12 +97,12 @@ export class PiLive {
     return this.#runtime.session;
   }
 
-  get settler(): Settler {
+  get runs(): RunTracker {
     return this.#settler;
   }
 
-  get around(): Surroundings {
-    return this.parts.loaded.around;
+  get environment(): SessionEnvironment {
+    return this.parts.loaded.environment;
   }
 
   /** What was repaired in the file that the session writes now. */
@@ -125,7 +125,7 @@ export class PiLive {
   /** pi has loaded everything anew. */
   async reloaded(): Promise<void> {
     await this.parts.loaded.reloaded(this.#runtime);
-    this.tellLoadErrors();
+    this.reportLoadErrors();
   }
 
   #tellLoaded(): void {
@@ -134,11 +134,11 @@ export class PiLive {
     if (modelFallbackMessage !== undefined && model !== undefined && model.provider !== "unknown") {
       this.parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
     }
-    this.tellLoadErrors();
+    this.reportLoadErrors();
   }
 
-  tellLoadErrors(): void {
-    for (const event of this.around.loadErrors) this.parts.hooks.emit(event);
+  reportLoadErrors(): void {
+    for (const event of this.environment.loadErrors) this.parts.hooks.emit(event);
   }
 
   /**
@@ -195,16 +195,16 @@ export class PiLive {
   }
 
   /** Subscribed before extensions are bound, or what they do in session_start is missed. */
-  #attach(session: PiSession): Settler {
+  #attach(session: PiSession): RunTracker {
     const { hooks, clock } = this.parts;
-    const settler = new Settler({
+    const settler = new RunTracker({
       isStreaming: () => isRunning(session),
       isCompacting: () => session.isCompacting,
       hasQueued: () => hasQueued(session),
       idle: () => whenIdle(session),
       resume: () => resume(session),
       stop: () => stop(session),
-      settled: (result) => this.#tellSettled(session, result),
+      settled: (result) => this.#reportSettled(session, result),
     }, clock);
     this.#unsubscribe = listen(session, (event) => {
       hooks.emit(event);
@@ -239,7 +239,7 @@ export class PiLive {
     await this.#bind(this.session, "recovered");
   }
 
-  #tellSettled(session: PiSession, result: RunResult): void {
+  #reportSettled(session: PiSession, result: RunResult): void {
     this.parts.hooks.emit({
       type: "agent_settled",
       stopReason: result.stopReason,

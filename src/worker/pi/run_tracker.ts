@@ -77,7 +77,7 @@ function addUsage(sum: Usage | null, usage: unknown): Usage | null {
 }
 
 /** Follows one session's events. */
-export class Settler {
+export class RunTracker {
   readonly #run: Run;
   readonly #clock: Clock;
   #open = false;

@@ -1,7 +1,7 @@
 // What is kept of a pi session while it is parked, and how it is put back: all that pi holds in memory alone
 // (PI_FACTS §2, §5). Whether anything would be lost is asked here too.
 import { existsSync } from "node:fs";
-import type { PiLive, PiSession } from "./live_session.ts";
+import type { LiveSession, PiSession } from "./live_session.ts";
 import { hasQueued, levelOf } from "./sdk/sdk.ts";
 import { hasModel } from "./settings.ts";
 import type { AgentKept } from "../../ipc/session_record.ts";
@@ -10,7 +10,7 @@ import type { AgentKept } from "../../ipc/session_record.ts";
 const REMADE: ReadonlySet<string> = new Set(["model_change", "thinking_level_change", "session_info"]);
 
 /** What pi's file does not hold. */
-export function keptOf({ session, around, parts }: PiLive): AgentKept {
+export function savedStateOf({ session, environment: around, parts }: LiveSession): AgentKept {
   const { model, sessionManager } = session;
   const { allowedTools } = parts.loaded;
   const leaf = sessionManager.getLeafId();
@@ -32,7 +32,7 @@ export function keptOf({ session, around, parts }: PiLive): AgentKept {
 }
 
 /** Whether the file and what is kept tell everything. */
-export function isRestorable({ session }: PiLive): boolean {
+export function isRestorable({ session }: LiveSession): boolean {
   const { sessionManager, sessionFile } = session;
   if (!sessionManager.isPersisted() || sessionFile === undefined) return false;
   // Results of bash and queued messages wait in memory.
@@ -44,7 +44,7 @@ export function isRestorable({ session }: PiLive): boolean {
 }
 
 /** Puts back what the file did not tell. */
-export function putBack(session: PiSession, kept: AgentKept): void {
+export function restore(session: PiSession, kept: AgentKept): void {
   if (session.steeringMode !== kept.steeringMode) session.setSteeringMode(kept.steeringMode);
   if (session.followUpMode !== kept.followUpMode) session.setFollowUpMode(kept.followUpMode);
   if (session.autoCompactionEnabled !== kept.autoCompaction) {

@@ -2,7 +2,7 @@
 // overlay; models are found through the registry, never by guessing.
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { AgentSettings } from "../session/agent_port.ts";
-import type { PiLive, PiSession } from "./live_session.ts";
+import type { LiveSession, PiSession } from "./live_session.ts";
 import { levelOf, modelsOf } from "./sdk/sdk.ts";
 import { toWireModel } from "./sdk/wire_model.ts";
 
@@ -23,7 +23,7 @@ export function noSuchModel(provider: string, modelId: string): Failure {
 }
 
 /** The settings of the session behind `live`. */
-export function piSettings(live: PiLive): AgentSettings {
+export function piSettings(live: LiveSession): AgentSettings {
   return {
     models: () => modelsOf(live.session).getAvailable().map(toWireModel),
     async setModel(provider, modelId) {

@@ -23,7 +23,7 @@ function textsOf(value: unknown): string[] {
 }
 
 /** The messages of one session. */
-export class AcceptedMessages {
+export class MessageTracker {
   readonly #tell: (ref: number, state: MessageState) => void;
   #messages: Message[] = [];
   #queue = { steer: [] as string[], followUp: [] as string[] };

@@ -7,21 +7,21 @@ import type { SessionEvent } from "../../protocol/events.ts";
 import type { Interrupted, SessionInfo } from "../../protocol/schema/responses.ts";
 import { toJson } from "../../protocol/text.ts";
 import { SESSION_START_MS } from "../../governor/limits.ts";
-import { AcceptedMessages } from "./message_tracker.ts";
+import { MessageTracker } from "./message_tracker.ts";
 import type { AgentPort } from "./agent_port.ts";
-import type { Demand } from "../../ipc/messages.ts";
+import type { SubscriberDemand } from "../../ipc/messages.ts";
 import { callHandler } from "./call_handler.ts";
 import { Dialogs } from "./dialogs.ts";
 import { Dates } from "./events/encode_cache.ts";
 import { noSession } from "../../protocol/failures.ts";
 import { Mailbox } from "./mailbox.ts";
-import { Patience } from "./guards/pausable_timers.ts";
+import { PausableTimers } from "./guards/pausable_timers.ts";
 import { isSlow, timeoutOf, versionConflict } from "./command_timing.ts";
-import type { Place } from "./place.ts";
-import { Recorder } from "./events/event_encoder.ts";
+import type { SessionFiles } from "./place.ts";
+import { EventEncoder } from "./events/event_encoder.ts";
 import { type Answer, replyOf } from "./reply_text.ts";
 import { RunWaiters } from "./run_waiters.ts";
-import { RunWatch } from "./guards/run_guards.ts";
+import { RunGuards } from "./guards/run_guards.ts";
 import type * as parts from "./session_context.ts";
 import type { Handled, Job } from "./session_context.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
@@ -57,20 +57,20 @@ export class Session {
   /** Who waits for the current run to settle. */
   readonly waiters: RunWaiters;
   readonly #timers: Timers;
-  readonly #patience: Patience;
+  readonly #timeouts: PausableTimers;
   /** What extensions ask of people. */
   readonly dialogs: Dialogs;
-  readonly #recorder: Recorder;
+  readonly #recorder: EventEncoder;
   readonly #dates = new Dates();
   /** What its runs may spend, and whether they are silent. */
-  readonly watch: RunWatch;
+  readonly watch: RunGuards;
   readonly #createdAt: number;
   #state: State = "building";
   #untilBuilt: (() => void)[] = [];
   #agent: AgentPort | undefined;
   #snapshot: SnapshotState | undefined;
-  #demand: Demand;
-  readonly #messages: AcceptedMessages;
+  #demand: SubscriberDemand;
+  readonly #messages: MessageTracker;
   #interrupted: readonly Interrupted[];
   #tracked = 0;
   #seq = 0;
@@ -81,12 +81,12 @@ export class Session {
     this.#parts = parts;
     this.sessionId = parts.sessionId;
     this.#demand = parts.demand;
-    this.#messages = new AcceptedMessages((ref, state) => parts.message(ref, state));
+    this.#messages = new MessageTracker((ref, state) => parts.message(ref, state));
     this.#interrupted = parts.interrupted ?? [];
-    this.#recorder = new Recorder(parts.sessionId);
+    this.#recorder = new EventEncoder(parts.sessionId);
     this.#timers = new Timers(parts.clock);
     this.waiters = new RunWaiters((ms, fn) => this.#timers.after(ms, fn));
-    this.#patience = new Patience(parts.clock);
+    this.#timeouts = new PausableTimers(parts.clock);
     this.dialogs = new Dialogs({
       sessionId: parts.sessionId,
       clock: parts.clock,
@@ -94,12 +94,12 @@ export class Session {
       most: parts.pendingUi,
       emit: (event) => this.emit(event),
       changed: (open) => {
-        this.#patience[open > 0 ? "pause" : "resume"]();
+        this.#timeouts[open > 0 ? "pause" : "resume"]();
         this.watch.dialogs(open);
       },
     });
-    this.watch = new RunWatch(parts, (event) => this.emit(event), () => this.#halt());
-    const { left } = parts;
+    this.watch = new RunGuards(parts, (event) => this.emit(event), () => this.#abortRun());
+    const { restoredFrom: left } = parts;
     this.#createdAt = left === undefined ? parts.clock.now() : Date.parse(left.info.createdAt);
     this.#lastActivity = left === undefined ? this.#createdAt : Date.parse(left.info.lastActivityAt);
     this.#version = left?.info.sessionVersion ?? 0;
@@ -137,13 +137,13 @@ export class Session {
   /** The session exists: lets in what waited for the build, and starts the extensions. */
   open(): void {
     this.#state = "live";
-    const late = this.#patience.after(SESSION_START_MS, () => {
+    const late = this.#timeouts.after(SESSION_START_MS, () => {
       this.#parts.log("warn", "session_start handlers take too long; the session goes on without them", {
         sessionId: this.sessionId,
       });
       this.#mailbox.open();
     });
-    this.agent.start().catch((error) => this.#defect("session_start", error)).then(() => {
+    this.agent.start().catch((error) => this.#internalError("session_start", error)).then(() => {
       late.clear();
       this.#mailbox.open();
     });
@@ -157,11 +157,11 @@ export class Session {
   }
 
   /** Where files are, for commands that name some. */
-  get place(): Place {
+  get place(): SessionFiles {
     return this.#parts.place;
   }
 
-  setDemand(demand: Demand): void {
+  setDemand(demand: SubscriberDemand): void {
     this.#demand = demand;
   }
 
@@ -185,7 +185,7 @@ export class Session {
       epoch: this.#parts.epoch,
       seq: this.#seq,
       ...this.watch.budget.state,
-      ...this.#untold(),
+      ...this.#unreported(),
     };
   }
 
@@ -213,13 +213,13 @@ export class Session {
    * @param most bytes that its messages may have
    */
   snapshot(most: number): () => string {
-    const state = { ...this.#snapshot?.read(most), ...this.#untold() };
+    const state = { ...this.#snapshot?.read(most), ...this.#unreported() };
     return () => {
       try {
         return toJson(state);
       } catch (error) {
         // A message holds something that cannot be encoded; the event of that message says so too.
-        this.#defect("snapshot", error);
+        this.#internalError("snapshot", error);
         return JSON.stringify({ unencodable: true });
       }
     };
@@ -241,7 +241,7 @@ export class Session {
     this.#seq++;
     this.#lastActivity = this.#parts.clock.now();
     this.#snapshot?.fold(event);
-    this.#parts.event(this.sessionId, this.#recorder.record(this.#seq, event, this.#demand.full));
+    this.#parts.event(this.sessionId, this.#recorder.encode(this.#seq, event, this.#demand.full));
     this.#messages.follow(event);
     if (KEPT_AFTER.has(event.type) && this.live) void this.#parts.keep(this);
     this.watch.follow(event);
@@ -263,7 +263,7 @@ export class Session {
   stop(): void {
     if (!this.live) return;
     this.#messages.keepQueued();
-    this.#halt();
+    this.#abortRun();
     this.agent.abortBash();
   }
 
@@ -274,7 +274,7 @@ export class Session {
   close(why: Failure): AgentPort | undefined {
     if (this.#state === "closed") return undefined;
     this.dialogs.close();
-    this.#patience.clear();
+    this.#timeouts.clear();
     this.watch.close();
     this.#state = "closed";
     this.#mailbox.close();
@@ -294,7 +294,7 @@ export class Session {
   }
 
   /** Has the run stopped. */
-  #halt(): void {
+  #abortRun(): void {
     this.waiters.withdraw(this.agent.abort());
     this.dialogs.cancel("cancelled");
   }
@@ -323,7 +323,7 @@ export class Session {
       return undefined;
     }
     job.begun = true;
-    const defect = (error: unknown): Failure => this.#defect(job.command.type, error);
+    const defect = (error: unknown): Failure => this.#internalError(job.command.type, error);
     const handled = callHandler(this.#parts.handlers, this, job.command, defect);
     if (handled instanceof Promise) return this.#await(job, spec, handled);
     return this.#conclude(job, spec, handled);
@@ -331,7 +331,7 @@ export class Session {
 
   async #await(job: Job, spec: CommandSpec, handled: Promise<Handled>): Promise<void> {
     const timeoutMs = timeoutOf(job.command, spec);
-    const timely = await this.#patience.within(timeoutMs, handled);
+    const timely = await this.#timeouts.within(timeoutMs, handled);
     if (timely !== "late") return this.#conclude(job, spec, timely);
     const sentence = `${job.command.type} took longer than ${timeoutMs} ms`;
     this.#answer(job, { ok: false, failure: failure("timeout", sentence) });
@@ -347,7 +347,7 @@ export class Session {
     const onTimeout = this.#parts.handlers.get(job.command.type)?.onTimeout;
     if (onTimeout === undefined) return;
     onTimeout.stop(this);
-    await this.#patience.within(onTimeout.holdMs, handled);
+    await this.#timeouts.within(onTimeout.holdMs, handled);
   }
 
   /** Answers; what it returns resolves when the answer is out, where that has to wait for the disk. */
@@ -359,21 +359,21 @@ export class Session {
     if (handled.message !== undefined) this.#messages.accept(job.ref, handled.message);
     const kept = spec.mutates && this.live ? this.#parts.keep(this) : undefined;
     // A prompt runs by now: its answer comes before its events.
-    if (kept === undefined || handled.later !== undefined || handled.begin !== undefined) {
+    if (kept === undefined || handled.pending !== undefined || handled.afterReply !== undefined) {
       return void this.#answerNow(job, handled);
     }
     return kept.then(() => this.#answerNow(job, handled));
   }
 
   #answerNow(job: Job, handled: Extract<Handled, { ok: true }>): void {
-    if (handled.later === undefined) this.#answer(job, handled);
+    if (handled.pending === undefined) this.#answer(job, handled);
     else this.#parts.accepted(job.ref);
-    if (handled.begin !== undefined) {
+    if (handled.afterReply !== undefined) {
       this.#parts.flush();
-      handled.begin();
+      handled.afterReply();
     }
-    void handled.later?.then((outcome) => this.#answer(job, outcome), (error) => {
-      this.#answer(job, { ok: false, failure: this.#defect(job.command.type, error) });
+    void handled.pending?.then((outcome) => this.#answer(job, outcome), (error) => {
+      this.#answer(job, { ok: false, failure: this.#internalError(job.command.type, error) });
     });
   }
 
@@ -381,15 +381,15 @@ export class Session {
     if (!this.#unanswered.delete(job.ref)) return;
     const unstarted = job.begun === true ? {} : { unstarted: true as const };
     const marks = { sessionVersion: this.#version, ...unstarted };
-    this.#parts.reply(job.ref, replyOf(outcome, marks, (error) => this.#defect("encode", error)));
+    this.#parts.reply(job.ref, replyOf(outcome, marks, (error) => this.#internalError("encode", error)));
     this.#parts.changed();
   }
 
-  #untold(): { interrupted?: Interrupted[] } {
+  #unreported(): { interrupted?: Interrupted[] } {
     return this.#interrupted.length === 0 ? {} : { interrupted: [...this.#interrupted] };
   }
 
-  #defect(where: string, error: unknown): Failure {
+  #internalError(where: string, error: unknown): Failure {
     const message = errorMessage(error);
     const fields = { sessionId: this.sessionId, stack: errorStack(error) };
     this.#parts.log("error", `${where} failed: ${message}`, fields);

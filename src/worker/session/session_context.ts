@@ -7,8 +7,8 @@ import type { Interrupted } from "../../protocol/schema/responses.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { AcceptedMessage, MessageState } from "./message_tracker.ts";
 import type { Outcome } from "./agent_port.ts";
-import type { Demand, EventRecord, Reply } from "../../ipc/messages.ts";
-import type { Place } from "./place.ts";
+import type { EncodedEvent, Reply, SubscriberDemand } from "../../ipc/messages.ts";
+import type { SessionFiles } from "./place.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
 
 /** How a command went. With `later` it has left the mailbox, and the answer comes when that resolves. */
@@ -20,11 +20,11 @@ export type Handled =
     readonly text?: string;
     /** Writes the value as JSON, for an answer that may be large: called when the answer leaves the worker. */
     readonly write?: () => string;
-    readonly later?: Promise<Outcome<unknown>>;
+    readonly pending?: Promise<Outcome<unknown>>;
     /** The agent has taken a message over. */
     readonly message?: AcceptedMessage;
     /** Called once the answer is on its way, for work that may never yield. */
-    readonly begin?: (() => void) | undefined;
+    readonly afterReply?: (() => void) | undefined;
   }
   | { readonly ok: false; readonly failure: Failure };
 
@@ -43,7 +43,7 @@ export interface Handler<S> {
 
 /** What a session needs of its host. */
 export interface SessionParts<S> {
-  readonly place: Place;
+  readonly place: SessionFiles;
   readonly uuid: () => string;
   readonly pendingUi: number;
   /** What it may spend, until a client sets that. */
@@ -54,11 +54,11 @@ export interface SessionParts<S> {
   readonly sessionId: string;
   readonly epoch: string;
   readonly clock: Clock;
-  readonly demand: Demand;
+  readonly demand: SubscriberDemand;
   /** Messages that a crash of an earlier life has kept from finishing. */
   readonly interrupted?: readonly Interrupted[];
   /** How the session was left, when it is built again. */
-  readonly left?: SessionRecord;
+  readonly restoredFrom?: SessionRecord;
   /** What is to be kept may have changed; resolves once it is kept, nothing when nobody need wait for it. */
   keep(session: S): Promise<void> | undefined;
   message(ref: number, state: MessageState): void;
@@ -66,7 +66,7 @@ export interface SessionParts<S> {
   accepted(ref: number): void;
   /** Sends what has been handed over so far at once. */
   flush(): void;
-  event(sessionId: string, record: EventRecord): void;
+  event(sessionId: string, record: EncodedEvent): void;
   log(level: "debug" | "info" | "warn" | "error", message: string, fields: Record<string, unknown>): void;
   /** Something ended; whoever waits for idleness may look again. */
   changed(): void;

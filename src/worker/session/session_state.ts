@@ -2,23 +2,23 @@
 // thread need not.
 import { SNAPSHOT_BYTES, SNAPSHOTS_BYTES } from "../../governor/limits.ts";
 import { toJson } from "../../protocol/text.ts";
-import type { Attachment, FromHost } from "../../ipc/messages.ts";
-import { Encoded } from "./events/encode_cache.ts";
+import type { FromWorker, SessionState } from "../../ipc/messages.ts";
+import { EncodeCache } from "./events/encode_cache.ts";
 import type { MakeMessage } from "../../ipc/send_queue.ts";
 import type { Session } from "./session.ts";
 
-const ENCODED = new WeakMap<Session, Encoded>();
+const ENCODED = new WeakMap<Session, EncodeCache>();
 
 /** A session's SessionInfo as JSON; clients poll it, and mostly nothing has changed. */
 export function infoText(session: Session): string {
-  const encoded = ENCODED.get(session) ?? new Encoded();
+  const encoded = ENCODED.get(session) ?? new EncodeCache();
   ENCODED.set(session, encoded);
   return encoded.of(session.info());
 }
 
 /** The state of a session, and what encodes its snapshot, where one is wanted. */
 interface Attaching {
-  readonly attachment: Attachment;
+  readonly attachment: SessionState;
   readonly snapshot?: () => string;
 }
 
@@ -31,7 +31,7 @@ export function attached(
   ref: number,
   wanted: readonly (Session | undefined)[],
   snapshots: "all" | readonly string[],
-): FromHost | MakeMessage {
+): FromWorker | MakeMessage {
   const live = wanted.filter((session): session is Session => session?.live === true);
   const named = snapshots === "all" ? undefined : new Set(snapshots);
   const isWanted = ({ sessionId }: Session): boolean => named?.has(sessionId) ?? true;
@@ -41,7 +41,7 @@ export function attached(
     const attachment = attachmentOf(session);
     return isWanted(session) ? { attachment, snapshot: session.snapshot(most) } : { attachment };
   });
-  const message = (): FromHost => ({
+  const message = (): FromWorker => ({
     kind: "attached",
     ref,
     sessions: found.map(({ attachment, snapshot }) =>
@@ -51,7 +51,7 @@ export function attached(
   return count === 0 ? message() : message;
 }
 
-function attachmentOf(session: Session): Attachment {
+function attachmentOf(session: Session): SessionState {
   const sessionInfo = session.info();
   const { epoch, seq, sessionId, sessionVersion } = sessionInfo;
   return {

@@ -1,9 +1,9 @@
 // A turn of Deno's event loop, asked for: in order, never at once, and with the network looked at in between.
 import { assert, assertEquals } from "@std/assert";
-import { DenoTurns } from "../../../src/runtime/deno/next_tick.ts";
+import { NextTick } from "../../../src/runtime/deno/next_tick.ts";
 
-const turns = new DenoTurns();
-const turn = () => new Promise<void>((resolve) => turns.soon(resolve));
+const turns = new NextTick();
+const turn = () => new Promise<void>((resolve) => turns.nextTick(resolve));
 
 /** Leaves nothing open at its end, which is what the sanitizers look at. */
 const test = (name: string, fn: () => Promise<void>) =>
@@ -11,7 +11,7 @@ const test = (name: string, fn: () => Promise<void>) =>
     try {
       await fn();
     } finally {
-      turns.rest();
+      turns.dispose();
       // The read that was under way has ended, and a connection that was being opened is closed.
       for (let n = 0; n < 20; n++) await new Promise((resolve) => setTimeout(resolve, 1));
     }
@@ -21,7 +21,7 @@ test("turns: a rest ends what waits, and the next one who asks has a turn again"
   for (let round = 0; round < 20; round++) {
     for (let n = 0; n < round; n++) await turn();
     const waiting = turn();
-    turns.rest();
+    turns.dispose();
     await waiting;
   }
 });
@@ -30,11 +30,11 @@ test("turns: in order, and what a turn asks for comes in a later one", async () 
   // The first ones are made of timers, while the socket is opened.
   for (let n = 0; n < 50; n++) {
     const order: string[] = [];
-    turns.soon(() => {
+    turns.nextTick(() => {
       order.push("a");
-      turns.soon(() => order.push("c"));
+      turns.nextTick(() => order.push("c"));
     });
-    turns.soon(() => order.push("b"));
+    turns.nextTick(() => order.push("b"));
     assertEquals(order, [], "nothing is done at once");
     await turn();
     assertEquals(order, ["a", "b"]);

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { ADMIN } from "../../../src/server/auth/access.ts";
 import { MINTED_TOKENS } from "../../../src/governor/limits.ts";
 import type { Log } from "../../../src/base/log.ts";
-import { type Minted, type Minting, TokenBook } from "../../../src/server/auth/token_store.ts";
+import { type Minted, type Minting, TokenStore } from "../../../src/server/auth/token_store.ts";
 import { common } from "../../../src/runtime/common.ts";
 import { keptLog } from "../manager/fakes.ts";
 import { fakeRuntime } from "../../worker/fake_runtime.ts";
@@ -17,7 +17,7 @@ const OWN = "the-server-s-own-token";
 interface Place {
   readonly clock: FakeClock;
   readonly file: string;
-  open(own?: string, log?: Log): Promise<TokenBook>;
+  open(own?: string, log?: Log): Promise<TokenStore>;
 }
 
 async function inPlace(fn: (place: Place) => Promise<void>): Promise<void> {
@@ -29,14 +29,14 @@ async function inPlace(fn: (place: Place) => Promise<void>): Promise<void> {
     await fn({
       clock,
       file,
-      open: (own, log = quietLog) => TokenBook.open({ runtime, log, file, ...(own ? { own } : {}) }),
+      open: (own, log = quietLog) => TokenStore.open({ runtime, log, file, ...(own ? { own } : {}) }),
     });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function minted(book: TokenBook, minting: Partial<Minting>): Promise<Minted> {
+async function minted(book: TokenStore, minting: Partial<Minting>): Promise<Minted> {
   const made = await book.mint({ parent: ADMIN.id, role: "observe", ...minting });
   if ("code" in made) throw new Error(made.message);
   return made;

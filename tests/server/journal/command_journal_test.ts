@@ -8,7 +8,7 @@ import type { FsyncPolicy } from "../../../src/config/config.ts";
 import { withDefaults } from "../../../src/governor/limits.ts";
 import type { Reply } from "../../../src/ipc/messages.ts";
 import type { SessionRecord } from "../../../src/ipc/session_record.ts";
-import { Ledger } from "../../../src/server/journal/command_journal.ts";
+import { CommandJournal } from "../../../src/server/journal/command_journal.ts";
 import type { Asker } from "../../../src/server/manager/session_manager.ts";
 import { FakeClock, turn } from "../../support/fake_clock.ts";
 import { FakeDisk } from "../manager/fake_disk.ts";
@@ -23,7 +23,7 @@ type Way = "passed" | "waits" | string;
 class Bench {
   readonly clock = new FakeClock();
   readonly records: string[];
-  readonly ledger: Ledger;
+  readonly ledger: CommandJournal;
   readonly disk: FakeDisk;
   #ref = 0;
 
@@ -32,7 +32,7 @@ class Bench {
     this.records = records;
     this.disk = disk;
     const limits = withDefaults({ keptMessageBytes: 1024 });
-    this.ledger = new Ledger({ clock: this.clock, log, limits, sha256: (text) => text });
+    this.ledger = new CommandJournal({ clock: this.clock, log, limits, sha256: (text) => text });
   }
 
   static async open(disk = new FakeDisk(), policy: FsyncPolicy = "always"): Promise<Bench> {
@@ -56,11 +56,11 @@ class Bench {
       const pass = (failed?: Failure): void => {
         sent.way = failed === undefined ? "passed" : failed.message;
         if (failed !== undefined) {
-          this.ledger.answered(sent.ref, { ok: false, failure: failed, unstarted: true });
+          this.ledger.onReply(sent.ref, { ok: false, failure: failed, unstarted: true });
           sent.asker.answer({ ok: false, failure: failed, unstarted: true });
         }
       };
-      const ready = this.ledger.pass(passing);
+      const ready = this.ledger.recordIntent(passing);
       if (ready === undefined) pass();
       else void ready.then(pass);
     }
@@ -134,11 +134,11 @@ Deno.test("ledger: a second one finds answers, unknown outcomes and interrupted 
   done.asker.answer(OK);
   busy.asker.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
   assert(over && running && queued && refused);
-  first.ledger.told(over.ref, "began");
-  first.ledger.told(over.ref, "done");
-  first.ledger.told(running.ref, "began");
-  first.ledger.told(queued.ref, "accepted");
-  first.ledger.answered(refused.ref, { ok: false, failure: { code: "no_model", message: "m" } });
+  first.ledger.onMessageProgress(over.ref, "began");
+  first.ledger.onMessageProgress(over.ref, "done");
+  first.ledger.onMessageProgress(running.ref, "began");
+  first.ledger.onMessageProgress(queued.ref, "accepted");
+  first.ledger.onReply(refused.ref, { ok: false, failure: { code: "no_model", message: "m" } });
   await turn();
   assertEquals(cut.way, "passed");
   assertEquals(first.interrupted(), []);
@@ -161,7 +161,7 @@ Deno.test("ledger: a second one finds answers, unknown outcomes and interrupted 
   }
   const third = await Bench.open(first.disk);
   const asked = new FakeAsker();
-  third.ledger.letsGo({ type: "dismiss_interrupted", sessionId: "a" }, asked).answer(OK);
+  third.ledger.acknowledgeAfterWrite({ type: "dismiss_interrupted", sessionId: "a" }, asked).answer(OK);
   assertEquals(asked.told, []);
   await turn();
   assertEquals(asked.told, ["ok"]);
@@ -195,13 +195,13 @@ Deno.test("ledger: a session's record is brought up to the version that was told
     info: { sessionId, sessionVersion },
   } as SessionRecord);
   for (const [id, version] of [["a", 3], ["a", 5], ["a", 4], ["b", 2], ["c", 7]] as const) {
-    first.ledger.tells(id, version);
+    first.ledger.recordVersion(id, version);
   }
-  first.ledger.tells("a", undefined);
-  first.ledger.deleted("c");
+  first.ledger.recordVersion("a", undefined);
+  first.ledger.onSessionDeleted("c");
   await turn();
   const versions = ({ ledger }: Bench, told: number) =>
-    ["a", "b", "c", "d"].map((id) => ledger.upToDate(record(id, told)).info.sessionVersion);
+    ["a", "b", "c", "d"].map((id) => ledger.applyVersion(record(id, told)).info.sessionVersion);
   // Also from a file that was written anew: each life's first record makes one.
   for (let life = 0; life < 3; life++) {
     const next = await Bench.open(first.disk);
@@ -211,7 +211,7 @@ Deno.test("ledger: a session's record is brought up to the version that was told
     await turn();
   }
   const last = await Bench.open(first.disk);
-  last.ledger.forgetStrays((id) => id === "a");
+  last.ledger.pruneOrphans((id) => id === "a");
   await turn();
   assertEquals(versions(await Bench.open(first.disk), 0), [5, 0, 0, 0]);
 });
@@ -243,13 +243,13 @@ Deno.test("ledger: a disk that refuses is told; nothing passes, and all is well 
     assertStringIncludes(refused.way, "ENOSPC");
     assertStringIncludes(prompt.way, "see to the disk");
     assertEquals(refused.asked.told, ["internal"]);
-    assertStringIncludes(bench.ledger.trouble ?? "", "/state cannot be written");
+    assertStringIncludes(bench.ledger.problem ?? "", "/state cannot be written");
     assertEquals(bench.records.filter((record) => record.startsWith("error")).length, 1);
     // An urgent command waits for no disk.
     assertEquals(bench.send({ type: "abort", idempotencyKey: "stop" }).way, "passed");
     bench.disk.trouble = () => {};
     await bench.clock.advance(5_000);
-    assertEquals([bench.ledger.trouble, bench.records.at(-1)], [
+    assertEquals([bench.ledger.problem, bench.records.at(-1)], [
       undefined,
       "info the journal can be written again",
     ]);
@@ -286,8 +286,8 @@ Deno.test("ledger: a file that has grown beyond its worth is written anew, and s
     const sent = bench.send({ type: "follow_up", message: "x".repeat(900) }, true);
     const big = bench.send({ type: "bash", command: `${round}`.repeat(50_000), idempotencyKey: "same" });
     await turn();
-    bench.ledger.told(sent.ref, "began");
-    bench.ledger.told(sent.ref, "done");
+    bench.ledger.onMessageProgress(sent.ref, "began");
+    bench.ledger.onMessageProgress(sent.ref, "done");
     big.asker.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
     await turn();
   }
@@ -303,7 +303,7 @@ Deno.test("ledger: too much of messages is overloaded until some are let go of",
   const full = bench.prompt("more");
   await turn();
   assertStringIncludes(full.way, "dismiss_interrupted");
-  bench.ledger.deleted("a");
+  bench.ledger.onSessionDeleted("a");
   const after = bench.prompt("more");
   await turn();
   assertEquals(after.way, "passed");
@@ -313,8 +313,8 @@ Deno.test("ledger: a host's crash interrupts its messages and leaves the outcome
   const bench = await Bench.open();
   const prompt = bench.prompt("cut", { idempotencyKey: "k" });
   await turn();
-  bench.ledger.told(prompt.ref, "began");
-  bench.ledger.crashed("a");
+  bench.ledger.onMessageProgress(prompt.ref, "began");
+  bench.ledger.onSessionLost("a");
   prompt.asker.answer({ ok: false, failure: { code: "internal", message: "died" }, lost: true });
   await turn();
   assertEquals([prompt.asked.told, bench.interrupted()], [["internal"], ["prompt cut true"]]);
@@ -341,7 +341,7 @@ Deno.test("ledger: messages of sessions that nobody knows any more are kept for 
   const lives = async (days: number, known: boolean): Promise<string[]> => {
     const bench = await Bench.open(first.disk);
     await bench.clock.advance(days * 24 * 3_600_000);
-    bench.ledger.forgetStrays(() => known);
+    bench.ledger.pruneOrphans(() => known);
     await turn();
     return bench.interrupted();
   };
@@ -362,10 +362,10 @@ Deno.test("ledger: a command that still waits for its session is not in a new fi
   bench.prompt("other");
   await turn();
   assertEquals((await Bench.open(bench.disk)).ledger.find(keyed, spec)?.kind, "new");
-  const passed = bench.ledger.pass({ ref: 99, sessionId: "a", command, asker, durable: true });
+  const passed = bench.ledger.recordIntent({ ref: 99, sessionId: "a", command, asker, durable: true });
   await turn();
   assertEquals(await passed, undefined);
-  bench.ledger.told(99, "began");
+  bench.ledger.onMessageProgress(99, "began");
   asker.answer(OK);
   await turn();
   const second = await Bench.open(bench.disk);

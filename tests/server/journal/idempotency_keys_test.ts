@@ -3,8 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import type { Reply } from "../../../src/ipc/messages.ts";
 import {
   hasRun,
+  IdempotencyKeys,
   KEY_LIFE_MS,
-  KeyBook,
   type KeyedCommand,
   type KeyEntry,
 } from "../../../src/server/journal/idempotency_keys.ts";
@@ -15,20 +15,20 @@ function command(key: string, over: Partial<KeyedCommand> = {}): KeyedCommand {
   return { scope: "admin", sessionId: "a", key, digest: "d", type: "bash", ...over };
 }
 
-function add(book: KeyBook, n: number, over: Partial<KeyedCommand> = {}, at = 0): KeyEntry {
+function add(book: IdempotencyKeys, n: number, over: Partial<KeyedCommand> = {}, at = 0): KeyEntry {
   const entry: KeyEntry = { n, at, command: command(`k${n}`, over), state: { kind: "running", waiting: [] } };
   book.add(entry);
   return entry;
 }
 
 /** `new`, `known` or the code. */
-function says(book: KeyBook, one: KeyedCommand, now = 0): string {
+function says(book: IdempotencyKeys, one: KeyedCommand, now = 0): string {
   const found = book.find(one, now);
   return found.kind === "refused" ? found.failure.code : found.kind;
 }
 
 Deno.test("keys: known for the same command, a conflict for another, new elsewhere", () => {
-  const book = new KeyBook({ keys: 9, bytes: 9000 });
+  const book = new IdempotencyKeys({ keys: 9, bytes: 9000 });
   add(book, 1);
   assertEquals(says(book, command("k1")), "known");
   assertEquals(says(book, command("k1", { digest: "other" })), "idempotency_conflict");
@@ -38,7 +38,7 @@ Deno.test("keys: known for the same command, a conflict for another, new elsewhe
 });
 
 Deno.test("keys: one stands for a day, and longer while its command runs", () => {
-  const book = new KeyBook({ keys: 9, bytes: 9000 });
+  const book = new IdempotencyKeys({ keys: 9, bytes: 9000 });
   const finished = add(book, 1);
   book.conclude(finished, { kind: "finished", reply: OK });
   add(book, 2);
@@ -51,7 +51,7 @@ Deno.test("keys: one stands for a day, and longer while its command runs", () =>
 });
 
 Deno.test("keys: too many, or too many bytes, are overloaded until the oldest expires; known ones still answer", () => {
-  const book = new KeyBook({ keys: 2, bytes: 5000 });
+  const book = new IdempotencyKeys({ keys: 2, bytes: 5000 });
   const [one] = [add(book, 1, {}, 1000), add(book, 2, {}, 2000)];
   const found = book.find(command("k3"), 4000);
   assert(found.kind === "refused");
@@ -68,7 +68,7 @@ Deno.test("keys: too many, or too many bytes, are overloaded until the oldest ex
 });
 
 Deno.test("keys: what was replaced or dropped concludes nothing", () => {
-  const book = new KeyBook({ keys: 9, bytes: 9000 });
+  const book = new IdempotencyKeys({ keys: 9, bytes: 9000 });
   const first = add(book, 1);
   const again: KeyEntry = { ...first, n: 2, state: { kind: "unknown" } };
   book.add(again);

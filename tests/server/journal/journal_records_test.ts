@@ -6,10 +6,10 @@ import {
   checksum,
   decodeLine,
   encodeRecord,
-  type Folded,
-  Folding,
   JOURNAL_VERSION,
   type JournalRecord,
+  JournalReplay,
+  type JournalState,
   recordsOf,
 } from "../../../src/server/journal/journal_records.ts";
 
@@ -31,14 +31,14 @@ function bytesOf(records: readonly JournalRecord[]): Uint8Array {
   return Uint8Array.from(records.flatMap((record) => [...encodeRecord(record)]));
 }
 
-function fold(bytes: Uint8Array): Folded {
-  const folding = new Folding(LIMITS);
+function fold(bytes: Uint8Array): JournalState {
+  const folding = new JournalReplay(LIMITS);
   folding.take(bytes);
   return folding.finish();
 }
 
 /** What a fold stands for, in short. */
-function brief({ keys, messages, torn, damaged, foreign }: Folded) {
+function brief({ keys, messages, torn, damaged, foreign }: JournalState) {
   const state = (one: KeyState): string => one.kind === "finished" ? JSON.stringify(one.reply) : one.kind;
   const sessions = ["a", "b"].flatMap((id) =>
     messages.interrupted(id).map((one) => `${id} ${one.kind} ${one.message} ${one.started}`)
@@ -119,7 +119,7 @@ Deno.test("journal: any changed byte costs its own line, and only that", () => {
 Deno.test("journal: pieces of any size make the same", () => {
   const bytes = bytesOf(WHOLE);
   for (const size of [1, 7, 64, 100_000]) {
-    const folding = new Folding(LIMITS);
+    const folding = new JournalReplay(LIMITS);
     for (let at = 0; at < bytes.length; at += size) folding.take(bytes.subarray(at, at + size));
     assertEquals(brief(folding.finish()), brief(fold(bytes)));
   }

@@ -1,10 +1,10 @@
 // The book of session files: one session a file, whoever asks and however often, and every change is told once.
 import { assertEquals } from "@std/assert";
-import { ClaimsBook } from "../../../src/server/manager/claims_book.ts";
+import { FileOwners } from "../../../src/server/manager/claims_book.ts";
 
 function bench() {
   const changes: string[] = [];
-  const book = new ClaimsBook((file, sessionId) => changes.push(`${file}=${sessionId ?? ""}`));
+  const book = new FileOwners((file, sessionId) => changes.push(`${file}=${sessionId ?? ""}`));
   return { book, changes };
 }
 
@@ -24,17 +24,17 @@ Deno.test("claims book: a session may claim a second file before it lets go of i
   book.claim("/old", "a");
   book.claim("/new", "a");
   assertEquals([book.claim("/old", "b"), book.claim("/new", "b")], ["a", "a"]);
-  book.move("a", "/new");
+  book.setFile("a", "/new");
   assertEquals([book.claim("/old", "b"), book.claim("/new", "b")], [undefined, "a"]);
   assertEquals(changes, ["/old=a", "/new=a", "/old=", "/old=b"]);
 });
 
 Deno.test("claims book: a session that moves to a file of its own has it alone", () => {
   const { book, changes } = bench();
-  book.move("a", "/f");
-  book.move("a", "/f");
+  book.setFile("a", "/f");
+  book.setFile("a", "/f");
   assertEquals([book.owner("/f"), changes], ["a", ["/f=a"]]);
-  book.move("a", "/g");
+  book.setFile("a", "/g");
   assertEquals([book.owner("/f"), book.owner("/g"), changes.slice(1)], [undefined, "a", ["/f=", "/g=a"]]);
 });
 
@@ -42,8 +42,8 @@ Deno.test("claims book: a session that is gone holds nothing, and others keep wh
   const { book, changes } = bench();
   for (const file of ["/1", "/2"]) book.claim(file, "a");
   book.claim("/3", "b");
-  book.move("a", undefined);
-  book.move("nobody", undefined);
+  book.setFile("a", undefined);
+  book.setFile("nobody", undefined);
   assertEquals(["/1", "/2", "/3"].map((file) => book.owner(file)), [undefined, undefined, "b"]);
   assertEquals(changes.slice(3), ["/1=", "/2="]);
 });

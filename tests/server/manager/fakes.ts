@@ -1,26 +1,26 @@
 // Hosts that do what the test says, a log that keeps its records, and a manager on top of them; for the tests of
 // the manager and of the router.
 import { createHash } from "node:crypto";
-import type { FromHost, HostConfig, Reply, ToHost } from "../../../src/ipc/messages.ts";
+import type { FromWorker, Reply, ToWorker, WorkerConfig } from "../../../src/ipc/messages.ts";
 import type { SessionRecord } from "../../../src/ipc/session_record.ts";
 import type { Log } from "../../../src/base/log.ts";
-import { Ledger } from "../../../src/server/journal/command_journal.ts";
-import type { LinkEvents, StartHost } from "../../../src/server/workers/worker_link.ts";
+import { CommandJournal } from "../../../src/server/journal/command_journal.ts";
+import type { LinkEvents, StartWorker } from "../../../src/server/workers/worker_link.ts";
 import type { Isolation } from "../../../src/server/workers/worker_pool.ts";
-import { type Asker, Manager } from "../../../src/server/manager/session_manager.ts";
+import { type Asker, SessionManager } from "../../../src/server/manager/session_manager.ts";
 import { Governor } from "../../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../../src/governor/limits.ts";
 import type { Clock } from "../../../src/runtime/runtime.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
-export const CONFIG: HostConfig = {
+export const CONFIG: WorkerConfig = {
   cwd: "/",
   trustProjects: false,
   demo: false,
   pendingUi: 3,
   outputDir: "/nowhere",
 };
-type Sent<K extends ToHost["kind"]> = Extract<ToHost, { kind: K }>;
+type Sent<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 
 /** What a host tells of a session with a file. */
 export function recordOf(sessionId: string, over: Partial<SessionRecord["info"]> = {}): SessionRecord {
@@ -61,7 +61,7 @@ export function recordOf(sessionId: string, over: Partial<SessionRecord["info"]>
 
 /** One started host: what it was sent, and its mouth. */
 export class ScriptedHost {
-  readonly sent: ToHost[] = [];
+  readonly sent: ToWorker[] = [];
   terminated = 0;
   dismissed = 0;
   /** Whether it owes an answer to whoever asks for a sign of life. */
@@ -72,20 +72,20 @@ export class ScriptedHost {
     this.#events = events;
   }
 
-  says(message: FromHost): void {
-    this.#events.message(message);
+  says(message: FromWorker): void {
+    this.#events.onMessage(message);
   }
 
   dies(reason = "killed"): void {
-    this.#events.exit(reason);
+    this.#events.onExit(reason);
   }
 
-  of<K extends ToHost["kind"]>(kind: K): Sent<K>[] {
+  of<K extends ToWorker["kind"]>(kind: K): Sent<K>[] {
     return this.sent.filter((one): one is Sent<K> => one.kind === kind);
   }
 
   /** The last message of that kind. */
-  last<K extends ToHost["kind"]>(kind: K): Sent<K> {
+  last<K extends ToWorker["kind"]>(kind: K): Sent<K> {
     const found = this.of(kind).at(-1);
     if (found === undefined) throw new Error(`no ${kind} was sent: ${JSON.stringify(this.sent)}`);
     return found;
@@ -105,10 +105,10 @@ export class ScriptedHost {
 export class Hosts {
   readonly all: ScriptedHost[] = [];
 
-  readonly start: StartHost = (_config, events) => {
+  readonly start: StartWorker = (_config, events) => {
     const host = new ScriptedHost(events);
     this.all.push(host);
-    const send = (message: ToHost): void => {
+    const send = (message: ToWorker): void => {
       host.sent.push(message);
       if (message.kind === "ping" && !host.silent) {
         host.says({ kind: "pong", ref: message.ref, at: 0, bytes: 0 });
@@ -143,7 +143,7 @@ export class FakeAsker implements Asker {
     this.connection = connection;
   }
 
-  accepted(): void {
+  onReleased(): void {
     this.accepts++;
   }
 
@@ -159,9 +159,9 @@ export class FakeAsker implements Asker {
 }
 
 /** A ledger without a journal. */
-export function memoryLedger(clock: Clock, log: Log, over: Partial<Limits> = {}): Ledger {
+export function memoryLedger(clock: Clock, log: Log, over: Partial<Limits> = {}): CommandJournal {
   const sha256 = (text: string): string => createHash("sha256").update(text).digest("base64");
-  return new Ledger({ clock, log, limits: withDefaults(over), sha256 });
+  return new CommandJournal({ clock, log, limits: withDefaults(over), sha256 });
 }
 
 /** A manager over scripted hosts. */
@@ -172,7 +172,7 @@ export function makeManager(over: Partial<Limits> = {}, hosts = 1, isolation: Is
   const { log, records } = keptLog();
   let uuids = 0;
   const uuid = (): string => `uuid-${++uuids}`;
-  const manager = new Manager({
+  const manager = new SessionManager({
     clock,
     uuid,
     governor,

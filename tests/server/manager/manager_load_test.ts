@@ -16,11 +16,11 @@ class Bench {
 
   constructor(hosts = 1, sessions = 100) {
     this.made = makeManager({ sessions }, hosts);
-    this.made.manager.open({
-      events: () => {},
-      server: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
-      demand: () => ({ full: false, subscribers: 7 }),
-      watched: () => false,
+    this.made.manager.start({
+      onEvents: () => {},
+      onServerEvent: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
+      demandFor: () => ({ full: false, subscribers: 7 }),
+      isWatched: () => false,
     });
   }
 
@@ -31,7 +31,7 @@ class Bench {
   load(sessionId?: string, asker = new FakeAsker()): FakeAsker {
     const id = sessionId === undefined ? {} : { sessionId };
     const command = { type: "load_session", sessionPath: FILE, ...id } as const;
-    this.made.manager.load(command, asker, (name) => this.named.push(name));
+    this.made.manager.loadSession(command, asker, (name) => this.named.push(name));
     return asker;
   }
 
@@ -50,14 +50,18 @@ class Bench {
 
   /** A live session that drives `file`. */
   live(sessionId: string, file = FILE, host = this.host): void {
-    this.made.manager.create({ type: "create_session", sessionId }, new FakeAsker());
+    this.made.manager.createSession({ type: "create_session", sessionId }, new FakeAsker());
     host.says({ kind: "file", sessionId, file });
     host.reply(host.last("create").ref);
   }
 
   command(sessionId: string, type: Command["type"], fields: Record<string, unknown> = {}): FakeAsker {
     const asker = new FakeAsker();
-    const refused = this.made.manager.command({ type, sessionId, ...fields } as Command, specOf(type), asker);
+    const refused = this.made.manager.forwardCommand(
+      { type, sessionId, ...fields } as Command,
+      specOf(type),
+      asker,
+    );
     if (refused !== undefined) asker.answer({ ok: false, failure: refused });
     return asker;
   }
@@ -209,11 +213,11 @@ Deno.test("manager: a host that hangs while it looks into a file makes the load 
 Deno.test("manager: a question about no live session is answered by a host, and by its death", () => {
   const bench = new Bench(2);
   const [one, two] = [new FakeAsker(5), new FakeAsker()];
-  bench.made.manager.ask({ type: "list_stored_sessions", limit: 3 }, one);
+  bench.made.manager.askAnyWorker({ type: "list_stored_sessions", limit: 3 }, one);
   const { command, connection, ref } = bench.made.hosts.host(0).last("command");
   assertEquals([command, connection], [{ type: "list_stored_sessions", limit: 3 }, 5]);
   bench.made.hosts.host(0).reply(ref, { ok: true, dataText: '{"sessions":[]}' });
-  bench.made.manager.ask({ type: "list_stored_sessions" }, two);
+  bench.made.manager.askAnyWorker({ type: "list_stored_sessions" }, two);
   bench.made.hosts.host(0).dies();
   assertEquals([one.told, two.told], [["ok"], ["internal"]]);
   assertStringIncludes(bench.made.records.join(), "a host died");

@@ -3,8 +3,8 @@
 import { assertEquals } from "@std/assert";
 import { Governor, isPermit } from "../../../src/governor/governor.ts";
 import { withDefaults } from "../../../src/governor/limits.ts";
-import { Entry } from "../../../src/server/manager/session_entry.ts";
-import { Parking } from "../../../src/server/manager/parking_policy.ts";
+import { SessionEntry } from "../../../src/server/manager/session_entry.ts";
+import { ParkingPolicy } from "../../../src/server/manager/parking_policy.ts";
 import { failure } from "../../../src/protocol/errors.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { recordOf } from "./fakes.ts";
@@ -15,11 +15,11 @@ const STOPPED = failure("cancelled", "stopped");
 function make(sessions = 2, parkedSessions = 10) {
   const clock = new FakeClock();
   const governor = new Governor(withDefaults({ sessions, parkedSessions, idleSessionMs: IDLE_MS }));
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, SessionEntry>();
   const asked: string[] = [];
   const left: string[] = [];
   const built: string[] = [];
-  const parking = new Parking({
+  const parking = new ParkingPolicy({
     clock,
     governor,
     entries,
@@ -29,20 +29,20 @@ function make(sessions = 2, parkedSessions = 10) {
   });
   const told: string[] = [];
   /** Takes a place for a new session, which lives once it has it. */
-  const live = (id: string, over: Partial<Entry> = {}): Entry => {
-    const entry = Object.assign(new Entry(id, clock.monotonic(), over.inMemory ?? false), over);
+  const live = (id: string, over: Partial<SessionEntry> = {}): SessionEntry => {
+    const entry = Object.assign(new SessionEntry(id, clock.monotonic(), over.inMemory ?? false), over);
     entries.set(id, entry);
-    parking.take((got) => {
+    parking.acquireSlot((got) => {
       told.push(`${id}: ${isPermit(got) ? "place" : got.code}`);
       if (!isPermit(got)) return void entries.delete(id);
-      Object.assign(entry, { place: got, state: "live", record: recordOf(id) });
+      Object.assign(entry, { liveSlot: got, state: "live", record: recordOf(id) });
     });
     return entry;
   };
   /** What its host says to being asked to let go. */
   const answer = (id: string, letsGo = true): void => {
     const entry = entries.get(id);
-    if (entry !== undefined) parking.answered(entry, letsGo ? recordOf(id) : undefined);
+    if (entry !== undefined) parking.onParkResult(entry, letsGo ? recordOf(id) : undefined);
   };
   return { clock, governor, entries, parking, asked, left, built, told, live, answer };
 }
@@ -52,7 +52,7 @@ Deno.test("parking: an idle session goes after its time, a used, watched, busy o
   const used = live("used");
   const idle = live("idle");
   live("watched", { watched: true });
-  live("busy", { open: 1 });
+  live("busy", { inFlight: 1 });
   live("memory", { inMemory: true });
   parking.start();
   await clock.advance(IDLE_MS - 100);
@@ -113,7 +113,7 @@ Deno.test("parking: one that is being built gives hope, so a create waits for it
   live("second");
   assertEquals([told.length, asked], [1, []]);
   first.state = "live";
-  parking.changed();
+  parking.reevaluate();
   assertEquals(asked, ["first"]);
   answer("first");
   assertEquals(told.slice(1), ["second: place"]);
@@ -132,12 +132,12 @@ Deno.test("parking: a parked session that is needed waits for a place, and tells
   live("second");
   answer("first");
   const released: (string | undefined)[] = [];
-  first.wait((failed) => void released.push(failed?.code));
+  first.onRunning((failed) => void released.push(failed?.code));
   parking.resume(first);
   assertEquals([first.state, built], ["resuming", []]);
   answer("second");
   assertEquals([built, governor.sessions], [["first"], 1]);
-  parking.resumed(first, undefined);
+  parking.onResumed(first, undefined);
   assertEquals([first.state, released, governor.parkedSessions], ["live", [undefined], 1]);
   assertEquals(entries.get("second")?.state, "parked");
 });
@@ -148,10 +148,10 @@ Deno.test("parking: one that cannot be built again is parked as before, and give
   live("second");
   answer("first");
   const released: (string | undefined)[] = [];
-  first.wait((failed) => void released.push(failed?.code));
+  first.onRunning((failed) => void released.push(failed?.code));
   parking.resume(first);
   answer("second");
-  parking.resumed(first, failure("path_not_found", "gone"));
+  parking.onResumed(first, failure("path_not_found", "gone"));
   assertEquals([first.state, released], ["parked", ["path_not_found"]]);
   assertEquals([governor.sessions, governor.parkedSessions], [0, 2]);
 });
@@ -160,7 +160,7 @@ Deno.test("parking: one that is needed while its host lets go of it is built aga
   const { live, parking, answer, built } = make(1);
   const first = live("first");
   live("second");
-  first.wait(() => {});
+  first.onRunning(() => {});
   answer("first");
   // The other one was there before.
   assertEquals([first.state, built], ["resuming", []]);
@@ -173,7 +173,7 @@ Deno.test("parking: a session whose host has died is parked over the limit rathe
   const { live, parking, governor } = make(1, 0);
   const first = live("first");
   first.state = "parking";
-  parking.lost(first);
+  parking.onWorkerLost(first);
   assertEquals([first.state, governor.sessions, governor.parkedSessions], ["parked", 0, 0]);
 });
 

@@ -1,30 +1,30 @@
 // The logs of what sessions have emitted: what a cursor may still be answered from, and that each session's bytes
 // and those of all together stay within their bounds.
 import { assert, assertEquals } from "@std/assert";
-import type { EventRecord } from "../../../src/ipc/messages.ts";
-import { EventLog, EventLogs } from "../../../src/server/manager/replay_buffer.ts";
+import type { EncodedEvent } from "../../../src/ipc/messages.ts";
+import { ReplayBuffer, ReplayBuffers } from "../../../src/server/manager/replay_buffer.ts";
 
-const record = (seq: number, chars = 36): EventRecord => ({ seq, type: "t", text: "x".repeat(chars) });
+const record = (seq: number, chars = 36): EncodedEvent => ({ seq, type: "t", text: "x".repeat(chars) });
 /** What a record of 36 characters counts: its text and its place. */
 const EACH = 100;
 
 /** A log with those events. */
-function logOf(...seqs: number[]): EventLog {
-  const log = new EventLog();
+function logOf(...seqs: number[]): ReplayBuffer {
+  const log = new ReplayBuffer();
   for (const seq of seqs) log.append(record(seq));
   return log;
 }
 
 /** Logs of those sessions, with that many events each. */
-function logsOf(each: number, all: number, counts: Record<string, number> = {}): EventLogs {
-  const logs = new EventLogs(each * EACH, all * EACH);
+function logsOf(each: number, all: number, counts: Record<string, number> = {}): ReplayBuffers {
+  const logs = new ReplayBuffers(each * EACH, all * EACH);
   for (const [id, count] of Object.entries(counts)) {
     for (let seq = 1; seq <= count; seq++) logs.append(id, [record(seq)]);
   }
   return logs;
 }
 
-const seqs = (records: readonly EventRecord[] | undefined) => records?.map(({ seq }) => seq);
+const seqs = (records: readonly EncodedEvent[] | undefined) => records?.map(({ seq }) => seq);
 
 Deno.test("event log: covers a cursor from right before its oldest event up to its last", () => {
   const log = logOf(1, 2, 3, 4, 5);
@@ -41,7 +41,7 @@ Deno.test("event log: does not cover what it has not seen yet", () => {
 });
 
 Deno.test("event log: an empty one covers only where the session stands", () => {
-  const log = new EventLog();
+  const log = new ReplayBuffer();
   assertEquals([log.covers(0, 0), log.covers(7, 7), log.covers(0, 1), log.covers(1, 0)], [
     true,
     true,
@@ -75,7 +75,7 @@ Deno.test("event log: numbering may start anywhere, as after a log was dropped",
 });
 
 Deno.test("event log: a ring that has turned thousands of times keeps its order and its bytes", () => {
-  const log = new EventLog();
+  const log = new ReplayBuffer();
   for (let seq = 1; seq <= 10_000; seq++) {
     log.append(record(seq, seq % 50));
     if (seq > 700) log.dropOldest();

@@ -15,12 +15,12 @@ class Bench {
 
   constructor(over: Partial<Limits> = {}, hosts = 1) {
     this.made = makeManager(over, hosts);
-    this.made.manager.open({
-      events: (sessionId, _epoch, records, host) =>
+    this.made.manager.start({
+      onEvents: (sessionId, _epoch, records, host) =>
         this.events.push(...records.map(({ seq }) => `${host} ${sessionId} ${seq}`)),
-      server: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
-      demand: () => ({ full: false, subscribers: 7 }),
-      watched: () => false,
+      onServerEvent: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
+      demandFor: () => ({ full: false, subscribers: 7 }),
+      isWatched: () => false,
     });
   }
 
@@ -31,7 +31,7 @@ class Bench {
   create(sessionId?: string, asker = new FakeAsker(), inMemory = false): FakeAsker {
     const id = sessionId === undefined ? {} : { sessionId };
     const command: CommandOf<"create_session"> = { type: "create_session", inMemory, ...id };
-    this.made.manager.create(command, asker);
+    this.made.manager.createSession(command, asker);
     return asker;
   }
 
@@ -54,7 +54,7 @@ class Bench {
     fields: Record<string, unknown> = {},
   ): { asker: FakeAsker; refused: Failure | undefined } {
     const command = { type, sessionId, message: "m", ...fields } as Command;
-    const refused = this.made.manager.command(command, specOf(type), asker);
+    const refused = this.made.manager.forwardCommand(command, specOf(type), asker);
     return { asker, refused };
   }
 
@@ -225,8 +225,8 @@ Deno.test("manager: attach asks the session's host and no other, and gives up af
   const bench = new Bench({}, 2);
   bench.live("a");
   const told: unknown[] = [];
-  bench.made.manager.attach("a", false, (sessions) => told.push(sessions));
-  bench.made.manager.attach("nope", false, (sessions) => told.push(sessions));
+  bench.made.manager.stateOf("a", false, (sessions) => told.push(sessions));
+  bench.made.manager.stateOf("nope", false, (sessions) => told.push(sessions));
   assertEquals(told, [[]], "of an unknown session there is nothing to tell");
   const [first, second] = bench.made.hosts.all;
   assertEquals([first?.of("attach").length, second?.of("attach").length], [1, 0]);
@@ -234,7 +234,7 @@ Deno.test("manager: attach asks the session's host and no other, and gives up af
   first?.says({ kind: "attached", ref: first.last("attach").ref, sessions });
   first?.says({ kind: "attached", ref: first.last("attach").ref, sessions });
   assertEquals([told.length, told.at(-1), bench.made.clock.pending], [2, sessions, BEAT]);
-  bench.made.manager.attachAll([], (answer) => told.push("code" in answer ? answer.code : "list"));
+  bench.made.manager.statesOfAll([], (answer) => told.push("code" in answer ? answer.code : "list"));
   await bench.made.clock.advance(30_000);
   assertEquals(told.slice(2), ["timeout", "timeout"]);
   first?.says({ kind: "attached", ref: first.last("attach").ref, sessions: [] });
@@ -248,7 +248,7 @@ Deno.test("manager: a host that dies answers everything, its sessions are parked
   const running = bench.command("a", "prompt").asker;
   const elsewhere = bench.command("b", "prompt").asker;
   let attached: unknown;
-  bench.made.manager.attach("a", false, (sessions) => attached = sessions);
+  bench.made.manager.stateOf("a", false, (sessions) => attached = sessions);
   const idle = bench.made.manager.whenIdle(["a"]);
   bench.made.hosts.host(1).says({ kind: "idle", ref: bench.made.hosts.host(1).last("when_idle").ref });
   // Old enough to be started again at once.
@@ -282,7 +282,7 @@ Deno.test("manager: a command that is sent in answer to a crash is answered too"
 
 Deno.test("manager: busy adds up its hosts, and one that hangs counts as none", async () => {
   const bench = new Bench({}, 2);
-  const counting = bench.made.manager.busy(true, 1_000);
+  const counting = bench.made.manager.countBusy(true, 1_000);
   const [first, second] = bench.made.hosts.all;
   first?.says({ kind: "counted", ref: first.last("busy").ref, busy: 3 });
   await bench.made.clock.advance(1_000);
@@ -307,7 +307,7 @@ Deno.test("manager: dispose ends the hosts, answers who was left, and starts no 
   const bench = new Bench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const left = bench.command("b", "prompt").asker;
-  const disposing = bench.made.manager.dispose(6_000);
+  const disposing = bench.made.manager.disposeAll(6_000);
   const [first, second] = bench.made.hosts.all;
   first?.says({ kind: "disposed", ref: first.last("dispose_all").ref, disposed: 1, failed: 0 });
   await bench.made.clock.advance(6_000);
@@ -318,7 +318,7 @@ Deno.test("manager: dispose ends the hosts, answers who was left, and starts no 
 });
 
 Deno.test("manager: with --hosts 0 there is still one host, in this thread", () => {
-  assertEquals([new Bench({}, 0).made.manager.hosts.length, new Bench({}, 4).made.manager.hosts.length], [
+  assertEquals([new Bench({}, 0).made.manager.workers.length, new Bench({}, 4).made.manager.workers.length], [
     1,
     4,
   ]);

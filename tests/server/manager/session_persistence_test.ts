@@ -4,8 +4,8 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { Governor } from "../../../src/governor/governor.ts";
 import { withDefaults } from "../../../src/governor/limits.ts";
 import type { SessionRecord } from "../../../src/ipc/session_record.ts";
-import { Entry } from "../../../src/server/manager/session_entry.ts";
-import { Registry } from "../../../src/server/manager/session_persistence.ts";
+import { SessionEntry } from "../../../src/server/manager/session_entry.ts";
+import { SessionPersistence } from "../../../src/server/manager/session_persistence.ts";
 import { FakeClock, turn } from "../../support/fake_clock.ts";
 import { recordOf } from "./fakes.ts";
 
@@ -19,9 +19,9 @@ function make(parkedSessions = 10) {
   };
   let uuids = 0;
   const governor = new Governor(withDefaults({ parkedSessions }));
-  const registry = new Registry({ clock, uuid: () => `new-${++uuids}`, governor });
+  const registry = new SessionPersistence({ clock, uuid: () => `new-${++uuids}`, governor });
   const store = {
-    trouble: undefined,
+    problem: undefined,
     put(record: SessionRecord) {
       puts.push(record);
       return disk.put();
@@ -34,8 +34,8 @@ function make(parkedSessions = 10) {
   return { registry, clock, puts, removed, disk, store, governor };
 }
 
-function entryOf(id: string, over: Partial<SessionRecord["info"]> = {}): Entry {
-  const entry = new Entry(id, 0, false);
+function entryOf(id: string, over: Partial<SessionRecord["info"]> = {}): SessionEntry {
+  const entry = new SessionEntry(id, 0, false);
   entry.record = recordOf(id, over);
   entry.epoch = "e";
   entry.state = "live";
@@ -64,15 +64,15 @@ Deno.test("registry: what is kept has the router thread's own numbers and file",
   registry.restore(store, []);
   const entry = entryOf("a");
   entry.file = "/canonical/a.jsonl";
-  assertEquals(await registry.keep(entry), undefined);
+  assertEquals(await registry.save(entry), undefined);
   assertEquals([puts[0]?.file, puts[0]?.info.epoch, puts[0]?.info.seq], ["/canonical/a.jsonl", "e", 5]);
   assertEquals(puts[0]?.info.status, "live");
   entry.file = "/canonical/of-the-old-one.jsonl";
-  await registry.keep(entry);
+  await registry.save(entry);
   assertEquals(puts.pop()?.file, undefined, "it has another file by now");
   entry.epoch = "after a crash";
   entry.state = "parked";
-  await registry.keep(entry);
+  await registry.save(entry);
   assertEquals([puts[1]?.info.epoch, puts[1]?.info.seq, puts[1]?.info.status], [
     "after a crash",
     0,
@@ -83,14 +83,14 @@ Deno.test("registry: what is kept has the router thread's own numbers and file",
 Deno.test("registry: nothing is kept of a session in memory, of one without a record, or without a store", async () => {
   const { registry, store, puts, removed } = make();
   const entry = entryOf("a");
-  assertEquals(await registry.keep(entry), undefined);
-  assertEquals(registry.forget(entry), undefined);
+  assertEquals(await registry.save(entry), undefined);
+  assertEquals(registry.remove(entry), undefined);
   registry.restore(store, []);
   entry.record = { ...recordOf("a"), inMemory: true };
-  await registry.keep(entry);
+  await registry.save(entry);
   entry.record = undefined;
-  await registry.keep(entry);
-  assertEquals(registry.forget(new Entry("m", 0, true)), undefined);
+  await registry.save(entry);
+  assertEquals(registry.remove(new SessionEntry("m", 0, true)), undefined);
   assertEquals([puts, removed], [[], []]);
 });
 
@@ -98,11 +98,11 @@ Deno.test("registry: a disk that refuses is told, one that takes nothing after a
   const { registry, store, disk, clock } = make();
   registry.restore(store, []);
   disk.put = () => Promise.reject(new Error("no space left on device"));
-  assertEquals(await registry.keep(entryOf("a")), "no space left on device");
+  assertEquals(await registry.save(entryOf("a")), "no space left on device");
   assertEquals(clock.pending, 0);
   const never = Promise.withResolvers<void>();
   disk.put = () => never.promise;
-  const kept = registry.keep(entryOf("a"));
+  const kept = registry.save(entryOf("a"));
   let told: string | undefined = "not yet";
   void kept.then((reason) => told = reason);
   await clock.advance(4_999);
@@ -119,9 +119,9 @@ Deno.test("registry: to forget waits for the disk, not for ever, and one that re
   const { registry, store, disk, removed, clock } = make();
   registry.restore(store, []);
   disk.remove = () => Promise.reject(new Error("read-only"));
-  assertEquals(await registry.forget(entryOf("a")), "read-only");
+  assertEquals(await registry.remove(entryOf("a")), "read-only");
   disk.remove = () => new Promise(() => {});
-  const forgotten = registry.forget(entryOf("b"));
+  const forgotten = registry.remove(entryOf("b"));
   await clock.advance(5_000);
   assertEquals(await forgotten, "the disk has taken nothing for 5000 ms");
   assertEquals([removed, clock.pending], [["a", "b"], 0]);
@@ -130,7 +130,7 @@ Deno.test("registry: to forget waits for the disk, not for ever, and one that re
 Deno.test("registry: at the end every session is kept as parked, with the numbers that it had", async () => {
   const { registry, store, puts } = make();
   registry.restore(store, []);
-  const blank = new Entry("never built", 0, false);
+  const blank = new SessionEntry("never built", 0, false);
   await registry.close([entryOf("a"), entryOf("b", { epoch: "older" }), blank]);
   assertEquals(puts.map(({ info }) => [info.sessionId, info.status, info.seq]), [
     ["a", "parked", 5],

@@ -29,7 +29,7 @@ async function done(promise: Promise<void>): Promise<boolean> {
 
 Deno.test("connection: held commands are tried again in order, until one finds no room", () => {
   const { connection } = make();
-  for (const id of ["a", "b", "c"]) connection.hold(held(id));
+  for (const id of ["a", "b", "c"]) connection.defer(held(id));
   const tried: string[] = [];
   connection.retry(({ command }) => {
     tried.push(command.id ?? "");
@@ -45,7 +45,7 @@ Deno.test("connection: held commands are tried again in order, until one finds n
 
 Deno.test("connection: a command that is answered while it is tried is not tried twice", () => {
   const { connection } = make();
-  for (const id of ["a", "b"]) connection.hold(held(id));
+  for (const id of ["a", "b"]) connection.defer(held(id));
   const tried: string[] = [];
   const take = ({ command }: Held): "taken" => {
     tried.push(command.id ?? "");
@@ -59,10 +59,10 @@ Deno.test("connection: a command that is answered while it is tried is not tried
 
 Deno.test("connection: the transport stops reading at the read-ahead, and goes on below it", async () => {
   const { connection } = make();
-  connection.hold(held("a", READ_AHEAD_BYTES - 1));
-  assertEquals(await done(connection.room()), true);
-  connection.hold(held("b", 1));
-  const room = connection.room();
+  connection.defer(held("a", READ_AHEAD_BYTES - 1));
+  assertEquals(await done(connection.whenWritable()), true);
+  connection.defer(held("b", 1));
+  const room = connection.whenWritable();
   assertEquals(await done(room), false);
   connection.retry(() => "full");
   assertEquals(await done(room), false, "nothing was taken");
@@ -72,11 +72,11 @@ Deno.test("connection: the transport stops reading at the read-ahead, and goes o
 
 Deno.test("connection: quiet is when everything is answered and nothing is held", async () => {
   const { connection } = make();
-  assertEquals(await done(connection.quiet()), true);
+  assertEquals(await done(connection.drained()), true);
   connection.asked();
   connection.asked();
-  connection.hold(held("a"));
-  const quiet = connection.quiet();
+  connection.defer(held("a"));
+  const quiet = connection.drained();
   connection.answered();
   connection.retry(() => "taken");
   assertEquals(await done(quiet), false, "one is not answered");
@@ -86,8 +86,8 @@ Deno.test("connection: quiet is when everything is answered and nothing is held"
 
 Deno.test("connection: quiet waits for held commands, also when nothing is unanswered", async () => {
   const { connection } = make();
-  connection.hold(held("a"));
-  const quiet = connection.quiet();
+  connection.defer(held("a"));
+  const quiet = connection.drained();
   connection.asked();
   connection.answered();
   assertEquals(await done(quiet), false);
@@ -98,11 +98,15 @@ Deno.test("connection: quiet waits for held commands, also when nothing is unans
 Deno.test("connection: a peer that goes away frees everything and everyone", async () => {
   const { wire, connection } = make();
   connection.asked();
-  connection.hold(held("a", READ_AHEAD_BYTES));
-  const [room, quiet] = [connection.room(), connection.quiet()];
+  connection.defer(held("a", READ_AHEAD_BYTES));
+  const [room, quiet] = [connection.whenWritable(), connection.drained()];
   connection.closed();
   assertEquals([await done(room), await done(quiet)], [true, true]);
-  assertEquals([connection.open, connection.holding, await done(connection.room())], [false, false, true]);
+  assertEquals([connection.open, connection.holding, await done(connection.whenWritable())], [
+    false,
+    false,
+    true,
+  ]);
   connection.send("late");
   assertEquals(wire.sent, []);
 });

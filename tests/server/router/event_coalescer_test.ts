@@ -1,14 +1,14 @@
 // Merging of queued events: what may be joined, what gives way to what, which numbers an event then stands for,
 // and that the bytes come out even.
 import { assertEquals } from "@std/assert";
-import type { EventRecord } from "../../../src/ipc/messages.ts";
-import { Recorder } from "../../../src/worker/session/events/event_encoder.ts";
+import type { EncodedEvent } from "../../../src/ipc/messages.ts";
+import { EventEncoder } from "../../../src/worker/session/events/event_encoder.ts";
 import type { SessionEvent } from "../../../src/protocol/events.ts";
-import { MergedEvents, type QueuedEvent } from "../../../src/server/router/event_coalescer.ts";
+import { EventCoalescer, type QueuedEvent } from "../../../src/server/router/event_coalescer.ts";
 
 /** A record as a session makes it. */
-function record(seq: number, event: SessionEvent, sessionId = "a"): EventRecord {
-  return new Recorder(sessionId).record(seq, event, event.type === "message_update");
+function record(seq: number, event: SessionEvent, sessionId = "a"): EncodedEvent {
+  return new EventEncoder(sessionId).encode(seq, event, event.type === "message_update");
 }
 
 const piece = (delta: string, contentIndex = 0, type = "text_delta", message = ""): SessionEvent => ({
@@ -25,7 +25,7 @@ const plain = (name = "turn_start"): SessionEvent => ({ type: name });
 
 /** What came off a queue, in short: `first-last what`. */
 class Queue {
-  readonly events = new MergedEvents();
+  readonly events = new EventCoalescer();
   readonly items: QueuedEvent[] = [];
   readonly #seqs = new Map<string, number>();
   readonly #full: boolean;

@@ -2,7 +2,7 @@
 import { ADMIN } from "../../../src/server/auth/access.ts";
 import { Connection } from "../../../src/server/router/connection.ts";
 import type { OutboxLimits } from "../../../src/server/router/outbox.ts";
-import type { Wire } from "../../../src/server/router/peer.ts";
+import type { Peer } from "../../../src/server/router/peer.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 /** More than any test queues. */
@@ -13,9 +13,9 @@ export const ROOMY: OutboxLimits = {
 };
 
 /** A wire that keeps what it is sent. */
-export class FakeWire implements Wire {
+export class FakeWire implements Peer {
   readonly transport = "memory";
-  readonly waits: boolean;
+  readonly blocksWhenFull: boolean;
   readonly sent: string[] = [];
   readonly closes: number[] = [];
   buffered = 0;
@@ -26,7 +26,7 @@ export class FakeWire implements Wire {
   stalled = false;
 
   constructor(waits = false) {
-    this.waits = waits;
+    this.blocksWhenFull = waits;
   }
 
   send(text: string): void {
@@ -54,5 +54,5 @@ export function connectionOver(
   giveUp: (connection: Connection, reason: "full" | "stalled") => void = () => {},
 ): Connection {
   const limits = { ...ROOMY, ...over };
-  return new Connection({ id: 1, wire, clock: new FakeClock(), limits, access: ADMIN, giveUp });
+  return new Connection({ id: 1, peer: wire, clock: new FakeClock(), limits, access: ADMIN, giveUp });
 }

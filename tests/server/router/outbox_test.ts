@@ -2,8 +2,8 @@
 // queued, when a session's events must stop, when the peer is given up, and what is freed.
 import { assertEquals } from "@std/assert";
 import { SOCKET_WINDOW_BYTES, STALL_MS } from "../../../src/governor/limits.ts";
-import type { EventRecord } from "../../../src/ipc/messages.ts";
-import { Recorder } from "../../../src/worker/session/events/event_encoder.ts";
+import type { EncodedEvent } from "../../../src/ipc/messages.ts";
+import { EventEncoder } from "../../../src/worker/session/events/event_encoder.ts";
 import { Outbox, type OutboxLimits } from "../../../src/server/router/outbox.ts";
 import { FakeClock, turn } from "../../support/fake_clock.ts";
 import { FakeWire, ROOMY } from "./fakes.ts";
@@ -21,9 +21,9 @@ function make(closeBytes = 1_000_000, over: Partial<OutboxLimits> = {}) {
 }
 
 /** A piece of a message; its text is as long as that of every other one. */
-function piece(seq: number, delta = "dd"): EventRecord {
+function piece(seq: number, delta = "dd"): EncodedEvent {
   const assistantMessageEvent = { type: "text_delta", contentIndex: 0, delta };
-  return new Recorder("a").record(seq, { type: "message_update", assistantMessageEvent }, false);
+  return new EventEncoder("a").encode(seq, { type: "message_update", assistantMessageEvent }, false);
 }
 
 const PIECE_BYTES = piece(1).text.length;

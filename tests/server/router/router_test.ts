@@ -49,9 +49,9 @@ Deno.test("router: malformed, too large and unknown messages are refused, and th
   assertEquals(bench.router.receive(peer.client.connection, "x".repeat(1024)), undefined);
   assertEquals(bench.router.receive(peer.client.connection, "x".repeat(1025))?.code, 1009);
   assertEquals(peer.codes(), ["undefined:invalid_json", "undefined:frame_too_large"]);
-  assertEquals(peer.client.connection.spoken, false);
+  assertEquals(peer.client.connection.hasSentCommand, false);
   peer.send({ id: "p", type: "ping" });
-  assertEquals([peer.codes(), peer.client.connection.spoken], [["p:ok"], true]);
+  assertEquals([peer.codes(), peer.client.connection.hasSentCommand], [["p:ok"], true]);
 });
 
 Deno.test("router: a response echoes id, command, session and version", () => {

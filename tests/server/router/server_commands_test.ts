@@ -1,7 +1,7 @@
 // The commands that the router puts together from its hosts: lists, open dialogs, sessions that are loaded, and
 // subscriptions that are ended before they came about.
 import { assertEquals } from "@std/assert";
-import type { Attachment } from "../../../src/ipc/messages.ts";
+import type { SessionState } from "../../../src/ipc/messages.ts";
 import type { ScriptedHost } from "../manager/fakes.ts";
 import { at, type Json } from "../../support/json.ts";
 import { type Peer, RouterBench } from "./router_fixture.ts";
@@ -9,7 +9,7 @@ import { type Peer, RouterBench } from "./router_fixture.ts";
 const FILE = "/sessions/s.jsonl";
 
 /** What a host says of one session with those dialogs. */
-function attachment(sessionId: string, ...dialogs: string[]): Attachment {
+function attachment(sessionId: string, ...dialogs: string[]): SessionState {
   const pendingUi = dialogs.map((requestId) => JSON.stringify({ sessionId, requestId }));
   return {
     sessionId,
@@ -22,7 +22,7 @@ function attachment(sessionId: string, ...dialogs: string[]): Attachment {
 }
 
 /** The host answers the last attach with those sessions. */
-function attach(host: ScriptedHost | undefined, ...sessions: Attachment[]): void {
+function attach(host: ScriptedHost | undefined, ...sessions: SessionState[]): void {
   host?.says({ kind: "attached", ref: host.last("attach").ref, sessions });
 }
 
@@ -99,7 +99,7 @@ Deno.test("own commands: load_session goes on under the id of its file, and says
   const [response, event] = peer.take();
   assertEquals([at(response, "id"), at(response, "data", "sessionId")], ["1", "from-the-file"]);
   assertEquals(event, { type: "session_created", data: { sessionId: "from-the-file" } });
-  const [touched] = bench.router.connections.map((one) => [...one.touched]);
+  const [touched] = bench.router.connections.map((one) => [...one.usedSessions]);
   assertEquals(touched, ["from-the-file"], "the end of this input waits for it");
 });
 

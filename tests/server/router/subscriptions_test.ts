@@ -1,7 +1,7 @@
 // Who gets which events: by id over `*`, filters, forms, what is held while a `*` answer is put together, what
 // counts as demand, and nothing left behind.
 import { assertEquals } from "@std/assert";
-import type { EventRecord } from "../../../src/ipc/messages.ts";
+import type { EncodedEvent } from "../../../src/ipc/messages.ts";
 import type { Connection } from "../../../src/server/router/connection.ts";
 import { Subscriptions, type Wanted } from "../../../src/server/router/subscriptions.ts";
 import { connectionOver, FakeWire } from "./fakes.ts";
@@ -22,7 +22,7 @@ class Bench {
     return connectionOver(wire);
   }
 
-  publish(sessionId: string, seq: number, more: Partial<EventRecord> = {}, host = 0): void {
+  publish(sessionId: string, seq: number, more: Partial<EncodedEvent> = {}, host = 0): void {
     const record = { seq, type: "t", text: `d${seq}`, full: `f${seq}`, ...more };
     this.subscriptions.publish({ sessionId, epoch: "e", records: [record] }, host);
   }
@@ -189,7 +189,7 @@ Deno.test("subscriptions: a session that is gone is forgotten, and its next name
 Deno.test("subscriptions: while a * answer is put together, what follows a host's part is held", () => {
   const bench = new Bench();
   const one = bench.connect("one");
-  const gathering = bench.subscriptions.gather(one, DELTA, [0, 1]);
+  const gathering = bench.subscriptions.beginWildcard(one, DELTA, [0, 1]);
   bench.publish("a", 1, {}, 0);
   gathering.unanswered.delete(0);
   bench.publish("a", 2, {}, 0);
@@ -198,7 +198,7 @@ Deno.test("subscriptions: while a * answer is put together, what follows a host'
   bench.publish("b", 10, { text: "b10" }, 1);
   bench.publish("a", 3, {}, 0);
   assertEquals(bench.got("one"), [], "the answer comes first");
-  bench.subscriptions.gathered(one, gathering, NOTHING_TOLD);
+  bench.subscriptions.commitWildcard(one, gathering, NOTHING_TOLD);
   assertEquals(bench.got("one"), ["d2", "b10", "d3"], "each from its host's part on, in order");
   bench.publish("a", 4, {}, 0);
   assertEquals(bench.got("one"), ["d4"]);
@@ -208,11 +208,11 @@ Deno.test("subscriptions: sessions with a subscription by id go on while * is pu
   const bench = new Bench();
   const one = bench.connect("one");
   bench.subscriptions.add(one, "a", FULL);
-  const gathering = bench.subscriptions.gather(one, DELTA, [0, 1]);
+  const gathering = bench.subscriptions.beginWildcard(one, DELTA, [0, 1]);
   gathering.unanswered.delete(0);
   bench.publish("a", 1);
   assertEquals(bench.got("one"), ["f1"]);
-  bench.subscriptions.gathered(one, gathering, NOTHING_TOLD);
+  bench.subscriptions.commitWildcard(one, gathering, NOTHING_TOLD);
   assertEquals(bench.got("one"), [], "and are not given twice");
 });
 
@@ -220,31 +220,31 @@ Deno.test("subscriptions: an older * goes on until the newer one's answer, witho
   const bench = new Bench();
   const one = bench.connect("one");
   bench.subscriptions.add(one, "*", FULL);
-  const gathering = bench.subscriptions.gather(one, DELTA, [0, 1]);
+  const gathering = bench.subscriptions.beginWildcard(one, DELTA, [0, 1]);
   bench.publish("a", 1);
   assertEquals(bench.got("one"), ["f1"], "the host has not answered: this one belongs to the older");
   gathering.unanswered.delete(0);
   bench.publish("a", 2);
-  bench.subscriptions.gathered(one, gathering, NOTHING_TOLD);
+  bench.subscriptions.commitWildcard(one, gathering, NOTHING_TOLD);
   assertEquals(bench.got("one"), ["d2"]);
 });
 
 Deno.test("subscriptions: of two * that overlap the last one holds, and a peer that left gets nothing", () => {
   const bench = new Bench();
   const one = bench.connect("one");
-  const first = bench.subscriptions.gather(one, FULL, [0, 1]);
-  const second = bench.subscriptions.gather(one, DELTA, [0, 1]);
+  const first = bench.subscriptions.beginWildcard(one, FULL, [0, 1]);
+  const second = bench.subscriptions.beginWildcard(one, DELTA, [0, 1]);
   for (const gathering of [first, second]) gathering.unanswered.delete(0);
-  bench.subscriptions.gathered(one, first, NOTHING_TOLD);
+  bench.subscriptions.commitWildcard(one, first, NOTHING_TOLD);
   bench.publish("a", 1);
-  bench.subscriptions.gathered(one, second, NOTHING_TOLD);
+  bench.subscriptions.commitWildcard(one, second, NOTHING_TOLD);
   assertEquals(bench.got("one"), ["d1"]);
-  const third = bench.subscriptions.gather(one, FULL, [0, 1]);
+  const third = bench.subscriptions.beginWildcard(one, FULL, [0, 1]);
   third.unanswered.delete(0);
   bench.publish("a", 2);
   bench.got("one");
   bench.subscriptions.drop(one);
-  bench.subscriptions.gathered(one, third, NOTHING_TOLD);
+  bench.subscriptions.commitWildcard(one, third, NOTHING_TOLD);
   bench.publish("a", 3);
   assertEquals([bench.got("one"), bench.subscriptions.demand("a")], [[], NOBODY]);
 });
@@ -252,11 +252,11 @@ Deno.test("subscriptions: of two * that overlap the last one holds, and a peer t
 Deno.test("subscriptions: what was held and is in the answer already is not told again", () => {
   const bench = new Bench();
   const one = bench.connect("one");
-  const gathering = bench.subscriptions.gather(one, DELTA, [0, 1]);
+  const gathering = bench.subscriptions.beginWildcard(one, DELTA, [0, 1]);
   gathering.unanswered.delete(0);
   for (const seq of [1, 2, 3]) bench.publish("a", seq);
   bench.publish("new", 1);
-  bench.subscriptions.gathered(one, gathering, new Map([["a", 2]]));
+  bench.subscriptions.commitWildcard(one, gathering, new Map([["a", 2]]));
   assertEquals(bench.got("one"), ["d3", "d1"]);
 });
 
@@ -273,12 +273,12 @@ Deno.test("subscriptions: a subscription that was asked for and ended again is n
     subscriptions.remove(one, target === "a" ? "*" : "a");
     assertEquals(later.settle(), true, "an end ends what it names, and nothing that comes later");
   }
-  const gathering = subscriptions.gather(one, DELTA, [0, 1]);
+  const gathering = subscriptions.beginWildcard(one, DELTA, [0, 1]);
   gathering.unanswered.delete(0);
   bench.publish("a", 1);
   subscriptions.ask(one, "*", DELTA);
   subscriptions.remove(one, "*");
-  subscriptions.gathered(one, gathering, NOTHING_TOLD);
+  subscriptions.commitWildcard(one, gathering, NOTHING_TOLD);
   bench.publish("a", 2);
   assertEquals(bench.got("one"), []);
 });

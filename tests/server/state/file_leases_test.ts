@@ -1,7 +1,7 @@
 // Leases alone, over files in memory: who gets one, from whom it is taken over, and what happens where none can be
 // written.
 import { assertEquals } from "@std/assert";
-import { Leases } from "../../../src/server/state/file_leases.ts";
+import { FileLeases } from "../../../src/server/state/file_leases.ts";
 import type { Files } from "../../../src/runtime/runtime.ts";
 import { EVERYWHERE } from "../../worker/fake_runtime.ts";
 import { keptLog } from "../manager/fakes.ts";
@@ -43,12 +43,12 @@ class World {
   server(pid: number, { stateId = `state-${pid}`, host = "here", start = `start-${pid}` } = {}) {
     if (host === "here") this.alive.set(pid, start);
     const { log, records } = keptLog();
-    const leases = new Leases({
+    const leases = new FileLeases({
       processes: {
         pid,
         files: this.port,
         alive: (other) => this.alive.has(other),
-        startOf: (other) => other === pid ? start : this.alive.get(other),
+        processStartId: (other) => other === pid ? start : this.alive.get(other),
       },
       log,
       host,
@@ -139,7 +139,7 @@ Deno.test("leases: what an earlier owner of the folder has left is cleared, noth
   const { leases } = world.server(3, { stateId: "same" });
   await leases.acquire("/sessions/c.jsonl");
   for (const file of [FILE, "/sessions/b.jsonl", "/sessions/c.jsonl", "/sessions/d.jsonl"]) {
-    await leases.clear(file);
+    await leases.reclaim(file);
   }
   assertEquals([...world.files.keys()], ["/sessions/b.jsonl.lease", "/sessions/c.jsonl.lease"]);
 });

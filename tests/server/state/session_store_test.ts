@@ -108,12 +108,12 @@ Deno.test("store: a disk that refuses is told once, rejects, and is tried again 
     await store.load(true);
     await assertRejects(() => store.put(recordOf("a", { seq: 1 })));
     await assertRejects(() => store.put(recordOf("a", { seq: 2 })));
-    assertEquals([store.trouble, records.length], ["ENOSPC", 1]);
+    assertEquals([store.problem, records.length], ["ENOSPC", 1]);
     full = false;
     await clock.advance(5_000);
     await store.close();
     const [record] = await storeOf(folder).store.load(true);
-    assertEquals([record?.info.seq, store.trouble], [2, undefined]);
+    assertEquals([record?.info.seq, store.problem], [2, undefined]);
   }));
 
 Deno.test("store: what is none of its own is set aside, and none of it keeps the others from coming back", () =>
@@ -153,12 +153,12 @@ Deno.test("store: trouble stays until all that is owed is written, whatever else
     await assertRejects(() => store.put(recordOf("b")));
     // Of a session that never came to be.
     await store.remove("b");
-    assertEquals(store.trouble, "EACCES");
+    assertEquals(store.problem, "EACCES");
     await clock.advance(5_000);
-    assertEquals(store.trouble, "EACCES");
+    assertEquals(store.problem, "EACCES");
     full = false;
     await clock.advance(5_000);
     await store.close();
-    assertEquals(store.trouble, undefined);
+    assertEquals(store.problem, undefined);
     assertEquals(await idsIn(folder), ["a"]);
   }));

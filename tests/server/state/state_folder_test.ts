@@ -22,7 +22,7 @@ function machine(pid: number, living: readonly number[] = [], started = "boot/1"
     files: common.files,
     pid,
     alive: (one) => living.includes(one),
-    startOf: (one) => one === pid ? started : undefined,
+    processStartId: (one) => one === pid ? started : undefined,
   });
 }
 
@@ -167,7 +167,7 @@ Deno.test("state folder: an owner with our own id that is not us is dead", async
 Deno.test("state folder: an id that another process has by now is no owner", async () => {
   await inPlace(async (path) => {
     await StateFolder.open(path, machine(7, [], "boot/1"));
-    const reused: Runtime = { ...machine(2, [7]), startOf: (pid) => pid === 7 ? "boot/99" : "boot/2" };
+    const reused: Runtime = { ...machine(2, [7]), processStartId: (pid) => pid === 7 ? "boot/99" : "boot/2" };
     await StateFolder.open(path, reused);
     assertEquals(JSON.parse(await Deno.readTextFile(`${path}/owner.json`)).pid, 2);
   });

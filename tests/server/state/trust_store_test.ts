@@ -1,14 +1,14 @@
 // Remembered folders: kept over a restart, forgotten on request, bounded, and none by a damaged file.
 import { assertEquals } from "@std/assert";
-import { TrustBook } from "../../../src/server/state/trust_store.ts";
+import { TrustStore } from "../../../src/server/state/trust_store.ts";
 import { files } from "../../../src/runtime/common.ts";
 import { keptLog } from "../manager/fakes.ts";
 
-async function inPlace(fn: (file: string, open: () => Promise<TrustBook>) => Promise<void>): Promise<void> {
+async function inPlace(fn: (file: string, open: () => Promise<TrustStore>) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "pi-server-trust-" });
   const file = `${folder}/trusted.json`;
-  const open = async (): Promise<TrustBook> => {
-    const book = new TrustBook();
+  const open = async (): Promise<TrustStore> => {
+    const book = new TrustStore();
     await book.open({ files, file, log: keptLog().log });
     return book;
   };

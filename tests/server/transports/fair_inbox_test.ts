@@ -1,6 +1,6 @@
 // The share of one connection: what it may send in a turn, what waits, and how much of it may.
 import { assertEquals } from "@std/assert";
-import { Backlog, Pace } from "../../../src/server/transports/fair_inbox.ts";
+import { Backlog, FairInbox } from "../../../src/server/transports/fair_inbox.ts";
 
 const SHARE = 64;
 const MIB = 1024 * 1024;
@@ -11,12 +11,12 @@ class World {
   readonly events: string[] = [];
   /** What to wait for before more is taken. */
   until: Promise<void> | undefined;
-  readonly pace: Pace;
+  readonly pace: FairInbox;
   #soon: (() => void)[] = [];
 
   constructor({ pauses = false, backlog = new Backlog() } = {}) {
     this.backlog = backlog;
-    this.pace = new Pace({
+    this.pace = new FairInbox({
       soon: (fn) => this.#soon.push(fn),
       take: (text) => this.taken.push(text),
       room: () => this.until,

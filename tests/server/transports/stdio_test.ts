@@ -212,14 +212,14 @@ Deno.test("stdio: commands that are held at the end of input still run, and are 
   await bench.send({ id: "1", type: "get_schema" });
   await bench.eof();
   let quiet = false;
-  void bench.connection?.quiet().then(() => quiet = true);
+  void bench.connection?.drained().then(() => quiet = true);
   await turn();
   assertEquals([bench.ends, quiet], [[true], false]);
   const host = bench.made.hosts.host();
   host.reply(host.last("command").ref);
   await turn();
   assertEquals([quiet, bench.codes()], [true, ["b:ok", "1:ok"]]);
-  assertEquals([...bench.connection?.touched ?? []], ["a"]);
+  assertEquals([...bench.connection?.usedSessions ?? []], ["a"]);
 });
 
 Deno.test("stdio: an output that nobody reads is told once, and is no end of input", async () => {
@@ -298,7 +298,7 @@ Deno.test("stdio: close waits until the output is out, within its bound, and lea
   await closing;
   assertStringIncludes(bench.writes.join(""), '"last"');
   bench.router.close();
-  bench.made.manager.pulse.stop();
+  bench.made.manager.heartbeat.stop();
   // The one that is left is the manager's, which looks for idle sessions.
   assertEquals([bench.made.clock.pending, bench.router.connections.length], [1, 0]);
   const stuck = new Bench();

@@ -1,23 +1,23 @@
 // The pulse: each host is asked once a beat, and how late and how silent it is can be told at any time.
 import { assertEquals } from "@std/assert";
-import { BEAT_MS, Pulse } from "../../../src/server/workers/heartbeat.ts";
+import { BEAT_MS, Heartbeat } from "../../../src/server/workers/heartbeat.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 function make(hosts = 2) {
   const clock = new FakeClock();
   const asked: [host: number, ref: number][] = [];
   const silences: [host: number, ms: number][] = [];
-  const pulse = new Pulse({
+  const pulse = new Heartbeat({
     clock,
     hosts: () => [...Array(hosts).keys()],
     ping: (host, ref) => void asked.push([host, ref]),
-    silent: (host, ms) => void silences.push([host, ms]),
+    onSilent: (host, ms) => void silences.push([host, ms]),
   });
   pulse.start();
   /** Answers the last question to that host, which it got to `ms` ago. */
   const answer = (host: number, ms = 0): void => {
     const ref = asked.findLast(([to]) => to === host)?.[1] ?? -1;
-    pulse.pong(host, ref, clock.now() - ms);
+    pulse.onPong(host, ref, clock.now() - ms);
   };
   return { pulse, clock, asked, silences, answer };
 }
@@ -43,10 +43,10 @@ Deno.test("pulse: a host that owes an answer is silent for longer and longer, un
   await clock.advance(BEAT_MS);
   assertEquals(pulse.silentMs(0), 0);
   await clock.advance(BEAT_MS * 2.5);
-  assertEquals([pulse.silentMs(0), pulse.hostDelayMs(0)], [BEAT_MS * 2.5, BEAT_MS * 2.5]);
+  assertEquals([pulse.silentMs(0), pulse.workerLagMs(0)], [BEAT_MS * 2.5, BEAT_MS * 2.5]);
   assertEquals(silences, [[0, BEAT_MS], [0, BEAT_MS * 2]]);
   answer(0, 500);
-  assertEquals([pulse.silentMs(0), pulse.hostDelayMs(0)], [0, BEAT_MS * 2.5 - 500]);
+  assertEquals([pulse.silentMs(0), pulse.workerLagMs(0)], [0, BEAT_MS * 2.5 - 500]);
   pulse.stop();
 });
 
@@ -62,7 +62,7 @@ Deno.test("pulse: a host that starts may take its time, but not for ever", async
 Deno.test("pulse: a host that hangs as soon as it has started is silent from then on", async () => {
   const { clock, silences, pulse } = make(1);
   await clock.advance(BEAT_MS * 3);
-  pulse.started(0);
+  pulse.onStarted(0);
   assertEquals([silences, pulse.silentMs(0)], [[], 0]);
   await clock.advance(BEAT_MS * 2);
   assertEquals([silences, pulse.silentMs(0)], [[[0, BEAT_MS], [0, BEAT_MS * 2]], BEAT_MS * 2]);
@@ -75,10 +75,10 @@ Deno.test("pulse: an answer of a host that was replaced is nobody's", async () =
   answer(0);
   await clock.advance(BEAT_MS * 3);
   const [, stale = -1] = asked.at(-1) ?? [];
-  pulse.replaced(0);
-  assertEquals([pulse.silentMs(0), pulse.hostDelayMs(0)], [0, 0]);
+  pulse.reset(0);
+  assertEquals([pulse.silentMs(0), pulse.workerLagMs(0)], [0, 0]);
   await clock.advance(BEAT_MS);
-  pulse.pong(0, stale, clock.now());
+  pulse.onPong(0, stale, clock.now());
   await clock.advance(BEAT_MS);
   assertEquals(asked.length, 3, "the new host still owes its first answer");
   pulse.stop();
@@ -88,14 +88,14 @@ Deno.test("pulse: a beat that comes late says by how much this thread was late",
   const fake = new FakeClock();
   let late = 0;
   const clock = { now: fake.now, monotonic: () => fake.monotonic() + late, after: fake.after };
-  const pulse = new Pulse({ clock, hosts: () => [], ping: () => {} });
+  const pulse = new Heartbeat({ clock, hosts: () => [], ping: () => {} });
   pulse.start();
   await fake.advance(BEAT_MS);
-  assertEquals(pulse.delayMs, 0);
+  assertEquals(pulse.lagMs, 0);
   late = 70;
   await fake.advance(BEAT_MS);
-  assertEquals(pulse.delayMs, 70);
+  assertEquals(pulse.lagMs, 70);
   await fake.advance(BEAT_MS);
-  assertEquals(pulse.delayMs, 0);
+  assertEquals(pulse.lagMs, 0);
   pulse.stop();
 });

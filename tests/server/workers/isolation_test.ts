@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
-import { Hosts } from "../../../src/server/workers/worker_pool.ts";
+import { WorkerPool } from "../../../src/server/workers/worker_pool.ts";
 import {
   CONFIG,
   FakeAsker,
@@ -23,22 +23,22 @@ function pool() {
   const clock = new FakeClock();
   const started = new Started();
   const introduced: number[] = [];
-  const hosts: Hosts = new Hosts({
+  const hosts: WorkerPool = new WorkerPool({
     clock,
     config: CONFIG,
     isolation: "session",
     start: started.start,
-    message: () => {},
-    exit: (host) => hosts.restart(host),
+    onMessage: () => {},
+    onExit: (host) => hosts.restart(host),
     started: (host) => introduced.push(host),
   });
-  hosts.open(4);
+  hosts.startAll(4);
   return { clock, started, introduced, hosts };
 }
 
 Deno.test("pool: it starts with the spare alone, which serves commands without a session", () => {
   const { started, introduced, hosts } = pool();
-  assertEquals([started.all.length, hosts.all, hosts.used, hosts.idlest()], [1, [0], [], 0]);
+  assertEquals([started.all.length, hosts.all, hosts.used, hosts.leastLoaded()], [1, [0], [], 0]);
   assertEquals(introduced, [0]);
 });
 
@@ -47,7 +47,7 @@ Deno.test("pool: a session takes the spare, the next one a new host, and one spa
   assertEquals([hosts.assign(), hosts.assign()], [0, 1]);
   assertEquals([hosts.all, hosts.used], [[0, 1], [0, 1]]);
   for (let n = 0; n < 3; n++) hosts.keepSpare();
-  assertEquals([hosts.all, hosts.used, hosts.idlest()], [[0, 1, 2], [0, 1], 2]);
+  assertEquals([hosts.all, hosts.used, hosts.leastLoaded()], [[0, 1, 2], [0, 1], 2]);
   assertEquals([hosts.assign(), introduced], [2, [0, 1, 2]]);
 });
 
@@ -57,7 +57,7 @@ Deno.test("pool: a retired host is removed without ending what its session start
   assert(!hosts.isLeft(0));
   hosts.remove(0);
   assertEquals(hosts.all, [0], "a host with a session is not removed");
-  hosts.count(0, -1);
+  hosts.addSessions(0, -1);
   assert(hosts.isLeft(0));
   hosts.retire(0);
   assert(!hosts.isLeft(0), "once is enough");
@@ -65,7 +65,7 @@ Deno.test("pool: a retired host is removed without ending what its session start
   hosts.remove(0);
   assertEquals([started.host(0).dismissed, started.host(0).terminated, hosts.all], [1, 0, []]);
   assertEquals([hosts.send(0, { kind: "ping", ref: 1 }), hosts.sessions(0)], [false, 0]);
-  hosts.count(0, -1);
+  hosts.addSessions(0, -1);
   assertEquals(hosts.assign(), 1);
 });
 
@@ -101,11 +101,11 @@ class Isolated {
 
   constructor(sessions = 100) {
     this.made = makeManager({ sessions, hostSilentMs: HOST_SILENT_MS }, 1, "session");
-    this.made.manager.open({
-      events: () => {},
-      server: (type, data) => void this.events.push(`${type} ${data.sessionId}`),
-      demand: () => ({ full: false, subscribers: 0 }),
-      watched: () => false,
+    this.made.manager.start({
+      onEvents: () => {},
+      onServerEvent: (type, data) => void this.events.push(`${type} ${data.sessionId}`),
+      demandFor: () => ({ full: false, subscribers: 0 }),
+      isWatched: () => false,
     });
   }
 
@@ -115,7 +115,7 @@ class Isolated {
 
   /** Creates a session, and has its host build it. */
   create(sessionId: string): ScriptedHost {
-    this.made.manager.create({ type: "create_session", sessionId }, new FakeAsker());
+    this.made.manager.createSession({ type: "create_session", sessionId }, new FakeAsker());
     const host = this.hosts.find((one) => one.of("create").at(-1)?.command.sessionId === sessionId);
     if (host === undefined) throw new Error("no host was asked");
     host.says({ kind: "ready" });
@@ -126,7 +126,7 @@ class Isolated {
 
   command(type: "delete_session" | "get_messages", sessionId: string): FakeAsker {
     const asker = new FakeAsker();
-    this.made.manager.command({ type, sessionId }, specOf(type), asker);
+    this.made.manager.forwardCommand({ type, sessionId }, specOf(type), asker);
     return asker;
   }
 }
@@ -138,13 +138,13 @@ async function turn(): Promise<void> {
 
 Deno.test("isolation: each session has a host of its own, and the spare is started once a session stands", () => {
   const bench = new Isolated();
-  bench.made.manager.create({ type: "create_session", sessionId: "a" }, new FakeAsker());
+  bench.made.manager.createSession({ type: "create_session", sessionId: "a" }, new FakeAsker());
   assertEquals(bench.hosts.length, 1, "the spare takes it, and nothing competes with its start");
   bench.hosts[0]?.reply(bench.hosts[0].last("create").ref);
   assertEquals(bench.hosts.length, 2);
   bench.create("b");
   assertEquals(bench.hosts.map((host) => host.of("create").length), [1, 1, 0]);
-  assertEquals(bench.made.manager.hosts.length, 3, "get_metrics counts the spare");
+  assertEquals(bench.made.manager.workers.length, 3, "get_metrics counts the spare");
 });
 
 Deno.test("isolation: the host of a deleted session ends once the deletion is answered and all is disposed", async () => {
@@ -162,31 +162,31 @@ Deno.test("isolation: the host of a deleted session ends once the deletion is an
   assertEquals(host.dismissed, 0, "a login is being saved");
   host.says({ kind: "disposed", ref, disposed: 0, failed: 0 });
   await turn();
-  assertEquals([host.dismissed, host.terminated, bench.made.manager.hosts], [1, 0, [1]]);
+  assertEquals([host.dismissed, host.terminated, bench.made.manager.workers], [1, 0, [1]]);
 });
 
 Deno.test("isolation: a session that cannot be built takes its host with it", async () => {
   const bench = new Isolated();
   const asker = new FakeAsker();
-  bench.made.manager.create({ type: "create_session", sessionId: "a" }, asker);
+  bench.made.manager.createSession({ type: "create_session", sessionId: "a" }, asker);
   const [host] = bench.hosts;
   host?.refuses("create");
   host?.says({ kind: "disposed", ref: host.last("dispose_all").ref, disposed: 0, failed: 0 });
   await turn();
-  assertEquals([asker.told, host?.dismissed, bench.made.manager.hosts], [["internal"], 1, [1]]);
+  assertEquals([asker.told, host?.dismissed, bench.made.manager.workers], [["internal"], 1, [1]]);
 });
 
 Deno.test("isolation: a parked session gives its host back, and comes back on the spare", async () => {
   const bench = new Isolated(1);
   const host = bench.create("a");
   await bench.made.clock.advance(1);
-  bench.made.manager.create({ type: "create_session", sessionId: "b" }, new FakeAsker());
+  bench.made.manager.createSession({ type: "create_session", sessionId: "b" }, new FakeAsker());
   host.says({ kind: "parked", ref: host.last("park").ref, record: recordOf("a") });
   const [, second] = bench.hosts;
   assertEquals(second?.last("create").command.sessionId, "b");
   host.says({ kind: "disposed", ref: host.last("dispose_all").ref, disposed: 0, failed: 0 });
   await turn();
-  assertEquals([host.dismissed, bench.made.manager.hosts.includes(0)], [1, false]);
+  assertEquals([host.dismissed, bench.made.manager.workers.includes(0)], [1, false]);
   second?.says({ kind: "record", record: recordOf("b") });
   second?.reply(second.last("create").ref);
   const asker = bench.command("get_messages", "a");
@@ -201,7 +201,7 @@ Deno.test("isolation: a dead host crashes its own session alone, and fails no li
   const bench = new Isolated();
   const [first, second] = [bench.create("a"), bench.create("b")];
   const told: (readonly string[])[] = [];
-  bench.made.manager.attachAll([], (sessions) => {
+  bench.made.manager.statesOfAll([], (sessions) => {
     told.push("code" in sessions ? [sessions.code] : sessions.map(({ sessionId }) => sessionId));
   });
   const lost = bench.command("get_messages", "a");
@@ -214,7 +214,7 @@ Deno.test("isolation: a dead host crashes its own session alone, and fails no li
   second.says({ kind: "attached", ref: second.last("attach").ref, sessions: [] });
   second.reply(second.last("command").ref);
   assertEquals([other.told, told], [["ok"], [["a"], []]]);
-  assertEquals(bench.made.manager.hosts, [1, 2]);
+  assertEquals(bench.made.manager.workers, [1, 2]);
 });
 
 Deno.test("isolation: a host that hangs delays a list by two seconds, and is named by its session", async () => {
@@ -223,20 +223,20 @@ Deno.test("isolation: a host that hangs delays a list by two seconds, and is nam
   bench.create("b").silent = false;
   hung.silent = true;
   const told: (readonly string[])[] = [];
-  bench.made.manager.attachAll([], (sessions) => {
+  bench.made.manager.statesOfAll([], (sessions) => {
     if (!("code" in sessions)) told.push(sessions.map(({ infoText }) => JSON.parse(infoText).status));
   });
   await bench.made.clock.advance(STATE_MS);
   assertEquals(told, [["live"], ["live"]]);
   assertEquals([bench.made.manager.sessionOf(0), bench.made.manager.sessionOf(2)], ["a", undefined]);
   await bench.made.clock.advance(HOST_SILENT_MS + 2_000);
-  assertEquals([hung.terminated, bench.made.manager.hosts], [1, [1, 2]]);
+  assertEquals([hung.terminated, bench.made.manager.workers], [1, [1, 2]]);
 });
 
 Deno.test("isolation: a shutdown does not wait for the spare", async () => {
   const bench = new Isolated();
   const host = bench.create("a");
-  const disposing = bench.made.manager.dispose(1_000);
+  const disposing = bench.made.manager.disposeAll(1_000);
   host.says({ kind: "disposed", ref: host.last("dispose_all").ref, disposed: 1, failed: 0 });
   assertEquals(await disposing, { disposed: 1, failed: 0 });
   assertEquals(bench.hosts.map(({ terminated }) => terminated), [1, 1]);

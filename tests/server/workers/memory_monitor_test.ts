@@ -2,10 +2,10 @@
 // and nothing that another thread holds is put down to it.
 import { assertEquals } from "@std/assert";
 import {
-  CALM_LOOK_MS,
-  hostMemoryBytes,
-  LOOK_MS,
-  MemoryWatch,
+  CALM_SAMPLE_MS,
+  MemoryMonitor,
+  SAMPLE_MS,
+  workerMemoryBytes,
 } from "../../../src/server/workers/memory_monitor.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -15,42 +15,42 @@ function make(hosts = 1, resident = 400) {
   const clock = new FakeClock();
   const over: [host: number, bytes: number][] = [];
   const world = { own: 100, resident, asked: 0, owed: new Map<number, number>() };
-  const watch = new MemoryWatch({
+  const watch = new MemoryMonitor({
     clock,
     limitBytes: LIMIT,
     memory: () => ({ ownBytes: world.own, residentBytes: world.resident }),
     hosts: () => [...Array(hosts).keys()],
-    ask: () => void world.asked++,
+    pingAll: () => void world.asked++,
     owedMs: (host) => world.owed.get(host) ?? 0,
-    over(host, bytes) {
+    onOverLimit(host, bytes) {
       over.push([host, bytes]);
-      watch.replaced(host);
+      watch.reset(host);
     },
   });
   watch.start();
-  const look = (times = 1): Promise<void> => clock.advance(times * LOOK_MS);
+  const look = (times = 1): Promise<void> => clock.advance(times * SAMPLE_MS);
   return { watch, clock, over, world, look };
 }
 
 Deno.test("memory watch: a host that says twice that it holds too much has to go, not one that said so once", () => {
   const { watch, over, world } = make();
-  watch.said(0, LIMIT + 1);
+  watch.onReport(0, LIMIT + 1);
   assertEquals([over, world.asked], [[], 1]);
-  watch.said(0, LIMIT - 1);
-  watch.said(0, LIMIT);
+  watch.onReport(0, LIMIT - 1);
+  watch.onReport(0, LIMIT);
   assertEquals(over, []);
-  watch.said(0, LIMIT + 2);
+  watch.onReport(0, LIMIT + 2);
   assertEquals(over, [[0, LIMIT + 2]]);
   watch.stop();
 });
 
 Deno.test("memory watch: a mute host is judged by what the process grew by since it spoke", async () => {
   const { watch, over, world, look } = make();
-  watch.said(0, 150);
+  watch.onReport(0, 150);
   await look();
   assertEquals(world.asked, 0);
   world.resident += 600;
-  world.owed.set(0, LOOK_MS);
+  world.owed.set(0, SAMPLE_MS);
   await look();
   assertEquals([over, world.asked], [[], 1]);
   world.owed.set(0, 1_000);
@@ -64,7 +64,7 @@ Deno.test("memory watch: a mute host is judged by what the process grew by since
 
 Deno.test("memory watch: what the router thread grows by, and a host that answers, are let be", async () => {
   const { watch, over, world, look } = make();
-  watch.said(0, 150);
+  watch.onReport(0, 150);
   world.owed.set(0, 1_000);
   world.resident += 5_000;
   world.own += 5_000;
@@ -79,8 +79,8 @@ Deno.test("memory watch: what the router thread grows by, and a host that answer
 
 Deno.test("memory watch: of several mute hosts the largest goes, and its last growth is no other's", async () => {
   const { watch, over, world, look } = make(2);
-  watch.said(0, 10);
-  watch.said(1, 150);
+  watch.onReport(0, 10);
+  watch.onReport(1, 150);
   world.owed.set(0, 1_000).set(1, 1_000);
   world.resident += 1_200;
   await look();
@@ -100,18 +100,18 @@ Deno.test("memory watch: of several mute hosts the largest goes, and its last gr
 Deno.test("memory watch: a small process is looked at less often", async () => {
   const { watch, world, clock } = make(1, 200);
   world.resident = 5_000;
-  await clock.advance(CALM_LOOK_MS - 1);
+  await clock.advance(CALM_SAMPLE_MS - 1);
   assertEquals(world.asked, 0);
   await clock.advance(1);
   assertEquals(world.asked, 1);
-  await clock.advance(LOOK_MS);
+  await clock.advance(SAMPLE_MS);
   assertEquals(world.asked, 2);
   watch.stop();
 });
 
 Deno.test("memory watch: one that never yields from its first command on is judged since its start", async () => {
   const { watch, over, world, look } = make();
-  watch.started(0);
+  watch.onStarted(0);
   world.owed.set(0, 1_000);
   world.resident += LIMIT;
   await look();
@@ -130,7 +130,7 @@ Deno.test("memory watch: a host that has never spoken is judged by nothing", asy
 });
 
 Deno.test("memory watch: the limit stays within the machine, and within what the engine bears", () => {
-  assertEquals(hostMemoryBytes(2000, { machineBytes: 8000, fatalHeapBytes: Infinity }), 2000);
-  assertEquals(hostMemoryBytes(2000, { machineBytes: 3000, fatalHeapBytes: Infinity }), 1500);
-  assertEquals(hostMemoryBytes(2000, { machineBytes: 8000, fatalHeapBytes: 1000 }), 500);
+  assertEquals(workerMemoryBytes(2000, { machineBytes: 8000, fatalHeapBytes: Infinity }), 2000);
+  assertEquals(workerMemoryBytes(2000, { machineBytes: 3000, fatalHeapBytes: Infinity }), 1500);
+  assertEquals(workerMemoryBytes(2000, { machineBytes: 8000, fatalHeapBytes: 1000 }), 500);
 });

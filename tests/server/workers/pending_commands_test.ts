@@ -17,9 +17,9 @@ function bench() {
   asker.then = (reply) => log.push(`answer ${reply.ok}`);
   const command = (host: number): PendingCommand => ({
     host,
-    asker,
+    replyTo: asker,
     permit: { release: () => void log.push("release") },
-    settled: (reply) => log.push(`settled ${reply.ok}`),
+    afterReply: (reply) => log.push(`settled ${reply.ok}`),
   });
   return { clock, pending, log, asker, command };
 }
@@ -49,10 +49,10 @@ Deno.test("pending commands: who is told may ask again at once, under the number
 Deno.test("pending commands: an accepted command is still to be answered, one that was answered is not", () => {
   const { pending, log, asker, command } = bench();
   const ref = pending.expect(command(0));
-  pending.accepted(ref);
+  pending.onReleased(ref);
   assertEquals([log, asker.accepts, pending.refs()], [["release"], 1, [ref]]);
   pending.answer(ref, OK);
-  pending.accepted(ref);
+  pending.onReleased(ref);
   assertEquals([asker.accepts, asker.told], [1, ["ok"]]);
 });
 
@@ -64,8 +64,8 @@ Deno.test("pending commands: those of one host are told from the others", () => 
 
 Deno.test("pending commands: one that nothing else bounds times out, and its answer is then nobody's", async () => {
   const { clock, pending, asker } = bench();
-  const late = pending.expectSoon(0, asker, "list_stored_sessions");
-  const timely = pending.expectSoon(0, asker, "list_stored_sessions");
+  const late = pending.expectWithTimeout(0, asker, "list_stored_sessions");
+  const timely = pending.expectWithTimeout(0, asker, "list_stored_sessions");
   pending.answer(timely, OK);
   assertEquals([asker.told, clock.pending], [["ok"], 1]);
   await clock.advance(LIST_MS - 1);
@@ -77,8 +77,13 @@ Deno.test("pending commands: one that nothing else bounds times out, and its ans
 
 Deno.test("pending commands: one that is taken back is answered by nobody here, and leaves no timer", async () => {
   const { clock, pending, asker } = bench();
-  const ref = pending.expectSoon(0, asker, "load_session");
-  assertEquals([pending.drop(ref), pending.drop(ref), pending.refs(), clock.pending], [true, false, [], 0]);
+  const ref = pending.expectWithTimeout(0, asker, "load_session");
+  assertEquals([pending.cancel(ref), pending.cancel(ref), pending.refs(), clock.pending], [
+    true,
+    false,
+    [],
+    0,
+  ]);
   pending.answer(ref, OK);
   await clock.advance(1_000_000);
   assertEquals(asker.told, []);

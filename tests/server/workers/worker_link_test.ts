@@ -1,6 +1,6 @@
 // The link to a host in a thread: a thread that does not come up, or cannot be started, is reported and ended.
 import { assertEquals } from "@std/assert";
-import { type LinkEvents, workerHosts } from "../../../src/server/workers/worker_link.ts";
+import { type LinkEvents, startWorkerThread } from "../../../src/server/workers/worker_link.ts";
 import type { Runtime, WorkerHandle } from "../../../src/runtime/runtime.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { fakeRuntime } from "../../worker/fake_runtime.ts";
@@ -28,16 +28,20 @@ function bench(spawn?: Runtime["spawn"]) {
   const clock = new FakeClock();
   const thread = new Thread();
   const told: string[] = [];
-  const start = workerHosts({
-    runtime: fakeRuntime(clock, { pid: 7, spawn: spawn ?? (() => thread), soon: (fn) => queueMicrotask(fn) }),
+  const start = startWorkerThread({
+    runtime: fakeRuntime(clock, {
+      pid: 7,
+      spawn: spawn ?? (() => thread),
+      nextTick: (fn) => queueMicrotask(fn),
+    }),
     worker: new URL("file:///worker.ts"),
     permissions: () => undefined,
     heapBytes: 1,
-    gone: (mark) => told.push(`gone ${mark}`),
+    onExit: (mark) => told.push(`gone ${mark}`),
   });
   const events: LinkEvents = {
-    message: ({ kind }) => told.push(kind),
-    exit: (reason) => told.push(`exit ${reason}`),
+    onMessage: ({ kind }) => told.push(kind),
+    onExit: (reason) => told.push(`exit ${reason}`),
   };
   return { clock, thread, told, link: start(CONFIG, events) };
 }

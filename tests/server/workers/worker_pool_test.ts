@@ -1,7 +1,7 @@
 // The hosts: started and counted, and started again when they die; at once, or after a pause if they die young,
 // without losing what was said to them meanwhile.
 import { assertEquals } from "@std/assert";
-import { Hosts, type Isolation } from "../../../src/server/workers/worker_pool.ts";
+import { type Isolation, WorkerPool } from "../../../src/server/workers/worker_pool.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { CONFIG, Hosts as Started, makeManager } from "../manager/fakes.ts";
 
@@ -14,19 +14,19 @@ function bench(count: number, isolation: Isolation = "shared") {
   const started = new Started();
   const told: string[] = [];
   const introduced: number[] = [];
-  const hosts: Hosts = new Hosts({
+  const hosts: WorkerPool = new WorkerPool({
     clock,
     config: CONFIG,
     isolation,
     start: started.start,
     started: (host) => introduced.push(host),
-    message: (host, message) => told.push(`${host} ${message.kind}`),
-    exit: (host, reason) => {
+    onMessage: (host, message) => told.push(`${host} ${message.kind}`),
+    onExit: (host, reason) => {
       told.push(`${host} exit ${reason}`);
       hosts.restart(host);
     },
   });
-  hosts.open(count);
+  hosts.startAll(count);
   return { clock, started, told, introduced, hosts };
 }
 
@@ -44,13 +44,13 @@ Deno.test("hosts: that many are started, at least one, and each speaks under its
 Deno.test("hosts: the idlest is the one with the fewest sessions, the first of several", () => {
   const { hosts } = bench(3);
   const picks = [1, 2, 3, 4].map(() => {
-    const host = hosts.idlest();
+    const host = hosts.leastLoaded();
     assertEquals(hosts.assign(), host);
     return host;
   });
   assertEquals(picks, [0, 1, 2, 0]);
-  hosts.count(1, -1);
-  assertEquals([hosts.idlest(), hosts.all.map((host) => hosts.sessions(host))], [1, [2, 0, 1]]);
+  hosts.addSessions(1, -1);
+  assertEquals([hosts.leastLoaded(), hosts.all.map((host) => hosts.sessions(host))], [1, [2, 0, 1]]);
 });
 
 Deno.test("hosts: one that has lived a while is started again at once", async () => {
@@ -99,7 +99,7 @@ Deno.test("hosts: the age counts from the start that came last", async () => {
 Deno.test("hosts: an end ends all of them, and those that wait for their start never start", async () => {
   const { clock, started, hosts } = bench(2);
   started.host(0).dies();
-  hosts.terminate();
+  hosts.terminateAll();
   await clock.advance(60_000);
   assertEquals([started.all.length, started.host(1).terminated, clock.pending], [2, 1, 0]);
 });
@@ -107,11 +107,11 @@ Deno.test("hosts: an end ends all of them, and those that wait for their start n
 /** A manager that nobody listens to. */
 function opened() {
   const made = makeManager();
-  made.manager.open({
-    events: () => {},
-    server: () => {},
-    demand: () => ({ full: false, subscribers: 0 }),
-    watched: () => false,
+  made.manager.start({
+    onEvents: () => {},
+    onServerEvent: () => {},
+    demandFor: () => ({ full: false, subscribers: 0 }),
+    isWatched: () => false,
   });
   return made;
 }
@@ -120,8 +120,12 @@ Deno.test("manager: a session that is created in the pause is built by the new h
   const { manager, hosts, clock } = opened();
   hosts.host().dies();
   const answered: boolean[] = [];
-  const asker = { connection: 1, accepted: () => {}, answer: ({ ok }: { ok: boolean }) => answered.push(ok) };
-  manager.create({ type: "create_session", sessionId: "a" }, asker);
+  const asker = {
+    connection: 1,
+    onReleased: () => {},
+    answer: ({ ok }: { ok: boolean }) => answered.push(ok),
+  };
+  manager.createSession({ type: "create_session", sessionId: "a" }, asker);
   await clock.advance(RESTART_MS);
   assertEquals(hosts.all.length, 2);
   hosts.host().reply(hosts.host().last("create").ref);
@@ -131,7 +135,7 @@ Deno.test("manager: a session that is created in the pause is built by the new h
 Deno.test("manager: a shutdown in the pause of a dead host ends without it", async () => {
   const { manager, hosts, clock } = opened();
   hosts.host().dies();
-  const disposing = manager.dispose(100);
+  const disposing = manager.disposeAll(100);
   await clock.advance(RESTART_MS * 2);
   assertEquals(await disposing, { disposed: 0, failed: 0 });
   assertEquals([hosts.all.length, clock.pending], [1, 0]);

@@ -1,13 +1,13 @@
 // An agent for the tests of the settler: it is in whatever state the test puts it, and keeps what it was told.
 import { assertEquals } from "@std/assert";
 import type { RunResult } from "../../../src/worker/session/agent_port.ts";
-import { type Run, Settler } from "../../../src/worker/pi/run_tracker.ts";
+import { type Run, RunTracker } from "../../../src/worker/pi/run_tracker.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 /** An agent that is what the test says, and a record of what the settler told it. */
 export class Bench implements Run {
   readonly clock = new FakeClock();
-  readonly settler = new Settler(this, this.clock);
+  readonly settler = new RunTracker(this, this.clock);
   readonly results: RunResult[] = [];
   streaming = false;
   compacting = false;

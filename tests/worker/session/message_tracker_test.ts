@@ -1,12 +1,12 @@
 // How far messages have come, as the session's events tell it: begun when they left the queue, done when their run has
 // settled, and those still in the queue neither.
 import { assertEquals } from "@std/assert";
-import { AcceptedMessages } from "../../../src/worker/session/message_tracker.ts";
+import { MessageTracker } from "../../../src/worker/session/message_tracker.ts";
 import { turn } from "../../support/fake_clock.ts";
 
 class Bench {
   readonly told: string[] = [];
-  readonly messages = new AcceptedMessages((ref, state) => this.told.push(`${ref} ${state}`));
+  readonly messages = new MessageTracker((ref, state) => this.told.push(`${ref} ${state}`));
 
   queued(ref: number, kind: "steer" | "followUp", text: string): void {
     this.messages.accept(ref, { disposition: "queued", queued: { kind, text } });

@@ -212,7 +212,7 @@ function isAnswer({ type, message }: FileEntry): boolean {
  *
  * @param histories the prototype of pi's histories
  */
-export function writeBranches(histories: object): void {
+export function persistBranches(histories: object): void {
   const branch: unknown = Reflect.get(histories, "createBranchedSession");
   if (typeof branch !== "function") return;
   Reflect.set(histories, "createBranchedSession", function (this: Writer, ...args: unknown[]): unknown {
@@ -263,6 +263,6 @@ function writeNew(file: string, text: string): void {
 }
 
 /** The file of a history that another program has written to, since pi last did. */
-export function foreignWrite(history: object): string | undefined {
+export function externalWrite(history: object): string | undefined {
   return watched.get(history)?.foreign;
 }

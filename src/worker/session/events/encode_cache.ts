@@ -3,7 +3,7 @@
 import { toJson } from "../../../protocol/text.ts";
 
 /** The JSON of an object that is put together anew each time it is asked for. */
-export class Encoded {
+export class EncodeCache {
   #last: object | undefined;
   #text = "";
 

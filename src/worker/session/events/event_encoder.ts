@@ -1,13 +1,13 @@
 // Turns a session's events into records for the router thread: stamped, encoded once for each form that someone
 // wants, and with what an outbox needs to merge them. The common event is put together by hand. Pure.
 import { encodeEvent, eventPrefix, type SessionEvent, toDelta } from "../../../protocol/events.ts";
-import { type EventRecord, type Merge, PIECE_END } from "../../../ipc/messages.ts";
+import { type CoalesceHint, DELTA_SUFFIX, type EncodedEvent } from "../../../ipc/messages.ts";
 import { pieceOf, stateOf } from "./merge_hints.ts";
 
-type PieceMerge = Extract<Merge, { kind: "piece" }>;
+type PieceMerge = Extract<CoalesceHint, { kind: "piece" }>;
 
 /** Encodes the events of one session. */
-export class Recorder {
+export class EventEncoder {
   readonly #sessionId: string;
   /** All of the prefix that is before the number, and behind it. */
   readonly #before: string;
@@ -19,7 +19,7 @@ export class Recorder {
   }
 
   /** @param full whether somebody wants the full form, too */
-  record(seq: number, event: SessionEvent, full: boolean): EventRecord {
+  encode(seq: number, event: SessionEvent, full: boolean): EncodedEvent {
     const piece = pieceOf(event);
     if (piece === undefined) return this.#other(seq, event, full);
     const { of, contentIndex } = piece;
@@ -34,13 +34,13 @@ export class Recorder {
       type: event.type,
       text,
       full: full ? encodeEvent(this.#sessionId, seq, event) : undefined,
-      merge: this.#merge,
+      coalesce: this.#merge,
       // The quote that opens the delta is no part of it; the one that closes it is the end's.
-      at: text.length - delta.length - PIECE_END.length + 2,
+      at: text.length - delta.length - DELTA_SUFFIX.length + 2,
     };
   }
 
-  #other(seq: number, event: SessionEvent, full: boolean): EventRecord {
+  #other(seq: number, event: SessionEvent, full: boolean): EncodedEvent {
     const slim = toDelta(event);
     return {
       seq,
@@ -48,7 +48,7 @@ export class Recorder {
       text: encodeEvent(this.#sessionId, seq, slim),
       // Most events have one form, which then stands in for both.
       full: full && slim !== event ? encodeEvent(this.#sessionId, seq, event) : undefined,
-      merge: stateOf(event),
+      coalesce: stateOf(event),
       at: 0,
     };
   }

@@ -1,7 +1,7 @@
 // Which events may be merged with their neighbours while a reader lags (PROTOCOL §6, Slow readers): pieces of
 // one content block are joined, the state of a running tool replaces an earlier one. Pure.
 import type { SessionEvent } from "../../../protocol/events.ts";
-import type { Merge } from "../../../ipc/messages.ts";
+import type { CoalesceHint } from "../../../ipc/messages.ts";
 import { isRecord } from "../../../base/json.ts";
 
 /** A piece of a content block: all that is new in an update. */
@@ -34,7 +34,7 @@ export function pieceOf(event: SessionEvent): Piece | undefined {
 }
 
 /** How to merge an event that is no piece, if at all. */
-export function stateOf(event: SessionEvent): Merge | undefined {
+export function stateOf(event: SessionEvent): CoalesceHint | undefined {
   if (event.type !== "tool_execution_update") return undefined;
   const { toolCallId } = event;
   return typeof toolCallId === "string" ? { kind: "state", key: toolCallId } : undefined;

@@ -40,7 +40,7 @@ export class FileChecker {
     const { files, log } = this.#parts;
     const { path, damage } = inspected;
     if (damage === undefined) {
-      await files.endLastLine(path);
+      await files.ensureTrailingNewline(path);
       return { ok: true, value: undefined };
     }
     const tell = (message: string): void => log(`a session file is damaged: ${message}`, { file: path });

@@ -3,11 +3,15 @@
 import { failure } from "../../../protocol/errors.ts";
 import { isSystemError } from "../../../base/system_errors.ts";
 import type { Outcome } from "../agent_port.ts";
-import type { Place } from "../place.ts";
+import type { SessionFiles } from "../place.ts";
 import { isHeader, readHeader } from "./session_files.ts";
 
 /** Checks where the page is to go; the answer is the canonical path. */
-export async function exportTarget(place: Place, cwd: string, outputPath: string): Promise<Outcome<string>> {
+export async function exportTarget(
+  place: SessionFiles,
+  cwd: string,
+  outputPath: string,
+): Promise<Outcome<string>> {
   const { guard, files, liveSession } = place;
   const path = await guard.output(cwd, outputPath);
   if (!path.ok) return path;
@@ -24,7 +28,7 @@ export async function exportTarget(place: Place, cwd: string, outputPath: string
 }
 
 /** Writes the page to a checked path; a failure leaves no file behind that was not there. */
-export async function writePage(place: Place, path: string, page: string): Promise<Outcome<string>> {
+export async function writePage(place: SessionFiles, path: string, page: string): Promise<Outcome<string>> {
   try {
     if (await place.files.writeAt(path, page, (head) => !isHeader(head))) return { ok: true, value: path };
   } catch (error) {

@@ -10,7 +10,7 @@ interface Wait {
 }
 
 /** The timers of one session. */
-export class Patience {
+export class PausableTimers {
   readonly #clock: Clock;
   readonly #waits = new Set<Wait>();
   #paused = false;

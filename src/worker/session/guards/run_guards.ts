@@ -4,10 +4,10 @@ import type { BudgetLimits } from "../../../governor/budget.ts";
 import type { Clock } from "../../../runtime/runtime.ts";
 import { type KeptBudget, SessionBudget } from "./session_budget.ts";
 import type { SessionRecord } from "../../../ipc/session_record.ts";
-import { StallWatch } from "./stall_detector.ts";
+import { StallDetector } from "./stall_detector.ts";
 
 /** What the watch needs of a session. */
-export interface RunWatchParts {
+export interface RunGuardsParts {
   readonly clock: Clock;
   /** What the session may spend until a client says otherwise. */
   readonly budget?: BudgetLimits;
@@ -17,15 +17,15 @@ export interface RunWatchParts {
 }
 
 /** The watch over one session. */
-export class RunWatch {
+export class RunGuards {
   readonly budget: SessionBudget;
-  readonly #stalls: StallWatch;
+  readonly #stalls: StallDetector;
 
-  constructor(parts: RunWatchParts, emit: (event: SessionEvent) => void, stop: () => void) {
+  constructor(parts: RunGuardsParts, emit: (event: SessionEvent) => void, stop: () => void) {
     const { clock, budget, turnStallMs: stallMs, left } = parts;
     const kept = keptBudget(left?.budget);
     this.budget = new SessionBudget({ clock, default: budget, kept, used: left?.info.usage, emit, stop });
-    this.#stalls = new StallWatch({ clock, stallMs, emit });
+    this.#stalls = new StallDetector({ clock, stallMs, emit });
   }
 
   /** An event has been told. */

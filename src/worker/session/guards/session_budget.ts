@@ -4,7 +4,7 @@ import { Budget, type BudgetLimit, type BudgetLimits, type BudgetUsage } from ".
 import { type Failure, failure } from "../../../protocol/errors.ts";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
-import { spendingOf } from "./usage.ts";
+import { usageOf } from "./usage.ts";
 
 /** What a client said of a budget; without limits, that there are none. */
 export interface KeptBudget {
@@ -84,7 +84,7 @@ export class SessionBudget {
 
   /** An event has been told. */
   follow(event: SessionEvent): void {
-    const spending = spendingOf(event);
+    const spending = usageOf(event);
     if (spending !== undefined) this.#budget.spend(spending.costUsd, spending.turns);
     if (event.type === "agent_start" && this.#run === "none") {
       this.#turnTo("working");

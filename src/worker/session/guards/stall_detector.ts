@@ -4,7 +4,7 @@ import type { SessionEvent } from "../../../protocol/events.ts";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
 
 /** What the watch is made of. */
-export interface StallWatchParts {
+export interface StallDetectorParts {
   readonly clock: Clock;
   /** Milliseconds of silence after which it is told, and told again; absent: never. */
   readonly stallMs?: number | undefined;
@@ -12,8 +12,8 @@ export interface StallWatchParts {
 }
 
 /** The watch over one session's runs. */
-export class StallWatch {
-  readonly #parts: StallWatchParts;
+export class StallDetector {
+  readonly #parts: StallDetectorParts;
   /** Tool calls under way, oldest first. */
   readonly #tools = new Set<string>();
   #dialogs = 0;
@@ -24,7 +24,7 @@ export class StallWatch {
   #told = 0;
   #timer: Timer | undefined;
 
-  constructor(parts: StallWatchParts) {
+  constructor(parts: StallDetectorParts) {
     this.#parts = parts;
   }
 

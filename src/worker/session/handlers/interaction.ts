@@ -51,20 +51,20 @@ async function prompt(session: Session, command: CommandOf<"prompt">): Promise<H
   const { disposition, queued } = acceptance;
   const { begin } = handle;
   const message = messageOf(acceptance, handle.returned);
-  if (command.waitFor !== "settled") return { ok: true, value: { disposition }, begin, message };
+  if (command.waitFor !== "settled") return { ok: true, value: { disposition }, afterReply: begin, message };
   if (disposition === "handled") {
     const nothing: Settled = { disposition, text: null, stopReason: null, usage: null };
     const later = handle.returned.then((): Outcome<Settled> => ({ ok: true, value: nothing }));
     return {
       ok: true,
       value: undefined,
-      later: session.waiters.within(later, command.waitMs),
-      begin,
+      pending: session.waiters.within(later, command.waitMs),
+      afterReply: begin,
       message,
     };
   }
   const later = session.waiters.wait(disposition, queued, command.waitMs);
-  return { ok: true, value: undefined, later, message };
+  return { ok: true, value: undefined, pending: later, message };
 }
 
 async function queue(

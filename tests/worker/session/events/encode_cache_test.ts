@@ -1,9 +1,9 @@
 // What is kept encoded is what encoding it anew would give, whatever has changed.
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { Dates, Encoded } from "../../../../src/worker/session/events/encode_cache.ts";
+import { Dates, EncodeCache } from "../../../../src/worker/session/events/encode_cache.ts";
 
 Deno.test("encoded: each object is encoded as it is, however little it differs from the one before", () => {
-  const encoded = new Encoded();
+  const encoded = new EncodeCache();
   const cost = { input: 1, output: 2 };
   const states: object[] = [
     { a: 1 },
@@ -27,7 +27,7 @@ Deno.test("encoded: each object is encoded as it is, however little it differs f
 });
 
 Deno.test("encoded: the same fields give the same text, not an equal one", () => {
-  const encoded = new Encoded();
+  const encoded = new EncodeCache();
   const state = () => ({ seq: 4, model: { id: "m", input: ["text"] } });
   const first = encoded.of(state());
   assertStrictEquals(encoded.of(state()), first);

@@ -1,7 +1,7 @@
 // switch_session_file and its neighbours in front of pi: what is checked before pi touches a file or writes one,
 // and that whatever is refused never reaches it.
 import { assertEquals } from "@std/assert";
-import type { Place } from "../../../../src/worker/session/place.ts";
+import type { SessionFiles } from "../../../../src/worker/session/place.ts";
 import { PathGuard } from "../../../../src/worker/session/files/path_guard.ts";
 import { files } from "../../../../src/runtime/common.ts";
 import { header } from "../../session_builder_fixture.ts";
@@ -23,7 +23,7 @@ class Bench implements AsyncDisposable {
     const top = await Deno.realPath(await Deno.makeTempDir({ prefix: "pi-server-switch-" }));
     for (const folder of ["root", "outside"]) await Deno.mkdir(`${top}/${folder}`);
     const owners = new Map<string, string>();
-    const claim: Place["claim"] = (sessionId, file) => {
+    const claim: SessionFiles["claim"] = (sessionId, file) => {
       const owner = owners.get(file);
       if (owner === undefined) owners.set(file, sessionId);
       return Promise.resolve(owner);

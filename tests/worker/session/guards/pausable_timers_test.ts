@@ -1,12 +1,12 @@
 // Timers that stand still in a pause: what is left of each is kept to the millisecond, over any number of pauses.
 import { assertEquals } from "@std/assert";
-import { Patience } from "../../../../src/worker/session/guards/pausable_timers.ts";
+import { PausableTimers } from "../../../../src/worker/session/guards/pausable_timers.ts";
 import { FakeClock } from "../../../support/fake_clock.ts";
 
 /** Timers by name, and which of them have run. */
 class Bench {
   readonly clock = new FakeClock();
-  readonly patience = new Patience(this.clock);
+  readonly patience = new PausableTimers(this.clock);
   readonly ran: string[] = [];
 
   after(ms: number, name: string) {

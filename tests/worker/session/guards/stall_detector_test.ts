@@ -1,13 +1,13 @@
 // Silence: told after the threshold and at each multiple of it, with whom the run waits for; never outside a run.
 import { assertEquals } from "@std/assert";
-import { StallWatch } from "../../../../src/worker/session/guards/stall_detector.ts";
+import { StallDetector } from "../../../../src/worker/session/guards/stall_detector.ts";
 import type { SessionEvent } from "../../../../src/protocol/events.ts";
 import { FakeClock } from "../../../support/fake_clock.ts";
 
 function make(stallMs: number | undefined = 1000) {
   const clock = new FakeClock();
   const told: string[] = [];
-  const watch: StallWatch = new StallWatch({
+  const watch: StallDetector = new StallDetector({
     clock,
     ...(stallMs === undefined ? {} : { stallMs }),
     emit(event) {

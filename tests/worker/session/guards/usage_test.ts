@@ -1,14 +1,14 @@
 // What events say of tokens and money: the model's answers and the ends of turns, and nothing that is no amount.
 import { assertEquals } from "@std/assert";
-import { spendingOf } from "../../../../src/worker/session/guards/usage.ts";
+import { usageOf } from "../../../../src/worker/session/guards/usage.ts";
 
 const usage = { input: 10, output: 20, cacheRead: 3, cacheWrite: 4, totalTokens: 37, cost: { total: 0.25 } };
-const end = (message: unknown) => spendingOf({ type: "message_end", message });
+const end = (message: unknown) => usageOf({ type: "message_end", message });
 
 Deno.test("spending: an answer of the model tells its tokens and its cost, an end of a turn the turn", () => {
   const spent = { turns: 0, input: 10, output: 20, cacheRead: 3, cacheWrite: 4, costUsd: 0.25 };
   assertEquals(end({ role: "assistant", usage }), spent);
-  assertEquals(spendingOf({ type: "turn_end" })?.turns, 1);
+  assertEquals(usageOf({ type: "turn_end" })?.turns, 1);
 });
 
 Deno.test("spending: other messages and events cost nothing", () => {
@@ -18,7 +18,7 @@ Deno.test("spending: other messages and events cost nothing", () => {
     undefined,
     undefined,
   ]);
-  assertEquals(spendingOf({ type: "message_update", message: { role: "assistant", usage } }), undefined);
+  assertEquals(usageOf({ type: "message_update", message: { role: "assistant", usage } }), undefined);
   assertEquals(end({ role: "assistant" }), undefined);
 });
 
