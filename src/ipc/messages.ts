@@ -57,7 +57,7 @@ export type ToWorker =
   | { readonly kind: "command"; readonly ref: number; readonly connection: number; readonly command: Command }
   /** Build the session that a `create_session` or `load_session` with its id filled in asks for. */
   | {
-    readonly kind: "create";
+    readonly kind: "create_session";
     readonly ref: number;
     readonly demand: SubscriberDemand;
     readonly command: Command;
@@ -66,7 +66,7 @@ export type ToWorker =
   }
   /** Build a parked session again, under that epoch; its numbers go on if that is the old one. */
   | {
-    readonly kind: "resume";
+    readonly kind: "resume_session";
     readonly ref: number;
     readonly demand: SubscriberDemand;
     readonly epoch: string;
@@ -75,40 +75,40 @@ export type ToWorker =
     readonly interrupted: readonly Interrupted[];
   }
   /** Let go of a session, if nothing runs in it and nothing would be lost; `parked` follows. */
-  | { readonly kind: "park"; readonly ref: number; readonly sessionId: string }
+  | { readonly kind: "park_session"; readonly ref: number; readonly sessionId: string }
   /** Answer to a `record` that carried this number: it is kept. */
-  | { readonly kind: "recorded"; readonly ref: number; readonly error?: string }
+  | { readonly kind: "record_saved"; readonly ref: number; readonly error?: string }
   /** Check a session file and say which id it has. */
-  | { readonly kind: "inspect"; readonly ref: number; readonly sessionPath: string }
+  | { readonly kind: "read_header"; readonly ref: number; readonly sessionPath: string }
   /** Answer to a `claim`; `owner` is another session, or another server, that has the file. */
-  | { readonly kind: "claimed"; readonly ref: number; readonly owner?: string | FileOwner }
+  | { readonly kind: "claim_result"; readonly ref: number; readonly owner?: string | FileOwner }
   /** That file is driven by that session from now on, or by none. */
-  | { readonly kind: "live_file"; readonly file: string; readonly sessionId?: string }
+  | { readonly kind: "file_owner"; readonly file: string; readonly sessionId?: string }
   /** What clients say of a folder, on whatever host. */
-  | { readonly kind: "trust"; readonly folder: string; readonly trusted: boolean }
-  | { readonly kind: "demand"; readonly sessionId: string; readonly demand: SubscriberDemand }
+  | { readonly kind: "trust_folder"; readonly folder: string; readonly trusted: boolean }
+  | { readonly kind: "subscribers"; readonly sessionId: string; readonly demand: SubscriberDemand }
   /** State of the named sessions, or of all that are built, all at one point of the order. */
   | {
-    readonly kind: "attach";
+    readonly kind: "get_states";
     readonly ref: number;
     readonly sessionIds?: readonly string[];
     /** Sessions whose whole state is wanted too. */
     readonly snapshots: "all" | readonly string[];
   }
   /** Counts the busy sessions, and with `stop` has them and every bash stopped. */
-  | { readonly kind: "busy"; readonly ref: number; readonly stop: boolean }
+  | { readonly kind: "count_busy"; readonly ref: number; readonly stop: boolean }
   /** Replies once no session (or none of those) is busy and no command runs. */
-  | { readonly kind: "when_idle"; readonly ref: number; readonly sessionIds?: readonly string[] }
+  | { readonly kind: "await_idle"; readonly ref: number; readonly sessionIds?: readonly string[] }
   /** Nobody is left who could answer a dialog. */
-  | { readonly kind: "unattended" }
-  | { readonly kind: "dispose_all"; readonly ref: number }
+  | { readonly kind: "disable_dialogs" }
+  | { readonly kind: "shutdown"; readonly ref: number }
   /** Answer at once, to show that the thread is not stuck. */
   | { readonly kind: "ping"; readonly ref: number };
 
 /** What an outbox needs to merge an event with its neighbour while a reader lags. */
 export type CoalesceHint =
   /** A piece of a content block: pieces of one block are joined, text to text. */
-  | { readonly kind: "piece"; readonly of: string; readonly contentIndex: number }
+  | { readonly kind: "delta"; readonly of: string; readonly contentIndex: number }
   /** The state of something: a later one of that key stands for an earlier one. */
   | { readonly kind: "state"; readonly key: string };
 
@@ -166,41 +166,41 @@ export interface SessionState {
 /** Host → router thread. */
 export type FromWorker =
   /** The host listens. */
-  | { readonly kind: "up" }
+  | { readonly kind: "online" }
   /** The host has taken a batch of messages; its direct answers stand before this. */
-  | { readonly kind: "taken" }
+  | { readonly kind: "batch_ack" }
   /** The host has failed at a message and cannot be trusted any more. */
-  | { readonly kind: "broken"; readonly reason: string }
+  | { readonly kind: "fatal"; readonly reason: string }
   /** pi is loaded. */
-  | { readonly kind: "ready" }
+  | { readonly kind: "pi_loaded" }
   | { readonly kind: "reply"; readonly ref: number; readonly reply: Reply }
   /** The command has left the mailbox and counts as in flight no longer; its reply is still to come. */
-  | { readonly kind: "accepted"; readonly ref: number }
+  | { readonly kind: "command_released"; readonly ref: number }
   /** How far the message of that command has come: the agent has it, has begun with it, needs it no more. */
-  | { readonly kind: "message"; readonly ref: number; readonly state: "accepted" | "began" | "done" }
-  | { readonly kind: "attached"; readonly ref: number; readonly sessions: readonly SessionState[] }
+  | { readonly kind: "message_progress"; readonly ref: number; readonly state: "accepted" | "began" | "done" }
+  | { readonly kind: "states"; readonly ref: number; readonly sessions: readonly SessionState[] }
   /** The session exists from now on. */
-  | { readonly kind: "born"; readonly sessionId: string; readonly epoch: string }
+  | { readonly kind: "session_started"; readonly sessionId: string; readonly epoch: string }
   /** What is to be kept of a session has changed; with `ref`, somebody's answer waits until it is kept. */
-  | { readonly kind: "record"; readonly record: SessionRecord; readonly ref?: number }
+  | { readonly kind: "save_record"; readonly record: SessionRecord; readonly ref?: number }
   /** The session has been let go of; without a record it could not be, and lives on. */
-  | { readonly kind: "parked"; readonly ref: number; readonly record?: SessionRecord }
+  | { readonly kind: "park_result"; readonly ref: number; readonly record?: SessionRecord }
   | { readonly kind: "events"; readonly sessionId: string; readonly events: readonly EncodedEvent[] }
-  | { readonly kind: "inspected"; readonly ref: number; readonly id: string; readonly file: string }
+  | { readonly kind: "header"; readonly ref: number; readonly id: string; readonly file: string }
   /** May this session drive that file? */
-  | { readonly kind: "claim"; readonly ref: number; readonly sessionId: string; readonly file: string }
+  | { readonly kind: "claim_file"; readonly ref: number; readonly sessionId: string; readonly file: string }
   /** The session drives that file from now on, or none. */
-  | { readonly kind: "file"; readonly sessionId: string; readonly file?: string }
+  | { readonly kind: "session_file"; readonly sessionId: string; readonly file?: string }
   /** Turns, tokens and money that a session has spent since it said so last. */
-  | { readonly kind: "spent"; readonly sessionId: string; readonly spending: UsageDelta }
+  | { readonly kind: "usage"; readonly sessionId: string; readonly spending: UsageDelta }
   /** Answer to a `ping`; `at` is when the host got to it, in milliseconds since the epoch, `bytes` what it holds. */
   | { readonly kind: "pong"; readonly ref: number; readonly at: number; readonly bytes: number }
   /** A client has said whether that folder is to be trusted. */
-  | { readonly kind: "trust"; readonly folder: string; readonly trusted: boolean }
+  | { readonly kind: "trust_folder"; readonly folder: string; readonly trusted: boolean }
   | { readonly kind: "idle"; readonly ref: number }
-  | { readonly kind: "counted"; readonly ref: number; readonly busy: number }
+  | { readonly kind: "busy_count"; readonly ref: number; readonly busy: number }
   | {
-    readonly kind: "disposed";
+    readonly kind: "shutdown_done";
     readonly ref: number;
     readonly disposed: number;
     readonly failed: number;

@@ -32,7 +32,7 @@ interface Tail {
 
 function bytesOf(message: FromWorker): number {
   if (message.kind === "reply" && message.reply.ok) return message.reply.dataText.length + MESSAGE_BYTES;
-  if (message.kind !== "attached") return MESSAGE_BYTES;
+  if (message.kind !== "states") return MESSAGE_BYTES;
   return message.sessions.reduce(
     (sum, { snapshot = "", infoText }) => sum + snapshot.length + infoText.length,
     MESSAGE_BYTES,

@@ -18,7 +18,7 @@ export class FileClaims {
     return new Promise((resolve) => {
       const ref = ++this.#ref;
       this.#pending.set(ref, resolve);
-      this.#send({ kind: "claim", ref, sessionId, file });
+      this.#send({ kind: "claim_file", ref, sessionId, file });
     });
   }
 
@@ -30,7 +30,7 @@ export class FileClaims {
 
   /** The session drives that file from now on, or none. */
   setFile(sessionId: string, file: string | undefined): void {
-    this.#send({ kind: "file", sessionId, ...(file === undefined ? {} : { file }) });
+    this.#send({ kind: "session_file", sessionId, ...(file === undefined ? {} : { file }) });
   }
 
   /** What the book says of a file. */

@@ -29,13 +29,13 @@ export class RecordPublisher {
   publish(session: Kept): Promise<void> | undefined {
     const record = session.record();
     if (record.inMemory) {
-      this.#send({ kind: "record", record });
+      this.#send({ kind: "save_record", record });
       return undefined;
     }
     const text = durableText(record);
     const { sessionId } = session;
     if (this.#durable.get(sessionId) === text) {
-      this.#send({ kind: "record", record });
+      this.#send({ kind: "save_record", record });
       // An event has told it already, and the answer behind that event waits for the same.
       return this.#under.get(sessionId);
     }
@@ -46,7 +46,7 @@ export class RecordPublisher {
         if (this.#under.get(sessionId) === kept) this.#under.delete(sessionId);
         resolve();
       });
-      this.#send({ kind: "record", record, ref: this.#ref });
+      this.#send({ kind: "save_record", record, ref: this.#ref });
     });
     this.#under.set(sessionId, kept);
     return kept;
@@ -61,13 +61,13 @@ export class RecordPublisher {
         const sentence = `The session could not be written to the state folder: ${errorMessage(error)}`;
         resolve(error === undefined ? undefined : failure("internal", sentence));
       });
-      this.#send({ kind: "record", record, ref: this.#ref });
+      this.#send({ kind: "save_record", record, ref: this.#ref });
     });
   }
 
   /** Tells the record, for the last time. */
   publishFinal(session: Kept): void {
-    this.#send({ kind: "record", record: session.record() });
+    this.#send({ kind: "save_record", record: session.record() });
   }
 
   forget(sessionId: string): void {

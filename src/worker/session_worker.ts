@@ -98,7 +98,7 @@ export class SessionWorker {
 
   /** A batch of messages has been taken; goes out with the answers that were given at once. */
   acknowledgeBatch(): void {
-    this.#send({ kind: "taken" });
+    this.#send({ kind: "batch_ack" });
   }
 
   /** The router thread has taken that many bytes of what was posted. */
@@ -133,7 +133,7 @@ export class SessionWorker {
         log: (message, fields) => this.#log("error", message, fields),
         onLateAgent: (agent) => void this.#dispose(agent),
       });
-      this.#send({ kind: "ready" });
+      this.#send({ kind: "pi_loaded" });
     } catch (error) {
       this.#loadFailure = failure("internal", `pi could not be loaded: ${errorMessage(error)}`);
       this.#log("error", this.#loadFailure.message, { stack: errorStack(error) });
@@ -145,38 +145,38 @@ export class SessionWorker {
 
   #handle(message: Exclude<ToWorker, { kind: "start" | "ping" }>): void {
     switch (message.kind) {
-      case "create":
+      case "create_session":
         return void this.#create(message);
-      case "resume":
+      case "resume_session":
         return void this.#resume(message);
-      case "park":
+      case "park_session":
         return void this.#park(message);
-      case "recorded":
+      case "record_saved":
         return this.#records.onSaved(message.ref, message.error);
       case "command":
         return this.#command(message);
-      case "inspect":
+      case "read_header":
         return void this.#inspect(message);
-      case "claimed":
+      case "claim_result":
         return this.#claims.onResult(message.ref, message.owner);
-      case "live_file":
+      case "file_owner":
         return this.#claims.setOwner(message.file, message.sessionId);
-      case "trust":
+      case "trust_folder":
         return this.#trusted.setTrusted(message.folder, message.trusted);
-      case "demand":
+      case "subscribers":
         return this.#sessions.get(message.sessionId)?.setDemand(message.demand);
-      case "attach":
+      case "get_states":
         return this.#attach(message);
-      case "busy":
+      case "count_busy":
         return this.#busy(message);
-      case "when_idle":
+      case "await_idle":
         this.#idleWaits.set(message.ref, message.sessionIds);
         return this.#checkIdle();
-      case "unattended":
+      case "disable_dialogs":
         this.#dialogsDisabled = true;
         for (const session of this.#sessions.values()) session.dialogs.cancel("cancelled");
         return;
-      case "dispose_all":
+      case "shutdown":
         return void this.#disposeAll(message.ref);
     }
   }
@@ -189,7 +189,7 @@ export class SessionWorker {
     else this.#refuse(ref, noSession(sessionId));
   }
 
-  #attach({ ref, sessionIds, snapshots }: MessageOf<"attach">): void {
+  #attach({ ref, sessionIds, snapshots }: MessageOf<"get_states">): void {
     const answer = (): void => {
       const wanted = sessionIds?.map((id) => this.#sessions.get(id)) ?? [...this.#sessions.values()];
       this.#send(attached(ref, wanted, snapshots));
@@ -200,7 +200,7 @@ export class SessionWorker {
     else session.whenBuilt(answer);
   }
 
-  #create({ ref, demand, command, interrupted }: MessageOf<"create">): Promise<void> {
+  #create({ ref, demand, command, interrupted }: MessageOf<"create_session">): Promise<void> {
     const { sessionId } = command;
     if (sessionId === undefined) {
       this.#refuse(ref, failure("internal", "A session cannot be built without an id"));
@@ -211,7 +211,7 @@ export class SessionWorker {
     return this.#build(ref, begin, (builder, hooks) => builder.build(command, hooks));
   }
 
-  #resume({ ref, demand, epoch, record, interrupted }: MessageOf<"resume">): Promise<void> {
+  #resume({ ref, demand, epoch, record, interrupted }: MessageOf<"resume_session">): Promise<void> {
     const begin = { sessionId: record.info.sessionId, demand, epoch, restoredFrom: record, interrupted };
     return this.#build(ref, begin, (builder, hooks) => builder.resume(record, hooks));
   }
@@ -237,7 +237,7 @@ export class SessionWorker {
       session.close(noSession(sessionId));
     } else {
       const sessionInfo = session.info();
-      this.#send({ kind: "born", sessionId, epoch: sessionInfo.epoch });
+      this.#send({ kind: "session_started", sessionId, epoch: sessionInfo.epoch });
       const dataText = toJson({ sessionId, sessionInfo });
       this.#reply(ref, { ok: true, dataText, sessionVersion: sessionInfo.sessionVersion });
       session.open();
@@ -245,16 +245,16 @@ export class SessionWorker {
     this.#checkIdle();
   }
 
-  async #park({ ref, sessionId }: MessageOf<"park">): Promise<void> {
+  async #park({ ref, sessionId }: MessageOf<"park_session">): Promise<void> {
     const session = this.#sessions.get(sessionId);
-    if (session === undefined || !session.parkable) return this.#send({ kind: "parked", ref });
+    if (session === undefined || !session.parkable) return this.#send({ kind: "park_result", ref });
     const record = session.record();
     this.#sessions.delete(sessionId);
     this.#files.delete(sessionId);
     const agent = session.close(STOPPED);
     // The file is its next owner's only once this one's extensions are through with it.
     if (agent !== undefined) await this.#dispose(agent);
-    this.#send({ kind: "parked", ref, record });
+    this.#send({ kind: "park_result", ref, record });
   }
 
   #newSession(begin: SessionStart, builder: SessionBuilder): Session {
@@ -271,10 +271,10 @@ export class SessionWorker {
       uuid: () => this.#runtime.uuid(),
       ...this.#sessionDefaults,
       place,
-      message: (to, state) => this.#send({ kind: "message", ref: to, state }),
+      message: (to, state) => this.#send({ kind: "message_progress", ref: to, state }),
       keep: (which) => this.#records.publish(which),
       reply: (to, reply) => this.#reply(to, reply),
-      accepted: (to) => this.#send({ kind: "accepted", ref: to }),
+      accepted: (to) => this.#send({ kind: "command_released", ref: to }),
       flush: () => this.#sendQueue.flush(),
       event: (id, record) => this.#sendQueue.sendEvent(id, record),
       log: (level, message, fields) => this.#log(level, message, fields),
@@ -289,7 +289,7 @@ export class SessionWorker {
       emit: (event) => {
         whole.pass(event);
         const spending = usageOf(event);
-        if (spending !== undefined) this.#send({ kind: "spent", sessionId: session.sessionId, spending });
+        if (spending !== undefined) this.#send({ kind: "usage", sessionId: session.sessionId, spending });
       },
       ask: (question) => this.#dialogsDisabled ? Promise.resolve(undefined) : session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),
@@ -308,13 +308,13 @@ export class SessionWorker {
     this.#claims.setFile(sessionId, path === undefined ? undefined : await builder.canonical(path));
   }
 
-  async #inspect({ ref, sessionPath }: MessageOf<"inspect">): Promise<void> {
+  async #inspect({ ref, sessionPath }: MessageOf<"read_header">): Promise<void> {
     const found = await this.#builder?.identify(sessionPath).catch(unreadable);
     if (found?.ok) {
       const { path, header } = found.value;
       // The file's id becomes the session's, unless it is none that a client could name.
       const id = USABLE_ID.test(header.id) ? header.id : this.#runtime.uuid();
-      this.#send({ kind: "inspected", ref, id, file: path });
+      this.#send({ kind: "header", ref, id, file: path });
     } else this.#refuse(ref, found?.failure ?? this.#loadFailure ?? NO_PI);
   }
 
@@ -335,10 +335,10 @@ export class SessionWorker {
     this.#checkIdle();
   }
 
-  #busy({ ref, stop }: MessageOf<"busy">): void {
+  #busy({ ref, stop }: MessageOf<"count_busy">): void {
     const busy = [...this.#sessions.values()].filter((session) => !session.idle);
     for (const session of stop ? busy : []) session.stop();
-    this.#send({ kind: "counted", ref, busy: busy.length });
+    this.#send({ kind: "busy_count", ref, busy: busy.length });
   }
 
   async #disposeAll(ref: number): Promise<void> {
@@ -356,10 +356,10 @@ export class SessionWorker {
     const saving = this.#factory?.loginsSaved?.();
     if (saving !== undefined) {
       this.#log("info", "waiting for a provider's new login to reach the disk");
-      this.#send({ kind: "disposed", ref, disposed, failed, saving: true });
+      this.#send({ kind: "shutdown_done", ref, disposed, failed, saving: true });
       await saving;
     }
-    this.#send({ kind: "disposed", ref, disposed, failed });
+    this.#send({ kind: "shutdown_done", ref, disposed, failed });
   }
 
   #dispose(agent: AgentPort): Promise<boolean> {

@@ -26,7 +26,7 @@ export class TrustedFolders {
   /** A client has said so: it holds from now on, here, on other hosts and after a restart. */
   trust(folder: string, trusted: boolean): void {
     this.setTrusted(folder, trusted);
-    this.#send({ kind: "trust", folder, trusted });
+    this.#send({ kind: "trust_folder", folder, trusted });
   }
 
   /** What the book says of a folder. */

@@ -46,8 +46,8 @@ port.listen((message) => {
   } catch (error) {
     // A defect of ours: someone would wait for an answer for ever. A new host is better than a broken one.
     const reason = errorStack(error);
-    post([{ kind: "broken", reason }], 0);
+    post([{ kind: "fatal", reason }], 0);
   }
 });
 // Deno drops what arrives before someone listens, so the router thread waits for this.
-post([{ kind: "up" }], 0);
+post([{ kind: "online" }], 0);

@@ -14,7 +14,7 @@ const other = (seq: number, type: string, fields: Record<string, unknown> = {}):
 
 Deno.test("packing: every message comes out as it went in, through a copy as threads make it", () => {
   const batch: FromWorker[] = [
-    { kind: "taken" },
+    { kind: "batch_ack" },
     { kind: "events", sessionId: "a", events: [piece(7, 0), piece(8, 0, true), piece(9, 1), piece(10, 0)] },
     { kind: "reply", ref: 3, reply: { ok: true, dataText: "{}", sessionVersion: 2 } },
     { kind: "reply", ref: 9, reply: { ok: true, dataText: "[]" } },
@@ -54,9 +54,9 @@ Deno.test("packing: calls come out as they went in, commands between others, wit
   const batch: ToWorker[] = [
     command(1, ""),
     command(2, ',"id":"😀\\u2028\\"","limit":1.5,"__proto__":{"x":[null,true]}'),
-    { kind: "busy", ref: 3, stop: false },
+    { kind: "count_busy", ref: 3, stop: false },
     command(4, ""),
-    { kind: "demand", sessionId: "a", demand: { full: true, subscribers: 2 } },
+    { kind: "subscribers", sessionId: "a", demand: { full: true, subscribers: 2 } },
     { kind: "ping", ref: 5 },
   ];
   const crossed = decodeCalls(structuredClone(encodeCalls(batch)));

@@ -34,7 +34,7 @@ class Bench {
   }
 
   send(ref: number): this {
-    this.outbound.send({ kind: "accepted", ref });
+    this.outbound.send({ kind: "command_released", ref });
     return this;
   }
 
@@ -53,7 +53,7 @@ Deno.test("outbound: an event of a quiet host leaves at once, with what came in 
   const bench = new Bench();
   await bench.clock.advance(10);
   bench.events("a", 2).events("b", 1).send(7).events("a", 1);
-  assertEquals(await bench.posted(), [["a1-2", "b1-1", "accepted 7", "a3-3"]]);
+  assertEquals(await bench.posted(), [["a1-2", "b1-1", "command_released 7", "a3-3"]]);
 });
 
 Deno.test("outbound: events of a fast stream wait for company; an answer takes them along at once", async () => {
@@ -63,7 +63,7 @@ Deno.test("outbound: events of a fast stream wait for company; an answer takes t
   assertEquals(await bench.events("a", 1).posted(1), []);
   assertEquals(await bench.events("a", 1).posted(1), [["a2-3"]]);
   assertEquals(await bench.events("a", 1).posted(), []);
-  assertEquals(await bench.send(1).posted(), [["a4-4", "accepted 1"]]);
+  assertEquals(await bench.send(1).posted(), [["a4-4", "command_released 1"]]);
   assertEquals(bench.clock.pending, 0);
 });
 
@@ -103,7 +103,7 @@ Deno.test("outbound: no more is posted than may be under way, and the rest follo
     all.push(...(await bench.posted()).flat());
   }
   const events = all.slice(0, -1).map((one) => one.slice(1).split("-").map(Number));
-  assertEquals([events[0]?.[0], events.at(-1)?.[1], all.at(-1)], [1, 2_000, "accepted 1"]);
+  assertEquals([events[0]?.[0], events.at(-1)?.[1], all.at(-1)], [1, 2_000, "command_released 1"]);
   for (let at = 1; at < events.length; at++) assertEquals(events[at]?.[0], (events[at - 1]?.[1] ?? 0) + 1);
 });
 
@@ -111,7 +111,7 @@ Deno.test("outbound: a flush posts everything, whatever is under way", async () 
   const bench = new Bench(1);
   await bench.clock.advance(10);
   bench.events("a", 2_000).send(1).outbound.flush();
-  assertEquals((await bench.posted()).flat().at(-1), "accepted 1");
+  assertEquals((await bench.posted()).flat().at(-1), "command_released 1");
   assertEquals(await bench.posted(100), [], "and nothing twice");
 });
 
@@ -127,7 +127,7 @@ Deno.test("outbound: a large message is made when it is posted, one at a time", 
   for (const ref of [2, 3, 4]) bench.outbound.send(large(ref));
   bench.send(5);
   assertEquals(made, []);
-  assertEquals(await bench.posted(), [["accepted 1"], ["reply 2"]]);
+  assertEquals(await bench.posted(), [["command_released 1"], ["reply 2"]]);
   // One waits, made, for the other side; the rest does not exist.
   assert(made.length <= 2, `${made}`);
   for (const bytes of bench.bytes.splice(0)) bench.outbound.addCredit(bytes);
@@ -135,5 +135,5 @@ Deno.test("outbound: a large message is made when it is posted, one at a time", 
   for (const bytes of bench.bytes.splice(0)) bench.outbound.addCredit(bytes);
   assertEquals([await bench.posted(), made], [[["reply 4"]], [2, 3, 4]]);
   for (const bytes of bench.bytes.splice(0)) bench.outbound.addCredit(bytes);
-  assertEquals(await bench.posted(), [["accepted 5"]]);
+  assertEquals(await bench.posted(), [["command_released 5"]]);
 });

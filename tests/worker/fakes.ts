@@ -50,7 +50,7 @@ export function answeredClaims(owners: ReadonlyMap<string, string> = new Map()) 
   const sent: FromWorker[] = [];
   const claims: FileClaims = new FileClaims((message) => {
     sent.push(message);
-    if (message.kind === "claim") claims.onResult(message.ref, owners.get(message.file));
+    if (message.kind === "claim_file") claims.onResult(message.ref, owners.get(message.file));
   });
   return { claims, sent };
 }

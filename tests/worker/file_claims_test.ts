@@ -19,9 +19,9 @@ Deno.test("claims: answers are matched by their numbers, whatever their order", 
   const { sent, claims, asked, ask } = bench();
   for (const file of ["/1", "/2", "/3"]) ask("a", file);
   assertEquals(sent, [
-    { kind: "claim", ref: 1, sessionId: "a", file: "/1" },
-    { kind: "claim", ref: 2, sessionId: "a", file: "/2" },
-    { kind: "claim", ref: 3, sessionId: "a", file: "/3" },
+    { kind: "claim_file", ref: 1, sessionId: "a", file: "/1" },
+    { kind: "claim_file", ref: 2, sessionId: "a", file: "/2" },
+    { kind: "claim_file", ref: 3, sessionId: "a", file: "/3" },
   ]);
   claims.onResult(3, "other");
   claims.onResult(1, undefined);
@@ -38,7 +38,10 @@ Deno.test("claims: a change of file is told as it is, none as none", () => {
   const { sent, claims } = bench();
   claims.setFile("a", "/f");
   claims.setFile("a", undefined);
-  assertEquals(sent, [{ kind: "file", sessionId: "a", file: "/f" }, { kind: "file", sessionId: "a" }]);
+  assertEquals(sent, [{ kind: "session_file", sessionId: "a", file: "/f" }, {
+    kind: "session_file",
+    sessionId: "a",
+  }]);
   assertEquals(claims.liveSession("/f"), undefined, "only the book says what is live");
 });
 

@@ -6,8 +6,10 @@ import { turn } from "../support/fake_clock.ts";
 import { recordOf } from "../server/manager/fakes.ts";
 
 function make() {
-  const sent: Extract<FromWorker, { kind: "record" }>[] = [];
-  const records = new RecordPublisher((message) => void (message.kind === "record" && sent.push(message)));
+  const sent: Extract<FromWorker, { kind: "save_record" }>[] = [];
+  const records = new RecordPublisher((message) =>
+    void (message.kind === "save_record" && sent.push(message))
+  );
   let record = recordOf("a");
   const session = { sessionId: "a", record: () => record };
   const state = { done: 0 };

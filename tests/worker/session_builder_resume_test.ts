@@ -50,7 +50,9 @@ Deno.test("resume: the file is claimed by its real path and opened where it was,
   await Deno.symlink(`${top}/sessions`, `${top}/root/link`);
   const record = { ...left(bench, "root/link/one/s.jsonl"), file: real };
   assertEquals(await code(bench, record), "built");
-  assertEquals(bench.sent.map((message) => message.kind === "claim" ? message.file : message.kind), [real]);
+  assertEquals(bench.sent.map((message) => message.kind === "claim_file" ? message.file : message.kind), [
+    real,
+  ]);
   assertEquals(bench.requests.map(({ sessionFile }) => sessionFile), [`${top}/root/link/one/s.jsonl`]);
   bench.owners.set(real, "b");
   assertEquals(await code(bench, record), "session_in_use");

@@ -135,7 +135,7 @@ Deno.test("builder: a load claims the file by its canonical path, repairs it and
   const message = "line 2 is not JSON";
   const repair = { file: path, copy, lostLines: 1, lines: [2], rejoined: 0, message };
   assertEquals(bench.requests, [{ ...request, repair }]);
-  assertEquals(bench.sent, [{ kind: "claim", ref: 1, sessionId: "a", file: path }]);
+  assertEquals(bench.sent, [{ kind: "claim_file", ref: 1, sessionId: "a", file: path }]);
   const head = header(`${top}/root/sub`);
   assertEquals([Deno.readTextFileSync(path), Deno.readTextFileSync(copy)], [head, `${head}{"torn`]);
   assertStringIncludes(bench.logs.join(), message);

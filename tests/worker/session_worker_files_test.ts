@@ -39,13 +39,13 @@ function filesWith(ids: ReadonlyMap<string, string>): Files {
 /** The state of the sessions at this point of the order. */
 async function attach(bench: HostBench, sessionIds?: readonly string[]): Promise<readonly SessionState[]> {
   const ref = bench.ask((one) => ({
-    kind: "attach",
+    kind: "get_states",
     ref: one,
     snapshots: [],
     ...(sessionIds === undefined ? {} : { sessionIds }),
   }));
   await turn();
-  return at(bench.of("attached", ref), 0).sessions;
+  return at(bench.of("states", ref), 0).sessions;
 }
 
 Deno.test("host: a file is inspected with its id, or one of ours where no client could name it", async () => {
@@ -55,9 +55,9 @@ Deno.test("host: a file is inspected with its id, or one of ours where no client
   ]]);
   const bench = await HostBench.loaded(CONFIG, filesWith(ids));
   const found = async (sessionPath: string): Promise<unknown> => {
-    const ref = bench.ask((one) => ({ kind: "inspect", ref: one, sessionPath }));
+    const ref = bench.ask((one) => ({ kind: "read_header", ref: one, sessionPath }));
     await turn();
-    return bench.of("inspected", ref).map(({ id, file }) => [id, file])[0] ?? await bench.answer(ref);
+    return bench.of("header", ref).map(({ id, file }) => [id, file])[0] ?? await bench.answer(ref);
   };
   assertEquals(await found("good"), ["the-id", "/work/good"]);
   for (const [index, name] of ["dots", "slash", "no"].entries()) {
@@ -68,11 +68,11 @@ Deno.test("host: a file is inspected with its id, or one of ours where no client
 
 Deno.test("host: a file that breaks off while it is read is a refusal and no crash", async () => {
   const bench = await HostBench.loaded(CONFIG, filesWith(new Map([["/work/f", "broken"]])));
-  const ref = bench.ask((one) => ({ kind: "inspect", ref: one, sessionPath: "f" }));
+  const ref = bench.ask((one) => ({ kind: "read_header", ref: one, sessionPath: "f" }));
   assertEquals(await bench.answer(ref), "internal");
   assertStringIncludes(JSON.stringify(bench.of("reply", ref)), "disk error");
   const command = { type: "load_session", sessionId: "a", sessionPath: "f" } as const;
-  const load = bench.ask((one) => ({ kind: "create", ref: one, demand: DELTA, command }));
+  const load = bench.ask((one) => ({ kind: "create_session", ref: one, demand: DELTA, command }));
   assertEquals(await bench.answer(load), "agent_error");
 });
 
@@ -80,17 +80,17 @@ Deno.test("host: a load asks whose the file is, and goes on with the answer", as
   const bench = await HostBench.loaded(CONFIG, filesWith(new Map([["/work/f", "x"]])));
   const load = (sessionId: string): number => {
     const command = { type: "load_session", sessionId, sessionPath: "f" } as const;
-    return bench.ask((ref) => ({ kind: "create", ref, demand: DELTA, command }));
+    return bench.ask((ref) => ({ kind: "create_session", ref, demand: DELTA, command }));
   };
   const refused = load("a");
   await turn();
-  const claim = at(bench.of("claim"), 0);
+  const claim = at(bench.of("claim_file"), 0);
   assertEquals([claim.sessionId, claim.file, bench.builds.length], ["a", "/work/f", 0]);
-  bench.host.receive({ kind: "claimed", ref: claim.ref, owner: "b" });
+  bench.host.receive({ kind: "claim_result", ref: claim.ref, owner: "b" });
   assertEquals(await bench.answer(refused), "session_in_use");
   const loaded = load("a");
   await turn();
-  bench.host.receive({ kind: "claimed", ref: at(bench.of("claim"), 1).ref });
+  bench.host.receive({ kind: "claim_result", ref: at(bench.of("claim_file"), 1).ref });
   await turn();
   assertEquals(bench.requests.map(({ sessionFile }) => sessionFile), ["/work/f"]);
   at(bench.builds, 0).resolve({ ok: true, value: new FakeAgent() });
@@ -105,14 +105,14 @@ Deno.test("host: what file a session drives is told, and no more once it is gone
   await turn();
   fileChanged(undefined);
   await turn();
-  assertEquals(bench.of("file"), [
-    { kind: "file", sessionId: "a", file: "/sessions/one.jsonl" },
-    { kind: "file", sessionId: "a" },
+  assertEquals(bench.of("session_file"), [
+    { kind: "session_file", sessionId: "a", file: "/sessions/one.jsonl" },
+    { kind: "session_file", sessionId: "a" },
   ]);
   bench.command("a", { type: "delete_session" });
   fileChanged("/sessions/two.jsonl");
   await turn();
-  assertEquals(bench.of("file").length, 2);
+  assertEquals(bench.of("session_file").length, 2);
 });
 
 for (const end of ["cancelled", "failed"] as const) {
@@ -128,13 +128,13 @@ for (const end of ["cancelled", "failed"] as const) {
       );
     const ref = bench.command("a", { type: "switch_session_file", sessionPath: "/work/new" });
     await turn();
-    bench.host.receive({ kind: "claimed", ref: at(bench.of("claim"), 0).ref });
+    bench.host.receive({ kind: "claim_result", ref: at(bench.of("claim_file"), 0).ref });
     assertEquals(await bench.answer(ref), end === "cancelled" ? { cancelled: true } : "agent_error");
     // The router thread's book, as it stands after all that the host has told.
     const book = new FileOwners(() => {});
     for (const message of bench.posted) {
-      if (message.kind === "claim") book.claim(message.file, message.sessionId);
-      if (message.kind === "file") book.setFile(message.sessionId, message.file);
+      if (message.kind === "claim_file") book.claim(message.file, message.sessionId);
+      if (message.kind === "session_file") book.setFile(message.sessionId, message.file);
     }
     assertEquals([book.owner("/sessions/old"), book.owner("/work/new")], ["a", undefined]);
   });
@@ -143,7 +143,7 @@ for (const end of ["cancelled", "failed"] as const) {
 Deno.test("host: stored sessions are listed with who drives them, by any session of any host", async () => {
   const ids = new Map([["/sessions/1.jsonl", "one"], ["/sessions/2.jsonl", "two"]]);
   const bench = await HostBench.loaded(CONFIG, filesWith(ids));
-  bench.host.receive({ kind: "live_file", file: "/sessions/2.jsonl", sessionId: "b" });
+  bench.host.receive({ kind: "file_owner", file: "/sessions/2.jsonl", sessionId: "b" });
   const listed = async (): Promise<unknown> => {
     const ref = bench.ask((one) => ({
       kind: "command",
@@ -157,7 +157,7 @@ Deno.test("host: stored sessions are listed with who drives them, by any session
     return sessions.map((one) => [one.sessionId, one.liveSessionId]);
   };
   assertEquals(await listed(), [["one", undefined], ["two", "b"]]);
-  bench.host.receive({ kind: "live_file", file: "/sessions/2.jsonl" });
+  bench.host.receive({ kind: "file_owner", file: "/sessions/2.jsonl" });
   assertEquals(await listed(), [["one", undefined], ["two", undefined]]);
 });
 
@@ -165,7 +165,7 @@ Deno.test("host: files are refused as long as pi could not be loaded", async () 
   const bench = new HostBench();
   bench.loading.reject(new Error("no such package"));
   const refs = [
-    bench.ask((ref) => ({ kind: "inspect", ref, sessionPath: "f" })),
+    bench.ask((ref) => ({ kind: "read_header", ref, sessionPath: "f" })),
     bench.ask((ref) => ({ kind: "command", ref, connection: 1, command: { type: "list_stored_sessions" } })),
   ];
   for (const ref of refs) {

@@ -41,8 +41,8 @@ export class HostBench {
       this.posted.push(...batch);
       // A router thread that keeps every record at once.
       for (const message of batch) {
-        if (message.kind === "record" && message.ref !== undefined) {
-          this.host.receive({ kind: "recorded", ref: message.ref });
+        if (message.kind === "save_record" && message.ref !== undefined) {
+          this.host.receive({ kind: "record_saved", ref: message.ref });
         }
       }
     });
@@ -73,7 +73,7 @@ export class HostBench {
   create(sessionId: string, fields: Record<string, unknown> = {}): number {
     const ref = ++this.#ref;
     const command = { type: "create_session", sessionId, ...fields } as Command;
-    this.host.receive({ kind: "create", ref, demand: DELTA, command });
+    this.host.receive({ kind: "create_session", ref, demand: DELTA, command });
     return ref;
   }
 

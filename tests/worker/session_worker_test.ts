@@ -15,13 +15,13 @@ const BUILD_MS = specOf("create_session").timeoutMs;
 Deno.test("host: what comes before pi is loaded waits for it, in order", async () => {
   const bench = new Bench();
   const refs = [bench.create("a"), bench.command("a", { type: "get_state" })];
-  const attach = bench.ask((ref) => ({ kind: "attach", ref, snapshots: [] }));
+  const attach = bench.ask((ref) => ({ kind: "get_states", ref, snapshots: [] }));
   await turn();
   assertEquals(bench.posted, []);
   bench.load();
   await turn();
-  assertEquals(bench.posted.map(({ kind }) => kind), ["ready", "attached"]);
-  assertEquals(bench.of("attached", attach).map(({ sessions }) => sessions), [[]]);
+  assertEquals(bench.posted.map(({ kind }) => kind), ["pi_loaded", "states"]);
+  assertEquals(bench.of("states", attach).map(({ sessions }) => sessions), [[]]);
   at(bench.builds, 0).resolve({ ok: true, value: new FakeAgent() });
   await turn();
   for (const ref of refs) assertEquals(typeof await bench.answer(ref), "object");
@@ -164,9 +164,9 @@ Deno.test("host: sessions with names of JavaScript's own are sessions", async ()
   const bench = await Bench.loaded();
   assertEquals(await bench.answer(bench.command("__proto__", { type: "get_state" })), "session_not_found");
   for (const id of ["__proto__", "constructor", "toString"]) await bench.live(id);
-  const ref = bench.ask((one) => ({ kind: "attach", ref: one, snapshots: [] }));
+  const ref = bench.ask((one) => ({ kind: "get_states", ref: one, snapshots: [] }));
   await turn();
-  const ids = bench.of("attached", ref).flatMap(({ sessions }) => sessions.map(({ sessionId }) => sessionId));
+  const ids = bench.of("states", ref).flatMap(({ sessions }) => sessions.map(({ sessionId }) => sessionId));
   assertEquals(ids, ["__proto__", "constructor", "toString"]);
 });
 
@@ -174,17 +174,17 @@ Deno.test("host: attach tells the state at its point of the order, of live sessi
   const bench = await Bench.loaded();
   await bench.live("a");
   bench.create("building");
-  const all = bench.ask((ref) => ({ kind: "attach", ref, snapshots: [] }));
-  const one = bench.ask((ref) => ({ kind: "attach", ref, snapshots: [], sessionIds: ["building"] }));
-  const none = bench.ask((ref) => ({ kind: "attach", ref, snapshots: [], sessionIds: ["nope"] }));
+  const all = bench.ask((ref) => ({ kind: "get_states", ref, snapshots: [] }));
+  const one = bench.ask((ref) => ({ kind: "get_states", ref, snapshots: [], sessionIds: ["building"] }));
+  const none = bench.ask((ref) => ({ kind: "get_states", ref, snapshots: [], sessionIds: ["nope"] }));
   await turn();
   const ids = (ref: number) =>
-    bench.of("attached", ref).map(({ sessions }) => sessions.map((s) => s.sessionId));
+    bench.of("states", ref).map(({ sessions }) => sessions.map((s) => s.sessionId));
   assertEquals([ids(all), ids(one), ids(none)], [[["a"]], [], [[]]]);
   at(bench.builds, -1).resolve({ ok: true, value: new FakeAgent() });
   await turn();
   assertEquals(ids(one), [["building"]], "an attach to a session that is built waits for it");
-  const [attached] = bench.of("attached", one);
+  const [attached] = bench.of("states", one);
   const part = attached?.sessions[0];
   const info = JSON.parse(part?.infoText ?? "");
   assertEquals([part?.seq, part?.epoch, part?.pendingUi, info.sessionId], [0, info.epoch, [], "building"]);
@@ -193,8 +193,8 @@ Deno.test("host: attach tells the state at its point of the order, of live sessi
 Deno.test("host: demand reaches its session, and one for a session that is gone is nothing", async () => {
   const bench = await Bench.loaded();
   await bench.live("a");
-  bench.host.receive({ kind: "demand", sessionId: "a", demand: { ...NOBODY, subscribers: 3 } });
-  bench.host.receive({ kind: "demand", sessionId: "gone", demand: NOBODY });
+  bench.host.receive({ kind: "subscribers", sessionId: "a", demand: { ...NOBODY, subscribers: 3 } });
+  bench.host.receive({ kind: "subscribers", sessionId: "gone", demand: NOBODY });
   const state = await bench.answer(bench.command("a", { type: "get_state" }));
   assertEquals(Reflect.get(Object(state), "subscribers"), 3);
 });
@@ -205,9 +205,9 @@ Deno.test("host: busy counts what runs or is built, and stops it only when asked
   busy.isBusy = true;
   bench.create("building");
   const count = async (stop: boolean): Promise<unknown> => {
-    const ref = bench.ask((one) => ({ kind: "busy", ref: one, stop }));
+    const ref = bench.ask((one) => ({ kind: "count_busy", ref: one, stop }));
     await turn();
-    return bench.of("counted", ref).map((one) => one.busy);
+    return bench.of("busy_count", ref).map((one) => one.busy);
   };
   assertEquals([await count(false), busy.calls], [[2], ["start"]]);
   assertEquals(await count(true), [2]);
@@ -217,13 +217,13 @@ Deno.test("host: busy counts what runs or is built, and stops it only when asked
 Deno.test("host: when_idle answers at once if nothing runs, else when the last thing has ended", async () => {
   const bench = await Bench.loaded();
   const idle = (ref: number): number => bench.of("idle", ref).length;
-  const nothing = bench.ask((ref) => ({ kind: "when_idle", ref }));
+  const nothing = bench.ask((ref) => ({ kind: "await_idle", ref }));
   await turn();
   assertEquals(idle(nothing), 1);
   const agent = await bench.live("a");
   const bash = bench.command("a", { type: "bash", command: "x" });
   const [all, mine, other] = [undefined, ["a"], ["b"]].map((sessionIds) =>
-    bench.ask((ref) => ({ kind: "when_idle", ref, ...(sessionIds === undefined ? {} : { sessionIds }) }))
+    bench.ask((ref) => ({ kind: "await_idle", ref, ...(sessionIds === undefined ? {} : { sessionIds }) }))
   );
   await turn();
   assertEquals([idle(all ?? 0), idle(mine ?? 0), idle(other ?? 0)], [0, 0, 1]);
@@ -235,7 +235,7 @@ Deno.test("host: when_idle answers at once if nothing runs, else when the last t
 Deno.test("host: when_idle waits for what is being built, also if that fails", async () => {
   const bench = await Bench.loaded();
   bench.create("a");
-  const ref = bench.ask((one) => ({ kind: "when_idle", ref: one }));
+  const ref = bench.ask((one) => ({ kind: "await_idle", ref: one }));
   await turn();
   assertEquals(bench.of("idle", ref), []);
   at(bench.builds, 0).resolve({ ok: false, failure: { code: "internal", message: "m" } });
@@ -247,13 +247,13 @@ Deno.test("host: dispose_all disposes every session within its bound, and answer
   const bench = await Bench.loaded();
   const [good, hangs, throws] = [await bench.live("a"), await bench.live("b"), await bench.live("c")];
   const bash = bench.command("a", { type: "bash", command: "x" });
-  const ref = bench.ask((one) => ({ kind: "dispose_all", ref: one }));
+  const ref = bench.ask((one) => ({ kind: "shutdown", ref: one }));
   good.disposing.resolve();
   throws.disposing.reject(new Error("x"));
   await bench.clock.advance(4_999);
-  assertEquals([bench.of("disposed"), await bench.answer(bash)], [[], "cancelled"]);
+  assertEquals([bench.of("shutdown_done"), await bench.answer(bash)], [[], "cancelled"]);
   await bench.clock.advance(1);
-  assertEquals(bench.of("disposed", ref).map((one) => [one.disposed, one.failed]), [[1, 2]]);
+  assertEquals(bench.of("shutdown_done", ref).map((one) => [one.disposed, one.failed]), [[1, 2]]);
   assertEquals(hangs.calls.includes("dispose"), true);
   assertEquals(bench.clock.pending, 0);
 });
@@ -262,7 +262,7 @@ Deno.test("host: a session that was still being built at dispose_all is disposed
   const bench = await Bench.loaded();
   const ref = bench.create("a");
   await turn();
-  bench.ask((one) => ({ kind: "dispose_all", ref: one }));
+  bench.ask((one) => ({ kind: "shutdown", ref: one }));
   await turn();
   const agent = new FakeAgent();
   agent.disposing.resolve();
@@ -277,12 +277,12 @@ Deno.test("host: what arises in one turn leaves in one batch, in order", async (
   const load = () => Promise.reject(new Error("no"));
   const host = new SessionWorker(fakeRuntime(clock), load, (batch) => batches.push(batch));
   host.receive({ kind: "start", config: CONFIG });
-  for (const ref of [1, 2, 3]) host.receive({ kind: "busy", ref, stop: false });
+  for (const ref of [1, 2, 3]) host.receive({ kind: "count_busy", ref, stop: false });
   await turn();
   assertEquals(batches.map((batch) => batch.map(({ kind }) => kind)), [[
     "log",
-    "counted",
-    "counted",
-    "counted",
+    "busy_count",
+    "busy_count",
+    "busy_count",
   ]]);
 });

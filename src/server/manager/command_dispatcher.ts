@@ -53,7 +53,7 @@ export class CommandDispatcher {
     const ref = pending.expect({ host, replyTo: asker, permit: undefined, afterReply: settled });
     passage.enqueue({ ref, sessionId, command, asker, durable: false }, () => {
       const interrupted = ledger.interrupted(sessionId);
-      send(host, { kind: "create", ref, demand: demand(sessionId), command, interrupted });
+      send(host, { kind: "create_session", ref, demand: demand(sessionId), command, interrupted });
     });
     entry.releaseWaiters(undefined);
   }

@@ -46,9 +46,9 @@ export class FileClaims {
   }
 
   /** A host wants a session to drive a file. */
-  onClaim(host: number, { ref, sessionId, file }: Extract<FromWorker, { kind: "claim" }>): void {
+  onClaim(host: number, { ref, sessionId, file }: Extract<FromWorker, { kind: "claim_file" }>): void {
     const answer = (owner: string | FileOwner | undefined): void => {
-      this.#parts.send(host, { kind: "claimed", ref, ...(owner === undefined ? {} : { owner }) });
+      this.#parts.send(host, { kind: "claim_result", ref, ...(owner === undefined ? {} : { owner }) });
     };
     const owner = this.#book.owner(file);
     if (owner !== undefined && owner !== sessionId) return answer(owner);
@@ -87,6 +87,6 @@ export class FileClaims {
   }
 
   #tell(host: number, file: string, sessionId: string | undefined): void {
-    this.#parts.send(host, { kind: "live_file", file, ...(sessionId === undefined ? {} : { sessionId }) });
+    this.#parts.send(host, { kind: "file_owner", file, ...(sessionId === undefined ? {} : { sessionId }) });
   }
 }

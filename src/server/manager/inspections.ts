@@ -21,10 +21,10 @@ export class HeaderQueries {
   query(host: number, { type, sessionPath }: CommandOf<"load_session">, asker: ReplyTo, go: OnHeader): void {
     const ref = this.#pending.expectWithTimeout(host, asker, type, () => this.#open.delete(ref));
     this.#open.set(ref, go);
-    this.#send(host, { kind: "inspect", ref, sessionPath });
+    this.#send(host, { kind: "read_header", ref, sessionPath });
   }
 
-  onHeader({ ref, id, file }: Extract<FromWorker, { kind: "inspected" }>): void {
+  onHeader({ ref, id, file }: Extract<FromWorker, { kind: "header" }>): void {
     const go = this.#open.get(ref);
     this.#open.delete(ref);
     if (this.#pending.cancel(ref)) go?.(id, file);

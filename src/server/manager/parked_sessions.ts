@@ -189,7 +189,7 @@ export class ParkedSessions {
   #park(entry: SessionEntry): void {
     const ref = this.#parts.number();
     this.#parkRequests.set(ref, entry);
-    this.#parts.send(entry.host, { kind: "park", ref, sessionId: entry.sessionId });
+    this.#parts.send(entry.host, { kind: "park_session", ref, sessionId: entry.sessionId });
   }
 
   #build(entry: SessionEntry): void {
@@ -211,6 +211,6 @@ export class ParkedSessions {
     const interrupted = ledger.interrupted(sessionId);
     // The host compares where the file's path leads now.
     const left = withFile(record, entry);
-    send(host, { kind: "resume", ref, demand: demand(sessionId), epoch, record: left, interrupted });
+    send(host, { kind: "resume_session", ref, demand: demand(sessionId), epoch, record: left, interrupted });
   }
 }

@@ -333,14 +333,14 @@ export class SessionManager {
     if (entry.watched && !watched) entry.usedAt = this.#parts.clock.monotonic();
     entry.watched = watched;
     this.#passage.afterQueued(sessionId, () => {
-      if (entry.isRunning) this.#send(entry.host, { kind: "demand", sessionId, demand });
+      if (entry.isRunning) this.#send(entry.host, { kind: "subscribers", sessionId, demand });
     });
   }
 
   /** Nobody is left who could answer a dialog: open ones are cancelled, later ones not shown. */
   readonly disableDialogs = (): void => {
     this.#unattended = true;
-    this.#hosts.sendAll({ kind: "unattended" });
+    this.#hosts.sendAll({ kind: "disable_dialogs" });
   };
 
   /** Resolves when nothing runs, in all sessions or in those. */
@@ -375,7 +375,7 @@ export class SessionManager {
 
   #receive(host: number, message: FromWorker): void {
     switch (message.kind) {
-      case "born": {
+      case "session_started": {
         const entry = this.#sessions.get(message.sessionId);
         if (entry !== undefined) entry.epoch = message.epoch;
         return;
@@ -389,49 +389,49 @@ export class SessionManager {
         if (epoch !== "") this.#logs.append(sessionId, events);
         return this.#events?.onEvents(sessionId, epoch, events, host);
       }
-      case "accepted":
+      case "command_released":
         return this.#pending.onReleased(message.ref);
-      case "message":
+      case "message_progress":
         return this.journal.onMessageProgress(message.ref, message.state);
       case "reply":
         return this.#pending.answer(message.ref, message.reply);
-      case "attached":
+      case "states":
         return this.#attaching.onStates(message.ref, message.sessions);
-      case "inspected":
+      case "header":
         return this.#inspections.onHeader(message);
-      case "claim":
+      case "claim_file":
         return this.#claims.onClaim(host, message);
-      case "file":
+      case "session_file":
         this.#sessions.setFile(message.sessionId, message.file);
         return this.has(message.sessionId)
           ? this.#claims.setFile(message.sessionId, message.file)
           : undefined;
-      case "trust":
+      case "trust_folder":
         return this.#parts.trust?.set(message, () => this.#hosts.sendAll(message));
-      case "spent":
+      case "usage":
         return this.#parts.governor.counters.spend(message.spending);
       case "pong":
         return this.#watch.onPong(host, message);
       case "idle":
-      case "counted":
-      case "disposed":
+      case "busy_count":
+      case "shutdown_done":
         return this.#asks.onReply(message);
-      case "record":
+      case "save_record":
         return void this.#record(host, message);
-      case "parked":
+      case "park_result":
         return this.#away.onParkResult(message.ref, message.record);
       case "log":
         return this.#parts.log[message.level](message.message, { host, ...message.fields });
-      case "up":
-      case "taken":
-      case "ready":
-      case "broken":
-        if (message.kind === "ready") this.#watch.onStarted(host);
+      case "online":
+      case "batch_ack":
+      case "pi_loaded":
+      case "fatal":
+        if (message.kind === "pi_loaded") this.#watch.onStarted(host);
         return this.#parts.log.debug(`host is ${message.kind}`, { host });
     }
   }
 
-  async #record(host: number, { record, ref }: Extract<FromWorker, { kind: "record" }>): Promise<void> {
+  async #record(host: number, { record, ref }: Extract<FromWorker, { kind: "save_record" }>): Promise<void> {
     const entry = this.#sessions.get(record.info.sessionId);
     let error: string | undefined;
     if (entry !== undefined && entry.host === host && entry.liveSlot !== undefined) {
@@ -442,7 +442,7 @@ export class SessionManager {
       error = await this.persistence.save(entry);
     }
     if (ref !== undefined) {
-      this.#send(host, { kind: "recorded", ref, ...(error === undefined ? {} : { error }) });
+      this.#send(host, { kind: "record_saved", ref, ...(error === undefined ? {} : { error }) });
     }
   }
 
@@ -460,7 +460,7 @@ export class SessionManager {
   /** Tells a host that has started what the others know. */
   #introduce(host: number): void {
     this.#claims.syncTo(host);
-    if (this.#unattended) this.#send(host, { kind: "unattended" });
+    if (this.#unattended) this.#send(host, { kind: "disable_dialogs" });
   }
 
   #send(host: number, message: ToWorker): void {

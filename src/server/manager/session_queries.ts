@@ -39,7 +39,7 @@ export class StateQueries {
     const value = failure("timeout", `A session's host has not answered within ${timeoutMs} ms`);
     this.#replies.expect(ref, host, (sessions) => done(sessions, host), { ms: timeoutMs, value });
     const ids = sessionIds === undefined ? {} : { sessionIds };
-    if (!this.#send(host, { kind: "attach", ref, snapshots, ...ids })) this.#replies.resolve(ref, []);
+    if (!this.#send(host, { kind: "get_states", ref, snapshots, ...ids })) this.#replies.resolve(ref, []);
   }
 
   onStates(ref: number, sessions: readonly SessionState[]): void {

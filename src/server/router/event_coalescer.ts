@@ -40,7 +40,7 @@ function stateKey(type: string, key: string): string {
 
 /** In its full form an update carries the whole message: a later one stands for an earlier one. */
 function mergeFor(record: EncodedEvent, text: string): CoalesceHint | undefined {
-  if (record.coalesce?.kind !== "piece" || text !== record.full) return record.coalesce;
+  if (record.coalesce?.kind !== "delta" || text !== record.full) return record.coalesce;
   return { kind: "state", key: "message" };
 }
 
@@ -81,7 +81,7 @@ export class EventCoalescer {
     const lane = this.#lane(sessionId);
     const before = this.#bytes;
     const merge = mergeFor(record, text);
-    const joined = merging && merge?.kind === "piece" && this.#join(lane.last, merge, record);
+    const joined = merging && merge?.kind === "delta" && this.#join(lane.last, merge, record);
     const item = joined ? undefined : this.#append(lane, sessionId, record, merge, text, merging);
     return { item, bytes: this.#bytes - before };
   }
@@ -158,11 +158,11 @@ export class EventCoalescer {
 
   #join(
     last: QueuedEvent | undefined,
-    more: Extract<CoalesceHint, { kind: "piece" }>,
+    more: Extract<CoalesceHint, { kind: "delta" }>,
     record: EncodedEvent,
   ): boolean {
     const first = last?.merge;
-    if (last === undefined || first?.kind !== "piece") return false;
+    if (last === undefined || first?.kind !== "delta") return false;
     if (first.of !== more.of || first.contentIndex !== more.contentIndex) return false;
     const { text, seq, at = 0 } = record;
     const piece = text.slice(at, -DELTA_SUFFIX.length);

@@ -81,7 +81,7 @@ export function startWorkerThread(
       events.onExit(reason);
     };
     const take = (message: FromWorker): void => {
-      if (message.kind === "broken") end(message.reason);
+      if (message.kind === "fatal") end(message.reason);
       else events.onMessage(message);
     };
     const took = (bytes: number): void => post({ messages: [], creditBytes: bytes });
@@ -89,11 +89,11 @@ export function startWorkerThread(
     const heard = ({ messages, bytes }: WorkerBatch): void => {
       const said = decodeBatch(messages);
       // That it takes commands again is no word of its sessions', and does not wait for them.
-      const words = said.filter(({ kind }) => kind !== "up" && kind !== "taken");
+      const words = said.filter(({ kind }) => kind !== "online" && kind !== "batch_ack");
       inbox.enqueueBatch(words, bytes);
       if (words.length === said.length) return;
       late?.clear();
-      untaken -= said.filter(({ kind }) => kind === "taken").length;
+      untaken -= said.filter(({ kind }) => kind === "batch_ack").length;
       pass();
     };
     // In a turn of its own, so that greetings leave before the thread is made.

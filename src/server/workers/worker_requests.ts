@@ -46,7 +46,11 @@ export class WorkerRequests {
     await this.#askEach<void>((host, ref, resolve) => {
       const sessionIds = own(host);
       this.#waits.expect(ref, host, resolve);
-      this.#parts.send(host, { kind: "when_idle", ref, ...(sessionIds === undefined ? {} : { sessionIds }) });
+      this.#parts.send(host, {
+        kind: "await_idle",
+        ref,
+        ...(sessionIds === undefined ? {} : { sessionIds }),
+      });
     });
   }
 
@@ -54,7 +58,7 @@ export class WorkerRequests {
   async countBusy(stop: boolean, withinMs: number): Promise<number> {
     const counts = await this.#askEach<number>((host, ref, resolve) => {
       this.#counts.expect(ref, host, resolve, { ms: withinMs, value: 0 });
-      this.#parts.send(host, { kind: "busy", ref, stop });
+      this.#parts.send(host, { kind: "count_busy", ref, stop });
     });
     return counts.reduce((sum, count) => sum + count, 0);
   }
@@ -78,14 +82,14 @@ export class WorkerRequests {
         this.#saves.expect(ref, host, () => resolve(disposal), { ms: SAVING_MS, value: undefined });
       };
       this.#disposals.expect(ref, host, disposed, { ms: withinMs, value });
-      this.#parts.send(host, { kind: "dispose_all", ref });
+      this.#parts.send(host, { kind: "shutdown", ref });
     });
   }
 
   /** Takes a host's answer. */
-  onReply(message: Extract<FromWorker, { kind: "idle" | "counted" | "disposed" }>): void {
+  onReply(message: Extract<FromWorker, { kind: "idle" | "busy_count" | "shutdown_done" }>): void {
     if (message.kind === "idle") this.#waits.resolve(message.ref, undefined);
-    else if (message.kind === "counted") this.#counts.resolve(message.ref, message.busy);
+    else if (message.kind === "busy_count") this.#counts.resolve(message.ref, message.busy);
     else {
       if (message.saving !== true) this.#saves.resolve(message.ref, undefined);
       this.#disposals.resolve(message.ref, message);

@@ -42,7 +42,7 @@ export function attached(
     return isWanted(session) ? { attachment, snapshot: session.snapshot(most) } : { attachment };
   });
   const message = (): FromWorker => ({
-    kind: "attached",
+    kind: "states",
     ref,
     sessions: found.map(({ attachment, snapshot }) =>
       snapshot === undefined ? attachment : { ...attachment, snapshot: snapshot() }

@@ -96,7 +96,7 @@ export class ScriptedHost {
   }
 
   /** Answers the last create or command. */
-  refuses(kind: "create" | "command", code: "internal" | "version_conflict" = "internal"): void {
+  refuses(kind: "create_session" | "command", code: "internal" | "version_conflict" = "internal"): void {
     this.reply(this.last(kind).ref, { ok: false, failure: { code, message: "m" } });
   }
 }

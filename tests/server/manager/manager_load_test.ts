@@ -37,13 +37,13 @@ class Bench {
 
   /** The host has looked into the file. */
   inspected(id: string, host = this.host): void {
-    host.says({ kind: "inspected", ref: host.last("inspect").ref, id, file: FILE });
+    host.says({ kind: "header", ref: host.last("read_header").ref, id, file: FILE });
   }
 
   /** A host asks for a file; the owner that it is told. */
   claim(sessionId: string, file = FILE, host = this.host): string | undefined {
-    host.says({ kind: "claim", ref: 77, sessionId, file });
-    const { ref, owner } = host.last("claimed");
+    host.says({ kind: "claim_file", ref: 77, sessionId, file });
+    const { ref, owner } = host.last("claim_result");
     assertEquals(ref, 77);
     return typeof owner === "string" ? owner : undefined;
   }
@@ -51,8 +51,8 @@ class Bench {
   /** A live session that drives `file`. */
   live(sessionId: string, file = FILE, host = this.host): void {
     this.made.manager.createSession({ type: "create_session", sessionId }, new FakeAsker());
-    host.says({ kind: "file", sessionId, file });
-    host.reply(host.last("create").ref);
+    host.says({ kind: "session_file", sessionId, file });
+    host.reply(host.last("create_session").ref);
   }
 
   command(sessionId: string, type: Command["type"], fields: Record<string, unknown> = {}): FakeAsker {
@@ -72,9 +72,9 @@ const dataOf = (reply: Reply | undefined): unknown => reply?.ok === false ? repl
 Deno.test("manager: a load with an id is a create, and is told which id it has", () => {
   const bench = new Bench();
   const asker = bench.load("a");
-  const { command, demand, ref } = bench.host.last("create");
+  const { command, demand, ref } = bench.host.last("create_session");
   assertEquals(command, { type: "load_session", sessionPath: FILE, sessionId: "a" });
-  assertEquals([demand.subscribers, bench.named, bench.host.of("inspect")], [7, ["a"], []]);
+  assertEquals([demand.subscribers, bench.named, bench.host.of("read_header")], [7, ["a"], []]);
   bench.host.reply(ref);
   assertEquals([asker.told, bench.server], [["ok"], ["session_created a"]]);
 });
@@ -84,14 +84,14 @@ Deno.test("manager: a load without an id gets the file's, and takes no place bef
   const asker = bench.load();
   const { manager, governor } = bench.made;
   assertEquals([manager.sessionIds, governor.sessions, bench.named], [[], 0, []]);
-  assertEquals(bench.host.last("inspect").sessionPath, FILE);
+  assertEquals(bench.host.last("read_header").sessionPath, FILE);
   bench.inspected("from-the-file");
-  const { command, ref } = bench.host.last("create");
+  const { command, ref } = bench.host.last("create_session");
   assertEquals(command, { type: "load_session", sessionPath: FILE, sessionId: "from-the-file" });
   assertEquals([bench.named, asker.told], [["from-the-file"], []]);
   bench.inspected("again");
   bench.host.reply(ref);
-  bench.host.reply(bench.host.last("inspect").ref);
+  bench.host.reply(bench.host.last("read_header").ref);
   assertEquals([asker.told, manager.sessionIds], [["ok"], ["from-the-file"]], "answered once");
 });
 
@@ -99,10 +99,10 @@ Deno.test("manager: a file that cannot be loaded says why, and nothing is left",
   const bench = new Bench();
   const asker = bench.load();
   const failure = { code: "not_a_session_file", message: "m" } as const;
-  bench.host.reply(bench.host.last("inspect").ref, { ok: false, failure });
+  bench.host.reply(bench.host.last("read_header").ref, { ok: false, failure });
   assertEquals([asker.told, bench.made.manager.sessionIds, bench.named], [["not_a_session_file"], [], []]);
   bench.inspected("late");
-  assertEquals([asker.told.length, bench.host.of("create")], [1, []]);
+  assertEquals([asker.told.length, bench.host.of("create_session")], [1, []]);
 });
 
 Deno.test("manager: a load of the file of a live session is session_in_use with that session's id", () => {
@@ -132,12 +132,12 @@ Deno.test("manager: a file has one session over all hosts, and all hosts are tol
   bench.live("b", "/other", second);
   assertEquals(bench.claim("a", FILE, first), undefined);
   assertEquals([bench.claim("b", FILE, second), bench.claim("a", FILE, first)], ["a", undefined]);
-  first.says({ kind: "file", sessionId: "a", file: FILE });
+  first.says({ kind: "session_file", sessionId: "a", file: FILE });
   for (const host of [first, second]) {
-    const told = host.of("live_file").map(({ file, sessionId }) => `${file}=${sessionId ?? ""}`);
+    const told = host.of("file_owner").map(({ file, sessionId }) => `${file}=${sessionId ?? ""}`);
     assertEquals(told, ["/old=a", "/other=b", `${FILE}=a`, "/old="]);
   }
-  first.says({ kind: "file", sessionId: "a" });
+  first.says({ kind: "session_file", sessionId: "a" });
   assertEquals(bench.claim("b", FILE, second), undefined, "a session without a file holds none");
 });
 
@@ -149,7 +149,7 @@ Deno.test("manager: the files of a session are free when it is deleted, fails, o
   const failing = new Bench();
   failing.load("a");
   assertEquals([failing.claim("a"), failing.claim("b")], [undefined, "a"]);
-  failing.host.refuses("create");
+  failing.host.refuses("create_session");
   assertEquals(failing.claim("b"), undefined);
   const dying = new Bench(2);
   dying.live("a", FILE, dying.made.hosts.host(0));
@@ -161,7 +161,7 @@ Deno.test("manager: what a host says of a session that is gone changes nothing",
   const bench = new Bench();
   bench.live("a");
   bench.command("a", "delete_session");
-  bench.host.says({ kind: "file", sessionId: "a", file: FILE });
+  bench.host.says({ kind: "session_file", sessionId: "a", file: FILE });
   const asker = bench.load();
   bench.inspected("id-of-the-file");
   assertEquals([asker.told, bench.made.manager.sessionIds], [[], ["id-of-the-file"]]);
@@ -186,18 +186,18 @@ Deno.test("manager: a host that is started again learns which files are live on 
   bench.live("a", "/a", bench.made.hosts.host(0));
   bench.live("b", "/b", bench.made.hosts.host(1));
   bench.made.hosts.host(0).dies();
-  const told = bench.host.of("live_file").map(({ file, sessionId }) => `${file}=${sessionId ?? ""}`);
+  const told = bench.host.of("file_owner").map(({ file, sessionId }) => `${file}=${sessionId ?? ""}`);
   assertEquals(told, ["/b=b"], "or list_stored_sessions no longer says what is live");
 });
 
 Deno.test("manager: a host that dies while it looks into a file answers the load, once", () => {
   const bench = new Bench();
   const asker = bench.load();
-  const { ref } = bench.host.last("inspect");
+  const { ref } = bench.host.last("read_header");
   const dead = bench.host;
   dead.dies();
   assertEquals([asker.told, bench.server], [["internal"], []]);
-  dead.says({ kind: "inspected", ref, id: "x", file: FILE });
+  dead.says({ kind: "header", ref, id: "x", file: FILE });
   assertEquals([asker.told.length, bench.made.manager.sessionIds], [1, []]);
 });
 

@@ -39,9 +39,9 @@ class Bench {
   live(sessionId: string): void {
     const asker = this.create(sessionId);
     for (const host of this.made.hosts.all) {
-      const create = host.of("create").findLast(({ command }) => command.sessionId === sessionId);
+      const create = host.of("create_session").findLast(({ command }) => command.sessionId === sessionId);
       if (create === undefined) continue;
-      host.says({ kind: "record", record: recordOf(sessionId) });
+      host.says({ kind: "save_record", record: recordOf(sessionId) });
       host.reply(create.ref);
     }
     assertEquals(asker.told, ["ok"]);
@@ -70,7 +70,7 @@ const BEAT = 2;
 Deno.test("manager: a create passes on with its id and the demand, and is told when it is built", () => {
   const bench = new Bench();
   const asker = bench.create("a");
-  const { command, demand, ref } = bench.host.last("create");
+  const { command, demand, ref } = bench.host.last("create_session");
   assertEquals([command.sessionId, demand.subscribers], ["a", 7]);
   assertEquals([asker.told, bench.server, bench.state("a")], [[], [], [true, 1]]);
   bench.host.reply(ref);
@@ -82,7 +82,7 @@ Deno.test("manager: a create passes on with its id and the demand, and is told w
 Deno.test("manager: an id is chosen where none is given", () => {
   const bench = new Bench();
   bench.create();
-  assertEquals(bench.host.last("create").command.sessionId, "uuid-1");
+  assertEquals(bench.host.last("create_session").command.sessionId, "uuid-1");
   assertEquals(bench.state("uuid-1"), [true, 1]);
 });
 
@@ -92,16 +92,16 @@ Deno.test("manager: a taken id is session_exists, and harms neither that session
   assertEquals(bench.create("a").told, ["session_exists"]);
   bench.create("b");
   assertEquals(bench.create("b").told, ["session_exists"], "also while it is built");
-  assertEquals([bench.state("a"), bench.host.of("create").length], [[true, 2], 2]);
+  assertEquals([bench.state("a"), bench.host.of("create_session").length], [[true, 2], 2]);
 });
 
 Deno.test("manager: of 200 creates in memory at a limit of 100 exactly 100 are passed on", () => {
   const bench = new Bench({ sessions: 100 });
   const askers = Array.from({ length: 200 }, (_, index) => bench.create(`s${index}`, new FakeAsker(), true));
-  assertEquals(bench.host.of("create").length, 100);
+  assertEquals(bench.host.of("create_session").length, 100);
   const told = askers.map((asker) => asker.told.join());
   assertEquals(told, [...Array(100).fill(""), ...Array(100).fill("session_limit")]);
-  for (const { ref } of bench.host.of("create")) bench.host.reply(ref);
+  for (const { ref } of bench.host.of("create_session")) bench.host.reply(ref);
   assertEquals(askers.slice(0, 100).every((asker) => asker.told.join() === "ok"), true);
   assertEquals(bench.made.manager.sessionIds.length, 100);
 });
@@ -109,7 +109,7 @@ Deno.test("manager: of 200 creates in memory at a limit of 100 exactly 100 are p
 Deno.test("manager: a create that fails frees its id and its place", () => {
   const bench = new Bench({ sessions: 1 });
   const asker = bench.create("a");
-  bench.host.refuses("create");
+  bench.host.refuses("create_session");
   assertEquals([asker.told, bench.state("a"), bench.server], [["internal"], [false, 0], []]);
   bench.live("a");
 });
@@ -126,7 +126,7 @@ Deno.test("manager: a deletion frees id and place at once, and is announced when
   bench.host.reply(ref);
   assertEquals([asker.told, bench.server.at(-1)], [["ok"], "session_deleted a"]);
   assertEquals(bench.state("a"), [true, 1], "the new session of that id stays");
-  bench.host.reply(bench.host.last("create").ref);
+  bench.host.reply(bench.host.last("create_session").ref);
   assertEquals(second.told, ["ok"]);
 });
 
@@ -144,7 +144,7 @@ Deno.test("manager: a session that is deleted while it is built is gone when the
   const created = bench.create("a");
   const { asker } = bench.command("a", "delete_session");
   assertEquals(bench.state("a"), [true, 1]);
-  bench.host.reply(bench.host.last("create").ref);
+  bench.host.reply(bench.host.last("create_session").ref);
   bench.host.reply(bench.host.last("command").ref);
   assertEquals([created.told, asker.told, bench.state("a")], [["ok"], ["ok"], [false, 0]]);
   assertEquals(bench.server, ["session_created a", "session_deleted a"]);
@@ -188,7 +188,7 @@ Deno.test("manager: a full mailbox is overloaded; reads pass it, and what left i
     if (type !== "delete_session") assertEquals(bench.command("a", type).refused, undefined, type);
   }
   const [prompt] = bench.host.of("command");
-  bench.host.says({ kind: "accepted", ref: prompt?.ref ?? 0 });
+  bench.host.says({ kind: "command_released", ref: prompt?.ref ?? 0 });
   assertEquals([first?.asker.accepts, first?.asker.told], [1, []]);
   assertEquals(bench.command("a", "prompt").refused, undefined, "an accepted prompt counts no longer");
   bench.host.reply(prompt?.ref ?? 0);
@@ -207,10 +207,10 @@ Deno.test("manager: an unknown session leaves no entry behind", () => {
 Deno.test("manager: sessions go to the host with the fewest, and events tell theirs", () => {
   const bench = new Bench({}, 3);
   for (const id of ["a", "b", "c", "d"]) bench.create(id);
-  const counts = (): number[] => bench.made.hosts.all.map((host) => host.of("create").length);
+  const counts = (): number[] => bench.made.hosts.all.map((host) => host.of("create_session").length);
   assertEquals(counts(), [2, 1, 1]);
   const second = bench.made.hosts.host(1);
-  second.refuses("create");
+  second.refuses("create_session");
   bench.create("e");
   assertEquals(counts(), [2, 2, 1], "a failed create gave its place back");
   second.says({
@@ -229,15 +229,15 @@ Deno.test("manager: attach asks the session's host and no other, and gives up af
   bench.made.manager.stateOf("nope", false, (sessions) => told.push(sessions));
   assertEquals(told, [[]], "of an unknown session there is nothing to tell");
   const [first, second] = bench.made.hosts.all;
-  assertEquals([first?.of("attach").length, second?.of("attach").length], [1, 0]);
+  assertEquals([first?.of("get_states").length, second?.of("get_states").length], [1, 0]);
   const sessions = [{ sessionId: "a", epoch: "e", seq: 0, sessionVersion: 0, infoText: "i", pendingUi: [] }];
-  first?.says({ kind: "attached", ref: first.last("attach").ref, sessions });
-  first?.says({ kind: "attached", ref: first.last("attach").ref, sessions });
+  first?.says({ kind: "states", ref: first.last("get_states").ref, sessions });
+  first?.says({ kind: "states", ref: first.last("get_states").ref, sessions });
   assertEquals([told.length, told.at(-1), bench.made.clock.pending], [2, sessions, BEAT]);
   bench.made.manager.statesOfAll([], (answer) => told.push("code" in answer ? answer.code : "list"));
   await bench.made.clock.advance(30_000);
   assertEquals(told.slice(2), ["timeout", "timeout"]);
-  first?.says({ kind: "attached", ref: first.last("attach").ref, sessions: [] });
+  first?.says({ kind: "states", ref: first.last("get_states").ref, sessions: [] });
   assertEquals(told.length, 4, "an answer that comes too late is nobody's");
 });
 
@@ -250,7 +250,7 @@ Deno.test("manager: a host that dies answers everything, its sessions are parked
   let attached: unknown;
   bench.made.manager.stateOf("a", false, (sessions) => attached = sessions);
   const idle = bench.made.manager.whenIdle(["a"]);
-  bench.made.hosts.host(1).says({ kind: "idle", ref: bench.made.hosts.host(1).last("when_idle").ref });
+  bench.made.hosts.host(1).says({ kind: "idle", ref: bench.made.hosts.host(1).last("await_idle").ref });
   // Old enough to be started again at once.
   await bench.made.clock.advance(10_000);
   bench.made.hosts.host(0).dies("out of memory");
@@ -262,9 +262,13 @@ Deno.test("manager: a host that dies answers everything, its sessions are parked
   assertEquals(bench.made.hosts.all.length, 3);
   assertStringIncludes(bench.made.records.join(), "error a host died: out of memory");
   bench.live("d");
-  assertEquals(bench.host.of("create").length, 1, "the new host gets the next session");
+  assertEquals(bench.host.of("create_session").length, 1, "the new host gets the next session");
   assertEquals([bench.command("a", "prompt").refused, bench.made.clock.pending], [undefined, BEAT]);
-  assertEquals(bench.host.last("resume").record.info.sessionId, "a", "and those that are asked for again");
+  assertEquals(
+    bench.host.last("resume_session").record.info.sessionId,
+    "a",
+    "and those that are asked for again",
+  );
 });
 
 Deno.test("manager: a command that is sent in answer to a crash is answered too", () => {
@@ -284,9 +288,9 @@ Deno.test("manager: busy adds up its hosts, and one that hangs counts as none", 
   const bench = new Bench({}, 2);
   const counting = bench.made.manager.countBusy(true, 1_000);
   const [first, second] = bench.made.hosts.all;
-  first?.says({ kind: "counted", ref: first.last("busy").ref, busy: 3 });
+  first?.says({ kind: "busy_count", ref: first.last("count_busy").ref, busy: 3 });
   await bench.made.clock.advance(1_000);
-  assertEquals([await counting, second?.last("busy").stop, bench.made.clock.pending], [3, true, BEAT]);
+  assertEquals([await counting, second?.last("count_busy").stop, bench.made.clock.pending], [3, true, BEAT]);
 });
 
 Deno.test("manager: whenIdle waits for every host, and asks each about its own sessions", async () => {
@@ -295,11 +299,11 @@ Deno.test("manager: whenIdle waits for every host, and asks each about its own s
   let idle = false;
   const waiting = bench.made.manager.whenIdle(["a", "b", "gone"]).then(() => idle = true);
   const [first, second] = bench.made.hosts.all;
-  assertEquals([first?.last("when_idle").sessionIds, second?.last("when_idle").sessionIds], [["a"], ["b"]]);
-  first?.says({ kind: "idle", ref: first.last("when_idle").ref });
+  assertEquals([first?.last("await_idle").sessionIds, second?.last("await_idle").sessionIds], [["a"], ["b"]]);
+  first?.says({ kind: "idle", ref: first.last("await_idle").ref });
   await turn();
   assertEquals(idle, false);
-  second?.says({ kind: "idle", ref: second.last("when_idle").ref });
+  second?.says({ kind: "idle", ref: second.last("await_idle").ref });
   await waiting;
 });
 
@@ -309,7 +313,7 @@ Deno.test("manager: dispose ends the hosts, answers who was left, and starts no 
   const left = bench.command("b", "prompt").asker;
   const disposing = bench.made.manager.disposeAll(6_000);
   const [first, second] = bench.made.hosts.all;
-  first?.says({ kind: "disposed", ref: first.last("dispose_all").ref, disposed: 1, failed: 0 });
+  first?.says({ kind: "shutdown_done", ref: first.last("shutdown").ref, disposed: 1, failed: 0 });
   await bench.made.clock.advance(6_000);
   assertEquals(await disposing, { disposed: 1, failed: 1 });
   assertEquals([first?.terminated, second?.terminated, left.told], [1, 1, ["cancelled"]]);

@@ -94,7 +94,7 @@ Deno.test("access: * means the token's own sessions: in the answer, in events, i
   const [answer, ...events] = peer.take();
   assertEquals(Object.keys(JSON.parse(JSON.stringify(at(answer, "data", "sessions")))), ["a"]);
   assertEquals(events, [{ d: 1 }]);
-  const demands = bench.host.of("demand");
+  const demands = bench.host.of("subscribers");
   assertEquals(demands.filter(({ sessionId }) => sessionId === "b").at(-1)?.demand.subscribers, 0);
   assertEquals(demands.filter(({ sessionId }) => sessionId === "a").at(-1)?.demand.subscribers, 1);
 });

@@ -135,7 +135,7 @@ Deno.test("bulk turns: a subscription waits only when it asks for the state", ()
   for (const id of ["1", "2"]) peer.send(read(id));
   peer.send({ id: "live", type: "subscribe", sessionId: "b" });
   peer.send({ id: "state", type: "subscribe", sessionId: "b", snapshot: true });
-  const asked = peer.bench.host.of("attach").length;
+  const asked = peer.bench.host.of("get_states").length;
   assertEquals(asked, 1);
 });
 

@@ -32,8 +32,10 @@ export class RouterBench {
   live(sessionId: string): void {
     const peer = this.connect();
     peer.send({ type: "create_session", sessionId });
-    const host = this.made.hosts.all.find((one) => one.of("create").at(-1)?.command.sessionId === sessionId);
-    host?.reply(host.last("create").ref);
+    const host = this.made.hosts.all.find((one) =>
+      one.of("create_session").at(-1)?.command.sessionId === sessionId
+    );
+    host?.reply(host.last("create_session").ref);
     peer.client.close();
   }
 
@@ -47,7 +49,7 @@ export class RouterBench {
       infoText: '{"i":1}',
       pendingUi: [`{"of":"${sessionId}"}`],
     }));
-    this.host.says({ kind: "attached", ref: this.host.last("attach").ref, sessions });
+    this.host.says({ kind: "states", ref: this.host.last("get_states").ref, sessions });
   }
 
   event(sessionId: string, seq: number): void {

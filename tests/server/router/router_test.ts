@@ -110,7 +110,7 @@ Deno.test("router: an accepted prompt counts as in flight no longer, and is stil
   const peer = bench.connect();
   peer.send({ id: "p", type: "prompt", sessionId: "a", message: "m", waitFor: "settled" });
   const { ref } = bench.host.last("command");
-  bench.host.says({ kind: "accepted", ref });
+  bench.host.says({ kind: "command_released", ref });
   peer.send({ id: "g", type: "get_schema" });
   bench.host.reply(ref);
   bench.host.reply(ref);
@@ -174,7 +174,7 @@ Deno.test("router: a subscription's response comes before its first event, and a
   bench.live("a");
   const peer = bench.connect();
   peer.send({ id: "s", type: "subscribe", sessionId: "a" });
-  assertEquals(bench.host.last("demand").demand, { full: false, subscribers: 1 });
+  assertEquals(bench.host.last("subscribers").demand, { full: false, subscribers: 1 });
   bench.event("a", 1);
   assertEquals(peer.take(), [], "before the host's answer nothing is due");
   bench.attached("a");
@@ -184,7 +184,7 @@ Deno.test("router: a subscription's response comes before its first event, and a
   assertEquals([mode, epoch, seq, sessionInfo, event, more], ["live", "e", 0, { i: 1 }, { d: 2 }, []]);
   peer.send({ id: "u", type: "unsubscribe", sessionId: "a" });
   bench.event("a", 3);
-  assertEquals([peer.codes(), bench.host.last("demand").demand.subscribers], [["u:ok"], 0]);
+  assertEquals([peer.codes(), bench.host.last("subscribers").demand.subscribers], [["u:ok"], 0]);
 });
 
 Deno.test("router: a subscription to no session is session_not_found, and no demand stays", () => {
@@ -195,7 +195,7 @@ Deno.test("router: a subscription to no session is session_not_found, and no dem
   peer.send({ id: "2", type: "switch_session", sessionId: "a" });
   bench.attached();
   assertEquals(peer.codes(), ["1:session_not_found", "2:session_not_found"]);
-  assertEquals(bench.host.last("demand").demand.subscribers, 0);
+  assertEquals(bench.host.last("subscribers").demand.subscribers, 0);
 });
 
 Deno.test("router: switch_session subscribes in full and answers with the session's info", () => {
@@ -229,7 +229,7 @@ Deno.test("router: * answers once every host has, with all sessions, names of Ja
   const [first, second] = bench.made.hosts.all;
   const say = (host: ScriptedHost | undefined, sessionId: string): void => {
     const sessions = [{ sessionId, epoch: "e", seq: 1, sessionVersion: 0, infoText: "{}", pendingUi: [] }];
-    host?.says({ kind: "attached", ref: host.last("attach").ref, sessions });
+    host?.says({ kind: "states", ref: host.last("get_states").ref, sessions });
   };
   say(second, "__proto__");
   assertEquals(peer.take(), []);
@@ -279,7 +279,7 @@ Deno.test("router: a peer that goes away takes its demand along; its commands go
   one.client.close();
   one.client.close();
   bench.host.reply(ref);
-  assertEquals([bench.host.last("demand").demand.subscribers, bench.router.connections.length], [0, 1]);
+  assertEquals([bench.host.last("subscribers").demand.subscribers, bench.router.connections.length], [0, 1]);
   assertEquals([one.codes(), two.take()], [["undefined:ok"], []], "the subscribe's answer and no more");
 });
 

@@ -23,7 +23,7 @@ function attachment(sessionId: string, ...dialogs: string[]): SessionState {
 
 /** The host answers the last attach with those sessions. */
 function attach(host: ScriptedHost | undefined, ...sessions: SessionState[]): void {
-  host?.says({ kind: "attached", ref: host.last("attach").ref, sessions });
+  host?.says({ kind: "states", ref: host.last("get_states").ref, sessions });
 }
 
 /** `data` of the one message that has come. */
@@ -54,7 +54,7 @@ Deno.test("own commands: list_pending_ui of one session asks that one's host alo
   const peer = bench.connect();
   peer.send({ id: "1", type: "list_pending_ui", sessionId: "b" });
   const [first, second] = bench.made.hosts.all;
-  assertEquals([first?.of("attach").length, second?.last("attach").sessionIds], [0, ["b"]]);
+  assertEquals([first?.of("get_states").length, second?.last("get_states").sessionIds], [0, ["b"]]);
   attach(second, attachment("b", "b1"));
   assertEquals(dataOf(peer), { requests: [{ sessionId: "b", requestId: "b1" }] });
 });
@@ -92,8 +92,8 @@ Deno.test("own commands: load_session goes on under the id of its file, and says
   const peer = bench.connect();
   peer.send({ id: "1", type: "load_session", sessionPath: FILE });
   const { host } = bench;
-  host.says({ kind: "inspected", ref: host.last("inspect").ref, id: "from-the-file", file: FILE });
-  const { command, ref } = host.last("create");
+  host.says({ kind: "header", ref: host.last("read_header").ref, id: "from-the-file", file: FILE });
+  const { command, ref } = host.last("create_session");
   assertEquals([command.type, command.sessionId], ["load_session", "from-the-file"]);
   host.reply(ref, { ok: true, dataText: '{"sessionId":"from-the-file","sessionInfo":{}}' });
   const [response, event] = peer.take();
@@ -108,9 +108,9 @@ Deno.test("own commands: load_session of a live file is session_in_use with the 
   bench.live("driver");
   const peer = bench.connect();
   const { host } = bench;
-  host.says({ kind: "file", sessionId: "driver", file: FILE });
+  host.says({ kind: "session_file", sessionId: "driver", file: FILE });
   peer.send({ id: "1", type: "load_session", sessionPath: FILE });
-  host.says({ kind: "inspected", ref: host.last("inspect").ref, id: "x", file: FILE });
+  host.says({ kind: "header", ref: host.last("read_header").ref, id: "x", file: FILE });
   const [refused] = peer.take();
   assertEquals([at(refused, "code"), at(refused, "data")], ["session_in_use", { sessionId: "driver" }]);
   peer.send({ id: "2", type: "load_session", sessionPath: FILE, sessionId: "driver" });
@@ -125,13 +125,13 @@ Deno.test("own commands: what names a session that is being loaded waits for it 
   peer.send({ id: "3", type: "prompt", sessionId: "a", message: "m" });
   const { host } = bench;
   assertEquals([peer.take(), host.sent.map(({ kind }) => kind)], [[], [
-    "create",
-    "demand",
-    "attach",
+    "create_session",
+    "subscribers",
+    "get_states",
     "command",
   ]]);
   const failure = { code: "path_not_found", message: "m" } as const;
-  host.reply(host.last("create").ref, { ok: false, failure });
+  host.reply(host.last("create_session").ref, { ok: false, failure });
   attach(host);
   host.reply(host.last("command").ref, { ok: false, failure: { code: "session_not_found", message: "m" } });
   assertEquals(peer.codes(), ["1:path_not_found", "2:session_not_found", "3:session_not_found"]);
@@ -153,14 +153,14 @@ Deno.test("own commands: unsubscribe cancels a subscription that was only asked 
     bench.live("a");
     const peer = bench.connect();
     peer.send({ id: "s", type: "subscribe", sessionId: target, updates: "full" });
-    assertEquals(bench.host.last("demand").demand, { full: true, subscribers: 1 });
+    assertEquals(bench.host.last("subscribers").demand, { full: true, subscribers: 1 });
     peer.send({ id: "u", type: "unsubscribe", sessionId: target });
-    assertEquals(bench.host.last("demand").demand, { full: false, subscribers: 0 }, target);
+    assertEquals(bench.host.last("subscribers").demand, { full: false, subscribers: 0 }, target);
     assertEquals(peer.take().map((one) => at(one, "data")), [{ unsubscribed: true }]);
     bench.attached("a");
     assertEquals(peer.codes(), ["s:ok"], "it is answered all the same, once");
     bench.event("a", 1);
-    assertEquals([peer.take(), bench.host.last("demand").demand.subscribers], [[], 0]);
+    assertEquals([peer.take(), bench.host.last("subscribers").demand.subscribers], [[], 0]);
     peer.send({ id: "v", type: "unsubscribe", sessionId: target });
     assertEquals(peer.take().map((one) => at(one, "data")), [{ unsubscribed: false }]);
   }
@@ -175,7 +175,7 @@ Deno.test("own commands: of subscribe, unsubscribe, subscribe the last one holds
     peer.send({ id: "2", type: "unsubscribe", sessionId: target });
     peer.send({ id: "3", type: "subscribe", sessionId: target });
     const sessions = [attachment("a")];
-    for (const { ref } of bench.host.of("attach")) bench.host.says({ kind: "attached", ref, sessions });
+    for (const { ref } of bench.host.of("get_states")) bench.host.says({ kind: "states", ref, sessions });
     assertEquals(peer.codes(), ["2:ok", "1:ok", "3:ok"]);
     bench.event("a", 1);
     assertEquals(peer.take(), [{ d: 1 }], target);

@@ -101,7 +101,7 @@ class Bench {
   async full(): Promise<void> {
     await this.send({ id: "c", type: "create_session", sessionId: "a" });
     const host = this.made.hosts.host();
-    host.reply(host.last("create").ref);
+    host.reply(host.last("create_session").ref);
     await this.send({ id: "b", type: "bash", sessionId: "a", command: "x" });
     this.codes();
   }

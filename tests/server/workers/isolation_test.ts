@@ -81,9 +81,9 @@ Deno.test("pool: a session's dead host is not started again, a dead spare is", a
   started.host(2).dies();
   assertEquals(started.all.length, 3, "it died young");
   assertEquals(hosts.assign(), 1, "a session may wait for its start");
-  hosts.send(1, { kind: "busy", ref: 7, stop: false });
+  hosts.send(1, { kind: "count_busy", ref: 7, stop: false });
   await clock.advance(RESTART_MS);
-  assertEquals([started.all.length, started.host().of("busy").length], [4, 1]);
+  assertEquals([started.all.length, started.host().of("count_busy").length], [4, 1]);
 });
 
 Deno.test("pool: once it is stopped no spare is started", () => {
@@ -116,11 +116,11 @@ class Isolated {
   /** Creates a session, and has its host build it. */
   create(sessionId: string): ScriptedHost {
     this.made.manager.createSession({ type: "create_session", sessionId }, new FakeAsker());
-    const host = this.hosts.find((one) => one.of("create").at(-1)?.command.sessionId === sessionId);
+    const host = this.hosts.find((one) => one.of("create_session").at(-1)?.command.sessionId === sessionId);
     if (host === undefined) throw new Error("no host was asked");
-    host.says({ kind: "ready" });
-    host.says({ kind: "record", record: recordOf(sessionId) });
-    host.reply(host.last("create").ref);
+    host.says({ kind: "pi_loaded" });
+    host.says({ kind: "save_record", record: recordOf(sessionId) });
+    host.reply(host.last("create_session").ref);
     return host;
   }
 
@@ -140,10 +140,10 @@ Deno.test("isolation: each session has a host of its own, and the spare is start
   const bench = new Isolated();
   bench.made.manager.createSession({ type: "create_session", sessionId: "a" }, new FakeAsker());
   assertEquals(bench.hosts.length, 1, "the spare takes it, and nothing competes with its start");
-  bench.hosts[0]?.reply(bench.hosts[0].last("create").ref);
+  bench.hosts[0]?.reply(bench.hosts[0].last("create_session").ref);
   assertEquals(bench.hosts.length, 2);
   bench.create("b");
-  assertEquals(bench.hosts.map((host) => host.of("create").length), [1, 1, 0]);
+  assertEquals(bench.hosts.map((host) => host.of("create_session").length), [1, 1, 0]);
   assertEquals(bench.made.manager.workers.length, 3, "get_metrics counts the spare");
 });
 
@@ -152,15 +152,15 @@ Deno.test("isolation: the host of a deleted session ends once the deletion is an
   const host = bench.create("a");
   const asker = bench.command("delete_session", "a");
   await turn();
-  assertEquals([asker.told, host.of("dispose_all").length], [[], 0], "the deletion comes first");
+  assertEquals([asker.told, host.of("shutdown").length], [[], 0], "the deletion comes first");
   host.reply(host.last("command").ref);
   await turn();
-  assertEquals([asker.told, host.of("dispose_all").length, host.dismissed], [["ok"], 1, 0]);
-  const { ref } = host.last("dispose_all");
-  host.says({ kind: "disposed", ref, disposed: 0, failed: 0, saving: true });
+  assertEquals([asker.told, host.of("shutdown").length, host.dismissed], [["ok"], 1, 0]);
+  const { ref } = host.last("shutdown");
+  host.says({ kind: "shutdown_done", ref, disposed: 0, failed: 0, saving: true });
   await turn();
   assertEquals(host.dismissed, 0, "a login is being saved");
-  host.says({ kind: "disposed", ref, disposed: 0, failed: 0 });
+  host.says({ kind: "shutdown_done", ref, disposed: 0, failed: 0 });
   await turn();
   assertEquals([host.dismissed, host.terminated, bench.made.manager.workers], [1, 0, [1]]);
 });
@@ -170,8 +170,8 @@ Deno.test("isolation: a session that cannot be built takes its host with it", as
   const asker = new FakeAsker();
   bench.made.manager.createSession({ type: "create_session", sessionId: "a" }, asker);
   const [host] = bench.hosts;
-  host?.refuses("create");
-  host?.says({ kind: "disposed", ref: host.last("dispose_all").ref, disposed: 0, failed: 0 });
+  host?.refuses("create_session");
+  host?.says({ kind: "shutdown_done", ref: host.last("shutdown").ref, disposed: 0, failed: 0 });
   await turn();
   assertEquals([asker.told, host?.dismissed, bench.made.manager.workers], [["internal"], 1, [1]]);
 });
@@ -181,18 +181,18 @@ Deno.test("isolation: a parked session gives its host back, and comes back on th
   const host = bench.create("a");
   await bench.made.clock.advance(1);
   bench.made.manager.createSession({ type: "create_session", sessionId: "b" }, new FakeAsker());
-  host.says({ kind: "parked", ref: host.last("park").ref, record: recordOf("a") });
+  host.says({ kind: "park_result", ref: host.last("park_session").ref, record: recordOf("a") });
   const [, second] = bench.hosts;
-  assertEquals(second?.last("create").command.sessionId, "b");
-  host.says({ kind: "disposed", ref: host.last("dispose_all").ref, disposed: 0, failed: 0 });
+  assertEquals(second?.last("create_session").command.sessionId, "b");
+  host.says({ kind: "shutdown_done", ref: host.last("shutdown").ref, disposed: 0, failed: 0 });
   await turn();
   assertEquals([host.dismissed, bench.made.manager.workers.includes(0)], [1, false]);
-  second?.says({ kind: "record", record: recordOf("b") });
-  second?.reply(second.last("create").ref);
+  second?.says({ kind: "save_record", record: recordOf("b") });
+  second?.reply(second.last("create_session").ref);
   const asker = bench.command("get_messages", "a");
-  second?.says({ kind: "parked", ref: second.last("park").ref, record: recordOf("b") });
+  second?.says({ kind: "park_result", ref: second.last("park_session").ref, record: recordOf("b") });
   const third = bench.hosts[2];
-  third?.reply(third.last("resume").ref);
+  third?.reply(third.last("resume_session").ref);
   third?.reply(third.last("command").ref);
   assertEquals([asker.told, bench.events.includes("session_resumed a")], [["ok"], true]);
 });
@@ -211,7 +211,7 @@ Deno.test("isolation: a dead host crashes its own session alone, and fails no li
   assertEquals([lost.told, other.told], [["internal"], []]);
   assertEquals(bench.events.filter((event) => event.startsWith("session_crashed")), ["session_crashed a"]);
   assertEquals(told, [["a"]], "as it was reported last");
-  second.says({ kind: "attached", ref: second.last("attach").ref, sessions: [] });
+  second.says({ kind: "states", ref: second.last("get_states").ref, sessions: [] });
   second.reply(second.last("command").ref);
   assertEquals([other.told, told], [["ok"], [["a"], []]]);
   assertEquals(bench.made.manager.workers, [1, 2]);
@@ -237,8 +237,8 @@ Deno.test("isolation: a shutdown does not wait for the spare", async () => {
   const bench = new Isolated();
   const host = bench.create("a");
   const disposing = bench.made.manager.disposeAll(1_000);
-  host.says({ kind: "disposed", ref: host.last("dispose_all").ref, disposed: 1, failed: 0 });
+  host.says({ kind: "shutdown_done", ref: host.last("shutdown").ref, disposed: 1, failed: 0 });
   assertEquals(await disposing, { disposed: 1, failed: 0 });
   assertEquals(bench.hosts.map(({ terminated }) => terminated), [1, 1]);
-  assertEquals(bench.hosts[1]?.of("dispose_all"), []);
+  assertEquals(bench.hosts[1]?.of("shutdown"), []);
 });

@@ -59,7 +59,7 @@ Deno.test("host link: a thread that came up, died, or was ended has no time to k
   for (const end of ["up", "died", "terminated"] as const) {
     const { clock, thread, told, link } = bench();
     await clock.advance(0);
-    if (end === "up") thread.onMessage({ messages: [{ kind: "up" }], bytes: 0 });
+    if (end === "up") thread.onMessage({ messages: [{ kind: "online" }], bytes: 0 });
     if (end === "died") thread.onExit("it died");
     if (end === "terminated") link.terminate();
     const before = told.length;

@@ -34,10 +34,10 @@ Deno.test("hosts: that many are started, at least one, and each speaks under its
   assertEquals([bench(0).started.all.length, bench(1).started.all.length], [1, 1]);
   const { started, told, hosts } = bench(3);
   assertEquals([hosts.all, started.all.length], [[0, 1, 2], 3]);
-  started.host(2).says({ kind: "ready" });
-  started.host(0).says({ kind: "up" });
-  assertEquals(told, ["2 ready", "0 up"]);
-  hosts.send(1, { kind: "busy", ref: 7, stop: false });
+  started.host(2).says({ kind: "pi_loaded" });
+  started.host(0).says({ kind: "online" });
+  assertEquals(told, ["2 pi_loaded", "0 online"]);
+  hosts.send(1, { kind: "count_busy", ref: 7, stop: false });
   assertEquals(started.all.map(({ sent }) => sent.length), [0, 1, 0]);
 });
 
@@ -58,7 +58,7 @@ Deno.test("hosts: one that has lived a while is started again at once", async ()
   await clock.advance(YOUNG_MS);
   started.host(0).dies();
   assertEquals([started.all.length, clock.pending], [3, 0]);
-  hosts.send(0, { kind: "busy", ref: 1, stop: false });
+  hosts.send(0, { kind: "count_busy", ref: 1, stop: false });
   assertEquals([started.host(0).sent.length, started.host(2).sent.length], [0, 1]);
 });
 
@@ -67,15 +67,15 @@ Deno.test("hosts: one that dies young is started again after a pause, and gets w
   await clock.advance(YOUNG_MS - 1);
   started.host(0).dies();
   assertEquals([started.all.length, clock.pending], [2, 1]);
-  for (const ref of [1, 2]) hosts.send(0, { kind: "busy", ref, stop: false });
-  hosts.send(1, { kind: "busy", ref: 3, stop: false });
-  assertEquals(started.host(1).of("busy").length, 1, "the other one is not held up");
+  for (const ref of [1, 2]) hosts.send(0, { kind: "count_busy", ref, stop: false });
+  hosts.send(1, { kind: "count_busy", ref: 3, stop: false });
+  assertEquals(started.host(1).of("count_busy").length, 1, "the other one is not held up");
   await clock.advance(RESTART_MS - 1);
   assertEquals(started.all.length, 2);
   await clock.advance(1);
   assertEquals([started.all.length, clock.pending], [3, 0]);
-  hosts.send(0, { kind: "busy", ref: 4, stop: false });
-  assertEquals(started.host().of("busy").map(({ ref }) => ref), [1, 2, 4], "in order");
+  hosts.send(0, { kind: "count_busy", ref: 4, stop: false });
+  assertEquals(started.host().of("count_busy").map(({ ref }) => ref), [1, 2, 4], "in order");
   assertEquals(started.host(0).sent, []);
 });
 
@@ -128,7 +128,7 @@ Deno.test("manager: a session that is created in the pause is built by the new h
   manager.createSession({ type: "create_session", sessionId: "a" }, asker);
   await clock.advance(RESTART_MS);
   assertEquals(hosts.all.length, 2);
-  hosts.host().reply(hosts.host().last("create").ref);
+  hosts.host().reply(hosts.host().last("create_session").ref);
   assertEquals([answered, hosts.host(0).sent], [[true], []]);
 });
 

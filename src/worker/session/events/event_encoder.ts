@@ -4,14 +4,14 @@ import { encodeEvent, eventPrefix, type SessionEvent, toDelta } from "../../../p
 import { type CoalesceHint, DELTA_SUFFIX, type EncodedEvent } from "../../../ipc/messages.ts";
 import { pieceOf, stateOf } from "./merge_hints.ts";
 
-type PieceMerge = Extract<CoalesceHint, { kind: "piece" }>;
+type PieceMerge = Extract<CoalesceHint, { kind: "delta" }>;
 
 /** Encodes the events of one session. */
 export class EventEncoder {
   readonly #sessionId: string;
   /** All of the prefix that is before the number, and behind it. */
   readonly #before: string;
-  #merge: PieceMerge = { kind: "piece", of: "", contentIndex: -1 };
+  #merge: PieceMerge = { kind: "delta", of: "", contentIndex: -1 };
 
   constructor(sessionId: string) {
     this.#sessionId = sessionId;
@@ -27,7 +27,7 @@ export class EventEncoder {
     const update = `"event":{"type":"message_update","assistantMessageEvent":{"type":"${of}"`;
     const text = `${this.#before}${seq},${update},"contentIndex":${contentIndex},"delta":${delta}}}}`;
     if (this.#merge.of !== of || this.#merge.contentIndex !== contentIndex) {
-      this.#merge = { kind: "piece", of, contentIndex };
+      this.#merge = { kind: "delta", of, contentIndex };
     }
     return {
       seq,

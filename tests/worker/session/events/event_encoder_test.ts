@@ -26,7 +26,7 @@ Deno.test("recorder: a piece is encoded as any other event would be, and can be 
         assertEquals(text.slice(at, -DELTA_SUFFIX.length), JSON.stringify(delta.toWellFormed()).slice(1, -1));
         assertEquals(text.slice(-DELTA_SUFFIX.length), DELTA_SUFFIX);
         assertEquals([record.seq, record.type], [seq, "message_update"]);
-        assertEquals(record.coalesce, { kind: "piece", of: type, contentIndex: (seq - 1) % 3 });
+        assertEquals(record.coalesce, { kind: "delta", of: type, contentIndex: (seq - 1) % 3 });
       }
     }
   }
