@@ -28,7 +28,7 @@ function steps(sources: readonly string[]): Step[] {
   return [
     { name: "format", args: ["fmt", "--check"] },
     { name: "lint", args: ["lint"] },
-    { name: "layers", args: ["run", "--allow-read", "scripts/check_layers.ts"] },
+    { name: "sources", args: ["run", "--allow-read", "scripts/check_sources.ts"] },
     { name: "types", args: ["check", "mod.ts", ...sources] },
     { name: "documentation", args: ["doc", "--lint", "mod.ts", "src/client/mod.ts", "src/protocol/mod.ts"] },
     { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },

@@ -1,6 +1,6 @@
 // The server's log: one line a record on stderr, as text for people or as JSON for machines. Never holds a
 // token, and never stdout, which belongs to the protocol.
-import { toJson } from "../protocol/text.ts";
+import { toJson } from "./text.ts";
 
 /** How grave a record is; `silent` as a threshold shows none. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";

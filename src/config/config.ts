@@ -59,7 +59,7 @@ export interface Config {
   /** Whether nothing of the sessions is kept for a later server. */
   readonly ephemeral: boolean;
   /** Worker threads for sessions; 0 runs them in the server's own thread. */
-  readonly hosts: number;
+  readonly workers: number;
   /** `session`: a worker thread for each session, whatever `hosts` says. */
   readonly isolation: IsolationMode;
   readonly demo: boolean;
@@ -92,7 +92,7 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
     allowAnyNet: false,
     restore: true,
     ephemeral: false,
-    hosts: 1,
+    workers: 1,
     isolation: "shared",
     demo: false,
     shutdownTimeoutMs: 30_000,
@@ -365,7 +365,7 @@ function configOf(values: Values): Config {
     allowAnyNet: values.on("allow-any-net"),
     restore: !values.on("no-restore"),
     ephemeral: values.on("ephemeral"),
-    ...maybe("hosts", values.number("hosts")),
+    ...maybe("workers", values.number("workers")),
     ...maybe("isolation", ISOLATION_MODES.find((one) => one === values.choice("isolation"))),
     demo: values.on("demo"),
     ...maybe("shutdownTimeoutMs", values.number("shutdown-timeout")),
@@ -378,11 +378,11 @@ function configOf(values: Values): Config {
   });
   const open = openToOthers(config);
   if (open !== undefined) throw new Invalid(`--no-auth: ${open}`);
-  if (config.isolation === "session" && values.number("hosts") !== undefined) {
-    throw new Invalid("--hosts: --isolation session starts a worker for each session; leave --hosts out");
+  if (config.isolation === "session" && values.number("workers") !== undefined) {
+    throw new Invalid("--workers: --isolation session starts a worker for each session; leave --workers out");
   }
-  if (config.sandbox === "on" && config.hosts === 0) {
-    throw new Invalid("--sandbox on: needs --hosts 1 or more, since Deno holds threads to permissions");
+  if (config.sandbox === "on" && config.workers === 0) {
+    throw new Invalid("--sandbox on: needs --workers 1 or more, since Deno holds threads to permissions");
   }
   if (!config.ws && config.stdio === "off") {
     throw new Invalid("--no-ws: with --stdio off there is nothing left to serve");

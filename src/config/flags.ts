@@ -63,7 +63,7 @@ export const FLAGS: readonly Flag[] = [
   { name: "allow-net", kind: "list", about: "let sessions connect to this host[:port] too (repeatable)" },
   { name: "allow-any-net", kind: "switch", about: "let sessions connect to any host" },
   {
-    name: "hosts",
+    name: "workers",
     kind: "integer",
     least: 0,
     most: 64,

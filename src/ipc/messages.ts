@@ -6,6 +6,7 @@ import type { Failure } from "../protocol/errors.ts";
 import type { Command } from "../protocol/schema/commands.ts";
 import type { Interrupted } from "../protocol/schema/responses.ts";
 import type { SessionRecord } from "./session_record.ts";
+import type { FileOwner } from "../protocol/failures.ts";
 
 /** What a host must know to run sessions. */
 export interface WorkerConfig {
@@ -39,15 +40,6 @@ export interface WorkerConfig {
 export interface SubscriberDemand {
   readonly full: boolean;
   readonly subscribers: number;
-}
-
-/** Another server that drives a session file. */
-export interface FileOwner {
-  readonly pid: number;
-  /** Name of its machine. */
-  readonly host: string;
-  /** Where it can be reached. */
-  readonly endpoint?: string;
 }
 
 /** Router thread → host. */

@@ -4,7 +4,7 @@ import { Compile, type Validator } from "typebox/compile";
 import { type Command, COMMANDS, type CommandSpec } from "./schema/commands.ts";
 import { type Failure, failure } from "./errors.ts";
 import { isRecord } from "../base/json.ts";
-import { cut, mend } from "./text.ts";
+import { cut, mend } from "../base/text.ts";
 
 /** The configurable lengths that schemas refer to by `x-limit`; in UTF-16 code units. */
 export interface LengthLimits {

@@ -3,7 +3,7 @@
 import { type TObject, Type } from "typebox";
 import { BudgetSchema, BudgetUsageSchema, FileRepairSchema, ModelSchema } from "./schema/responses.ts";
 import { isRecord } from "../base/json.ts";
-import { toJson } from "./text.ts";
+import { toJson } from "../base/text.ts";
 
 /** How much of a streaming message a subscriber gets with each update. */
 export type Updates = "delta" | "full";

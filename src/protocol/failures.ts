@@ -1,7 +1,7 @@
 // Failures that several files of the host speak of in the same words.
 import { errorMessage } from "../base/error_message.ts";
 import { type Failure, failure } from "./errors.ts";
-import type { FileOwner } from "../ipc/messages.ts";
+import type { Command } from "./schema/commands.ts";
 
 /** The agent runs, and the command would cut or orphan the run. */
 export function agentBusy(): Failure {
@@ -44,3 +44,29 @@ export function writtenByOther(file: string): Failure {
 export function unreadable(error: unknown): { ok: false; failure: Failure } {
   return { ok: false, failure: failure("internal", `Session files cannot be read: ${errorMessage(error)}`) };
 }
+
+/** Another server that drives a session file. */
+export interface FileOwner {
+  readonly pid: number;
+  /** Name of its machine. */
+  readonly host: string;
+  /** Where it can be reached. */
+  readonly endpoint?: string;
+}
+
+/** Why a command that expects another version of the session may not run. */
+export function versionConflict(command: Command, version: number): Failure | undefined {
+  return conflictOf("ifSessionVersion" in command ? command.ifSessionVersion : undefined, version);
+}
+
+/** The same, for a version that is known to be the expected one; nothing is expected when that is undefined. */
+export function conflictOf(expected: number | undefined, version: number): Failure | undefined {
+  if (expected === undefined || expected === version) return undefined;
+  const sentence = `The session is at version ${version}; read its state and decide again`;
+  return failure("version_conflict", sentence, { data: { sessionVersion: version } });
+}
+
+/** A value, or why there is none. */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly failure: Failure };

@@ -7,7 +7,7 @@ import { DISPOSE_MS } from "../governor/limits.ts";
 import type { Log } from "../base/log.ts";
 import { FileLeases } from "./state/file_leases.ts";
 import { workerConfig } from "./workers/worker_config.ts";
-import { startInProcess, startWorkerThread } from "./workers/worker_link.ts";
+import { startWorkerThread } from "./workers/worker_link.ts";
 import { CommandJournal } from "./journal/command_journal.ts";
 import { SessionManager } from "./manager/session_manager.ts";
 import { workerMemoryBytes } from "./workers/memory_monitor.ts";
@@ -27,6 +27,7 @@ import { StdioTransport } from "./transports/stdio.ts";
 import type { Endpoint, Transport } from "./transports/transport.ts";
 import { hostHeadersOf } from "./auth/http_gate.ts";
 import { WebSocketTransport } from "./transports/websocket.ts";
+import { startInProcess } from "./workers/in_process_worker.ts";
 
 /** What a server is built from. */
 export interface ServerParts {
@@ -96,7 +97,7 @@ class Server {
     this.#governor = new Governor(config.limits);
     const hostBytes = workerMemoryBytes(config.limits.hostMemoryBytes, runtime.memoryBounds());
     // Sessions that are isolated need threads.
-    const threads = config.hosts > 0 || config.isolation === "session";
+    const threads = config.workers > 0 || config.isolation === "session";
     const schema = protocolSchema();
     this.#schemaText = JSON.stringify(schema);
     this.#ledger = new CommandJournal({
@@ -121,7 +122,7 @@ class Server {
         outputDir: this.#outputDir,
         childMark: () => this.#serverTag,
       }),
-      hosts: config.hosts,
+      hosts: config.workers,
       isolation: config.isolation,
       ...(threads ? { memory: { limitBytes: hostBytes, held: () => runtime.memory() } } : {}),
       start: !threads ? startInProcess(runtime, parts.ownProcess === true) : startWorkerThread({

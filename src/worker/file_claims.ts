@@ -1,6 +1,7 @@
 // Which session drives which file, as the router thread's book has it: asked for before a file is opened,
 // told when a session changes its file, and remembered for lists.
-import type { FileOwner, FromWorker } from "../ipc/messages.ts";
+import type { FromWorker } from "../ipc/messages.ts";
+import type { FileOwner } from "../protocol/failures.ts";
 
 /** This host's view of the book. */
 export class FileClaims {

@@ -9,23 +9,23 @@ import type { FileRepair } from "../protocol/schema/responses.ts";
 import type { StoredSession } from "../protocol/schema/results.ts";
 import { BUILDS_AT_ONCE } from "../governor/limits.ts";
 import type { Files, Runtime, Timer } from "../runtime/runtime.ts";
-import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "./session/agent_port.ts";
+import type { AgentFactory, AgentHooks, AgentPort, AgentRequest } from "./session/agent_port.ts";
 import type { FileClaims } from "./file_claims.ts";
 import type { WorkerConfig } from "../ipc/messages.ts";
-import { fileInUse } from "../protocol/failures.ts";
+import { fileInUse, type Outcome } from "../protocol/failures.ts";
 import { FileChecker } from "./session/file_check/file_checker.ts";
 import type { Inspected } from "./session/file_check/file_inspector.ts";
 import { PathGuard } from "./session/files/path_guard.ts";
-import type { SessionFiles } from "./session/place.ts";
 import type { SessionRecord } from "../ipc/session_record.ts";
 import type { TrustedFolders } from "./trusted_folders.ts";
 import {
   listSessions,
   readHeader,
   sessionFolders,
-  type SessionHeader,
   type SessionPlaces,
 } from "./session/files/session_files.ts";
+import type { SessionFiles } from "./session/files/session_file_access.ts";
+import type { SessionHeader } from "./session/file_check/session_header.ts";
 
 /** What a builder is made of. */
 export interface SessionBuilderParts {

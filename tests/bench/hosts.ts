@@ -43,8 +43,8 @@ await runBench(async () => {
     "outbox-hard-bytes": "512MiB",
     "outbox-close-bytes": "1024MiB",
   });
-  await using one = await startServer({ flags: [...flags, ...await knownFlags({ hosts: "1" })] });
-  await using two = await startServer({ flags: [...flags, ...await knownFlags({ hosts: "2" })] });
+  await using one = await startServer({ flags: [...flags, ...await knownFlags({ workers: "1" })] });
+  await using two = await startServer({ flags: [...flags, ...await knownFlags({ workers: "2" })] });
   const side = async (hosts: number, server: typeof one): Promise<Side> => {
     const control = await Client.connect(server);
     for (let n = 0; n < SESSIONS; n++) {

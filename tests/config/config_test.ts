@@ -26,7 +26,7 @@ function refused(args: readonly string[], words: readonly string[], variables: V
 
 Deno.test("config: nothing given is the defaults", () => {
   assertEquals(config([]), withConfigDefaults());
-  const { port, host, auth, ws, stdio, hosts, shutdownTimeoutMs } = config([]);
+  const { port, host, auth, ws, stdio, workers: hosts, shutdownTimeoutMs } = config([]);
   const shown = [port, host, auth, ws, stdio, hosts, shutdownTimeoutMs];
   assertEquals(shown, [3141, "127.0.0.1", true, true, "auto", 1, 30_000]);
 });
@@ -47,7 +47,7 @@ Deno.test("config: every flag lands in its own field", () => {
     [["--cwd", "/c"], { cwd: "/c" }],
     [["--root", "/a", "--root", "/b,c"], { roots: ["/a", "/b,c"] }],
     [["--trust-projects"], { trustProjects: true }],
-    [["--hosts", "0"], { hosts: 0 }],
+    [["--workers", "0"], { workers: 0 }],
     [["--demo"], { demo: true }],
     [["--shutdown-timeout", "2m"], { shutdownTimeoutMs: 120_000 }],
     [["--eof-timeout", "0"], { eofTimeoutMs: 0 }],
@@ -79,15 +79,15 @@ Deno.test("config: what is no number in range is refused with the flag, what was
   }
   for (const value of ["-1", "abc"]) refused(["--port", value], ["--port", `"${value}"`]);
   refused(["--port"], ["--port"]);
-  refused(["--hosts", "65"], ["--hosts", "64"]);
+  refused(["--workers", "65"], ["--workers", "64"]);
 });
 
 Deno.test("config: workers are counted, or started for each session, not both", () => {
   assertEquals([config([]).isolation, config(["--isolation", "session"]).isolation], ["shared", "session"]);
-  assertEquals(config(["--isolation", "shared", "--hosts", "3"]).hosts, 3);
+  assertEquals(config(["--isolation", "shared", "--workers", "3"]).workers, 3);
   for (const hosts of ["0", "1", "2"]) {
-    refused(["--isolation", "session", "--hosts", hosts], ["--hosts", "leave --hosts out"]);
-    refused(["--isolation", "session"], ["--hosts"], { PI_SERVER_HOSTS: hosts });
+    refused(["--isolation", "session", "--workers", hosts], ["--workers", "leave --workers out"]);
+    refused(["--isolation", "session"], ["--workers"], { PI_SERVER_WORKERS: hosts });
   }
   refused(["--isolation", "process"], ["--isolation", "shared, session", '"process"']);
 });

@@ -37,7 +37,7 @@ async function witnessed(bench: Bench, count: number): Promise<{ witness: Follow
 
 /** Without threads there is nothing that Deno could hold to permissions. */
 const hostsFlags = (hosts: number): string[] => [
-  ...["--hosts", String(hosts)],
+  ...["--workers", String(hosts)],
   ...(hosts === 0 ? ["--sandbox", "off"] : []),
 ];
 
@@ -119,7 +119,7 @@ for (const hosts of [0, 1, 2]) {
 alone(
   '"*": subscribing again without cursors, in the middle of everything, goes on without a gap',
   async (bench) => {
-    await bench.start([...UNMERGED, "--hosts", "2"]);
+    await bench.start([...UNMERGED, "--workers", "2"]);
     const { witness, ids } = await witnessed(bench, 4);
     const fleet = await follow(bench);
     await fleet.subscribe("*");
@@ -138,7 +138,7 @@ alone(
 );
 
 alone('"*": snapshot:true gives the state of every session, mid-stream too', async (bench) => {
-  await bench.start([...UNMERGED, "--hosts", "2"]);
+  await bench.start([...UNMERGED, "--workers", "2"]);
   const { witness, ids } = await witnessed(bench, 3);
   const [gate, ending] = [new Gate(), new Ending(300)];
   const [a = ""] = ids;
@@ -160,7 +160,7 @@ alone('"*": snapshot:true gives the state of every session, mid-stream too', asy
 alone(
   '"*" with `events` and cursors: only those types, of what was missed and of what comes',
   async (bench) => {
-    await bench.start([...UNMERGED, "--hosts", "2"]);
+    await bench.start([...UNMERGED, "--workers", "2"]);
     const { witness, ids: [a = "", b = ""] } = await witnessed(bench, 2);
     for (const id of [a, b]) await turn(bench, witness, id);
     const fleet = await follow(bench);
@@ -194,7 +194,7 @@ alone(
 );
 
 alone('"*": a session that is deleted and made again starts at seq 1, in another epoch', async (bench) => {
-  await bench.start([...UNMERGED, "--hosts", "2"]);
+  await bench.start([...UNMERGED, "--workers", "2"]);
   const { witness, ids: [a = ""] } = await witnessed(bench, 1);
   await turn(bench, witness, a);
   const old = { ...witness.session(a).cursor };

@@ -226,7 +226,7 @@ alone("slow: a reader that lags beyond the log comes back to the state", async (
 });
 
 alone('slow: subscribed to "*", sessions lag one by one, and come back together', async (bench) => {
-  await bench.start([...LAGS, ...LOG, "--hosts", "2"]);
+  await bench.start([...LAGS, ...LOG, "--workers", "2"]);
   const [fleet, awake] = [await follow(bench), await follow(bench)];
   const ids: string[] = [];
   for (let n = 0; n < 3; n++) {

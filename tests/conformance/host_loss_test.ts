@@ -60,7 +60,7 @@ function crashOf(wire: WsWire, sessionId: string): Promise<JsonObject> {
 /** Lets a host run out of memory; the session that did it comes back, the one on the other host goes on meanwhile. */
 async function runsOut(bench: Bench, command: string): Promise<void> {
   await extension(bench, "hog", HOG);
-  await bench.start(["--hosts", "2", "--max-host-memory-bytes", "400MiB"]);
+  await bench.start(["--workers", "2", "--max-host-memory-bytes", "400MiB"]);
   const wire = await bench.connect();
   const lost = await answered(bench, wire);
   const other = await answered(bench, wire);
@@ -131,9 +131,9 @@ const WAYS = ["exit", "import", "really", "abort", "signal", "killed", "late", "
 WAYS.push("text", "padded", "list", "turning", "inner", "deno-text", "worker");
 
 for (const hosts of ["1", "0"]) {
-  alone(`exit: an extension cannot end the server, with --hosts ${hosts}`, async (bench) => {
+  alone(`exit: an extension cannot end the server, with --workers ${hosts}`, async (bench) => {
     await extension(bench, "leave", LEAVE);
-    await bench.start(["--hosts", hosts, ...hosts === "0" ? ["--sandbox", "off"] : []]);
+    await bench.start(["--workers", hosts, ...hosts === "0" ? ["--sandbox", "off"] : []]);
     const wire = await bench.connect();
     const id = await answered(bench, wire);
     const before = await wire.ok({ type: "get_state", sessionId: id });
@@ -161,7 +161,7 @@ const SPIN = `export default function (pi) {
 alone("children: those of a host that is replaced end with it, those of another go on", async (bench) => {
   if (Deno.build.os !== "linux") return;
   await extension(bench, "spin", SPIN);
-  await bench.start(["--hosts", "2", "--host-silent-ms", "6000"]);
+  await bench.start(["--workers", "2", "--host-silent-ms", "6000"]);
   const wire = await bench.connect();
   const lost = await answered(bench, wire);
   const other = await answered(bench, wire);

@@ -218,12 +218,12 @@ alone("isolation: what a session started in the background outlives its parking"
   await until(async () => !await lives(pid) || undefined, 10_000, () => "it outlives the server, too");
 });
 
-alone("isolation: --hosts beside it is refused with a sentence", async (bench) => {
-  const server = bench.spawn({ args: [...ISOLATED, "--hosts", "2"] });
+alone("isolation: --workers beside it is refused with a sentence", async (bench) => {
+  const server = bench.spawn({ args: [...ISOLATED, "--workers", "2"] });
   const { code } = await server.status;
   assertNotEquals(code, 0);
   assertStringIncludes(
     server.stderr,
-    "--isolation session starts a worker for each session; leave --hosts out",
+    "--isolation session starts a worker for each session; leave --workers out",
   );
 });

@@ -52,7 +52,7 @@ alone("command line: bad values end with exit code 2 and one sentence", async (b
     [["--max-sessions=-1"], "max-sessions"],
     [["--max-frame-bytes", "1e99"], "max-frame-bytes"],
     [["--stdio", "maybe"], "stdio"],
-    [["--hosts", "x"], "hosts"],
+    [["--workers", "x"], "workers"],
     [["--log-level", "loud"], "log-level"],
     [["--no-auth", "--host", "0.0.0.0"], "no-auth"],
     [["stray"], "stray"],

@@ -220,7 +220,7 @@ alone(
   async (bench) => {
     await Deno.mkdir(`${bench.home.agentDir}/extensions`, { recursive: true });
     await Deno.writeTextFile(`${bench.home.agentDir}/extensions/spin.ts`, SPIN);
-    await bench.start(["--hosts", "2", "--host-silent-ms", "6000"]);
+    await bench.start(["--workers", "2", "--host-silent-ms", "6000"]);
     const wire = await bench.connect();
     // The idlest host gets the next session: they alternate.
     const lost = await answered(bench, wire);

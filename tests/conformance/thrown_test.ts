@@ -89,7 +89,7 @@ test("thrown: commands, stray rejections and timers end no session, with the lis
 
 alone("thrown: the same in the server's own thread", async (bench) => {
   await install(bench);
-  await bench.start(["--hosts", "0", "--sandbox", "off"]);
+  await bench.start(["--workers", "0", "--sandbox", "off"]);
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
   await throwsEverything(wire, id);

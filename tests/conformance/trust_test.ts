@@ -29,7 +29,7 @@ async function leftOut(wire: Wire, cwd: string, more: { trustProject?: boolean }
 alone(
   "trust: what a client said of a folder holds for later sessions, on every host and after a restart",
   async (bench) => {
-    await bench.start(["--hosts", "2"]);
+    await bench.start(["--workers", "2"]);
     const wire = await bench.connect();
     const one = await project(bench);
     const two = await project(bench);

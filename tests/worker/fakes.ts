@@ -5,7 +5,6 @@ import type { EncodedEvent, FromWorker, Reply, SubscriberDemand } from "../../sr
 import { FileChecker } from "../../src/worker/session/file_check/file_checker.ts";
 import { HANDLERS } from "../../src/worker/session/handlers/mod.ts";
 import { PathGuard } from "../../src/worker/session/files/path_guard.ts";
-import type { SessionFiles } from "../../src/worker/session/place.ts";
 import { Session, type SessionParts } from "../../src/worker/session/session.ts";
 import type { Command } from "../../src/protocol/schema/commands.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
@@ -13,6 +12,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { PLAIN_FORMAT } from "./fake_format.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE } from "./fake_runtime.ts";
+import type { SessionFiles } from "../../src/worker/session/files/session_file_access.ts";
 
 /** Nobody listens; a delta reader; a reader of both forms. */
 export const NOBODY: SubscriberDemand = { full: false, subscribers: 0 };

@@ -1,6 +1,6 @@
 // A builder over a real folder and a fake factory: what it asks pi for, and builds that the test ends.
 import { TrustedFolders } from "../../src/worker/trusted_folders.ts";
-import type { AgentHooks, AgentPort, AgentRequest, Outcome } from "../../src/worker/session/agent_port.ts";
+import type { AgentHooks, AgentPort, AgentRequest } from "../../src/worker/session/agent_port.ts";
 import { SessionBuilder } from "../../src/worker/session_builder.ts";
 import type { FromWorker, WorkerConfig } from "../../src/ipc/messages.ts";
 import type { Command } from "../../src/protocol/schema/commands.ts";
@@ -9,6 +9,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { PLAIN_FORMAT } from "./fake_format.ts";
 import { fakeRuntime } from "./fake_runtime.ts";
 import { answeredClaims } from "./fakes.ts";
+import type { Outcome } from "../../src/protocol/failures.ts";
 
 /** Hooks that do nothing. */
 export const HOOKS: AgentHooks = {

@@ -3,7 +3,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Question } from "../../src/worker/session/dialogs.ts";
 import type { SessionState } from "../../src/ipc/messages.ts";
-import { FileOwners } from "../../src/server/manager/claims_book.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
 import { turn } from "../support/fake_clock.ts";
 import { header } from "./session_builder_fixture.ts";
@@ -11,6 +10,7 @@ import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE } from "./fake_runtime.ts";
 import { at, DELTA } from "./fakes.ts";
 import { CONFIG, HostBench } from "./session_worker_fixture.ts";
+import { FileOwners } from "../../src/server/manager/file_claims.ts";
 
 const CONFIRM: Question = { method: "confirm", title: "Sure?", fields: { message: "m" } };
 

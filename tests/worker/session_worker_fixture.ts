@@ -4,7 +4,6 @@ import type {
   AgentHooks,
   AgentPort,
   AgentRequest,
-  Outcome,
 } from "../../src/worker/session/agent_port.ts";
 import type { FromWorker, Reply, ToWorker, WorkerConfig } from "../../src/ipc/messages.ts";
 import { SessionWorker } from "../../src/worker/session_worker.ts";
@@ -15,6 +14,7 @@ import { PLAIN_FORMAT } from "./fake_format.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE, fakeRuntime } from "./fake_runtime.ts";
 import { at, brief, DELTA } from "./fakes.ts";
+import type { Outcome } from "../../src/protocol/failures.ts";
 
 export const CONFIG: WorkerConfig = {
   cwd: "/work",

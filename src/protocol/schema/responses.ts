@@ -1,10 +1,6 @@
 // Outbound messages: what commands answer with, the greeting, server events, and the envelopes around
 // them. Schemas are open: clients must accept fields that they don't know. Imports only TypeBox.
 import { type Static, Type } from "typebox";
-import { ERRORS, type Failure } from "../errors.ts";
-import { toJson } from "../text.ts";
-import { PROTOCOL_VERSION } from "../version.ts";
-
 /** pi's thinking levels, exactly (pi 0.73.1, `xhigh` only where a model maps it). */
 export const THINKING_LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh"] as const;
 
@@ -182,42 +178,3 @@ export const GreetingSchema = Type.Object({
 });
 /** The first message on every connection. */
 export type Greeting = Static<typeof GreetingSchema>;
-
-/** What a response is about: the parts of the command that are echoed. */
-export interface ResponseHead {
-  readonly id?: string;
-  readonly command: string;
-  readonly sessionId?: string;
-  readonly sessionVersion?: number;
-  /** The answer to an earlier command with the same key. */
-  readonly replayed?: true;
-}
-
-/** The envelope up to what is inside, put together by hand: every command passes here. */
-function head(about: ResponseHead, success: boolean): string {
-  const { id, command, sessionId, sessionVersion, replayed } = about;
-  const before = id === undefined ? "" : `"id":${JSON.stringify(id)},`;
-  const session = sessionId === undefined ? "" : `,"sessionId":${JSON.stringify(sessionId)}`;
-  const version = sessionVersion === undefined ? "" : `,"sessionVersion":${sessionVersion}`;
-  const fixed = `"type":"response","command":${JSON.stringify(command)},"success":${success}`;
-  const old = replayed === undefined ? "" : `,"replayed":true`;
-  return `{${before}${fixed},"protocolVersion":"${PROTOCOL_VERSION}"${session}${version}${old}`;
-}
-
-/** A successful response around `dataText`, which is JSON already: nothing is encoded twice. */
-export function encodeSuccess(about: ResponseHead, dataText: string): string {
-  return `${head(about, true)},"data":${dataText}}`;
-}
-
-/** An error response. */
-export function encodeFailure(about: ResponseHead, failed: Failure): string {
-  const rest = toJson({
-    error: failed.message,
-    code: failed.code,
-    retryable: ERRORS[failed.code].retryable,
-    ...(failed.retryAfterMs === undefined ? {} : { retryAfterMs: failed.retryAfterMs }),
-    ...(failed.code === "timeout" ? { timedOut: true } : {}),
-    ...(failed.data === undefined ? {} : { data: failed.data }),
-  });
-  return `${head(about, false)},${rest.slice(1)}`;
-}

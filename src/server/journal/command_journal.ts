@@ -19,7 +19,7 @@ import {
   outcomeUnknown,
 } from "./idempotency_keys.ts";
 import { OpenMessages } from "./open_messages.ts";
-import type { ReplyTo } from "../workers/pending_commands.ts";
+import type { ReplyTo } from "./reply_to.ts";
 
 /** Most of what the ledger may hold. */
 export interface CommandJournalLimits {

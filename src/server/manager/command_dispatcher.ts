@@ -4,11 +4,12 @@ import type { Permit } from "../../governor/governor.ts";
 import type { Reply, SubscriberDemand, ToWorker } from "../../ipc/messages.ts";
 import type { Command } from "../../protocol/schema/commands.ts";
 import type { SessionEntry } from "./session_entry.ts";
-import type { CommandJournal } from "../journal/command_journal.ts";
-import type { OrderedForwarding } from "./passage.ts";
-import type { PendingCommands, ReplyTo } from "../workers/pending_commands.ts";
+import type { CommandJournal, ForwardedCommand } from "../journal/command_journal.ts";
+import type { PendingCommands } from "../workers/pending_commands.ts";
 import { deletionOf } from "./session_persistence.ts";
 import type { SessionRegistry } from "./session_registry.ts";
+import type { ReplyTo } from "../journal/reply_to.ts";
+import { KeyedQueue } from "../../base/keyed_queue.ts";
 
 /** What the manager gives. */
 export interface CommandDispatcherParts {
@@ -93,5 +94,41 @@ export class CommandDispatcher {
       else void entry.removed.then((trouble) => asker.answer(deletionOf(reply, trouble)));
     };
     return { ...asker, onReleased: () => asker.onReleased(), answer };
+  }
+}
+
+/** The ways to all sessions. */
+export class OrderedForwarding {
+  readonly #ledger: CommandJournal;
+  readonly #pending: PendingCommands;
+  readonly #turnstile = new KeyedQueue();
+
+  constructor(ledger: CommandJournal, pending: PendingCommands) {
+    this.#ledger = ledger;
+    this.#pending = pending;
+  }
+
+  /** Calls `send` when the command may be passed on; if it may not, or was answered meanwhile, never. */
+  enqueue(passing: ForwardedCommand, send: () => void): void {
+    const { ref, sessionId } = passing;
+    const go = (): void => {
+      if (this.#pending.has(ref)) send();
+    };
+    const ready = this.#ledger.recordIntent(passing);
+    if (ready === undefined) return this.#turnstile.run(sessionId, go);
+    this.#turnstile.runAfter(sessionId, ready, (failed) => {
+      if (failed === undefined) go();
+      else this.#pending.answer(ref, { ok: false, failure: failed, unstarted: true });
+    });
+  }
+
+  /** Does `work` once nothing waits on any way; now, if nothing does. */
+  afterAllQueued<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turnstile.isIdle ? work() : this.#turnstile.idle().then(work);
+  }
+
+  /** Calls `fn` behind the commands of that session that are on their way. */
+  afterQueued(sessionId: string, fn: () => void): void {
+    this.#turnstile.run(sessionId, fn);
   }
 }

@@ -2,19 +2,19 @@
 // they are built again (PROTOCOL §8). Who is parked and when is decided in parking.ts.
 import type { Governor } from "../../governor/governor.ts";
 import type { Reply, SessionState, SubscriberDemand, ToWorker } from "../../ipc/messages.ts";
-import { noSession } from "../../protocol/failures.ts";
-import { versionConflict } from "../../worker/session/command_timing.ts";
+import { noSession, versionConflict } from "../../protocol/failures.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
 import type { Command } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
-import { toJson } from "../../protocol/text.ts";
+import { toJson } from "../../base/text.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { SessionEntry } from "./session_entry.ts";
 import type { CommandJournal } from "../journal/command_journal.ts";
 import { ParkingPolicy, type SlotCallback } from "./parking_policy.ts";
-import type { PendingCommands, ReplyTo } from "../workers/pending_commands.ts";
+import type { PendingCommands } from "../workers/pending_commands.ts";
 import { deletionOf, type SessionPersistence, withFile } from "./session_persistence.ts";
 import type { SessionRegistry } from "./session_registry.ts";
+import type { ReplyTo } from "../journal/reply_to.ts";
 
 /** What the manager gives. */
 export interface ParkedSessionsParts {

@@ -7,9 +7,9 @@ import { DISPOSE_MS } from "../../governor/limits.ts";
 import { fileInUse, noSession } from "../../protocol/failures.ts";
 import type { FromWorker, SessionState, SubscriberDemand, ToWorker } from "../../ipc/messages.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
-import { type OnStates, StateQueries } from "./session_queries.ts";
+import { HeaderQueries, type OnStates, StateQueries } from "./session_queries.ts";
 import { ParkedSessions } from "./parked_sessions.ts";
-import { CommandDispatcher } from "./command_dispatcher.ts";
+import { CommandDispatcher, OrderedForwarding } from "./command_dispatcher.ts";
 import { SessionEntry } from "./session_entry.ts";
 import { ReplayBuffer, ReplayBuffers } from "./replay_buffer.ts";
 import { FileClaims } from "./file_claims.ts";
@@ -17,22 +17,19 @@ import { type Disposal, WorkerRequests } from "../workers/worker_requests.ts";
 import { WorkerRecovery } from "./worker_recovery.ts";
 import { Supervisor } from "../workers/supervisor.ts";
 import { WorkerPool } from "../workers/worker_pool.ts";
-import { HeaderQueries } from "./inspections.ts";
 import type { FileLeases } from "../state/file_leases.ts";
 import type { CommandJournal } from "../journal/command_journal.ts";
 import type { SessionManagerParts, SessionSink } from "./session_context.ts";
-import { OrderedForwarding } from "./passage.ts";
-import { PendingCommands, type ReplyTo } from "../workers/pending_commands.ts";
+import { PendingCommands } from "../workers/pending_commands.ts";
 import type { Heartbeat } from "../workers/heartbeat.ts";
 import { SessionPersistence } from "./session_persistence.ts";
 import { Retirement } from "../workers/worker_retirement.ts";
 import { SessionRegistry } from "./session_registry.ts";
 import type { Store } from "../state/session_store.ts";
+import type { ReplyTo } from "../journal/reply_to.ts";
 
 export type { OnStates as Attached } from "./session_queries.ts";
 export type { SessionManagerParts as ManagerParts, SessionSink as ManagerEvents } from "./session_context.ts";
-export type { ReplyTo as Asker } from "../workers/pending_commands.ts";
-
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
 const NO_EVENTS = new ReplayBuffer();
 
@@ -467,3 +464,5 @@ export class SessionManager {
     this.#hosts.send(host, message);
   }
 }
+
+export type { ReplyTo } from "../journal/reply_to.ts";

@@ -1,10 +1,12 @@
 // Asks hosts for the state of their sessions at a point of the order (PROTOCOL §6), for subscriptions and lists.
 // A host that is silent or dies is told as a failure.
 import { type Failure, failure } from "../../protocol/errors.ts";
-import { specOf } from "../../protocol/schema/commands.ts";
-import type { SessionState, ToWorker } from "../../ipc/messages.ts";
+import { type CommandOf, specOf } from "../../protocol/schema/commands.ts";
+import type { FromWorker, SessionState, ToWorker } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { PendingReplies } from "../../ipc/pending_replies.ts";
+import type { PendingCommands } from "../workers/pending_commands.ts";
+import type { ReplyTo } from "../journal/reply_to.ts";
 
 /** Called with what a host says of its sessions, or why it says nothing. */
 export type OnStates = (sessions: readonly SessionState[] | Failure, host: number) => void;
@@ -49,5 +51,33 @@ export class StateQueries {
   /** A host is gone. */
   onWorkerLost(host: number, answer: readonly SessionState[] | Failure): void {
     this.#replies.resolveAllOf(host, answer);
+  }
+}
+
+/** Called with the file's own id and its canonical path. */
+export type OnHeader = (id: string, file: string) => void;
+
+/** Files that are looked into. */
+export class HeaderQueries {
+  readonly #pending: PendingCommands;
+  readonly #send: (host: number, message: ToWorker) => void;
+  readonly #open = new Map<number, OnHeader>();
+
+  constructor(pending: PendingCommands, send: (host: number, message: ToWorker) => void) {
+    this.#pending = pending;
+    this.#send = send;
+  }
+
+  /** Has a host look; when it cannot, the asker is told, and `go` is never called. */
+  query(host: number, { type, sessionPath }: CommandOf<"load_session">, asker: ReplyTo, go: OnHeader): void {
+    const ref = this.#pending.expectWithTimeout(host, asker, type, () => this.#open.delete(ref));
+    this.#open.set(ref, go);
+    this.#send(host, { kind: "read_header", ref, sessionPath });
+  }
+
+  onHeader({ ref, id, file }: Extract<FromWorker, { kind: "header" }>): void {
+    const go = this.#open.get(ref);
+    this.#open.delete(ref);
+    if (this.#pending.cancel(ref)) go?.(id, file);
   }
 }

@@ -4,7 +4,7 @@
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
 import type { Permit } from "../../governor/governor.ts";
 import { BULK_AHEAD } from "../../governor/limits.ts";
-import type { Held } from "./held.ts";
+import type { KeyedCommand } from "../journal/idempotency_keys.ts";
 
 /** A command that waits for its turn; it counts as one in flight. */
 export interface BulkWait {
@@ -70,4 +70,13 @@ function isBehind({ command, spec }: Pick<Held, "command" | "spec">, earlier: He
   if (spec.exempt || command.sessionId === undefined) return false;
   if (spec.target === "session" && spec.lane === "direct") return false;
   return command.sessionId === earlier.command.sessionId;
+}
+
+/** A command and what the router knows of it. */
+export interface Held {
+  readonly command: Command;
+  readonly spec: CommandSpec;
+  readonly bytes: number;
+  /** Its key, if it came with one that matters. */
+  readonly keyed?: KeyedCommand | undefined;
 }

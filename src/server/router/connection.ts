@@ -4,8 +4,7 @@ import type { Access } from "../auth/access.ts";
 import { READ_AHEAD_BYTES } from "../../governor/limits.ts";
 import type { EncodedEvent } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
-import { BulkTurns } from "./bulk_turns.ts";
-import type { Held } from "./held.ts";
+import { BulkTurns, type Held } from "./bulk_turns.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { Peer } from "./peer.ts";
 

@@ -4,32 +4,28 @@ import { Codec, type Decoded, exceeds } from "../../protocol/codec.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import { encodeServerEvent } from "../../protocol/events.ts";
-import {
-  encodeFailure,
-  encodeSuccess,
-  type Greeting,
-  type ResponseHead,
-} from "../../protocol/schema/responses.ts";
-import { toJson } from "../../protocol/text.ts";
+import type { Greeting } from "../../protocol/schema/responses.ts";
+import { toJson } from "../../base/text.ts";
 import { type Access, ADMIN, sees } from "../auth/access.ts";
 import { type Governor, isPermit, type Permit } from "../../governor/governor.ts";
 import { isLimitName, type LimitName } from "../../governor/limits.ts";
 import type { Reply } from "../../ipc/messages.ts";
 import type { Log } from "../../base/log.ts";
-import type { Asker, SessionManager } from "../manager/session_manager.ts";
+import type { SessionManager } from "../manager/session_manager.ts";
+import type { ReplyTo } from "../journal/reply_to.ts";
 import type { TokenStore } from "../auth/token_store.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { forbidden } from "../auth/authorization.ts";
-import { isBulk } from "./bulk_turns.ts";
+import { type Held, isBulk } from "./bulk_turns.ts";
 import { Connection } from "./connection.ts";
 import { Cursors } from "./cursors.ts";
 import { TokenExpiry } from "./token_expiry.ts";
-import type { Held } from "./held.ts";
 import { OWN_COMMANDS, type OwnContext } from "./server_commands.ts";
 import { SubscriptionService } from "./subscription_service.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { ServerMetrics } from "./server_metrics.ts";
 import type { CloseFrame, Peer } from "./peer.ts";
+import { encodeFailure, encodeSuccess, type ResponseHead } from "../../protocol/envelope.ts";
 
 /** What the router is made of. */
 export interface RouterParts {
@@ -295,7 +291,12 @@ export class Router {
     return "taken";
   }
 
-  #dispatch(connection: Connection, command: Command, spec: CommandSpec, asker: Asker): Failure | undefined {
+  #dispatch(
+    connection: Connection,
+    command: Command,
+    spec: CommandSpec,
+    asker: ReplyTo,
+  ): Failure | undefined {
     const own = OWN_COMMANDS.get(command.type);
     if (own !== undefined) {
       own(this.#own, connection, command, asker);
@@ -309,7 +310,7 @@ export class Router {
   }
 
   /** Turns the one answer into the one response, and makes room. */
-  #replyTo(connection: Connection, command: Command, permit: Permit, bulk: boolean): Asker {
+  #replyTo(connection: Connection, command: Command, permit: Permit, bulk: boolean): ReplyTo {
     const sent = bulk ? (): void => this.#bulkEnded(connection) : undefined;
     let open = true;
     return {

@@ -5,12 +5,13 @@ import { type Failure, failure } from "../../protocol/errors.ts";
 import { commandSchema } from "../../protocol/json_schema.ts";
 import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
 import type { Greeting } from "../../protocol/schema/responses.ts";
-import { toJson } from "../../protocol/text.ts";
+import { toJson } from "../../base/text.ts";
 import { sees } from "../auth/access.ts";
 import type { SessionState } from "../../ipc/messages.ts";
 import { noSession } from "../../protocol/failures.ts";
 import type { TokenStore } from "../auth/token_store.ts";
-import type { Asker, SessionManager } from "../manager/session_manager.ts";
+import type { SessionManager } from "../manager/session_manager.ts";
+import type { ReplyTo } from "../journal/reply_to.ts";
 import type { Connection } from "./connection.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
 import type { SubscriptionService } from "./subscription_service.ts";
@@ -28,11 +29,11 @@ export interface OwnContext {
   connections(): readonly Connection[];
 }
 
-type Own = (router: OwnContext, connection: Connection, command: Command, asker: Asker) => void;
+type Own = (router: OwnContext, connection: Connection, command: Command, asker: ReplyTo) => void;
 
 function on<N extends CommandName>(
   name: N,
-  run: (router: OwnContext, connection: Connection, command: CommandOf<N>, asker: Asker) => void,
+  run: (router: OwnContext, connection: Connection, command: CommandOf<N>, asker: ReplyTo) => void,
 ): readonly [N, Own] {
   // The map is asked by the command's own type, so the command is that of this entry.
   return [
@@ -41,11 +42,11 @@ function on<N extends CommandName>(
   ];
 }
 
-const answer = (asker: Asker, data: unknown): void => asker.answer({ ok: true, dataText: toJson(data) });
+const answer = (asker: ReplyTo, data: unknown): void => asker.answer({ ok: true, dataText: toJson(data) });
 
-const refuse = (asker: Asker, failed: Failure): void => asker.answer({ ok: false, failure: failed });
+const refuse = (asker: ReplyTo, failed: Failure): void => asker.answer({ ok: false, failure: failed });
 
-function hello(router: OwnContext, _: Connection, command: CommandOf<"hello">, asker: Asker): void {
+function hello(router: OwnContext, _: Connection, command: CommandOf<"hello">, asker: ReplyTo): void {
   const protocolVersion = negotiate(command.protocolVersions);
   if (protocolVersion === undefined) {
     const sentence = `No offered protocol version is spoken here; offer ${PROTOCOL_VERSION}`;
@@ -56,7 +57,12 @@ function hello(router: OwnContext, _: Connection, command: CommandOf<"hello">, a
   answer(asker, { protocolVersion, serverVersion: SERVER_VERSION, capabilities: CAPABILITIES, limits });
 }
 
-function getSchema(router: OwnContext, _: Connection, command: CommandOf<"get_schema">, asker: Asker): void {
+function getSchema(
+  router: OwnContext,
+  _: Connection,
+  command: CommandOf<"get_schema">,
+  asker: ReplyTo,
+): void {
   const { all, hash } = router.schema;
   const schema = command.command === undefined ? all : commandSchema(command.command);
   if (schema === undefined) {
@@ -70,7 +76,7 @@ function getSchema(router: OwnContext, _: Connection, command: CommandOf<"get_sc
 function gather(
   manager: SessionManager,
   { access }: Connection,
-  asker: Asker,
+  asker: ReplyTo,
   of: (session: SessionState) => readonly string[],
   around: (parts: string) => string,
 ): void {
@@ -97,7 +103,7 @@ function listPendingUi(
   router: OwnContext,
   connection: Connection,
   command: CommandOf<"list_pending_ui">,
-  asker: Asker,
+  asker: ReplyTo,
 ): void {
   const { manager } = router;
   const { sessionId } = command;
@@ -113,7 +119,7 @@ function listPendingUi(
   });
 }
 
-function listSessions(router: OwnContext, connection: Connection, _: unknown, asker: Asker): void {
+function listSessions(router: OwnContext, connection: Connection, _: unknown, asker: ReplyTo): void {
   const { manager } = router;
   const live = new Set<string>();
   const of = ({ sessionId, infoText }: SessionState): readonly string[] => {
@@ -132,7 +138,7 @@ function subscribe(
   router: OwnContext,
   connection: Connection,
   command: CommandOf<"subscribe">,
-  asker: Asker,
+  asker: ReplyTo,
 ): void {
   const wanted: Wanted = {
     updates: command.updates ?? "delta",
@@ -156,7 +162,7 @@ function mintToken(
   router: OwnContext,
   { access }: Connection,
   command: CommandOf<"mint_token">,
-  asker: Asker,
+  asker: ReplyTo,
 ): void {
   const { role, sessions, label, ttlMs } = command;
   if (role === "admin" && sessions !== undefined) {
@@ -178,7 +184,7 @@ function mintToken(
   void made.then((minted) => "code" in minted ? refuse(asker, minted) : answer(asker, minted));
 }
 
-function listTokens(router: OwnContext, _: Connection, __: unknown, asker: Asker): void {
+function listTokens(router: OwnContext, _: Connection, __: unknown, asker: ReplyTo): void {
   const open = new Map<string, number>();
   for (const { access } of router.connections()) open.set(access.id, (open.get(access.id) ?? 0) + 1);
   const tokens = router.tokens()?.list() ?? [];
@@ -189,7 +195,7 @@ function revokeToken(
   router: OwnContext,
   _: Connection,
   command: CommandOf<"revoke_token">,
-  asker: Asker,
+  asker: ReplyTo,
 ): void {
   const done = router.tokens()?.revoke(command.tokenId) ?? Promise.resolve(NO_TOKENS);
   void done.then((revoked) =>

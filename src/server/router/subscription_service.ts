@@ -3,9 +3,9 @@
 import type { Failure } from "../../protocol/errors.ts";
 import { sees } from "../auth/access.ts";
 import type { EncodedEvent, SessionState } from "../../ipc/messages.ts";
-import { noSession } from "../../protocol/failures.ts";
-import { conflictOf } from "../../worker/session/command_timing.ts";
-import type { Asker, SessionManager } from "../manager/session_manager.ts";
+import { conflictOf, noSession } from "../../protocol/failures.ts";
+import type { SessionManager } from "../manager/session_manager.ts";
+import type { ReplyTo } from "../journal/reply_to.ts";
 import type { Connection } from "./connection.ts";
 import { deliver, type Subscriptions, type Wanted } from "./subscriptions.ts";
 
@@ -23,7 +23,7 @@ export interface Request {
   readonly snapshot: boolean;
   /** The version that the session must have. */
   readonly ifSessionVersion?: number;
-  readonly asker: Asker;
+  readonly asker: ReplyTo;
 }
 
 type Mode = "live" | "replay" | "snapshot";

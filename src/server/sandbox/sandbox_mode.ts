@@ -38,8 +38,8 @@ function whyOff(config: Config, runtime: Runtime): string | undefined {
     }
     return "Node has no permissions for threads";
   }
-  if (config.hosts === 0 && config.isolation === "shared") {
-    return "--hosts 0 runs sessions in the server's own thread";
+  if (config.workers === 0 && config.isolation === "shared") {
+    return "--workers 0 runs sessions in the server's own thread";
   }
   if (config.sandbox === "on" || runtime.sandbox === "built-in") return undefined;
   return "start Deno with --unstable-worker-options, and the server with --sandbox on, as `deno task serve` does";

@@ -1,10 +1,10 @@
 // Who drives a session file, across servers (PROTOCOL §3, `session_in_use`): a lock beside the file, where a server
 // with another state folder finds it too. Held while a session is live; one whose holder is dead is taken over.
 import { errorMessage } from "../../base/error_message.ts";
-import type { FileOwner } from "../../ipc/messages.ts";
 import type { Log } from "../../base/log.ts";
 import { isRecord } from "../../base/json.ts";
 import { ownerLives, ownOwner, parseOwner, type ProcessTable, takeOver } from "./owner_file.ts";
+import type { FileOwner } from "../../protocol/failures.ts";
 
 /** What leases are made of. */
 export interface FileLeasesParts {

@@ -6,17 +6,7 @@ import { failure } from "../../protocol/errors.ts";
 import type { Permit } from "../../governor/governor.ts";
 import type { Reply } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
-import type { KeyEntry } from "../journal/idempotency_keys.ts";
-
-/** Whoever waits for the answer to a command. */
-export interface ReplyTo {
-  readonly connection: number;
-  /** The key that the command came with, if one was taken on. */
-  readonly entry?: KeyEntry;
-  /** The command waits no longer; its answer is still to come. */
-  onReleased(): void;
-  answer(reply: Reply): void;
-}
+import type { ReplyTo } from "../journal/reply_to.ts";
 
 /** One command. */
 export interface PendingCommand {

@@ -1,7 +1,6 @@
 // Ends hosts that their only session has left (isolation `session`), once their last command is answered. A host first
 // gets the time to finish: extensions that shut down, a login that is being saved. Used by the manager.
 import type { Log } from "../../base/log.ts";
-import type { StateQueries } from "../manager/session_queries.ts";
 import type { WorkerRequests } from "./worker_requests.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { WorkerPool } from "./worker_pool.ts";
@@ -13,7 +12,8 @@ export interface RetirementParts {
   readonly hosts: WorkerPool;
   readonly watch: Supervisor;
   readonly pending: PendingCommands;
-  readonly attaching: StateQueries;
+  /** Questions for the state of sessions; those to the worker get no answer any more. */
+  readonly attaching: { onWorkerLost(worker: number, answer: readonly []): void };
   readonly asks: WorkerRequests;
   /** Milliseconds that a host gets to dispose of what is left in it. */
   readonly withinMs: number;

@@ -3,7 +3,7 @@
 import { errorMessage } from "../../base/error_message.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { QueuedTexts } from "../../protocol/schema/responses.ts";
-import { cut } from "../../protocol/text.ts";
+import { cut } from "../../base/text.ts";
 import type {
   Acceptance,
   AgentDiscovery,
@@ -12,13 +12,12 @@ import type {
   AgentPort,
   AgentSettings,
   BashOutcome,
-  Outcome,
   PromptHandle,
   PromptInput,
   QueueKind,
   RunResult,
 } from "../session/agent_port.ts";
-import { promptBusy } from "../../protocol/failures.ts";
+import { type Outcome, promptBusy } from "../../protocol/failures.ts";
 import { piDiscovery } from "./discovery.ts";
 import { seeBash, seeInput, SEEN } from "./hooks.ts";
 import { piHistory } from "./history.ts";

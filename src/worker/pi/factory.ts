@@ -8,7 +8,7 @@ import * as pi from "@mariozechner/pi-coding-agent";
 import { failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { AgentFactory, AgentHooks, AgentPort, AgentRequest, Outcome } from "../session/agent_port.ts";
+import type { AgentFactory, AgentHooks, AgentPort, AgentRequest } from "../session/agent_port.ts";
 import { registerDemo } from "./sdk/demo_model.ts";
 import { PiAgent } from "./agent.ts";
 import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
@@ -16,9 +16,9 @@ import { joinBranches } from "./branches.ts";
 import { refuseOnThrow } from "./hooks.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
-import { watchRegistrations } from "./guards/registrations.ts";
+import { watchRegistrations } from "./sdk/registrations.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
-import { mendHistory, mendRequests } from "./guards/request_repair.ts";
+import { mendHistory, mendRequests } from "./request_repair.ts";
 import { Accounts, FILE_FORMAT, type Models, type Services } from "./sdk/sdk.ts";
 import { createPrivately, persistBranches } from "./sdk/session_file_writer.ts";
 import { hasModel, noSuchModel } from "./settings.ts";
@@ -28,6 +28,7 @@ import { type ReportThrown, tameErrors } from "./guards/thrown_values.ts";
 import { boundTools } from "./tools/tools.ts";
 import { SettingsOverlay } from "./sdk/settings_overlay.ts";
 import { projectResources } from "./sdk/project_resources.ts";
+import type { Outcome } from "../../protocol/failures.ts";
 
 /** Version of the pi that is loaded. */
 export const VERSION: string = pi.VERSION;

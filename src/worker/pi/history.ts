@@ -4,12 +4,13 @@ import { errorMessage } from "../../base/error_message.ts";
 import { existsSync } from "node:fs";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { TreeNode } from "../../protocol/schema/results.ts";
-import { cut } from "../../protocol/text.ts";
-import type { AgentHistory, NavigateOptions, Outcome } from "../session/agent_port.ts";
+import { cut } from "../../base/text.ts";
+import type { AgentHistory, NavigateOptions } from "../session/agent_port.ts";
 import { exportPage, exportRefusal } from "./export/html_export.ts";
 import type { LiveSession } from "./live_session.ts";
 import { type Placed, treeOf } from "./sdk/sdk.ts";
-import { textOf } from "./run_tracker.ts";
+import type { Outcome } from "../../protocol/failures.ts";
+import { textOf } from "../session/files/session_files.ts";
 
 /** Characters of a message that a node of the tree shows. */
 const NODE_CHARS = 4_096;

@@ -7,7 +7,7 @@ import { failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { FileRepair } from "../../protocol/schema/responses.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
-import type { AgentHooks, Outcome, RunResult } from "../session/agent_port.ts";
+import type { AgentHooks, RunResult } from "../session/agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./sdk/sdk.ts";
 import type { ShellParts } from "./tools/shell.ts";
 import { watchStorage } from "./sdk/session_file_writer.ts";
@@ -15,6 +15,7 @@ import { mendTexts } from "./guards/surrogates.ts";
 import { RunTracker } from "./run_tracker.ts";
 import { uiContext } from "./ui_context.ts";
 import { type ModelLike, toWireModel } from "./sdk/wire_model.ts";
+import type { Outcome } from "../../protocol/failures.ts";
 
 /** A session of pi's. */
 export type PiSession = AgentSessionRuntime["session"];

@@ -5,6 +5,7 @@ import type { Usage } from "../../protocol/schema/responses.ts";
 import type { RunResult } from "../session/agent_port.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 import { isRecord } from "../../base/json.ts";
+import { textOf } from "../session/files/session_files.ts";
 
 /** pi swallows errors of its own delayed `continue()`, so waiting for it is bounded. */
 const CONTINUE_MS = 1_000;
@@ -30,23 +31,6 @@ interface Tally {
 }
 
 const EMPTY: RunResult = { text: null, stopReason: null, usage: null, aborted: false };
-
-/**
- * Text of an assistant message.
- *
- * @param most UTF-16 units that are enough; a caller that shows fewer gets no copy of the whole text
- */
-export function textOf(message: Record<string, unknown>, most = Infinity): string {
-  const content = message["content"];
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) return "";
-  let text = "";
-  for (const block of content) {
-    if (isRecord(block) && block["type"] === "text") text += String(block["text"]).slice(0, most + 1);
-    if (text.length > most) break;
-  }
-  return text;
-}
 
 function number(from: Record<string, unknown>, name: string): number {
   const value = from[name];

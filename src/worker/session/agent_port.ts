@@ -13,6 +13,7 @@ import type {
 import type { ContextUsage, Tool, TreeNode } from "../../protocol/schema/results.ts";
 import type { Answer, Question } from "./dialogs.ts";
 import type { AgentKept } from "../../ipc/session_record.ts";
+import type { Outcome } from "../../protocol/failures.ts";
 
 /** An image of a prompt, as pi takes it. */
 export interface PromptImage {
@@ -66,11 +67,6 @@ export interface BashOutcome {
   readonly truncated: boolean;
   readonly fullOutputPath?: string;
 }
-
-/** A value, or why there is none. */
-export type Outcome<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly failure: Failure };
 
 /** The part of SessionInfo that the agent knows. */
 export type AgentInfo = Pick<

@@ -2,7 +2,6 @@
 // connection wait for it, whether it may run at the session's version. Pure.
 import { QUICK_MS } from "../../protocol/schema/command_spec.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
-import { type Failure, failure } from "../../protocol/errors.ts";
 
 /** Moving in the tree is quick, unless a model has to write a summary. */
 export function timeoutOf(command: Command, spec: CommandSpec): number {
@@ -13,16 +12,4 @@ export function timeoutOf(command: Command, spec: CommandSpec): number {
 export function isSlow(command: Command): boolean {
   if (command.type === "navigate_tree") return command.options?.summarize === true;
   return command.type === "bash" || command.type === "compact";
-}
-
-/** Why a command that expects another version of the session may not run. */
-export function versionConflict(command: Command, version: number): Failure | undefined {
-  return conflictOf("ifSessionVersion" in command ? command.ifSessionVersion : undefined, version);
-}
-
-/** The same, for a version that is known to be the expected one; nothing is expected when that is undefined. */
-export function conflictOf(expected: number | undefined, version: number): Failure | undefined {
-  if (expected === undefined || expected === version) return undefined;
-  const sentence = `The session is at version ${version}; read its state and decide again`;
-  return failure("version_conflict", sentence, { data: { sessionVersion: version } });
 }

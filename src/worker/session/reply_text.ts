@@ -1,8 +1,8 @@
 // Makes the reply to a command from its outcome: JSON at once, or, for a large answer, when the reply leaves the worker.
 import type { Failure } from "../../protocol/errors.ts";
-import { toJson } from "../../protocol/text.ts";
-import type { Outcome } from "./agent_port.ts";
+import { toJson } from "../../base/text.ts";
 import type { Reply } from "../../ipc/messages.ts";
+import type { Outcome } from "../../protocol/failures.ts";
 
 /** An outcome, with its JSON where that exists already, or with what writes it. */
 export type Answer = Outcome<unknown> & { readonly text?: string; readonly write?: () => string };

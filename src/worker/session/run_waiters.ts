@@ -3,7 +3,8 @@
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { Disposition, QueuedTexts, Settled } from "../../protocol/schema/responses.ts";
 import type { Timer } from "../../runtime/runtime.ts";
-import type { Outcome, QueueKind, RunResult } from "./agent_port.ts";
+import type { QueueKind, RunResult } from "./agent_port.ts";
+import type { Outcome } from "../../protocol/failures.ts";
 
 /** Where a queued message waits, and under which text. */
 export interface QueuedAt {

@@ -1,32 +1,30 @@
 // One session as an actor: takes commands, runs them in order with their timeouts, stamps and encodes
 // events, and keeps whoever waits for a run. Knows the agent port and the edge, no connection and no pi.
 import { errorMessage, errorStack } from "../../base/error_message.ts";
-import { type CommandSpec, specOf } from "../../protocol/schema/commands.ts";
+import { type Command, type CommandSpec, specOf } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { Interrupted, SessionInfo } from "../../protocol/schema/responses.ts";
-import { toJson } from "../../protocol/text.ts";
+import { toJson } from "../../base/text.ts";
 import { SESSION_START_MS } from "../../governor/limits.ts";
 import { MessageTracker } from "./message_tracker.ts";
 import type { AgentPort } from "./agent_port.ts";
 import type { SubscriberDemand } from "../../ipc/messages.ts";
-import { callHandler } from "./call_handler.ts";
 import { Dialogs } from "./dialogs.ts";
 import { Dates } from "./events/encode_cache.ts";
-import { noSession } from "../../protocol/failures.ts";
+import { noSession, versionConflict } from "../../protocol/failures.ts";
 import { Mailbox } from "./mailbox.ts";
-import { PausableTimers } from "./guards/pausable_timers.ts";
-import { isSlow, timeoutOf, versionConflict } from "./command_timing.ts";
-import type { SessionFiles } from "./place.ts";
+import { PausableTimers, Timers } from "./guards/pausable_timers.ts";
+import { isSlow, timeoutOf } from "./command_timing.ts";
 import { EventEncoder } from "./events/event_encoder.ts";
 import { type Answer, replyOf } from "./reply_text.ts";
 import { RunWaiters } from "./run_waiters.ts";
 import { RunGuards } from "./guards/run_guards.ts";
 import type * as parts from "./session_context.ts";
-import type { Handled, Job } from "./session_context.ts";
+import type { Handled, Handler as CommandHandler, Job } from "./session_context.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
 import { SnapshotState } from "./events/snapshot.ts";
-import { Timers } from "./timers.ts";
+import type { SessionFiles } from "./files/session_file_access.ts";
 
 export type { Handled, Job } from "./session_context.ts";
 /** Carries out one kind of command. */
@@ -394,5 +392,25 @@ export class Session {
     const fields = { sessionId: this.sessionId, stack: errorStack(error) };
     this.#parts.log("error", `${where} failed: ${message}`, fields);
     return failure("internal", `${where} failed: ${message}`);
+  }
+}
+
+/** @param defect tells what was thrown, and makes a failure of it */
+export function callHandler<S>(
+  handlers: ReadonlyMap<string, CommandHandler<S>>,
+  session: S,
+  command: Command,
+  defect: (error: unknown) => Failure,
+): Handled | Promise<Handled> {
+  const handler = handlers.get(command.type);
+  if (handler === undefined) {
+    return { ok: false, failure: failure("unknown_command", `${command.type} is not for a session`) };
+  }
+  const failed = (error: unknown): Handled => ({ ok: false, failure: defect(error) });
+  try {
+    const handled = handler.run(session, command);
+    return handled instanceof Promise ? handled.catch(failed) : handled;
+  } catch (error) {
+    return failed(error);
   }
 }

@@ -6,10 +6,10 @@ import type { Failure } from "../../protocol/errors.ts";
 import type { Interrupted } from "../../protocol/schema/responses.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { AcceptedMessage, MessageState } from "./message_tracker.ts";
-import type { Outcome } from "./agent_port.ts";
 import type { EncodedEvent, Reply, SubscriberDemand } from "../../ipc/messages.ts";
-import type { SessionFiles } from "./place.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
+import type { Outcome } from "../../protocol/failures.ts";
+import type { SessionFiles } from "./files/session_file_access.ts";
 
 /** How a command went. With `later` it has left the mailbox, and the answer comes when that resolves. */
 export type Handled =

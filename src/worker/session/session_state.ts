@@ -1,7 +1,7 @@
 // The state of a session at this point of the order, as `attach` answers it: encoded here, so that the router
 // thread need not.
 import { SNAPSHOT_BYTES, SNAPSHOTS_BYTES } from "../../governor/limits.ts";
-import { toJson } from "../../protocol/text.ts";
+import { toJson } from "../../base/text.ts";
 import type { FromWorker, SessionState } from "../../ipc/messages.ts";
 import { EncodeCache } from "./events/encode_cache.ts";
 import type { MakeMessage } from "../../ipc/send_queue.ts";

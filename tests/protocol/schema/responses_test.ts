@@ -1,7 +1,7 @@
 // The envelopes around answers: what is echoed, what is left out, and what errors add.
 import { assertEquals } from "@std/assert";
 import { type ErrorCode, ERRORS, failure } from "../../../src/protocol/errors.ts";
-import { encodeFailure, encodeSuccess } from "../../../src/protocol/schema/responses.ts";
+import { encodeFailure, encodeSuccess } from "../../../src/protocol/envelope.ts";
 
 Deno.test("responses: a success echoes what it is about and carries the data unparsed", () => {
   const head = { id: "7", command: "get_state", sessionId: "a", sessionVersion: 4 };

@@ -9,7 +9,7 @@ import { withDefaults } from "../../../src/governor/limits.ts";
 import type { Reply } from "../../../src/ipc/messages.ts";
 import type { SessionRecord } from "../../../src/ipc/session_record.ts";
 import { CommandJournal } from "../../../src/server/journal/command_journal.ts";
-import type { Asker } from "../../../src/server/manager/session_manager.ts";
+import type { ReplyTo } from "../../../src/server/journal/reply_to.ts";
 import { FakeClock, turn } from "../../support/fake_clock.ts";
 import { FakeDisk } from "../manager/fake_disk.ts";
 import { FakeAsker, keptLog } from "../manager/fakes.ts";
@@ -47,7 +47,13 @@ class Bench {
     const asked = new FakeAsker();
     const keyed = this.ledger.keyed("admin", full, specOf(full.type));
     const found = keyed && this.ledger.find(keyed, specOf(full.type));
-    const sent = { asked, asker: asked as Asker, way: "waits" as Way, ref: ++this.#ref, found: found?.kind };
+    const sent = {
+      asked,
+      asker: asked as ReplyTo,
+      way: "waits" as Way,
+      ref: ++this.#ref,
+      found: found?.kind,
+    };
     if (found?.kind === "answer") asked.answer(found.reply);
     else if (found?.kind === "running") found.join((reply) => asked.answer(reply));
     else {

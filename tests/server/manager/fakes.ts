@@ -7,7 +7,8 @@ import type { Log } from "../../../src/base/log.ts";
 import { CommandJournal } from "../../../src/server/journal/command_journal.ts";
 import type { LinkEvents, StartWorker } from "../../../src/server/workers/worker_link.ts";
 import type { Isolation } from "../../../src/server/workers/worker_pool.ts";
-import { type Asker, SessionManager } from "../../../src/server/manager/session_manager.ts";
+import { SessionManager } from "../../../src/server/manager/session_manager.ts";
+import type { ReplyTo } from "../../../src/server/journal/reply_to.ts";
 import { Governor } from "../../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../../src/governor/limits.ts";
 import type { Clock } from "../../../src/runtime/runtime.ts";
@@ -133,7 +134,7 @@ export function keptLog(): { log: Log; records: string[] } {
 }
 
 /** An asker and what it was told. */
-export class FakeAsker implements Asker {
+export class FakeAsker implements ReplyTo {
   readonly connection: number;
   readonly replies: Reply[] = [];
   accepts = 0;

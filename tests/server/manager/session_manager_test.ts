@@ -321,7 +321,7 @@ Deno.test("manager: dispose ends the hosts, answers who was left, and starts no 
   assertEquals([bench.made.hosts.all.length, bench.made.clock.pending], [2, 0]);
 });
 
-Deno.test("manager: with --hosts 0 there is still one host, in this thread", () => {
+Deno.test("manager: with --workers 0 there is still one host, in this thread", () => {
   assertEquals([new Bench({}, 0).made.manager.workers.length, new Bench({}, 4).made.manager.workers.length], [
     1,
     4,

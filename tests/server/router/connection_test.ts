@@ -2,10 +2,10 @@
 import { assertEquals } from "@std/assert";
 import { READ_AHEAD_BYTES } from "../../../src/governor/limits.ts";
 import type { Connection } from "../../../src/server/router/connection.ts";
-import type { Held } from "../../../src/server/router/held.ts";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { turn } from "../../support/fake_clock.ts";
 import { connectionOver, FakeWire } from "./fakes.ts";
+import type { Held } from "../../../src/server/router/bulk_turns.ts";
 
 function make(): { wire: FakeWire; connection: Connection; overflowed: Connection[] } {
   const [wire, overflowed]: [FakeWire, Connection[]] = [new FakeWire(true), []];

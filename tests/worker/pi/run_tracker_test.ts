@@ -1,8 +1,8 @@
 // The settler against scripted runs as pi 0.73.1 has them (PI_FACTS §3): exactly one settled for each run, and
 // never before everything that would start by itself has ended. Aborts and queues are in settle_abort_test.ts.
 import { assertEquals } from "@std/assert";
-import { textOf } from "../../../src/worker/pi/run_tracker.ts";
 import { Bench, usage } from "./run_tracker_fixture.ts";
+import { textOf } from "../../../src/worker/session/files/session_files.ts";
 
 Deno.test("settle: a plain run settles once, a turn of the event loop after its end", async () => {
   const bench = new Bench();

@@ -8,7 +8,6 @@ import type {
   AgentPort,
   AgentSettings,
   BashOutcome,
-  Outcome,
   PromptHandle,
   PromptInput,
   QueueKind,
@@ -16,6 +15,7 @@ import type {
 } from "../../../src/worker/session/agent_port.ts";
 import type { AgentKept } from "../../../src/ipc/session_record.ts";
 import type { QueuedTexts, WireModel } from "../../../src/protocol/schema/responses.ts";
+import type { Outcome } from "../../../src/protocol/failures.ts";
 
 type Navigated = Outcome<{ editorText?: string; cancelled: boolean; aborted?: boolean }>;
 

@@ -1,7 +1,7 @@
 // Halves of surrogate pairs in what pi keeps and sends: messages of models, tools and extensions, and requests to a
 // provider. pi-ai 0.73.1 mends texts on their way to a provider, and neither tool calls nor descriptions of tools.
 import type { AgentSession } from "@mariozechner/pi-coding-agent";
-import { mend } from "../../../protocol/text.ts";
+import { mend } from "../../../base/text.ts";
 
 /** Histories whose entries are mended already. */
 const mended = new WeakSet<object>();

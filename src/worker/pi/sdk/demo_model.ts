@@ -9,7 +9,7 @@ import {
   getApiProvider,
   registerFauxProvider,
 } from "@mariozechner/pi-ai";
-import { cut } from "../../../protocol/text.ts";
+import { cut } from "../../../base/text.ts";
 
 /** The part of pi's registry that the demo needs. */
 export interface ProviderRegistry {

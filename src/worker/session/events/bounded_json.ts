@@ -2,7 +2,7 @@
 // the JSON of the whole history never exists. An item that is too large alone is written with its texts cut. Pure.
 import { ANSWER_BYTES } from "../../../governor/limits.ts";
 import { isRecord } from "../../../base/json.ts";
-import { cut, toJson } from "../../../protocol/text.ts";
+import { cut, toJson } from "../../../base/text.ts";
 
 /** UTF-16 units that remain of each text of an item that is too large, and of all of them together. */
 const CUT_CHARS = 4_096;

@@ -1,6 +1,6 @@
 // What is asked for over and over and seldom changes, kept encoded: the JSON of an object, as long as its fields
 // are the same, and dates. Pure.
-import { toJson } from "../../../protocol/text.ts";
+import { toJson } from "../../../base/text.ts";
 
 /** The JSON of an object that is put together anew each time it is asked for. */
 export class EncodeCache {

@@ -2,7 +2,7 @@
 // the second, so that each piece is text by itself: live, joined for a slow reader, replayed, or behind a snapshot. Pure.
 import type { SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
-import { opensPair, REPLACEMENT } from "../../../protocol/text.ts";
+import { opensPair, REPLACEMENT } from "../../../base/text.ts";
 
 /** One text that comes in pieces. */
 export class WholeText {

@@ -3,9 +3,10 @@
 // between: what another session drives is not written.
 import type { FileRepair } from "../../../protocol/schema/responses.ts";
 import type { Files } from "../../../runtime/runtime.ts";
-import type { FileFormat, Outcome } from "../agent_port.ts";
+import type { FileFormat } from "../agent_port.ts";
 import { type Inspected, inspectFile } from "./file_inspector.ts";
 import { repairFile } from "./file_repair.ts";
+import type { Outcome } from "../../../protocol/failures.ts";
 
 /** What the checks of one host are made of. */
 export interface FileCheckerParts {

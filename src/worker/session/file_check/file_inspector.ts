@@ -3,12 +3,13 @@
 // newer pi has written. Reads only; what is to be repaired is repaired by file_repair.ts.
 import { type Failure, failure } from "../../../protocol/errors.ts";
 import type { Files } from "../../../runtime/runtime.ts";
-import type { FileFormat, Outcome } from "../agent_port.ts";
+import type { FileFormat } from "../agent_port.ts";
 import { type Hole, join, type Joins } from "./entry_chain.ts";
 import { type Link, shapeOf } from "./entry_shape.ts";
 import { type Found, holeOf, parseLine, typeOf, wholeIn } from "./file_damage.ts";
 import { type FileLine, fileLines } from "./file_lines.ts";
-import { headerOf, notASession, type SessionHeader } from "../files/session_files.ts";
+import type { Outcome } from "../../../protocol/failures.ts";
+import { headerOf, notASession, type SessionHeader } from "./session_header.ts";
 
 /** What is wrong with a file that can be repaired. */
 export interface Damage extends Joins {

@@ -5,9 +5,9 @@ import { failure } from "../../../protocol/errors.ts";
 import { isRecord } from "../../../base/json.ts";
 import { type FileRepair, REPAIR_LINES } from "../../../protocol/schema/responses.ts";
 import type { Files } from "../../../runtime/runtime.ts";
-import type { Outcome } from "../agent_port.ts";
 import type { Damage, Inspected } from "./file_inspector.ts";
 import { type FileLine, fileLines, joined } from "./file_lines.ts";
+import type { Outcome } from "../../../protocol/failures.ts";
 
 /** Bytes that are written at once. */
 const PIECE = 256 * 1024;

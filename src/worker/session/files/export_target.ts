@@ -2,9 +2,9 @@
 // it: under any name it is known by its ending, by the book of driven files, and by its first line.
 import { failure } from "../../../protocol/errors.ts";
 import { isSystemError } from "../../../base/system_errors.ts";
-import type { Outcome } from "../agent_port.ts";
-import type { SessionFiles } from "../place.ts";
 import { isHeader, readHeader } from "./session_files.ts";
+import type { Outcome } from "../../../protocol/failures.ts";
+import type { SessionFiles } from "./session_file_access.ts";
 
 /** Checks where the page is to go; the answer is the canonical path. */
 export async function exportTarget(

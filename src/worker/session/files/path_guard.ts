@@ -2,8 +2,8 @@
 // compared. `~` is an ordinary name. Used by the handlers; reads nothing but what links lead to.
 import { failure } from "../../../protocol/errors.ts";
 import type { Files } from "../../../runtime/runtime.ts";
-import type { Outcome } from "../agent_port.ts";
 import { isForeign, isKernel, isOfAnotherSystem } from "./path_forms.ts";
+import type { Outcome } from "../../../protocol/failures.ts";
 
 /** Links followed one after the other; as many as Linux does. */
 const MOST_LINKS = 40;

@@ -1,23 +1,14 @@
 // Finds, checks and lists pi's session files. Other files are refused before pi opens them, since pi overwrites a
 // file that is not a session. Lists use a bounded reader, since pi's own reads every file whole.
-import { type Failure, failure } from "../../../protocol/errors.ts";
 import { JsonlDecoder, type Line } from "../../../protocol/jsonl.ts";
 import type { StoredSession } from "../../../protocol/schema/results.ts";
-import { cut } from "../../../protocol/text.ts";
+import { cut } from "../../../base/text.ts";
 import type { Files } from "../../../runtime/runtime.ts";
-import type { FileFormat, Outcome } from "../agent_port.ts";
+import type { FileFormat } from "../agent_port.ts";
 import { newerKind } from "../file_check/entry_shape.ts";
-import { textOf } from "../../pi/run_tracker.ts";
 import { isRecord } from "../../../base/json.ts";
-
-/** The first line of a session file. */
-export interface SessionHeader {
-  readonly id: string;
-  readonly cwd: string;
-  readonly timestamp: string;
-  /** 1 where it says none, as pi takes it. */
-  readonly version: number;
-}
+import type { Outcome } from "../../../protocol/failures.ts";
+import { headerOf, notASession, parse, type SessionHeader } from "../file_check/session_header.ts";
 
 /** Most bytes of a line that are parsed; longer ones (images) are counted by how they begin. */
 const LINE_BYTES = 1024 * 1024;
@@ -30,28 +21,6 @@ const FIRST_MESSAGE_CHARS = 1_000;
 
 /** Characters of other texts of a file that a list shows, more than any real one has; and kinds of newer entries. */
 const [FIELD_CHARS, MOST_NEWER] = [4_096, 100];
-
-function parse(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The header in a line, if it is one. */
-export function headerOf(line: string): SessionHeader | undefined {
-  const entry = parse(line);
-  if (entry?.["type"] !== "session" || typeof entry["id"] !== "string") return undefined;
-  const { id, cwd, timestamp, version } = entry;
-  return {
-    id,
-    cwd: typeof cwd === "string" ? cwd : "",
-    timestamp: typeof timestamp === "string" ? timestamp : new Date(0).toISOString(),
-    version: typeof version === "number" ? version : 1,
-  };
-}
 
 /** Whether a file that begins with that text is a session file. */
 export function isHeader(head: string): boolean {
@@ -72,12 +41,6 @@ export async function readHeader(files: Files, path: string): Promise<Outcome<Se
     break;
   }
   return { ok: false, failure: notASession(path) };
-}
-
-/** The file is something else. */
-export function notASession(path: string): Failure {
-  const sentence = `${path} has no header of a pi session; choose a file that list_stored_sessions names`;
-  return failure("not_a_session_file", sentence);
 }
 
 interface Tally {
@@ -243,4 +206,21 @@ export async function sessionFolders(places: SessionPlaces, top: readonly string
     }
   }
   return [...folders];
+}
+
+/**
+ * Text of an assistant message.
+ *
+ * @param most UTF-16 units that are enough; a caller that shows fewer gets no copy of the whole text
+ */
+export function textOf(message: Record<string, unknown>, most = Infinity): string {
+  const content = message["content"];
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return "";
+  let text = "";
+  for (const block of content) {
+    if (isRecord(block) && block["type"] === "text") text += String(block["text"]).slice(0, most + 1);
+    if (text.length > most) break;
+  }
+  return text;
 }

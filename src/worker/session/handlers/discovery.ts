@@ -1,6 +1,6 @@
 // What a session has at hand (PROTOCOL §5): slash commands, skills, tools, session files, reload.
 import { failure } from "../../../protocol/errors.ts";
-import { toJson } from "../../../protocol/text.ts";
+import { toJson } from "../../../base/text.ts";
 import { agentBusy } from "../../../protocol/failures.ts";
 import type { Handled, Session } from "../session.ts";
 import { listSessions, type SessionPlaces } from "../files/session_files.ts";

@@ -2,10 +2,9 @@
 // refuses while the agent is busy, since pi would leave the run going, unseen.
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import type { FileRepair } from "../../../protocol/schema/responses.ts";
-import { toJson } from "../../../protocol/text.ts";
+import { toJson } from "../../../base/text.ts";
 import { ANSWER_BYTES, COMMAND_GRACE_MS } from "../../../governor/limits.ts";
-import type { Outcome } from "../agent_port.ts";
-import { agentBusy, fileInUse } from "../../../protocol/failures.ts";
+import { agentBusy, fileInUse, type Outcome } from "../../../protocol/failures.ts";
 import { newestJson } from "../events/bounded_json.ts";
 import { exportTarget, writePage } from "../files/export_target.ts";
 import type { Inspected } from "../file_check/file_inspector.ts";

@@ -4,9 +4,10 @@ import type { QueuedTexts, Settled } from "../../../protocol/schema/responses.ts
 import { failure } from "../../../protocol/errors.ts";
 import { checkImage } from "../guards/image_check.ts";
 import type { AcceptedMessage } from "../message_tracker.ts";
-import type { Acceptance, Outcome, PromptInput, QueueKind } from "../agent_port.ts";
+import type { Acceptance, PromptInput, QueueKind } from "../agent_port.ts";
 import type { Handled, Session } from "../session.ts";
 import { done, type Entry, foreignWrite, on } from "./handler.ts";
+import type { Outcome } from "../../../protocol/failures.ts";
 
 /** The message as providers take it: they refuse blank texts and bad images, and then all that follows too. */
 function inputOf(

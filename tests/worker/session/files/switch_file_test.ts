@@ -1,11 +1,11 @@
 // switch_session_file and its neighbours in front of pi: what is checked before pi touches a file or writes one,
 // and that whatever is refused never reaches it.
 import { assertEquals } from "@std/assert";
-import type { SessionFiles } from "../../../../src/worker/session/place.ts";
 import { PathGuard } from "../../../../src/worker/session/files/path_guard.ts";
 import { files } from "../../../../src/runtime/common.ts";
 import { header } from "../../session_builder_fixture.ts";
 import { at, DELTA, placeOf, SessionBench } from "../../fakes.ts";
+import type { SessionFiles } from "../../../../src/worker/session/files/session_file_access.ts";
 
 /** A session in `root`, among real files, with a book of who drives what. */
 class Bench implements AsyncDisposable {

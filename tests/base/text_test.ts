@@ -1,7 +1,7 @@
 // Text that every client can read: what JSON.stringify writes of halves, values that hold some, and cuts.
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { cut, mend, toJson, wellFormed } from "../../src/protocol/text.ts";
+import { cut, mend, toJson, wellFormed } from "../../src/base/text.ts";
 
 Deno.test("text: halves become U+FFFD, whole characters and backslashes stay as they are", () => {
   const cases: readonly (readonly [text: string, mended: string])[] = [

@@ -1,6 +1,6 @@
 // The book of session files: one session a file, whoever asks and however often, and every change is told once.
 import { assertEquals } from "@std/assert";
-import { FileOwners } from "../../../src/server/manager/claims_book.ts";
+import { FileOwners } from "../../../src/server/manager/file_claims.ts";
 
 function bench() {
   const changes: string[] = [];

@@ -1,8 +1,12 @@
-// Where a session's files are: what commands that name files need of the host. Types only.
-import type { Files } from "../../runtime/runtime.ts";
-import type { FileOwner } from "../../ipc/messages.ts";
-import type { FileChecker } from "./file_check/file_checker.ts";
-import type { PathGuard } from "./files/path_guard.ts";
+// Does: describes what commands that name files need of the worker. Types only.
+// Used by: a session and its handlers. Uses: path_guard.ts and the file checker.
+import type { Files } from "../../../runtime/runtime.ts";
+import type { FileOwner } from "../../../protocol/failures.ts";
+import type { FileChecker } from "../file_check/file_checker.ts";
+import type { PathGuard } from "./path_guard.ts";
+
+// Does: describes what commands that name files need of the worker. Types only.
+// Used by: a session and its handlers. Uses: path_guard.ts and the file checker.
 
 /** What commands about files need of the host. */
 export interface SessionFiles {

@@ -4,7 +4,7 @@
 import type { EventBusController } from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
-import type { Services } from "../sdk/sdk.ts";
+import type { Services } from "./sdk.ts";
 
 type Loader = Services["resourceLoader"];
 type Report = (event: SessionEvent) => void;

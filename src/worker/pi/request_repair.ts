@@ -1,9 +1,9 @@
 // Keeps a session from being refused for ever: mends what a provider does not take in what tools return, before pi
 // stores it, and in what a session holds, for each request. Used by pi.ts, once for each session.
 import type { AgentSession } from "@mariozechner/pi-coding-agent";
-import { isRecord } from "../../../base/json.ts";
-import { checkImage } from "../../session/guards/image_check.ts";
-import type { PiHistory } from "../live_session.ts";
+import { isRecord } from "../../base/json.ts";
+import { checkImage } from "../session/guards/image_check.ts";
+import type { PiHistory } from "./live_session.ts";
 
 type Agent = AgentSession["agent"];
 type Message = Awaited<ReturnType<Agent["convertToLlm"]>>[number];

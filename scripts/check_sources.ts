@@ -1,0 +1,312 @@
+// Does: holds the sources to the rules of CONTRIBUTING.md: which folder may import which, pi behind its seam, clock and
+// randomness handed in, a header on every file, how many files a folder holds, plain English, references that exist.
+// Used by: `deno task check`, `deno task ok` and CI. `checkSources` is the whole of it, for tests.
+// Usage: deno run -R scripts/check_sources.ts [--self-test]
+
+import * as path from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** A broken rule, and its place. */
+export interface Finding {
+  readonly file: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+interface Import {
+  readonly specifier: string;
+  readonly line: number;
+}
+
+/** The types of the port to the machine; every adapter implements them. */
+const PORT = "runtime/runtime.ts";
+/** Folders that both threads may use. */
+const SHARED: readonly string[] = ["base", "protocol", "governor", "ipc", PORT];
+
+/**
+ * The import law: a folder of `src`, and what it may import besides itself. A longer prefix wins. Naming a folder
+ * includes its folders; naming a file names that file alone. `worker` and `server` stand in none of each other's rows.
+ */
+export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  "base": [],
+  "protocol/generated": [],
+  "protocol/schema": ["base"],
+  "protocol": ["base"],
+  "runtime": ["base"],
+  "governor": ["base", "protocol"],
+  "config": ["base", "protocol", "governor"],
+  "ipc": ["base", "protocol", "governor", PORT],
+
+  "worker/session/file_check": [...SHARED, "worker/session/agent_port.ts"],
+  "worker/session/files": [...SHARED, "worker/session/file_check", "worker/session/agent_port.ts"],
+  "worker/session/events": SHARED,
+  "worker/session/guards": [...SHARED, "worker/session/agent_port.ts"],
+  "worker/session/handlers": [...SHARED, "worker/session"],
+  "worker/session": SHARED,
+  "worker/pi/guards": [...SHARED, "worker/session"],
+  "worker/pi/sdk": [...SHARED, "worker/session", "worker/pi/guards"],
+  "worker/pi": [...SHARED, "worker/session"],
+  "worker": SHARED,
+
+  "server/auth": [...SHARED, "config"],
+  "server/sandbox": [...SHARED, "config"],
+  "server/state": [...SHARED, "server/auth/token_rule.ts"],
+  "server/journal": [...SHARED, "config"],
+  "server/workers": [...SHARED, "config", "server/state", "server/journal"],
+  "server/manager": [...SHARED, "config", "server/workers", "server/journal", "server/state"],
+  "server/router": [...SHARED, "server/manager", "server/auth", "server/journal"],
+  "server/transports": [...SHARED, "server/router", "server/auth"],
+  "server": [...SHARED, "config"],
+  "cli": [...SHARED, "config", "server"],
+
+  "client/transports": ["base", "protocol"],
+  "client": ["base", "protocol"],
+};
+
+/** Imports that the law forbids and that stand for a reason. */
+const EXCEPTIONS: readonly (readonly [file: string, target: string, reason: string])[] = [
+  [
+    "server/workers/in_process_worker.ts",
+    "worker/session_worker.ts",
+    "`--workers 0` runs the worker in the server's thread",
+  ],
+];
+
+/** The entries: they alone choose a runtime. */
+const ENTRIES: readonly string[] = ["mod.ts", "src/worker/worker.ts"];
+/** The seam to pi: these folders alone import pi. */
+const PI_ROOMS = /^src\/worker\/pi\//;
+/** Files that a folder may hold: a reader must be able to keep the list in mind. */
+const FOLDER_LIMIT = 12;
+/** Project files that one file may import; entries and lists of exports excepted. */
+const COLLABORATOR_LIMIT = 29;
+/** A smoke alarm, not a rule of style. */
+const LINE_LIMIT = 500;
+/** Written by a script: the limits are about files that people read. */
+const GENERATED = /^src\/protocol\/generated\//;
+
+/** Where the machine may be touched directly. */
+const MACHINE_ROOMS = /^(?:mod\.ts$|src\/runtime\/|src\/client\/|src\/worker\/pi\/|src\/worker\/worker\.ts$)/;
+const MACHINE_WORDS =
+  /(?<![.\w$#])(?:globalThis\s*\.\s*)?(?:(?:Deno|process|crypto)(?=\s*(?:\?\.|\.|\[))|Date\s*\.\s*now\b|Math\s*\.\s*random\b|performance\s*\.\s*now\b|new\s+Date\s*\(\s*\)|(?:set|clear)(?:Timeout|Interval|Immediate)(?=\s*\())/g;
+
+/** Checks one file by itself: machine words, packages, header, length. */
+export function checkSource(file: string, text: string): Finding[] {
+  const findings: Finding[] = [];
+  const find = (line: number, message: string): number => findings.push({ file, line, message });
+  const code = maskText(text);
+  if (!/^(?:#!.*\n)?(?:\/\/ (?!deno-lint-)|\/\*\*)/.test(text)) {
+    find(1, "starts without its header comment: two to four lines on its duty and its neighbours");
+  }
+  const lines = text.replace(/\n$/, "").split("\n").length;
+  if (lines > LINE_LIMIT && !GENERATED.test(file)) {
+    find(LINE_LIMIT, `has ${lines} lines; give one of its duties a file of its own`);
+  }
+  for (const { specifier, line } of importsOf(text, code)) {
+    const why = packageViolation(file, specifier);
+    if (why !== undefined) find(line, `imports ${specifier}: ${why}`);
+  }
+  if (MACHINE_ROOMS.test(file)) return findings;
+  for (const match of code.matchAll(MACHINE_WORDS)) {
+    find(
+      lineAt(text, match.index),
+      `uses ${
+        match[0].replaceAll(/\s+/g, " ")
+      }: clock, timers, randomness and the process come through the runtime`,
+    );
+  }
+  return findings;
+}
+
+/** Checks a whole tree, by path from the repository's root: every file, every import, circles, and the limits. */
+export function checkSources(sources: ReadonlyMap<string, string>): Finding[] {
+  const findings: Finding[] = [];
+  const graph = new Map<string, Map<string, number>>();
+  for (const [file, text] of sources) {
+    findings.push(...checkSource(file, text));
+    const edges = new Map<string, number>();
+    graph.set(file, edges);
+    for (const { specifier, line } of importsOf(text, maskText(text))) {
+      if (!specifier.startsWith(".")) continue;
+      const target = path.posix.normalize(path.posix.join(path.posix.dirname(file), specifier));
+      if (!edges.has(target)) edges.set(target, line);
+      const why = sources.has(target) || !target.endsWith(".ts")
+        ? lawViolation(file, target)
+        : "no such file";
+      if (why !== undefined) findings.push({ file, line, message: `imports ${target}: ${why}` });
+    }
+    if (edges.size > COLLABORATOR_LIMIT && !ENTRIES.includes(file) && !file.endsWith("/mod.ts")) {
+      const message =
+        `imports ${edges.size} files of the project, ${COLLABORATOR_LIMIT} at most; split its duties`;
+      findings.push({ file, line: 1, message });
+    }
+  }
+  return [...findings, ...findFullFolders(sources), ...findCircles(graph)];
+}
+
+/** Why `file` may not import the package or built-in `specifier`; undefined when it may. */
+function packageViolation(file: string, specifier: string): string | undefined {
+  if (specifier.startsWith(".")) return undefined;
+  const pure = /^src\/(base|protocol|governor)\//.exec(file)?.[1];
+  if (pure !== undefined) {
+    return /^typebox(?:\/|$)/.test(specifier) ? undefined : `${pure} is pure and imports typebox alone`;
+  }
+  if (/^(?:npm:)?@(?:mariozechner|earendil-works)\//.test(specifier)) {
+    return PI_ROOMS.test(file) ? undefined : "only src/worker/pi knows pi";
+  }
+  if (specifier.startsWith("node:") && !MACHINE_ROOMS.test(file)) {
+    return "Node's modules belong to src/runtime; add to runtime.ts";
+  }
+  if (/^(?:npm|jsr|https?):/.test(specifier)) return "packages are named in deno.json's imports";
+  return undefined;
+}
+
+/** Why `file` may not import the project's file `target`; undefined when it may. */
+function lawViolation(file: string, target: string): string | undefined {
+  if (file === "mod.ts" || target === "deno.json") return undefined;
+  if (target === "mod.ts") return "nothing imports the entry";
+  const from = file.replace(/^src\//, "");
+  const to = target.replace(/^src\//, "");
+  const folder = lawOf(from);
+  if (folder === undefined) {
+    return `${file} is in no folder of the law; add a row to scripts/check_sources.ts`;
+  }
+  if (ENTRIES.includes(file) && to.startsWith("runtime/")) return undefined;
+  const allowed = [folder, ...(MAY_IMPORT[folder] ?? [])];
+  if (allowed.some((name) => to === name || to.startsWith(`${name}/`))) return undefined;
+  if (EXCEPTIONS.some(([one, other]) => one === from && other === to)) return undefined;
+  if (to.startsWith("runtime/")) return `only the entries (${ENTRIES.join(", ")}) choose a runtime`;
+  return `${folder} may import ${allowed.slice(1).join(", ") || "nothing but itself"}, not ${to}`;
+}
+
+/** The longest folder of the law that holds the file. */
+function lawOf(file: string): string | undefined {
+  const holding = Object.keys(MAY_IMPORT).filter((folder) => file.startsWith(`${folder}/`));
+  return holding.sort((a, b) => b.length - a.length)[0];
+}
+
+/** One finding for each folder that holds too many files. */
+function findFullFolders(sources: ReadonlyMap<string, string>): Finding[] {
+  const counts = new Map<string, number>();
+  for (const file of sources.keys()) {
+    const folder = path.posix.dirname(file);
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return [...counts].filter(([, count]) => count > FOLDER_LIMIT).map(([folder, count]) => ({
+    file: folder,
+    line: 1,
+    message: `holds ${count} files, ${FOLDER_LIMIT} at most; give one of its duties a folder of its own`,
+  }));
+}
+
+/** One finding for each circle that a walk along the imports runs into. */
+function findCircles(graph: ReadonlyMap<string, ReadonlyMap<string, number>>): Finding[] {
+  const findings: Finding[] = [];
+  const done = new Set<string>();
+  const trail: string[] = [];
+  const visit = (file: string): void => {
+    trail.push(file);
+    for (const [target, line] of graph.get(file) ?? []) {
+      const start = trail.indexOf(target);
+      if (start >= 0) {
+        const circle = [...trail.slice(start), target].join(" → ");
+        findings.push({ file, line, message: `imports ${target}: closes the circle ${circle}` });
+      } else if (!done.has(target)) visit(target);
+    }
+    trail.pop();
+    done.add(file);
+  };
+  for (const file of graph.keys()) if (!done.has(file)) visit(file);
+  return findings;
+}
+
+/** Every module named by a static, dynamic or type import. Types count: they tie rooms together as well. */
+function importsOf(text: string, code: string): Import[] {
+  const found: Import[] = [];
+  for (const match of code.matchAll(/(?<![.\w$#])(?:from|import)\s*\(?\s*(["'`])([^"'`]*)\1/g)) {
+    const start = match.index + match[0].length - 1 - (match[2] ?? "").length;
+    found.push({
+      specifier: text.slice(start, match.index + match[0].length - 1),
+      line: lineAt(text, match.index),
+    });
+  }
+  return found;
+}
+
+function lineAt(text: string, index: number): number {
+  return text.slice(0, index).split("\n").length;
+}
+
+/** A comment, a string without holes, a piece of a template, or a regular expression where a value may stand. */
+const TOKENS =
+  /\/\/[^\n]*|\/\*[^]*?\*\/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|(?<=(?:^|[=(,:;!&|?{}[+\n]|return|=>)\s*)\/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\/[a-z]*|[`{}]/g;
+
+/** Blanks comments, regular expressions and the inside of strings; every character keeps its place. */
+function maskText(text: string): string {
+  const blank = (piece: string): string => piece.replaceAll(/[^\n]/g, " ");
+  let result = "";
+  let at = 0;
+  /** For each open template, how many braces are open in its current hole. */
+  const holes: number[] = [];
+  const endOfTemplate = (from: number): number => {
+    const match = /(?:\\[^]|\$(?!\{)|[^`\\$])*(?:`|\$\{)/y;
+    match.lastIndex = from;
+    return match.test(text) ? match.lastIndex : text.length;
+  };
+  const readTemplate = (from: number): number => {
+    const end = endOfTemplate(from);
+    const close = text[end - 1] === "{" ? "${" : "`";
+    if (close === "${") holes.push(0);
+    result += blank(text.slice(from, end - close.length)) + close;
+    return end;
+  };
+  while (at < text.length) {
+    TOKENS.lastIndex = at;
+    const match = TOKENS.exec(text);
+    if (match === null) return result + text.slice(at);
+    const token = match[0];
+    result += text.slice(at, match.index);
+    at = match.index + token.length;
+    const open = holes.at(-1);
+    if (token === "`") {
+      result += token;
+      at = readTemplate(at);
+    } else if (token === "{") {
+      if (open !== undefined) holes[holes.length - 1] = open + 1;
+      result += token;
+    } else if (token === "}") {
+      result += token;
+      if (open === 0) {
+        holes.pop();
+        at = readTemplate(at);
+      } else if (open !== undefined) holes[holes.length - 1] = open - 1;
+    } else if (token.startsWith("/")) result += blank(token);
+    else result += token.charAt(0) + blank(token.slice(1, -1)) + token.charAt(0);
+  }
+  return result;
+}
+
+/** The sources of the checkout at `root`, by path. */
+async function readSources(root: string): Promise<Map<string, string>> {
+  const sources = new Map<string, string>();
+  const read = async (file: string): Promise<unknown> =>
+    sources.set(file, await Deno.readTextFile(path.join(root, file)));
+  const walk = async (folder: string): Promise<void> => {
+    for await (const entry of Deno.readDir(path.join(root, folder))) {
+      const name = `${folder}/${entry.name}`;
+      if (entry.isDirectory) await walk(name);
+      else if (name.endsWith(".ts")) await read(name);
+    }
+  };
+  await read("mod.ts");
+  await walk("src");
+  return new Map([...sources].sort(([a], [b]) => a < b ? -1 : 1));
+}
+
+if (import.meta.main) {
+  const sources = await readSources(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
+  const findings = checkSources(sources);
+  for (const { file, line, message } of findings) console.error(`${file}:${line} ${message}`);
+  console.log(`check_sources: ${sources.size} files, ${findings.length} findings`);
+  if (findings.length > 0) Deno.exit(1);
+}

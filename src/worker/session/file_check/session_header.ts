@@ -1,0 +1,41 @@
+// Does: reads the first line of a session file.
+// Used by: file_inspector.ts and files/session_files.ts.
+import { type Failure, failure } from "../../../protocol/errors.ts";
+import { isRecord } from "../../../base/json.ts";
+
+/** The first line of a session file. */
+export interface SessionHeader {
+  readonly id: string;
+  readonly cwd: string;
+  readonly timestamp: string;
+  /** 1 where it says none, as pi takes it. */
+  readonly version: number;
+}
+
+/** The header in a line, if it is one. */
+export function headerOf(line: string): SessionHeader | undefined {
+  const entry = parse(line);
+  if (entry?.["type"] !== "session" || typeof entry["id"] !== "string") return undefined;
+  const { id, cwd, timestamp, version } = entry;
+  return {
+    id,
+    cwd: typeof cwd === "string" ? cwd : "",
+    timestamp: typeof timestamp === "string" ? timestamp : new Date(0).toISOString(),
+    version: typeof version === "number" ? version : 1,
+  };
+}
+
+/** The file is something else. */
+export function notASession(path: string): Failure {
+  const sentence = `${path} has no header of a pi session; choose a file that list_stored_sessions names`;
+  return failure("not_a_session_file", sentence);
+}
+
+export function parse(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
