@@ -29,7 +29,7 @@ alone("command line: --version and --help", async (bench) => {
   assertMatch(version.stdout, /\d+\.\d+\.\d+/);
   const help = await run(bench, ["--help"]);
   assertEquals(help.code, 0);
-  const flags = "port host stdio no-ws no-auth allow-origin state-dir cwd root trust-projects hosts demo " +
+  const flags = "port host stdio no-ws no-auth allow-origin state-dir cwd root trust-projects workers demo " +
     "shutdown-timeout eof-timeout log-level log-format max-sessions max-connections max-frame-bytes " +
     "max-in-flight-per-connection max-mailbox version help";
   for (const flag of flags.split(" ")) assertStringIncludes(help.stdout, `--${flag}`);
