@@ -34,7 +34,7 @@ const MOST_INDENT = 32;
 /** Flags that name the server, for every subcommand that talks to one. */
 export const SERVER_FLAGS: readonly FlagSpec[] = [
   { name: "server", value: "URL", about: "a server elsewhere (ws://HOST:PORT/), not this machine's" },
-  { name: "token-file", value: "FILE", about: "file with the token, - for none; or set PI_SERVER_TOKEN" },
+  { name: "token-file", value: "FILE", about: "file with its token; PI_SERVER_TOKEN is the token itself" },
   { name: "state-dir", value: "DIR", about: "state folder of this machine's server (~/.pi/server)" },
 ];
 
@@ -124,6 +124,7 @@ export function columns(rows: readonly (readonly [term: string, about: string])[
   const indent = Math.min(MOST_INDENT, widest + 4);
   return rows.map(([term, about]) => {
     const text = wrap(about, WIDTH, indent);
+    if (about === "") return `  ${term}`;
     if (term.length + 4 > indent) return `  ${term}\n${" ".repeat(indent)}${text}`;
     return `  ${term.padEnd(indent - 2)}${text}`;
   });

@@ -31,10 +31,28 @@ export interface Row {
 /** All subcommands, in the order of `pi-server --help`. */
 export const SUBCOMMANDS: readonly Row[] = [
   {
+    name: "call",
+    group: "Script",
+    about: "send any command of the protocol, print its answer",
+    load: () => import("./commands/call.ts"),
+  },
+  {
     name: "sessions",
     group: "Script",
     about: "list the sessions of the server",
     load: () => import("./commands/sessions.ts"),
+  },
+  {
+    name: "start",
+    group: "Server",
+    about: "start a server in the background",
+    load: () => import("./commands/start.ts"),
+  },
+  {
+    name: "stop",
+    group: "Server",
+    about: "end the server of this machine",
+    load: () => import("./commands/stop.ts"),
   },
 ];
 

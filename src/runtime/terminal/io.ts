@@ -75,10 +75,12 @@ export interface Io {
   writable(path: string): Promise<boolean>;
   /** Calls `fn` at each such signal, in place of the signal's default action; returns what takes that back. */
   onSignal(name: IoSignal, fn: () => void): () => void;
-  /** Sends a signal to another process; false when there is none with that id. */
+  /** Sends a signal to another process; false when the system refuses. */
   signal(pid: number, name: "SIGTERM" | "SIGKILL"): boolean;
   /** Whether a process of that id is alive. */
   alive(pid: number): boolean;
+  /** Tells two processes of the same id apart; undefined where the system does not say. */
+  processStartId(pid: number): string | undefined;
   /** Whether this machine accepts a listener on that port of that address. */
   portFree(host: string, port: number): Promise<boolean>;
   /** Milliseconds since the epoch. */

@@ -9,6 +9,7 @@ import process from "node:process";
 import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
 import { isSystemError } from "../../base/system_errors.ts";
+import { alive, processStartId } from "../process_ids.ts";
 import { type BackgroundProcess, type Input, type Io, type Output, ReaderGoneError } from "./io.ts";
 
 /** Folder names of the last part of a log file's path are made for the owner alone. */
@@ -185,13 +186,13 @@ async function portFree(host: string, port: number): Promise<boolean> {
   });
 }
 
-function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+function signal(pid: number, name: "SIGTERM" | "SIGKILL"): boolean {
   try {
     process.kill(pid, name);
     return true;
-  } catch (error) {
-    // Another user's process is there, though it takes no signal from us.
-    return error instanceof Error && Reflect.get(error, "code") === "EPERM" && name === 0;
+  } catch {
+    // It has ended, or belongs to another user.
+    return false;
   }
 }
 
@@ -233,7 +234,8 @@ export function programIo(): Io {
       return () => process.off(name, fn);
     },
     signal,
-    alive: (pid) => signal(pid, 0),
+    alive,
+    processStartId,
     portFree,
     now: () => Date.now(),
     monotonic: () => performance.now(),
