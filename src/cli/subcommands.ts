@@ -4,6 +4,7 @@
 // Invariant: this file imports no subcommand statically; a new row is all that a new subcommand needs here.
 import { errorMessage } from "../base/error_message.ts";
 import { didYouMean } from "../base/nearest.ts";
+import { hintFor } from "./hints.ts";
 import {
   CommandError,
   EXIT_FAILED,
@@ -30,6 +31,12 @@ export interface Row {
 
 /** All subcommands, in the order of `pi-server --help`. */
 export const SUBCOMMANDS: readonly Row[] = [
+  {
+    name: "run",
+    group: "Talk",
+    about: "give an agent one prompt and stream its answer",
+    load: () => import("./commands/run.ts"),
+  },
   {
     name: "call",
     group: "Script",
@@ -104,7 +111,7 @@ export async function runSubcommand(args: readonly string[], io: Io): Promise<nu
     const expected = error instanceof CommandError ||
       (error instanceof Error && CLIENT_ERRORS.has(error.name));
     if (!expected) throw error;
-    await say(`${name}: ${errorMessage(error)}`);
+    await say(`${name}: ${errorMessage(error)}${hintFor(error)}`);
     return EXIT_FAILED;
   }
 }
