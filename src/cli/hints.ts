@@ -3,11 +3,10 @@
 
 /** By the protocol's error code. */
 const HINTS: Readonly<Record<string, string>> = {
-  path_forbidden:
-    "a server works in the folders of its --root: pi-server stop, then pi-server start --root DIR",
+  path_forbidden: "such as pi-server stop, then pi-server start --root DIR",
   no_model: "pi-server doctor shows which credentials there are",
   no_api_key: "pi-server doctor shows which credentials there are",
-  model_not_found: "pi-server call get_available_models --sessionId ID lists what there is",
+  model_not_found: "as in pi-server call get_available_models --sessionId ID",
   session_not_found: "pi-server sessions lists those that there are",
   agent_busy: "wait for it, or use another session",
   forbidden: "pi-server token mint makes a token with another role",

@@ -35,7 +35,7 @@ const FLAGS = [
   { name: "session", value: "ID", about: "go on in this session: live, parked or stored" },
   { name: "new", about: "in a new session (the default)" },
   { name: "name", value: "TEXT", about: "name of a new session" },
-  { name: "keep", about: "leave a new session in the server's list after the run" },
+  { name: "rm", about: "take a new session off the server's list after the run; its file stays" },
   { name: "trust", about: "load the extensions and settings of the project itself" },
   { name: "text", about: "print the answer as text (the default)" },
   { name: "json", about: "print each event as a JSON line, and a last line with the result" },
@@ -168,7 +168,7 @@ async function start(parsed: Arguments, prompt: string, io: Io, interrupts: Inte
     session = await openSession(client, found, parsed, io);
     return await runIn(client, session, prompt, parsed, io, interrupts);
   } finally {
-    if (session?.made === true && !parsed.has("keep")) {
+    if (session?.made === true && parsed.has("rm")) {
       // Its file stays. A server that is gone has no list to take it from.
       const gone = client.request("delete_session", { sessionId: session.sessionId }).catch(() => {});
       await Promise.race([gone, io.delay(CLOSE_MS)]);
@@ -183,8 +183,8 @@ export const command: Subcommand = {
     usage: ['run [flags] "PROMPT"', "run [flags] -              the prompt comes from stdin"],
     about:
       "Gives an agent one prompt, streams its answer to stdout, and ends when the run is over. What it " +
-      "used and cost goes to stderr. A server is started in the background when none runs. The session file " +
-      "stays; --session with the printed id goes on in it.",
+      "used and cost goes to stderr. A server is started in the background when none runs. The session " +
+      "stays, unless --rm is given: --session with the printed id goes on in it.",
     flags: FLAGS,
     examples: [
       ['pi-server run "Why does the build fail?"', "in this folder, in a new session"],
@@ -209,7 +209,7 @@ export const command: Subcommand = {
     if (parsed.has("json") && parsed.has("text")) {
       throw new UsageError("--json and --text exclude each other");
     }
-    for (const name of ["cwd", "name", "keep", "trust"]) {
+    for (const name of ["cwd", "name", "rm", "trust"]) {
       if (parsed.has("session") && parsed.has(name)) {
         throw new UsageError(`--${name} is for a new session only`);
       }
