@@ -2,18 +2,9 @@
 // Used by: every subcommand. The server's own flags are in src/flags.ts.
 // Invariant: a flag that the table does not list is an error which names the nearest flag that it lists.
 import { didYouMean } from "../base/nearest.ts";
-import { UsageError } from "./subcommand.ts";
+import { type FlagSpec, UsageError } from "./subcommand.ts";
 
-/** One flag of a subcommand. */
-export interface FlagSpec {
-  /** Without the dashes. */
-  readonly name: string;
-  /** What stands for the value in `--help`; a flag without it is a switch. */
-  readonly value?: string;
-  readonly about: string;
-  /** The only values that it takes. */
-  readonly choices?: readonly string[];
-}
+export type { FlagSpec } from "./subcommand.ts";
 
 /** What a subcommand says about itself. */
 export interface HelpSpec {

@@ -25,7 +25,7 @@ function shortArguments(args: unknown): string {
 }
 
 /** What an event is worth a note; undefined for most. */
-function noteOf(item: SubscriptionItem): string | undefined {
+export function noteOf(item: SubscriptionItem): string | undefined {
   if (item.kind !== "event") return undefined;
   const { event } = item;
   switch (event.type) {

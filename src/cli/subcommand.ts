@@ -20,10 +20,25 @@ export const EXIT_USAGE = 2;
 /** As a shell reports a program that SIGINT has ended. */
 export const EXIT_INTERRUPTED = 130;
 
+/** One flag of a subcommand. */
+export interface FlagSpec {
+  /** Without the dashes. */
+  readonly name: string;
+  /** What stands for the value in `--help`; a flag without it is a switch. */
+  readonly value?: string;
+  readonly about: string;
+  /** The only values that it takes. */
+  readonly choices?: readonly string[];
+}
+
 /** One subcommand. */
 export interface Subcommand {
   /** The text of `--help`, at most 80 columns wide; a function is given the arguments beside `--help`. */
   readonly help: string | ((args: readonly string[], io: Io) => string | Promise<string>);
+  /** Its flags, for shell completion. */
+  readonly flags?: readonly FlagSpec[];
+  /** The words that may come first, for shell completion. */
+  readonly words?: readonly string[];
   /** Runs to the end and returns the exit code. */
   run(args: readonly string[], io: Io): Promise<number>;
 }

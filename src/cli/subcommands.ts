@@ -38,6 +38,12 @@ export const SUBCOMMANDS: readonly Row[] = [
     load: () => import("./commands/run.ts"),
   },
   {
+    name: "open",
+    group: "Talk",
+    about: "open the console in a browser",
+    load: () => import("./commands/open.ts"),
+  },
+  {
     name: "call",
     group: "Script",
     about: "send any command of the protocol, print its answer",
@@ -50,6 +56,12 @@ export const SUBCOMMANDS: readonly Row[] = [
     load: () => import("./commands/sessions.ts"),
   },
   {
+    name: "tail",
+    group: "Script",
+    about: "print what happens in a session, or in all",
+    load: () => import("./commands/tail.ts"),
+  },
+  {
     name: "start",
     group: "Server",
     about: "start a server in the background",
@@ -60,6 +72,18 @@ export const SUBCOMMANDS: readonly Row[] = [
     group: "Server",
     about: "end the server of this machine",
     load: () => import("./commands/stop.ts"),
+  },
+  {
+    name: "status",
+    group: "Server",
+    about: "print what runs, since when, and whether all is well",
+    load: () => import("./commands/status.ts"),
+  },
+  {
+    name: "token",
+    group: "Access",
+    about: "mint, list and revoke tokens",
+    load: () => import("./commands/token.ts"),
   },
 ];
 

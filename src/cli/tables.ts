@@ -33,3 +33,20 @@ export function sizeOf(bytes: number): string {
   if (bytes >= 1e6) return `${Math.round(bytes / 1e6)} MB`;
   return `${Math.round(bytes / 1e3)} KB`;
 }
+
+/** Names with what they stand for; a value of several lines is indented. */
+export function columnsOf(rows: readonly (readonly [name: string, value: string])[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
+  return rows.map(([name, value]) =>
+    `${name.padEnd(width)}${value.split("\n").map(printable).join(`\n${" ".repeat(width)}`)}\n`
+  ).join("");
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** The milliseconds of a text such as `30m` or `1.5h`; undefined when it is not a time. */
+export function durationOf(text: string): number | undefined {
+  const [, amount, unit = ""] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
+  const factor = UNITS_MS[unit];
+  return amount === undefined || factor === undefined ? undefined : Math.round(Number(amount) * factor);
+}

@@ -225,6 +225,7 @@ function helpOfType(type: string, schema: Readonly<Record<string, unknown>>): st
 
 /** The subcommand. */
 export const command: Subcommand = {
+  flags: FLAGS,
   help,
   async run(args, io) {
     const written = split(args);

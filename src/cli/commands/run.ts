@@ -179,6 +179,7 @@ async function start(parsed: Arguments, prompt: string, io: Io, interrupts: Inte
 
 /** The subcommand. */
 export const command: Subcommand = {
+  flags: FLAGS,
   help: helpOf({
     usage: ['run [flags] "PROMPT"', "run [flags] -              the prompt comes from stdin"],
     about:

@@ -12,6 +12,7 @@ const FLAGS = [
 
 /** The subcommand. */
 export const command: Subcommand = {
+  flags: FLAGS,
   help: helpOf({
     usage: ["sessions [flags]"],
     about:

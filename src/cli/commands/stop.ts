@@ -39,6 +39,7 @@ async function makeSure(io: Io, stateDir: string, endpoint: Endpoint): Promise<v
 
 /** The subcommand. */
 export const command: Subcommand = {
+  flags: FLAGS,
   help: helpOf({
     usage: ["stop [flags]"],
     about:

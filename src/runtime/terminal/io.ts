@@ -79,6 +79,8 @@ export interface Io {
   signal(pid: number, name: "SIGTERM" | "SIGKILL"): boolean;
   /** Whether a process of that id is alive. */
   alive(pid: number): boolean;
+  /** Bytes of memory that a process holds; undefined where the system does not say. */
+  residentBytes(pid: number): Promise<number | undefined>;
   /** Tells two processes of the same id apart; undefined where the system does not say. */
   processStartId(pid: number): string | undefined;
   /** Whether this machine accepts a listener on that port of that address. */

@@ -163,16 +163,24 @@ function browsers(url: string): readonly (readonly string[])[] {
   return [["xdg-open", url], ["wslview", url]];
 }
 
+/** Milliseconds after which a program that still runs is taken to show the page. */
+const BROWSE_MS = 2000;
+
 async function browse(url: string): Promise<boolean> {
   const { spawn } = await import("node:child_process");
   for (const [program = "", ...args] of browsers(url)) {
-    const started = await new Promise<boolean>((resolve) => {
+    const shown = await new Promise<boolean>((resolve) => {
       const child = spawn(program, args, { detached: true, stdio: "ignore" });
-      child.once("error", () => resolve(false));
-      child.once("exit", (code) => resolve(code === 0));
-      child.unref();
+      const timer = setTimeout(() => resolve(true), BROWSE_MS);
+      const over = (done: boolean): void => {
+        clearTimeout(timer);
+        resolve(done);
+      };
+      child.once("error", () => over(false));
+      child.once("exit", (code) => over(code === 0));
+      child.once("spawn", () => child.unref());
     });
-    if (started) return true;
+    if (shown) return true;
   }
   return false;
 }
@@ -194,6 +202,12 @@ function signal(pid: number, name: "SIGTERM" | "SIGKILL"): boolean {
     // It has ended, or belongs to another user.
     return false;
   }
+}
+
+async function residentBytes(pid: number): Promise<number | undefined> {
+  const text = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  const kilobytes = /^VmRSS:\s*(\d+) kB$/m.exec(text)?.[1];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
 }
 
 const after: Io["after"] = (ms, fn) => {
@@ -236,6 +250,7 @@ export function programIo(): Io {
     signal,
     alive,
     processStartId,
+    residentBytes,
     portFree,
     now: () => Date.now(),
     monotonic: () => performance.now(),
