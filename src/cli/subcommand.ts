@@ -39,8 +39,25 @@ export interface Subcommand {
   readonly flags?: readonly FlagSpec[];
   /** The words that may come first, for shell completion. */
   readonly words?: readonly string[];
-  /** Runs to the end and returns the exit code. */
-  run(args: readonly string[], io: Io): Promise<number>;
+  /**
+   * Runs to the end and returns the exit code.
+   *
+   * @param rows the table of all subcommands, for the one that completes their names
+   */
+  run(args: readonly string[], io: Io, rows: readonly Row[]): Promise<number>;
+}
+
+/** Headings of `pi-server --help`, in its order. */
+export const GROUPS = ["Talk", "Script", "Server", "Access"] as const;
+
+/** One row of the table of subcommands. */
+export interface Row {
+  readonly name: string;
+  readonly group: (typeof GROUPS)[number];
+  /** One line for `pi-server --help`, at most 58 characters. */
+  readonly about: string;
+  /** Imports the module. */
+  readonly load: () => Promise<{ readonly command: Subcommand }>;
 }
 
 /** Wrong arguments: exit code 2. The message is a sentence without a full stop. */

@@ -12,22 +12,9 @@ import {
   EXIT_USAGE,
   type Io,
   ReaderGoneError,
-  type Subcommand,
+  type Row,
   UsageError,
 } from "./subcommand.ts";
-
-/** Headings of `pi-server --help`, in its order. */
-export type Group = "Talk" | "Script" | "Server" | "Access";
-
-/** One row of the table. */
-export interface Row {
-  readonly name: string;
-  readonly group: Group;
-  /** One line for `pi-server --help`, at most 58 characters. */
-  readonly about: string;
-  /** Imports the module. */
-  readonly load: () => Promise<{ readonly command: Subcommand }>;
-}
 
 /** All subcommands, in the order of `pi-server --help`. */
 export const SUBCOMMANDS: readonly Row[] = [
@@ -80,6 +67,18 @@ export const SUBCOMMANDS: readonly Row[] = [
     load: () => import("./commands/status.ts"),
   },
   {
+    name: "doctor",
+    group: "Server",
+    about: "check folders, ports, credentials and extensions",
+    load: () => import("./commands/doctor.ts"),
+  },
+  {
+    name: "completion",
+    group: "Server",
+    about: "print completions for bash, zsh or fish",
+    load: () => import("./commands/completion.ts"),
+  },
+  {
     name: "token",
     group: "Access",
     about: "mint, list and revoke tokens",
@@ -95,7 +94,7 @@ function wantsHelp(args: readonly string[]): boolean {
 
 async function runRow(row: Row, args: readonly string[], io: Io): Promise<number> {
   const { command } = await row.load();
-  if (!wantsHelp(args)) return await command.run(args, io);
+  if (!wantsHelp(args)) return await command.run(args, io, SUBCOMMANDS);
   const { help } = command;
   const rest = args.filter((arg) => arg !== "--help" && arg !== "-h");
   await io.stdout.write(typeof help === "string" ? help : await help(rest, io));

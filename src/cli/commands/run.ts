@@ -4,12 +4,12 @@
 // Invariant: the run ends with this program. SIGINT, SIGTERM, SIGHUP and a closed stdout abort it.
 import type { Client, Subscription } from "../../client/mod.ts";
 import { type Arguments, helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";
-import { ANSWERS, dialogAnswers } from "../dialog_answers.ts";
+import { ANSWERS, dialogAnswers } from "../run/dialog_answers.ts";
 import { connectTo, findServer, serverOptions } from "../find_server.ts";
 import { hintFor } from "../hints.ts";
 import { textOfInput } from "../prompt_text.ts";
-import { RunOutput, usageLine } from "../run_output.ts";
-import { modelOf, openSession, type RunSession } from "../run_session.ts";
+import { RunOutput, usageLine } from "../run/run_output.ts";
+import { modelOf, openSession, type RunSession } from "../run/run_session.ts";
 import {
   EXIT_FAILED,
   EXIT_INTERRUPTED,

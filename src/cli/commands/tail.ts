@@ -2,10 +2,10 @@
 // Used by: the dispatch (src/cli/subcommands.ts).
 // Invariant: no event is left out while the server keeps it; what is gone comes as one snapshot line.
 import type { Client, SubscriptionItem } from "../../client/mod.ts";
-import { textOfMessage } from "../answer_stream.ts";
+import { textOfMessage } from "../run/answer_stream.ts";
 import { helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";
 import { connectTo, findServer, serverOptions } from "../find_server.ts";
-import { jsonLine, noteOf } from "../run_output.ts";
+import { jsonLine, noteOf } from "../run/run_output.ts";
 import { CommandError, EXIT_INTERRUPTED, type Io, type Subcommand, UsageError } from "../subcommand.ts";
 import { printable } from "../tables.ts";
 

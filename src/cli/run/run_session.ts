@@ -1,9 +1,9 @@
 // The session of a `run`: a new one, or the one that the user names, live, parked or stored.
 // Used by: src/cli/commands/run.ts.
-import type { Client } from "../client/mod.ts";
-import type { Arguments } from "./arguments.ts";
-import type { FoundServer } from "./find_server.ts";
-import { CommandError, type Io, UsageError } from "./subcommand.ts";
+import type { Client } from "../../client/mod.ts";
+import type { Arguments } from "../arguments.ts";
+import type { FoundServer } from "../find_server.ts";
+import { CommandError, type Io, UsageError } from "../subcommand.ts";
 
 /** A session that is there. */
 export interface RunSession {

@@ -1,9 +1,9 @@
 // Answers to the questions of extensions during `run`: a person's at the terminal, the first one offered, or none.
 // Used by: `run --answer`.
 // Invariant: a script never waits for an answer that no person can give; `none` cancels the question at once.
-import type { Dialog, DialogAnswer, DialogHandler } from "../client/mod.ts";
-import type { Io } from "./subcommand.ts";
-import { printable } from "./tables.ts";
+import type { Dialog, DialogAnswer, DialogHandler } from "../../client/mod.ts";
+import type { Io } from "../subcommand.ts";
+import { printable } from "../tables.ts";
 
 /** Values of `--answer`. */
 export const ANSWERS: readonly string[] = ["ask", "first", "none"];

@@ -1,12 +1,12 @@
 // What a run writes while it goes on: text on stdout, or its events as JSON lines, and notes on stderr.
 // Used by: src/cli/commands/run.ts.
 // Invariant: stdout holds the answer (or the JSON lines) and nothing else; a note never splits a line of it there.
-import { isRecord } from "../base/json.ts";
-import type { Settled, SubscriptionItem } from "../client/mod.ts";
+import { isRecord } from "../../base/json.ts";
+import type { Settled, SubscriptionItem } from "../../client/mod.ts";
 import { AnswerStream } from "./answer_stream.ts";
 import type { RunSession } from "./run_session.ts";
-import type { Io } from "./subcommand.ts";
-import { printable } from "./tables.ts";
+import type { Io } from "../subcommand.ts";
+import { printable } from "../tables.ts";
 
 const MOST_NOTE = 100;
 

@@ -2,8 +2,8 @@
 // Used by: `run`. Pure; it returns text and writes nothing.
 // Invariant: each answer with a text is written once, in order, and ends with exactly one line end of its own or
 // of ours, also when events were merged or replaced by a snapshot.
-import { isRecord } from "../base/json.ts";
-import type { SubscriptionItem } from "../client/mod.ts";
+import { isRecord } from "../../base/json.ts";
+import type { SubscriptionItem } from "../../client/mod.ts";
 
 /** The text of a message of pi's: its text blocks, joined. */
 export function textOfMessage(message: unknown): string {
