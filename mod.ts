@@ -13,11 +13,8 @@
  *
  * @module
  */
-import { withConfigDefaults } from "./src/config/config.ts";
-import { withDefaults } from "./src/governor/limits.ts";
-import { createLog } from "./src/base/log.ts";
+// The server's parts are imported when one is started: a subcommand such as `pi-server run` loads none of them.
 import type { Runtime } from "./src/runtime/runtime.ts";
-import { serve } from "./src/server/server.ts";
 
 /** How to run a server from a program. Everything has the default of the flag with that name. */
 export interface ServerOptions {
@@ -115,7 +112,13 @@ async function pickRuntime(): Promise<Runtime> {
  */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   const { token, limits, logLevel, ...rest } = options;
-  const runtime = await pickRuntime();
+  const [{ withConfigDefaults }, { withDefaults }, { createLog }, { serve }, runtime] = await Promise.all([
+    import("./src/config/config.ts"),
+    import("./src/governor/limits.ts"),
+    import("./src/base/log.ts"),
+    import("./src/server/server.ts"),
+    pickRuntime(),
+  ]);
   const config = withConfigDefaults({
     ...rest,
     stdio: "off",
@@ -148,13 +151,25 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   };
 }
 
+/** A word in the first place names a subcommand; this one belongs to the server, whose configuration it prints. */
+const SERVER_WORD = "permissions";
+
 /**
- * Runs the program `pi-server` with the given arguments until it ends.
+ * Runs the program `pi-server` with the given arguments until it ends: the server, or the subcommand that the first
+ * argument names.
  *
  * @param args arguments without the program's name, such as `["--port", "0"]`
  * @returns the exit code: 0 after a graceful end, 1 when it could not start, 2 for bad arguments
  */
 export async function main(args: readonly string[]): Promise<number> {
+  const [word = "-"] = args;
+  if (!word.startsWith("-") && word !== SERVER_WORD) {
+    const [{ runSubcommand }, { programIo }] = await Promise.all([
+      import("./src/cli/subcommands.ts"),
+      import("./src/runtime/terminal/program_io.ts"),
+    ]);
+    return await runSubcommand(args, programIo());
+  }
   // The program's own parts load only where a program runs.
   const [{ run }, runtime] = await Promise.all([import("./src/cli/main.ts"), pickRuntime()]);
   const code = await run(args, runtime, { worker: WORKER, licenses: LICENSES });

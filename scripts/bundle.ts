@@ -23,7 +23,7 @@ export interface BundleOptions {
 export interface BundleReport {
   readonly fileCount: number;
   readonly bytes: number;
-  /** Size of what mod.js loads before anything is imported dynamically. */
+  /** Size of what the server's own thread loads. */
   readonly routerBytes: number;
 }
 
@@ -35,6 +35,13 @@ const LICENSES_URL = /new URL\(\s*"\.\/LICENSES\.txt",\s*import\.meta\.url,?\s*\
 const VERSION = /(\bSERVER_VERSION: string = )"[^"]*"/;
 const WORKER_URL = /new URL\(\s*"(?:\.{1,2}\/)+(?:[a-z_]+\/)*worker\.ts",\s*import\.meta\.url,?\s*\)/g;
 
+/** What mod.ts imports dynamically when it is to be a server. */
+const SERVER_CHUNKS = ["src/cli/main.ts", "src/server/server.ts"];
+/** The chunks of the dispatch and of each subcommand. */
+const SUBCOMMAND = /^src\/cli\/(?!main\.ts$)/;
+/** The rooms of the server, and the packages of pi but for its terminal library. */
+const NOT_FOR_SUBCOMMANDS =
+  /^src\/(?:server|worker)\/|^src\/cli\/main\.ts$|node_modules\/@(?:mariozechner|earendil-works)\/pi-(?!tui\/)/;
 const PI_FILES = /node_modules\/@(?:mariozechner|earendil-works)\//;
 
 /** The repository's root, wherever the scripts are started from. */
@@ -245,17 +252,40 @@ function loadedAtStart(metafile: esbuild.Metafile, entry: string): ReadonlySet<s
   return seen;
 }
 
-/** Everything mod.js loads at start; throws when pi is part of it. */
+/** The first source of a set of outputs that matches. */
+function sourceIn(
+  metafile: esbuild.Metafile,
+  outputs: ReadonlySet<string>,
+  matches: (source: string) => boolean,
+): string | undefined {
+  return [...outputs].flatMap((output) => Object.keys(metafile.outputs[output]?.inputs ?? {})).find(matches);
+}
+
+/** The chunk that holds the source file of a dynamic import. */
+function chunkOf(metafile: esbuild.Metafile, source: string): string {
+  const found = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === source);
+  if (found === undefined) throw new Error(`the bundle has no chunk of its own for ${source}`);
+  return found[0];
+}
+
+/**
+ * Everything that the server's thread loads: mod.js, and the chunks of the server that it imports dynamically.
+ * Throws when pi is part of it, and when a subcommand would load the server or a session's part of pi.
+ */
 function checkRouter(metafile: esbuild.Metafile, entry: string): ReadonlySet<string> {
-  const seen = loadedAtStart(metafile, entry);
-  for (const output of seen) {
-    const chunk = metafile.outputs[output];
-    const pi = Object.keys(chunk?.inputs ?? {}).find((input) => PI_FILES.test(input));
-    if (pi !== undefined) {
-      throw new Error(
-        `mod.ts reaches ${pi} through static imports; pi belongs to the host alone (dynamic import)`,
-      );
-    }
+  const server = SERVER_CHUNKS.map((source) => chunkOf(metafile, source));
+  const seen = new Set([entry, ...server].flatMap((output) => [...loadedAtStart(metafile, output)]));
+  const pi = sourceIn(metafile, seen, (source) => PI_FILES.test(source));
+  if (pi !== undefined) {
+    throw new Error(
+      `mod.ts reaches ${pi} through static imports; pi belongs to the host alone (dynamic import)`,
+    );
+  }
+  for (const { entryPoint } of Object.values(metafile.outputs)) {
+    if (entryPoint === undefined || !SUBCOMMAND.test(entryPoint)) continue;
+    const loaded = loadedAtStart(metafile, chunkOf(metafile, entryPoint));
+    const foreign = sourceIn(metafile, loaded, (source) => NOT_FOR_SUBCOMMANDS.test(source));
+    if (foreign !== undefined) throw new Error(`${entryPoint} would load ${foreign}, a part of the server`);
   }
   return seen;
 }

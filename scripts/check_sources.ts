@@ -22,6 +22,18 @@ interface Import {
 const PORT = "runtime/runtime.ts";
 /** Folders that both threads may use. */
 const SHARED: readonly string[] = ["base", "protocol", "governor", "ipc", PORT];
+/**
+ * What a subcommand may use: it is a client of the protocol, and `server` and `worker` are not in its rows. The
+ * bundle (scripts/bundle.ts) checks the same for everything that a subcommand loads.
+ */
+const FOR_SUBCOMMANDS: readonly string[] = [
+  "base",
+  "protocol",
+  "governor",
+  "config",
+  "client",
+  "runtime/terminal/io.ts",
+];
 
 /**
  * The import law: a folder of `src`, and what it may import besides itself. A longer prefix wins. Naming a folder
@@ -57,7 +69,10 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "server/router": [...SHARED, "server/manager", "server/auth", "server/journal"],
   "server/transports": [...SHARED, "server/router", "server/auth"],
   "server": [...SHARED, "config"],
-  "cli": [...SHARED, "config", "server"],
+  "cli/commands": [...FOR_SUBCOMMANDS, "cli"],
+  "cli/doctor": [...FOR_SUBCOMMANDS, "cli"],
+  "cli/run": [...FOR_SUBCOMMANDS, "cli"],
+  "cli": [...SHARED, ...FOR_SUBCOMMANDS, "server"],
 
   "client/transports": ["base", "protocol"],
   "client": ["base", "protocol"],

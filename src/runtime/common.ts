@@ -29,6 +29,7 @@ import { endChildren, output, tagChildProcesses, tagWorkerProcesses } from "./ch
 import { guardProcess, leave } from "./process_guard.ts";
 import { absolute, stand } from "./working_directory.ts";
 import { codeOf, isSystemError } from "../base/system_errors.ts";
+import { alive, processStartId } from "./process_ids.ts";
 import { outputIsRead } from "./output_watch.ts";
 import { clock } from "./running_clock.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
@@ -208,31 +209,6 @@ export function machineBytes(): number {
   return totalmem();
 }
 
-/** The fields of proc(5)'s stat from the third on, behind the name in parentheses, which may hold anything. */
-function statOf(pid: number): readonly string[] {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-}
-
-/** When that process started, in a form that only equality is asked of; where the system tells. */
-function processStartId(pid: number): string | undefined {
-  try {
-    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    return `${boot}/${statOf(pid)[19] ?? ""}`;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether it has ended, and only its parent has not asked how; in a container nobody may ever do. */
-function isZombie(pid: number): boolean {
-  try {
-    return statOf(pid)[0] === "Z";
-  } catch {
-    return false;
-  }
-}
-
 async function makePrivateFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const found = await lstat(folder);
@@ -306,15 +282,7 @@ export const common = {
   monotonic: (): number => clock.monotonic(),
   after: (ms: number, fn: () => void): Timer => clock.after(ms, fn),
   keepTime: (): Timer => clock.keep(),
-  alive(pid: number): boolean {
-    try {
-      process.kill(pid, 0);
-      return !isZombie(pid);
-    } catch (error) {
-      // EPERM: it lives, but belongs to someone else.
-      return error instanceof Error && Reflect.get(error, "code") === "EPERM";
-    }
-  },
+  alive,
   processStartId,
   uuid: (): string => randomUUID(),
   randomHex: (bytes: number): string => randomBytes(bytes).toString("hex"),

@@ -1,0 +1,245 @@
+// `pi-server call TYPE`: sends any one command of the protocol and prints its answer as JSON.
+// Used by: the dispatch (src/cli/subcommands.ts). Uses: the schemas of src/protocol; of a command that only a newer
+// server knows, the schema that the server returns.
+import { didYouMean } from "../../base/nearest.ts";
+import { isRecord } from "../../base/json.ts";
+import type { Client, FieldsOf, WireCommandName } from "../../client/mod.ts";
+import { columns, helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";
+import { type Field, fieldNamed, fieldsOf, propertiesOf, valueFor } from "../command_fields.ts";
+import { connectTo, findServer, olderServer, serverOptions } from "../find_server.ts";
+import { textOfInput } from "../prompt_text.ts";
+import { EXIT_FAILED, EXIT_OK, type Io, type Subcommand, UsageError } from "../subcommand.ts";
+
+const FLAGS = [
+  { name: "data", about: "print the answer's `data` alone" },
+  ...SERVER_FLAGS,
+];
+const OWN_NAMES = FLAGS.map(({ name }) => name);
+
+type Fields = Record<string, unknown>;
+
+/** The command that the user wrote: its type, the flags of the server, and the fields. */
+interface Written {
+  readonly type: string;
+  readonly own: readonly string[];
+  readonly fields: readonly (readonly [flag: string, value: string | undefined])[];
+  readonly json: readonly string[];
+}
+
+/** Tells the program's own flags from the command's fields, which depend on the command. */
+function split(args: readonly string[]): Written {
+  const own: string[] = [];
+  const fields: [string, string | undefined][] = [];
+  const words: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? "";
+    const [, name, glued] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (name === undefined) {
+      if (arg.startsWith("-") && arg !== "-") {
+        throw new UsageError(`${arg}: fields are written as --name value`);
+      }
+      words.push(arg);
+      continue;
+    }
+    const flag = FLAGS.find((one) => one.name === name);
+    const next = args[at + 1];
+    const takes = glued === undefined && next !== undefined && !next.startsWith("--");
+    if (flag !== undefined) {
+      own.push(arg);
+      if ("value" in flag && takes) own.push(args[++at] ?? "");
+    } else {
+      // A switch may stand before the JSON: `call create_session --inMemory '{"cwd":"/a"}'`.
+      const value = glued ?? (takes && !next.startsWith("{") ? args[++at] : undefined);
+      fields.push([name, value]);
+    }
+  }
+  const [type, ...json] = words;
+  if (type === undefined) throw new UsageError("name the command, such as: pi-server call list_sessions");
+  return { type, own, fields, json };
+}
+
+/** The command's schema: the one of this program, else the server's. */
+async function schemaOf(
+  type: string,
+  client: () => Promise<Client>,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { commandSchema, protocolSchema } = await import("../../protocol/mod.ts");
+  const known = commandSchema(type);
+  if (known !== undefined) return known;
+  const { commands } = protocolSchema();
+  const near = didYouMean(type, Array.isArray(commands) ? commands.map(String) : []);
+  // Only a newer server can know it; without one there is nothing to ask.
+  const asked = await client().then((one) => one.request("get_schema", { command: type })).catch(() =>
+    undefined
+  );
+  if (asked !== undefined && isRecord(asked.schema)) return asked.schema;
+  throw new UsageError(`${type}: the protocol has no such command${near || "; see pi-server call --help"}`);
+}
+
+async function givenJson(texts: readonly string[], io: Io): Promise<Fields> {
+  let fields: Fields = {};
+  for (const text of texts) {
+    let value: unknown;
+    try {
+      value = JSON.parse(text === "-" ? await textOfInput(io) : text);
+    } catch {
+      value = undefined;
+    }
+    if (!isRecord(value)) {
+      throw new UsageError(`expected a JSON object with the command's fields, got "${text.slice(0, 60)}"`);
+    }
+    fields = { ...fields, ...value };
+  }
+  return fields;
+}
+
+function withFlags(json: Fields, { type, fields: given }: Written, fields: readonly Field[]): Fields {
+  const result: Fields = { ...json };
+  const lists = new Map<string, unknown[]>();
+  for (const [flag, text] of given) {
+    const field = fieldNamed(flag, fields, OWN_NAMES);
+    if (text === undefined && !field.kinds.has("boolean")) {
+      throw new UsageError(`--${flag}: expected ${field.shown} after it`);
+    }
+    if (field.items !== undefined && !text?.startsWith("[")) {
+      const list = lists.get(field.name) ?? [];
+      lists.set(field.name, list);
+      list.push(valueFor(field.items, text ?? ""));
+      result[field.name] = list;
+    } else result[field.name] = text === undefined ? true : valueFor(field, text);
+  }
+  const missing = fields.filter(({ name, required }) => required && !(name in result));
+  if (missing.length > 0) {
+    throw new UsageError(
+      `${type} needs ${missing.map(({ name, shown }) => `--${name} ${shown}`).join(" and ")}`,
+    );
+  }
+  return result;
+}
+
+async function answer(
+  client: Client,
+  type: string,
+  fields: Fields,
+  dataOnly: boolean,
+  io: Io,
+): Promise<number> {
+  const print = (value: unknown): Promise<void> =>
+    io.stdout.write(`${JSON.stringify(value, null, io.stdout.isTerminal ? 2 : undefined)}\n`);
+  const { type: _type, id: _id, idempotencyKey, ...rest } = fields;
+  try {
+    const { data, sessionVersion, replayed } = await client.exchange(
+      // The words of the user: the server judges them.
+      type as WireCommandName,
+      rest as FieldsOf<WireCommandName>,
+      typeof idempotencyKey === "string" ? { idempotencyKey } : {},
+    );
+    await print(
+      dataOnly ? data : {
+        type: "response",
+        command: type,
+        success: true,
+        ...(sessionVersion === undefined ? {} : { sessionVersion }),
+        ...(replayed ? { replayed } : {}),
+        data,
+      },
+    );
+    return EXIT_OK;
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== "RequestError") throw error;
+    const [code, retryable, data] = ["code", "retryable", "data"].map((name) => Reflect.get(error, name));
+    const older = code === "unknown_command" || code === "invalid_params" ? olderServer(client) : "";
+    if (!dataOnly) {
+      await print({
+        type: "response",
+        command: type,
+        success: false,
+        error: error.message,
+        code,
+        retryable,
+        ...(data === undefined ? {} : { data }),
+      });
+    }
+    await io.stderr.write(`pi-server call: ${error.message} (${code})${older}\n`);
+    return EXIT_FAILED;
+  }
+}
+
+/** A list of words in lines of at most 80 columns. */
+function listed(words: readonly string[]): string {
+  const width = Math.max(...words.map((word) => word.length)) + 2;
+  const each = Math.max(1, Math.floor(78 / width));
+  const lines: string[] = [];
+  for (let at = 0; at < words.length; at += each) {
+    lines.push(`  ${words.slice(at, at + each).map((word) => word.padEnd(width)).join("").trimEnd()}`);
+  }
+  return lines.join("\n");
+}
+
+async function help(args: readonly string[], io: Io): Promise<string> {
+  const { protocolSchema } = await import("../../protocol/mod.ts");
+  const type = args.find((arg) => !arg.startsWith("-"));
+  if (type !== undefined) {
+    const schema = await schemaOf(type, async () => {
+      const { own } = split(args);
+      return await connectTo(io, await findServer(io, serverOptions(parseArguments(own, FLAGS))));
+    });
+    return helpOfType(type, schema);
+  }
+  const all = protocolSchema();
+  const commands = Array.isArray(all["commands"]) ? all["commands"].map(String) : [];
+  const general = helpOf({
+    usage: ["call TYPE [--field value …] [JSON]", "call TYPE --help"],
+    about:
+      "Sends one command of the protocol and prints the answer as JSON. A field is a flag, or a part of a " +
+      "JSON object; - reads that object from stdin. docs/PROTOCOL.md says what each command does.",
+    flags: FLAGS,
+    examples: [
+      ["pi-server call list_sessions --data", "the sessions that the server holds"],
+      ['pi-server call create_session --sessionId a --cwd "$PWD"', "a new session in this folder"],
+      [`pi-server call prompt '{"sessionId":"a","message":"Hi"}'`, "the fields as JSON"],
+    ],
+    exitCodes: [["1", "the answer has success: false, or there is no server"]],
+  });
+  return `${general}\nCommands:\n${listed([...commands].sort())}\n`;
+}
+
+function helpOfType(type: string, schema: Readonly<Record<string, unknown>>): string {
+  const fields = fieldsOf(schema);
+  const defs = isRecord(schema["$defs"]) ? schema["$defs"] : {};
+  const results = propertiesOf(defs[`${type}.data`]);
+  const required = fields.filter((field) => field.required);
+  const usage = required.map(({ name, shown }) => ` --${name} ${shown}`).join("");
+  return [
+    `Usage: pi-server call ${type}${usage}`,
+    "",
+    "Fields:",
+    ...columns(fields.map(({ name, shown, about }) => [`--${name} ${shown}`, about] as const)),
+    "",
+    ...results.length === 0 ? [] : ["Fields of the answer's data:", listed(results), ""],
+    `docs/PROTOCOL.md says what ${type} does.`,
+    "Flags that every call has: pi-server call --help",
+    "",
+  ].join("\n");
+}
+
+/** The subcommand. */
+export const command: Subcommand = {
+  flags: FLAGS,
+  help,
+  async run(args, io) {
+    const written = split(args);
+    const parsed = parseArguments(written.own, FLAGS);
+    const options = serverOptions(parsed);
+    let client: Client | undefined;
+    const connected = async (): Promise<Client> =>
+      client ??= await connectTo(io, await findServer(io, options));
+    try {
+      const fields = fieldsOf(await schemaOf(written.type, connected));
+      const filled = withFlags(await givenJson(written.json, io), written, fields);
+      return await answer(await connected(), written.type, filled, parsed.has("data"), io);
+    } finally {
+      await client?.close();
+    }
+  },
+};
