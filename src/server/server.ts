@@ -1,5 +1,6 @@
 // The composition root: builds the stages from a configuration and a runtime, ties them, and takes them
 // apart again. No logic of its own beyond that.
+import { BASE_PATH_RULE, basePathOf } from "../base/base_path.ts";
 import { isLoopback } from "../base/loopback.ts";
 import { type Config, openToOthers } from "../config/config.ts";
 import { Governor } from "../governor/governor.ts";
@@ -229,6 +230,11 @@ class Server {
     const { config, token, log } = this.#parts;
     const open = openToOthers(config);
     if (open !== undefined) throw new AccessError(`auth: false ${open}`);
+    if (basePathOf(config.basePath) !== config.basePath) {
+      throw new AccessError(
+        `basePath: "${config.basePath}" is not one without a slash at its end; it ${BASE_PATH_RULE}`,
+      );
+    }
     if (token !== undefined && !isUsableToken(token)) throw new AccessError(`token: ${TOKEN_RULE}`);
     if (!config.ws || isLoopback(config.host)) return;
     const how = "without encryption; put a TLS proxy in front, and --allow-host its name";
@@ -268,6 +274,8 @@ class Server {
           : {}),
         allowOrigins: new Set(config.allowOrigins),
         allowHosts: new Set([...config.allowHosts, ...hostHeadersOf(config.host)]),
+        console: config.console,
+        basePath: config.basePath,
       },
       http: {
         ready: () => this.shutdown.phase === "running",
@@ -275,6 +283,10 @@ class Server {
         metrics: async () => {
           const { prometheusPage } = await import("./transports/prometheus.ts");
           return await prometheusPage(this.#router.vitals.metrics());
+        },
+        console: async (file, request) => {
+          const { consolePage } = await import("./transports/console_pages.ts");
+          return await consolePage(file, request);
         },
       },
     });
