@@ -64,12 +64,19 @@ function noMachine(): esbuild.Plugin {
   };
 }
 
+/** A style sheet that takes in all others: main.css first, then the rest by name, wherever they lie. */
 async function styleSheets(root: string): Promise<string> {
   const own: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(path.join(root, SOURCES))) {
-    if (isFile && name.endsWith(".css")) own.push(`./${name}`);
-  }
-  return [...PACKAGE_STYLES, ...own.sort()].map((name) => `@import ${JSON.stringify(name)};`).join("\n");
+  const walk = async (folder: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(path.join(root, SOURCES, folder))) {
+      if (isDirectory) await walk(`${folder}/${name}`);
+      else if (name.endsWith(".css")) own.push(`${folder}/${name}`);
+    }
+  };
+  await walk(".");
+  const first = "./main.css";
+  const others = own.filter((name) => name !== first).sort();
+  return [...PACKAGE_STYLES, first, ...others].map((name) => `@import ${JSON.stringify(name)};`).join("\n");
 }
 
 /** Script and style sheet, minified. The same sources make the same text. */
