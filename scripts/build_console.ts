@@ -17,9 +17,6 @@ const MODULE = "src/console_files/files.ts";
 /** Most bytes of page, script and style sheet together: as they are, and compressed. */
 const [MOST_BYTES, MOST_COMPRESSED_BYTES] = [250_000, 100_000];
 
-/** Style sheets of packages, before those of the console. */
-const PACKAGE_STYLES = ["uplot/dist/uPlot.min.css"];
-
 /** One file, as the server sends it. */
 export interface BuiltFile {
   /** Its name in an address: the page's is empty. */
@@ -76,7 +73,7 @@ async function styleSheets(root: string): Promise<string> {
   await walk(".");
   const first = "./main.css";
   const others = own.filter((name) => name !== first).sort();
-  return [...PACKAGE_STYLES, first, ...others].map((name) => `@import ${JSON.stringify(name)};`).join("\n");
+  return [first, ...others].map((name) => `@import ${JSON.stringify(name)};`).join("\n");
 }
 
 /** Script and style sheet, minified. The same sources make the same text. */
@@ -110,7 +107,7 @@ async function bundle(
     }),
     esbuild.build({
       ...settings,
-      stdin: { contents: await styleSheets(root), resolveDir: folder, loader: "css", sourcefile: "main.css" },
+      stdin: { contents: await styleSheets(root), resolveDir: folder, loader: "css", sourcefile: "all.css" },
       loader: { ".svg": "dataurl" },
       target: ["chrome111", "firefox114", "safari16.4"],
     }),
