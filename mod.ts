@@ -30,6 +30,10 @@ export interface ServerOptions {
   readonly allowOrigins?: readonly string[];
   /** Names accepted in the Host header beyond loopback ones. Default: none. */
   readonly allowHosts?: readonly string[];
+  /** Whether browsers get the console on the same port. Default: true. */
+  readonly console?: boolean;
+  /** The path below which a proxy shows the server, such as `/pi`. Default: none. */
+  readonly basePath?: string;
   /** Folder of the token and of `endpoint.json`. Default: `~/.pi/server`. */
   readonly stateDir?: string;
   /** Working directory of sessions that name none. Default: the process's own. */

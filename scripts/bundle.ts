@@ -7,6 +7,7 @@ import * as esbuild from "esbuild";
 import { builtinModules } from "node:module";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
+import { CONSOLE_PACKAGES } from "../src/console_files/files.ts";
 import { licensePage, packageFolders, readNotice, RUNTIME_NOTICES } from "./licenses.ts";
 import { ASSETS, checkPatches, KIT, optionalPackages, patches, type PiKit } from "./pi_patches.ts";
 import { NEXT_KIT } from "./pi_patches_next.ts";
@@ -342,7 +343,9 @@ async function writeBundle(
     if (!entry.name.endsWith(".md")) continue;
     await write(path.join("pi/docs", entry.name), await Deno.readFile(path.join(docs, entry.name)));
   }
-  await write("LICENSES.txt", await licenses(root, platform, packages));
+  // What the console's files contain was bundled before.
+  const ofConsole = CONSOLE_PACKAGES.map((name) => path.join(root, "node_modules", name));
+  await write("LICENSES.txt", await licenses(root, platform, new Set([...packages, ...ofConsole])));
   return report;
 }
 

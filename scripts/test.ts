@@ -156,7 +156,7 @@ async function main(): Promise<number> {
   // Fetched before, so that no server under test does it while a case waits for its greeting. Types are checked
   // once, since no run of tests does.
   if (!await deno("install", "--quiet")) return 1;
-  if (!await deno("check", "--quiet", "mod.ts", "tests", "scripts")) return 1;
+  if (!await deno("check", "--quiet", "mod.ts", "tests", "scripts", "src/console")) return 1;
   const outcomes = new Map<string, Outcome>();
   let skipped = 0;
   if (parts.includes("unit")) {

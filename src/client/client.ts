@@ -41,8 +41,8 @@ export interface ClientOptions {
   readonly heartbeatMs?: number;
   /** Milliseconds for which commands that the server has no room for are tried again. Default: 120,000. */
   readonly retryTimeoutMs?: number;
-  /** Told when the connection is lost, is back, or is given up. */
-  readonly onConnection?: (state: "connected" | "lost" | "closed", reason?: string) => void;
+  /** Told when the connection is lost, is back, or is given up; then with the error that ended it. */
+  readonly onConnection?: (state: "connected" | "lost" | "closed", reason?: string, error?: Error) => void;
   /** Told of the server's own events: sessions that come and go, its shutdown. */
   readonly onServerEvent?: (type: string, data: Readonly<Record<string, unknown>>) => void;
 }
@@ -196,6 +196,14 @@ export class Client implements AsyncDisposable {
     return subscription;
   }
 
+  /**
+   * Dials now when the connection is lost, and asks the server for a sign when it looks open. For the moment in
+   * which the network or the machine is back.
+   */
+  hurry(): void {
+    this.#connection.hurry();
+  }
+
   /** Ends subscriptions, requests and the connection. A server that is our child finishes its work first. */
   close(): Promise<void> {
     this.#closing = true;
@@ -258,7 +266,7 @@ export class Client implements AsyncDisposable {
     this.#closing = true;
     for (const subscription of [...this.#subscriptions.values()]) subscription.end(error);
     this.#requests.ended(error);
-    tell(() => this.#options.onConnection?.("closed", error.message));
+    tell(() => this.#options.onConnection?.("closed", error.message, error));
   }
 
   #message(message: Message, bytes: number): void {

@@ -3,7 +3,7 @@
 import { isRecord } from "../base/json.ts";
 import type { Greeting } from "../protocol/generated/mod.ts";
 import { deferred } from "../base/deferred.ts";
-import { ConnectionLostError } from "./errors.ts";
+import { ConnectionLostError, TokenRefusedError } from "./errors.ts";
 import type { Dial, Link } from "./transports/link.ts";
 
 /** A message from the server, parsed. */
@@ -13,7 +13,7 @@ export type Message = Readonly<Record<string, unknown>>;
 export interface ConnectionTimeouts {
   /** For a connection to open and greet. */
   readonly connectMs: number;
-  /** For the server to come back after a loss; 0 means that it is not waited for. */
+  /** For the server to come back after a loss; 0 means that it is not waited for, `Infinity` that it always is. */
   readonly reconnectMs: number;
   /** Of silence, after which the server is asked whether it is there; 0 means never. */
   readonly heartbeatMs: number;
@@ -32,6 +32,8 @@ export interface ConnectionListener {
 }
 
 const FIRST_PAUSE_MS = 25;
+/** How long a server may take to answer the ping of `hurry`. */
+const HURRY_MS = 3000;
 const LONGEST_PAUSE_MS = 5000;
 
 function parse(text: string): Message | undefined {
@@ -53,6 +55,8 @@ export class Connection {
   #link: Link | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #heard = true;
+  /** Ends the pause before the next dial, while there is one. */
+  #wake: (() => void) | undefined;
 
   constructor(dial: Dial, patience: ConnectionTimeouts, listener: ConnectionListener) {
     this.#dial = dial;
@@ -77,6 +81,20 @@ export class Connection {
 
   send(text: string): void {
     if (this.#state === "open") this.#link?.send(text);
+  }
+
+  /** Dials now instead of after the pause. A link that looks open is asked whether it still is. */
+  hurry(): void {
+    this.#wake?.();
+    const link = this.#link;
+    if (this.#state !== "open" || link === undefined) return;
+    this.#heard = false;
+    link.send('{"type":"ping"}');
+    setTimeout(() => {
+      if (this.#heard || this.#link !== link) return;
+      void link.close();
+      this.#drop(link, "the server has not answered a ping");
+    }, HURRY_MS);
   }
 
   /** Ends it; resolves when the link is gone. */
@@ -181,7 +199,9 @@ export class Connection {
       await this.#rest(pause * (0.5 + Math.random() / 2));
       try {
         return await this.#connect();
-      } catch {
+      } catch (error) {
+        // Another try with the same token changes nothing.
+        if (error instanceof TokenRefusedError) return this.#end(error);
         // The next round, or the end: what the first loss said is what counts.
       }
     }
@@ -194,8 +214,10 @@ export class Connection {
       const done = (): void => {
         clearTimeout(timer);
         signal.removeEventListener("abort", done);
+        this.#wake = undefined;
         resolve();
       };
+      this.#wake = done;
       const timer = setTimeout(done, ms);
       signal.addEventListener("abort", done);
     });

@@ -36,3 +36,14 @@ export class ConnectionLostError extends Error {
     super(reason);
   }
 }
+
+/** The server answers, but it does not accept the token: it has expired, was revoked, or is another server's. */
+export class TokenRefusedError extends Error {
+  /** The error's class, for logs. */
+  override readonly name = "TokenRefusedError";
+
+  /** With the reason, a sentence. */
+  constructor(reason: string) {
+    super(reason);
+  }
+}

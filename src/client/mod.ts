@@ -22,7 +22,7 @@
 import { childDial, type SpawnCommand } from "./transports/child_process.ts";
 import { Client, type ClientOptions, patienceOf } from "./client.ts";
 import { discover } from "./transports/discover.ts";
-import { webSocketDial } from "./transports/websocket.ts";
+import { platformSocket, type SocketClass, webSocketDial } from "./transports/websocket.ts";
 
 export { AnswerText } from "./answer_text.ts";
 export type { SpawnCommand } from "./transports/child_process.ts";
@@ -30,7 +30,7 @@ export type { Answer, ClientOptions, FieldsOf, RequestOptions } from "./client.t
 export { Client } from "./client.ts";
 export type { ConnectionTimeouts as Patience } from "./connection.ts";
 export type { Dialog, DialogAnswer, DialogHandler } from "./dialogs.ts";
-export { ConnectionLostError, RequestError } from "./errors.ts";
+export { ConnectionLostError, RequestError, TokenRefusedError } from "./errors.ts";
 export type { Dial, Link, LinkListener } from "./transports/link.ts";
 export * from "./subscription_types.ts";
 export type * from "../protocol/generated/mod.ts";
@@ -51,6 +51,14 @@ export interface ConnectOptions extends ClientOptions {
 /** How to start a server of one's own. */
 export interface SpawnOptions extends ClientOptions, SpawnCommand {}
 
+/** The platform's WebSocket and, on Node before 22, the one of the package `ws`. */
+async function socketClass(): Promise<SocketClass> {
+  const own = platformSocket();
+  if (own !== undefined) return own;
+  const { WebSocket } = await import("ws");
+  return WebSocket as unknown as SocketClass;
+}
+
 /**
  * Connects to a running server over WebSocket.
  *
@@ -67,7 +75,11 @@ export interface SpawnOptions extends ClientOptions, SpawnCommand {}
  * ```
  */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
-  return await Client.open(webSocketDial(() => discover(options)), patienceOf(options, 10_000), options);
+  return await Client.open(
+    webSocketDial(() => discover(options), socketClass),
+    patienceOf(options, 10_000),
+    options,
+  );
 }
 
 /**

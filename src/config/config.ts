@@ -1,6 +1,7 @@
 // Every flag and its variable, parsed and validated in one place with one style of error. A flag wins over
 // its variable (`--max-sessions`, `PI_SERVER_MAX_SESSIONS`). Reads no environment by itself.
 import { parseArgs } from "@std/cli/parse-args";
+import { BASE_PATH_RULE, basePathOf } from "../base/base_path.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { BudgetLimits } from "../governor/budget.ts";
 import { LIMIT_NAMES, type LimitName, type Limits, withDefaults } from "../governor/limits.ts";
@@ -42,6 +43,10 @@ export interface Config {
   readonly auth: boolean;
   readonly allowOrigins: readonly string[];
   readonly allowHosts: readonly string[];
+  /** Whether browsers get the console. */
+  readonly console: boolean;
+  /** The path below which a proxy shows the server, without a slash at its end; empty for the root. */
+  readonly basePath: string;
   /** Absent: `~/.pi/server`. */
   readonly stateDir?: string;
   /** Absent: the process's working directory. */
@@ -86,6 +91,8 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
     auth: true,
     allowOrigins: [],
     allowHosts: [],
+    console: true,
+    basePath: "",
     trustProjects: false,
     sandbox: "auto",
     allowNet: [],
@@ -292,6 +299,13 @@ function hostOf(values: Values): string | undefined {
   return text === undefined ? undefined : /^\[([0-9a-f:.]+)\]$/i.exec(text)?.[1] ?? text;
 }
 
+function basePathFrom(values: Values): string | undefined {
+  const text = values.text("base-path");
+  const path = text === undefined ? undefined : basePathOf(text);
+  if (text === undefined || path !== undefined) return path;
+  throw new Invalid(`${values.from("base-path")}: expected what ${BASE_PATH_RULE}, got "${text}"`);
+}
+
 function netHostOf(text: string, from: string): string {
   if (/^(?:\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::\d{1,5})?$/i.test(text)) {
     return text.toLowerCase();
@@ -356,6 +370,8 @@ function configOf(values: Values): Config {
       originOf(text, values.from("allow-origin"))
     ),
     allowHosts: (values.list("allow-host") ?? []).map((name) => name.toLowerCase()),
+    console: values.choice("console") !== "off",
+    ...maybe("basePath", basePathFrom(values)),
     ...maybe("stateDir", values.text("state-dir")),
     ...maybe("cwd", values.text("cwd")),
     ...maybe("roots", values.list("root")),

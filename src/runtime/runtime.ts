@@ -142,8 +142,9 @@ export interface HttpRequest {
 
 /** An HTTP answer. */
 export interface HttpAnswer {
+  /** A 304 has no body, whatever stands there. */
   readonly status: number;
-  readonly body: string;
+  readonly body: string | Uint8Array<ArrayBuffer>;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }

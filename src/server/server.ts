@@ -1,5 +1,6 @@
 // The composition root: builds the stages from a configuration and a runtime, ties them, and takes them
 // apart again. No logic of its own beyond that.
+import { BASE_PATH_RULE, basePathOf } from "../base/base_path.ts";
 import { isLoopback } from "../base/loopback.ts";
 import { type Config, openToOthers } from "../config/config.ts";
 import { Governor } from "../governor/governor.ts";
@@ -25,8 +26,7 @@ import type { ByteSink, Runtime, Timer, WorkerPermissions } from "../runtime/run
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
 import { StdioTransport } from "./transports/stdio.ts";
 import type { Endpoint, Transport } from "./transports/transport.ts";
-import { hostHeadersOf } from "./auth/http_gate.ts";
-import { WebSocketTransport } from "./transports/websocket.ts";
+import { listenForHttp } from "./http_server.ts";
 import { startInProcess } from "./workers/in_process_worker.ts";
 
 /** What a server is built from. */
@@ -178,7 +178,18 @@ class Server {
         ...(asked === undefined ? {} : { own: asked }),
       });
       this.#tokens.revoked = (tokenId) => this.#router.revoked(tokenId);
-      if (config.ws) this.#transports.push(await this.#listen(this.#tokens));
+      if (config.ws) {
+        const listening = await listenForHttp({
+          config,
+          runtime,
+          router: this.#router,
+          governor: this.#governor,
+          tokens: this.#tokens,
+          ready: () => this.shutdown.phase === "running",
+          schema: () => this.#schemaText,
+        });
+        this.#transports.push(listening);
+      }
       // Whoever finds the address may send a command at once.
       this.#router.open();
       this.#ledger.pruneOrphans((sessionId) => this.#manager.has(sessionId));
@@ -229,6 +240,11 @@ class Server {
     const { config, token, log } = this.#parts;
     const open = openToOthers(config);
     if (open !== undefined) throw new AccessError(`auth: false ${open}`);
+    if (basePathOf(config.basePath) !== config.basePath) {
+      throw new AccessError(
+        `basePath: "${config.basePath}" is not one without a slash at its end; it ${BASE_PATH_RULE}`,
+      );
+    }
     if (token !== undefined && !isUsableToken(token)) throw new AccessError(`token: ${TOKEN_RULE}`);
     if (!config.ws || isLoopback(config.host)) return;
     const how = "without encryption; put a TLS proxy in front, and --allow-host its name";
@@ -252,32 +268,6 @@ class Server {
 
   #permissions(): WorkerPermissions | undefined {
     return this.#sandbox.on ? this.#sandbox.sandbox.permissions : undefined;
-  }
-
-  #listen(tokens: TokenStore): Promise<WebSocketTransport> {
-    const { config, runtime } = this.#parts;
-    return WebSocketTransport.listen({
-      runtime,
-      router: this.#router,
-      governor: this.#governor,
-      hostname: config.host,
-      port: config.port,
-      gate: {
-        ...(config.auth
-          ? { accessOf: (token: string) => tokens.accessOf(token), holds: (id: string) => tokens.holds(id) }
-          : {}),
-        allowOrigins: new Set(config.allowOrigins),
-        allowHosts: new Set([...config.allowHosts, ...hostHeadersOf(config.host)]),
-      },
-      http: {
-        ready: () => this.shutdown.phase === "running",
-        schema: () => this.#schemaText,
-        metrics: async () => {
-          const { prometheusPage } = await import("./transports/prometheus.ts");
-          return await prometheusPage(this.#router.vitals.metrics());
-        },
-      },
-    });
   }
 
   async #publish(state: StateFolder, ownToken: boolean): Promise<void> {

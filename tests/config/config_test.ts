@@ -43,6 +43,10 @@ Deno.test("config: every flag lands in its own field", () => {
       allowOrigins: ["https://a.example", "http://localhost:5173"],
     }],
     [["--allow-host", "Pi.Example"], { allowHosts: ["pi.example"] }],
+    [["--console", "off"], { console: false }],
+    [["--console", "on"], { console: true }],
+    [["--base-path", "/pi/"], { basePath: "/pi" }],
+    [["--base-path", "/"], { basePath: "" }],
     [["--state-dir", "/s"], { stateDir: "/s" }],
     [["--cwd", "/c"], { cwd: "/c" }],
     [["--root", "/a", "--root", "/b,c"], { roots: ["/a", "/b,c"] }],
@@ -199,6 +203,13 @@ Deno.test("config: a switch on the command line takes true or false and nothing 
 Deno.test("config: an error in a variable names the variable", () => {
   refused([], ["PI_SERVER_PORT", '"junk"'], { PI_SERVER_PORT: "junk" });
   refused([], ["PI_SERVER_STDIO"], { PI_SERVER_STDIO: "maybe" });
+});
+
+Deno.test("config: a base path is one path, and no address", () => {
+  for (const path of ["pi", "/pi//x", "/..", "https://a.example/pi", "/a b", "/a?b"]) {
+    refused(["--base-path", path], ["--base-path", "/tools/pi", path]);
+  }
+  refused(["--console", "maybe"], ["--console", "on, off", "maybe"]);
 });
 
 Deno.test("config: an origin from a variable is judged under the variable's name", () => {

@@ -10,8 +10,9 @@ async function toolsOf(stderr: ReadableStream<Uint8Array>): Promise<string> {
   const found = Promise.withResolvers<string>();
   let text = "";
   const read = async (): Promise<void> => {
-    for await (const chunk of stderr.pipeThrough(new TextDecoderStream())) {
-      text = `${text}${chunk}`.slice(-20_000);
+    const decoder = new TextDecoder();
+    for await (const chunk of stderr) {
+      text = `${text}${decoder.decode(chunk, { stream: true })}`.slice(-20_000);
       const url = /DevTools listening on (ws:\S+)/.exec(text)?.[1];
       if (url !== undefined) found.resolve(url);
     }

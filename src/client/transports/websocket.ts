@@ -1,5 +1,5 @@
-// A link over WebSocket (PROTOCOL §9): the token goes in a subprotocol, since browsers send no headers. Uses the
-// platform's WebSocket and, on Node before 22, the package `ws`.
+// A link over WebSocket (PROTOCOL §9): the token goes in a subprotocol, since browsers send no headers. The entry
+// names the class of the sockets: browser.ts the page's own, mod.ts on Node before 22 the one of the package `ws`.
 import { deferred } from "../../base/deferred.ts";
 import type { Dial, Link, LinkListener } from "./link.ts";
 
@@ -13,27 +13,46 @@ interface Socket {
   close(code?: number, reason?: string): void;
 }
 
-type SocketClass = new (url: string, protocols: string[]) => Socket;
+/** A class of such sockets. */
+export type SocketClass = new (url: string, protocols: string[]) => Socket;
 
 /** Milliseconds that a closing handshake may take. */
 const CLOSE_MS = 2000;
 
-async function socketClass(): Promise<SocketClass> {
+/** The platform's own class; undefined where it has none. */
+export function platformSocket(): SocketClass | undefined {
   const own: unknown = Reflect.get(globalThis, "WebSocket");
-  if (typeof own === "function") return own as SocketClass;
-  const { WebSocket } = await import("ws");
-  return WebSocket as unknown as SocketClass;
+  return typeof own === "function" ? own as SocketClass : undefined;
 }
 
-/** Dials the address that `find` gives, asked anew each time: a server that comes back may listen elsewhere. */
+/** Where a dial goes. */
+export interface Address {
+  /** The WebSocket's address. */
+  readonly url: string;
+  /** The token; absent when the server asks for none. */
+  readonly token?: string;
+}
+
+/**
+ * Dials the address that `find` gives, asked anew each time: a server that comes back may listen elsewhere.
+ *
+ * @param explain turns the failure of a dial into a more exact one
+ */
 export function webSocketDial(
-  find: () => Promise<{ readonly url: string; readonly token?: string }>,
+  find: () => Address | Promise<Address>,
+  socketClass: () => SocketClass | Promise<SocketClass>,
+  explain?: (address: Address, error: unknown) => Promise<unknown>,
 ): Dial {
   return async (listener, signal) => {
-    const [Socket, { url, token }] = await Promise.all([socketClass(), find()]);
+    const [Socket, address] = await Promise.all([socketClass(), find()]);
     signal.throwIfAborted();
+    const { url, token } = address;
     const protocols = ["pi-server.v1", ...token === undefined ? [] : [`pi-server.bearer.${token}`]];
-    return await open(new Socket(url, protocols), url, listener, signal);
+    try {
+      return await open(new Socket(url, protocols), url, listener, signal);
+    } catch (error) {
+      throw await explain?.(address, error) ?? error;
+    }
   };
 }
 

@@ -170,7 +170,7 @@ function spaceProtocols(request: Request): void {
 async function carryOut(verdict: HttpVerdict, request: Request, letIn: () => void): Promise<Reply> {
   if (verdict.kind === "answer") {
     const { status, body, contentType, headers } = await verdict.answer;
-    const response = new Response(body, {
+    const response = new Response(status === 304 ? null : body, {
       status,
       headers: {
         "content-type": contentType ?? "text/plain; charset=utf-8",

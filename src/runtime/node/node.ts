@@ -51,27 +51,30 @@ function toRequest(request: IncomingMessage): HttpRequest {
   return { method: request.method ?? "GET", path, headers, peer: request.socket.remoteAddress ?? "" };
 }
 
+/** An answer's body, and the headers that it comes with. */
+function bodyOf(
+  { status, body, contentType, headers }: HttpAnswer,
+): { bytes: Uint8Array; headers: Record<string, string> } {
+  const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+  const described = status === 304 ? {} : {
+    "content-type": contentType ?? "text/plain; charset=utf-8",
+    "content-length": String(bytes.length),
+  };
+  return { bytes, headers: { ...described, connection: "close", ...headers } };
+}
+
 function respond(response: ServerResponse, answer: HttpAnswer): void {
-  response.writeHead(answer.status, {
-    "content-type": answer.contentType ?? "text/plain; charset=utf-8",
-    "content-length": String(new TextEncoder().encode(answer.body).length),
-    connection: "close",
-    ...answer.headers,
-  });
-  response.end(answer.body);
+  const { bytes, headers } = bodyOf(answer);
+  response.writeHead(answer.status, headers);
+  response.end(bytes);
 }
 
 /** Answers a request that asked for an upgrade and gets none, as one that did not ask (RFC 9110, 7.8). */
 function refuseUpgrade(socket: Duplex, answer: HttpAnswer, bodiless: boolean): void {
-  const headers = Object.entries({
-    "content-type": answer.contentType ?? "text/plain; charset=utf-8",
-    "content-length": String(new TextEncoder().encode(answer.body).length),
-    connection: "close",
-    ...answer.headers,
-  });
-  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  const body = bodiless ? "" : answer.body;
-  socket.end(`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\n${lines}\r\n${body}`);
+  const { bytes, headers } = bodyOf(answer);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  socket.write(`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\n${lines}\r\n`);
+  socket.end(bodiless || answer.status === 304 ? undefined : bytes);
   // A peer that never closes its end must not stay.
   const late = setTimeout(() => socket.destroy(), REFUSED_MS);
   socket.once("close", () => clearTimeout(late));

@@ -1,6 +1,7 @@
 // Who may come in over HTTP (PROTOCOL §9): Host against DNS rebinding, Origin against foreign web pages, then
 // where to, then the token. A pure function of method, path, headers, peer and configuration, the same for the
 // upgrade and for plain HTTP. Nothing else in the server looks at a request before this has let it in.
+import { pathBelow } from "../../base/base_path.ts";
 import { canonicalHost, isLoopback } from "../../base/loopback.ts";
 import { type Access, ADMIN } from "./access.ts";
 import type { HttpRequest } from "../../runtime/runtime.ts";
@@ -15,15 +16,24 @@ export interface GateConfig {
   readonly allowOrigins: ReadonlySet<string>;
   /** Host names let in beyond the loopback ones, in lower case, without port. */
   readonly allowHosts: ReadonlySet<string>;
+  /** Whether the console is served. Its page may connect: the origin that the request's own Host makes. */
+  readonly console?: boolean;
+  /** The path below which a proxy shows the server, such as `/pi`; empty or absent for none. */
+  readonly basePath?: string;
 }
 
 /** The plain pages. */
 export type Page = "healthz" | "readyz" | "metrics" | "schema";
 
-/** Let in as a WebSocket, perhaps with the subprotocol to answer with, or to a page; or not, and why. */
+/**
+ * Let in as a WebSocket, perhaps with the subprotocol to answer with, to a page, to a file of the console by its name,
+ * or sent on to the console; or not, and why.
+ */
 export type Verdict =
   | { readonly kind: "upgrade"; readonly access: Access; readonly protocol?: string }
   | { readonly kind: "page"; readonly page: Page }
+  | { readonly kind: "console"; readonly file: string }
+  | { readonly kind: "redirect"; readonly location: string }
   | Refused;
 
 /** Kept out, with what the answer says. */
@@ -44,6 +54,9 @@ const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
   ["/schema.json", "schema"],
 ]);
 
+/** The name of one of the console's files, below its page. */
+const CONSOLE_FILE = /^\/(assets\/[a-z0-9.-]+)$/;
+
 /** The name in a Host header, in lower case and without the port; undefined when it is not exactly one. */
 export function hostName(header: string | undefined): string | undefined {
   const parts = /^(\[[0-9a-f:.]+\]|[^\s,:[\]/@]+)(?::[0-9]{1,5})?$/i.exec(header ?? "");
@@ -56,6 +69,16 @@ const refuse = (
   headers?: Readonly<Record<string, string>>,
 ): Refused => ({ kind: "refuse", status, reason, ...(headers === undefined ? {} : { headers }) });
 
+/** Whether it is the origin of the console's page, as the browser that sent this Host knows it; a proxy may add TLS. */
+function isOwnOrigin(origin: string, { headers }: HttpRequest, { console }: GateConfig): boolean {
+  if (console !== true) return false;
+  // The port that a scheme has by itself is left out in an origin.
+  return ["http", "https"].some((scheme) => {
+    const address = `${scheme}://${headers.get("host")}`;
+    return URL.canParse(address) && new URL(address).origin === origin;
+  });
+}
+
 /** Why Host, Origin or the peer's address keep a request out. */
 function foreign(request: HttpRequest, config: GateConfig): Verdict | undefined {
   const host = hostName(request.headers.get("host"));
@@ -64,7 +87,7 @@ function foreign(request: HttpRequest, config: GateConfig): Verdict | undefined 
     return refuse(403, `The Host header names no host of this server; ${next}`);
   }
   const origin = request.headers.get("origin");
-  if (origin !== undefined && !config.allowOrigins.has(origin)) {
+  if (origin !== undefined && !config.allowOrigins.has(origin) && !isOwnOrigin(origin, request, config)) {
     const next = "start the server with --allow-origin to let them in";
     return refuse(403, `Pages of this origin may not connect; ${next}`);
   }
@@ -127,16 +150,26 @@ function badHandshake(request: HttpRequest): Refused | undefined {
 export function check(request: HttpRequest, config: GateConfig): Verdict {
   const kept = foreign(request, config);
   if (kept !== undefined) return kept;
-  const { method, path, headers } = request;
+  const { method, headers } = request;
+  const path = pathBelow(config.basePath ?? "", request.path);
   const expected = headers.get("expect");
   if (expected !== undefined && expected.toLowerCase() !== "100-continue") {
     return refuse(417, "This server meets no expectation but 100-continue");
   }
   const page = PAGES.get(path);
-  const socket = path === "/" && method === "GET" && lists(request, "upgrade", "websocket");
-  if (!socket && (page === undefined || (method !== "GET" && method !== "HEAD"))) {
-    const here = path === "/" ? "This is pi-server: open a WebSocket here" : "Not found";
-    return refuse(404, here);
+  // A target that names another host has no path at all on Deno.
+  const atBase = path === "" && request.path !== "";
+  const root = path === "/" || atBase;
+  const socket = root && method === "GET" && lists(request, "upgrade", "websocket");
+  const reads = method === "GET" || method === "HEAD";
+  if (!socket && reads && config.console === true) {
+    // The page's own addresses are relative: they need the slash.
+    if (atBase) return { kind: "redirect", location: `${request.path.split("/").at(-1)}/` };
+    const file = path === "/" ? "" : CONSOLE_FILE.exec(path)?.[1];
+    if (file !== undefined) return { kind: "console", file };
+  }
+  if (!socket && (page === undefined || !reads)) {
+    return refuse(404, root ? "This is pi-server: open a WebSocket here" : "Not found");
   }
   if (page !== undefined && page !== "metrics") return { kind: "page", page };
   const access = accessOf(request, config);

@@ -14,7 +14,7 @@ import type {
 } from "../../runtime/runtime.ts";
 import { type Access, ADMIN } from "../auth/access.ts";
 import { check, type GateConfig } from "../auth/http_gate.ts";
-import { answerHttp, type HttpState, refusal } from "./http_pages.ts";
+import { answerHttp, type HttpState, redirect, refusal } from "./http_pages.ts";
 import { Backlog, FairInbox } from "./fair_inbox.ts";
 import type { Endpoint, Transport } from "./transport.ts";
 
@@ -123,6 +123,10 @@ export class WebSocketTransport implements Transport {
     const verdict = check(request, gate);
     if (verdict.kind === "refuse") return { kind: "answer", answer: refusal(verdict) };
     if (verdict.kind === "page") return { kind: "answer", answer: answerHttp(verdict.page, http) };
+    if (verdict.kind === "console") {
+      return { kind: "answer", answer: http.console(verdict.file, request) };
+    }
+    if (verdict.kind === "redirect") return { kind: "answer", answer: redirect(verdict.location) };
     if (this.#refusing) {
       return {
         kind: "answer",

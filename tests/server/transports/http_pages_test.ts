@@ -1,12 +1,17 @@
 // The plain HTTP answers: what each page says, and what a shutdown changes.
 import { assertEquals } from "@std/assert";
 import type { Page } from "../../../src/server/auth/http_gate.ts";
-import { answerHttp, refusal } from "../../../src/server/transports/http_pages.ts";
+import { answerHttp, redirect, refusal } from "../../../src/server/transports/http_pages.ts";
 
 const METRICS = { status: 200, body: "m 1\n" };
 
 const ask = (page: Page, ready = true, metrics = Promise.resolve(METRICS)) =>
-  answerHttp(page, { ready: () => ready, schema: () => '{"s":1}', metrics: () => metrics });
+  answerHttp(page, {
+    ready: () => ready,
+    schema: () => '{"s":1}',
+    metrics: () => metrics,
+    console: () => Promise.resolve({ status: 200, body: "" }),
+  });
 
 Deno.test("http: health, readiness and schema answer", async () => {
   const pages = ["healthz", "readyz", "schema"] as const;
@@ -27,10 +32,16 @@ Deno.test("http: metrics are given, or why they cannot be", async () => {
 
 Deno.test("http: a refusal says why, with the headers that belong to it", () => {
   const headers = { "www-authenticate": "Bearer" };
+  const always = { "x-content-type-options": "nosniff" };
   assertEquals(refusal({ status: 401, reason: "Send the token", headers }), {
     status: 401,
     body: "Send the token\n",
-    headers,
+    headers: { ...always, ...headers },
   });
-  assertEquals(refusal({ status: 403, reason: "No" }).headers, {});
+  assertEquals(refusal({ status: 403, reason: "No" }).headers, always);
+  assertEquals(redirect("pi/"), {
+    status: 308,
+    body: "Go on to pi/\n",
+    headers: { ...always, location: "pi/" },
+  });
 });

@@ -67,6 +67,7 @@ async function upgraded(
       ready: () => true,
       schema: () => "",
       metrics: () => Promise.resolve({ status: 200, body: "" }),
+      console: () => Promise.resolve({ status: 200, body: "" }),
     },
   });
   const headers = new Map(Object.entries({
