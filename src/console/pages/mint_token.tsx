@@ -5,7 +5,7 @@ import { useCell } from "../app/cell.ts";
 import { useConsole } from "../app/console.ts";
 import { sessionHref } from "../app/routes.ts";
 import { linkWith } from "../app/token.ts";
-import { clip, visible } from "../parts/format.ts";
+import { clip, visible } from "../text/format.ts";
 import { Icon } from "../parts/icons.tsx";
 import { QrCode } from "../parts/qr.tsx";
 import { Sheet } from "../parts/sheet.tsx";

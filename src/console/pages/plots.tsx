@@ -1,7 +1,7 @@
 // The server's counters over time, since this page is open.
 import { useCell } from "../app/cell.ts";
 import { useConsole } from "../app/console.ts";
-import { bytes, count, duration, money } from "../parts/format.ts";
+import { bytes, count, duration, money } from "../text/format.ts";
 import { Plot } from "../parts/plot.tsx";
 import { rates } from "../state/metrics_log.ts";
 

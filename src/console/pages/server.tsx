@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { useCell } from "../app/cell.ts";
 import { useConsole, useMay } from "../app/console.ts";
-import { bytes, clip, count, duration, visible } from "../parts/format.ts";
+import { bytes, clip, count, duration, visible } from "../text/format.ts";
 import { Plots } from "./plots.tsx";
 import { Spend } from "./spend.tsx";
 import { Tokens } from "./tokens.tsx";

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { useCell } from "../app/cell.ts";
 import { useConsole, useMay } from "../app/console.ts";
 import { DialogForm } from "../parts/dialog_form.tsx";
-import { clip, visible } from "../parts/format.ts";
+import { clip, visible } from "../text/format.ts";
 import type { Completion } from "../prompt/input.ts";
 import { PromptBox } from "../prompt/prompt_box.tsx";
 import { SessionFeed, waitingCount } from "../session/feed.ts";

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { useCell } from "../app/cell.ts";
 import { useConsole, useMay } from "../app/console.ts";
 import { sessionHref } from "../app/routes.ts";
-import { ago, clip, money, shortPath, visible } from "../parts/format.ts";
+import { ago, clip, money, shortPath, visible } from "../text/format.ts";
 import { Icon } from "../parts/icons.tsx";
 import { Menu } from "../parts/menu.tsx";
 import { Sheet } from "../parts/sheet.tsx";

@@ -2,7 +2,7 @@
 import { useCell } from "../app/cell.ts";
 import { useConsole } from "../app/console.ts";
 import { sessionHref } from "../app/routes.ts";
-import { clip, money, visible } from "../parts/format.ts";
+import { clip, money, visible } from "../text/format.ts";
 import { nameOf } from "../state/session_book.ts";
 import { spendByModel } from "../state/spend.ts";
 

@@ -4,7 +4,7 @@ import type { StoredSession } from "../../client/browser.ts";
 import { useCell } from "../app/cell.ts";
 import { useConsole, useMay } from "../app/console.ts";
 import { sessionHref } from "../app/routes.ts";
-import { ago, clip, shortPath, visible } from "../parts/format.ts";
+import { ago, clip, shortPath, visible } from "../text/format.ts";
 
 const FIRST_LINES = 20;
 

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { DataMap } from "../../client/browser.ts";
 import { useCell } from "../app/cell.ts";
 import { useConsole } from "../app/console.ts";
-import { ago, clip, duration, visible } from "../parts/format.ts";
+import { ago, clip, duration, visible } from "../text/format.ts";
 import { Icon } from "../parts/icons.tsx";
 import { MintToken } from "./mint_token.tsx";
 

@@ -5,7 +5,7 @@ import { useConsole, useMay } from "../app/console.ts";
 import { sessionHref } from "../app/routes.ts";
 import type { OpenDialog } from "../state/dialog_book.ts";
 import { nameOf } from "../state/session_book.ts";
-import { ago, clip, visible } from "./format.ts";
+import { ago, clip, visible } from "../text/format.ts";
 
 interface Props {
   readonly dialog: OpenDialog;

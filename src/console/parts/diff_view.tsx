@@ -1,7 +1,7 @@
 // Shows a difference: a line for each line, with sign and number. A screen reader hears the sign as a word.
 import { useState } from "preact/hooks";
-import type { DiffLine } from "./diff.ts";
-import { visible } from "./format.ts";
+import type { DiffLine } from "../text/diff.ts";
+import { visible } from "../text/format.ts";
 
 const FIRST_LINES = 60;
 const MOST_LINES = 3000;

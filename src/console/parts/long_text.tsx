@@ -1,8 +1,8 @@
 // Text that may be huge: a part of it at first, more on request. Always text nodes, never HTML of its own, except for
 // code that highlight.ts has escaped and coloured.
 import { useMemo, useState } from "preact/hooks";
-import { bytes } from "./format.ts";
-import { highlight } from "./highlight.ts";
+import { bytes } from "../text/format.ts";
+import { highlight } from "../text/highlight.ts";
 import { SafeHtml } from "./safe_html.tsx";
 
 const FIRST_LINES = 14;

@@ -1,6 +1,6 @@
 // Pictures that a message or a tool's result holds as data. What is no picture of a known kind is named only.
-import { pictureOf } from "./links.ts";
-import { type Fields, text } from "./read.ts";
+import { pictureOf } from "../text/links.ts";
+import { type Fields, text } from "../text/read.ts";
 
 /** The pictures among these blocks. */
 export function Pictures({ blocks }: { readonly blocks: readonly Fields[] }) {

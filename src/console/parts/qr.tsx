@@ -1,6 +1,6 @@
 // A QR code as a drawing: for a phone that is to open this console.
 import { useMemo } from "preact/hooks";
-import { qrCode } from "./qr_code.ts";
+import { qrCode } from "../text/qr_code.ts";
 
 /** Light modules around the code, which cameras need. */
 const QUIET = 3;

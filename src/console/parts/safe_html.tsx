@@ -2,7 +2,7 @@
 // of elements and attributes, as nodes and never as a string.
 import DOMPurify from "dompurify";
 import { Component, createRef } from "preact";
-import { isOwnPicture, safeLink } from "./links.ts";
+import { isOwnPicture, safeLink } from "../text/links.ts";
 
 const TAGS =
   "a b blockquote br code del div em h1 h2 h3 h4 h5 h6 hr i img li ol p pre s span strong sub sup table tbody td th thead tr ul"

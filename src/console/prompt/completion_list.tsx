@@ -1,5 +1,5 @@
 // The slash commands that the typed text may become, above the prompt box.
-import { clip, visible } from "../parts/format.ts";
+import { clip, visible } from "../text/format.ts";
 import type { Completion } from "./input.ts";
 
 interface Props {

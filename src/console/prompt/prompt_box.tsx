@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useCell } from "../app/cell.ts";
 import { useConsole } from "../app/console.ts";
 import { Icon } from "../parts/icons.tsx";
-import { pictureOf } from "../parts/links.ts";
+import { pictureOf } from "../text/links.ts";
 import type { SessionFeed } from "../session/feed.ts";
 import { CompletionList } from "./completion_list.tsx";
 import { readDraft, writeDraft } from "./draft.ts";

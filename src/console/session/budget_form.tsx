@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { SessionInfo } from "../../client/browser.ts";
 import { useConsole, useMay } from "../app/console.ts";
-import { duration, money } from "../parts/format.ts";
+import { duration, money } from "../text/format.ts";
 import type { SessionFeed } from "./feed.ts";
 
 interface Props {

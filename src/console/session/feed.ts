@@ -9,7 +9,7 @@ import {
 } from "../../client/browser.ts";
 import type { Console } from "../app/console.ts";
 import { Cell } from "../app/cell.ts";
-import { fields, isFields, number, text } from "../parts/read.ts";
+import { fields, isFields, number, text } from "../text/read.ts";
 import { Transcript } from "../transcript/transcript.ts";
 
 /** What waits to be read by the agent. */

@@ -3,7 +3,7 @@
 import type { SessionInfo } from "../../client/browser.ts";
 import { useCell } from "../app/cell.ts";
 import { useConsole, useMay } from "../app/console.ts";
-import { clip, count, money, shortPath, visible } from "../parts/format.ts";
+import { clip, count, money, shortPath, visible } from "../text/format.ts";
 import { Icon } from "../parts/icons.tsx";
 import { Menu } from "../parts/menu.tsx";
 import { budgetSentence, nameOf } from "../state/session_book.ts";

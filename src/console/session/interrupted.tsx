@@ -1,7 +1,7 @@
 // Messages that a crash has kept from finishing: a person sends them again or dismisses them.
 import { useCell } from "../app/cell.ts";
 import { useConsole, useMay } from "../app/console.ts";
-import { clip, visible } from "../parts/format.ts";
+import { clip, visible } from "../text/format.ts";
 import type { SessionFeed } from "./feed.ts";
 
 interface Props {

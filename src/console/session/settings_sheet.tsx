@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Model, SessionInfo, SessionStats, Tool } from "../../client/browser.ts";
 import { useConsole, useMay } from "../app/console.ts";
-import { clip, count, duration, money, visible } from "../parts/format.ts";
+import { clip, count, duration, money, visible } from "../text/format.ts";
 import { Sheet } from "../parts/sheet.tsx";
 import { LEVELS } from "../pages/new_session.tsx";
 import { BudgetForm } from "./budget_form.tsx";

@@ -2,7 +2,7 @@
 import { useCell } from "../app/cell.ts";
 import { useConsole } from "../app/console.ts";
 import { sessionHref } from "../app/routes.ts";
-import { ago, clip, shortPath, visible } from "../parts/format.ts";
+import { ago, clip, shortPath, visible } from "../text/format.ts";
 import { doing, nameOf } from "../state/session_book.ts";
 
 const MOST = 60;

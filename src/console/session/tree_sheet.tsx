@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { TreeNode } from "../../client/browser.ts";
 import { useCell } from "../app/cell.ts";
 import { useConsole, useMay } from "../app/console.ts";
-import { clip, visible } from "../parts/format.ts";
+import { clip, visible } from "../text/format.ts";
 import { Sheet } from "../parts/sheet.tsx";
 import type { SessionFeed } from "./feed.ts";
 import { treeLines } from "./tree.ts";

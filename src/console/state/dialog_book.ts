@@ -2,7 +2,7 @@
 // dialog leaves when the server says that it is over, whoever answered it.
 import { type Client, RequestError, type SessionEvent } from "../../client/browser.ts";
 import { Cell } from "../app/cell.ts";
-import { type Fields, number, text } from "../parts/read.ts";
+import { type Fields, number, text } from "../text/read.ts";
 
 /** A question of an extension. */
 export interface OpenDialog {

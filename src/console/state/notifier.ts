@@ -3,8 +3,8 @@
 import type { SessionEvent } from "../../client/browser.ts";
 import { Cell } from "../app/cell.ts";
 import { type Route, sessionHref } from "../app/routes.ts";
-import { clip } from "../parts/format.ts";
-import { text } from "../parts/read.ts";
+import { clip } from "../text/format.ts";
+import { text } from "../text/read.ts";
 import type { DialogBook } from "./dialog_book.ts";
 import { nameOf, type SessionBook } from "./session_book.ts";
 

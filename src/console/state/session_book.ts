@@ -2,7 +2,7 @@
 // read it.
 import type { Client, SessionEvent, SessionInfo } from "../../client/browser.ts";
 import { Cell } from "../app/cell.ts";
-import { isFields, text } from "../parts/read.ts";
+import { isFields, text } from "../text/read.ts";
 
 /** A session and what only this page remembers of it. */
 export interface SessionEntry extends SessionInfo {

@@ -1,7 +1,7 @@
 // Shows Markdown in chunks: what is complete stays as it is, the end of a stream renders again with each frame.
 import { Component, type VNode } from "preact";
-import { visible } from "../parts/format.ts";
-import { markdownHtml } from "../parts/markdown.ts";
+import { visible } from "../text/format.ts";
+import { markdownHtml } from "../text/markdown.ts";
 import { SafeHtml } from "../parts/safe_html.tsx";
 import { ChunkedText, type OpenCode } from "./chunks.ts";
 

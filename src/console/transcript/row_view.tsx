@@ -3,10 +3,10 @@
 import { Component, type VNode } from "preact";
 import { useState } from "preact/hooks";
 import { useCell } from "../app/cell.ts";
-import { clip, count, money, plainOutput, visible } from "../parts/format.ts";
+import { clip, count, money, plainOutput, visible } from "../text/format.ts";
 import { LongText } from "../parts/long_text.tsx";
 import { Pictures } from "../parts/pictures.tsx";
-import { blocks, type Fields, fields, number, text } from "../parts/read.ts";
+import { blocks, type Fields, fields, number, text } from "../text/read.ts";
 import type { ChunkedText } from "./chunks.ts";
 import { Markdown, MarkdownText } from "./markdown_view.tsx";
 import { ToolCall } from "./tool_call.tsx";

@@ -2,13 +2,13 @@
 // output. Known tools of pi are shown as what they do, others by their arguments.
 import { useMemo, useState } from "preact/hooks";
 import { useCell } from "../app/cell.ts";
-import { type DiffLine, lineDiff, readDiff } from "../parts/diff.ts";
+import { type DiffLine, lineDiff, readDiff } from "../text/diff.ts";
 import { diffCount, DiffView } from "../parts/diff_view.tsx";
-import { clip, plainOutput, visible } from "../parts/format.ts";
-import { languageOf } from "../parts/highlight.ts";
+import { clip, plainOutput, visible } from "../text/format.ts";
+import { languageOf } from "../text/highlight.ts";
 import { LongText } from "../parts/long_text.tsx";
 import { Pictures } from "../parts/pictures.tsx";
-import { type Fields, fields, json, list, text } from "../parts/read.ts";
+import { type Fields, fields, json, list, text } from "../text/read.ts";
 import type { ToolState, Transcript } from "./transcript.ts";
 
 const WORDS = { waiting: "waits", running: "runs", done: "done", failed: "failed" } as const;

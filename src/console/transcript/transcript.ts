@@ -2,7 +2,7 @@
 // result belongs to the call that asked for it. Knows nothing of the page; bounded in memory.
 import type { SessionEvent, SnapshotItem } from "../../client/browser.ts";
 import { Cell } from "../app/cell.ts";
-import { blocks, type Fields, fields, isFields, number, text } from "../parts/read.ts";
+import { blocks, type Fields, fields, isFields, number, text } from "../text/read.ts";
 import { ChunkedText } from "./chunks.ts";
 
 /** A block of an answer that is still coming. */
