@@ -1,4 +1,4 @@
-// The dialogs of one session's extensions (PROTOCOL §6): shown to a handler once each, answered, and taken back
+// The dialogs of one session's extensions (docs/PROTOCOL.md#dialogs): shown to a handler once each, answered, and taken back
 // when somebody else was quicker. What comes again after a reconnect is not shown again.
 import { isRecord } from "../base/json.ts";
 import { RequestError } from "./errors.ts";

@@ -1,6 +1,6 @@
 // The events of one session, or of all, as an async iterator that outlives connections. It knows how far it has
 // come, asks again from there after every loss, and says so in its items when the server could give the state
-// only (PROTOCOL §6). What comes between asking again and the answer is dropped: the replay repeats it.
+// only (docs/PROTOCOL.md#subscribing). What comes between asking again and the answer is dropped: the replay repeats it.
 import { isRecord } from "../base/json.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import type { Message } from "./connection.ts";

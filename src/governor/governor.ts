@@ -1,4 +1,4 @@
-// Counts what is in use and refuses what would be too much (PROTOCOL §8). Check and reserve are one
+// Counts what is in use and refuses what would be too much (docs/PROTOCOL.md#limits). Check and reserve are one
 // synchronous step; whoever reserved releases. Knows no connection or session beyond its key. Pure.
 import { type Failure, failure } from "../protocol/errors.ts";
 import { Counters } from "./counters.ts";

@@ -1,4 +1,4 @@
-// Every number of the system that an operator can set (PROTOCOL §8): default, range, unit and reason. Flags
+// Every number of the system that an operator can set (docs/PROTOCOL.md#limits): default, range, unit and reason. Flags
 // (`--max-…`) and variables (`PI_SERVER_MAX_…`) are made from this table. Pure.
 
 const KIB = 1024;

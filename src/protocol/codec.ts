@@ -1,4 +1,4 @@
-// From text to a typed command, or to a refusal that says what is wrong (PROTOCOL §3). The schema is chosen
+// From text to a typed command, or to a refusal that says what is wrong (docs/PROTOCOL.md#commands-and-responses). The schema is chosen
 // by `type` and then checked, so an error is about that command and not about a union of all. Pure.
 import { Compile, type Validator } from "typebox/compile";
 import { type Command, COMMANDS, type CommandSpec } from "./schema/commands.ts";

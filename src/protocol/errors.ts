@@ -1,4 +1,4 @@
-// The error table of the protocol (PROTOCOL §3): every code, whether a retry can help, and what it means.
+// The error table of the protocol (docs/PROTOCOL.md#error-codes): every code, whether a retry can help, and what it means.
 // An expected failure is a value of type `Failure`; only bugs are thrown. Imports nothing.
 
 /** What a code stands for. */

@@ -1,4 +1,4 @@
-// Session events that pi doesn't have, server events, and the two wire forms of an event (PROTOCOL §6).
+// Session events that pi doesn't have, server events, and the two wire forms of an event (docs/PROTOCOL.md#events).
 // pi's own events pass unchanged (`full`) or without what was sent before (`delta`). Pure.
 import { type TObject, Type } from "typebox";
 import { BudgetSchema, BudgetUsageSchema, FileRepairSchema, ModelSchema } from "./schema/responses.ts";
@@ -124,7 +124,7 @@ function slimUpdate(update: unknown): unknown {
   return rest;
 }
 
-/** The delta form of an event: what is new in it. A message of n bytes costs O(n) (PROTOCOL §6). */
+/** The delta form of an event: what is new in it. A message of n bytes costs O(n) (docs/PROTOCOL.md#events). */
 export function toDelta(event: SessionEvent): SessionEvent {
   switch (event.type) {
     case "message_update":

@@ -1,4 +1,4 @@
-// JSON Lines over bytes (PROTOCOL §1): splits at LF only, strips one trailing CR, ignores empty lines, and
+// JSON Lines over bytes (docs/PROTOCOL.md#framing): splits at LF only, strips one trailing CR, ignores empty lines, and
 // never holds more than one frame. Chunks may be cut anywhere, also inside a UTF-8 character. Pure.
 
 /** What the decoder found: a line of text, a line that is not UTF-8, or one with too many bytes. */

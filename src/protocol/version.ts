@@ -4,12 +4,12 @@
 /** Version of pi-server itself (`version` in deno.json). */
 export const SERVER_VERSION: string = "0.1.0";
 
-/** `MAJOR.MINOR` of the wire protocol; minor versions only add (PROTOCOL §2). */
+/** `MAJOR.MINOR` of the wire protocol; minor versions only add (docs/PROTOCOL.md#the-first-message). */
 export const PROTOCOL_VERSION: string = "1.0";
 
 export { PI } from "./pi_package.ts";
 
-/** What a client may rely on beyond the plain commands (PROTOCOL §2). Grows as parts are built. */
+/** What a client may rely on beyond the plain commands (docs/PROTOCOL.md#the-first-message). Grows as parts are built. */
 export const CAPABILITIES: readonly string[] = [
   "subscribe",
   "replay",

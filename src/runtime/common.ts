@@ -302,7 +302,7 @@ export const common = {
   temporary: (): string => tmpdir(),
   program: (): string => process.execPath,
   // process.on on both runtimes: proper-lockfile's signal-exit counts these listeners and would otherwise
-  // kill the process itself (PI_FACTS §6).
+  // kill the process itself (docs/PI.md#the-process).
   onSignal(name: SignalName, fn: () => void): () => void {
     process.on(name, fn);
     return () => process.off(name, fn);

@@ -1,4 +1,4 @@
-// Graceful shutdown (PROTOCOL §10) as a state machine: running → refusing → draining → closing → closed.
+// Graceful shutdown (docs/PROTOCOL.md#shutdown) as a state machine: running → refusing → draining → closing → closed.
 // Decides the order and the bounds; what each step does is handed in.
 import type { Clock, Timer } from "../runtime/runtime.ts";
 

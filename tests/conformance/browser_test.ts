@@ -1,4 +1,4 @@
-// A real browser at the gate (PROTOCOL §9): a page of another origin and a page under a name that leads to this
+// A real browser at the gate (docs/PROTOCOL.md#http-and-who-may-connect): a page of another origin and a page under a name that leads to this
 // machine cannot connect, whatever they know; a page of the allowed origin can. Skipped where there is no Chromium.
 
 import { assert, assertEquals } from "@std/assert";

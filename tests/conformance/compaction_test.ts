@@ -1,4 +1,4 @@
-// Compaction (PROTOCOL §5): compact with a scripted summary, what aborts it, what may happen meanwhile, and the
+// Compaction (docs/PROTOCOL.md#session-commands): compact with a scripted summary, what aborts it, what may happen meanwhile, and the
 // automatic one.
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";

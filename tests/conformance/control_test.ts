@@ -1,4 +1,4 @@
-// Steering a session that is busy (PROTOCOL §3, §5): a hanging turn blocks nothing, abort, queues, bash. The
+// Steering a session that is busy (docs/PROTOCOL.md#what-waits-for-what): a hanging turn blocks nothing, abort, queues, bash. The
 // 100 ms here are the contract's, not this machine's.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";

@@ -1,4 +1,4 @@
-// kill -9 at any moment (PROTOCOL §7): ten sessions work with keyed prompts and keyed shell commands, their server dies
+// kill -9 at any moment (docs/PROTOCOL.md#safe-retries): ten sessions work with keyed prompts and keyed shell commands, their server dies
 // at random moments and inside the journal's and the registry's writes, and nothing accepted is lost or done twice.
 // The suite kills a few times; PI_SERVER_CRASH_KILLS=100 is the long form, PI_SERVER_CRASH_SEED repeats a run.
 

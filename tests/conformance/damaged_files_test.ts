@@ -1,4 +1,4 @@
-// What is in a session file, looked at before pi opens it (PROTOCOL §4), at load_session, switch_session_file and when a
+// What is in a session file, looked at before pi opens it (docs/PROTOCOL.md#sessions), at load_session, switch_session_file and when a
 // parked session goes on: entries of a newer pi and circles are refused, damage is repaired and told, and other sessions
 // are served meanwhile.
 

@@ -1,4 +1,4 @@
-// Nobody waits long for somebody else (PROTOCOL §3, §6). Bounds are counts of messages and shares of one time,
+// Nobody waits long for somebody else (docs/PROTOCOL.md#commands-and-responses). Bounds are counts of messages and shares of one time,
 // since times depend on the machine.
 import { assert, assertEquals } from "@std/assert";
 import { follow, Lead, open, pieces, stream, turn } from "../support/delivery.ts";

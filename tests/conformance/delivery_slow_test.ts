@@ -1,4 +1,4 @@
-// Readers that do not read (PROTOCOL §6, Slow readers): what waits for them is merged, then they are told that
+// Readers that do not read (docs/PROTOCOL.md#reading-slowly): what waits for them is merged, then they are told that
 // they lag, then they are closed; they come back to the right state, and nobody else notices any of it.
 import { assert, assertEquals } from "@std/assert";
 import { RawPipe } from "../support/channel.ts";

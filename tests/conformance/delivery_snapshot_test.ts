@@ -1,4 +1,4 @@
-// What a snapshot says (PROTOCOL §6): the state exactly at `seq`. Idle it equals `get_messages`, whatever has
+// What a snapshot says (docs/PROTOCOL.md#coming-back): the state exactly at `seq`. Idle it equals `get_messages`, whatever has
 // been done to the history; in the middle of a turn, it and the events behind it add up to the whole.
 import { assert, assertEquals } from "@std/assert";
 import { follow, messagesOf, open, pieces, stream, turn } from "../support/delivery.ts";

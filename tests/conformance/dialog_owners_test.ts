@@ -1,4 +1,4 @@
-// Who owns a dialog, how many may be open, and a client in another language (PROTOCOL §6, §8).
+// Who owns a dialog, how many may be open, and a client in another language (docs/PROTOCOL.md#dialogs).
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type Json } from "../support/json.ts";

@@ -1,4 +1,4 @@
-// How dialogs live beside everything else (PROTOCOL §3, §6, §10): inside a tool call, before their own prompt is
+// How dialogs live beside everything else (docs/PROTOCOL.md#dialogs): inside a tool call, before their own prompt is
 // accepted, at session_start; and how abort, deletion, replacement and shutdown end them.
 
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,4 @@
-// Dialogs and notices of extensions (PROTOCOL §6), over WebSocket with two clients and over stdio from Python:
+// Dialogs and notices of extensions (docs/PROTOCOL.md#dialogs), over WebSocket with two clients and over stdio from Python:
 // what a request says, who may answer it, and what ends it. How a dialog lives beside prompts, tools and session
 // ends is in `dialogs_life_test.ts`.
 

@@ -1,4 +1,4 @@
-// What a session has at hand (PROTOCOL §5): slash commands, prompt templates, skills and tools, from the user's folder
+// What a session has at hand (docs/PROTOCOL.md#commands-on-history-and-discovery): slash commands, prompt templates, skills and tools, from the user's folder
 // and from a trusted project; and reload, which takes in what is new and harms nobody else.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";

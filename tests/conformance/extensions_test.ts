@@ -1,4 +1,4 @@
-// Extensions and trust (PROTOCOL §3–§4): what is loaded and what isn't, tools they bring, dialogs that are
+// Extensions and trust (docs/PROTOCOL.md#paths-and-trust): what is loaded and what isn't, tools they bring, dialogs that are
 // cancelled until dialogs are built, and what they print.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";

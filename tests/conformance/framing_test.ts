@@ -1,4 +1,4 @@
-// Framing, envelopes and validation (PROTOCOL §1–§3): what a client may get wrong, and that the connection
+// Framing, envelopes and validation (docs/PROTOCOL.md#framing): what a client may get wrong, and that the connection
 // lives on. The same cases on WebSocket and stdio, then what only one of them has.
 
 import { assert, assertEquals, assertMatch, assertObjectMatch, assertStringIncludes } from "@std/assert";

@@ -1,4 +1,4 @@
-// The header table (PROTOCOL §9), black box: what of Host, Origin and token gets in, for the upgrade and for every
+// The header table (docs/PROTOCOL.md#http-and-who-may-connect), black box: what of Host, Origin and token gets in, for the upgrade and for every
 // page, and what a request that no browser would send comes to. Lines are written by hand, so headers come twice.
 
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,4 @@
-// Who may connect (PROTOCOL §9): token, Origin and Host before the upgrade, health, the state folder, and the
+// Who may connect (docs/PROTOCOL.md#http-and-who-may-connect): token, Origin and Host before the upgrade, health, the state folder, and the
 // limit on connections. Requests are written by hand, as no browser would.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";

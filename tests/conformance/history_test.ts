@@ -1,4 +1,4 @@
-// Session replacement (PROTOCOL §3, §5, §6): new_session, switch_session_file, fork and clone keep the wire id, the
+// Session replacement (docs/PROTOCOL.md#session_replaced): new_session, switch_session_file, fork and clone keep the wire id, the
 // epoch, the sequence and the subscriptions. Trees, navigation and export are in `tree_test.ts`.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";

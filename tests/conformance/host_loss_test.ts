@@ -1,4 +1,4 @@
-// What ends a host, and must end nothing else (PROTOCOL §6): memory that runs out, an extension that ends the
+// What ends a host, and must end nothing else (docs/PROTOCOL.md#session_crashed): memory that runs out, an extension that ends the
 // process. Its sessions come back, those of the other host never notice.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";

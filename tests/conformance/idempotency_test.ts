@@ -1,4 +1,4 @@
-// Safe retries (PROTOCOL §7): a key runs its command once and gives the same answer again, while it runs, after it, on
+// Safe retries (docs/PROTOCOL.md#safe-retries): a key runs its command once and gives the same answer again, while it runs, after it, on
 // another connection and after a restart; another command under the key is told so; what did not run is not kept.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -1,4 +1,4 @@
-// What a crash keeps from finishing (PROTOCOL §7): the text of every accepted prompt, steer and follow-up is there after
+// What a crash keeps from finishing (docs/PROTOCOL.md#interrupted-messages): the text of every accepted prompt, steer and follow-up is there after
 // a kill, told as started or not, is not run again by itself, and stays until the client lets go of it.
 
 import { assertEquals, assertMatch } from "@std/assert";

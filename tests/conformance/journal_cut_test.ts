@@ -1,4 +1,4 @@
-// A journal that was cut inside its last record (PROTOCOL §7), as a crash in the middle of a write leaves it: what came
+// A journal that was cut inside its last record (docs/PROTOCOL.md#interrupted-messages), as a crash in the middle of a write leaves it: what came
 // before is there, what was cut is unknown, and the server starts. The suite cuts at a few bytes; PI_SERVER_CUTS=all is
 // the long form, every byte of the record.
 

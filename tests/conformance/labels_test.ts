@@ -1,4 +1,4 @@
-// Labels in the branch that clone and fork copy (PROTOCOL §5): the copy holds the whole branch, wherever labels lie in
+// Labels in the branch that clone and fork copy (docs/PROTOCOL.md#commands-on-history-and-discovery): the copy holds the whole branch, wherever labels lie in
 // it, in the session and in the file that it leaves; labels stay, and a compaction keeps what it kept.
 
 import { assertEquals } from "@std/assert";

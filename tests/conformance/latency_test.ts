@@ -1,5 +1,5 @@
 // What a person waits for: the greeting, and answers while an extension spins. The milliseconds are the contract's
-// (PROTOCOL §1, §3), so nothing else may run beside this file.
+// (docs/PROTOCOL.md#framing), so nothing else may run beside this file.
 
 import { assert, assertEquals } from "@std/assert";
 import { objectAt } from "../support/json.ts";

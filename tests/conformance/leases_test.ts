@@ -1,4 +1,4 @@
-// Two programs and one session file (PROTOCOL §3, `session_in_use`): of two servers one drives it, a dead one's
+// Two programs and one session file (docs/PROTOCOL.md#error-codes, `session_in_use`): of two servers one drives it, a dead one's
 // lease is taken over, and what a pi terminal writes into it is noticed and told.
 
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,4 @@
-// Each limit over the wire (PROTOCOL §8): filled, one more, released, one more. Rates with their defaults, the others
+// Each limit over the wire (docs/PROTOCOL.md#limits): filled, one more, released, one more. Rates with their defaults, the others
 // with small ones. Outbox and event log have cases of their own (delivery, replay), frames too (framing).
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";

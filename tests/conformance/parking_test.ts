@@ -1,4 +1,4 @@
-// Parking and resuming (PROTOCOL §8): who is parked and when, what a parked session answers by itself, what brings
+// Parking and resuming (docs/PROTOCOL.md#sessions): who is parked and when, what a parked session answers by itself, what brings
 // it back, that nothing of it is lost, and that room is made for others.
 
 import { assert, assertEquals } from "@std/assert";

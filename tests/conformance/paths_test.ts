@@ -1,4 +1,4 @@
-// Every path that a client can name (PROTOCOL §4), with everything that leads out of the roots: refused with
+// Every path that a client can name (docs/PROTOCOL.md#paths-and-trust), with everything that leads out of the roots: refused with
 // `path_forbidden`, and nothing is read or written there.
 
 import { assert, assertEquals } from "@std/assert";

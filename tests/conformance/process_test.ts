@@ -1,4 +1,4 @@
-// The program (PROTOCOL §10): flags, exit codes, end of input, signals, a broken stdout. Each case starts its own
+// The program (docs/PROTOCOL.md#shutdown): flags, exit codes, end of input, signals, a broken stdout. Each case starts its own
 // children.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";

@@ -1,4 +1,4 @@
-// Turns against pi's real providers (PROTOCOL §5–§6): streamed text, deltas and full updates, tools that do
+// Turns against pi's real providers (docs/PROTOCOL.md#prompts-and-when-a-run-is-over): streamed text, deltas and full updates, tools that do
 // real work, retries, errors, images, and what a waiter is told.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";

@@ -1,4 +1,4 @@
-// Coming back (PROTOCOL §6, Subscribing): `subscribe` with `from` gives what was missed, without gap or repeat,
+// Coming back (docs/PROTOCOL.md#coming-back): `subscribe` with `from` gives what was missed, without gap or repeat,
 // while the session streams on; or the state, where the events are no longer there. Never a silent gap.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { RawPipe } from "../support/channel.ts";

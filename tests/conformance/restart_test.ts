@@ -1,4 +1,4 @@
-// What outlives the process (PROTOCOL §6, §8, §10): sessions come back parked after a restart and after SIGKILL,
+// What outlives the process (docs/PROTOCOL.md#sessions): sessions come back parked after a restart and after SIGKILL,
 // and after what runs them has died; damaged records cost nothing but themselves.
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";

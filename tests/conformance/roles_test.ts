@@ -1,4 +1,4 @@
-// Minted tokens over the wire (PROTOCOL §9): what each role may do, what a token for some sessions sees, and how a
+// Minted tokens over the wire (docs/PROTOCOL.md#roles): what each role may do, what a token for some sessions sees, and how a
 // token ends.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

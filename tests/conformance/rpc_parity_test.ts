@@ -1,4 +1,4 @@
-// Parity with pi's own RPC mode (issue 3): one script drives `pi --mode rpc` and us, against one scripted model, and
+// Parity with pi's own RPC mode: one script drives `pi --mode rpc` and us, against one scripted model, and
 // our data must hold at least what pi's holds, with equal values. What differs on purpose stands in ONE table. The
 // sources alone are compared: the other builds answer the same, as the rest of the suite shows.
 
@@ -38,12 +38,12 @@ const KNOWN: readonly Known[] = [
   ...["get_state", "cycle_model"].map((command) => ({
     command,
     path: "model.baseUrl",
-    reason: "a model on the wire has no URL, headers or keys (PROTOCOL §4)",
+    reason: "a model on the wire has no URL, headers or keys (docs/PROTOCOL.md#sessions)",
   })),
   {
     command: "get_available_models",
     path: "models[].baseUrl",
-    reason: "a model on the wire has no URL, headers or keys (PROTOCOL §4)",
+    reason: "a model on the wire has no URL, headers or keys (docs/PROTOCOL.md#sessions)",
   },
   {
     command: "set_model",

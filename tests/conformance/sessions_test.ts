@@ -1,4 +1,4 @@
-// The registry (PROTOCOL §3–§4): creating with every field, listing, deleting, ids, working folders and roots,
+// The registry (docs/PROTOCOL.md#sessions): creating with every field, listing, deleting, ids, working folders and roots,
 // limits that are reserved atomically.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";

@@ -1,4 +1,4 @@
-// The state folder and its token, from outside (PROTOCOL §9): closed to others whatever it was before, never through
+// The state folder and its token, from outside (docs/PROTOCOL.md#http-and-who-may-connect): closed to others whatever it was before, never through
 // a link, with one owner and one token however many servers start at once.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -1,4 +1,4 @@
-// State of a session (PROTOCOL §5): statistics, model and thinking level, queue modes and retry. Each
+// State of a session (docs/PROTOCOL.md#session-commands): statistics, model and thinking level, queue modes and retry. Each
 // change is this session's alone: no other session and no byte of the user's files knows of it.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";

@@ -1,4 +1,4 @@
-// Session files on disk (PROTOCOL §4, §5): load_session and switch_session_file check the file before pi opens it, and
+// Session files on disk (docs/PROTOCOL.md#sessions): load_session and switch_session_file check the file before pi opens it, and
 // mend a torn last line; list_stored_sessions and list_session_files find what there is.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";

@@ -1,4 +1,4 @@
-// Who hears what (PROTOCOL §6): by id, for all sessions, filtered, full, ended. That no event of a session
+// Who hears what (docs/PROTOCOL.md#subscribing): by id, for all sessions, filtered, full, ended. That no event of a session
 // reaches whom it doesn't belong to is judged by the checker behind every connection.
 
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,4 @@
-// Traps that servers of this kind have fallen into (issue 3) and that no other file covers: a taken id while its session
+// Traps that servers of this kind have fallen into and that no other file covers: a taken id while its session
 // streams, a subscriber that leaves in the middle of a fan-out, ids that are names of JavaScript, models without a
 // key, replacements that race with everything else.
 

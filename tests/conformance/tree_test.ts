@@ -1,4 +1,4 @@
-// The tree of a session (PROTOCOL §5): get_tree, navigate_tree with and without a summary, export_html, and a session
+// The tree of a session (docs/PROTOCOL.md#commands-on-history-and-discovery): get_tree, navigate_tree with and without a summary, export_html, and a session
 // of 200 entries, whose fork and navigation must give the tree that pi itself loads from the resulting file.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";

@@ -1,4 +1,4 @@
-// Trust that is remembered (PROTOCOL §4): per folder, over a restart, on every host, until a client takes it back;
+// Trust that is remembered (docs/PROTOCOL.md#paths-and-trust): per folder, over a restart, on every host, until a client takes it back;
 // and never because of what a folder holds.
 
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,4 @@
-// Optimistic concurrency (PROTOCOL §7): every mutating command that succeeds adds one to `sessionVersion`, every
+// Optimistic concurrency (docs/PROTOCOL.md#safe-retries): every mutating command that succeeds adds one to `sessionVersion`, every
 // response of a session tells it, and a command that expects another version does not run. Every command of
 // the schema is tried, with its case of the command table.
 

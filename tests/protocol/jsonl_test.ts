@@ -14,7 +14,7 @@ function decode(chunks: readonly Uint8Array[], frameBytes = FRAME): Line[] {
 const bytes = (text: string): Uint8Array => encoder.encode(text);
 const line = (text: string): Line => ({ kind: "line", text, bytes: bytes(text).length });
 
-/** The rules of PROTOCOL §1 on the whole input at once. */
+/** The rules of docs/PROTOCOL.md#framing on the whole input at once. */
 function reference(input: Uint8Array, frameBytes: number): Line[] {
   const records: number[][] = [[]];
   for (const byte of input) {

@@ -1,4 +1,4 @@
-// Nothing missed, nothing twice (PROTOCOL §6): over a thousand seeded schedules of streaming, slow reading,
+// Nothing missed, nothing twice (docs/PROTOCOL.md#coming-back): over a thousand seeded schedules of streaming, slow reading,
 // dropped connections and resubscription, what a client ends up with equals what the session did.
 import { assert, assertEquals } from "@std/assert";
 import { Peer, random, rest, World } from "./world.ts";

@@ -1,4 +1,4 @@
-// WebSocket frames as a client writes them by hand (RFC 6455 §5.2).
+// WebSocket frames as a client writes them by hand (RFC 6455, section 5.2).
 
 /** A masked frame; the mask is zero, which leaves the payload as it is. */
 export function frame(opcode: number, payload: Uint8Array): Uint8Array {

@@ -1,4 +1,4 @@
-// One session as a client keeps it (PROTOCOL §6): the state from a snapshot and the events behind it. Notices
+// One session as a client keeps it (docs/PROTOCOL.md#coming-back): the state from a snapshot and the events behind it. Notices
 // every gap, every repeat, what comes after `lagged`, and a message that is not the sum of its pieces.
 import { arrayAt, at, brief, isObject, type Json, type JsonObject, numberAt } from "./json.ts";
 

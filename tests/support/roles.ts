@@ -1,4 +1,4 @@
-// Who may do what (PROTOCOL §9), decided by hand and not read from the sources: for the unit test of the router, and
+// Who may do what (docs/PROTOCOL.md#roles), decided by hand and not read from the sources: for the unit test of the router, and
 // for the walk over the wire.
 import { type Role, ROLES } from "../../src/protocol/schema/roles.ts";
 

@@ -1,4 +1,4 @@
-// A link to a server that is our child, over its stdin and stdout (PROTOCOL §1). On Deno and on Node, both through
+// A link to a server that is our child, over its stdin and stdout (docs/PROTOCOL.md#framing). On Deno and on Node, both through
 // node:child_process. The child ends when its input does; what it was asked for is finished first.
 import type { ChildProcess } from "node:child_process";
 import { JsonlDecoder } from "../../protocol/jsonl.ts";

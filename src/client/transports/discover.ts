@@ -1,4 +1,4 @@
-// Finds a server on this machine the way the protocol says (§9): `endpoint.json` and `token` in its state folder.
+// Finds a server on this machine the way the protocol says (docs/PROTOCOL.md#http-and-who-may-connect): `endpoint.json` and `token` in its state folder.
 // On Deno and on Node; a browser is told where to go.
 import { isLoopback } from "../../base/loopback.ts";
 import { isRecord } from "../../base/json.ts";

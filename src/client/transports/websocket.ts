@@ -1,4 +1,4 @@
-// A link over WebSocket (PROTOCOL §9): the token goes in a subprotocol, since browsers send no headers. The entry
+// A link over WebSocket (docs/PROTOCOL.md#http-and-who-may-connect): the token goes in a subprotocol, since browsers send no headers. The entry
 // names the class of the sockets: browser.ts the page's own, mod.ts on Node before 22 the one of the package `ws`.
 import { deferred } from "../../base/deferred.ts";
 import type { Dial, Link, LinkListener } from "./link.ts";

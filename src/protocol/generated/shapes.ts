@@ -44,7 +44,7 @@ export interface FileRepair {
   message: string;
 }
 
-/** The first message on every connection (PROTOCOL §2). */
+/** The first message on every connection. */
 export interface Greeting {
   /** Says what it is. */
   type: "server_ready";
@@ -62,7 +62,7 @@ export interface Greeting {
   };
 }
 
-/** A message that an agent had accepted and that a crash kept from finishing (PROTOCOL §7). */
+/** A message that an agent had accepted and that a crash kept from finishing. */
 export interface Interrupted {
   /** The protocol's `kind`. */
   kind: "prompt" | "steer" | "follow_up";
@@ -81,7 +81,7 @@ export interface Interrupted {
   started: boolean;
 }
 
-/** A model as clients see it: never headers, keys or a base URL (PROTOCOL §4). */
+/** A model as clients see it: never headers, keys or a base URL. */
 export interface Model {
   /** Name of the model's provider. */
   provider: string;
@@ -111,7 +111,7 @@ export interface Queue {
   followUp: string[];
 }
 
-/** State of one session (PROTOCOL §4). */
+/** State of one session. */
 export interface SessionInfo {
   /** Id of the session. */
   sessionId: string;
@@ -177,7 +177,7 @@ export interface Settled {
   usage: Usage | null;
 }
 
-/** The state of a session at exactly one sequence number (PROTOCOL §6). */
+/** The state of a session at exactly one sequence number. */
 export interface Snapshot {
   /** Messages, oldest first. */
   messages: Record<string, unknown>[];
@@ -309,7 +309,7 @@ export interface Skill {
   baseDir: string;
 }
 
-/** A session file of pi's, as found on disk (PROTOCOL §4). */
+/** A session file of pi's, as found on disk. */
 export interface StoredSession {
   /** Id of the session. */
   sessionId: string;

@@ -1,4 +1,4 @@
-// Commands on who may do what (PROTOCOL §9): tokens for a role, some sessions, some time.
+// Commands on who may do what (docs/PROTOCOL.md#roles): tokens for a role, some sessions, some time.
 import { type Static, Type } from "typebox";
 import { anySession, server, SessionId } from "./command_spec.ts";
 import { MOST_TTL_MS, ROLES } from "./roles.ts";

@@ -3,7 +3,7 @@
 import { type TObject, type TProperties, type TSchema, Type } from "typebox";
 import type { Role } from "./roles.ts";
 
-/** Session ids: never `.` or `..`, never a file name (PROTOCOL §3). */
+/** Session ids: never `.` or `..`, never a file name. */
 export const SESSION_ID_PATTERN: string = "^(?!\\.{1,2}$)[A-Za-z0-9_.-]{1,128}$";
 
 /** A command's id. */
@@ -26,7 +26,7 @@ export const Images = Type.Optional(Type.Array(
 ));
 
 /**
- * Where a command waits (PROTOCOL §3, Order): `mailbox`, one at a time in a session; `after`, not in the
+ * Where a command waits (docs/PROTOCOL.md#what-waits-for-what): `mailbox`, one at a time in a session; `after`, not in the
  * mailbox, but behind earlier quick commands of its own connection; `direct`, behind nothing.
  */
 export type Lane = "mailbox" | "after" | "direct";
@@ -44,7 +44,7 @@ export interface Traits {
   readonly duringShutdown: boolean;
   /** Whether a repetition under the same idempotency key gets the first one's answer; else keys mean nothing. */
   readonly keyed: boolean;
-  /** Free of every limit but frame size (PROTOCOL §8). */
+  /** Free of every limit but frame size (docs/PROTOCOL.md#limits). */
   readonly exempt: boolean;
   /** The least role that may send it. */
   readonly role: Role;

@@ -1,4 +1,4 @@
-// Commands about a session's history and about what it has at hand (PROTOCOL §5): new_session, fork, clone,
+// Commands about a session's history and about what it has at hand (docs/PROTOCOL.md#commands-on-history-and-discovery): new_session, fork, clone,
 // tree, export; slash commands, skills, tools, session files, reload.
 import { Type } from "typebox";
 import { bulkRead, Empty, limited, LONG_MS, read, session, shortened } from "./command_spec.ts";

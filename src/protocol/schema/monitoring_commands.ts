@@ -1,4 +1,4 @@
-// Commands that watch over the server and what it spends: metrics, health, budgets (PROTOCOL §4).
+// Commands that watch over the server and what it spends: metrics, health, budgets (docs/PROTOCOL.md#budgets).
 import { type Static, Type } from "typebox";
 import { anySession, server, session } from "./command_spec.ts";
 import { BudgetSchema, BudgetUsageSchema } from "./responses.ts";

@@ -7,7 +7,7 @@ export const THINKING_LEVELS = ["off", "minimal", "low", "medium", "high", "xhig
 const text = (): ReturnType<typeof Type.String> => Type.String();
 const count = (): ReturnType<typeof Type.Integer> => Type.Integer({ minimum: 0 });
 
-/** A model as clients see it: never headers, keys or a base URL (PROTOCOL §4). */
+/** A model as clients see it: never headers, keys or a base URL. */
 export const ModelSchema = Type.Object({
   provider: text(),
   id: text(),
@@ -27,7 +27,7 @@ export const ModelSchema = Type.Object({
 /** A model as clients see it. */
 export type WireModel = Static<typeof ModelSchema>;
 
-/** A message that an agent had accepted and that a crash kept from finishing (PROTOCOL §7). */
+/** A message that an agent had accepted and that a crash kept from finishing. */
 export const InterruptedSchema = Type.Object({
   kind: Type.Enum(["prompt", "steer", "follow_up"]),
   message: text(),
@@ -71,7 +71,7 @@ export const FileRepairSchema = Type.Object({
 /** What was damaged in a session file, and where the damaged original is. */
 export type FileRepair = Static<typeof FileRepairSchema>;
 
-/** State of one session (PROTOCOL §4). */
+/** State of one session. */
 export const SessionInfoSchema = Type.Object({
   sessionId: text(),
   sessionName: Type.Optional(text()),
@@ -140,7 +140,7 @@ export const SettledSchema = Type.Object({
 /** `data` of a prompt that was sent with `waitFor:"settled"`. */
 export type Settled = Static<typeof SettledSchema>;
 
-/** The state of a session at exactly one sequence number (PROTOCOL §6). */
+/** The state of a session at exactly one sequence number. */
 export const SnapshotSchema = Type.Object({
   messages: Type.Array(Type.Object({})),
   truncated: Type.Optional(Type.Boolean()),
@@ -161,7 +161,7 @@ export const SubscribedSchema = Type.Object({
   snapshot: Type.Optional(SnapshotSchema),
 });
 
-/** The first message on every connection (PROTOCOL §2). */
+/** The first message on every connection. */
 export const GreetingSchema = Type.Object({
   type: Type.Literal("server_ready"),
   data: Type.Object({

@@ -5,7 +5,7 @@ import { type Static, Type } from "typebox";
 const text = Type.String();
 const count = Type.Integer({ minimum: 0 });
 
-/** A session file of pi's, as found on disk (PROTOCOL §4). */
+/** A session file of pi's, as found on disk. */
 export const StoredSessionSchema = Type.Object({
   sessionId: text,
   sessionName: Type.Optional(text),

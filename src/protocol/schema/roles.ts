@@ -1,4 +1,4 @@
-// Roles of tokens, each of which may do all that the one before it may (PROTOCOL §9). Which command asks for
+// Roles of tokens, each of which may do all that the one before it may (docs/PROTOCOL.md#roles). Which command asks for
 // which role stands with the command itself (command_spec.ts). Pure.
 
 /** What a token is for. */

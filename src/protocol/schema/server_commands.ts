@@ -1,4 +1,4 @@
-// The server's own commands (PROTOCOL §2, §4, §6): versions, sessions, subscriptions, stored sessions.
+// The server's own commands (docs/PROTOCOL.md#server-commands): versions, sessions, subscriptions, stored sessions.
 import { Type } from "typebox";
 import { anySession, BUILD_MS, limited, server, session, SessionId, Target } from "./command_spec.ts";
 import { SessionInfoSchema, SubscribedSchema, THINKING_LEVELS } from "./responses.ts";

@@ -1,4 +1,4 @@
-// Commands of one session (PROTOCOL §5): interaction, state, model, queue modes, compaction and retry, bash,
+// Commands of one session (docs/PROTOCOL.md#session-commands): interaction, state, model, queue modes, compaction and retry, bash,
 // dialogs. History and discovery are in history_commands.ts.
 import { Type } from "typebox";
 import {

@@ -1,5 +1,5 @@
-// Whether a connection's token lets a command through (PROTOCOL §3: after the message itself, before any
-// limit). What a token may not know of is refused the same way whether it exists or not. Pure.
+// Whether a connection's token lets a command through (docs/PROTOCOL.md#roles): after the message itself, before any
+// limit. What a token may not know of is refused the same way whether it exists or not. Pure.
 import { type Access, may, sees } from "./access.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";

@@ -1,4 +1,4 @@
-// Who may come in over HTTP (PROTOCOL §9): Host against DNS rebinding, Origin against foreign web pages, then
+// Who may come in over HTTP (docs/PROTOCOL.md#http-and-who-may-connect): Host against DNS rebinding, Origin against foreign web pages, then
 // where to, then the token. A pure function of method, path, headers, peer and configuration, the same for the
 // upgrade and for plain HTTP. Nothing else in the server looks at a request before this has let it in.
 import { pathBelow } from "../../base/base_path.ts";

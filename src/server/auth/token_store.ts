@@ -1,4 +1,4 @@
-// Does: keeps the server's own token, which may do everything, and those minted from it (PROTOCOL §9).
+// Does: keeps the server's own token, which may do everything, and those minted from it (docs/PROTOCOL.md#roles).
 // Used by: the gate at each connect, the router for mint_token, list_tokens and revoke_token.
 // Invariant: a minted token ends with the token that it was minted from, whatever ends that one. `tokens.json` in the
 // state folder holds hashes, so tokens outlive a restart and the file opens nothing.

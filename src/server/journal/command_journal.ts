@@ -1,4 +1,4 @@
-// What the server owes for commands that must not be lost or done twice (PROTOCOL §7): ties keys, messages and the
+// What the server owes for commands that must not be lost or done twice (docs/PROTOCOL.md#safe-retries): ties keys, messages and the
 // journal. The router asks it before a command is admitted, the manager before one is passed on and when one is
 // over. Knows no connection, and of hosts no more than what they say of messages.
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";

@@ -1,4 +1,4 @@
-// The keys of safe retries (PROTOCOL §7): which command each was given to, and what came of that. Answers who
+// The keys of safe retries (docs/PROTOCOL.md#safe-retries): which command each was given to, and what came of that. Answers who
 // may run and who gets an old answer; bounded in number and bytes, and forgets nothing before its time. Pure.
 import { type ErrorCode, type Failure, failure } from "../../protocol/errors.ts";
 import type { Reply } from "../../ipc/messages.ts";

@@ -1,4 +1,4 @@
-// Parks sessions that nobody needs and brings them back (PROTOCOL §8): after some idle time, or the idlest one
+// Parks sessions that nobody needs and brings them back (docs/PROTOCOL.md#sessions): after some idle time, or the idlest one
 // when another needs its place. Decides who goes and who waits; hosts and messages are its manager's business.
 import { type Governor, isPermit, type Permit } from "../../governor/governor.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";

@@ -1,4 +1,4 @@
-// What each session has emitted lately, encoded, for clients that come back (PROTOCOL §6). A ring bounded in
+// What each session has emitted lately, encoded, for clients that come back (docs/PROTOCOL.md#coming-back). A ring bounded in
 // bytes, for each session and for all together; whoever wants more gets a snapshot.
 import type { EncodedEvent } from "../../ipc/messages.ts";
 

@@ -1,4 +1,4 @@
-// Asks hosts for the state of their sessions at a point of the order (PROTOCOL §6), for subscriptions and lists.
+// Asks hosts for the state of their sessions at a point of the order (docs/PROTOCOL.md#coming-back), for subscriptions and lists.
 // A host that is silent or dies is told as a failure.
 import { type Failure, failure } from "../../protocol/errors.ts";
 import { type CommandOf, specOf } from "../../protocol/schema/commands.ts";

@@ -1,5 +1,5 @@
 // Every now and then, tells subscribers that asked for some events only how far a session has come, so that
-// they can come back from there (PROTOCOL §6). Costs nothing between two ticks.
+// they can come back from there (docs/PROTOCOL.md#coming-back). Costs nothing between two ticks.
 import { CURSOR_MS } from "../../governor/limits.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 

@@ -1,4 +1,4 @@
-// What waits for one peer (PROTOCOL §6, Slow readers), counted in bytes. Hands the transport a little at a
+// What waits for one peer (docs/PROTOCOL.md#reading-slowly), counted in bytes. Hands the transport a little at a
 // time, so that the rest can be freed at once; merges events when much is queued; says when a session's events
 // no longer fit, when the peer takes nothing, and when there is too much of everything.
 import type { EncodedEvent } from "../../ipc/messages.ts";

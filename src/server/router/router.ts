@@ -1,4 +1,4 @@
-// Takes decoded commands of all connections, refuses what is to be refused in the order of PROTOCOL §3, and
+// Takes decoded commands of all connections, refuses what is to be refused in the order of docs/PROTOCOL.md#commands-and-responses, and
 // sends the rest to the router's own commands or to the manager. Fans events out to subscribers.
 import { Codec, type Decoded, exceeds } from "../../protocol/codec.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";

@@ -1,5 +1,5 @@
 // The commands that the router answers itself or puts together from several hosts: hello, ping, get_schema,
-// list_sessions, create_session, subscribe, unsubscribe, switch_session (PROTOCOL §2, §4, §6).
+// list_sessions, create_session, subscribe, unsubscribe, switch_session (docs/PROTOCOL.md#server-commands).
 import type { Command, CommandName, CommandOf } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import { commandSchema } from "../../protocol/json_schema.ts";

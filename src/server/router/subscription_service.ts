@@ -1,4 +1,4 @@
-// Carries out subscribe, unsubscribe and switch_session (PROTOCOL §6): asks the hosts for the state at a point
+// Carries out subscribe, unsubscribe and switch_session (docs/PROTOCOL.md#subscribing): asks the hosts for the state at a point
 // of the order, decides between live, replay and snapshot, and lets events flow from exactly there.
 import type { Failure } from "../../protocol/errors.ts";
 import { sees } from "../auth/access.ts";

@@ -1,4 +1,4 @@
-// Who gets which events (PROTOCOL §6, Subscribing). A subscription by id overrides `*` for that session; a
+// Who gets which events (docs/PROTOCOL.md#subscribing). A subscription by id overrides `*` for that session; a
 // subscription counts as demand from the moment it is asked for, and delivers from its answer on.
 import type { EncodedEvent, SubscriberDemand } from "../../ipc/messages.ts";
 import { sees } from "../auth/access.ts";

@@ -1,4 +1,4 @@
-// Who drives a session file, across servers (PROTOCOL §3, `session_in_use`): a lock beside the file, where a server
+// Who drives a session file, across servers (docs/PROTOCOL.md#error-codes, `session_in_use`): a lock beside the file, where a server
 // with another state folder finds it too. Held while a session is live; one whose holder is dead is taken over.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Log } from "../../base/log.ts";

@@ -1,4 +1,4 @@
-// The registry on disk (PROTOCOL §10): a file for each session in the state folder, written whole through a
+// The registry on disk (docs/PROTOCOL.md#sessions): a file for each session in the state folder, written whole through a
 // temporary file, so that a crash leaves the old record or the new one. What cannot be read is set aside with a
 // warning, and never keeps the others from coming back. Knows records, no sessions.
 import { errorMessage } from "../../base/error_message.ts";

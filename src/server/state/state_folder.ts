@@ -1,4 +1,4 @@
-// The state folder (PROTOCOL §9): one owner at a time, the token, and `endpoint.json`, which tells clients
+// The state folder (docs/PROTOCOL.md#http-and-who-may-connect): one owner at a time, the token, and `endpoint.json`, which tells clients
 // where the server listens. Everything in it is for its owner's eyes alone.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Log } from "../../base/log.ts";

@@ -1,4 +1,4 @@
-// Folders whose own extensions and settings may be loaded because somebody said so once (PROTOCOL §4): kept in
+// Folders whose own extensions and settings may be loaded because somebody said so once (docs/PROTOCOL.md#paths-and-trust): kept in
 // `trusted.json` of the state folder, which no session can write. By canonical path, each folder for itself.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Log } from "../../base/log.ts";

@@ -1,4 +1,4 @@
-// The few plain HTTP answers on the WebSocket port (PROTOCOL §9): health, readiness, schema, and refusals.
+// The few plain HTTP answers on the WebSocket port (docs/PROTOCOL.md#http-and-who-may-connect): health, readiness, schema, and refusals.
 import { errorMessage } from "../../base/error_message.ts";
 import type { HttpAnswer, HttpRequest } from "../../runtime/runtime.ts";
 import type { Page } from "../auth/http_gate.ts";

@@ -1,4 +1,4 @@
-// JSON Lines over standard input and output (PROTOCOL §1, §10): one peer, the parent process. Waits instead
+// JSON Lines over standard input and output (docs/PROTOCOL.md#framing): one peer, the parent process. Waits instead
 // of refusing when there is no room, and tells when the input has ended or nobody reads the output.
 import { JsonlDecoder, type Line } from "../../protocol/jsonl.ts";
 import type { Connection } from "../router/connection.ts";

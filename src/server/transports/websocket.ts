@@ -1,4 +1,4 @@
-// WebSocket on `GET /` (PROTOCOL §1, §9): the gate, then room, then the upgrade; whole text messages to the
+// WebSocket on `GET /` (docs/PROTOCOL.md#http-and-who-may-connect): the gate, then room, then the upgrade; whole text messages to the
 // router and back. The same for Deno and Node, which differ only behind `Runtime.serve`.
 import type { Governor, Permit } from "../../governor/governor.ts";
 import type { Router } from "../router/router.ts";

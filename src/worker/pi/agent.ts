@@ -1,5 +1,5 @@
 // One pi session behind the agent port: prompts, queue, abort, compaction, bash. Follows pi's events through
-// the settler and never throws from a listener, since pi would then lose the message (PI_FACTS §3).
+// the settler and never throws from a listener, since pi would then lose the message (docs/PI.md#runs).
 import { errorMessage } from "../../base/error_message.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { QueuedTexts } from "../../protocol/schema/responses.ts";
@@ -260,7 +260,7 @@ export class PiAgent implements AgentPort {
     return modelsOf(this.#session).hasConfiguredAuth(model) ? undefined : noKey(model.provider);
   }
 
-  /** Calls pi's prompt and sorts out when and how it was taken (PI_FACTS §2). */
+  /** Calls pi's prompt and sorts out when and how it was taken (docs/PI.md#runs). */
   #call(input: PromptInput, whenBusy: QueueKind | undefined, source: typeof SEEN = "rpc"): PromptHandle {
     const session = this.#session;
     const { runs: settler } = this.#live;

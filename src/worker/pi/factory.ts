@@ -1,4 +1,4 @@
-// Builds pi's sessions, which share nothing but credentials. Every trap that this works around is in PI_FACTS;
+// Builds pi's sessions, which share nothing but credentials. Every trap that this works around is in docs/PI.md#building-a-session;
 // what one built session does is in pi_agent.ts, what another version of pi does differently in pi_sdk.ts.
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
@@ -92,7 +92,7 @@ type FactoryOptions = Parameters<RuntimeFactory>[0];
 
 /**
  * The history to build on. pi loses things when it forks what has no file yet, and gives a file to new
- * sessions of those that never had one (PI_FACTS §2).
+ * sessions of those that never had one (docs/PI.md#building-a-session).
  */
 function historyFor(plan: Plan, options: FactoryOptions): pi.SessionManager {
   const { sessionManager: given, sessionStartEvent } = options;

@@ -1,5 +1,5 @@
 // The history of one pi session: new, switch, fork, clone, tree, export. Checks first what pi would only
-// notice after it gave the old session up; the tree goes out flat (PI_FACTS §2).
+// notice after it gave the old session up; the tree goes out flat (docs/PI.md#history).
 import { errorMessage } from "../../base/error_message.ts";
 import { existsSync } from "node:fs";
 import { type Failure, failure } from "../../protocol/errors.ts";

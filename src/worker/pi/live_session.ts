@@ -249,7 +249,7 @@ export class LiveSession {
     });
   }
 
-  /** An extension may replace a session that runs; pi would leave the run going, unseen (PI_FACTS §2). */
+  /** An extension may replace a session that runs; pi would leave the run going, unseen (docs/PI.md#runs). */
   async #quiet(): Promise<void> {
     if (!this.#settler.busy) return;
     this.#settler.abort(false);

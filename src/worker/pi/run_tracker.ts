@@ -1,5 +1,5 @@
 // Finds the moment at which a run has settled: nothing runs and nothing will start by itself. pi 0.73.1 has
-// no such event; the algorithm and the traps it avoids are in PI_FACTS §3. Knows pi only through `Run`.
+// no such event; the algorithm and the traps it avoids are in docs/PI.md#runs. Knows pi only through `Run`.
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { Usage } from "../../protocol/schema/responses.ts";
 import type { RunResult } from "../session/agent_port.ts";

@@ -1,5 +1,5 @@
 // What is kept of a pi session while it is parked, and how it is put back: all that pi holds in memory alone
-// (PI_FACTS §2, §5). Whether anything would be lost is asked here too.
+// (docs/PI.md#session-files). Whether anything would be lost is asked here too.
 import { existsSync } from "node:fs";
 import type { LiveSession, PiSession } from "./live_session.ts";
 import { hasQueued, levelOf } from "./sdk/sdk.ts";

@@ -1,4 +1,4 @@
-// Questions that extensions ask a person, and that any client may answer (PROTOCOL §6): the first answer wins,
+// Questions that extensions ask a person, and that any client may answer (docs/PROTOCOL.md#dialogs): the first answer wins,
 // a dialog outlives the client that saw it, and ends with its timeout, its signal or its session.
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";

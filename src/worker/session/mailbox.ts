@@ -1,4 +1,4 @@
-// Order inside one session (PROTOCOL §3): mailbox jobs run one at a time as they came; jobs of the lane
+// Order inside one session (docs/PROTOCOL.md#what-waits-for-what): mailbox jobs run one at a time as they came; jobs of the lane
 // `after` run beside it, but behind earlier quick jobs of their own connection, and start before the mailbox goes
 // on: a read between two changes sees the first and not the second. Runs jobs, knows no command.
 

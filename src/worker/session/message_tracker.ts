@@ -1,5 +1,5 @@
 // Messages that the agent has accepted and not come to the end of: told to the router thread, which keeps their
-// texts in case of a crash (PROTOCOL §7). Follows the session's own events; knows no text but to tell two apart.
+// texts in case of a crash (docs/PROTOCOL.md#interrupted-messages). Follows the session's own events; knows no text but to tell two apart.
 import { isRecord } from "../../base/json.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { Acceptance } from "./agent_port.ts";

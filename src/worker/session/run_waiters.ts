@@ -1,4 +1,4 @@
-// Whoever waits for a run to settle: prompts with `waitFor: "settled"` (PROTOCOL §5). Answers them when the
+// Whoever waits for a run to settle: prompts with `waitFor: "settled"` (docs/PROTOCOL.md#prompts-and-when-a-run-is-over). Answers them when the
 // run is over, when their queued message was taken back, or when they have waited long enough.
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { Disposition, QueuedTexts, Settled } from "../../protocol/schema/responses.ts";

@@ -1,4 +1,4 @@
-// What PROTOCOL §3, §8 and §10 say of each command: where it waits, how long it may run, what it is free of.
+// What docs/PROTOCOL.md#what-waits-for-what says of each command: where it waits, how long it may run, what it is free of.
 import { assertEquals } from "@std/assert";
 import { type CommandName, COMMANDS, specOf } from "../../../src/protocol/schema/commands.ts";
 
@@ -10,7 +10,7 @@ const having = (wanted: (name: CommandName) => boolean): string[] => names.filte
 const STOPS = ["abort", "abort_bash", "abort_compaction", "abort_retry"];
 const isRead = (name: string): boolean => name.startsWith("get_") || name.startsWith("list_");
 
-Deno.test("commands: exactly those of PROTOCOL §3 never queue in the mailbox", () => {
+Deno.test("commands: exactly those that docs/PROTOCOL.md names never queue in the mailbox", () => {
   const never = ["extension_ui_response", "subscribe", "unsubscribe", "switch_session", "delete_session"];
   const more = ["ping", "hello", "steer", "follow_up", "clear_queue", "create_session", "load_session"];
   more.push("mint_token", "revoke_token", "health_check", "set_budget");

@@ -1,4 +1,4 @@
-// Roles and scopes (PROTOCOL §9) at the router: each role with each command, and what a token for some sessions
+// Roles and scopes (docs/PROTOCOL.md#roles) at the router: each role with each command, and what a token for some sessions
 // may not learn of the others, not even whether they exist.
 import { assert, assertEquals } from "@std/assert";
 import type { Access } from "../../../src/server/auth/access.ts";

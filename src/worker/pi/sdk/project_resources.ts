@@ -1,5 +1,5 @@
 // What a folder would bring into pi by itself: code, prompts and settings that nobody asked for. A folder
-// that was never trusted gets none of it (PROTOCOL §4); this lists what was left out. Only looks, never loads.
+// that was never trusted gets none of it (docs/PROTOCOL.md#paths-and-trust); this lists what was left out. Only looks, never loads.
 import { CONTEXT_FILES } from "../../../protocol/pi_package.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 

@@ -1,4 +1,4 @@
-// pi's own session file while the disk refuses (PI_FACTS §5: pi swallows the error, and its data is gone). What could
+// pi's own session file while the disk refuses (docs/PI.md#session-files: pi swallows the error, and its data is gone). What could
 // not be written is told, kept, and written once the disk takes it again, without a torn line in between. Also: a
 // branch that holds messages is written at once, and not with its first answer.
 import { errorMessage } from "../../../base/error_message.ts";

@@ -1,5 +1,5 @@
 // Keeps one session's settings to itself: pi writes every change of model, thinking level, queue mode,
-// compaction or retry into the user's settings file (PI_FACTS §2). This storage reads both files and keeps
+// compaction or retry into the user's settings file (docs/PI.md#settings). This storage reads both files and keeps
 // the writes in memory. Knows pi's settings only by the names of the fields below.
 import { isRecord } from "../../../base/json.ts";
 

@@ -1,4 +1,4 @@
-// A model as clients may see it: never headers, keys or a base URL (PROTOCOL §4). Pure.
+// A model as clients may see it: never headers, keys or a base URL (docs/PROTOCOL.md#sessions). Pure.
 import type { WireModel } from "../../../protocol/schema/responses.ts";
 
 /** The fields of pi's model that clients get. */

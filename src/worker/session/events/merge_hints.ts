@@ -1,4 +1,4 @@
-// Which events may be merged with their neighbours while a reader lags (PROTOCOL §6, Slow readers): pieces of
+// Which events may be merged with their neighbours while a reader lags (docs/PROTOCOL.md#reading-slowly): pieces of
 // one content block are joined, the state of a running tool replaces an earlier one. Pure.
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { CoalesceHint } from "../../../ipc/messages.ts";

@@ -1,4 +1,4 @@
-// The state of a session as its stamped events tell it (PROTOCOL §6): what a client would have that had read
+// The state of a session as its stamped events tell it (docs/PROTOCOL.md#coming-back): what a client would have that had read
 // every event up to this one. Not pi's live state, which runs ahead of the events. Costs O(1) an event.
 import type { SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";

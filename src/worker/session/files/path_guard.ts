@@ -1,4 +1,4 @@
-// Keeps every path that a client names inside the roots (PROTOCOL §4): resolved, links followed, then
+// Keeps every path that a client names inside the roots (docs/PROTOCOL.md#paths-and-trust): resolved, links followed, then
 // compared. `~` is an ordinary name. Used by the handlers; reads nothing but what links lead to.
 import { failure } from "../../../protocol/errors.ts";
 import type { Files } from "../../../runtime/runtime.ts";

@@ -1,5 +1,5 @@
 // Timers that stand still while a person is being asked: the time in which a dialog is open does not count
-// against a command (PROTOCOL §3, Timeouts).
+// against a command (docs/PROTOCOL.md#time).
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
 
 interface Wait {

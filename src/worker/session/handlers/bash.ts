@@ -1,4 +1,4 @@
-// A client's own shell commands: bash with its output as events, abort_bash (PROTOCOL §5). One at a time in
+// A client's own shell commands: bash with its output as events, abort_bash (docs/PROTOCOL.md#session-commands). One at a time in
 // a session, which the mailbox sees to: pi has a single abort handle for all of them.
 import { COMMAND_GRACE_MS } from "../../../governor/limits.ts";
 import { WholeText } from "../events/whole_text.ts";

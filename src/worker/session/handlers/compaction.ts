@@ -1,4 +1,4 @@
-// Compaction and retry (PROTOCOL §5): compact, its abort, and the switches for both.
+// Compaction and retry (docs/PROTOCOL.md#session-commands): compact, its abort, and the switches for both.
 import { COMMAND_GRACE_MS } from "../../../governor/limits.ts";
 import { agentBusy } from "../../../protocol/failures.ts";
 import { done, type Entry, foreignWrite, on } from "./handler.ts";

@@ -1,4 +1,4 @@
-// What a session has at hand (PROTOCOL §5): slash commands, skills, tools, session files, reload.
+// What a session has at hand (docs/PROTOCOL.md#commands-on-history-and-discovery): slash commands, skills, tools, session files, reload.
 import { failure } from "../../../protocol/errors.ts";
 import { toJson } from "../../../base/text.ts";
 import { agentBusy } from "../../../protocol/failures.ts";

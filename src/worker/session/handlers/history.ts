@@ -1,4 +1,4 @@
-// A session's history (PROTOCOL §5): new_session, switch_session_file, fork, clone, tree, export. Each of them
+// A session's history (docs/PROTOCOL.md#commands-on-history-and-discovery): new_session, switch_session_file, fork, clone, tree, export. Each of them
 // refuses while the agent is busy, since pi would leave the run going, unseen.
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import type { FileRepair } from "../../../protocol/schema/responses.ts";

@@ -1,4 +1,4 @@
-// The session's model, thinking level and modes (PROTOCOL §5). None of it reaches another session or a file.
+// The session's model, thinking level and modes (docs/PROTOCOL.md#session-commands). None of it reaches another session or a file.
 import { done, type Entry, on, onFile } from "./handler.ts";
 
 /** The group's handlers. */
