@@ -1,10 +1,11 @@
-// Does: holds the sources to the rules of CONTRIBUTING.md: which folder may import which, pi behind its seam, clock and
-// randomness handed in, a header on every file, how many files a folder holds, plain English, references that exist.
-// Used by: `deno task check`, `deno task ok` and CI. `checkSources` is the whole of it, for tests.
-// Usage: deno run -R scripts/check_sources.ts [--self-test]
+// Does: checks the sources by the rules of CONTRIBUTING.md: imports, circles, machine access, headers, sizes, texts.
+// Used by: `deno task check`, `deno task ok` and CI. Uses: check_text.ts for references and plain English.
+// Usage: deno run -R scripts/check_sources.ts
 
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
+import { checkTexts, readTexts } from "./check_text.ts";
+import { lineAt, maskText } from "./source_text.ts";
 
 /** A broken rule, and its place. */
 export interface Finding {
@@ -252,59 +253,6 @@ function importsOf(text: string, code: string): Import[] {
   return found;
 }
 
-function lineAt(text: string, index: number): number {
-  return text.slice(0, index).split("\n").length;
-}
-
-/** A comment, a string without holes, a piece of a template, or a regular expression where a value may stand. */
-const TOKENS =
-  /\/\/[^\n]*|\/\*[^]*?\*\/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|(?<=(?:^|[=(,:;!&|?{}[+\n]|return|=>)\s*)\/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\/[a-z]*|[`{}]/g;
-
-/** Blanks comments, regular expressions and the inside of strings; every character keeps its place. */
-function maskText(text: string): string {
-  const blank = (piece: string): string => piece.replaceAll(/[^\n]/g, " ");
-  let result = "";
-  let at = 0;
-  /** For each open template, how many braces are open in its current hole. */
-  const holes: number[] = [];
-  const endOfTemplate = (from: number): number => {
-    const match = /(?:\\[^]|\$(?!\{)|[^`\\$])*(?:`|\$\{)/y;
-    match.lastIndex = from;
-    return match.test(text) ? match.lastIndex : text.length;
-  };
-  const readTemplate = (from: number): number => {
-    const end = endOfTemplate(from);
-    const close = text[end - 1] === "{" ? "${" : "`";
-    if (close === "${") holes.push(0);
-    result += blank(text.slice(from, end - close.length)) + close;
-    return end;
-  };
-  while (at < text.length) {
-    TOKENS.lastIndex = at;
-    const match = TOKENS.exec(text);
-    if (match === null) return result + text.slice(at);
-    const token = match[0];
-    result += text.slice(at, match.index);
-    at = match.index + token.length;
-    const open = holes.at(-1);
-    if (token === "`") {
-      result += token;
-      at = readTemplate(at);
-    } else if (token === "{") {
-      if (open !== undefined) holes[holes.length - 1] = open + 1;
-      result += token;
-    } else if (token === "}") {
-      result += token;
-      if (open === 0) {
-        holes.pop();
-        at = readTemplate(at);
-      } else if (open !== undefined) holes[holes.length - 1] = open - 1;
-    } else if (token.startsWith("/")) result += blank(token);
-    else result += token.charAt(0) + blank(token.slice(1, -1)) + token.charAt(0);
-  }
-  return result;
-}
-
 /** The sources of the checkout at `root`, by path. */
 async function readSources(root: string): Promise<Map<string, string>> {
   const sources = new Map<string, string>();
@@ -323,9 +271,11 @@ async function readSources(root: string): Promise<Map<string, string>> {
 }
 
 if (import.meta.main) {
-  const sources = await readSources(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
-  const findings = checkSources(sources);
+  const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+  const sources = await readSources(root);
+  const texts = await readTexts(root);
+  const findings = [...checkSources(sources), ...checkTexts(texts)];
   for (const { file, line, message } of findings) console.error(`${file}:${line} ${message}`);
-  console.log(`check_sources: ${sources.size} files, ${findings.length} findings`);
+  console.log(`check_sources: ${sources.size} sources, ${texts.size} texts, ${findings.length} findings`);
   if (findings.length > 0) Deno.exit(1);
 }

@@ -1,5 +1,5 @@
 // The client: one connection that is kept alive, the commands under way on it and the subscriptions, tied
-// together. connect.ts makes it; requests.ts and subscription.ts know what to do when the connection is lost.
+// together. mod.ts makes it; requests.ts and subscription.ts know what to do when the connection is lost.
 import { isRecord } from "../base/json.ts";
 import type { CommandMap, DataMap, Greeting, Settled, WireCommandName } from "../protocol/generated/mod.ts";
 import { deferred } from "../base/deferred.ts";

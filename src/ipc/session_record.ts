@@ -30,7 +30,7 @@ export interface SessionRecord {
   readonly file?: string;
   /** The session has no file and ends with what runs it. */
   readonly inMemory: boolean;
-  /** What a client said of the budget (run_watch.ts reads it). */
+  /** What a client said of the budget (run_guards.ts reads it). */
   readonly budget?: unknown;
 }
 

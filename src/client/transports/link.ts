@@ -1,4 +1,4 @@
-// What a client needs of a transport: whole text messages both ways, and word of its end. websocket.ts and child.ts
+// What a client needs of a transport: whole text messages both ways, and word of its end. websocket.ts and child_process.ts
 // make such links; connection.ts keeps one alive.
 
 /** One connection to a server, open. */

@@ -1,5 +1,5 @@
 // Markdown of models and extensions to HTML. Raw HTML in it is shown as text, links and pictures go through links.ts.
-// What comes out goes through safe_html.ts all the same. Pure.
+// What comes out goes through safe_html.tsx all the same. Pure.
 import { Marked, type Tokens } from "marked";
 import { visible } from "./format.ts";
 import { escapeHtml, highlight } from "./highlight.ts";

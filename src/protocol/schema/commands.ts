@@ -1,5 +1,5 @@
 // All inbound messages: the tables of commands put together, and the types made of them. The schemas are the
-// single source of the static types, the validators (codec.ts) and the JSON Schema (schema.ts). Closed: an
+// single source of the static types, the validators (codec.ts) and the JSON Schema (json_schema.ts). Closed: an
 // unknown field is an error. To add a command, add it to a table and to a file in host/handlers.
 import type { Static } from "typebox";
 import { ACCESS_COMMANDS } from "./access_commands.ts";

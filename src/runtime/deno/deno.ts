@@ -1,4 +1,4 @@
-// The runtime on Deno: HTTP with upgradeWebSocket (behind deno_listener.ts), web-stream stdio, web workers. Imported
+// The runtime on Deno: HTTP with upgradeWebSocket (behind http_listener.ts), web-stream stdio, web workers. Imported
 // by the entries alone.
 import { errorMessage } from "../../base/error_message.ts";
 import process from "node:process";

@@ -1,5 +1,5 @@
 // Does: reads the records of minted tokens from `tokens.json`. A record that is damaged opens nothing.
-// Used by: token_book.ts alone.
+// Used by: token_store.ts alone.
 import { ADMIN } from "./access.ts";
 import { isRecord } from "../../base/json.ts";
 import { type Role, ROLES } from "../../protocol/schema/roles.ts";

@@ -1,5 +1,5 @@
 // Sessions that no host runs: what they answer by themselves, how their host is asked to let go of them, and how
-// they are built again (docs/PROTOCOL.md#sessions). Who is parked and when is decided in parking.ts.
+// they are built again (docs/PROTOCOL.md#sessions). Who is parked and when is decided in parking_policy.ts.
 import type { Governor } from "../../governor/governor.ts";
 import type { Reply, SessionState, SubscriberDemand, ToWorker } from "../../ipc/messages.ts";
 import { noSession, versionConflict } from "../../protocol/failures.ts";

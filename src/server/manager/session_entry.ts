@@ -1,5 +1,5 @@
 // One session in the router thread's book: where it runs or that it is parked, its place among the live ones, and
-// what waits until it runs again. A state machine; who moves it is in manager.ts and parking.ts.
+// what waits until it runs again. A state machine; who moves it is in session_manager.ts and parking_policy.ts.
 import type { Permit } from "../../governor/governor.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
 import type { Failure } from "../../protocol/errors.ts";

@@ -1,5 +1,5 @@
-// What is wrong with a host while it runs, found out from the router thread: it hangs (pulse.ts) or it holds too
-// much memory (memory_watch.ts). Says that it has to be replaced, and why; replacing is the manager's.
+// What is wrong with a host while it runs, found out from the router thread: it hangs (heartbeat.ts) or it holds too
+// much memory (memory_monitor.ts). Says that it has to be replaced, and why; replacing is the manager's.
 import type { Governor } from "../../governor/governor.ts";
 import type { Clock, Memory } from "../../runtime/runtime.ts";
 import { MemoryMonitor } from "./memory_monitor.ts";

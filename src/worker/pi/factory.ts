@@ -1,5 +1,5 @@
 // Builds pi's sessions, which share nothing but credentials. Every trap that this works around is in docs/PI.md#building-a-session;
-// what one built session does is in pi_agent.ts, what another version of pi does differently in pi_sdk.ts.
+// what one built session does is in agent.ts, what another version of pi does differently in sdk/sdk.ts.
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";

@@ -1,5 +1,5 @@
 // Runs the hooks of extensions that stand in front of a client's command: `input` and `user_bash`. Used by
-// pi_agent.ts; pi itself calls `input` through the same function. A handler that throws refuses the command, since
+// agent.ts; pi itself calls `input` through the same function. A handler that throws refuses the command, since
 // what it should have redacted or blocked would go out otherwise.
 import { ExtensionRunner } from "@mariozechner/pi-coding-agent";
 import { isRecord } from "../../base/json.ts";

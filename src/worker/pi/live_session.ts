@@ -1,6 +1,6 @@
 // The pi session behind a port, which may be replaced by another (new_session, fork, …) while the port, its
 // id and its subscribers stay. Subscribes, binds extensions, and gets an old session back when a replacement
-// fails. What clients ask of the session is in pi_agent.ts and its neighbours.
+// fails. What clients ask of the session is in agent.ts and its neighbours.
 import { errorMessage } from "../../base/error_message.ts";
 import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
 import { failure } from "../../protocol/errors.ts";
@@ -25,7 +25,7 @@ type SwitchOptions = Parameters<AgentSessionRuntime["switchSession"]>[1];
 type Switched = Outcome<{ cancelled: boolean }>;
 type Bindings = Parameters<PiSession["bindExtensions"]>[0];
 
-/** What the last load of a session's surroundings came to; written by pi.ts at every (re)build. */
+/** What the last load of a session's surroundings came to; written by factory.ts at every (re)build. */
 export interface SessionEnvironment {
   cwd: string;
   trusted: boolean;

@@ -1,5 +1,5 @@
 // Keeps a session from being refused for ever: mends what a provider does not take in what tools return, before pi
-// stores it, and in what a session holds, for each request. Used by pi.ts, once for each session.
+// stores it, and in what a session holds, for each request. Used by factory.ts, once for each session.
 import type { AgentSession } from "@mariozechner/pi-coding-agent";
 import { isRecord } from "../../base/json.ts";
 import { checkImage } from "../session/guards/image_check.ts";

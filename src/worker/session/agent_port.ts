@@ -1,4 +1,4 @@
-// What a session needs of an agent, and no more. `pi.ts` implements it; a newer pi needs only another
+// What a session needs of an agent, and no more. `factory.ts` implements it; a newer pi needs only another
 // implementation. Expected failures are values; events come through one callback, in order.
 import type { Failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";

@@ -1,5 +1,5 @@
 // The settler against scripted runs as pi 0.73.1 has them (docs/PI.md#runs): exactly one settled for each run, and
-// never before everything that would start by itself has ended. Aborts and queues are in settle_abort_test.ts.
+// never before everything that would start by itself has ended. Aborts and queues are in run_tracker_abort_test.ts.
 import { assertEquals } from "@std/assert";
 import { Bench, usage } from "./run_tracker_fixture.ts";
 import { textOf } from "../../../src/worker/session/files/session_files.ts";

@@ -1,5 +1,5 @@
 // The script that an exported page runs first, before those of pi's template: it lets no markup of a session become
-// script. Used by pi_export.ts, which names its hash in the page's policy. Plain JavaScript, run by browsers only.
+// script. Used by html_export.ts, which names its hash in the page's policy. Plain JavaScript, run by browsers only.
 
 /** Elements that the template and Markdown make; any other is shown as the text that it was written as. */
 const TAGS =

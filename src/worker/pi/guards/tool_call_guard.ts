@@ -1,5 +1,5 @@
 // Watches the answers of models as pi's providers stream them, and marks what must not run. pi fills in JSON that
-// was cut, and runs the call with the part that arrived. Used by pi.ts, once for the thread and once a session.
+// was cut, and runs the call with the part that arrived. Used by factory.ts, once for the thread and once a session.
 import {
   type AssistantMessage,
   type AssistantMessageEvent,

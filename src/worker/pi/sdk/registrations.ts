@@ -1,6 +1,6 @@
 // Checks what extensions register: a tool or a command without a name, or with fields of a wrong type, is reported
 // as `extension_error` and left out. pi takes anything, and providers then refuse every request. Also keeps the
-// listeners of `pi.events` from piling up over reloads. Used by pi.ts for every load.
+// listeners of `pi.events` from piling up over reloads. Used by factory.ts for every load.
 import type { EventBusController } from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";

@@ -59,7 +59,7 @@ const WAITS = new WeakMap<Models, Waits>();
 const WRAPPED = new WeakSet<object>();
 
 /**
- * Puts what pi_waits.ts does around each provider. Summaries of a compaction go from pi to the provider directly, so
+ * Puts what abortable_waits.ts does around each provider. Summaries of a compaction go from pi to the provider directly, so
  * that nothing of a session could do it.
  */
 function wrapProviders(): void {

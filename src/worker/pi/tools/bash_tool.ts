@@ -1,6 +1,6 @@
-// pi's bash tool over a shell of ours (pi_shell.ts). pi keeps what it does best: prefix, environment, hooks, and the
+// pi's bash tool over a shell of ours (shell.ts). pi keeps what it does best: prefix, environment, hooks, and the
 // status of a command that failed. The output is ours, as pi's own is lost where the last line is long, and its log
-// is readable by everybody. Used by pi_tools.ts.
+// is readable by everybody. Used by tools.ts.
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { Timer } from "../../../runtime/runtime.ts";
 import { localShell, type ShellOperations, type ShellParts, TOOL_BYTES_PER_SECOND } from "./shell.ts";

@@ -1,6 +1,6 @@
 // Files as pi's tools may use them: regular files of a bounded size, opened without waiting. pi itself opens
 // whatever a path leads to: a FIFO takes a thread for good, a device never ends, a 400 MB file stops all sessions.
-// Each path is judged before it is opened and again on the opened handle. Used by pi_tools.ts.
+// Each path is judged before it is opened and again on the opened handle. Used by tools.ts.
 import { Buffer } from "node:buffer";
 import { constants, fstatSync, type Stats } from "node:fs";
 import { access, type FileHandle, mkdir, open, readdir, stat } from "node:fs/promises";

@@ -1,6 +1,6 @@
 // Runs shell commands as pi does (shell, prefix, environment, process group, timeout, abort) and reads what they print
 // no faster than it can be kept, and at a bounded rate: a command that floods slows down itself alone. pi reads as
-// fast as it can and waits for nothing. Used by pi_tools.ts for the bash tool and by pi_agent.ts for clients.
+// fast as it can and waits for nothing. Used by tools.ts for the bash tool and by agent.ts for clients.
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";

@@ -1,6 +1,6 @@
 // The whole output of a long shell command, in a file of its own: readable by the user alone, in a private folder of
 // this server's, whole whenever its path has been given out, and removed after a day or with the server. A disk that
-// takes nothing costs the log, never the command. Used by pi_shell_output.ts.
+// takes nothing costs the log, never the command. Used by shell_output.ts.
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 // What a shell command prints: its last lines for an answer, all of it in a log once it is too long for one. Characters
 // and escape sequences that a read cut in two are joined. Takes output as fast as the log takes it, and holds little
-// more than what it shows, however much comes. Used by pi_shell.ts.
+// more than what it shows, however much comes. Used by shell.ts.
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { ShellLog, ShellLogs } from "./shell_log.ts";
 

@@ -1,4 +1,4 @@
-// pi's own tools on operations of ours: files within bounds (pi_files.ts), shells that cannot flood (pi_shell.ts). Names, descriptions, parameters, prompt
+// pi's own tools on operations of ours: files within bounds (bounded_files.ts), shells that cannot flood (shell.ts). Names, descriptions, parameters, prompt
 // texts and results stay pi's. pi takes operations when a tool is made, but its sessions make their tools themselves;
 // so each session's tools are replaced before it registers them, and extensions can override them as before.
 import { resolve } from "node:path";

@@ -1,6 +1,6 @@
 // Checks images as the strictest of the providers does, from their bytes: type, base64, size, pixels, animation. A
 // provider refuses the whole request for one bad image, and every later one too. Used for what clients send, and by
-// pi_requests.ts for what tools return and sessions hold. Pure.
+// request_repair.ts for what tools return and sessions hold. Pure.
 import type { PromptImage } from "../agent_port.ts";
 
 /** Characters of base64 that every provider takes: 5 MB. */
