@@ -19,6 +19,7 @@ function findings(file: string, text: string): string[] {
   return checkTexts(new Map([...OTHERS, [file, text]]), []).map(({ line, message }) => `${line} ${message}`);
 }
 
+const PAGE = "docs/PROTOCOL.md";
 const SECTION = "\u00a7";
 const WORD = ["who", "ever"].join("");
 const LONG = Array.from({ length: 41 }, (_, n) => `word${n}`).join(" ");
@@ -26,12 +27,12 @@ const LONG = Array.from({ length: 41 }, (_, n) => `word${n}`).join(" ");
 Deno.test("check of the texts: a reference that leads nowhere is found, with its line", () => {
   const broken: readonly (readonly [file: string, text: string, expected: string])[] = [
     ["src/a.ts", `// See PROTOCOL ${SECTION}3.`, "1 refers to a section by number"],
-    ["src/a.ts", "// One\n// docs/PROTOCOL.md#reading-fast", "2 docs/PROTOCOL.md#reading-fast leads nowhere"],
-    ["src/a.ts", "// docs/PROTOCOL.md#not-a-heading", "1 docs/PROTOCOL.md#not-a-heading leads nowhere"],
+    ["src/a.ts", `// One\n// ${PAGE}#reading-fast`, `2 ${PAGE}#reading-fast leads nowhere`],
+    ["src/a.ts", `// ${PAGE}#not-a-heading`, `1 ${PAGE}#not-a-heading leads nowhere`],
     ["src/a.ts", "// The rules are in ARCHITECTURE.md.", "1 there is no page ARCHITECTURE.md"],
     ["src/a.ts", "/**\n * See src/base/gone.ts.\n */", "2 there is no file src/base/gone.ts"],
     ["src/a.ts", "// gone.ts reads it.", "1 there is no file gone.ts"],
-    ["tests/a_test.ts", 'const a = "docs/PROTOCOL.md#gone";', "1 docs/PROTOCOL.md#gone leads nowhere"],
+    ["tests/a_test.ts", "const a = `${PAGE}#gone`;", `1 ${PAGE}#gone leads nowhere`],
     ["docs/A.md", "See [limits](PROTOCOL.md#gone).", "1 the link PROTOCOL.md#gone leads to no heading"],
     ["docs/A.md", "\n`src/base/gone.ts`", "2 there is no file src/base/gone.ts"],
     ["docs/A.md", "[a](B.md)", "1 the link B.md leads nowhere"],
