@@ -46,8 +46,6 @@ const UNCHECKED: readonly (readonly [prefix: string, reason: string])[] = [
   ["tests/", "rewritten next"],
   ["docs/", "rewritten next"],
   ["compat/", "rewritten next"],
-  ["README.md", "rewritten next"],
-  ["CONTRIBUTING.md", "rewritten next"],
   ["CHANGELOG.md", "rewritten next"],
 ];
 

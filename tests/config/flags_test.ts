@@ -26,5 +26,9 @@ Deno.test("flags: each name is there once, and every limit has one", () => {
 Deno.test("flags: the variable is the flag in capitals", () => {
   assertEquals(variableOf("max-frame-bytes"), "PI_SERVER_MAX_FRAME_BYTES");
   assertEquals(flagOf("inFlightPerConnection"), "max-in-flight-per-connection");
-  assertEquals(flagOf("outboxSoftBytes"), "outbox-soft-bytes", "docs/PROTOCOL.md#limits names these without max");
+  assertEquals(
+    flagOf("outboxSoftBytes"),
+    "outbox-soft-bytes",
+    "docs/PROTOCOL.md#limits names these without max",
+  );
 });

@@ -32,7 +32,7 @@ Deno.test("check of the texts: a reference that leads nowhere is found, with its
     ["src/a.ts", "// The rules are in ARCHITECTURE.md.", "1 there is no page ARCHITECTURE.md"],
     ["src/a.ts", "/**\n * See src/base/gone.ts.\n */", "2 there is no file src/base/gone.ts"],
     ["src/a.ts", "// gone.ts reads it.", "1 there is no file gone.ts"],
-    ["tests/a_test.ts", "const a = `${PAGE}#gone`;", `1 ${PAGE}#gone leads nowhere`],
+    ["tests/a_test.ts", `const a = "${PAGE}#gone";`, `1 ${PAGE}#gone leads nowhere`],
     ["docs/A.md", "See [limits](PROTOCOL.md#gone).", "1 the link PROTOCOL.md#gone leads to no heading"],
     ["docs/A.md", "\n`src/base/gone.ts`", "2 there is no file src/base/gone.ts"],
     ["docs/A.md", "[a](B.md)", "1 the link B.md leads nowhere"],

@@ -62,7 +62,11 @@ Deno.test("session: navigate_tree without a summary is a quick command", async (
   const bench = await SessionBench.live();
   const ref = bench.submit({ type: "navigate_tree", targetId: "e" });
   await bench.clock.advance(QUICK);
-  assertEquals(await bench.answer(ref), "timeout", "docs/PROTOCOL.md#time: only with a summary it has five minutes");
+  assertEquals(
+    await bench.answer(ref),
+    "timeout",
+    "docs/PROTOCOL.md#time: only with a summary it has five minutes",
+  );
 });
 
 Deno.test("session: a command's time stands still while a dialog is open", async () => {
