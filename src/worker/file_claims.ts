@@ -1,9 +1,9 @@
-// Which session drives which file, as the router thread's book has it: asked for before a file is opened,
-// told when a session changes its file, and remembered for lists.
+// Does: asks the server thread which session or server drives a session file, and caches the answers for lists.
+// Used by: session_worker.ts. A claim comes before the open of a file; a report follows each change of file.
 import type { FromWorker } from "../ipc/messages.ts";
 import type { FileOwner } from "../protocol/failures.ts";
 
-/** This host's view of the book. */
+/** The file owners, as this worker knows them. */
 export class FileClaims {
   readonly #send: (message: FromWorker) => void;
   readonly #pending = new Map<number, (owner: string | FileOwner | undefined) => void>();
@@ -14,7 +14,10 @@ export class FileClaims {
     this.#send = send;
   }
 
-  /** Claims a file; resolves with the id of another session, or with another server, that has it. */
+  /**
+   * Claims a file. Resolves with the session or the other server that has it, and undefined when the claim
+   * succeeds.
+   */
   claim(sessionId: string, file: string): Promise<string | FileOwner | undefined> {
     return new Promise((resolve) => {
       const ref = ++this.#ref;
@@ -29,18 +32,18 @@ export class FileClaims {
     resolve?.(owner);
   }
 
-  /** The session drives that file from now on, or none. */
+  /** Reports the file that the session drives from now on. */
   setFile(sessionId: string, file: string | undefined): void {
     this.#send({ kind: "session_file", sessionId, ...(file === undefined ? {} : { file }) });
   }
 
-  /** What the book says of a file. */
+  /** Stores the owner of a file. */
   setOwner(file: string, sessionId: string | undefined): void {
     if (sessionId === undefined) this.#live.delete(file);
     else this.#live.set(file, sessionId);
   }
 
-  /** The session that drives that file now. */
+  /** The session that drives the file now. */
   liveSession(file: string): string | undefined {
     return this.#live.get(file);
   }

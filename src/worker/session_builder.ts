@@ -1,5 +1,6 @@
-// From `create_session` or `load_session` to an agent: paths and files checked, the file claimed, pi asked to
-// build. At most a few are built at once; what takes too long is given up, and disposed when it comes after all.
+// Does: builds an agent for `create_session`, `load_session` or a parked session: checks paths and files, claims the file.
+// Used by: session_worker.ts. Uses: the path guard, the file checker, and pi through AgentFactory.
+// Invariant: it builds a few at a time. A build that takes too long fails, and its late agent is disposed.
 import { errorMessage } from "../base/error_message.ts";
 import { isSystemError } from "../base/system_errors.ts";
 import { BUILD_MS } from "../protocol/schema/command_spec.ts";
@@ -27,7 +28,6 @@ import {
 import type { SessionFiles } from "./session/files/session_file_access.ts";
 import type { SessionHeader } from "./session/file_check/session_header.ts";
 
-/** What a builder is made of. */
 export interface SessionBuilderParts {
   readonly runtime: Runtime;
   readonly config: WorkerConfig;
@@ -35,14 +35,14 @@ export interface SessionBuilderParts {
   readonly claims: FileClaims;
   readonly trusted: TrustedFolders;
   log(message: string, fields: Record<string, unknown>): void;
-  /** An agent came too late and is to be disposed. */
+  /** An agent came too late. The receiver disposes it. */
   onLateAgent(agent: AgentPort): void;
 }
 
 /** Sessions that a list returns when the client names no limit. */
 const DEFAULT_LIST = 1_000;
 
-/** Builds agents for one host. */
+/** Builds agents for one worker. */
 export class SessionBuilder {
   readonly guard: PathGuard;
   readonly checker: FileChecker;
@@ -63,15 +63,15 @@ export class SessionBuilder {
     this.checker = new FileChecker({ files: this.#files, format, memoryBytes, log: parts.log });
   }
 
-  /** What of the builder commands about files need. */
+  /** The builder's parts that commands about files need. */
   get place(): Pick<SessionFiles, "guard" | "files" | "checker"> {
     return { guard: this.guard, files: this.#files, checker: this.checker };
   }
 
-  /** Builds what the command asks for, when its turn has come and within its time. */
+  /** Builds the agent of a command, when its turn has come and within its time. */
   build(command: Command, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
     const { timeoutMs } = specOf(command.type);
-    // What a client says of a folder counts from now on, once it has come to something.
+    // A client's statement of trust counts from now on, if the build succeeds.
     const said = command.type === "create_session" ? command.trustProject : undefined;
     const built = ({ cwd }: AgentRequest): void => {
       if (said !== undefined) this.#parts.trusted.trust(cwd, said);
@@ -79,7 +79,7 @@ export class SessionBuilder {
     return this.#buildInSlot(command.type, timeoutMs, () => this.#request(command), hooks, built);
   }
 
-  /** Builds a parked session again, as it was left. */
+  /** Builds a parked session again from its record. */
   resume(record: SessionRecord, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
     return this.#buildInSlot("resuming", BUILD_MS, () => this.#restoredRequest(record), hooks);
   }
@@ -116,7 +116,7 @@ export class SessionBuilder {
     return { ok: false, failure: failure("timeout", `The session was not built within ${timeoutMs} ms`) };
   }
 
-  /** The canonical path and the header of a session file that a client names; its content is not checked. */
+  /** The canonical path and the header of a client's session file. Does not check the content. */
   async identify(sessionPath: string): Promise<Outcome<{ path: string; header: SessionHeader }>> {
     const path = await this.guard.file(this.#parts.config.cwd, sessionPath);
     if (!path.ok) return path;
@@ -124,7 +124,7 @@ export class SessionBuilder {
     return header.ok ? { ok: true, value: { path: path.value, header: header.value } } : header;
   }
 
-  /** Checks a session file that a client names, its path and what is in it. */
+  /** Checks the path and the content of a client's session file. */
   async inspect(sessionPath: string): Promise<Outcome<Inspected>> {
     const path = await this.guard.file(this.#parts.config.cwd, sessionPath);
     return path.ok ? await this.checker.inspect(path.value) : path;
@@ -156,7 +156,7 @@ export class SessionBuilder {
     return { ok: true, value: { sessions } };
   }
 
-  /** Logged once: a client may ask for the list all the time. */
+  /** Logged once, because a client may ask for the list all the time. */
   #leaveOut(folder: string, error: unknown): void {
     if (this.#unreadable.has(folder)) return;
     this.#unreadable.add(folder);
@@ -166,7 +166,7 @@ export class SessionBuilder {
     });
   }
 
-  /** A canonical form of pi's own path of a session file, which may not exist yet. */
+  /** The canonical form of pi's own path of a session file, which may not exist yet. */
   async canonical(path: string): Promise<string> {
     const { files } = this.#parts.runtime;
     const folder = await files.realpath(files.parent(path)).catch(() => undefined);
@@ -184,7 +184,7 @@ export class SessionBuilder {
     return { ok: false, failure: failure("internal", `${command.type} builds no session`) };
   }
 
-  /** What a parked session is built from: its file, or the place for one, and what was kept. */
+  /** The request for a parked session: its file, or the path for one, and its record. */
   async #restoredRequest(record: SessionRecord): Promise<Outcome<AgentRequest>> {
     const { config, claims } = this.#parts;
     const { info, kept } = record;
@@ -201,7 +201,7 @@ export class SessionBuilder {
     if (owner !== undefined && owner !== sessionId) {
       return { ok: false, failure: fileInUse(owner) };
     }
-    // The path is the server's own, not a client's: it need not be within the roots.
+    // The server chose this path, and not a client. It may lie outside the roots.
     let repair: FileRepair | undefined;
     if (await this.#files.stat(file) !== undefined) {
       const inspected = await this.checker.inspect(file);
@@ -222,7 +222,7 @@ export class SessionBuilder {
     return { ok: true, value: { ...base, ...tools, sessionFile, ...repaired } };
   }
 
-  /** A parked session's file is where it was: while it was parked, a link may have taken its or its folder's place. */
+  /** Checks that the file of a parked session has not moved. A link may have replaced it or its folder. */
   async #unmoved(kept: string, sessionFile: string): Promise<Outcome<string>> {
     const real = await this.guard.real(sessionFile);
     const kind = real === kept ? (await this.#files.stat(real))?.kind ?? "file" : "link";
@@ -277,7 +277,7 @@ export class SessionBuilder {
     return { ok: true, value: { ...request, ...repaired } };
   }
 
-  /** The session's folder; one that names none, on a server started outside its roots, gets the first root. */
+  /** The session's folder. Without one, on a server started outside its roots, the first root. */
   async #folder(named: string | undefined): Promise<Outcome<string>> {
     const { config } = this.#parts;
     const cwd = await this.guard.folder(config.cwd, named ?? config.cwd);
@@ -287,7 +287,7 @@ export class SessionBuilder {
   }
 }
 
-/** What Deno says of a refusal advises flags that are not ours. */
+/** The advice of Deno names flags that this server does not have. */
 function reasonOf(error: unknown): string {
   const message = errorMessage(error);
   if (!isSystemError(error, "not in the sandbox")) return message;

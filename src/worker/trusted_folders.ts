@@ -1,5 +1,5 @@
-// This host's view of the folders that are trusted: all of them, or those that the router thread's book
-// remembers. Tells the book what clients say of folders.
+// Does: knows the trusted folders: all of them, or those in the server thread's trust store.
+// Used by: session_worker.ts. It reports new statements of clients to the server thread.
 import type { FromWorker, WorkerConfig } from "../ipc/messages.ts";
 
 /** The trusted folders. */
@@ -12,24 +12,24 @@ export class TrustedFolders {
     this.#send = send;
   }
 
-  /** What the host was started with. */
+  /** Takes the start configuration of the worker. */
   start({ trustProjects, trustedFolders }: WorkerConfig): void {
     this.#all = trustProjects;
     for (const folder of trustedFolders ?? []) this.#folders.add(folder);
   }
 
-  /** Whether what that folder brings along is loaded when nobody says anything; `folder` is canonical. */
+  /** Whether pi may load the resources of a folder when the client does not say. `folder` is canonical. */
   has(folder: string): boolean {
     return this.#all || this.#folders.has(folder);
   }
 
-  /** A client has said so: it holds from now on, here, on other hosts and after a restart. */
+  /** Stores a client's statement. It holds here, on other workers, and after a restart. */
   trust(folder: string, trusted: boolean): void {
     this.setTrusted(folder, trusted);
     this.#send({ kind: "trust_folder", folder, trusted });
   }
 
-  /** What the book says of a folder. */
+  /** Takes a change from the server thread. */
   setTrusted(folder: string, trusted: boolean): void {
     if (trusted) this.#folders.add(folder);
     else this.#folders.delete(folder);

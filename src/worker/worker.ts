@@ -1,5 +1,6 @@
-// Entry of a host's thread, on Deno and on Node: ties a Host to the thread's messages. Before pi is loaded
-// it sees to it that nothing in here prints to stdout, ends the process or takes its signals.
+// Does: starts a SessionWorker in this thread, on Deno or Node, and connects it to the thread's messages.
+// Used by: server/workers/worker_pool.ts, which starts the thread. Uses: session_worker.ts.
+// Invariant: before pi loads, nothing in this thread can print to stdout, end the process or take its signals.
 import { errorStack } from "../base/error_message.ts";
 import process from "node:process";
 import { CROSSING_WINDOW_BYTES } from "../governor/limits.ts";
@@ -17,7 +18,10 @@ async function connect(): Promise<{ runtime: import("../runtime/runtime.ts").Run
   return { runtime, port: workerPort() };
 }
 
-/** pi's lock library installs signal handlers that would kill the process; signals are the router's. */
+/**
+ * Ignores the signal handlers of pi's lock library, which would kill the process. The server thread handles
+ * signals.
+ */
 function keepSignals(): void {
   const original = process.on;
   Reflect.set(process, "on", function (this: unknown, name: string, ...rest: unknown[]) {
@@ -36,7 +40,7 @@ const post = (messages: readonly FromWorker[], bytes: number): void => {
 };
 const host = new SessionWorker(runtime, loadPi, post, CROSSING_WINDOW_BYTES);
 port.listen((message) => {
-  // The router thread is the only sender and speaks HostCall: here bytes become types.
+  // Here bytes become types: only the server thread sends, and it sends ServerBatch.
   const call = message as ServerBatch;
   try {
     if (call.creditBytes > 0) host.addCredit(call.creditBytes);
@@ -44,10 +48,10 @@ port.listen((message) => {
     for (const one of decodeCalls(call.messages)) host.receive(one);
     host.acknowledgeBatch();
   } catch (error) {
-    // A defect of ours: someone would wait for an answer for ever. A new host is better than a broken one.
+    // An error of this program. A command would wait for ever, so a new worker is better than a broken one.
     const reason = errorStack(error);
     post([{ kind: "fatal", reason }], 0);
   }
 });
-// Deno drops what arrives before someone listens, so the router thread waits for this.
+// Deno drops messages before the listener exists, so the server thread waits for this one.
 post([{ kind: "online" }], 0);

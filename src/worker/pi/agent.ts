@@ -1,5 +1,6 @@
-// One pi session behind the agent port: prompts, queue, abort, compaction, bash. Follows pi's events through
-// the settler and never throws from a listener, since pi would then lose the message (docs/PI.md#runs).
+// Does: implements the agent port on one pi session: prompts, queue, abort, compaction, bash.
+// Used by: factory.ts. Uses: live_session.ts for the session, run_tracker.ts for the end of a run.
+// Invariant: a listener never throws, because pi would then lose the message (docs/PI.md#runs).
 import { errorMessage } from "../../base/error_message.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { QueuedTexts } from "../../protocol/schema/responses.ts";
@@ -45,14 +46,14 @@ const NAME_CHARS = 1_024;
 
 const refused = (failed: Failure): Acceptance => ({ ok: false, failure: failed });
 
-/** Implements the port on pi. */
+/** Implements the agent port on pi. */
 export class PiAgent implements AgentPort {
   readonly settings: AgentSettings;
   readonly history: AgentHistory;
   readonly discovery: AgentDiscovery;
   readonly #live: LiveSession;
   readonly #shell: ClientShell;
-  /** Prompts between the call and pi's acceptance. */
+  /** Number of prompts that pi has not accepted yet. */
   #preparing = 0;
   /** Ends the wait for the `user_bash` handlers of the current command. */
   #leaveHook: (() => void) | undefined;
@@ -162,7 +163,7 @@ export class PiAgent implements AgentPort {
   }
 
   clearQueue(): QueuedTexts {
-    // pi tells of an empty queue that was emptied, too; that is nobody's business.
+    // pi reports an empty queue even when it was empty before. Clients do not need that event.
     const session = this.#session;
     if (session.pendingMessageCount === 0 && !hasQueued(session)) return { steering: [], followUp: [] };
     return session.clearQueue();
@@ -183,7 +184,7 @@ export class PiAgent implements AgentPort {
       const cancelled = /cancelled|aborted/i.test(message);
       return { ok: false, failure: failure(cancelled ? "cancelled" : "agent_error", message) };
     } finally {
-      // What was queued meanwhile would else lie there until somebody prompts.
+      // Messages that were queued meanwhile would wait until the next prompt.
       if (hasQueued(session) && !session.isStreaming) void resume(session).catch(() => {});
     }
   }
@@ -260,7 +261,7 @@ export class PiAgent implements AgentPort {
     return modelsOf(this.#session).hasConfiguredAuth(model) ? undefined : noKey(model.provider);
   }
 
-  /** Calls pi's prompt and sorts out when and how it was taken (docs/PI.md#runs). */
+  /** Calls pi's prompt, and finds out when and how pi accepted it (docs/PI.md#runs). */
   #call(input: PromptInput, whenBusy: QueueKind | undefined, source: typeof SEEN = "rpc"): PromptHandle {
     const session = this.#session;
     const { runs: settler } = this.#live;
@@ -279,7 +280,8 @@ export class PiAgent implements AgentPort {
       if (queueing && whenBusy !== undefined && session.isStreaming) {
         return accept(this.#queued(whenBusy));
       }
-      // pi raises isStreaming in the same tick when a run starts; an input hook that took it does not.
+      // When a run starts, pi sets isStreaming in the same tick. When an input hook takes the prompt, pi does
+      // not.
       queueMicrotask(() => {
         const started = session.isStreaming;
         if (started) settler.accepted();
@@ -306,7 +308,7 @@ export class PiAgent implements AgentPort {
     let finish: () => void = () => {};
     const returned = new Promise<void>((resolve) => finish = resolve);
     const begin = (): void => {
-      // pi reports what a handler throws as extension_error; nothing is left to tell.
+      // pi reports a thrown error as extension_error.
       void this.#session.prompt(message, { source: "rpc" }).then(finish, finish);
     };
     return { accepted: Promise.resolve({ ok: true, disposition: "handled" }), returned, begin };

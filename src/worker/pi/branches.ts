@@ -1,5 +1,5 @@
-// Branches that pi copies into a session of their own, at clone and fork. pi 0.73.1 leaves the labels out and keeps the
-// parents as they were: what hangs below a label has none any more, and everything before it is gone from the copy.
+// Does: completes the branch that pi copies into a new session at clone and fork.
+// Used by: factory.ts. pi leaves labels out and does not join the entries below them (docs/PI.md#session-files).
 
 interface BranchEntry {
   readonly type: string;
@@ -8,7 +8,7 @@ interface BranchEntry {
   readonly firstKeptEntryId?: string;
 }
 
-/** The part of pi's history that copies a branch; some of it is not in pi's types. */
+/** The part of pi's history that copies a branch. Some of it is missing in pi's types. */
 interface Brancher {
   fileEntries: readonly BranchEntry[];
   readonly flushed: boolean;
@@ -17,7 +17,7 @@ interface Brancher {
   _rewriteFile(): void;
 }
 
-/** For each label of a branch, the entry behind it that is not one. */
+/** For each label of a branch, the next entry that is not a label. */
 function behindLabels(branch: readonly BranchEntry[]): ReadonlyMap<string, string> {
   const behind = new Map<string, string>();
   let labels: string[] = [];
@@ -31,7 +31,7 @@ function behindLabels(branch: readonly BranchEntry[]): ReadonlyMap<string, strin
   return behind;
 }
 
-/** The entries of a copied branch, each below the one before; nothing when they are so already. */
+/** The entries of a copied branch, each with the one before as parent. Undefined when they are so already. */
 function joined(
   entries: readonly BranchEntry[],
   behind: ReadonlyMap<string, string>,
@@ -45,14 +45,14 @@ function joined(
     const kept = entry.firstKeptEntryId === undefined ? undefined : behind.get(entry.firstKeptEntryId);
     if (parentId === entry.parentId && kept === undefined) return entry;
     changed = true;
-    // The entry may belong to another history, too.
+    // The entry may belong to another history, so it stays unchanged.
     return { ...entry, parentId, ...(kept === undefined ? {} : { firstKeptEntryId: kept }) };
   });
   return changed ? all : undefined;
 }
 
 /**
- * Makes pi's copies of branches whole.
+ * Makes pi copy branches completely.
  *
  * @param histories the prototype of pi's histories
  */

@@ -1,5 +1,5 @@
-// What one pi session has at hand (slash commands, skills, tools) and what it has used (stats, context). As
-// pi's own RPC mode reports it, so that clients of that one feel at home.
+// Does: lists the slash commands, skills and tools of one pi session, and its stats and context usage.
+// Used by: agent.ts. The shapes are those of pi's own RPC mode.
 import { errorMessage } from "../../base/error_message.ts";
 import { dirname } from "node:path";
 import { failure } from "../../protocol/errors.ts";
@@ -18,7 +18,7 @@ function commands(live: LiveSession): readonly unknown[] {
     })),
     ...promptTemplates.map(({ name, description, sourceInfo }) => ({
       name,
-      // pi passes on what the file's head has here, a number or a list too.
+      // pi passes on the value from the head of the file, which can be a number or a list.
       ...(typeof description === "string" ? { description } : {}),
       source: "prompt",
       sourceInfo,

@@ -1,5 +1,6 @@
-// Builds pi's sessions, which share nothing but credentials. Every trap that this works around is in docs/PI.md#building-a-session;
-// what one built session does is in agent.ts, what another version of pi does differently in sdk/sdk.ts.
+// Does: builds pi's sessions. They share only the credentials.
+// Used by: session_worker.ts. Uses: agent.ts for one session, sdk/sdk.ts for the differences between versions of pi.
+// Invariant: each trap of docs/PI.md#building-a-session is worked around here.
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -52,7 +53,7 @@ async function missingPackages(services: Services): Promise<string[]> {
   return missing;
 }
 
-/** What went wrong while loading, as events. */
+/** Load errors as events. */
 async function loadErrors(services: Services, guard: ResourceGuard): Promise<SessionEvent[]> {
   const tell = (extensionPath: string, error: string): SessionEvent => ({
     type: "extension_error",
@@ -72,7 +73,7 @@ async function loadErrors(services: Services, guard: ResourceGuard): Promise<Ses
   ];
 }
 
-/** What is fixed for all replacements of one session, and what the last one came to. */
+/** The parts of one session that survive a replacement, and the session of the last build. */
 interface Plan {
   readonly request: AgentRequest;
   readonly settings: pi.SettingsManager;
@@ -91,8 +92,8 @@ type RuntimeFactory = Parameters<typeof pi.createAgentSessionRuntime>[0];
 type FactoryOptions = Parameters<RuntimeFactory>[0];
 
 /**
- * The history to build on. pi loses things when it forks what has no file yet, and gives a file to new
- * sessions of those that never had one (docs/PI.md#building-a-session).
+ * The history to build on. pi loses the folder when it forks a session without a file, and it gives a file to a new
+ * session of an in-memory session (docs/PI.md#history).
  */
 function historyFor(plan: Plan, options: FactoryOptions): pi.SessionManager {
   const { sessionManager: given, sessionStartEvent } = options;
@@ -117,7 +118,7 @@ interface Chosen {
   readonly thinkingLevel?: PiSession["thinkingLevel"];
 }
 
-/** Model and level: as requested at first, as they were for a new session, the file's own otherwise. */
+/** Model and level: first as requested, for a new session as before, else those of the file. */
 function chosenFor(plan: Plan, history: pi.SessionManager): Chosen {
   const { last, model, request } = plan;
   if (last === undefined) {
@@ -218,7 +219,7 @@ class PiFactory implements AgentFactory {
       (demo ? { provider: "demo", id: "demo-1" } : undefined);
     if (wanted === undefined) return { ok: true, value: undefined };
     const model = models.find(wanted.provider, wanted.id);
-    // A session that is built again lives on without a model that is no more; pi picks another.
+    // A rebuilt session goes on when its model is gone. pi then picks another model.
     if (model !== undefined || request.kept !== undefined) return { ok: true, value: model };
     return { ok: false, failure: noSuchModel(wanted.provider, wanted.id) };
   }
@@ -249,7 +250,7 @@ class PiFactory implements AgentFactory {
     const sessionManager = historyFor(plan, options);
     mendHistory(sessionManager);
     const cwd = sessionManager.getCwd();
-    // Another file may bring another folder along, which nobody has trusted yet.
+    // Another file may have another folder, and the user may not trust it.
     around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
     around.cwd = cwd;
     const resources = await guard.options(settings);
@@ -295,7 +296,7 @@ class PiFactory implements AgentFactory {
   #history({ request, settings }: Plan): pi.SessionManager {
     const { sessionFile, inMemory, cwd, kept } = request;
     if (sessionFile !== undefined) {
-      // A file that was never written is begun anew under its old name, once there is something to write.
+      // pi starts a file that was never written again under its old name, with the first entry.
       const opened = pi.SessionManager.open(sessionFile, undefined, cwd);
       const leaf = kept?.leaf;
       if (leaf === null) opened.resetLeaf();
@@ -304,33 +305,33 @@ class PiFactory implements AgentFactory {
     }
     if (inMemory) return pi.SessionManager.inMemory(cwd);
     const folder = process.env["PI_CODING_AGENT_SESSION_DIR"] ?? settings.getSessionDir();
-    // As in a terminal, where pi runs in the session's folder.
+    // A relative path counts from the session's folder, as for pi in a terminal.
     return pi.SessionManager.create(cwd, folder === undefined ? undefined : resolve(cwd, folder));
   }
 }
 
-/** pi silently drops names that it doesn't know, down to a session without any tool. */
+/** pi drops unknown tool names without an error. A session could end up without any tool. */
 function unknownTools(loaded: BuiltSession, request: AgentRequest): string[] {
   if (request.tools === undefined) return [];
   const known = new Set(loaded.runtime.session.getAllTools().map((tool) => tool.name));
   return request.tools.filter((name) => !known.has(name));
 }
 
-/** What all sessions of a factory share. */
+/** Settings that all sessions of a factory share. */
 export interface FactorySettings {
   readonly demo: boolean;
   /** Folder for the logs of long shell outputs. */
   readonly outputDir: string;
-  /** Whether what a folder brings along is loaded when nobody says anything. */
+  /** Whether pi may load the resources of a folder when the client does not say. */
   trusts(folder: string): boolean;
 }
 
-/** Readies pi for many sessions in one process and returns what builds them. */
+/** Prepares pi for many sessions in one process, and returns their factory. */
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
   guardPackages();
   watchAnswers();
   refuseOnThrow();
-  // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
+  // Without a theme, tools that draw themselves print nothing, and `ctx.ui.theme` throws.
   pi.initTheme("dark");
   const shells = { clock: runtime, logs: new ShellLogs(runtime, options.outputDir) };
   boundTools(pi.AgentSession.prototype, shells);

@@ -1,5 +1,6 @@
-// The history of one pi session: new, switch, fork, clone, tree, export. Checks first what pi would only
-// notice after it gave the old session up; the tree goes out flat (docs/PI.md#history).
+// Does: the history commands of one pi session: new, switch, fork, clone, tree, export.
+// Used by: agent.ts. Uses: live_session.ts, which replaces the session.
+// Invariant: it checks first what pi would notice only after it has given up the old session (docs/PI.md#history).
 import { errorMessage } from "../../base/error_message.ts";
 import { existsSync } from "node:fs";
 import { type Failure, failure } from "../../protocol/errors.ts";
@@ -45,7 +46,7 @@ function nodeOf({ entry, parentId }: Placed, label: string | undefined): TreeNod
   };
 }
 
-/** pi forks the file, and there is none before the first answer. */
+/** pi forks the file, and writes it only with the first answer. */
 function unwritten(live: LiveSession): Failure | undefined {
   const { sessionFile } = live.session;
   if (sessionFile === undefined || existsSync(sessionFile)) return undefined;

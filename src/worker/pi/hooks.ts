@@ -1,6 +1,6 @@
-// Runs the hooks of extensions that stand in front of a client's command: `input` and `user_bash`. Used by
-// agent.ts; pi itself calls `input` through the same function. A handler that throws refuses the command, since
-// what it should have redacted or blocked would go out otherwise.
+// Does: runs the `input` and `user_bash` handlers of extensions before a client's command.
+// Used by: agent.ts. pi itself calls `input` through the same function.
+// Invariant: a handler that throws refuses the command, because the text might have to be blocked.
 import { ExtensionRunner } from "@mariozechner/pi-coding-agent";
 import { isRecord } from "../../base/json.ts";
 import type { PromptImage, PromptInput, QueueKind } from "../session/agent_port.ts";
@@ -11,7 +11,7 @@ type Handler = (event: Readonly<Record<string, unknown>>, context: unknown) => u
 type UserBash = NonNullable<Awaited<ReturnType<Runner["emitUserBash"]>>>;
 type Input = Awaited<ReturnType<Runner["emitInput"]>>;
 
-/** Source of a message that the `input` handlers have seen; they are not called a second time. */
+/** Source of a message that the `input` handlers have seen. pi does not call them again. */
 export const SEEN = "pi-server:seen" as "rpc";
 
 interface Hook {
@@ -28,7 +28,7 @@ function hooksOf(runner: Runner, event: string): Hook[] {
   );
 }
 
-/** Calls one handler. What it throws is reported and thrown on. */
+/** Calls one handler. Reports its error and throws it again. */
 async function call<T>(
   runner: Runner,
   event: string,
@@ -101,12 +101,12 @@ async function emitUserBash(this: Runner, event: Parameters<Runner["emitUserBash
   return undefined;
 }
 
-/** Makes a hook that throws refuse what it was asked about, in every session of this thread. */
+/** Makes a hook that throws refuse the command, in every session of this thread. */
 export function refuseOnThrow(): void {
   Object.assign(ExtensionRunner.prototype, { emitInput, emitUserBash });
 }
 
-/** What is left of a message after the `input` handlers; undefined when one of them took it. */
+/** The message after the `input` handlers. Undefined when one of them took it. */
 export async function seeInput(
   { extensionRunner }: PiSession,
   { message, images }: PromptInput,
@@ -121,7 +121,7 @@ export async function seeInput(
     : { message, images };
 }
 
-/** What `user_bash` handlers have done or want done with a client's command; undefined leaves it to pi. */
+/** The result or the operations of the `user_bash` handlers. Undefined leaves the command to pi. */
 export async function seeBash(
   { extensionRunner, sessionManager }: PiSession,
   command: string,

@@ -1,6 +1,6 @@
-// The pi session behind a port, which may be replaced by another (new_session, fork, …) while the port, its
-// id and its subscribers stay. Subscribes, binds extensions, and gets an old session back when a replacement
-// fails. What clients ask of the session is in agent.ts and its neighbours.
+// Does: holds the pi session behind a port. Commands and extensions may replace it (new_session, fork, …).
+// Used by: agent.ts, history.ts, discovery.ts and settings.ts. Uses: run_tracker.ts.
+// Invariant: the port, its id and its subscribers stay. A replacement that fails restores the old session.
 import { errorMessage } from "../../base/error_message.ts";
 import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
 import { failure } from "../../protocol/errors.ts";
@@ -17,68 +17,67 @@ import { uiContext } from "./ui_context.ts";
 import { type ModelLike, toWireModel } from "./sdk/wire_model.ts";
 import type { Outcome } from "../../protocol/failures.ts";
 
-/** A session of pi's. */
 export type PiSession = AgentSessionRuntime["session"];
-/** What keeps a session's history. */
+/** The store of a session's history. */
 export type PiHistory = PiSession["sessionManager"];
 type SwitchOptions = Parameters<AgentSessionRuntime["switchSession"]>[1];
 type Switched = Outcome<{ cancelled: boolean }>;
 type Bindings = Parameters<PiSession["bindExtensions"]>[0];
 
-/** What the last load of a session's surroundings came to; written by factory.ts at every (re)build. */
+/** Results of the last load. factory.ts writes them at every build. */
 export interface SessionEnvironment {
   cwd: string;
   trusted: boolean;
   untrusted: readonly string[];
   loadErrors: readonly SessionEvent[];
-  /** Told of model changes, which pi has no event for. */
+  /** Called when the model changes. pi has no event for that. */
   modelSelected: (model: ModelLike) => void;
-  /** Takes what goes wrong with extensions after the load. */
+  /** Reports errors of extensions after the load. */
   report: (event: SessionEvent) => void;
 }
 
-/** A built runtime, its surroundings, and how to build another one over the same history. */
+/** A built runtime, its environment, and a way to build another runtime over the same history. */
 export interface BuiltSession {
   readonly runtime: AgentSessionRuntime;
   readonly environment: SessionEnvironment;
-  /** Tools that the session was created with; it can never have more. */
+  /** The tools of `create_session`. The session can never have more. */
   readonly allowedTools?: readonly string[];
   rebuild(history: PiHistory): Promise<AgentSessionRuntime>;
-  /** After a reload: registers again what it took from other sessions, and looks what could not be loaded. */
+  /** After a reload: registers the providers of other sessions again, and collects load errors. */
   reloaded(runtime: AgentSessionRuntime): Promise<void>;
 }
 
-/** What a live session is made of. */
+/** Parts of a live session. */
 export interface LiveSessionParts {
   readonly loaded: BuiltSession;
   readonly clock: Clock;
   readonly uuid: () => string;
   readonly hooks: AgentHooks;
-  /** What had to be repaired in the file that the session was built from. */
+  /** The repair of the file that the session was built from. */
   readonly repair?: FileRepair | undefined;
   readonly shells: ShellParts;
-  /** The session has been disposed. */
+  /** Called when the session has been disposed. */
   readonly released: () => void;
 }
 
-/** Milliseconds that an aborted run gets to settle before its session is replaced by an extension. */
+/** Milliseconds that an aborted run gets to settle before an extension replaces its session. */
 const QUIET_MS = 5_000;
 
-/** The value, or the failure thrown. */
+/** The value. Throws the failure. */
 function valueOf<T>(outcome: Outcome<T>): T {
   if (outcome.ok) return outcome.value;
   const { code, message } = outcome.failure;
   throw Object.assign(new Error(message), { code });
 }
 
-/** The session that is current, and the run that it is in. */
+/** The current pi session and its run. */
 export class LiveSession {
   readonly parts: LiveSessionParts;
   #runtime: AgentSessionRuntime;
   #settler: RunTracker;
   #unsubscribe: () => void = () => {};
   #reason = "new_session";
-  /** What was repaired in the file that the session has opened last. */
+  /** The repair of the file that the session opened last. */
   #repair: FileRepair | undefined;
   #gone = false;
 
@@ -106,7 +105,7 @@ export class LiveSession {
     return this.parts.loaded.environment;
   }
 
-  /** What was repaired in the file that the session writes now. */
+  /** The repair of the file that the session writes now. */
   get fileRepair(): FileRepair | undefined {
     return this.#repair?.file === this.session.sessionFile ? this.#repair : undefined;
   }
@@ -116,14 +115,14 @@ export class LiveSession {
     if (repair !== undefined) this.parts.hooks.emit({ type: "session_file_repaired", repair });
   }
 
-  /** Runs `session_start` handlers; tells first what could not be loaded. */
+  /** Reports load errors, then runs the `session_start` handlers. */
   async start(): Promise<void> {
     this.#tellRepair();
     this.#tellLoaded();
     await this.session.bindExtensions(this.#bindings());
   }
 
-  /** pi has loaded everything anew. */
+  /** Called when pi has loaded everything again. */
   async reloaded(): Promise<void> {
     await this.parts.loaded.reloaded(this.#runtime);
     this.reportLoadErrors();
@@ -131,7 +130,7 @@ export class LiveSession {
 
   #tellLoaded(): void {
     const { modelFallbackMessage, session: { model } } = this.#runtime;
-    // The file's model is not there any more, and pi has chosen another, which may cost more.
+    // The file's model is gone, and pi has chosen another one, which may cost more.
     if (modelFallbackMessage !== undefined && model !== undefined && model.provider !== "unknown") {
       this.parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
     }
@@ -143,9 +142,9 @@ export class LiveSession {
   }
 
   /**
-   * Has the session replaced. When that fails after pi gave the old one up, the old one is opened again.
+   * Replaces the session. When that fails after pi gave up the old session, it opens the old one again.
    *
-   * @param reason told to clients in `session_replaced`
+   * @param reason the reason in `session_replaced`
    */
   async replace<T>(
     reason: string,
@@ -165,7 +164,7 @@ export class LiveSession {
     }
   }
 
-  /** Goes on with a checked file. */
+  /** Continues with a checked file. */
   async switchTo(path: string, repair: FileRepair | undefined, options?: SwitchOptions): Promise<Switched> {
     const before = this.#repair;
     this.#repair = repair;
@@ -195,7 +194,7 @@ export class LiveSession {
     runtime.setRebindSession((session) => this.#bind(session, this.#reason));
   }
 
-  /** Subscribed before extensions are bound, or what they do in session_start is missed. */
+  /** Subscribes before extensions are bound. A later subscriber would miss their `session_start`. */
   #attach(session: PiSession): RunTracker {
     const { hooks, clock } = this.parts;
     const settler = new RunTracker({
@@ -215,7 +214,7 @@ export class LiveSession {
       clock,
       failed: (file, error) => hooks.emit({ type: "storage_error", file, error }),
     });
-    // In front of what writes the entries.
+    // The repair must run before the listener that writes entries.
     mendTexts(session);
     hooks.fileChanged(session.sessionFile);
     return settler;
@@ -233,7 +232,7 @@ export class LiveSession {
     await session.bindExtensions(this.#bindings());
   }
 
-  /** The old history is still in memory, whole, also where no file has been written yet. */
+  /** The old history is still complete in memory, even when no file exists yet. */
   async #recover(old: PiSession): Promise<void> {
     this.#runtime = await this.parts.loaded.rebuild(old.sessionManager);
     this.#install(this.#runtime);
@@ -249,7 +248,10 @@ export class LiveSession {
     });
   }
 
-  /** An extension may replace a session that runs; pi would leave the run going, unseen (docs/PI.md#runs). */
+  /**
+   * Settles the run before an extension replaces the session. pi would leave the run going, unseen
+   * (docs/PI.md#runs).
+   */
   async #quiet(): Promise<void> {
     if (!this.#settler.busy) return;
     this.#settler.abort(false);
@@ -260,7 +262,7 @@ export class LiveSession {
     timer?.clear();
   }
 
-  /** An extension replaces the session; a failure is thrown where the extension called. */
+  /** Replaces the session for an extension. Throws a failure in the extension's call. */
   async #onExtension<T>(
     reason: string,
     change: (runtime: AgentSessionRuntime) => Promise<T>,
@@ -269,7 +271,7 @@ export class LiveSession {
     return valueOf(await this.replace(reason, change));
   }
 
-  /** pi itself overwrites a file without a session, and makes a missing one. */
+  /** Checks the file first, because pi overwrites a file without a session and creates a missing one. */
   async #switch(
     path: string,
     options: Parameters<AgentSessionRuntime["switchSession"]>[1],
@@ -290,7 +292,7 @@ export class LiveSession {
     const ui = uiContext({ emit, ask: (question) => hooks.ask(question), requestId: uuid, theme });
     return {
       ...BINDINGS,
-      // Structural: pi's type names terminal components that a server has no use for.
+      // A structural type: pi's type names terminal components that a server does not use.
       uiContext: ui as unknown as NonNullable<Bindings["uiContext"]>,
       commandContextActions: {
         waitForIdle: () => whenIdle(this.session),
@@ -307,7 +309,7 @@ export class LiveSession {
           await this.reloaded();
         },
       },
-      // An extension may end its session's terminal, never the server.
+      // An extension may end its session's terminal, but never the server.
       shutdownHandler: () => {},
       onError: ({ extensionPath, event, error }) =>
         emit({ type: "extension_error", extensionPath, event, error }),

@@ -1,5 +1,5 @@
-// Keeps a session from being refused for ever: mends what a provider does not take in what tools return, before pi
-// stores it, and in what a session holds, for each request. Used by factory.ts, once for each session.
+// Does: replaces content that providers refuse: in results of tools before pi stores them, and in each request.
+// Used by: factory.ts, once for each session. Without it, one bad image fails every later request.
 import type { AgentSession } from "@mariozechner/pi-coding-agent";
 import { isRecord } from "../../base/json.ts";
 import { checkImage } from "../session/guards/image_check.ts";
@@ -19,7 +19,7 @@ function isImage(block: unknown): block is { type: "image"; data: string; mimeTy
     typeof block["mimeType"] === "string";
 }
 
-/** Blocks that every provider takes; the same array when all are. */
+/** Blocks that every provider accepts. Returns the same array when all are fine. */
 function mendBlocks(content: readonly unknown[]): ResultContent {
   let changed = false;
   const mended = content.flatMap((block): ResultContent => {
@@ -38,7 +38,7 @@ function mendBlocks(content: readonly unknown[]): ResultContent {
   return changed ? mended : content as ResultContent;
 }
 
-/** What a tool returned, with a text where it returned nothing. */
+/** The result of a tool, with a text where the tool returned nothing. */
 function mendResult(content: unknown): ResultContent {
   const blocks = Array.isArray(content)
     ? content
@@ -63,12 +63,12 @@ function mendMessage(message: Message): Message {
   };
 }
 
-/** Has the agent store results, and send messages, that no provider refuses. */
+/** Makes the agent store and send only content that every provider accepts. */
 export function mendRequests(agent: Agent): void {
   const after = agent.afterToolCall;
   agent.afterToolCall = async (context, signal) => {
     const { result } = context;
-    // Handlers of extensions, and pi, take it for granted that there is content.
+    // Extensions and pi rely on the content.
     const given = Array.isArray(result.content)
       ? context
       : { ...context, result: { ...result, content: [] } };
@@ -82,7 +82,7 @@ export function mendRequests(agent: Agent): void {
   agent.convertToLlm = async (messages) => (await convert(messages)).map(mendMessage);
 }
 
-/** Gives messages of a file their content back where it is missing; pi cannot even count them. */
+/** Restores missing content in messages of a file. pi cannot count messages without content. */
 export function mendHistory(history: PiHistory): void {
   for (const entry of history.getEntries()) {
     if (entry.type !== "message" || entry.message.role !== "toolResult") continue;

@@ -1,5 +1,5 @@
-// Finds the moment at which a run has settled: nothing runs and nothing will start by itself. pi 0.73.1 has
-// no such event; the algorithm and the traps it avoids are in docs/PI.md#runs. Knows pi only through `Run`.
+// Does: finds the moment at which a run has settled: nothing runs, and nothing will start by itself.
+// Used by: live_session.ts. pi 0.73.1 has no such event (docs/PI.md#runs). Knows pi only through `Run`.
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { Usage } from "../../protocol/schema/responses.ts";
 import type { RunResult } from "../session/agent_port.ts";
@@ -7,17 +7,17 @@ import type { Clock, Timer } from "../../runtime/runtime.ts";
 import { isRecord } from "../../base/json.ts";
 import { textOf } from "../session/files/session_files.ts";
 
-/** pi swallows errors of its own delayed `continue()`, so waiting for it is bounded. */
+/** Milliseconds to wait for a `continue()` that pi has scheduled. pi ignores its errors. */
 const CONTINUE_MS = 1_000;
 
-/** What the settler may ask of and tell the agent. */
+/** The agent, as the tracker sees it. */
 export interface Run {
   isStreaming(): boolean;
   isCompacting(): boolean;
   hasQueued(): boolean;
-  /** Resolves when the agent loop has let go of the current run. */
+  /** Resolves when the agent loop has finished the current run. */
   idle(): Promise<void>;
-  /** Starts a run over what is queued. */
+  /** Starts a run over the queued messages. */
   resume(): Promise<void>;
   stop(): void;
   settled(result: RunResult): void;
@@ -81,23 +81,23 @@ export class RunTracker {
     this.#clock = clock;
   }
 
-  /** From acceptance to settled. */
+  /** True from acceptance until settled. */
   get busy(): boolean {
     return this.#open || this.#starting;
   }
 
-  /** Resolves when no run is open any more. */
+  /** Resolves when no run is open. */
   whenSettled(): Promise<void> {
     if (!this.busy) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** What the run that settled last came to. */
+  /** The result of the run that settled last. */
   get last(): RunResult {
     return this.#last;
   }
 
-  /** A prompt was accepted that starts a run; `agent_start` is to come. */
+  /** pi has accepted a prompt that starts a run. `agent_start` will follow. */
   accepted(): void {
     this.#starting = true;
   }
@@ -111,20 +111,20 @@ export class RunTracker {
     this.check();
   }
 
-  /** The run, or the one that is about to start, is to be stopped. */
+  /** Stops the run, or the run that is about to start. */
   abort(preparing: boolean): void {
     if (!this.busy && !preparing) return;
-    // A continue that pi has scheduled cannot be called off: it will start, and #onStart stops it.
+    // pi's scheduled continue cannot be cancelled. It will start, and #onStart stops it.
     this.#aborting = true;
     this.check();
   }
 
-  /** A prompt that was being prepared came to nothing. */
+  /** A prompt was prepared and started no run. */
   unprepared(): void {
     if (!this.busy) this.#aborting = false;
   }
 
-  /** Every event, after it was given to subscribers. */
+  /** Takes every event, after the subscribers. */
   onEvent(event: SessionEvent): void {
     switch (event.type) {
       case "agent_start":
@@ -143,7 +143,7 @@ export class RunTracker {
         return this.check();
       case "compaction_start":
         this.#compacting = true;
-        // A manual compaction detaches the listeners first: the run's own agent_end never comes.
+        // A manual compaction detaches the listeners first, so the run's own agent_end never arrives.
         if (event["reason"] === "manual") this.#running = false;
         return;
       case "compaction_end":
@@ -151,7 +151,7 @@ export class RunTracker {
     }
   }
 
-  /** Settles, once the current turn of the event loop is over, if nothing speaks against it. */
+  /** Settles after the current turn of the event loop, unless something still runs. */
   check(): void {
     if (!this.#open || this.#checkDue !== undefined) return;
     this.#checkDue = this.#clock.after(0, () => {
@@ -185,7 +185,7 @@ export class RunTracker {
     this.#tally.usage = addUsage(this.#tally.usage, message["usage"]);
   }
 
-  /** A stream function that throws has only an agent_end, with the failed message inside. */
+  /** A stream function that throws produces only agent_end, with the failed message inside. */
   #onEnd(messages: unknown): void {
     const last: unknown = Array.isArray(messages) ? messages.at(-1) : undefined;
     if (isRecord(last) && last["role"] === "assistant") this.#remember(last);
@@ -220,7 +220,7 @@ export class RunTracker {
     if (!this.#open || this.#running || this.#retrying || this.#compacting) return;
     if (this.#continueDue !== undefined || this.#run.isCompacting()) return;
     if (this.#run.isStreaming()) {
-      // agent_end is out, but the agent loop has not let go yet; it does so without an event.
+      // The agent loop still works after agent_end, and ends without an event.
       void this.#run.idle().then(() => this.check());
       return;
     }

@@ -1,15 +1,15 @@
-// What is kept of a pi session while it is parked, and how it is put back: all that pi holds in memory alone
-// (docs/PI.md#session-files). Whether anything would be lost is asked here too.
+// Does: reads the state of a pi session that only memory holds, for a session record, and restores it.
+// Used by: agent.ts and factory.ts. See docs/PI.md#session-files.
 import { existsSync } from "node:fs";
 import type { LiveSession, PiSession } from "./live_session.ts";
 import { hasQueued, levelOf } from "./sdk/sdk.ts";
 import { hasModel } from "./settings.ts";
 import type { AgentKept } from "../../ipc/session_record.ts";
 
-/** Entries that are made again with the session, or told by what is kept. */
+/** Entries that a rebuilt session makes again, or that the record holds. */
 const REMADE: ReadonlySet<string> = new Set(["model_change", "thinking_level_change", "session_info"]);
 
-/** What pi's file does not hold. */
+/** The state that pi's file does not hold. */
 export function savedStateOf({ session, environment: around, parts }: LiveSession): AgentKept {
   const { model, sessionManager } = session;
   const { allowedTools } = parts.loaded;
@@ -26,24 +26,24 @@ export function savedStateOf({ session, environment: around, parts }: LiveSessio
     ...(allowedTools === undefined ? {} : { allowedTools }),
     trusted: around.trusted,
     written: session.sessionFile !== undefined && existsSync(session.sessionFile),
-    // pi's file does not say where in the tree one stands; reopened, that is its last entry.
+    // pi's file does not hold the leaf. A reopened session continues at its last entry.
     ...(leaf === newest ? {} : { leaf }),
   };
 }
 
-/** Whether the file and what is kept tell everything. */
+/** Whether the file and the record together hold everything. */
 export function isRestorable({ session }: LiveSession): boolean {
   const { sessionManager, sessionFile } = session;
   if (!sessionManager.isPersisted() || sessionFile === undefined) return false;
-  // Results of bash and queued messages wait in memory.
+  // Results of bash and queued messages are only in memory.
   if (session.hasPendingBashMessages || hasQueued(session)) return false;
   const entries = sessionManager.getEntries();
   const answered = entries.some((entry) => entry.type === "message" && entry.message.role === "assistant");
-  // pi writes nothing before the first answer, but a branch is written when it is made.
+  // pi writes the file with the first answer, but a branch at once.
   return existsSync(sessionFile) || (!answered && entries.every(({ type }) => REMADE.has(type)));
 }
 
-/** Puts back what the file did not tell. */
+/** Restores the state that the file does not hold. */
 export function restore(session: PiSession, kept: AgentKept): void {
   if (session.steeringMode !== kept.steeringMode) session.setSteeringMode(kept.steeringMode);
   if (session.followUpMode !== kept.followUpMode) session.setFollowUpMode(kept.followUpMode);

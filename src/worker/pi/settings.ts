@@ -1,5 +1,5 @@
-// Model, thinking level and modes of one pi session. What pi writes to its settings goes to the session's own
-// overlay; models are found through the registry, never by guessing.
+// Does: model, thinking level and modes of one pi session.
+// Used by: agent.ts. pi's writes go to the session's settings overlay (sdk/settings_overlay.ts).
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { AgentSettings } from "../session/agent_port.ts";
 import type { LiveSession, PiSession } from "./live_session.ts";
@@ -11,12 +11,10 @@ export function hasModel(model: PiSession["model"]): model is NonNullable<PiSess
   return model !== undefined && model.provider !== "unknown";
 }
 
-/** pi cannot call that provider. */
 export function noKey(provider: string): Failure {
   return failure("no_api_key", `pi has no credentials for ${provider}; log in with pi, or set its API key`);
 }
 
-/** pi doesn't have that model. */
 export function noSuchModel(provider: string, modelId: string): Failure {
   const sentence = `pi knows no model ${provider}/${modelId}; see get_available_models`;
   return failure("model_not_found", sentence);

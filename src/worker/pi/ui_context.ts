@@ -1,10 +1,10 @@
-// The `ctx.ui` that extensions get: dialogs go to clients and come back, notices become events, and what
-// needs a terminal degrades as it does in pi's own RPC mode. The shape is pi 0.73.1's ExtensionUIContext.
+// Does: makes the `ctx.ui` of extensions: dialogs go to clients, notices become events.
+// Used by: live_session.ts. Calls that need a terminal do the same as in pi's own RPC mode.
+// Invariant: the shape is the ExtensionUIContext of pi 0.73.1.
 import { errorMessage } from "../../base/error_message.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { Answer, Question } from "../session/dialogs.ts";
 
-/** What the UI of one session needs. */
 export interface UiParts {
   emit(event: SessionEvent): void;
   ask(question: Question): Promise<Answer>;
@@ -13,7 +13,7 @@ export interface UiParts {
   theme(): unknown;
 }
 
-/** What extensions may say about a dialog; `timeout` in milliseconds. */
+/** Options of a dialog. `timeout` is in milliseconds. */
 interface DialogOptions {
   readonly signal?: AbortSignal;
   readonly timeout?: number;
@@ -23,14 +23,14 @@ function bounds(options: DialogOptions | undefined): Pick<Question, "signal" | "
   const { signal, timeout } = options ?? {};
   return {
     ...(signal === undefined ? {} : { signal }),
-    // pi takes 0 for "no timeout".
+    // For pi, 0 means "no timeout".
     ...(timeout ? { timeoutMs: timeout } : {}),
   };
 }
 
 const asText = (answer: Answer): string | undefined => typeof answer === "string" ? answer : undefined;
 
-/** Extensions are not held to types: what is not a string becomes one, so that clients get what the schema says. */
+/** Makes a string of any value. Extensions ignore types, and clients rely on the schema. */
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : errorMessage(value);
 }
@@ -78,7 +78,7 @@ function notices(parts: UiParts) {
       tell("setStatus", { statusKey: textOf(statusKey), ...text });
     },
     setWidget(widgetKey: unknown, content: unknown, options?: { placement?: string }): void {
-      // Widgets made of components need a terminal; lists of lines do not.
+      // Widgets made of components need a terminal. Lists of lines do not.
       if (content !== undefined && !Array.isArray(content)) return;
       const placement = options?.placement;
       tell("setWidget", {
@@ -93,7 +93,7 @@ function notices(parts: UiParts) {
   };
 }
 
-/** What a terminal alone can do, as pi's RPC mode has it. */
+/** Calls that only a terminal can serve, as in pi's RPC mode. */
 const WITHOUT_TERMINAL = {
   getEditorText: (): string => "",
   custom: <T>(): Promise<T> => Promise.resolve(undefined as T),

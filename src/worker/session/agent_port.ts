@@ -1,5 +1,6 @@
-// What a session needs of an agent, and no more. `factory.ts` implements it; a newer pi needs only another
-// implementation. Expected failures are values; events come through one callback, in order.
+// Does: describes the agent that a session needs. Types only. worker/pi/factory.ts implements them on pi.
+// Used by: the session and its handlers.
+// Invariant: expected failures are values, and events arrive through one callback, in order.
 import type { Failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type {
@@ -31,26 +32,26 @@ export interface PromptInput {
 /** How to take a message while the agent is busy. */
 export type QueueKind = "steer" | "followUp";
 
-/** How a message was taken, or why not. */
+/** How the agent accepted a message, or why it refused. */
 export type Acceptance =
   | {
     readonly ok: true;
     readonly disposition: Disposition;
-    /** For a queued one: where and under which (expanded) text it waits. */
+    /** For a queued message: the queue, and its (expanded) text. */
     readonly queued?: { readonly kind: QueueKind; readonly text: string };
   }
   | { readonly ok: false; readonly failure: Failure };
 
-/** A prompt on its way. */
+/** A prompt that the agent may not have accepted yet. */
 export interface PromptHandle {
   readonly accepted: Promise<Acceptance>;
-  /** Resolves when pi is done with the call; for a slash command, when its handler has returned. */
+  /** Resolves when pi's call has ended. For a slash command, when its handler has returned. */
   readonly returned: Promise<void>;
-  /** Starts a slash command's handler, which may never yield: to be called once the answer is on its way. */
+  /** Starts the handler of a slash command, which may never yield. Call it after the reply has been posted. */
   readonly begin?: () => void;
 }
 
-/** What the last run came to. */
+/** The result of the last run. */
 export interface RunResult {
   readonly text: string | null;
   readonly stopReason: string | null;
@@ -90,10 +91,10 @@ export type AgentInfo = Pick<
 /** pi's thinking levels. */
 export type ThinkingLevel = SessionInfo["thinkingLevel"];
 
-/** How queued messages are delivered: all together, or one a turn. */
+/** How the agent delivers queued messages: all together, or one a turn. */
 export type QueueMode = SessionInfo["steeringMode"];
 
-/** How to leave one branch of the tree for another. */
+/** Options for a move to another branch of the tree. */
 export interface NavigateOptions {
   readonly summarize?: boolean;
   readonly customInstructions?: string;
@@ -108,7 +109,7 @@ export interface AgentSettings {
   cycleModel(
     direction: "forward" | "backward",
   ): Promise<{ model: WireModel; thinkingLevel: ThinkingLevel; isScoped: boolean } | null>;
-  /** Returns the level in effect, after clamping to what the model can. */
+  /** Returns the level in effect, within the limits of the model. */
   setThinkingLevel(level: ThinkingLevel): ThinkingLevel;
   cycleThinkingLevel(): ThinkingLevel | null;
   setSteeringMode(mode: QueueMode): void;
@@ -117,13 +118,13 @@ export interface AgentSettings {
   setAutoRetry(enabled: boolean): void;
 }
 
-/** The history of one session; whatever replaces it keeps the port. */
+/** The history of one session. A replacement keeps the port. */
 export interface AgentHistory {
   newSession(parentSession: string | undefined): Promise<Outcome<{ cancelled: boolean }>>;
   /**
-   * The file must have been checked: pi overwrites what is not a session.
+   * The file must have been checked, because pi overwrites a file without a session.
    *
-   * @param repair what had to be repaired in it
+   * @param repair the repair of the file
    */
   switchFile(path: string, repair?: FileRepair): Promise<Outcome<{ cancelled: boolean }>>;
   fork(entryId: string): Promise<Outcome<{ text: string; cancelled: boolean }>>;
@@ -138,12 +139,12 @@ export interface AgentHistory {
   exportHtml(path: string): Promise<Outcome<{ path: string }>>;
 }
 
-/** What a session has at hand, and what it has used. */
+/** The commands, skills and tools of a session, and its usage. */
 export interface AgentDiscovery {
   commands(): readonly unknown[];
   skills(): readonly unknown[];
   tools(): readonly Tool[];
-  /** Returns the names that are unknown, and then changes nothing. */
+  /** Returns unknown names, and then changes nothing. */
   setTools(names: readonly string[]): readonly string[];
   reload(): Promise<Outcome<undefined>>;
   lastAssistantText(): string | null;
@@ -159,23 +160,23 @@ export interface AgentPort {
   readonly history: AgentHistory;
   readonly discovery: AgentDiscovery;
   info(): AgentInfo;
-  /** What pi's file does not hold of the session. */
+  /** The state of the session that pi's file does not hold. */
   kept(): AgentKept;
   /** The session's file, when another program has written to it since the session did. */
   foreignWrite(): string | undefined;
-  /** Whether the session could be built again from its file and what is kept, with nothing lost. */
+  /** Whether the file and the record are enough to rebuild the session without a loss. */
   restorable(): boolean;
-  /** From acceptance to `agent_settled`, retry waits and compaction included. */
+  /** True from acceptance to `agent_settled`, including retry waits and compaction. */
   busy(): boolean;
   messages(): readonly unknown[];
-  /** What the last run came to; complete when `agent_settled` has been emitted. */
+  /** The result of the last run. Complete when `agent_settled` has been emitted. */
   lastRun(): RunResult;
   /** Runs `session_start` handlers of extensions. */
   start(): Promise<void>;
   prompt(input: PromptInput, whenBusy: QueueKind | undefined): PromptHandle;
   /** Queues while busy, starts a run otherwise. */
   queue(kind: QueueKind, input: PromptInput): Promise<Acceptance>;
-  /** Tells everything that runs to stop and empties the queue. */
+  /** Stops everything that runs, and empties the queue. */
   abort(): QueuedTexts;
   abortRetry(): void;
   /** Stops a compaction or the summary of a branch. */
@@ -189,17 +190,17 @@ export interface AgentPort {
     onChunk: (chunk: string) => void,
   ): Promise<Outcome<BashOutcome>>;
   abortBash(): void;
-  /** Stops everything and lets go of it; extensions may hold this up, so bound it. */
+  /** Stops everything and releases it. Extensions may delay this, so limit the wait. */
   dispose(): Promise<void>;
 }
 
-/** What to build a session from. */
+/** The request for a new agent. */
 export interface AgentRequest {
-  /** A checked session file to go on with, or the place of one that was never written; else a new session is made. */
+  /** A checked session file, or the path of one that pi never wrote. Absent: a new session. */
   readonly sessionFile?: string;
-  /** What had to be repaired in that file; told when the session starts. */
+  /** The repair of that file. The session reports it at its start. */
   readonly repair?: FileRepair;
-  /** How the session was left, when it is built again; it wins over what the file says. */
+  /** The state of a parked session. It wins over the file. */
   readonly kept?: AgentKept;
   readonly cwd: string;
   readonly inMemory: boolean;
@@ -210,19 +211,19 @@ export interface AgentRequest {
   readonly tools?: readonly string[];
 }
 
-/** What an agent tells and asks its session. */
+/** The callbacks from an agent to its session. */
 export interface AgentHooks {
   emit(event: SessionEvent): void;
   ask(question: Question): Promise<Answer>;
-  /** The session behind the port is about to be replaced: its dialogs have nobody left to answer to. */
+  /** The session behind the port will be replaced. Its dialogs end without an answer. */
   replacing(): void;
   /** Messages have changed without an event. */
   rewritten(): void;
   /** The session writes another file from now on, or none. */
   fileChanged(path: string | undefined): void;
   /**
-   * An extension switches to a file. The host checks and claims it as for `switch_session_file`; `ready` runs once
-   * the file has passed, then `change` with its canonical path and what had to be repaired in it.
+   * Switches to a file for an extension. The worker checks and claims the file as for `switch_session_file`. It calls
+   * `ready` after the check, then `change` with the canonical path and the repair.
    */
   switchFile(
     path: string,
@@ -231,7 +232,7 @@ export interface AgentHooks {
   ): Promise<Outcome<{ cancelled: boolean }>>;
 }
 
-/** What the loaded agent understands of a session file; a file that holds more is a newer agent's. */
+/** The parts of a session file that the loaded pi understands. A newer pi wrote a file that holds more. */
 export interface FileFormat {
   /** The newest version of a header. */
   readonly version: number;
@@ -243,7 +244,7 @@ export interface FileFormat {
   readonly keepsNothing: boolean;
 }
 
-/** Builds sessions; holds what they share. */
+/** Builds sessions, and holds what they share. */
 export interface AgentFactory {
   readonly format: FileFormat;
   /** Folders that pi keeps sessions in, for the default roots. */

@@ -1,5 +1,6 @@
-// Questions that extensions ask a person, and that any client may answer (docs/PROTOCOL.md#dialogs): the first answer wins,
-// a dialog outlives the client that saw it, and ends with its timeout, its signal or its session.
+// Does: holds the open dialogs of a session and takes their answers (docs/PROTOCOL.md#dialogs).
+// Used by: session.ts. The first valid answer wins.
+// Invariant: a dialog outlives the client that saw it. It ends with its timeout, its signal or its session.
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { PendingUi } from "../../protocol/schema/results.ts";
@@ -8,7 +9,7 @@ import type { Clock, Timer } from "../../runtime/runtime.ts";
 /** The kinds of dialogs. */
 export type DialogMethod = "select" | "confirm" | "input" | "editor";
 
-/** Who or what ended a dialog. */
+/** What ended a dialog. */
 export type ResolvedBy = "client" | "timeout" | "cancelled" | "session";
 
 /** A client's answer. */
@@ -17,27 +18,26 @@ export type DialogResponse =
   | { readonly method: "confirm"; readonly confirmed: boolean }
   | { readonly method: "cancelled" };
 
-/** What an extension asks. */
+/** The dialog that an extension asks for. */
 export interface Question {
   readonly method: DialogMethod;
   readonly title: string;
   /** Further fields of the request, as clients get them. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** Of a `select`: what may be answered. */
+  /** The allowed answers of a `select`. */
   readonly options?: readonly string[];
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
-/** The answer; undefined when there is none. */
+/** The answer. Undefined when the dialog ended without one. */
 export type Answer = string | boolean | undefined;
 
-/** What the dialogs of one session need. */
 export interface DialogParts {
   readonly sessionId: string;
   readonly clock: Clock;
   readonly uuid: () => string;
-  /** Most that may be open at once; one more is cancelled. */
+  /** The limit of open dialogs. A further one is cancelled. */
   readonly most: number;
   emit(event: SessionEvent): void;
   /** The number of open dialogs has changed. */
@@ -51,10 +51,10 @@ interface Open {
   readonly cleanup: () => void;
 }
 
-/** Ids of ended dialogs that are remembered, to tell a late answer from a wrong one. */
+/** Ids of ended dialogs that are kept. They tell a late answer from a wrong one. */
 const REMEMBERED = 1_000;
 
-/** An extension may put anything into a dialog; what JSON cannot hold must not reach an answer later on. */
+/** An extension may put any value into a dialog. A value that JSON cannot hold must not reach a reply later. */
 function isEncodable({ title, fields, timeoutMs }: Question): boolean {
   try {
     JSON.stringify({ title, fields, timeoutMs });
@@ -80,7 +80,7 @@ export class Dialogs {
     return [...this.#open.values()].map(({ shown }) => shown);
   }
 
-  /** Asks; resolves with the answer, or with undefined when nobody gave one. */
+  /** Opens a dialog. Resolves with the answer, or with undefined without one. */
   ask(question: Question): Promise<Answer> {
     if (question.signal?.aborted || this.#closed) return Promise.resolve(undefined);
     if (this.#open.size >= this.#parts.most) {
@@ -99,7 +99,7 @@ export class Dialogs {
     return new Promise((resolve) => this.#show(question, resolve));
   }
 
-  /** Takes a client's answer; a failure leaves the dialog as it was. */
+  /** Takes a client's answer. A failure leaves the dialog open. */
   respond(requestId: string, response: DialogResponse): Failure | undefined {
     const open = this.#open.get(requestId);
     if (open === undefined) {
@@ -114,7 +114,7 @@ export class Dialogs {
       return failure("invalid_params", sentence);
     }
     if (response.method === "confirm") return void this.#end(requestId, response.confirmed, "client");
-    // Clients see an option that holds half of a character with U+FFFD in its place.
+    // Clients see an option with half a character as one with U+FFFD.
     const chosen = options?.find((option) => option === response.value) ??
       options?.find((option) => String(option).toWellFormed() === response.value);
     if (options !== undefined && chosen === undefined) {
@@ -129,7 +129,7 @@ export class Dialogs {
     for (const requestId of [...this.#open.keys()]) this.#end(requestId, undefined, by);
   }
 
-  /** Ends all open dialogs with their session; later ones are not asked. */
+  /** Ends all open dialogs with their session. Later ones are not opened. */
   close(): void {
     this.#closed = true;
     this.cancel("session");

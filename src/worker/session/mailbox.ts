@@ -1,17 +1,16 @@
-// Order inside one session (docs/PROTOCOL.md#what-waits-for-what): mailbox jobs run one at a time as they came; jobs of the lane
-// `after` run beside it, but behind earlier quick jobs of their own connection, and start before the mailbox goes
-// on: a read between two changes sees the first and not the second. Runs jobs, knows no command.
+// Does: orders the commands of one session (docs/PROTOCOL.md#what-waits-for-what). It knows no command.
+// Used by: session.ts. Jobs of the lane `after` run beside the mailbox, behind earlier quick jobs of their connection.
+// Invariant: mailbox jobs run one at a time. A read between two changes sees the first and not the second.
 
-/** A job as the mailbox sees it. */
 export interface MailboxJob {
   readonly connection: number;
-  /** A job that may take long by its nature (`bash`): nothing in the lane `after` waits for it. */
+  /** A job that may take long (`bash`). Jobs of the lane `after` do not wait for it. */
   readonly slow: boolean;
-  /** Runs it; what it returns resolves when the next one may start, nothing when that is now. Never rejects. */
+  /** Runs the job. The promise resolves when the next job may start; undefined means now. Never rejects. */
   run(): Promise<void> | undefined;
 }
 
-/** A job, and what is to be done, in this order and in the same tick, when it is over. */
+/** A job, and the steps after its end, in this order and in the same tick. */
 interface Entry {
   readonly job: MailboxJob;
   readonly then: (() => void)[];
@@ -32,22 +31,22 @@ export class Mailbox {
   #running: Entry | undefined;
   #gate: "shut" | "open" | "closed" = "shut";
 
-  /** Jobs that wait or run. */
+  /** The number of jobs that wait or run. */
   get size(): number {
     return this.#queue.length + this.#beside.size + (this.#running === undefined ? 0 : 1);
   }
 
-  /** Lets mailbox jobs start; until then they wait. */
+  /** Starts the mailbox jobs. They wait until then. */
   open(): void {
     if (this.#gate === "shut") this.#gate = "open";
     this.#next();
   }
 
-  /** Drops what waits; what runs is left to whoever runs it. */
+  /** Drops waiting jobs. A running job is left to its owner. */
   close(): void {
     this.#gate = "closed";
     const dropped = this.#queue.splice(0);
-    // Whoever closes has his own affairs to end before anything starts.
+    // A microtask later, so that the caller finishes closing first.
     queueMicrotask(() => dropped.forEach(finish));
   }
 
@@ -57,11 +56,11 @@ export class Mailbox {
     this.#next();
   }
 
-  /** Runs a job of the lane `after`, at once if nothing is in its way. */
+  /** Runs a job of the lane `after`, at once if no job is ahead. */
   pushAfter(job: MailboxJob): void {
     const entry = entryOf(job);
     const ahead = this.#ahead(job.connection);
-    // Most reads have nothing ahead of them and are done at once.
+    // Most reads have no job ahead, and end at once.
     if (ahead.length === 0) return this.#startBeside(entry);
     this.#beside.add(entry);
     let left = ahead.length;
@@ -79,7 +78,7 @@ export class Mailbox {
     void work.then(over);
   }
 
-  /** What a job of that connection has to wait for: never a slow job, nor what is stuck behind one. */
+  /** The jobs that a job of that connection waits for: never a slow job, nor a job behind one. */
   #ahead(connection: number): Entry[] {
     const found: Entry[] = [];
     const inOrder = this.#running === undefined ? this.#queue : [this.#running, ...this.#queue];

@@ -1,13 +1,14 @@
-// Messages that the agent has accepted and not come to the end of: told to the router thread, which keeps their
-// texts in case of a crash (docs/PROTOCOL.md#interrupted-messages). Follows the session's own events; knows no text but to tell two apart.
+// Does: tracks accepted messages until they are done, and reports each step to the server thread's journal.
+// Used by: session.ts. See docs/PROTOCOL.md#interrupted-messages. It follows the session's own events.
+// Invariant: it uses a text only to tell two messages apart.
 import { isRecord } from "../../base/json.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { Acceptance } from "./agent_port.ts";
 
-/** How far a message has come. */
+/** The step that a message has reached. */
 export type MessageState = "accepted" | "began" | "done";
 
-/** How a message was taken; a slash command's is over when `returned` resolves. */
+/** How the agent accepted a message. A slash command is over when `returned` resolves. */
 export interface AcceptedMessage extends Omit<Extract<Acceptance, { ok: true }>, "ok"> {
   readonly returned?: Promise<void>;
 }
@@ -28,24 +29,24 @@ export class MessageTracker {
   #messages: Message[] = [];
   #queue = { steer: [] as string[], followUp: [] as string[] };
 
-  /** @param tell is called for each step of a message, by the number of its command */
+  /** @param tell gets each step of a message, by the number of its command */
   constructor(tell: (ref: number, state: MessageState) => void) {
     this.#tell = tell;
   }
 
-  /** The agent has taken a message. */
+  /** The agent has accepted a message. */
   accept(ref: number, { disposition, queued, returned }: AcceptedMessage): void {
     this.#tell(ref, disposition === "queued" ? "accepted" : "began");
     if (disposition === "handled") void (returned ?? Promise.resolve()).then(() => this.#tell(ref, "done"));
     else this.#messages.push({ ref, queued, began: disposition === "started" });
   }
 
-  /** The agent has not taken it, though too late for an answer to say so. */
+  /** The agent has refused it, too late for the reply. */
   refuse(ref: number): void {
     this.#tell(ref, "done");
   }
 
-  /** The server stops and empties the queue: nobody has taken back what waits there, so its text is kept. */
+  /** The server stops and empties the queue. No client took these messages back, so their texts are kept. */
   keepQueued(): void {
     this.#messages = this.#messages.filter(({ began }) => began);
   }
@@ -61,7 +62,7 @@ export class MessageTracker {
     } else if (event.type === "agent_settled") this.#settle();
   }
 
-  /** What is in the queue no more has begun, or was taken back; of equal texts the oldest left first. */
+  /** A message that left the queue has begun, or was taken back. Of equal texts the oldest left first. */
   #compare(): void {
     const left = { steer: [...this.#queue.steer], followUp: [...this.#queue.followUp] };
     for (const message of [...this.#messages].reverse()) {
@@ -76,7 +77,7 @@ export class MessageTracker {
     }
   }
 
-  /** The run is over, and what began with it; what is queued still waits for the next one. */
+  /** The run is over, and so are its messages. Queued messages wait for the next run. */
   #settle(): void {
     this.#compare();
     const over = this.#messages.filter(({ began }) => began);

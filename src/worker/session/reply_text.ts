@@ -1,19 +1,20 @@
-// Makes the reply to a command from its outcome: JSON at once, or, for a large answer, when the reply leaves the worker.
+// Does: makes the reply to a command from its outcome: JSON at once, or for a large one when the reply leaves.
+// Used by: session.ts and session_worker.ts.
 import type { Failure } from "../../protocol/errors.ts";
 import { toJson } from "../../base/text.ts";
 import type { Reply } from "../../ipc/messages.ts";
 import type { Outcome } from "../../protocol/failures.ts";
 
-/** An outcome, with its JSON where that exists already, or with what writes it. */
+/** An outcome, with its JSON if that exists already, or with a function that writes it. */
 export type Answer = Outcome<unknown> & { readonly text?: string; readonly write?: () => string };
 
-/** What stands in a reply beside its outcome. */
+/** Fields of a reply beside its outcome. */
 export type ReplyMarks = Pick<Reply, "sessionVersion"> & { readonly unstarted?: true };
 
 /**
- * The reply, or a function that makes it once it is to be sent.
+ * The reply, or a function that makes it when it is sent.
  *
- * @param defect reports what could not be encoded
+ * @param defect reports a value that could not be encoded
  */
 export function replyOf(
   answer: Answer,

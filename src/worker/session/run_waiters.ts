@@ -1,12 +1,12 @@
-// Whoever waits for a run to settle: prompts with `waitFor: "settled"` (docs/PROTOCOL.md#prompts-and-when-a-run-is-over). Answers them when the
-// run is over, when their queued message was taken back, or when they have waited long enough.
+// Does: replies to prompts with `waitFor: "settled"` (docs/PROTOCOL.md#prompts-and-when-a-run-is-over).
+// Used by: session.ts. A waiter ends with the run, with the removal of its queued message, or with `waitMs`.
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { Disposition, QueuedTexts, Settled } from "../../protocol/schema/responses.ts";
 import type { Timer } from "../../runtime/runtime.ts";
 import type { QueueKind, RunResult } from "./agent_port.ts";
 import type { Outcome } from "../../protocol/failures.ts";
 
-/** Where a queued message waits, and under which text. */
+/** The queue and the text of a queued message. */
 export interface QueuedAt {
   readonly kind: QueueKind;
   readonly text: string;
@@ -29,12 +29,12 @@ export class RunWaiters {
   #closed = false;
   readonly #after: (ms: number, fn: () => void) => Timer;
 
-  /** @param after starts a timer that its session clears when it ends */
+  /** @param after starts a timer that the session clears at its end */
   constructor(after: (ms: number, fn: () => void) => Timer) {
     this.#after = after;
   }
 
-  /** Resolves when the run that this prompt is part of has settled, or the prompt was taken back. */
+  /** Resolves when the run of this prompt has settled, or the prompt was taken back. */
   wait(disposition: Disposition, queued: QueuedAt | undefined, waitMs?: number): Promise<Outcome<Settled>> {
     if (this.#closed) return Promise.resolve({ ok: false, failure: GONE });
     return new Promise((resolve) => {
@@ -66,13 +66,13 @@ export class RunWaiters {
     });
   }
 
-  /** Answers those whose queued messages were removed. */
+  /** Ends the waiters of removed messages. */
   withdraw(texts: QueuedTexts): void {
     this.#withdraw("steer", texts.steering);
     this.#withdraw("followUp", texts.followUp);
   }
 
-  /** Answers everyone: the run is over. */
+  /** Ends all waiters: the run is over. */
   settle(run: RunResult): void {
     const { text, stopReason, usage } = run;
     for (const waiter of [...this.#waiters]) {
@@ -88,7 +88,7 @@ export class RunWaiters {
     }
   }
 
-  /** Forgets everyone; their session has answered them. */
+  /** Drops all waiters, because the session has replied to them. */
   clear(): void {
     this.#closed = true;
     this.#waiters.clear();

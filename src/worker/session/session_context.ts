@@ -1,5 +1,5 @@
-// What a session is made of and what passes through it: its parts, a command on its way, and how handlers of
-// commands look; `S` is the session itself. Types only.
+// Does: types for a session's parts, its commands and their handlers. `S` is the session itself. Types only.
+// Used by: session.ts, the handlers and session_worker.ts.
 import type { BudgetLimits } from "../../governor/budget.ts";
 import type { Command } from "../../protocol/schema/commands.ts";
 import type { Failure } from "../../protocol/errors.ts";
@@ -11,26 +11,28 @@ import type { SessionRecord } from "../../ipc/session_record.ts";
 import type { Outcome } from "../../protocol/failures.ts";
 import type { SessionFiles } from "./files/session_file_access.ts";
 
-/** How a command went. With `later` it has left the mailbox, and the answer comes when that resolves. */
+/**
+ * The result of a handler. With `later` the command has left the mailbox, and the reply waits for that promise.
+ */
 export type Handled =
   | {
     readonly ok: true;
     readonly value: unknown;
-    /** The value as JSON, where somebody has it already. */
+    /** The value as JSON, if that exists already. */
     readonly text?: string;
-    /** Writes the value as JSON, for an answer that may be large: called when the answer leaves the worker. */
+    /** Writes the value as JSON, for a reply that may be large. Called when the reply leaves the worker. */
     readonly write?: () => string;
     readonly pending?: Promise<Outcome<unknown>>;
-    /** The agent has taken a message over. */
+    /** A message that the agent has accepted. */
     readonly message?: AcceptedMessage;
-    /** Called once the answer is on its way, for work that may never yield. */
+    /** Called after the reply has been posted, for work that may never yield. */
     readonly afterReply?: (() => void) | undefined;
   }
   | { readonly ok: false; readonly failure: Failure };
 
-/** What is to be done about a command that takes too long. */
+/** What to do with a command that takes too long. */
 export interface OnTimeout<S> {
-  /** Milliseconds that the command may still hold the mailbox once it was told to stop. */
+  /** Milliseconds that the command may still hold the mailbox after it was stopped. */
   readonly holdMs: number;
   stop(session: S): void;
 }
@@ -41,44 +43,44 @@ export interface Handler<S> {
   readonly onTimeout?: OnTimeout<S>;
 }
 
-/** What a session needs of its host. */
+/** The worker, as a session needs it. */
 export interface SessionParts<S> {
   readonly place: SessionFiles;
   readonly uuid: () => string;
   readonly pendingUi: number;
-  /** What it may spend, until a client sets that. */
+  /** The budget until a client sets one. */
   readonly budget?: BudgetLimits;
-  /** Milliseconds of silence after which a run is told as stalled; absent: never. */
+  /** Milliseconds of silence after which a run counts as stalled. Absent: never. */
   readonly turnStallMs?: number;
   readonly handlers: ReadonlyMap<string, Handler<S>>;
   readonly sessionId: string;
   readonly epoch: string;
   readonly clock: Clock;
   readonly demand: SubscriberDemand;
-  /** Messages that a crash of an earlier life has kept from finishing. */
+  /** Messages that an earlier crash interrupted. */
   readonly interrupted?: readonly Interrupted[];
-  /** How the session was left, when it is built again. */
+  /** The record of a parked session that is built again. */
   readonly restoredFrom?: SessionRecord;
-  /** What is to be kept may have changed; resolves once it is kept, nothing when nobody need wait for it. */
+  /** The record may have changed. Resolves when it is written; undefined when no reply has to wait. */
   keep(session: S): Promise<void> | undefined;
   message(ref: number, state: MessageState): void;
   reply(ref: number, reply: Reply | (() => Reply)): void;
   accepted(ref: number): void;
-  /** Sends what has been handed over so far at once. */
+  /** Sends everything that has been handed over, at once. */
   flush(): void;
   event(sessionId: string, record: EncodedEvent): void;
   log(level: "debug" | "info" | "warn" | "error", message: string, fields: Record<string, unknown>): void;
-  /** Something ended; whoever waits for idleness may look again. */
+  /** Some work ended. Waiters for an idle session may check again. */
   changed(): void;
-  /** The session is to be forgotten and what it holds released. */
+  /** The session is over. Removes it and releases its resources. */
   removed(session: S): void;
 }
 
-/** A command on its way. */
+/** A command inside a session. */
 export interface Job {
   readonly ref: number;
   readonly connection: number;
   readonly command: Command;
-  /** Whether its handler was called. */
+  /** Whether the handler was called. */
   begun?: true;
 }

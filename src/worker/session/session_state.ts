@@ -1,5 +1,5 @@
-// The state of a session at this point of the order, as `attach` answers it: encoded here, so that the router
-// thread need not.
+// Does: encodes the state of sessions at this point of the order, as the reply to `attach`.
+// Used by: session_worker.ts. The encoding happens here, so the server thread does not have to.
 import { SNAPSHOT_BYTES, SNAPSHOTS_BYTES } from "../../governor/limits.ts";
 import { toJson } from "../../base/text.ts";
 import type { FromWorker, SessionState } from "../../ipc/messages.ts";
@@ -9,23 +9,23 @@ import type { Session } from "./session.ts";
 
 const ENCODED = new WeakMap<Session, EncodeCache>();
 
-/** A session's SessionInfo as JSON; clients poll it, and mostly nothing has changed. */
+/** A session's SessionInfo as JSON. Clients poll it, and it seldom changes. */
 export function infoText(session: Session): string {
   const encoded = ENCODED.get(session) ?? new EncodeCache();
   ENCODED.set(session, encoded);
   return encoded.of(session.info());
 }
 
-/** The state of a session, and what encodes its snapshot, where one is wanted. */
+/** The state of a session, and an encoder of its snapshot if the client asks for one. */
 interface Attaching {
   readonly attachment: SessionState;
   readonly snapshot?: () => string;
 }
 
 /**
- * The state of those sessions that are live. Snapshots are of this moment and encoded when the message is posted.
+ * The state of the sessions that are live. A snapshot is of this moment, and is encoded when the message is posted.
  *
- * @param snapshots the sessions whose snapshots are wanted; many of them are smaller each
+ * @param snapshots sessions whose snapshots are wanted; with many sessions each snapshot is smaller
  */
 export function attached(
   ref: number,

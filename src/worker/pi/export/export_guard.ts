@@ -1,12 +1,13 @@
-// The script that an exported page runs first, before those of pi's template: it lets no markup of a session become
-// script. Used by html_export.ts, which names its hash in the page's policy. Plain JavaScript, run by browsers only.
+// Does: makes the script that an exported page runs first, before the scripts of pi's template.
+// Used by: html_export.ts, which names the script's hash in the policy of the page.
+// Invariant: no markup of a session becomes script. The script itself is plain JavaScript for browsers.
 
-/** Elements that the template and Markdown make; any other is shown as the text that it was written as. */
+/** Elements of the template and of Markdown. Any other element becomes the text that it was written as. */
 const TAGS =
   "a abbr b blockquote br button circle code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img input kbd li line " +
   "mark ol p path polyline pre rect s small span strong sub summary sup svg table tbody td tfoot th thead tr u ul";
 
-/** Attributes that stay; also `data-` and `aria-` ones, and `onclick` with a handler of the template's own. */
+/** Attributes that stay. `data-`, `aria-` and `onclick` with a handler of the template stay too. */
 const ATTRIBUTES =
   "align alt checked class colspan cx cy d disabled fill height href id lang name open points r role rowspan rx ry " +
   "src start stroke stroke-linecap stroke-linejoin stroke-width style tabindex title type viewbox width x x1 x2 y y1 y2";

@@ -1,6 +1,6 @@
-// The page that `export_html` makes: pi's, behind a policy. pi's template puts texts of a session into markup, so that
-// a model could run script in the page of whoever opens it; and it walks the tree by recursion, which stays blank for
-// long sessions. Checks the page by what pi 0.73.1 and 0.87.1 have in common.
+// Does: writes the page of `export_html`: pi's page with a content policy, escaped quotes, and no recursion.
+// Used by: history.ts. Uses: export_guard.ts. The reasons are in docs/PI.md#session-files.
+// Invariant: it relies only on what the pages of pi 0.73.1 and 0.87.1 have in common.
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
@@ -10,10 +10,10 @@ import { type Failure, failure } from "../../../protocol/errors.ts";
 import { leastUnits } from "../../session/events/bounded_json.ts";
 import { guardScript } from "./export_guard.ts";
 
-/** A script that runs; the data of the session is in one that has attributes. */
+/** A script that runs. The data of the session is in a script with attributes. */
 const SCRIPT = /<script>([^]*?)<\/script>/g;
 
-/** Each function of the template that calls itself for the children of a node, and where it is started. */
+/** Each function of the template that calls itself for the children of a node, and the place that starts it. */
 const DESCENDS =
   /node\.children\.forEach\((?:sortChildren|mapNodes)\);|if \(markActive\(child\)\) has = true;/g;
 const STARTS = /(roots|tree)\.forEach\((sortChildren|mapNodes|markActive)\);/g;
@@ -21,14 +21,14 @@ const STARTS = /(roots|tree)\.forEach\((sortChildren|mapNodes|markActive)\);/g;
 const hashOf = (text: string): string =>
   `'sha256-${createHash("sha256").update(text, "utf8").digest("base64")}'`;
 
-/** The template's script without recursion, and with quotes escaped that stand in attributes. */
+/** The template's script without recursion, and with quotes escaped in attributes. */
 function mended(script: string): string {
   return script
     .replace(DESCENDS, "")
     .replace(
       STARTS,
-      // A list grows while it is walked: parents come before their children. A node is in the active branch
-      // exactly if its own id is, since that branch starts at a root.
+      // The list grows during the walk, so parents come before their children. A node is in the active branch
+      // exactly if its own id is, because that branch starts at a root.
       "{ const nodes = [...$1]; for (const node of nodes) { $2(node); for (const child of node.children) nodes.push(child); } }",
     )
     .replace(
@@ -37,7 +37,7 @@ function mended(script: string): string {
     );
 }
 
-/** What the template's own elements do when they are clicked. */
+/** The click handlers of the template's own elements. */
 function handlersOf(script: string): string[] {
   const found = [...script.matchAll(/ onclick="([^"$]*)"/g)].map(([, code = ""]) =>
     code.replaceAll("\\'", "'")
@@ -45,7 +45,7 @@ function handlersOf(script: string): string[] {
   return [...new Set(found)];
 }
 
-/** The page with a policy that allows its own scripts alone, by their hashes, and nothing from the network. */
+/** The page with a policy that allows only its own scripts, by hash, and no network. */
 export function securePage(html: string): string {
   const scripts: string[] = [];
   const handlers: string[] = [];
@@ -65,7 +65,7 @@ export function securePage(html: string): string {
   return page.replace("<head>", () => head);
 }
 
-/** Why the session does not become a page: pi would hold all of it several times. */
+/** Why the session is too large for a page. pi would hold all of it several times. */
 export function exportRefusal({ sessionManager }: AgentSession): Failure | undefined {
   let units = 0;
   for (const entry of sessionManager.getEntries()) {
@@ -79,10 +79,10 @@ export function exportRefusal({ sessionManager }: AgentSession): Failure | undef
   return undefined;
 }
 
-/** The export before: one at a time, since each needs several times the memory of its session. */
+/** The export before. Exports run one at a time, because each needs several times the memory of its session. */
 let previous: Promise<unknown> = Promise.resolve();
 
-/** Has pi write the session's page to that file, which no other program reads yet, and secures it there. */
+/** Makes pi write the page to a file that no other program reads yet, and secures it there. */
 export function exportPage(session: AgentSession, file: string): Promise<string> {
   const page = previous.then(() => writeSecured(session, file));
   previous = page.catch(() => {});

@@ -1,9 +1,9 @@
-// Ends waits that pi cannot end: an abort ends an answer within a moment, whatever the provider's SDK waits for, and
-// SDKs do not sleep and try again unseen. Used by pi_sdk.ts, which knows where pi makes its requests.
+// Does: ends an answer soon after an abort, whatever the provider's SDK waits for, and stops hidden retries of SDKs.
+// Used by: sdk/sdk.ts, which knows where pi makes its requests.
 import type { Api, AssistantMessage, AssistantMessageEventStream, Model } from "@mariozechner/pi-ai";
 import { partialOf } from "./tool_call_guard.ts";
 
-/** Milliseconds that a provider gets to end an aborted answer by itself. */
+/** Milliseconds that a provider gets to end an aborted answer itself. */
 const GRACE_MS = 250;
 const ABORTED = "Request was aborted";
 const NO_USAGE: AssistantMessage["usage"] = {
@@ -21,7 +21,7 @@ function abortedAnswer(stream: AssistantMessageEventStream, model: Model<Api>): 
   return { ...empty, ...partialOf(stream), stopReason: "aborted", errorMessage: ABORTED };
 }
 
-/** Ends the stream soon after the abort, also when its provider sleeps. */
+/** Ends the stream soon after the abort, even when its provider sleeps. */
 export function endOnAbort(
   stream: AssistantMessageEventStream,
   model: Model<Api>,
@@ -31,7 +31,7 @@ export function endOnAbort(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const end = (): void => {
     timer = setTimeout(() => {
-      // A stream that has ended takes no more events.
+      // A stream that has ended ignores further events.
       stream.push({ type: "error", reason: "aborted", error: abortedAnswer(stream, model) });
       stream.end();
     }, GRACE_MS);
@@ -44,16 +44,19 @@ export function endOnAbort(
   });
 }
 
-/** Options of a request whose SDK does not retry unless the user's settings say so: pi retries, and reports it. */
+/**
+ * Options without retries of the SDK, unless the user's settings ask for them. pi retries itself and reports
+ * it.
+ */
 export function withoutHiddenRetries<T extends { maxRetries?: number }>(options: T | undefined): T {
   return { ...options, maxRetries: options?.maxRetries ?? 0 } as T;
 }
 
-/** Calls that wait for something that takes no signal. */
+/** Calls that wait without a signal. */
 export class Waits {
   readonly #all = new Set<() => void>();
 
-  /** The call's result, or an error as soon as {@linkcode end} is called. The call itself goes on. */
+  /** Returns the call's result, or an error as soon as {@linkcode end} is called. The call itself goes on. */
   race<T>(call: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const leave = (): void => reject(new Error(ABORTED));

@@ -1,6 +1,6 @@
-// Does: finishes the refresh of a login that has begun, whatever ends around it. The provider may have taken the old
-// refresh token already, so the new one must reach the disk. Used by: pi_sdk.ts of each pi.
-// Invariant: once pi holds the lock of auth.json, no abort stops the write, and the server waits for it before it ends.
+// Does: finishes a refresh of a login that has begun, even when its session or the server ends.
+// Used by: sdk/sdk.ts, and compat/pi_sdk.ts for the newer pi.
+// Invariant: once pi holds the lock of auth.json, no abort stops the write, because the old token may be used up.
 import { errorMessage } from "../../../base/error_message.ts";
 import { rmdirSync } from "node:fs";
 import process from "node:process";
@@ -9,7 +9,7 @@ import type { Clock, Timer } from "../../../runtime/runtime.ts";
 /** Milliseconds that a refresh may go on after all sessions are gone. */
 const FINISH_MS = 15_000;
 
-/** Credentials of one user, shared by the sessions of a host. */
+/** Credentials of one user. All sessions of a worker share them. */
 export class Logins {
   readonly #lock: () => string;
   /** Refreshes that hold the lock now. */
@@ -21,7 +21,7 @@ export class Logins {
     this.#lock = lock;
   }
 
-  /** Watches one of pi's stores of credentials from now on. Throws when this pi keeps them in another way. */
+  /** Watches one of pi's credential stores. Throws when this pi stores logins in another way. */
   guard(store: object): void {
     const backend: unknown = Reflect.get(store, "storage");
     const withLock: unknown = typeof backend === "object" && backend !== null
@@ -38,7 +38,7 @@ export class Logins {
       signal?.addEventListener("abort", giveUp);
       let holds = false;
       const begin: Work = (current) => {
-        // From here on the provider may have taken the old token: only waiting for the lock can be aborted.
+        // From here on the provider may have used up the old token. Only the wait for the lock can be aborted.
         signal?.removeEventListener("abort", giveUp);
         holds = true;
         this.#held++;
@@ -53,7 +53,7 @@ export class Logins {
     });
   }
 
-  /** Resolves when the refreshes that hold the lock are over, or have taken too long; undefined when none does. */
+  /** Resolves when all refreshes under the lock have ended or timed out. Undefined when there is none. */
   saved(clock: Clock): Promise<void> | undefined {
     if (this.#held === 0) return undefined;
     return new Promise((resolve) => {
@@ -73,7 +73,7 @@ export class Logins {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  /** A lock that stays behind makes the next pi wait until it is stale. */
+  /** A lock that stays would make the next pi wait until the lock is stale. */
   #breakLock(): void {
     try {
       rmdirSync(this.#lock());

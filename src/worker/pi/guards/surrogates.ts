@@ -1,12 +1,14 @@
-// Halves of surrogate pairs in what pi keeps and sends: messages of models, tools and extensions, and requests to a
-// provider. pi-ai 0.73.1 mends texts on their way to a provider, and neither tool calls nor descriptions of tools.
+// Does: replaces halves of surrogate pairs in the messages that pi keeps, and in the requests that it sends.
+// Used by: live_session.ts. pi-ai repairs only texts, and no tool calls (docs/PI.md#models-and-providers).
 import type { AgentSession } from "@mariozechner/pi-coding-agent";
 import { mend } from "../../../base/text.ts";
 
-/** Histories whose entries are mended already. */
+/** Histories whose entries are already repaired. */
 const mended = new WeakSet<object>();
 
-/** A file of an earlier version may hold halves; the agent's messages are those of the entries. */
+/**
+ * Repairs the entries of a file, which an earlier version may have written. The agent uses the same objects.
+ */
 function mendEntries(history: AgentSession["sessionManager"]): void {
   if (mended.has(history)) return;
   mended.add(history);
@@ -19,10 +21,10 @@ function mendEntries(history: AgentSession["sessionManager"]): void {
   });
 }
 
-/** Mends the session's messages before pi writes or uses them, and each request before it is sent. */
+/** Repairs each message before pi writes or uses it, and each request before pi sends it. */
 export function mendTexts({ agent, sessionManager }: AgentSession): void {
   mendEntries(sessionManager);
-  // The agent waits for this before it runs a tool or asks again; pi 0.73.1 writes the message later.
+  // The agent waits for this listener before it runs a tool or asks again. pi 0.73.1 writes the message later.
   agent.subscribe((event) => {
     if (event.type === "message_end") mend(event.message);
   });

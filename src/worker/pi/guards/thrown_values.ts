@@ -1,8 +1,8 @@
-// What extensions throw, made printable before pi sees it: pi writes `String(error)` in its own catch clauses, where a
-// value without a prototype, a symbol or an error with a message that throws would end the run without a word.
+// Does: turns the values that extensions throw into errors that can be printed, before pi sees them.
+// Used by: factory.ts. pi calls `String(error)` in its catch clauses, which can throw (docs/PI.md#extensions).
 import { errorMessage, isPrintable } from "../../../base/error_message.ts";
 
-/** An extension as pi keeps it; a registration is a call of `set`. */
+/** An extension as pi keeps it. A registration is a call of `set`. */
 interface Registrations {
   readonly path: string;
   readonly handlers: Map<string, unknown>;
@@ -10,7 +10,7 @@ interface Registrations {
   readonly tools: Map<string, unknown>;
 }
 
-/** Called with what a tool threw that was not an error; what hooks and commands throw pi reports itself. */
+/** Reports a thrown value of a tool that is not an error. pi itself reports those of hooks and commands. */
 export type ReportThrown = (extensionPath: string, event: string, error: string) => void;
 
 type Callable = (...args: unknown[]) => unknown;
@@ -20,7 +20,7 @@ const wrapped = new WeakSet<object>();
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-/** The same function, whose errors can be printed. */
+/** Wraps a function so that its errors can be printed. */
 function printable(original: unknown, told: (message: string) => void = () => {}): unknown {
   if (typeof original !== "function" || wrapped.has(original)) return original;
   const fail = (error: unknown): never => {
@@ -41,7 +41,7 @@ function printable(original: unknown, told: (message: string) => void = () => {}
   return call;
 }
 
-/** The same object with other functions under those names; a call of one still has the object as `this`. */
+/** A copy of the object with wrapped functions under those names. A call still has the object as `this`. */
 function withPrintable(value: unknown, names: readonly string[], told?: (message: string) => void): unknown {
   if (!isObject(value)) return value;
   const replaced = new Map<PropertyKey, unknown>();
@@ -51,13 +51,13 @@ function withPrintable(value: unknown, names: readonly string[], told?: (message
     replaced.set(name, printable(original.bind(value), told));
   }
   if (replaced.size === 0) return value;
-  // Of a copy, since a frozen object keeps its functions; what is not its own is found through the prototype.
+  // A copy, because a frozen object keeps its functions. The prototype supplies everything else.
   const copy: object = Object.create(value);
   Object.assign(copy, value, Object.fromEntries(replaced));
   return copy;
 }
 
-/** From now on every value set is changed first, those that are there already at once. */
+/** Changes the values of a map, now and at each later `set`. */
 function changeAll(map: Map<string, unknown>, change: (value: unknown, key: string) => unknown): void {
   const set = map.set.bind(map);
   Reflect.set(map, "set", (key: string, value: unknown) => set(key, change(value, key)));
@@ -69,7 +69,7 @@ function isRegistrations(value: unknown): value is Registrations {
     ["handlers", "commands", "tools"].every((name) => Reflect.get(value, name) instanceof Map);
 }
 
-/** Makes what one extension throws printable, in everything that it has registered or will register. */
+/** Wraps everything that one extension has registered or will register. */
 function tame(extension: Registrations, report: ReportThrown): void {
   changeAll(extension.handlers, (list) => {
     // pi adds to the list in place, then sets it again.
@@ -85,7 +85,7 @@ function tame(extension: Registrations, report: ReportThrown): void {
   });
 }
 
-/** Makes what extensions throw printable, also those that a reload loads anew. */
+/** Wraps the extensions of a loader, also after a reload. */
 export function tameErrors(loader: object, report: ReportThrown): void {
   const original: unknown = Reflect.get(loader, "getExtensions");
   if (typeof original !== "function" || wrapped.has(original)) return;

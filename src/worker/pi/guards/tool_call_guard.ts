@@ -1,5 +1,5 @@
-// Watches the answers of models as pi's providers stream them, and marks what must not run. pi fills in JSON that
-// was cut, and runs the call with the part that arrived. Used by factory.ts, once for the thread and once a session.
+// Does: watches the answers of models while providers stream them, and refuses tool calls that did not arrive whole.
+// Used by: factory.ts, once for the thread and once for each session. See docs/PI.md#models-and-providers.
 import {
   type AssistantMessage,
   type AssistantMessageEvent,
@@ -11,17 +11,17 @@ import type { AgentSession } from "@mariozechner/pi-coding-agent";
 type Block = AssistantMessage["content"][number];
 type Agent = AgentSession["agent"];
 
-/** Marks a call whose arguments are not the JSON that the model meant; copies of the call keep the mark. */
+/** Marks a call whose arguments are not the JSON that the model meant. Copies of the call keep the mark. */
 const BROKEN: unique symbol = Symbol("broken arguments");
-/** What providers keep in a call while it streams; pi stores it when the call never ends. */
+/** Fields that providers keep in a call while it streams. pi stores them when the call never ends. */
 const SCRATCH: readonly string[] = ["partialJson", "partialArgs", "streamIndex", "index"];
 
-/** One answer: the raw arguments of its calls by their place in the content. */
+/** The raw arguments of one answer's calls, by their index in the content. */
 type RawArguments = Map<number, string>;
 const RAW = new WeakMap<object, RawArguments>();
-/** What has arrived of each stream's answer. */
+/** The part of each stream's answer that has arrived. */
 const PARTIAL = new WeakMap<object, AssistantMessage>();
-/** Answers that were looked at. pi forwards them to a second stream, later than their parts change. */
+/** Answers that the guard has inspected. pi forwards them to a second stream after their parts have changed. */
 const FINISHED = new WeakSet<AssistantMessage>();
 
 /** Raw arguments of a call that still streams. */
@@ -35,13 +35,13 @@ function scratchOf(block: Block): string | undefined {
 
 /**
  * Makes the stop reason an object until the provider assigns one. The providers of pi 0.73.1 begin each answer with
- * "stop", so that an answer that breaks off looks like one that has ended. JSON shows no difference.
+ * "stop", so a broken answer looks like a complete one. JSON shows no difference.
  */
 function watchEnd(message: AssistantMessage): void {
   if (message.stopReason === "stop") Reflect.set(message, "stopReason", Object("stop"));
 }
 
-/** Whether the provider said that the answer has ended. Makes the stop reason a string again. */
+/** Whether the provider has reported the end of the answer. Makes the stop reason a string again. */
 function hasEnded(message: AssistantMessage): boolean {
   const ended = typeof message.stopReason === "string";
   if (!ended) message.stopReason = "stop";
@@ -64,12 +64,12 @@ function finish(message: AssistantMessage, raw: RawArguments | undefined): void 
     if (block.type !== "toolCall") return;
     const text = scratchOf(block) ?? raw?.get(index) ?? "";
     for (const name of SCRATCH) Reflect.deleteProperty(block, name);
-    // A call without any arguments comes as no text at all.
+    // A call without arguments has an empty text.
     if (text.trim() !== "" && !isJson(text)) Reflect.set(block, BROKEN, true);
   });
 }
 
-/** Looks at an event before the agent loop does; returns what the loop is to see instead. */
+/** Inspects an event before the agent loop does. Returns the event that the loop gets instead. */
 function inspect(stream: object, event: AssistantMessageEvent): AssistantMessageEvent {
   switch (event.type) {
     case "start":
@@ -92,7 +92,7 @@ function inspect(stream: object, event: AssistantMessageEvent): AssistantMessage
         return ended ? event : { ...event, reason: "stop" };
       }
       message.stopReason = "error";
-      // pi tries again after an error with these words.
+      // pi retries after an error with these words.
       message.errorMessage = "The answer ended without its final event; its tool calls were not run";
       return { type: "error", reason: "error", error: message };
     }
@@ -104,7 +104,7 @@ function inspect(stream: object, event: AssistantMessageEvent): AssistantMessage
   }
 }
 
-/** A copy of what has arrived of a stream's answer, as it is stored after an abort. */
+/** A copy of the part that has arrived, as pi stores it after an abort. */
 export function partialOf(stream: object): AssistantMessage | undefined {
   const partial = PARTIAL.get(stream);
   if (partial === undefined) return undefined;
@@ -116,7 +116,7 @@ export function partialOf(stream: object): AssistantMessage | undefined {
   return { ...partial, content };
 }
 
-/** Has every answer of this thread watched. */
+/** Watches every answer of this thread. */
 export function watchAnswers(): void {
   // pi's types do not export the class.
   const prototype: AssistantMessageEventStream = Object.getPrototypeOf(createAssistantMessageEventStream());
@@ -126,7 +126,7 @@ export function watchAnswers(): void {
   };
 }
 
-/** Why this call must not run, in words for the model; undefined when it may. */
+/** Why this call must not run, in words for the model. Undefined when it may run. */
 function whyNot(message: AssistantMessage, call: Block & { name: string }): string | undefined {
   if (Reflect.get(call, BROKEN) === true) {
     return `${call.name} was not run: its arguments are not valid JSON, they may have been cut. ` +
@@ -139,7 +139,7 @@ function whyNot(message: AssistantMessage, call: Block & { name: string }): stri
   return undefined;
 }
 
-/** Has the agent run only calls that arrived whole; the model gets an error for each other one. */
+/** Makes the agent run only calls that arrived whole. The model gets an error for each other call. */
 export function guardToolCalls(agent: Agent): void {
   const before = agent.beforeToolCall;
   agent.beforeToolCall = async (context, signal) => {

@@ -1,5 +1,5 @@
-// The embedded demo model: scripted answers behind pi-ai's faux provider, so that the server can be tried
-// and shown without an API key. It streams many small deltas and calls bash when a prompt says "tool".
+// Does: answers as the demo model, with scripted texts behind pi-ai's faux provider. It needs no API key.
+// Used by: factory.ts with `--demo`. It streams many small deltas, and calls bash when a prompt contains "tool".
 import {
   type AssistantMessage,
   type Context,
@@ -50,7 +50,7 @@ function lastUserText(context: Context): string {
   return last.content.map((block) => block.type === "text" ? block.text : "").join("");
 }
 
-/** What the model says next, from what it was told last. */
+/** The next answer of the model, made from the last message. */
 export function demoAnswer(context: Context): AssistantMessage {
   const last = context.messages.at(-1);
   if (last?.role === "toolResult") {
@@ -84,8 +84,8 @@ function startFaux(): NonNullable<ReturnType<typeof getApiProvider>> {
   const { streamSimple } = provider;
   return {
     ...provider,
-    // The faux provider uses each queued answer once, and takes it before it looks at it: two sessions that ask at the
-    // same moment need two.
+    // The faux provider uses each queued answer once, and takes it before it looks at it. Two sessions that ask at
+    // the same moment need two answers.
     streamSimple: (...request: Parameters<typeof streamSimple>) => {
       faux.appendResponses([step]);
       return streamSimple(...request);

@@ -1,5 +1,6 @@
-// What a folder would bring into pi by itself: code, prompts and settings that nobody asked for. A folder
-// that was never trusted gets none of it (docs/PROTOCOL.md#paths-and-trust); this lists what was left out. Only looks, never loads.
+// Does: lists the code, prompts and settings that pi would load from a folder by itself.
+// Used by: factory.ts. A folder that is not trusted gets none of them (docs/PROTOCOL.md#paths-and-trust).
+// Invariant: it only looks, and never loads.
 import { CONTEXT_FILES } from "../../../protocol/pi_package.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 
@@ -23,9 +24,9 @@ function ancestors(folder: string, files: Files): string[] {
 }
 
 /**
- * Paths of what pi would load from `cwd` and above it; those inside `cwd` are given relative to it.
+ * Paths of everything that pi would load from `cwd` and above it. Paths inside `cwd` are relative.
  *
- * @param ofUser paths among them that are the user's own and count as trusted
+ * @param ofUser paths that belong to the user and count as trusted
  */
 export async function projectResources(
   cwd: string,

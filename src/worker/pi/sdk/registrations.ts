@@ -1,6 +1,6 @@
-// Checks what extensions register: a tool or a command without a name, or with fields of a wrong type, is reported
-// as `extension_error` and left out. pi takes anything, and providers then refuse every request. Also keeps the
-// listeners of `pi.events` from piling up over reloads. Used by factory.ts for every load.
+// Does: drops tools and commands of extensions without a name or with a field of a wrong type, and reports them.
+// Used by: factory.ts at every load. pi accepts anything, and providers then refuse every request.
+// Invariant: a reload ends the listeners of `pi.events` that the last load added.
 import type { EventBusController } from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
@@ -13,7 +13,7 @@ function isName(value: unknown): boolean {
   return typeof value === "string" && /^\S+$/.test(value);
 }
 
-/** What is wrong with a tool; undefined for a good one. */
+/** The fault of a tool. Undefined for a good one. */
 export function toolFault(tool: unknown): string | undefined {
   if (!isRecord(tool)) return "a tool must be an object";
   if (!isName(tool["name"])) return "a tool needs a name without blanks";
@@ -25,7 +25,7 @@ export function toolFault(tool: unknown): string | undefined {
   return typeof tool["execute"] === "function" ? undefined : `the tool ${name} needs a function execute`;
 }
 
-/** What is wrong with a slash command; undefined for a good one. */
+/** The fault of a slash command. Undefined for a good one. */
 export function commandFault(command: unknown): string | undefined {
   if (!isRecord(command) || !isName(command["name"])) return "a command needs a name without blanks";
   const name = String(command["name"]);
@@ -36,7 +36,7 @@ export function commandFault(command: unknown): string | undefined {
   return typeof handler === "function" ? undefined : `the command ${name} needs a function handler`;
 }
 
-/** Takes out of one of pi's tables what is faulty, now and whenever more is registered. */
+/** Drops faulty entries of one of pi's tables, now and at each later registration. */
 function sift(
   table: Map<string, unknown>,
   fault: (value: unknown) => string | undefined,
@@ -62,12 +62,12 @@ function siftAll(loader: Loader, report: Report): void {
   }
 }
 
-/** Watches all loads of a loader that has loaded once. */
+/** Watches all later loads of a loader that has loaded once. */
 export function watchRegistrations(loader: Loader, bus: EventBusController, report: Report): void {
   siftAll(loader, report);
   const reload = loader.reload.bind(loader);
   loader.reload = async (...args) => {
-    // The extensions that listened are gone; the new ones listen anew.
+    // The extensions that listened are gone, and the new ones listen again.
     bus.clear();
     await reload(...args);
     siftAll(loader, report);

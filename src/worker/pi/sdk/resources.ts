@@ -1,6 +1,6 @@
-// What pi reads by itself when a session is built or reloaded: instructions, settings, extensions, skills, prompts and
-// themes. Of a folder that is not trusted nothing is opened. Elsewhere only regular files of a bounded size are read:
-// a link to /dev/zero takes all memory, and a named pipe stops the thread for ever.
+// Does: reads instructions, settings, extensions, skills, prompts and themes for pi at each build and reload.
+// Used by: factory.ts. pi itself reads any file, and a link to /dev/zero would take all memory.
+// Invariant: it opens nothing of an untrusted folder, and elsewhere only regular files of a bounded size.
 import { errorMessage } from "../../../base/error_message.ts";
 import {
   closeSync,
@@ -25,15 +25,15 @@ type Resolved = Awaited<ReturnType<pi.DefaultPackageManager["resolve"]>>;
 type Kind = keyof Resolved;
 
 const KINDS: readonly Kind[] = ["extensions", "skills", "prompts", "themes"];
-/** pi reads these, wherever it looks for resources, without a look at what they are. */
+/** pi reads these files without a check, wherever it looks for resources. */
 const READ_BLINDLY: readonly string[] = [".gitignore", ".ignore", ".fdignore", "package.json"];
-/** Most folders that are looked through for them. */
+/** The most folders that the guard searches for these files. */
 const FOLDERS = 2_000;
 
-/** What one session may load; known by its settings, the only thing of ours that all parts of pi are handed. */
+/** The guard of each session, by its settings: the only object of ours that every part of pi gets. */
 const GUARDS = new WeakMap<object, ResourceGuard>();
 
-/** The folder of a session, which a replacement of the session may change. */
+/** The folder of a session. A replacement of the session may change it. */
 export interface Folder {
   readonly cwd: string;
   readonly trusted: boolean;
@@ -63,20 +63,20 @@ export class ResourceGuard {
     GUARDS.set(settings, this);
   }
 
-  /** What was not loaded, and why, as events. */
+  /** Events for each resource that was not loaded. */
   get problems(): readonly SessionEvent[] {
     return [...this.#problems].map(([extensionPath, error]) => (
       { type: "extension_error", extensionPath, event: "load", error }
     ));
   }
 
-  /** How pi is to load what the folder holds; instructions are read here and handed to it. */
+  /** Options for pi's loader. The guard reads the instructions here and passes them on. */
   async options(settingsManager: Settings): Promise<LoaderOptions> {
     this.#problems.clear();
     const options: LoaderOptions = {
       noContextFiles: true,
       agentsFilesOverride: () => ({ agentsFiles: this.#contextFiles() }),
-      // Something, or pi looks for the files; empty, or pi takes it for the name of one.
+      // A value is needed, or pi looks for the files. It is empty, or pi takes it for a file name.
       systemPrompt: "",
       systemPromptOverride: () => this.#instructions("SYSTEM.md"),
       appendSystemPrompt: [],
@@ -107,7 +107,7 @@ export class ResourceGuard {
     };
   }
 
-  /** A view of pi's package manager that looks into the folder only where that is safe. */
+  /** A view of pi's package manager that opens the folder only when that is safe. */
   view(manager: pi.DefaultPackageManager): pi.DefaultPackageManager {
     if (this.#trusted && !this.#folders().some((folder) => this.#readsBlindly(folder))) return manager;
     const discover: unknown = Reflect.get(manager, "addAutoDiscoveredResources");
@@ -128,14 +128,14 @@ export class ResourceGuard {
     return view;
   }
 
-  /** Those of the found resources that pi may read. */
+  /** The found resources that pi may read. */
   usable(found: Resolved): Resolved {
     const usable = { ...found };
     for (const kind of KINDS) usable[kind] = found[kind].filter(({ path }) => this.#isUsable(kind, path));
     return usable;
   }
 
-  /** The text of a file; undefined where there is none, or none that may be read. */
+  /** The text of a file. Undefined when the file is missing or must not be read. */
   read(path: string): string | undefined {
     try {
       return this.#check(path, RESOURCE_BYTES) ? readRegular(path, RESOURCE_BYTES) : undefined;
@@ -148,7 +148,7 @@ export class ResourceGuard {
     }
   }
 
-  /** Whether there is a regular file of a bounded size; what else is there is a problem. */
+  /** Whether a regular file of a bounded size exists. Anything else there is a problem. */
   #check(path: string, most: number): boolean {
     const found = statSync(path, { throwIfNoEntry: false });
     this.#problems.delete(path);
@@ -161,7 +161,7 @@ export class ResourceGuard {
 
   #isUsable(kind: Kind, path: string): boolean {
     const found = statSync(path, { throwIfNoEntry: false });
-    // What is not there is pi's to report; what is in a folder pi looks at by itself.
+    // pi itself reports a missing path, and checks the content of a folder.
     if (found === undefined) return true;
     if (!found.isDirectory()) {
       return this.#check(path, kind === "extensions" ? EXTENSION_BYTES : RESOURCE_BYTES);
@@ -170,14 +170,14 @@ export class ResourceGuard {
     return kind !== "skills" || !existsSync(skill) || this.#check(skill, RESOURCE_BYTES);
   }
 
-  /** Folders of the project in which pi looks for resources. */
+  /** Project folders in which pi looks for resources. */
   #folders(): string[] {
     const folders = KINDS.map((kind) => join(this.#cwd, ".pi", kind));
     for (const above of ancestors(this.#cwd)) folders.push(join(above, ".agents", "skills"));
     return folders;
   }
 
-  /** Whether pi would read something in there that is not a plain file. */
+  /** Whether the folder holds something that pi would read and that is not a plain file. */
   #readsBlindly(folder: string): boolean {
     const open = [folder];
     let bad = false;
@@ -196,7 +196,7 @@ export class ResourceGuard {
     return bad;
   }
 
-  /** The user's instructions, and those of the folder and the folders above it, where they are trusted. */
+  /** The user's instructions, and those of trusted folders from the session's folder upward. */
   #contextFiles(): { path: string; content: string }[] {
     const above = this.#trusted ? ancestors(this.#cwd).reverse() : [];
     const files = new Map<string, string>();
@@ -228,7 +228,7 @@ function isLinkToFolder(path: string, entry: { isSymbolicLink(): boolean }): boo
   return entry.isSymbolicLink() && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** Reads a file that may become another one meanwhile: a pipe is not waited for, and no more is read than allowed. */
+/** Reads a file that may change meanwhile. It does not wait for a pipe, and reads no more than allowed. */
 function readRegular(path: string, most: number): string | undefined {
   const handle = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
@@ -246,8 +246,8 @@ function readRegular(path: string, most: number): string | undefined {
 }
 
 /**
- * Has pi's package managers skip packages that settings name and that are not installed, since installing runs foreign
- * code, and look into no folder that their session's guard closes.
+ * Makes pi's package managers skip packages that are not installed, because an installation runs foreign code. They
+ * also stay out of folders that the guard of their session closes.
  */
 export function guardPackages(): void {
   const original = pi.DefaultPackageManager.prototype.resolve;

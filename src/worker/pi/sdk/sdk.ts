@@ -1,6 +1,6 @@
-// What is different in another version of pi, and nothing else: credentials and models, how a run is watched,
-// stopped and resumed, which messages are shown. This is pi 0.73.1; an import map puts another file of the same
-// shape in this one's place (compat/deno.json).
+// Does: holds every difference between versions of pi: credentials, models, and how to watch and stop a run.
+// Used by: the files of this folder and its parent. This file is for pi 0.73.1.
+// Invariant: the import map of compat/deno.json replaces it by compat/pi_sdk.ts, which has the same exports.
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { getApiProviders, registerApiProvider } from "@mariozechner/pi-ai";
@@ -39,7 +39,7 @@ const ROLES = {
   compactionSummary: true,
 } satisfies Record<Message["role"], true>;
 
-/** What this pi understands of a session file. The types of pi hold both tables complete. */
+/** The parts of a session file that this pi understands. pi's types keep both tables complete. */
 export const FILE_FORMAT: FileFormat = {
   version: pi.CURRENT_SESSION_VERSION,
   types: new Set(Object.keys(TYPES)),
@@ -49,9 +49,8 @@ export const FILE_FORMAT: FileFormat = {
 
 /** The models of one session. */
 export type Models = pi.ModelRegistry;
-/** What pi loads for one folder. */
 export type Services = pi.AgentSessionServices;
-/** How to load it; credentials and models come from {@linkcode Accounts}. */
+/** Options for the services. Credentials and models come from {@linkcode Accounts}. */
 export type ServicesOptions = Omit<pi.CreateAgentSessionServicesOptions, "authStorage" | "modelRegistry">;
 
 /** Waits for credentials, by the models of a session. */
@@ -59,8 +58,8 @@ const WAITS = new WeakMap<Models, Waits>();
 const WRAPPED = new WeakSet<object>();
 
 /**
- * Puts what abortable_waits.ts does around each provider. Summaries of a compaction go from pi to the provider directly, so
- * that nothing of a session could do it.
+ * Puts the waits of abortable_waits.ts around each provider. pi requests the summaries of a compaction directly from
+ * the provider, so no hook of a session reaches them.
  */
 function wrapProviders(): void {
   for (const provider of getApiProviders()) {
@@ -83,7 +82,7 @@ function wrapProviders(): void {
   for (const provider of getApiProviders()) WRAPPED.add(provider);
 }
 
-/** The user's credentials, which all sessions share, and the models of each. */
+/** The user's credentials, which all sessions share, and the models of each session. */
 export class Accounts {
   readonly #agentDir: string;
   readonly #auth: pi.AuthStorage;
@@ -101,13 +100,15 @@ export class Accounts {
     wrapProviders();
   }
 
-  /** Models for one session: an extension's registerProvider must not move another's base URL. */
+  /**
+   * Models for one session. An extension's registerProvider must not change the base URL of another session.
+   */
   open(): Promise<Models> {
-    // Logins made by a pi terminal in the meantime count.
+    // Takes over logins that a pi terminal has made meanwhile.
     this.#auth.reload();
     const models = pi.ModelRegistry.create(this.#auth, join(this.#agentDir, "models.json"));
     const refresh = models.refresh.bind(models);
-    // A refresh resets the API providers of the whole process, those of other sessions too.
+    // A refresh resets the API providers of the whole process, including those of other sessions.
     models.refresh = () => {
       refresh();
       this.restore();
@@ -116,13 +117,13 @@ export class Accounts {
     const waits = new Waits();
     WAITS.set(models, waits);
     const keys = models.getApiKeyAndHeaders.bind(models);
-    // A login may have to be refreshed first, which takes no signal and has no end.
+    // pi may refresh the login first, without a signal and without a limit.
     models.getApiKeyAndHeaders = (model) => waits.race(keys(model));
     this.#all.add(models);
     return Promise.resolve(models);
   }
 
-  /** pi goes on without a key when a login cannot be refreshed, and its provider then misses the key. */
+  /** Names the expired login. pi would go on without a key, and the provider would report a missing key. */
   #nameRefusedLogins(models: Models): void {
     const find = models.getApiKeyAndHeaders.bind(models);
     models.getApiKeyAndHeaders = async (model) => {
@@ -135,12 +136,12 @@ export class Accounts {
     };
   }
 
-  /** The session of these models is gone. */
+  /** Called when the session of these models has ended. */
   release(models: Models): void {
     this.#all.delete(models);
   }
 
-  /** Registers again what a reload in one session took from all. */
+  /** Registers the providers of all sessions again after a reload in one of them. */
   restore(): void {
     wrapProviders();
     for (const models of this.#all) {
@@ -165,17 +166,17 @@ export function levelOf(level: Session["thinkingLevel"]): ThinkingLevel {
   return level;
 }
 
-/** Tells every event of the session; returns what ends that. */
+/** Reports every event of the session. Returns a function that ends that. */
 export function listen(session: Session, tell: (event: SessionEvent) => void): () => void {
   return session.subscribe((event) => tell({ ...event }));
 }
 
-/** Whether a run goes on, or pi is not done with it. */
+/** Whether a run goes on, or pi has not finished it. */
 export function isRunning(session: Session): boolean {
   return session.isStreaming;
 }
 
-/** Resolves when pi has let go of the current run. */
+/** Resolves when pi has finished the current run. */
 export function whenIdle(session: Session): Promise<void> {
   return session.agent.waitForIdle();
 }
@@ -185,7 +186,7 @@ export function endWaits(session: Session): void {
   WAITS.get(session.modelRegistry)?.end();
 }
 
-/** Stops a run, a retry wait, a compaction and the summary of a branch; waits for none. */
+/** Stops a run, a retry wait, a compaction and a branch summary. Waits for none of them. */
 export function stop(session: Session): void {
   session.abortRetry();
   session.abortCompaction();
@@ -194,12 +195,12 @@ export function stop(session: Session): void {
   endWaits(session);
 }
 
-/** Whether messages wait for a run, also those that extensions queued. */
+/** Whether messages wait for a run. Messages of extensions count. */
 export function hasQueued(session: Session): boolean {
   return session.agent.hasQueuedMessages();
 }
 
-/** Starts a run over what is queued. */
+/** Starts a run over the queued messages. */
 export function resume(session: Session): Promise<void> {
   return session.agent.continue();
 }
@@ -221,7 +222,7 @@ export function statsOf(session: Session): Readonly<Record<string, unknown>> {
   return { ...session.getSessionStats() };
 }
 
-/** An entry of the tree, and the entry that it hangs below. */
+/** An entry of the tree and its parent. */
 export interface Placed {
   readonly entry: Entry;
   readonly parentId: string | null;
@@ -233,7 +234,7 @@ export function treeOf({ sessionManager }: Session): { leafId: string | null; pl
   return { leafId: sessionManager.getLeafId(), placed };
 }
 
-/** What extensions are told beside the bindings of every version. */
+/** Additional bindings for extensions in this version. */
 export const BINDINGS: Readonly<Record<string, string>> = {};
 
 /** Types of images that `read` shows to a model. */

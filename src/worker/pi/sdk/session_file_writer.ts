@@ -1,6 +1,6 @@
-// pi's own session file while the disk refuses (docs/PI.md#session-files: pi swallows the error, and its data is gone). What could
-// not be written is told, kept, and written once the disk takes it again, without a torn line in between. Also: a
-// branch that holds messages is written at once, and not with its first answer.
+// Does: keeps entries that pi could not write to its session file, and writes them when the disk works again.
+// Used by: live_session.ts and factory.ts. pi ignores write errors (docs/PI.md#session-files).
+// Invariant: no torn line stays in between. A branch with messages is written at once.
 import { errorMessage } from "../../../base/error_message.ts";
 import {
   appendFileSync,
@@ -20,7 +20,7 @@ const RETRY_MS = 2_000;
 
 const LF = 10;
 
-/** The mode of a new session file: prompts and answers are for the user alone. */
+/** The mode of a new session file: only the user can read prompts and answers. */
 const PRIVATE = 0o600;
 
 interface FileEntry {
@@ -29,27 +29,27 @@ interface FileEntry {
   readonly message?: { readonly role?: string };
 }
 
-/** The part of pi's history that writes; nothing of it is in pi's types. */
+/** The part of pi's history that writes. pi's types do not have it. */
 interface Writer {
   readonly sessionFile: string | undefined;
   readonly fileEntries: readonly FileEntry[];
-  /** Whether the file holds all entries; pi writes them all when it does not. */
+  /** Whether the file holds all entries. When it does not, pi writes all of them. */
   flushed: boolean;
   _persist(entry: unknown): void;
   _rewriteFile(): void;
 }
 
-/** Whom to tell. */
+/** The receiver of reports. */
 export interface StorageParts {
   readonly clock: Clock;
   failed(file: string, error: string): void;
 }
 
-/** What a file was at some time; empty when there was none. */
+/** The state of a file at one time. Empty when there was no file. */
 interface Look {
   readonly file: string;
   readonly size: number;
-  /** Changes with every write, and when the file is put in another's place. */
+  /** Changes with every write, and when another file takes the path. */
   readonly mark: string;
 }
 
@@ -62,7 +62,7 @@ function sizeOf(file: string): number {
   return lookAt(file)?.size ?? 0;
 }
 
-/** The bytes of a file from there on, at most so many. */
+/** The bytes of a file from an offset, up to a limit. */
 function tailOf(file: string, from: number, most: number): Uint8Array {
   const bytes = new Uint8Array(most);
   const handle = openSync(file, "r");
@@ -73,18 +73,18 @@ function tailOf(file: string, from: number, most: number): Uint8Array {
   }
 }
 
-/** Watches what pi writes of one history. */
+/** Watches pi's writes of one history. */
 class Storage {
   readonly #writer: Writer;
   readonly #parts: StorageParts;
   readonly #write: (entry: unknown) => void;
   #file = "";
-  /** What the file was after the last write that succeeded. */
+  /** The state after the last write that succeeded. */
   #good = { size: 0, flushed: false };
   #missing: unknown[] = [];
-  /** What the file was after our own last write, or when it was opened. */
+  /** The file after our own last write, or when it was opened. */
   #own: Look;
-  /** The file that another program has written to before our own last write. */
+  /** The file that another program wrote to before our own last write. */
   #mixed: string | undefined;
   #retry: Timer | undefined;
 
@@ -96,13 +96,13 @@ class Storage {
     this.#own = this.#now();
   }
 
-  /** The file, if it is another than we left it: pi locks nothing, and the branch of one of two writers is lost. */
+  /** The file, if another program changed it. pi locks nothing, and the branch of one writer would be lost. */
   get foreign(): string | undefined {
     const now = this.#now();
     const { file, size } = now;
     if (this.#mixed === file) return file;
     if (this.#missing.length > 0) return undefined;
-    // pi has gone on in another file, or begun this one, without a word to us.
+    // pi has switched to another file, or started this one, without an event.
     if (file !== this.#own.file || this.#own.size === 0) this.#own = now;
     const { mark } = this.#own;
     return size === 0 || (size === this.#own.size && now.mark === mark) ? undefined : file;
@@ -118,7 +118,7 @@ class Storage {
     const { sessionFile = "", flushed } = this.#writer;
     const foreign = this.foreign;
     if (foreign !== undefined && this.#mixed !== foreign) {
-      // In the middle of a run there is nobody to refuse; what it brings is kept, and both branches are in the file.
+      // A run cannot be refused in the middle. Its entries are kept, and the file holds both branches.
       this.#mixed = foreign;
       this.#parts.failed(
         foreign,
@@ -126,10 +126,10 @@ class Storage {
       );
     }
     if (sessionFile !== this.#file || this.#missing.length === 0) {
-      // What was missing in another file is missing there for good: pi has left it.
+      // pi has left the other file, so entries that are missing there stay missing.
       [this.#file, this.#missing] = [sessionFile, []];
       const size = sizeOf(sessionFile);
-      // A file that is out of reach for a moment is not taken for an empty one.
+      // A file that is out of reach for a moment does not count as empty.
       this.#good = { size: flushed && size === 0 ? Infinity : size, flushed };
     }
     this.#missing.push(entry);
@@ -142,7 +142,7 @@ class Storage {
     this.#retry = undefined;
     try {
       if (again) this.#mend();
-      // Where there is no file (any more), everything is written with the last entry.
+      // Without a file, the last entry writes everything.
       const whole = !this.#good.flushed || (again && sizeOf(this.#file) === 0);
       this.#writer.flushed = !whole;
       const entries = whole ? this.#missing.slice(-1) : this.#missing;
@@ -157,7 +157,7 @@ class Storage {
     }
   }
 
-  /** What pi has added to a file without an answer while it opened it, and has left unwritten. */
+  /** Entries that pi added to a file without an answer while it opened it, and did not write. */
   #catchUp(): void {
     const { sessionFile = "", flushed, fileEntries } = this.#writer;
     if (flushed || sizeOf(sessionFile) === 0 || fileEntries.some(isAnswer)) return;
@@ -173,12 +173,12 @@ class Storage {
 
   #put(entry: unknown): void {
     const { flushed, fileEntries } = this.#writer;
-    // Without an answer pi takes the file for one that is not there, and would write all of it once more behind it.
+    // Without an answer pi believes that the file is missing, and would append all entries again.
     if (!flushed || fileEntries.some(isAnswer) || sizeOf(this.#file) === 0) return this.#write(entry);
     appendFileSync(this.#file, `${JSON.stringify(entry)}\n`);
   }
 
-  /** Takes away what a failed write has left of itself, and nothing that is another's. */
+  /** Removes the rest of a failed write, and no byte of another program. */
   #mend(): void {
     const { size, flushed } = this.#good;
     const now = sizeOf(this.#file);
@@ -194,7 +194,7 @@ class Storage {
 
 const watched = new WeakMap<object, Storage>();
 
-/** Watches a history from now on; once is enough for each. */
+/** Watches a history from now on. Call it once for each history. */
 export function watchStorage(history: object, parts: StorageParts): void {
   if (watched.has(history) || typeof Reflect.get(history, "_persist") !== "function") return;
   const storage = new Storage(history as unknown as Writer, parts);
@@ -207,8 +207,8 @@ function isAnswer({ type, message }: FileEntry): boolean {
 }
 
 /**
- * Makes pi write a branch with messages when it is made. pi itself waits for an answer, opens the file that is not
- * there yet, and goes on without the messages.
+ * Makes pi write a branch with messages at once. pi itself waits for an answer, opens the missing file, and goes on
+ * without the messages.
  *
  * @param histories the prototype of pi's histories
  */
@@ -227,7 +227,7 @@ export function persistBranches(histories: object): void {
 }
 
 /**
- * Makes pi create session files that only the user can read. pi creates them with the umask's mode, 0644 as a rule.
+ * Makes pi create session files that only the user can read. pi uses the mode of the umask, usually 0644.
  *
  * @param histories the prototype of pi's histories
  */
@@ -241,7 +241,7 @@ export function createPrivately(histories: object): void {
     if (sessionFile === "" || flushed || !fileEntries.some(isAnswer) || sizeOf(sessionFile) > 0) {
       return Reflect.apply(persist, this, [entry]);
     }
-    // The newer pi creates this file itself and fails where the file exists, so an empty one cannot be made first.
+    // The newer pi creates this file itself, and fails when it exists. So no empty file can be made first.
     writeNew(sessionFile, fileEntries.map((one) => `${JSON.stringify(one)}\n`).join(""));
     this.flushed = true;
   });
@@ -252,7 +252,7 @@ export function createPrivately(histories: object): void {
   });
 }
 
-/** Appends to a file, which is created if it does not exist. */
+/** Appends to a file, and creates it when it is missing. */
 function writeNew(file: string, text: string): void {
   const handle = openSync(file, "a", PRIVATE);
   try {
@@ -262,7 +262,7 @@ function writeNew(file: string, text: string): void {
   }
 }
 
-/** The file of a history that another program has written to, since pi last did. */
+/** The file of a history that another program has written to since pi's last write. */
 export function externalWrite(history: object): string | undefined {
   return watched.get(history)?.foreign;
 }

@@ -1,6 +1,6 @@
-// Keeps one session's settings to itself: pi writes every change of model, thinking level, queue mode,
-// compaction or retry into the user's settings file (docs/PI.md#settings). This storage reads both files and keeps
-// the writes in memory. Knows pi's settings only by the names of the fields below.
+// Does: keeps the settings of one session in memory, on top of the user's and the project's files.
+// Used by: factory.ts. pi would write each change to the user's settings file (docs/PI.md#settings).
+// Invariant: it never writes a file, and knows only the fields below.
 import { isRecord } from "../../../base/json.ts";
 
 /** pi's two scopes. */
@@ -11,7 +11,9 @@ export type ReadSettings = (scope: SettingsScope) => string | undefined;
 
 type Settings = Record<string, unknown>;
 
-/** What a session may set itself. Project settings win over global ones, so these move to the global text. */
+/**
+ * Settings that a session may change. Project settings win over global ones, so these move to the global text.
+ */
 const PLAIN = [
   "defaultProvider",
   "defaultModel",
@@ -31,7 +33,7 @@ function parse(text: string | undefined): Settings | undefined {
   }
 }
 
-/** Moves what a session may set from the project's settings to the global ones. */
+/** Moves the session's settings from the project text to the global one. */
 export function hoist(global: Settings, project: Settings): { global: Settings; project: Settings } {
   const up: Settings = { ...global };
   const rest: Settings = { ...project };
@@ -57,16 +59,16 @@ export class SettingsOverlay {
   readonly #trusted: () => boolean;
   #written: string | undefined;
 
-  /** @param trusted whether the project's settings count at all; asked at each reading */
+  /** @param trusted whether the project's settings count; asked at each read */
   constructor(read: ReadSettings, trusted: () => boolean) {
     this.#read = read;
     this.#trusted = trusted;
   }
 
-  /** pi's storage interface: `fn` gets the text of a scope and returns a new one, or nothing. */
+  /** pi's storage interface. `fn` gets the text of a scope and returns a new one, or nothing. */
   withLock(scope: SettingsScope, fn: (current: string | undefined) => string | undefined): void {
     const next = fn(this.#text(scope));
-    // A project scope is never written: pi does so only when it installs packages, which it may not here.
+    // pi writes the project scope only to install packages, which it must not do here.
     if (next !== undefined && scope === "global") this.#written = next;
   }
 
@@ -75,10 +77,10 @@ export class SettingsOverlay {
     const projectText = this.#trusted() ? this.#read("project") : undefined;
     const project = parse(projectText);
     if (project === undefined) return scope === "global" ? globalText : projectText;
-    // A global file that cannot be parsed is pi's to complain about.
+    // pi itself reports a global file that cannot be parsed.
     const global = globalText === undefined ? {} : parse(globalText);
     if (global === undefined) return scope === "global" ? globalText : projectText;
-    // What the session wrote itself stays on top of what the project says.
+    // The session's own writes win over the project.
     const moved = this.#written === undefined ? hoist(global, project) : hoist({}, project);
     if (scope === "project") return JSON.stringify(moved.project);
     return this.#written ?? JSON.stringify(moved.global);

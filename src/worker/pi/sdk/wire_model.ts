@@ -1,4 +1,5 @@
-// A model as clients may see it: never headers, keys or a base URL (docs/PROTOCOL.md#sessions). Pure.
+// Does: copies the fields of a model that clients may see: never headers, keys or a base URL. Pure.
+// Used by: factory.ts, settings.ts and agent.ts.
 import type { WireModel } from "../../../protocol/schema/responses.ts";
 
 /** The fields of pi's model that clients get. */

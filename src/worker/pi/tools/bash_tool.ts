@@ -1,6 +1,6 @@
-// pi's bash tool over a shell of ours (shell.ts). pi keeps what it does best: prefix, environment, hooks, and the
-// status of a command that failed. The output is ours, as pi's own is lost where the last line is long, and its log
-// is readable by everybody. Used by tools.ts.
+// Does: makes pi's bash tool on a shell of this server, with an output and a log of this server.
+// Used by: tools.ts. Uses: shell.ts. pi still does the prefix, the environment, hooks and the status.
+// Invariant: the output survives a long last line, and only the user can read the log (docs/PI.md#tools-and-shells).
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { Timer } from "../../../runtime/runtime.ts";
 import { localShell, type ShellOperations, type ShellParts, TOOL_BYTES_PER_SECOND } from "./shell.ts";
@@ -16,7 +16,7 @@ type Update = NonNullable<Parameters<BashTool["execute"]>[3]>;
 /** Milliseconds between two updates of a command that runs. */
 const UPDATE_MS = 100;
 
-/** What pi adds to the output of a command that failed; it has seen no output. */
+/** The text that pi adds after a failed command. pi has seen no output. */
 const STATUS = /^(?:\(no output\)\n\n)?(Command [^]*)$/;
 
 /** Makes the tool of one session. */
@@ -31,7 +31,7 @@ export function shellTool(cwd: string, options: BashOptions, parts: ShellParts):
         async exec(command, folder, run) {
           const onData = (piece: Uint8Array): Promise<void> => {
             const { taken } = output.push(piece);
-            // An update names the log, which has to have what the update shows.
+            // An update names the log, so the log must already hold the output of the update.
             return taken.then(() => updates.due());
           };
           try {
@@ -57,7 +57,7 @@ export function shellTool(cwd: string, options: BashOptions, parts: ShellParts):
   };
 }
 
-/** The output as the model gets it, in pi's words. */
+/** The output for the model, in pi's words. */
 function told(output: ShellOutput): { text: string; details: pi.BashToolDetails | undefined } {
   const { content, truncation, lastLine, fullOutputPath } = output.show();
   if (!truncation.truncated) return { text: content, details: undefined };
@@ -77,7 +77,7 @@ function told(output: ShellOutput): { text: string; details: pi.BashToolDetails 
   };
 }
 
-/** Tells what a command has printed so far, not too often. */
+/** Reports the output so far, at a bounded rate. */
 class Updates {
   readonly #output: ShellOutput;
   readonly #parts: ShellParts;
@@ -92,7 +92,7 @@ class Updates {
     this.#tell = tell;
   }
 
-  /** There is something new. */
+  /** Called for new output. */
   due(): void {
     if (this.#tell === undefined || this.#state !== "told") return;
     this.#state = "due";
@@ -101,7 +101,7 @@ class Updates {
     else this.#timer = this.#parts.clock.after(ms, () => this.#now());
   }
 
-  /** Nothing more will come. */
+  /** Called at the end of the output. */
   end(): void {
     this.#timer?.clear();
     if (this.#state === "due") this.#now();

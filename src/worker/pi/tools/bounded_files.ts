@@ -1,23 +1,25 @@
-// Files as pi's tools may use them: regular files of a bounded size, opened without waiting. pi itself opens
-// whatever a path leads to: a FIFO takes a thread for good, a device never ends, a 400 MB file stops all sessions.
-// Each path is judged before it is opened and again on the opened handle. Used by tools.ts.
+// Does: reads and writes files for pi's tools: regular files of a bounded size, opened without waiting.
+// Used by: tools.ts. pi itself opens every path: a FIFO blocks the thread, and a device never ends.
+// Invariant: it checks each path before the open, and again on the opened handle.
 import { Buffer } from "node:buffer";
 import { constants, fstatSync, type Stats } from "node:fs";
 import { access, type FileHandle, mkdir, open, readdir, stat } from "node:fs/promises";
 import { IMAGE_TYPES } from "../sdk/sdk.ts";
 
-/** The most that one call of a tool takes. */
+/** The limits of one tool call. */
 interface Bounds {
   readonly tool: string;
   readonly bytes: number;
   readonly lines: number;
-  /** What a model can do instead. */
+  /** The alternative for a model. */
   readonly instead: string;
 }
 
 const MEBI = 1024 * 1024;
 
-/** Set by time: pi splits, joins and compares all lines at once, and no session is served meanwhile. */
+/**
+ * The limits come from time: pi splits and joins all lines at once, and the worker serves no session meanwhile.
+ */
 const READ: Bounds = {
   tool: "read",
   bytes: 8 * MEBI,
@@ -35,17 +37,20 @@ const IMAGE_BYTES = 32 * MEBI;
 const LIST_ENTRIES = 10_000;
 
 const CHUNK_BYTES = 256 * 1024;
-/** Enough for every signature, and for the chunks of a PNG before its first pixels. */
+/** Enough bytes for every signature, and for the chunks of a PNG before its first pixels. */
 const HEAD_BYTES = 4100;
 const LF = 10;
 
-/** Not on Windows. Deno ignores it where permissions are partial, so the kind is checked before as well. */
+/** Missing on Windows. Deno ignores it with partial permissions, so the kind is checked before as well. */
 const NO_WAIT: number = constants.O_NONBLOCK ?? 0;
 
-/** Names of streams of a process, and devices. Deno's sandbox does not even say what they are. */
+/** Names of devices and of a process's streams. Deno's sandbox hides what they are. */
 const STREAMS = /^\/dev\/(?!shm\/)|^\/proc\/[^/]+\/(?:task\/[^/]+\/)?fd\//;
 
-/** A sentence for the model. pi prints it by `String(error)` in places, where the class's name would stand in front. */
+/**
+ * A sentence for the model. pi prints some errors with `String(error)`, which would put the class name in
+ * front.
+ */
 class Refusal extends Error {
   override toString(): string {
     return this.message;
@@ -54,19 +59,19 @@ class Refusal extends Error {
 
 function kindOf(found: Stats): string | undefined {
   if (found.isFile() || found.isDirectory()) return undefined;
-  // The mode's own bits (stat(2)): Deno 2.4's isFIFO() and isSocket() are always false.
+  // Uses the bits of the mode (stat(2)), because isFIFO() and isSocket() of Deno 2.4 are always false.
   const kind = found.mode & 0o170000;
   return kind === 0o010000 ? "a pipe" : kind === 0o140000 ? "a socket" : "a device";
 }
 
-/** Throws unless it is a regular file, or a folder, which the system itself refuses. */
+/** Throws unless the path is a regular file or a folder. The system itself refuses to read a folder. */
 function refuseKind(tool: string, path: string, found: Stats | undefined): void {
   const kind = STREAMS.test(path) ? "a device or a stream" : found && kindOf(found);
   if (kind === undefined) return;
   throw new Refusal(`${path} is ${kind}; ${tool} takes regular files only. Use bash for anything else`);
 }
 
-/** Throws where the name alone tells a device or a stream. The newer pi looks at the path before its operations do. */
+/** Throws for the name of a device or stream. The newer pi looks at the path before its operations do. */
 export function refuseStream(tool: string, path: string): void {
   refuseKind(tool, path, undefined);
 }
@@ -99,7 +104,7 @@ async function withFile<T>(
   }
 }
 
-/** What stands in place of a size or a number of lines that is too much. */
+/** The refusal for a size or a number of lines above the limit. */
 function tooMuch(path: string, bounds: Bounds, found: string): Refusal {
   const { tool, bytes, lines, instead } = bounds;
   const most = `${bytes / MEBI} MB and ${lines.toLocaleString("en")} lines`;
@@ -114,7 +119,7 @@ function linesIn(bytes: Uint8Array): number {
   return lines;
 }
 
-/** All of a file. Sizes are not trusted: those in /proc are 0, and a file may grow meanwhile. */
+/** Reads a whole file. It does not trust the size: that of a file in /proc is 0, and a file may grow. */
 async function readAll(path: string, bounds: Bounds): Promise<Buffer> {
   return await withFile(bounds.tool, path, constants.O_RDONLY, async (handle, { size }) => {
     const chunks: Buffer[] = [];
@@ -143,7 +148,7 @@ async function readAll(path: string, bounds: Bounds): Promise<Buffer> {
 const text = (bytes: Uint8Array, from: number, to: number): string =>
   String.fromCharCode(...bytes.subarray(from, to));
 
-/** Whether a PNG moves: its control chunk comes before the first pixels. */
+/** Whether a PNG is animated. Its control chunk comes before the first pixels. */
 function isAnimated(png: Uint8Array): boolean {
   const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
   for (let at = 8; at + 8 <= png.length; at += 12 + view.getUint32(at)) {
@@ -153,7 +158,7 @@ function isAnimated(png: Uint8Array): boolean {
   return false;
 }
 
-/** The type of an image that pi shows to a model, by its first bytes. */
+/** The type of an image that pi shows to a model, from its first bytes. */
 export function imageType(head: Uint8Array): string | undefined {
   let type: string | undefined;
   if (text(head, 0, 3) === "\xff\xd8\xff") type = head[3] === 0xf7 ? undefined : "image/jpeg";
@@ -174,20 +179,20 @@ async function detectImage(path: string): Promise<string | undefined> {
   });
 }
 
-/** Whether an opened file is where the server's own input, protocol or log goes. */
+/** Whether an opened file is the server's own input, protocol or log. */
 function isOwnStream({ dev, ino }: Stats): boolean {
   return [0, 1, 2].some((descriptor) => {
     try {
       const own = fstatSync(descriptor);
       return ino !== 0 && own.dev === dev && own.ino === ino;
     } catch {
-      // Closed, or not ours to look at.
+      // The descriptor is closed, or the server may not look at it.
       return false;
     }
   });
 }
 
-/** Writes a whole file. It is emptied only once the opened file has been judged. */
+/** Writes a whole file. It empties the file only after the check of the opened handle. */
 async function writeAll(tool: string, path: string, content: string): Promise<void> {
   await withFile(tool, path, constants.O_WRONLY | constants.O_CREAT, async (handle, found) => {
     if (isOwnStream(found)) {
@@ -198,37 +203,37 @@ async function writeAll(tool: string, path: string, content: string): Promise<vo
   });
 }
 
-/** A file that may be read or changed; says it as pi does, with the system's own error, where it may not. */
+/** Checks that a file may be read or changed. Throws the system's own error, as pi does. */
 async function mayOpen(tool: string, path: string, mode: number): Promise<void> {
   refuseKind(tool, path, undefined);
   await access(path, mode);
   refuseKind(tool, path, await stat(path));
 }
 
-/** What pi's `read` is made of. */
+/** Operations for pi's `read`. */
 export const readOperations = {
   access: (path: string): Promise<void> => mayOpen("read", path, constants.R_OK),
   readFile: (path: string): Promise<Buffer> => readAll(path, READ),
   detectImageMimeType: detectImage,
 };
 
-/** What pi's `write` is made of. */
+/** Operations for pi's `write`. */
 export const writeOperations = {
   mkdir: async (folder: string): Promise<void> => {
-    // The refusal of the file itself says more than that of its folder.
+    // The refusal of the file is clearer than that of its folder.
     if (!STREAMS.test(`${folder}/`)) await mkdir(folder, { recursive: true });
   },
   writeFile: (path: string, content: string): Promise<void> => writeAll("write", path, content),
 };
 
-/** What pi's `edit` is made of. */
+/** Operations for pi's `edit`. */
 export const editOperations = {
   access: (path: string): Promise<void> => mayOpen("edit", path, constants.R_OK | constants.W_OK),
   readFile: (path: string): Promise<Buffer> => readAll(path, EDIT),
   writeFile: (path: string, content: string): Promise<void> => writeAll("edit", path, content),
 };
 
-/** What pi's `grep` is made of; ripgrep reads the files, pi the lines around a match. */
+/** Operations for pi's `grep`. ripgrep reads the files, and pi reads the lines around a match. */
 export const grepOperations = {
   isDirectory: async (path: string): Promise<boolean> => {
     const found = await stat(path);
@@ -238,7 +243,7 @@ export const grepOperations = {
   readFile: async (path: string): Promise<string> => (await readAll(path, GREP)).toString("utf-8"),
 };
 
-/** What pi's `ls` is made of. */
+/** Operations for pi's `ls`. */
 export const lsOperations = {
   exists: (path: string): Promise<boolean> => stat(path).then(() => true, () => false),
   stat: (path: string): Promise<Stats> => stat(path),
@@ -250,7 +255,7 @@ export const lsOperations = {
   },
 };
 
-/** Why grep takes no such path: pi says "Path not found" for every error. Undefined when that is right. */
+/** Why grep refuses a path. pi says "Path not found" for every error. Undefined when that is right. */
 export async function grepRefusal(path: string): Promise<Error | undefined> {
   try {
     refuseKind("grep", path, await stat(path));

@@ -1,6 +1,6 @@
-// Runs shell commands as pi does (shell, prefix, environment, process group, timeout, abort) and reads what they print
-// no faster than it can be kept, and at a bounded rate: a command that floods slows down itself alone. pi reads as
-// fast as it can and waits for nothing. Used by tools.ts for the bash tool and by agent.ts for clients.
+// Does: runs shell commands as pi does, and reads their output at a bounded rate, no faster than it can be kept.
+// Used by: tools.ts for the bash tool, and agent.ts for the commands of clients.
+// Invariant: a command that floods slows down only itself. pi reads without a limit (docs/PI.md#tools-and-shells).
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -14,24 +14,24 @@ import { exitCodeOf, timeoutMsOf } from "../sdk/sdk.ts";
 import type { ShellLogs } from "./shell_log.ts";
 import { ShellOutput } from "./shell_output.ts";
 
-/** Bytes of one command that are read at once. */
+/** Bytes that one command may produce at once. */
 const BURST_BYTES = 1024 * 1024;
-/** Bytes in each second after that, of the bash tool. */
+/** Bytes a second after that, for the bash tool. */
 export const TOOL_BYTES_PER_SECOND: number = 16 * 1024 * 1024;
-/** The same of a client's command: all of it goes to the router thread, as events. */
+/** The same for a client's command, whose output goes to the server thread as events. */
 const CLIENT_BYTES_PER_SECOND = 4 * 1024 * 1024;
 
-/** Bytes that wait at most to be handed on together; Deno 2.4 reads a few at a time. */
+/** Bytes that are collected into one piece. Deno 2.4 reads a few at a time. */
 const PIECE_BYTES = 64 * 1024;
 
-/** Milliseconds of silence after the shell's end, as its descendants may hold its pipes for good. */
+/** Milliseconds of silence after the end of the shell. Its children may hold its pipes open for ever. */
 const SILENCE_MS = 100;
-/** Milliseconds that such a descendant is read at most when it is never silent. */
+/** Milliseconds after which a child that is never silent is no longer read. */
 const DRAIN_MS = 2_000;
 
 /** How one command is run. */
 export interface ShellRun {
-  /** Takes a piece of the output; the next piece comes when it resolves. */
+  /** Takes a piece of the output. The next piece comes when the promise resolves. */
   onData(piece: Buffer): Promise<void> | void;
   readonly signal?: AbortSignal;
   /** Seconds. */
@@ -39,18 +39,18 @@ export interface ShellRun {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** What runs commands: this machine's shell, or an extension's own. */
+/** Runs commands: the shell of this machine, or an extension. */
 export interface ShellOperations {
   exec(command: string, cwd: string, run: ShellRun): Promise<{ exitCode: number | null }>;
 }
 
-/** What all shells of a process share. */
+/** Parts that all shells of a process share. */
 export interface ShellParts {
   readonly clock: Clock;
   readonly logs: ShellLogs;
 }
 
-/** pi's environment for shells: its own programs are on the path. */
+/** pi's environment for shells, with pi's own programs on the path. */
 function shellEnv(): NodeJS.ProcessEnv {
   const own = join(pi.getAgentDir(), "bin");
   const name = Object.keys(process.env).find((key) => key.toLowerCase() === "path") ?? "PATH";
@@ -73,12 +73,12 @@ function killGroup({ pid }: ChildProcess): void {
       process.kill(target, "SIGKILL");
       return;
     } catch {
-      // No such group: the process alone, if it still lives.
+      // There is no such group. Ends the process alone, if it still lives.
     }
   }
 }
 
-/** This machine's shell, read at most at that rate. */
+/** The shell of this machine, read at a bounded rate. */
 export function localShell(
   clock: Clock,
   shellPath: string | undefined,
@@ -92,7 +92,7 @@ export function localShell(
       if (!existsSync(cwd)) {
         throw new Error(`Working directory does not exist: ${cwd}\nCannot execute bash commands.`);
       }
-      // The newer pi hands the command to some shells of Windows by their input.
+      // The newer pi passes the command to some shells of Windows by their input.
       const byInput = Reflect.get(config, "commandTransport") === "stdin";
       const child = spawn(config.shell, byInput ? config.args : [...config.args, command], {
         cwd,
@@ -123,7 +123,7 @@ export function localShell(
   };
 }
 
-/** Reads what a child prints, a piece at a time, until it has ended and its pipes are empty. */
+/** Reads the output of a child, piece by piece, until the child has ended and its pipes are empty. */
 class Reading {
   /** Its exit code. */
   readonly ended: Promise<number | null>;
@@ -160,7 +160,7 @@ class Reading {
     this.#open = this.#streams.length;
     for (const stream of this.#streams) {
       stream.on("data", (piece: Buffer) => this.#read(piece));
-      // A pipe that breaks has ended as well.
+      // A broken pipe counts as ended.
       stream.on("error", () => {});
       stream.once("close", () => {
         this.#open--;
@@ -186,7 +186,7 @@ class Reading {
     this.#taking = this.#takeAll().catch((error) => this.#end(() => this.#fail(error)));
   }
 
-  /** Hands on what has come, in pieces as large as possible: each costs an event. */
+  /** Passes the output on in large pieces, because each piece costs an event. */
   async #takeAll(): Promise<void> {
     while (this.#waiting.length > 0) {
       const piece = Buffer.concat(this.#waiting);
@@ -207,13 +207,13 @@ class Reading {
     this.#listen();
   }
 
-  /** The shell has ended: waits for a silence of its pipes. */
+  /** Waits for silence on the pipes after the end of the shell. */
   #listen(): void {
     this.#silence?.clear();
     if (this.#exited === undefined) return;
     const heard = this.#pieces;
     this.#silence = this.#clock.after(SILENCE_MS, () => {
-      // Timers come before what has arrived: a thread that was busy looks at that first.
+      // Timers run before waiting input, so a thread that was busy must read the input first.
       setImmediate(() => {
         if (this.#pieces === heard) this.#close();
       });
@@ -238,7 +238,7 @@ class Reading {
   }
 }
 
-/** What a client's command came to, as pi records it. */
+/** The result of a client's command, as pi records it. */
 type BashResult = Parameters<pi.AgentSession["recordBashResult"]>[1];
 
 /** Runs the commands of a session's clients. */
@@ -250,7 +250,7 @@ export class ClientShell {
     this.#parts = parts;
   }
 
-  /** As pi's `executeBash`; `operations` are those of an extension that runs the command elsewhere. */
+  /** Like pi's `executeBash`. `operations` belong to an extension that runs the command elsewhere. */
   async run(
     session: pi.AgentSession,
     command: string,
@@ -298,7 +298,7 @@ export class ClientShell {
     return result;
   }
 
-  /** Ends all of them. */
+  /** Ends all commands. */
   abort(): void {
     for (const controller of this.#running) controller.abort();
   }

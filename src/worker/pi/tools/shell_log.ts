@@ -1,15 +1,15 @@
-// The whole output of a long shell command, in a file of its own: readable by the user alone, in a private folder of
-// this server's, whole whenever its path has been given out, and removed after a day or with the server. A disk that
-// takes nothing costs the log, never the command. Used by shell_output.ts.
+// Does: stores the whole output of a long shell command in a file that only the user can read.
+// Used by: shell_output.ts. The server removes a log after a day, and all logs at its end.
+// Invariant: a log is complete before its path is returned. A disk error costs the log, and never the command.
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../runtime/runtime.ts";
 
-/** How long a log is kept. The folder goes when the server ends. */
+/** Milliseconds that a log is kept. The folder is removed when the server ends. */
 const KEPT_MS = 24 * 60 * 60 * 1000;
 
-/** The most that a log holds, so that a command without end does not fill the disk. */
+/** The most bytes of a log, so that an endless command does not fill the disk. */
 const MOST_BYTES = 1024 * 1024 * 1024;
 
 /** Makes logs in one folder. */
@@ -18,18 +18,18 @@ export class ShellLogs {
   readonly #folder: string;
   readonly #mostBytes: number;
 
-  /** @param folder is made with the first log */
+  /** @param folder the first log creates it */
   constructor(clock: Clock, folder: string, mostBytes: number = MOST_BYTES) {
     this.#clock = clock;
     this.#folder = folder;
     this.#mostBytes = mostBytes;
   }
 
-  /** A log that has begun; undefined where the disk does not take it. */
+  /** Begins a log. Undefined when the disk refuses it. */
   async begin(): Promise<ShellLog | undefined> {
     try {
       await mkdir(this.#folder, { mode: 0o700 }).catch((error) => {
-        // An earlier log has made it. Its name is random, so no other user can have.
+        // An earlier log has made the folder. Its name is random, so no other user can have made it.
         if (!(error instanceof Error) || Reflect.get(error, "code") !== "EEXIST") throw error;
       });
       const path = join(this.#folder, `pi-bash-${randomBytes(8).toString("hex")}.log`);
@@ -55,7 +55,7 @@ export class ShellLog {
     this.#left = bytes;
   }
 
-  /** Appends; resolves when the file has it. False: the disk does not take it, and the log is gone. */
+  /** Appends, and resolves when the file has the bytes. False when the disk refused; the log is then gone. */
   async append(bytes: Uint8Array): Promise<boolean> {
     if (this.#state !== "open") return this.#state === "full";
     const part = bytes.subarray(0, this.#left);

@@ -1,29 +1,29 @@
-// What a shell command prints: its last lines for an answer, all of it in a log once it is too long for one. Characters
-// and escape sequences that a read cut in two are joined. Takes output as fast as the log takes it, and holds little
-// more than what it shows, however much comes. Used by shell.ts.
+// Does: holds the output of a shell command: its last lines for the answer, and all of it in a log when it is long.
+// Used by: shell.ts. Uses: shell_log.ts. It joins characters and escape sequences that a read has cut.
+// Invariant: it holds little more than it shows, and takes output only as fast as the log does.
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { ShellLog, ShellLogs } from "./shell_log.ts";
 
-/** What pi tells of a text that it has cut. */
+/** pi's description of a cut text. */
 type Truncation = ReturnType<typeof pi.truncateTail>;
 
 /** The output so far. */
 export interface Shown {
   readonly content: string;
   readonly truncation: Truncation;
-  /** Number of the last line that is shown; only empty ones come after it. */
+  /** Number of the last line that is shown. Only empty lines follow it. */
   readonly lastLine: number;
   readonly fullOutputPath?: string;
 }
 
 const { DEFAULT_MAX_BYTES: MOST_BYTES, DEFAULT_MAX_LINES: MOST_LINES } = pi;
 
-/** Characters that are kept at most; when there are more, half of them go. */
+/** The most characters in memory. Above that, half of them are dropped. */
 const KEPT_CHARS = 4 * MOST_BYTES;
 
 /**
- * An escape sequence (ECMA-48): a string such as a title or a link, a control sequence such as a colour, or a short one.
- * Deno 2.4's stripVTControlCharacters knows no links.
+ * An escape sequence (ECMA-48): a string such as a title or a link, a control sequence such as a colour, or a short
+ * one. stripVTControlCharacters of Deno 2.4 does not know links.
  */
 const SEQUENCE =
   // deno-lint-ignore no-control-regex
@@ -31,7 +31,7 @@ const SEQUENCE =
 /** One that may go on in the next read. */
 // deno-lint-ignore no-control-regex
 const OPEN_SEQUENCE = /(?:\x1b[\]PX^_][^\x07\x1b\x9c]*\x1b?|(?:\x1b\[|\x9b)[0-?]*[ -/]*|\x1b[ -/]*)$/;
-/** A longer one is not waited for. */
+/** A longer sequence is not waited for. */
 const SEQUENCE_CHARS = 4096;
 
 /** What pi takes out of the output of a client's command, as it breaks a terminal: control and format characters. */
@@ -42,7 +42,7 @@ const UNPRINTABLE = /[\x00-\x08\x0b-\x1f\ufff9-\ufffb]/g;
 export class Cleaner {
   #open = "";
 
-  /** What is whole in this piece and the one before. */
+  /** The complete text of this piece and the rest of the last one. */
   push(piece: string): string {
     const text = this.#open + piece;
     const from = Math.max(0, text.length - SEQUENCE_CHARS);
@@ -52,7 +52,7 @@ export class Cleaner {
     return clean(text.slice(0, end));
   }
 
-  /** What was waiting for more. */
+  /** The rest that waited for more. */
   end(): string {
     const text = this.#open;
     this.#open = "";
@@ -74,27 +74,27 @@ export class ShellOutput {
   #tail = "";
   #bytes = 0;
   #breaks = 0;
-  /** Bytes of the line that is open, and of the last one before it that is not empty. */
+  /** Bytes of the open line, and of the last line before it that is not empty. */
   #line = 0;
   #lineBefore = 0;
-  /** What goes into the log once it begins. */
+  /** The bytes that go into the log when it begins. */
   #unlogged: Uint8Array[] = [];
   #log: ShellLog | "none" | "lost" = "none";
   #writing: Promise<void> = Promise.resolve();
 
-  /** @param cleaned whether terminal sequences are taken out; the log holds what is shown */
+  /** @param cleaned whether to remove terminal sequences; the log holds the shown text */
   constructor(logs: ShellLogs, cleaned: boolean) {
     this.#logs = logs;
     this.#cleaner = cleaned ? new Cleaner() : undefined;
   }
 
-  /** Takes a piece. `taken` resolves when the log has it too: more should come only then. */
+  /** Takes a piece. `taken` resolves when the log has it. The caller sends the next piece only then. */
   push(piece: Uint8Array): { text: string; taken: Promise<void> } {
     const decoded = this.#decoder.decode(piece, { stream: true });
     return this.#add(this.#cleaner?.push(decoded) ?? decoded, piece);
   }
 
-  /** Nothing more will come. Resolves with the last text when the log is complete. */
+  /** Ends the output. Resolves with the last text when the log is complete. */
   async end(): Promise<string> {
     const decoded = this.#decoder.decode();
     const rest = this.#cleaner === undefined ? decoded : this.#cleaner.push(decoded) + this.#cleaner.end();
@@ -117,7 +117,7 @@ export class ShellOutput {
         truncation: { ...whole, ...bounds, content: this.#tail, truncated: false, truncatedBy: null },
       };
     }
-    // An empty line at the end would be all that pi leaves of a long line before it.
+    // With an empty line at the end, pi would show nothing of a long line before it.
     const text = withoutEmptyLines(this.#tail);
     const empty = this.#tail.slice(text.length).replaceAll("\r", "").length - 1;
     const cut = pi.truncateTail(wholeCharacters(text.slice(-MOST_BYTES - 1)));
@@ -178,14 +178,14 @@ export class ShellOutput {
 
 const LF = 10;
 
-/** Without the line breaks at its end. A regular expression would be slow on many of them in the middle. */
+/** Removes line breaks at the end. A regular expression would be slow with many of them in the middle. */
 function withoutEmptyLines(text: string): string {
   let end = text.length;
   while (text[end - 1] === "\n" || text[end - 1] === "\r") end--;
   return text.slice(0, end);
 }
 
-/** Without half a character at its beginning. */
+/** Drops half a character at the beginning. */
 function wholeCharacters(text: string): string {
   return /^[\udc00-\udfff]/.test(text) ? text.slice(1) : text;
 }

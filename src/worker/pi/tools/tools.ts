@@ -1,6 +1,6 @@
-// pi's own tools on operations of ours: files within bounds (bounded_files.ts), shells that cannot flood (shell.ts). Names, descriptions, parameters, prompt
-// texts and results stay pi's. pi takes operations when a tool is made, but its sessions make their tools themselves;
-// so each session's tools are replaced before it registers them, and extensions can override them as before.
+// Does: gives pi's own tools operations with limits: bounded_files.ts for files, shell.ts for shells.
+// Used by: factory.ts. Names, descriptions, parameters, prompt texts and results stay those of pi.
+// Invariant: the tools are replaced before a session registers them, so extensions can still override them.
 import { resolve } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import {
@@ -15,7 +15,7 @@ import {
 import type { ShellParts } from "./shell.ts";
 import { shellTool } from "./bash_tool.ts";
 
-/** The part of a session that holds its tools; nothing of it is in pi's types. */
+/** The part of a session that holds its tools. pi's types do not have it. */
 interface ToolOwner {
   readonly _cwd: string;
   readonly _baseToolsOverride?: unknown;
@@ -68,7 +68,7 @@ interface PathTool<A extends unknown[], R> {
   execute(id: string, params: { readonly path: string }, ...rest: A): Promise<R>;
 }
 
-/** The tool, which refuses names of devices and streams before it does anything else. */
+/** The tool, which first refuses the names of devices and streams. */
 function named<A extends unknown[], R, T extends PathTool<A, R>>(cwd: string, tool: T): T {
   return {
     ...tool,
@@ -81,7 +81,7 @@ function named<A extends unknown[], R, T extends PathTool<A, R>>(cwd: string, to
 
 type GrepTool = ReturnType<typeof pi.createGrepToolDefinition>;
 
-/** pi tells a model that a pipe or a device is not there; this says what it is. */
+/** Names the kind of a pipe or device. pi would report to the model that the path is missing. */
 function explained(tool: GrepTool): GrepTool {
   return {
     ...tool,

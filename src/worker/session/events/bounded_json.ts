@@ -1,25 +1,28 @@
-// Writes lists of a session's history as JSON of a bounded size: the newest items that fit, one at a time, so that
-// the JSON of the whole history never exists. An item that is too large alone is written with its texts cut. Pure.
+// Does: writes the newest items of a history as JSON of a bounded size, one item at a time. Pure.
+// Used by: handlers that return much. An item that is too large alone is written with its texts cut.
+// Invariant: the JSON of the whole history never exists in memory.
 import { ANSWER_BYTES } from "../../../governor/limits.ts";
 import { isRecord } from "../../../base/json.ts";
 import { cut, toJson } from "../../../base/text.ts";
 
-/** UTF-16 units that remain of each text of an item that is too large, and of all of them together. */
+/** UTF-16 units that remain of each text of an oversized item, and of all its texts together. */
 const CUT_CHARS = 4_096;
 const CUT_TOTAL_CHARS = 64 * 1024;
-/** Most values that remain of such an item, and most levels of them. */
+/** The most values, and the most levels, that remain of an oversized item. */
 const CUT_VALUES = 1_000;
 const CUT_DEPTH = 8;
 
-/** UTF-16 units that remain of a text that is an answer by itself: with three bytes each still a bounded answer. */
+/**
+ * UTF-16 units of a text that is an answer by itself. With three bytes for each, the answer is still bounded.
+ */
 const TEXT_CHARS = ANSWER_BYTES / 4;
 
 const encoder = new TextEncoder();
 
 /**
- * The UTF-16 units that the JSON of a value has at least, found without writing it.
+ * A lower bound for the UTF-16 units of a value's JSON, found without writing it.
  *
- * @param most where counting stops; the result is above it then
+ * @param most where counting stops; the result is then above it
  */
 export function leastUnits(value: unknown, most: number): number {
   let units = 0;
@@ -52,9 +55,9 @@ export interface Newest {
 }
 
 /**
- * Writes the newest items that fit, oldest first. Throws what JSON.stringify throws.
+ * Writes the newest items that fit, oldest first. Throws the errors of JSON.stringify.
  *
- * @param least writes an item in short once the room for whole ones is used up
+ * @param least writes the short form of an item when no room is left for whole ones
  */
 export function newestJson(items: readonly unknown[], most = ANSWER_BYTES, least?: Shortened): Newest {
   const texts: string[] = [];
@@ -79,10 +82,10 @@ export function newestJson(items: readonly unknown[], most = ANSWER_BYTES, least
 /** Makes the short form of an item. */
 export type Shortened = (item: unknown) => unknown;
 
-/** The share of an answer that whole items may fill where there is a short form. */
+/** The share of an answer for whole items, where a short form exists. */
 const WHOLE_SHARE = 3 / 4;
 
-/** The items that `newestJson` could write at most, as they are now: a list that does not hold on to the others. */
+/** The items that `newestJson` can write at most, as a list that does not keep the others alive. */
 export function newestOf(
   items: readonly unknown[],
   start: number,
@@ -92,13 +95,13 @@ export function newestOf(
   let first = end;
   for (let units = 0; first > start && units <= most; first--) {
     const size = leastUnits(items[first - 1], most);
-    // One that is too large takes the room of its short form.
+    // An oversized item takes the room of its short form.
     units += size > most ? 1 : size;
   }
   return items.slice(first, end);
 }
 
-/** A text that is not too long for an answer, and whether something is missing. */
+/** A text within the limit of an answer, and whether its end is missing. */
 export function boundedText(text: string | null): { text: string | null; truncated: boolean } {
   if (text === null || text.length <= TEXT_CHARS) return { text, truncated: false };
   const fits = text.length <= ANSWER_BYTES && encoder.encode(toJson(text)).length <= ANSWER_BYTES;
@@ -114,7 +117,7 @@ function itemJson(item: unknown, most: number): string {
   return toJson(isRecord(short) ? { ...short, oversized: true } : short);
 }
 
-/** A copy of a value with its long texts cut. Images are left without data: half an image shows nothing. */
+/** A copy of a value with its long texts cut. Images lose their data, because half an image shows nothing. */
 function shortened(root: unknown): unknown {
   const left = { chars: CUT_TOTAL_CHARS, values: CUT_VALUES };
   const copy = (value: unknown, depth: number): unknown => {

@@ -1,13 +1,13 @@
-// What is asked for over and over and seldom changes, kept encoded: the JSON of an object, as long as its fields
-// are the same, and dates. Pure.
+// Does: keeps the JSON of an object until one of its fields changes, and the text of recent dates. Pure.
+// Used by: session_state.ts. Clients poll this state, and it seldom changes.
 import { toJson } from "../../../base/text.ts";
 
-/** The JSON of an object that is put together anew each time it is asked for. */
+/** The JSON of an object that its caller builds again for each request. */
 export class EncodeCache {
   #last: object | undefined;
   #text = "";
 
-  /** @param value what it has in common with the one before, field by field, decides whether it is encoded anew */
+  /** @param value is compared with the last one, field by field, and encoded again when it differs */
   of(value: object): string {
     if (this.#last === undefined || !sameFields(value, this.#last)) this.#text = toJson(value);
     this.#last = value;
@@ -15,7 +15,7 @@ export class EncodeCache {
   }
 }
 
-/** Two values that are the same thing, or objects of the same fields; an array or an object in them is looked into. */
+/** Whether two objects have the same fields. Compares arrays and objects inside them too. */
 function sameFields(a: object, b: object): boolean {
   const names = Object.keys(a);
   if (names.length !== Object.keys(b).length || Array.isArray(a) !== Array.isArray(b)) return false;
@@ -30,7 +30,7 @@ function sameFields(a: object, b: object): boolean {
   return true;
 }
 
-/** Dates in ISO 8601, of which the latest few are asked for again. */
+/** Dates in ISO 8601. Keeps the latest few. */
 export class Dates {
   readonly #known = new Map<number, string>();
 

@@ -35,7 +35,7 @@ export class EventEncoder {
       text,
       full: full ? encodeEvent(this.#sessionId, seq, event) : undefined,
       coalesce: this.#merge,
-      // The quote that opens the delta is no part of it; the one that closes it is the end's.
+      // The quote before the delta is not part of it. The quote after it belongs to the end.
       at: text.length - delta.length - DELTA_SUFFIX.length + 2,
     };
   }
@@ -46,7 +46,7 @@ export class EventEncoder {
       seq,
       type: event.type,
       text: encodeEvent(this.#sessionId, seq, slim),
-      // Most events have one form, which then stands in for both.
+      // Most events have one form, which serves as both.
       full: full && slim !== event ? encodeEvent(this.#sessionId, seq, event) : undefined,
       coalesce: stateOf(event),
       at: 0,

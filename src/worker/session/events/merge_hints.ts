@@ -1,10 +1,10 @@
-// Which events may be merged with their neighbours while a reader lags (docs/PROTOCOL.md#reading-slowly): pieces of
-// one content block are joined, the state of a running tool replaces an earlier one. Pure.
+// Does: marks the events that the outbox may merge for a slow reader (docs/PROTOCOL.md#reading-slowly). Pure.
+// Used by: event_encoder.ts. Pieces of one content block are joined; a later state of a tool replaces an earlier one.
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { CoalesceHint } from "../../../ipc/messages.ts";
 import { isRecord } from "../../../base/json.ts";
 
-/** A piece of a content block: all that is new in an update. */
+/** A piece of a content block: the new part of an update. */
 export interface Piece {
   readonly of: string;
   readonly contentIndex: number;
@@ -15,11 +15,11 @@ const PIECES: ReadonlySet<string> = new Set(["text_delta", "thinking_delta", "to
 const OF_UPDATE: ReadonlySet<string> = new Set(["type", "message", "assistantMessageEvent"]);
 const OF_PIECE: ReadonlySet<string> = new Set([
   ...["type", "contentIndex", "delta"],
-  // What the delta form leaves out.
+  // Fields that the delta form leaves out.
   ...["partial", "message", "error"],
 ]);
 
-/** By far the most common event, told apart from all others; one that says anything more is none. */
+/** Recognises the most common event. An event with any further field does not count. */
 export function pieceOf(event: SessionEvent): Piece | undefined {
   if (event.type !== "message_update") return undefined;
   const update = event["assistantMessageEvent"];
@@ -33,7 +33,7 @@ export function pieceOf(event: SessionEvent): Piece | undefined {
   return { of: type, contentIndex, delta };
 }
 
-/** How to merge an event that is no piece, if at all. */
+/** How to merge an event that is not a piece, if at all. */
 export function stateOf(event: SessionEvent): CoalesceHint | undefined {
   if (event.type !== "tool_execution_update") return undefined;
   const { toolCallId } = event;

@@ -1,11 +1,12 @@
-// The state of a session as its stamped events tell it (docs/PROTOCOL.md#coming-back): what a client would have that had read
-// every event up to this one. Not pi's live state, which runs ahead of the events. Costs O(1) an event.
+// Does: folds the events of a session into its state at one seq (docs/PROTOCOL.md#coming-back).
+// Used by: session.ts. It costs O(1) for each event.
+// Invariant: it equals the view of a client that has read every event. pi's live state runs ahead of the events.
 import type { SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
 import { SNAPSHOT_BYTES } from "../../../governor/limits.ts";
 import { leastUnits } from "./bounded_json.ts";
 
-/** What a client gets to start from. */
+/** The state that a client starts from. */
 export interface Snapshot {
   readonly messages: readonly unknown[];
   /** Older messages were left out. */
@@ -18,7 +19,7 @@ export interface Snapshot {
 
 type Fields = Record<string, unknown>;
 
-/** A block of a message that is still coming; its text grows piece by piece. */
+/** A block of a message that still streams. Its text grows piece by piece. */
 interface Block {
   readonly head: Fields;
   readonly grows: "text" | "thinking" | "partialJson";
@@ -28,7 +29,9 @@ interface Block {
 
 const encoder = new TextEncoder();
 
-/** What changes the messages without telling them one by one: they are read anew from the agent. */
+/**
+ * Events after which the messages have changed without an event for each. They are read again from the agent.
+ */
 const REWRITES: ReadonlySet<string> = new Set(["compaction_start", "compaction_end", "session_replaced"]);
 
 function blockOf(update: Fields): Block | undefined {
@@ -72,13 +75,13 @@ export class SnapshotState {
   readonly #tools = new Map<string, Fields>();
   #queue: Snapshot["queue"] = { steering: [], followUp: [] };
 
-  /** @param live the agent's own messages, for what no event tells */
+  /** @param live the agent's own messages, for changes without an event */
   constructor(live: () => readonly unknown[]) {
     this.#live = live;
     this.#messages = [...live()];
   }
 
-  /** Reads the messages anew: something has rewritten them without an event. Only while nothing runs. */
+  /** Reads the messages again after a change without an event. Call it only while nothing runs. */
   reread(): void {
     this.#messages = [...this.#live()];
     this.#streaming = undefined;
@@ -146,13 +149,13 @@ export class SnapshotState {
     };
   }
 
-  /** pi takes a failed answer out of the context, right after it tells that it will try again. */
+  /** pi drops a failed answer from the context right after it announces the retry. */
   #dropAnswer(failed: (last: Fields) => boolean): void {
     const last = this.#messages.at(-1);
     if (isRecord(last) && last["role"] === "assistant" && failed(last)) this.#messages.pop();
   }
 
-  /** Results of bash join the messages before a run starts, and no event tells it. */
+  /** Results of bash join the messages before a run starts, without an event. */
   #adoptBash(): void {
     const live = this.#live();
     for (let at = this.#messages.length; at < live.length; at++) {
@@ -209,11 +212,11 @@ export class SnapshotState {
     let bytes = 0;
     for (let at = this.#messages.length - 1; at >= 0; at--) {
       const message = this.#messages[at];
-      // One that is too large alone is not encoded to find that out.
+      // A message that is too large alone is not encoded to find its size.
       const size = leastUnits(message, most) > most ? most : bytesOf(message);
       bytes += (size ?? 0) + 1;
       if (bytes > most) return { newest: newest.reverse(), truncated: true };
-      // One that cannot be encoded was told as such when it came, and must not cost the others.
+      // An event has reported a message that cannot be encoded. It must not hide the others.
       newest.push(size === undefined ? { role: roleOf(message), unencodable: true } : message);
     }
     return { newest: newest.reverse(), truncated: false };

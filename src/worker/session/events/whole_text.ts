@@ -1,5 +1,6 @@
-// Joins the halves of a character that a model, or a shell, sends in two pieces of one text. The first half waits for
-// the second, so that each piece is text by itself: live, joined for a slow reader, replayed, or behind a snapshot. Pure.
+// Does: joins the halves of a character that arrive in two pieces of one text. Pure.
+// Used by: session.ts for deltas, and the bash handlers for shell output.
+// Invariant: each piece is valid text by itself: live, merged, replayed, or after a snapshot.
 import type { SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
 import { opensPair, REPLACEMENT } from "../../../base/text.ts";
@@ -8,7 +9,7 @@ import { opensPair, REPLACEMENT } from "../../../base/text.ts";
 export class WholeText {
   #half = "";
 
-  /** What can be shown now of the text so far: the piece, without half of a character at its end. */
+  /** The text that can be shown now: the piece without half a character at its end. */
   push(piece: string): string {
     const text = this.#half === "" ? piece : this.#half + piece;
     if (!opensPair(text.charCodeAt(text.length - 1))) {
@@ -19,7 +20,7 @@ export class WholeText {
     return text.slice(0, -1);
   }
 
-  /** What stands for a half that stayed alone; empty where there is none. */
+  /** U+FFFD for a half that stayed alone. Empty without one. */
   end(): string {
     const rest = this.#half === "" ? "" : REPLACEMENT;
     this.#half = "";
@@ -43,11 +44,11 @@ export class WholeDeltas {
     this.#emit = emit;
   }
 
-  /** Passes an event on, after what it proves to be a half that stays alone. */
+  /** Passes an event on, after the replacement for a half that now stays alone. */
   pass(event: SessionEvent): void {
     if (event.type === "message_update") return this.#update(event);
     if (this.#held.size > 0 && event.type === "message_end") this.#release(() => true);
-    // The end of the message before it never came.
+    // The end of the last message never arrived.
     if (event.type === "message_start") this.#held.clear();
     this.#emit(event);
   }

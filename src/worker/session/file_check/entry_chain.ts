@@ -1,21 +1,23 @@
-// The tree of a session file's entries: whether pi can walk it to its end, and how it is joined again where entries
-// are lost. pi walks from an entry to its parent without a bound, so a circle hangs its thread. Pure.
+// Does: checks that pi can walk the tree of a session file, and joins it where entries are lost. Pure.
+// Used by: file_inspector.ts. pi walks without a bound, so a circle hangs its thread (docs/PI.md#session-files).
 import type { Link } from "./entry_shape.ts";
 
-/** A line that is lost, and what its remains say of the entry that stood there. */
+/** A lost line, and what its rest says of its entry. */
 export interface Hole {
   readonly line: number;
   readonly id?: string;
   readonly parentId?: string | null;
 }
 
-/** What must change so that the tree is whole, by line. */
+/** The changes that complete the tree, by line. */
 export interface Joins {
   readonly parents: ReadonlyMap<number, string>;
   readonly firstKept: ReadonlyMap<number, string>;
 }
 
-/** How to join the tree, and the entries of its longest branch; or a sentence that says why pi could not walk it. */
+/**
+ * How to join the tree, and the length of its longest branch. Or a sentence that says why pi could not walk it.
+ */
 export type Joined = ({ readonly ok: true; readonly depth: number } & Joins) | {
   readonly ok: false;
   readonly why: string;
@@ -26,7 +28,7 @@ function indexOf(links: readonly Link[]): Map<string, number> | { readonly why: 
   const index = new Map<string, number>();
   for (const [at, link] of links.entries()) {
     const before = links[index.get(link.id) ?? -1];
-    // pi has written files in which whole lines stand twice; the second says nothing else.
+    // pi has written files in which whole lines stand twice. The second one adds nothing.
     const same = before === undefined ||
       (before.parentId === link.parentId && before.timestamp === link.timestamp);
     if (!same) return { why: `lines ${before.line} and ${link.line} have the same id "${link.id}"` };
@@ -35,13 +37,13 @@ function indexOf(links: readonly Link[]): Map<string, number> | { readonly why: 
   return index;
 }
 
-/** How far it is from the deepest entry to its root, or the line of an entry that is its own ancestor. */
+/** The distance from the deepest entry to its root, or the line of an entry that is its own ancestor. */
 function walk(
   links: readonly Link[],
   parentAt: (at: number) => number | undefined,
 ): { readonly depth: number } | { readonly circle: number } {
   const WALKING = -1;
-  /** Entries from here to the root; 0 where nothing has walked yet. */
+  /** Entries from here to the root. 0 means not visited. */
   const depths = new Int32Array(links.length);
   let deepest = 0;
   for (let start = 0; start < links.length; start++) {
@@ -60,7 +62,7 @@ function walk(
   return { depth: deepest };
 }
 
-/** The nearest ancestor that is still there, by the remains of those that are lost; undefined when they don't say. */
+/** The nearest ancestor that is left, according to the rests of lost lines. Undefined when they do not say. */
 function survivor(
   parentId: string,
   lost: ReadonlyMap<string, Hole>,
@@ -75,10 +77,10 @@ function survivor(
 }
 
 /**
- * Joins the tree over what is lost: an entry without its parent hangs below the nearest one that is still there.
+ * Joins the tree over lost lines: an entry without its parent hangs below the nearest ancestor that is left.
  *
  * @param links entries in the order of the file
- * @param holes lines that are lost, in that order
+ * @param holes lost lines in that order
  */
 export function join(links: readonly Link[], holes: readonly Hole[]): Joined {
   const index = indexOf(links);
@@ -95,7 +97,7 @@ export function join(links: readonly Link[], holes: readonly Hole[]): Joined {
       parents.set(line, parent);
     }
     if (kept === undefined || index.has(kept)) continue;
-    // Rather too much is kept than too little.
+    // Keeps rather too much than too little.
     const hole = lost.get(kept) ?? holes.find((one) => one.id === undefined && one.line < line);
     const next = hole === undefined ? undefined : links.find((link) => link.line > hole.line);
     if (next !== undefined && next.line < line) firstKept.set(line, next.id);

@@ -1,9 +1,9 @@
-// One parsed line of a session file: the entry that it holds, or why it holds none that pi can work with. pi checks
-// nothing when it opens a file, and fails later, at whatever command touches the entry first. Pure.
+// Does: finds the entry in one parsed line of a session file, or why pi cannot work with it. Pure.
+// Used by: file_inspector.ts. pi checks nothing at the open, and fails later at any command.
 import { isRecord } from "../../../base/json.ts";
 import type { FileFormat } from "../agent_port.ts";
 
-/** Where an entry stands in the tree. */
+/** An entry's place in the tree. */
 export interface Link {
   readonly line: number;
   readonly id: string;
@@ -13,7 +13,7 @@ export interface Link {
   readonly firstKept?: string;
 }
 
-/** What a line holds: an entry of the tree, a line that pi skips, something of a newer pi, or nonsense. */
+/** The content of a line: an entry of the tree, a line that pi skips, something of a newer pi, or nonsense. */
 export type Shape =
   | { readonly kind: "entry"; readonly link: Link }
   | { readonly kind: "skipped" }
@@ -23,7 +23,7 @@ export type Shape =
 /** First version of a file whose entries have ids; pi gives ids to older ones. */
 export const IDS_SINCE = 2;
 
-/** Fields without which pi fails at an entry of a type, or tells clients what they cannot read. */
+/** Fields that pi or clients need, by type of entry. */
 const TEXTS: Readonly<Record<string, readonly string[]>> = {
   compaction: ["summary"],
   branch_summary: ["summary"],
@@ -58,7 +58,7 @@ function isBlock(value: unknown): boolean {
   }
 }
 
-/** What a message lacks; nothing when pi can work with it. */
+/** The fault of a message. Undefined when pi can work with it. */
 function faultOf(message: unknown): string | undefined {
   if (!isRecord(message) || typeof message["role"] !== "string") return "has no message";
   const { role, content, usage } = message;
@@ -75,23 +75,23 @@ function newerOf(entry: Record<string, unknown>, format: FileFormat, version: nu
   }
   const role = type === "message" && isRecord(message) ? message["role"] : undefined;
   if (typeof role !== "string" || format.roles.has(role)) return undefined;
-  // pi renames it when it opens a file of that age.
+  // pi renames it when it opens a file of that version.
   return role === "hookMessage" && version < 3 ? undefined : `message:${role}`;
 }
 
-/** Something that the loaded pi doesn't know, by its name; nothing where it knows all of it. */
+/** The name of something that the loaded pi does not know. Undefined when it knows everything. */
 export function newerKind(entry: unknown, format: FileFormat, version: number): string | undefined {
   return isRecord(entry) ? newerOf(entry, format, version) : undefined;
 }
 
 /**
- * What a parsed line holds.
+ * The content of a parsed line.
  *
- * @param version of the file, by its header
+ * @param version the version of the file, from its header
  */
 export function shapeOf(entry: unknown, line: number, format: FileFormat, version: number): Shape {
   if (!isRecord(entry) || typeof entry["type"] !== "string") return nonsense("is not an entry");
-  // pi skips every header behind the first.
+  // pi skips every header after the first.
   if (entry["type"] === "session") return { kind: "skipped" };
   const what = newerOf(entry, format, version);
   if (what !== undefined) return { kind: "newer", what };

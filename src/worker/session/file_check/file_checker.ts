@@ -1,6 +1,6 @@
-// What a session file passes before pi opens it, at load_session, switch_session_file and when a parked session goes on:
-// looked through as a whole, and repaired where it is damaged. The two are apart, since the file must be claimed in
-// between: what another session drives is not written.
+// Does: checks a session file before pi opens it, and repairs it when it is damaged.
+// Used by: session_builder.ts and the history handlers. Uses: file_inspector.ts and file_repair.ts.
+// Invariant: the two steps are separate, because the file must be claimed before it is written.
 import type { FileRepair } from "../../../protocol/schema/responses.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import type { FileFormat } from "../agent_port.ts";
@@ -8,16 +8,15 @@ import { type Inspected, inspectFile } from "./file_inspector.ts";
 import { repairFile } from "./file_repair.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
 
-/** What the checks of one host are made of. */
 export interface FileCheckerParts {
   readonly files: Files;
   readonly format: FileFormat;
-  /** Bytes that the host may hold; absent: without a bound. */
+  /** The limit of the worker's memory. Absent: no limit. */
   readonly memoryBytes?: number | undefined;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
-/** Checks session files for one host. */
+/** Checks session files for one worker. */
 export class FileChecker {
   readonly #parts: FileCheckerParts;
 
@@ -25,18 +24,18 @@ export class FileChecker {
     this.#parts = parts;
   }
 
-  /** What the loaded pi understands. */
+  /** The parts of a file that the loaded pi understands. */
   get format(): FileFormat {
     return this.#parts.format;
   }
 
-  /** Looks through a file whose path is canonical and allowed; writes nothing. */
+  /** Reads a file, whose path must be canonical and allowed. Writes nothing. */
   inspect(path: string): Promise<Outcome<Inspected>> {
     const { files, format, memoryBytes = Infinity } = this.#parts;
     return inspectFile({ files, format, memoryBytes }, path);
   }
 
-  /** Readies a claimed file for pi: repairs it, or ends its last line; returns what had to be repaired. */
+  /** Prepares a claimed file for pi: repairs it, or ends its last line. Returns the repair. */
   async ready(inspected: Inspected): Promise<Outcome<FileRepair | undefined>> {
     const { files, log } = this.#parts;
     const { path, damage } = inspected;

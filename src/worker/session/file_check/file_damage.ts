@@ -1,20 +1,20 @@
-// Lines of a session file that don't parse: what of them is whole, and what the rest says of the entry that stood
-// there. A line that was cut by a crash is joined with the next one; a disk that lost power leaves NUL bytes. Pure.
+// Does: finds the whole part of a line that does not parse, and what its rest says of the lost entry. Pure.
+// Used by: file_inspector.ts. A crash joins a cut line with the next one; a power loss leaves NUL bytes.
 import type { Hole } from "./entry_chain.ts";
 
-/** Bytes of a broken line that are searched; pi writes the ids of an entry at its beginning. */
+/** Bytes of a broken line that are searched. pi writes the ids of an entry at its beginning. */
 const SEARCHED = 1_000;
 
-/** Places in a broken line at which an entry may begin, that are tried. */
+/** Positions in a broken line that are tried as the beginning of an entry. */
 const TRIES = 8;
 
-/** A value that was found whole in a broken line. */
+/** A value that was whole in a broken line. */
 export interface Found {
   readonly text: string;
   readonly value: unknown;
 }
 
-/** The value of a line; nothing when it does not parse. */
+/** The value of a line. Undefined when it does not parse. */
 export function parseLine(text: string): Found | undefined {
   try {
     return { text, value: JSON.parse(text) };
@@ -23,7 +23,7 @@ export function parseLine(text: string): Found | undefined {
   }
 }
 
-/** The entry that ends a broken line whole, if one does. */
+/** The whole entry at the end of a broken line, if there is one. */
 export function wholeIn(broken: string): Found | undefined {
   const text = broken.replace(/^\0+|\0+$/g, "");
   if (text.length < broken.length) {
@@ -40,7 +40,7 @@ export function wholeIn(broken: string): Found | undefined {
   return undefined;
 }
 
-/** What the remains of a line say of its entry. */
+/** What the rest of a line says of its entry. */
 export function holeOf(line: number, broken: string): Hole {
   const head = broken.slice(0, SEARCHED);
   const id = /"id"\s*:\s*"([^"\\]{1,128})"/.exec(head)?.[1];
@@ -52,7 +52,7 @@ export function holeOf(line: number, broken: string): Hole {
   };
 }
 
-/** The type of the entry that a broken line began with, where that can be read. */
+/** The type of the entry at the beginning of a broken line, if readable. */
 export function typeOf(broken: string): string | undefined {
   return /^\s*\{\s*"type"\s*:\s*"([^"\\]{1,64})"/.exec(broken)?.[1];
 }

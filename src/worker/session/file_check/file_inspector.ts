@@ -1,6 +1,6 @@
-// Looks through a session file before pi opens it, line by line and with a bound, since pi opens whatever there is: it
-// overwrites what is not a session, drops what it cannot parse, walks circles for ever and knows nothing of what a
-// newer pi has written. Reads only; what is to be repaired is repaired by file_repair.ts.
+// Does: reads a session file line by line, within a memory limit, before pi opens it.
+// Used by: file_checker.ts. Uses: file_lines.ts, entry_shape.ts, entry_chain.ts, file_damage.ts.
+// Invariant: it writes nothing. pi would overwrite, skip or hang on what this file finds (docs/PI.md#session-files).
 import { type Failure, failure } from "../../../protocol/errors.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import type { FileFormat } from "../agent_port.ts";
@@ -11,43 +11,41 @@ import { type FileLine, fileLines } from "./file_lines.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
 import { headerOf, notASession, type SessionHeader } from "./session_header.ts";
 
-/** What is wrong with a file that can be repaired. */
+/** Damage that can be repaired. */
 export interface Damage extends Joins {
-  /** Lines that are left out, with why. */
+  /** Lines that are left out, with the reason. */
   readonly lost: ReadonlyMap<number, string>;
   /** Lines of which only the end is whole, and that end. */
   readonly rest: ReadonlyMap<number, string>;
 }
 
-/** A file that pi may open, once what is damaged is repaired. */
+/** A file that pi may open after the repair of its damage. */
 export interface Inspected {
   readonly path: string;
   readonly header: SessionHeader;
-  /** Of the file that was read. */
+  /** The size of the file that was read. */
   readonly size: number;
   readonly modifiedAt: number;
   readonly damage?: Damage;
 }
 
-/** What files are held to. */
 export interface InspectorParts {
   readonly files: Files;
   readonly format: FileFormat;
-  /** Bytes of memory that the host may hold. */
+  /** The limit of the worker's memory. */
   readonly memoryBytes: number;
 }
 
 /**
- * Bytes of memory that a host needs for one character of a session file, from opening it to the end of a prompt: for
- * the file's text, its entries, the messages and the request. V8 takes two bytes for each character of a text that
- * has one beyond Latin-1.
+ * Bytes of memory that a worker needs for one character of a session file, from the open to the end of a prompt: for
+ * text, entries, messages and request. V8 takes two bytes for a character in a text with one beyond Latin-1.
  */
 const MEMORY_PER_CHARACTER = 10;
 const MEMORY_PER_WIDE_CHARACTER = 20;
 
 const MIB = 1024 * 1024;
 
-/** Entries of one branch; pi's time for a branch grows with the square of its length, and holds up its host. */
+/** The most entries of one branch. pi's time grows with the square of that number, and blocks the worker. */
 const MOST_DEEP = 50_000;
 
 /** Kinds of entries that a sentence names. */
@@ -60,9 +58,9 @@ class Reading {
   readonly holes: Hole[] = [];
   readonly lost = new Map<number, string>();
   readonly rest = new Map<number, string>();
-  /** What only a newer pi knows, with the line where it stands first. */
+  /** Kinds of entries that only a newer pi knows, with their first line. */
   readonly newer = new Map<string, number>();
-  /** A broken line that had been an edit of the context: without it, what it took out is sent again. */
+  /** A broken line that was an edit of the context. Without it, pi sends again what the edit took out. */
   edit: number | undefined;
   header: SessionHeader | undefined;
   /** Entries that pi can work with. */
@@ -86,7 +84,7 @@ class Reading {
     return true;
   }
 
-  /** A line that does not parse. */
+  /** Handles a line that does not parse. */
   #broken(line: number, text: string): Found | undefined {
     const found = wholeIn(text);
     const before = found === undefined ? text : text.slice(0, text.length - found.text.length);
@@ -140,7 +138,7 @@ function tooDeep(path: string, depth: number): Failure {
   return failure("session_file_too_large", sentence, { data: { depth, mostDepth: MOST_DEEP } });
 }
 
-/** What a reading has come to. */
+/** The verdict on a reading. */
 function judge(path: string, reading: Reading): Outcome<Damage | undefined> {
   const { links, holes, lost, rest, newer, edit, entries } = reading;
   if (newer.size > 0) return { ok: false, failure: newerFile(path, newer) };
@@ -148,7 +146,7 @@ function judge(path: string, reading: Reading): Outcome<Damage | undefined> {
     const why = `line ${edit} is damaged, and took something out of what the model is sent`;
     return { ok: false, failure: damaged(path, why) };
   }
-  // A crash may have cut the very first entry; more than that is another kind of file.
+  // A crash may have cut the very first entry. More lost lines mean another kind of file.
   if (lost.size > 1 && entries === 0) {
     return { ok: false, failure: damaged(path, `none of its ${lost.size} entries is whole`) };
   }
@@ -160,14 +158,14 @@ function judge(path: string, reading: Reading): Outcome<Damage | undefined> {
   return { ok: true, value: whole ? undefined : { lost, rest, parents, firstKept } };
 }
 
-/** Looks through a file; its path must be canonical and allowed. */
+/** Inspects a file. Its path must be canonical and allowed. */
 export async function inspectFile(parts: InspectorParts, path: string): Promise<Outcome<Inspected>> {
   const { files, format, memoryBytes } = parts;
   const found = await files.stat(path);
   if (found?.kind !== "file") return { ok: false, failure: notASession(path) };
   const { size, modifiedAt } = found;
   const large: Outcome<never> = { ok: false, failure: tooLarge(path, size, memoryBytes) };
-  // Told at once where the size alone says it; what wide characters add is counted line by line.
+  // Refuses at once when the size alone is too large. Wide characters are counted line by line.
   if (size * MEMORY_PER_CHARACTER > memoryBytes) return large;
   const reading = new Reading(format);
   let needed = 0;

@@ -1,10 +1,10 @@
-// The lines of a file as bytes and as text, however long they are and whatever bytes they hold. A line is not checked
-// for UTF-8: pi isn't strict either, and what can be read of a damaged file is to be read.
+// Does: reads the lines of a file as bytes and as text, of any length and with any bytes.
+// Used by: file_inspector.ts and file_repair.ts. It accepts invalid UTF-8, as pi does.
 import type { Files } from "../../../runtime/runtime.ts";
 
 /** One line, without its end. */
 export interface FileLine {
-  /** From 1 on. */
+  /** The number, from 1. */
   readonly line: number;
   readonly bytes: Uint8Array;
   readonly text: string;
@@ -27,9 +27,10 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** Reads line by line; other work goes on between two pieces of the file. */
+/** Reads line by line. Other work runs between two pieces of the file. */
 export async function* fileLines(files: Files, path: string): AsyncGenerator<FileLine> {
-  // A byte order mark stays, and makes the first line unreadable: one pi accepts it, another overwrites the file.
+  // A byte order mark stays, and makes the first line unreadable: one pi accepts it, another overwrites the
+  // file.
   const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
   let parts: Uint8Array[] = [];
   let line = 0;

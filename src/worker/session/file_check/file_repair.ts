@@ -1,6 +1,6 @@
-// Repairs a damaged session file before pi opens it: writes what is whole into a new file, joined over what is lost, and
-// puts that in the place of the old one, which keeps all of its bytes under another name. pi and its terminal then
-// read a file in which nothing is missing but what was lost already.
+// Does: writes the whole entries of a damaged session file into a new file, joined over the lost ones.
+// Used by: file_checker.ts. pi and its terminal then read a complete file.
+// Invariant: the damaged file keeps all of its bytes under another name.
 import { failure } from "../../../protocol/errors.ts";
 import { isRecord } from "../../../base/json.ts";
 import { type FileRepair, REPAIR_LINES } from "../../../protocol/schema/responses.ts";
@@ -17,10 +17,10 @@ const LINE_END = new Uint8Array([10]);
 /** Lines that the sentence names with a reason. */
 const NAMED = 5;
 
-/** Copies of one file that are kept; there are not more, since a repaired file is whole. */
+/** The most copies of one file. A repaired file is whole, so there are hardly more. */
 const COPIES = 100;
 
-/** What was wrong, as a sentence for people. */
+/** The damage as a sentence for people. */
 function sentenceOf({ lost, rest, parents, firstKept }: Damage): string {
   const parts = [...lost].slice(0, NAMED).map(([line, why]) => `line ${line} ${why}`);
   if (lost.size > NAMED) parts.push(`${lost.size - NAMED} more lines are lost`);
@@ -30,7 +30,7 @@ function sentenceOf({ lost, rest, parents, firstKept }: Damage): string {
   return parts.join("; ");
 }
 
-/** What a repair of that damage is to be reported as. */
+/** The report of a repair. */
 function repairOf(file: string, copy: string, damage: Damage): FileRepair {
   const lines = [...damage.lost.keys(), ...damage.rest.keys()].sort((a, b) => a - b);
   return {
@@ -43,7 +43,7 @@ function repairOf(file: string, copy: string, damage: Damage): FileRepair {
   };
 }
 
-/** The line as it is to be written; nothing when it is left out. */
+/** The line to write. Undefined when it is left out. */
 function mended({ line, bytes }: FileLine, damage: Damage): Uint8Array | undefined {
   const { lost, rest, parents, firstKept } = damage;
   if (lost.has(line)) return undefined;
@@ -86,7 +86,7 @@ async function write(files: Files, from: string, to: string, damage: Damage): Pr
   }
 }
 
-/** Gives the damaged file its second name, which nothing else has. */
+/** Gives the damaged file a second name that no other file has. */
 async function keep(files: Files, path: string): Promise<string> {
   for (let n = 1; n < COPIES; n++) {
     const copy = n === 1 ? `${path}.damaged` : `${path}.damaged-${n}`;
@@ -98,9 +98,9 @@ async function keep(files: Files, path: string): Promise<string> {
 }
 
 /**
- * Repairs the file, unless it has changed since it was inspected.
+ * Repairs the file, unless it has changed since the inspection.
  *
- * @param tell called with what is wrong, before anything is written
+ * @param tell gets the damage before anything is written
  */
 export async function repairFile(
   files: Files,

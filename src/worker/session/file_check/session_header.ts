@@ -8,7 +8,7 @@ export interface SessionHeader {
   readonly id: string;
   readonly cwd: string;
   readonly timestamp: string;
-  /** 1 where it says none, as pi takes it. */
+  /** 1 when the header has none, as in pi. */
   readonly version: number;
 }
 
@@ -25,7 +25,7 @@ export function headerOf(line: string): SessionHeader | undefined {
   };
 }
 
-/** The file is something else. */
+/** The failure for a file without a header. */
 export function notASession(path: string): Failure {
   const sentence = `${path} has no header of a pi session; choose a file that list_stored_sessions names`;
   return failure("not_a_session_file", sentence);

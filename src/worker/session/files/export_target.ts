@@ -1,12 +1,13 @@
-// Decides where export_html may write, and writes the page there. A session file is never written over, whoever drives
-// it: under any name it is known by its ending, by the book of driven files, and by its first line.
+// Does: decides where export_html may write, and writes the page there.
+// Used by: the history handlers. It knows a session file by its ending, by its owner, and by its first line.
+// Invariant: it never overwrites a session file.
 import { failure } from "../../../protocol/errors.ts";
 import { isSystemError } from "../../../base/system_errors.ts";
 import { isHeader, readHeader } from "./session_files.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
 import type { SessionFiles } from "./session_file_access.ts";
 
-/** Checks where the page is to go; the answer is the canonical path. */
+/** Checks the path of the page. Returns the canonical path. */
 export async function exportTarget(
   place: SessionFiles,
   cwd: string,
@@ -15,7 +16,7 @@ export async function exportTarget(
   const { guard, files, liveSession } = place;
   const path = await guard.output(cwd, outputPath);
   if (!path.ok) return path;
-  // Also one that pi has not begun yet, and one whose first line is damaged.
+  // This includes a file that pi has not begun, and one whose first line is damaged.
   const named = /\.jsonl$/i.test(path.value) || liveSession(path.value) !== undefined;
   if (named) return sessionFile(path.value);
   try {
@@ -27,7 +28,7 @@ export async function exportTarget(
   }
 }
 
-/** Writes the page to a checked path; a failure leaves no file behind that was not there. */
+/** Writes the page to a checked path. A failure leaves no new file. */
 export async function writePage(place: SessionFiles, path: string, page: string): Promise<Outcome<string>> {
   try {
     if (await place.files.writeAt(path, page, (head) => !isHeader(head))) return { ok: true, value: path };

@@ -1,11 +1,12 @@
-// Keeps every path that a client names inside the roots (docs/PROTOCOL.md#paths-and-trust): resolved, links followed, then
-// compared. `~` is an ordinary name. Used by the handlers; reads nothing but what links lead to.
+// Does: keeps every path of a client inside the roots (docs/PROTOCOL.md#paths-and-trust).
+// Used by: the session builder and the handlers. `~` is an ordinary name.
+// Invariant: it compares canonical paths, and reads nothing except the targets of links.
 import { failure } from "../../../protocol/errors.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import { isForeign, isKernel, isOfAnotherSystem } from "./path_forms.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
 
-/** Links followed one after the other; as many as Linux does. */
+/** The most links in a row, as on Linux. */
 const MOST_LINKS = 40;
 
 /** Checks paths against a fixed set of roots. */
@@ -15,7 +16,7 @@ export class PathGuard {
   readonly #closed: readonly string[];
 
   /**
-   * @param roots absolute folders; the root of the file system means everything
+   * @param roots absolute folders; the root of the file system allows everything
    * @param closed folders that stay closed even inside a root: the state folder
    */
   constructor(files: Files, roots: readonly string[], closed: readonly string[] = []) {
@@ -24,17 +25,17 @@ export class PathGuard {
     this.#closed = closed;
   }
 
-  /** A folder that exists inside the roots; the answer is its canonical path. */
+  /** A folder that exists inside the roots, as a canonical path. */
   async folder(base: string, path: string): Promise<Outcome<string>> {
     return await this.#existing(base, path, "directory");
   }
 
-  /** A regular file that exists inside the roots; the answer is its canonical path. */
+  /** A regular file that exists inside the roots, as a canonical path. */
   async file(base: string, path: string): Promise<Outcome<string>> {
     return await this.#existing(base, path, "file");
   }
 
-  /** A file to write inside the roots, in a folder that exists; the answer is its canonical path. */
+  /** A file to write inside the roots, in a folder that exists, as a canonical path. */
   async output(base: string, path: string): Promise<Outcome<string>> {
     const real = await this.inside(base, path);
     if (!real.ok) return real;
@@ -59,17 +60,22 @@ export class PathGuard {
     return forbidden(`${absolute} is outside the server's roots; start it with --root to allow it`);
   }
 
-  /** Whether a canonical path may be read that was reached from one of those folders of pi's, or through a link there. */
+  /** Whether pi's folders, or a link in them, allow to read a canonical path. */
   async reaches(real: string, folders: readonly string[]): Promise<boolean> {
     return await this.#allows(real, real, folders);
   }
 
-  /** Where an absolute path leads, inside the roots or not; what does not exist is named below its nearest folder. */
+  /**
+   * The target of an absolute path, inside the roots or not. A missing file is named below its nearest folder.
+   */
   async real(absolute: string): Promise<string> {
     return await this.#canonical(absolute);
   }
 
-  /** Whether a canonical path still leads where it did: right before its use, since links can be swapped. */
+  /**
+   * Whether a canonical path still has the same target. Call it right before the use, because links can be
+   * swapped.
+   */
   async still(real: string): Promise<Outcome<string>> {
     const now = await this.inside(real, real);
     if (!now.ok || now.value === real) return now;
@@ -77,10 +83,10 @@ export class PathGuard {
   }
 
   async #existing(base: string, path: string, kind: "file" | "directory"): Promise<Outcome<string>> {
-    // Before anything else: whether a path outside the roots exists is nobody's business.
+    // This comes first, because a client must not learn whether a path outside the roots exists.
     const real = await this.inside(base, path);
     if (!real.ok) return real;
-    // A loop of links or a name that is too long leads nowhere, like a missing file.
+    // A loop of links or a name that is too long counts as a missing file.
     const found = await this.#files.stat(real.value).catch(() => undefined);
     if (found?.kind === kind) return real;
     if (found?.kind === "other") return forbidden(`${real.value} is a device, a pipe or a socket`);
@@ -93,13 +99,13 @@ export class PathGuard {
     return { ok: false, failure: failure("path_not_found", `${real.value} ${problem}`) };
   }
 
-  /** The canonical path; of what does not exist, that of the nearest existing parent with the rest behind. */
+  /** The canonical path. For a missing file, that of the nearest existing parent with the rest appended. */
   async #canonical(absolute: string, links = 0): Promise<string> {
     let rest = "";
     for (let at = absolute;; at = this.#files.parent(at)) {
       const real = await this.#files.realpath(at).catch(() => undefined);
       if (real !== undefined) return rest === "" ? real : this.#files.join(real, rest);
-      // A link to what does not exist yet still leads somewhere: whoever writes through it writes there.
+      // A link to a missing file still has a target, and a write through the link goes there.
       const target = links < MOST_LINKS ? await this.#files.readLink(at).catch(() => undefined) : undefined;
       if (target !== undefined) {
         const folder = this.#files.parent(at);
@@ -117,7 +123,7 @@ export class PathGuard {
   async #allows(absolute: string, real: string, more: readonly string[] = []): Promise<boolean> {
     const roots = await this.#canonicals([...this.#roots, ...more]);
     if (!roots.some((root) => this.#within(real, root, this.#files.separator === "\\"))) return false;
-    // In any case: where case doesn't count, the same folder has many names.
+    // Always compares canonical folders: without case, one folder has many names.
     const closed = await this.#canonicals(this.#closed);
     if (closed.some((folder) => this.#within(real, folder, true))) return false;
     if (this.#files.separator !== "/" || !(isKernel(absolute) || isKernel(real))) return true;

@@ -5,18 +5,18 @@ import type { FileOwner } from "../../../protocol/failures.ts";
 import type { FileChecker } from "../file_check/file_checker.ts";
 import type { PathGuard } from "./path_guard.ts";
 
-// Does: describes what commands that name files need of the worker. Types only.
-// Used by: a session and its handlers. Uses: path_guard.ts and the file checker.
-
-/** What commands about files need of the host. */
+/** The worker, as commands about files need it. */
 export interface SessionFiles {
   readonly guard: PathGuard;
   readonly files: Files;
   readonly checker: FileChecker;
-  /** Claims a session file; the id of the session that has it already, here or on another host, or another server. */
+  /**
+   * Claims a session file. Resolves with the session, here or on another worker, or the other server that has
+   * it.
+   */
   claim(sessionId: string, file: string): Promise<string | FileOwner | undefined>;
-  /** Gives back what the session has claimed beside the file that it drives. */
+  /** Releases the files that the session has claimed beside the one that it drives. */
   giveBack(sessionId: string): void;
-  /** The session that drives that file now. */
+  /** The session that drives the file now. */
   liveSession(file: string): string | undefined;
 }

@@ -1,5 +1,6 @@
-// Finds, checks and lists pi's session files. Other files are refused before pi opens them, since pi overwrites a
-// file that is not a session. Lists use a bounded reader, since pi's own reads every file whole.
+// Does: finds, checks and lists pi's session files, with a bounded reader.
+// Used by: the session builder and the handlers. pi reads every file whole (docs/PI.md#session-files).
+// Invariant: pi never opens a file that is not a session, because it would overwrite the file.
 import { JsonlDecoder, type Line } from "../../../protocol/jsonl.ts";
 import type { StoredSession } from "../../../protocol/schema/results.ts";
 import { cut } from "../../../base/text.ts";
@@ -10,7 +11,7 @@ import { isRecord } from "../../../base/json.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
 import { headerOf, notASession, parse, type SessionHeader } from "../file_check/session_header.ts";
 
-/** Most bytes of a line that are parsed; longer ones (images) are counted by how they begin. */
+/** The most bytes of a line that are parsed. Longer lines (images) are counted by their beginning. */
 const LINE_BYTES = 1024 * 1024;
 
 /** Files that are read at the same time. */
@@ -19,10 +20,10 @@ const READERS = 8;
 /** Characters of a first message that a list shows. */
 const FIRST_MESSAGE_CHARS = 1_000;
 
-/** Characters of other texts of a file that a list shows, more than any real one has; and kinds of newer entries. */
+/** Characters of other texts in a list, more than any real one has. And the most kinds of newer entries. */
 const [FIELD_CHARS, MOST_NEWER] = [4_096, 100];
 
-/** Whether a file that begins with that text is a session file. */
+/** Whether a file with this beginning is a session file. */
 export function isHeader(head: string): boolean {
   return headerOf(head.split("\n", 1)[0] ?? "") !== undefined;
 }
@@ -33,7 +34,7 @@ async function* linesOf(files: Files, path: string): AsyncGenerator<Line> {
   yield* decoder.end();
 }
 
-/** The header of a session file; a failure when the file is something else. */
+/** The header of a session file, or a failure. */
 export async function readHeader(files: Files, path: string): Promise<Outcome<SessionHeader>> {
   for await (const line of linesOf(files, path)) {
     const header = line.kind === "line" ? headerOf(line.text) : undefined;
@@ -48,12 +49,12 @@ interface Tally {
   name: string | undefined;
   firstMessage: string | undefined;
   messages: number;
-  /** What only a newer pi knows. */
+  /** Kinds of entries that only a newer pi knows. */
   readonly newer: Set<string>;
 }
 
 function count(tally: Tally, line: Line, format: FileFormat): void {
-  // Only messages grow too long to be parsed.
+  // Only messages are too long to be parsed.
   if (line.kind === "too_large") tally.messages++;
   if (line.kind !== "line") return;
   const entry = parse(line.text);
@@ -65,7 +66,7 @@ function count(tally: Tally, line: Line, format: FileFormat): void {
   }
   if (entry?.["type"] !== "message") return;
   const message = entry["message"];
-  // A newer pi keeps its system prompt in the file; nobody said that.
+  // A newer pi keeps its system prompt in the file. It is not a message of the conversation.
   if (isRecord(message) && message["role"] === "system") return;
   tally.messages++;
   if (tally.firstMessage !== undefined || !isRecord(message) || message["role"] !== "user") return;
@@ -110,17 +111,17 @@ async function describe(
   };
 }
 
-/** Where session files are looked for. */
+/** The folders that are searched for session files. */
 export interface SessionPlaces {
   readonly files: Files;
-  /** Whether a canonical path may be read: of a folder in one of the folders, or where a link there leads. */
+  /** Whether pi's folders, or a link in them, allow to read a canonical path. */
   allows(real: string): Promise<boolean>;
-  /** A folder is there and cannot be read; the list goes on without it. */
+  /** Reports a folder that cannot be read. The list goes on without it. */
   unreadable(folder: string, error: unknown): void;
 }
 
 async function canonical(files: Files, path: string): Promise<string | undefined> {
-  // Where the sandbox denies the target of a link, Deno throws.
+  // Deno throws when the sandbox denies the target of a link.
   return await files.realpath(path).catch(() => undefined);
 }
 
@@ -131,7 +132,7 @@ async function namesIn({ files, unreadable }: SessionPlaces, folder: string): Pr
   });
 }
 
-/** The canonical path of a name in a canonical folder; nothing for a link that leads where nothing may be read. */
+/** The canonical path of a name in a canonical folder. Undefined for a link to a path that must not be read. */
 async function follow(places: SessionPlaces, folder: string, name: string): Promise<string | undefined> {
   const { files, allows } = places;
   const path = files.join(folder, name);
@@ -148,7 +149,7 @@ async function candidates(
   const { files } = places;
   const found = new Map<string, number>();
   for (const named of folders) {
-    // Canonical, like the files that sessions are known to drive.
+    // Canonical, like the files that sessions drive.
     const folder = await canonical(files, named) ?? named;
     for (const name of await namesIn(places, folder)) {
       const path = name.endsWith(".jsonl") ? await follow(places, folder, name) : undefined;
@@ -163,9 +164,9 @@ async function candidates(
 /**
  * Session files in the given folders, newest first.
  *
- * @param limit most sessions to return; files beyond that are not read
- * @param wanted which of them, by their header
- * @param format what pi knows; what a file holds beyond that is named
+ * @param limit the most sessions to return; further files are not read
+ * @param wanted selects files by their header
+ * @param format what the loaded pi knows; the list names everything else
  */
 export async function listSessions(
   places: SessionPlaces,
@@ -179,20 +180,20 @@ export async function listSessions(
   const sessions: StoredSession[] = [];
   while (waiting.length > 0 && sessions.length < limit) {
     const batch = waiting.splice(0, READERS);
-    // A file that goes away or cannot be read is left out, like one that is not a session.
+    // A file that disappears or cannot be read is left out, like one that is not a session.
     const read = await Promise.all(
       batch.map(({ path, at }) => describe(files, path, at, format).catch(() => undefined)),
     );
     for (const session of read) {
       if (session === undefined || sessions.length >= limit || !await wanted(session)) continue;
-      // A link that took the file's place meanwhile led the reader elsewhere.
+      // A link that replaced the file meanwhile led the reader elsewhere.
       if (await canonical(files, session.sessionFile) === session.sessionFile) sessions.push(session);
     }
   }
   return sessions;
 }
 
-/** The folder itself and the folders in it: pi keeps a folder of sessions for each working directory. */
+/** The folder itself and the folders in it. pi keeps a folder of sessions for each working directory. */
 export async function sessionFolders(places: SessionPlaces, top: readonly string[]): Promise<string[]> {
   const { files } = places;
   const folders = new Set<string>();
@@ -209,7 +210,7 @@ export async function sessionFolders(places: SessionPlaces, top: readonly string
 }
 
 /**
- * Text of an assistant message.
+ * The text of an assistant message.
  *
  * @param most UTF-16 units that are enough; a caller that shows fewer gets no copy of the whole text
  */

@@ -1,19 +1,19 @@
-// Checks images as the strictest of the providers does, from their bytes: type, base64, size, pixels, animation. A
-// provider refuses the whole request for one bad image, and every later one too. Used for what clients send, and by
-// request_repair.ts for what tools return and sessions hold. Pure.
+// Does: checks the bytes of images by the strictest rules of all providers. Pure.
+// Used by: the interaction handlers for clients, and request_repair.ts for tools and sessions.
+// Invariant: one bad image would make a provider refuse this request and every later one.
 import type { PromptImage } from "../agent_port.ts";
 
-/** Characters of base64 that every provider takes: 5 MB. */
+/** Characters of base64 that every provider accepts: 5 MB. */
 const MAX_CHARS = 5 * 1024 * 1024;
-/** Pixels a side that every provider takes. */
+/** Pixels of one side that every provider accepts. */
 const MAX_PIXELS = 8_000;
 
-/** An image that providers take, or why they would not. */
+/** An image that providers accept, or why they would not. */
 export type CheckedImage =
   | { readonly ok: true; readonly image: PromptImage }
   | { readonly ok: false; readonly why: string };
 
-/** Characters of base64 whose bytes tell what an image is, in nearly all cases: 64 KiB. */
+/** Characters of base64 that nearly always identify an image: 64 KiB. */
 const HEAD_CHARS = 87_384;
 
 interface Look {
@@ -25,7 +25,7 @@ interface Look {
 
 const no = (why: string): CheckedImage => ({ ok: false, why });
 
-/** Plain base64: no data URL, no line breaks, no url alphabet, padded. */
+/** Plain base64: no data URL, no line breaks, no URL alphabet, padded. */
 function plainBase64(data: string): string | undefined {
   const plain = /^[A-Za-z0-9+/]+={0,2}$/.test(data)
     ? data.replace(/=+$/, "")
@@ -45,7 +45,7 @@ function bytesOf(base64: string): Uint8Array {
   return bytes;
 }
 
-/** The bytes at a place as text; shorter where there are no more. */
+/** The bytes at an offset as text. Shorter at the end. */
 function textAt(bytes: Uint8Array, from: number, length: number): string {
   return String.fromCharCode(...bytes.subarray(from, from + length));
 }
@@ -61,7 +61,7 @@ function jpeg(view: DataView, bytes: Uint8Array): Look | undefined {
   while (at + 9 < bytes.length && bytes[at] === 0xff) {
     const marker = view.getUint8(at + 1);
     if (marker === 0xff) at += 1;
-    // A frame header, of any coding; the other numbers of this range are tables.
+    // A frame header of any coding. The other numbers of this range are tables.
     else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
       const [height, width] = [view.getUint16(at + 5), view.getUint16(at + 7)];
       return { mimeType: "image/jpeg", width, height, animated: false };
@@ -70,10 +70,10 @@ function jpeg(view: DataView, bytes: Uint8Array): Look | undefined {
   return undefined;
 }
 
-/** Length of a GIF's colour table, from the flags that announce it. */
+/** The length of a GIF's colour table, from its flags. */
 const tableOf = (flags: number): number => (flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1);
 
-/** The place behind a chain of GIF's data blocks. */
+/** The offset after a chain of GIF data blocks. */
 function afterBlocks(bytes: Uint8Array, from: number): number {
   let at = from;
   for (let length = bytes[at]; length !== undefined && length > 0; length = bytes[at]) at += 1 + length;
@@ -119,7 +119,7 @@ function webp(view: DataView, bytes: Uint8Array): Look | undefined {
   }
 }
 
-/** What the bytes are; only as many are decoded as it takes, since each request looks at all images. */
+/** The kind of an image. It decodes only as many bytes as it needs, because each request checks all images. */
 function lookAt(data: string): Look | undefined {
   const head = bytesOf(data.slice(0, HEAD_CHARS));
   if (head.length < 26) return undefined;
@@ -138,7 +138,7 @@ function lookAt(data: string): Look | undefined {
   return isGif ? gif(wholeView, whole) : jpeg(wholeView, whole);
 }
 
-/** Checks an image, and mends what only its label has wrong: the type, and the way that the base64 is written. */
+/** Checks an image. Corrects a wrong label: the type, or the form of the base64. */
 export function checkImage(image: PromptImage): CheckedImage {
   if (image.data.length > 2 * MAX_CHARS) return no("it is larger than 5 MB");
   const data = plainBase64(image.data);

@@ -1,5 +1,5 @@
-// Timers that stand still while a person is being asked: the time in which a dialog is open does not count
-// against a command (docs/PROTOCOL.md#time).
+// Does: timers that stand still while a dialog is open (docs/PROTOCOL.md#time).
+// Used by: session.ts. The time of a dialog does not count against a command.
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
 
 interface Wait {
@@ -19,7 +19,7 @@ export class PausableTimers {
     this.#clock = clock;
   }
 
-  /** Calls `fn` once after `ms` milliseconds, pauses not counted. */
+  /** Calls `fn` once after `ms` milliseconds, without pauses. */
   after(ms: number, fn: () => void): Timer {
     const wait: Wait = { fn, leftMs: ms, since: this.#clock.monotonic(), timer: undefined };
     this.#waits.add(wait);
@@ -32,7 +32,7 @@ export class PausableTimers {
     };
   }
 
-  /** Resolves with `work`, or with "late" when that takes longer than `ms`, pauses not counted. */
+  /** Resolves with `work`, or with "late" when that takes longer than `ms` without pauses. */
   async within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
     let timer: Timer | undefined;
     const late = new Promise<"late">((resolve) => timer = this.after(ms, () => resolve("late")));
@@ -82,7 +82,7 @@ export class Timers {
     this.#clock = clock;
   }
 
-  /** Calls `fn` once after `ms` milliseconds, unless it is cleared before. */
+  /** Calls `fn` once after `ms` milliseconds, unless cleared before. */
   after(ms: number, fn: () => void): Timer {
     const timer = this.#clock.after(ms, () => {
       this.#all.delete(timer);

@@ -1,4 +1,5 @@
-// What watches over a session's runs: its budget, and silence. Follows the session's events and dialogs.
+// Does: applies a session's budget and stall detector to its events and dialogs.
+// Used by: session.ts. Uses: session_budget.ts, stall_detector.ts and usage.ts.
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { BudgetLimits } from "../../../governor/budget.ts";
 import type { Clock } from "../../../runtime/runtime.ts";
@@ -6,10 +7,9 @@ import { type KeptBudget, SessionBudget } from "./session_budget.ts";
 import type { SessionRecord } from "../../../ipc/session_record.ts";
 import { StallDetector } from "./stall_detector.ts";
 
-/** What the watch needs of a session. */
 export interface RunGuardsParts {
   readonly clock: Clock;
-  /** What the session may spend until a client says otherwise. */
+  /** The budget until a client sets one. */
   readonly budget?: BudgetLimits;
   readonly turnStallMs?: number;
   /** What an earlier life of the session has left. */

@@ -9,7 +9,10 @@ import type { Handled, Session } from "../session.ts";
 import { done, type Entry, foreignWrite, on } from "./handler.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
 
-/** The message as providers take it: they refuse blank texts and bad images, and then all that follows too. */
+/**
+ * The message in a form that providers accept. They refuse blank texts and bad images, and then all later
+ * requests.
+ */
 function inputOf(
   command: { message: string; images?: PromptInput["images"][number][] },
 ): Outcome<PromptInput> {
@@ -45,7 +48,7 @@ async function prompt(session: Session, command: CommandOf<"prompt">): Promise<H
   const input = inputOf(command);
   if (!input.ok) return input;
   const handle = session.agent.prompt(input.value, command.streamingBehavior);
-  // A slash command's handler may outlive its answer, and a call that pi turns down late tells nobody else.
+  // The handler of a slash command may outlive its reply. A late error of pi has no other receiver.
   session.track(handle.returned);
   const acceptance = await handle.accepted;
   if (!acceptance.ok) return acceptance;

@@ -1,4 +1,5 @@
-// All handlers of session commands, by command. A file for each group; a new command goes into one of them.
+// Does: collects the handlers of all session commands, by command.
+// Used by: session_worker.ts. Each group has a file; a new command belongs into one of them.
 import { BASH } from "./bash.ts";
 import { BUDGET } from "./budget.ts";
 import { COMPACTION } from "./compaction.ts";

@@ -1,4 +1,5 @@
-// The session's model, thinking level and modes (docs/PROTOCOL.md#session-commands). None of it reaches another session or a file.
+// Does: handles the commands for model, thinking level and modes (docs/PROTOCOL.md#session-commands).
+// Used by: mod.ts. Invariant: no change reaches another session or a file.
 import { done, type Entry, on, onFile } from "./handler.ts";
 
 /** The group's handlers. */

@@ -1,4 +1,5 @@
-// Reading and naming a session, and ending it: state, messages, stats, usage, name, delete_session.
+// Does: handles the commands that read, name or end a session: state, messages, stats, usage, name, delete_session.
+// Used by: mod.ts.
 import { ANSWER_BYTES } from "../../../governor/limits.ts";
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import { infoText } from "../session_state.ts";
@@ -6,7 +7,7 @@ import { boundedText, newestJson, newestOf } from "../events/bounded_json.ts";
 import type { Handled, Session } from "../session.ts";
 import { done, type Entry, on, onFile, written } from "./handler.ts";
 
-/** The newest messages that fit into an answer. Those are fixed now; their JSON comes when the answer leaves. */
+/** The newest messages that fit. The choice is made now, and the JSON when the reply leaves. */
 function getMessages(session: Session, { limit, before }: CommandOf<"get_messages">): Handled {
   const all = session.agent.messages();
   const messageCount = all.length;
@@ -35,7 +36,7 @@ export const STATE: readonly Entry[] = [
     return done({ text, truncated, message: "The text is too long for one answer; its end is left out" });
   }),
   on("get_session_stats", (session) => {
-    // pi's own id of the file says nothing to a client.
+    // pi's own id of the file means nothing to a client.
     return done({ ...session.agent.discovery.stats(), sessionId: session.sessionId });
   }),
   on("get_context_usage", (session) => done(session.agent.discovery.contextUsage())),
