@@ -14,6 +14,7 @@ import { PiAgent } from "./agent.ts";
 import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
 import { joinBranches } from "./branches.ts";
 import { refuseOnThrow } from "./hooks.ts";
+import { refuseForGood } from "./network/answer_errors.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
@@ -330,6 +331,7 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   guardPackages();
   watchAnswers();
   refuseOnThrow();
+  refuseForGood(pi.AgentSession.prototype);
   // Without a theme, tools that render themselves fall silent and `ctx.ui.theme` throws.
   pi.initTheme("dark");
   const shells = { clock: runtime, logs: new ShellLogs(runtime, options.outputDir) };
