@@ -7,7 +7,7 @@ import type { ModelRequest } from "./model_request.ts";
 
 /** A connection that broke while an answer came: Deno's words, hyper's, and those of Node that pi does not know. */
 const BROKEN: RegExp =
-  /error (?:reading a body from connection|decoding response body)|connection closed before message completed|unexpected (?:EOF|end of file)|stream error (?:received|sent)|connection reset|broken pipe|ECONNRESET|EPIPE|premature close/i;
+  /error (?:reading a body from connection|decoding response body)|connection closed before message completed|unexpected (?:EOF|end of file)|stream error (?:received|sent)|connection reset|broken pipe|ECONNRESET|EPIPE|premature close|stream ended before/i;
 /** Texts of SDKs that leave out why a request got no answer. */
 const WITHOUT_CAUSE: RegExp = /connection error|fetch failed|error sending request/i;
 /** Pages in place of an answer. */
