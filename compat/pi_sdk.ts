@@ -9,6 +9,7 @@ import { isRecord } from "../src/base/json.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../src/worker/session/agent_port.ts";
 import { endOnAbort, withoutHiddenRetries } from "../src/worker/pi/guards/abortable_waits.ts";
 import { SEEN } from "../src/worker/pi/hooks.ts";
+import { followRequest } from "../src/worker/pi/network/model_request.ts";
 import { Logins, untilAborted } from "../src/worker/pi/guards/login_refresh.ts";
 
 type Session = pi.AgentSession;
@@ -154,7 +155,8 @@ function runOf(session: Session): Run {
   RUNS.set(session, run);
   const request = agent.streamFunction;
   agent.streamFunction = async (model, context, options) => {
-    const answer = await request(model, context, withoutHiddenRetries(options));
+    const make = () => request(model, context, withoutHiddenRetries(options));
+    const answer = await followRequest(model, options?.apiKey, make);
     endOnAbort(answer, model, options?.signal);
     return answer;
   };

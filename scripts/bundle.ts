@@ -189,7 +189,7 @@ function otherRuntime(platform: "node" | "deno"): esbuild.Plugin {
   return {
     name: "other-runtime",
     setup(build) {
-      const filter = new RegExp(`[\\\\/]src[\\\\/]runtime[\\\\/]${other}\\.ts$`);
+      const filter = new RegExp(`[\\\\/]src[\\\\/]runtime[\\\\/]${other}[\\\\/]${other}\\.ts$`);
       build.onLoad({ filter }, () => ({ contents, loader: "js" }));
     },
   };

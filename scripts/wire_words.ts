@@ -138,6 +138,7 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   steering: "Messages for the running turn.",
   steeringMode: "Whether steering messages are delivered all at once.",
   stopReason: "Why the last answer ended, as pi says it.",
+  notice: "What is unusual about the last answer: it is empty, or it holds thoughts alone.",
   streamingBehavior: "What to do with the message while the agent is busy.",
   streamingMessage: "The answer that is under way.",
   subscribers: "How many connections are subscribed.",

@@ -23,6 +23,7 @@ export const EVENT_SCHEMAS: Readonly<Record<string, TObject>> = {
     stopReason: Type.Union([text, Type.Null()]),
     aborted: Type.Boolean(),
     pendingMessageCount: Type.Integer({ minimum: 0 }),
+    notice: Type.Optional(text),
   }),
   model_changed: Type.Object({ type: Type.Literal("model_changed"), model: ModelSchema }),
   bash_output: Type.Object({

@@ -4,6 +4,7 @@
 import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
+import { asTheUserSet } from "./no_proxy.ts";
 
 /** Mark what is started from here on; never secrets. */
 const VARIABLE = "PI_SERVER_CHILD_OF";
@@ -20,7 +21,7 @@ export function tagChildProcesses(of: string): void {
 /** Marks the children that this thread will have, not those of other threads. */
 export function tagWorkerProcesses(host: string, of: string | undefined): void {
   // On Deno threads share one environment, so this thread gets a copy, as on Node it has already.
-  if ("Deno" in globalThis) Reflect.set(process, "env", { ...process.env });
+  if ("Deno" in globalThis) Reflect.set(process, "env", asTheUserSet(process.env));
   process.env[HOST_VARIABLE] = host;
   if (of !== undefined) process.env[VARIABLE] = of;
 }

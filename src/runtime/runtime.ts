@@ -285,6 +285,11 @@ export interface Runtime extends Clock {
   spawn(worker: URL, permissions?: WorkerPermissions, heapBytes?: number): WorkerHandle;
   /** From now on code in this thread cannot end the process, nor can its errors; `exit` still does. */
   guardProcess(say: (text: string) => void): void;
+  /**
+   * From now on fetch in this thread goes through the proxies of the environment, trusts the certificates of
+   * `NODE_EXTRA_CA_CERTS`, and waits for a silent answer without an end. Resolves before the first request may go out.
+   */
+  followProxies(warn: (text: string) => void): Promise<void>;
   exit(code: number): void;
   /** The program is done. From now on the process ends, whatever its threads still wait for. */
   ensureEnd(): void;

@@ -5,7 +5,7 @@ import { errorStack } from "../base/error_message.ts";
 import process from "node:process";
 import { CROSSING_WINDOW_BYTES } from "../governor/limits.ts";
 import type { FromWorker } from "../ipc/messages.ts";
-import { loadPi, SessionWorker } from "./session_worker.ts";
+import { type LoadFactory, loadPi, SessionWorker } from "./session_worker.ts";
 import { decodeCalls, encodeBatch, type ServerBatch, type WorkerBatch } from "../ipc/codec.ts";
 import type { WorkerPort } from "../runtime/runtime.ts";
 
@@ -38,7 +38,12 @@ runtime.guardProcess(runtime.writeError);
 const post = (messages: readonly FromWorker[], bytes: number): void => {
   port.post({ messages: encodeBatch(messages), bytes } satisfies WorkerBatch);
 };
-const host = new SessionWorker(runtime, loadPi, post, CROSSING_WINDOW_BYTES);
+const outgoing = runtime.followProxies((text) => runtime.writeError(`pi-server: ${text}\n`));
+const load: LoadFactory = async (...parts) => {
+  const [factory] = await Promise.all([loadPi(...parts), outgoing]);
+  return factory;
+};
+const host = new SessionWorker(runtime, load, post, CROSSING_WINDOW_BYTES);
 port.listen((message) => {
   // Here bytes become types: only the server thread sends, and it sends ServerBatch.
   const call = message as ServerBatch;

@@ -129,6 +129,10 @@ export class RawModel implements AsyncDisposable {
     });
   }
 
+  get port(): number {
+    return this.#server.addr.port;
+  }
+
   /** Makes pi of that agent folder know one model of each wire: provider and model are named after it. */
   async register(agentDir: string, settings: JsonObject = {}): Promise<void> {
     const url = `http://127.0.0.1:${this.#server.addr.port}`;

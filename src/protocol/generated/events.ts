@@ -13,6 +13,8 @@ export interface AgentSettledEvent {
   aborted: boolean;
   /** How many messages are queued. */
   pendingMessageCount: number;
+  /** What is unusual about the last answer: it is empty, or it holds thoughts alone. */
+  notice?: string;
 }
 
 /** The session has got another model. */

@@ -175,6 +175,8 @@ export interface Settled {
   stopReason: string | null;
   /** Tokens and cost of the run. */
   usage: Usage | null;
+  /** What is unusual about the last answer: it is empty, or it holds thoughts alone. */
+  notice?: string;
 }
 
 /** The state of a session at exactly one sequence number. */

@@ -136,6 +136,7 @@ export const SettledSchema = Type.Object({
   text: Type.Union([text(), Type.Null()]),
   stopReason: Type.Union([text(), Type.Null()]),
   usage: Type.Union([UsageSchema, Type.Null()]),
+  notice: Type.Optional(text()),
 });
 /** `data` of a prompt that was sent with `waitFor:"settled"`. */
 export type Settled = Static<typeof SettledSchema>;

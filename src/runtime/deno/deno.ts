@@ -9,6 +9,7 @@ import { listen, type Reply } from "./http_listener.ts";
 import { mendFileModes } from "./file_modes.ts";
 import { FREE_NAME, HELD_NAME } from "./nested_workers.ts";
 import { NextTick } from "./next_tick.ts";
+import { followProxies } from "./outgoing_requests.ts";
 import { standAgain } from "../working_directory.ts";
 import {
   type ByteSink,
@@ -321,6 +322,7 @@ export const runtime: Runtime = {
   stderrIsTerminal: () => Deno.stderr.isTerminal(),
   writeError: writeAll,
   guardStdout,
+  followProxies,
   sandbox: Deno.build.standalone ? "built-in" : "flag",
   spawn,
   // Deno waits for no thread.

@@ -17,6 +17,7 @@ import { setImmediate } from "node:timers";
 import { parentPort, Worker } from "node:worker_threads";
 import { type Server as SocketServer, WebSocketServer } from "ws";
 import { common, machineBytes } from "../common.ts";
+import { followProxies } from "./outgoing_requests.ts";
 import { ensureEnd } from "./process_end.ts";
 import { ClosingSocket, NodeSocket } from "./websocket.ts";
 import {
@@ -247,6 +248,7 @@ export const runtime: Runtime = {
     process.stderr.write(text);
   },
   guardStdout,
+  followProxies,
   sandbox: "never",
   spawn,
   // A worker with limits ends alone.

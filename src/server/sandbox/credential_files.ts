@@ -1,5 +1,6 @@
-// Files outside pi's own folder in which clouds keep their logins, and in which pi 0.73.1 and the clouds' libraries
-// look for them. pi asks for Google's whenever it lists models, so a refusal would break every list.
+// Files outside pi's own folder that requests to models need: logins that clouds keep, where pi 0.73.1 and the clouds'
+// libraries look for them, and the user's own certificates. pi asks for Google's login whenever it lists models, so a
+// refusal would break every list.
 import type { Files } from "../../runtime/runtime.ts";
 
 /** The files and folders to be read; paths are absolute where the environment's are. */
@@ -15,5 +16,6 @@ export function credentialFiles(
     env("AWS_CONFIG_FILE") || files.join(aws, "config"),
     env("AWS_SHARED_CREDENTIALS_FILE") || files.join(aws, "credentials"),
     files.join(aws, "sso", "cache"),
+    ...[env("NODE_EXTRA_CA_CERTS")].filter((file) => file !== undefined && file !== ""),
   ];
 }

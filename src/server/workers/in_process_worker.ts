@@ -14,7 +14,10 @@ export function startInProcess(runtime: Runtime, ownProcess: boolean): StartWork
     let gone = false;
     const start = async (): Promise<void> => {
       // An embedding program ends itself when it likes.
-      if (ownProcess) runtime.guardProcess(runtime.writeError);
+      if (ownProcess) {
+        runtime.guardProcess(runtime.writeError);
+        await runtime.followProxies((text) => runtime.writeError(`pi-server: ${text}\n`));
+      }
       const { SessionWorker, loadPi } = await import("../../worker/session_worker.ts");
       const worker = new SessionWorker(runtime, loadPi, (batch) => {
         for (const message of structuredClone(batch)) if (!gone) events.onMessage(message);

@@ -15,6 +15,7 @@ import { PiAgent } from "./agent.ts";
 import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
 import { joinBranches } from "./branches.ts";
 import { refuseOnThrow } from "./hooks.ts";
+import { refuseForGood } from "./network/answer_errors.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
@@ -331,6 +332,7 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   guardPackages();
   watchAnswers();
   refuseOnThrow();
+  refuseForGood(pi.AgentSession.prototype);
   // Without a theme, tools that draw themselves print nothing, and `ctx.ui.theme` throws.
   pi.initTheme("dark");
   const shells = { clock: runtime, logs: new ShellLogs(runtime, options.outputDir) };

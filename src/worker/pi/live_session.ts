@@ -245,6 +245,7 @@ export class LiveSession {
       stopReason: result.stopReason,
       aborted: result.aborted,
       pendingMessageCount: session.pendingMessageCount,
+      ...(result.notice === undefined ? {} : { notice: result.notice }),
     });
   }
 

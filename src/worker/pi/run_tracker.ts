@@ -28,9 +28,22 @@ interface Tally {
   stopReason: string | null;
   errorMessage: string | undefined;
   usage: Usage | null;
+  notice: string | undefined;
 }
 
 const EMPTY: RunResult = { text: null, stopReason: null, usage: null, aborted: false };
+
+/** What a user should know of an answer that has ended well and shows nothing. */
+function noticeOf(message: Record<string, unknown>): string | undefined {
+  const { content, stopReason } = message;
+  if (stopReason !== "stop" || !Array.isArray(content)) return undefined;
+  const shows = (block: unknown): boolean =>
+    isRecord(block) &&
+    (block["type"] === "toolCall" || (block["type"] === "text" && /\S/.test(String(block["text"]))));
+  if (content.some(shows)) return undefined;
+  const thought = content.some((block) => isRecord(block) && block["type"] === "thinking");
+  return thought ? "The model sent thoughts and no answer" : "The model sent an empty answer";
+}
 
 function number(from: Record<string, unknown>, name: string): number {
   const value = from[name];
@@ -72,7 +85,7 @@ export class RunTracker {
   #aborting = false;
   #checkDue: Timer | undefined;
   #continueDue: Timer | undefined;
-  #tally: Tally = { text: null, stopReason: null, errorMessage: undefined, usage: null };
+  #tally: Tally = { text: null, stopReason: null, errorMessage: undefined, usage: null, notice: undefined };
   #last: RunResult = EMPTY;
   #waiting: (() => void)[] = [];
 
@@ -170,7 +183,9 @@ export class RunTracker {
   }
 
   #onStart(): void {
-    if (!this.#open) this.#tally = { text: null, stopReason: null, errorMessage: undefined, usage: null };
+    if (!this.#open) {
+      this.#tally = { text: null, stopReason: null, errorMessage: undefined, usage: null, notice: undefined };
+    }
     this.#open = true;
     this.#starting = false;
     this.#running = true;
@@ -193,6 +208,7 @@ export class RunTracker {
 
   #remember(message: Record<string, unknown>): void {
     this.#tally.text = textOf(message);
+    this.#tally.notice = noticeOf(message);
     const { stopReason, errorMessage } = message;
     this.#tally.stopReason = typeof stopReason === "string" ? stopReason : null;
     this.#tally.errorMessage = typeof errorMessage === "string" ? errorMessage : undefined;
@@ -238,7 +254,7 @@ export class RunTracker {
   }
 
   #finish(): void {
-    const { text, stopReason, errorMessage, usage } = this.#tally;
+    const { text, stopReason, errorMessage, usage, notice } = this.#tally;
     const aborted = this.#aborting || stopReason === "aborted";
     this.#open = false;
     this.#aborting = false;
@@ -248,6 +264,7 @@ export class RunTracker {
       usage,
       aborted,
       ...(errorMessage === undefined ? {} : { errorMessage }),
+      ...(notice === undefined || aborted ? {} : { notice }),
     };
     this.#run.settled(this.#last);
     this.#release();

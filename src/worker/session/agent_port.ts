@@ -58,6 +58,8 @@ export interface RunResult {
   readonly usage: Usage | null;
   readonly aborted: boolean;
   readonly errorMessage?: string;
+  /** What is unusual about the last answer, for a user. */
+  readonly notice?: string;
 }
 
 /** Result of a bash command; `exitCode` is absent when it was cancelled or killed. */

@@ -74,9 +74,15 @@ export class RunWaiters {
 
   /** Ends all waiters: the run is over. */
   settle(run: RunResult): void {
-    const { text, stopReason, usage } = run;
+    const { text, stopReason, usage, notice } = run;
     for (const waiter of [...this.#waiters]) {
-      const data: Settled = { disposition: waiter.disposition, text, stopReason, usage };
+      const data: Settled = {
+        disposition: waiter.disposition,
+        text,
+        stopReason,
+        usage,
+        ...(notice === undefined ? {} : { notice }),
+      };
       if (run.aborted) {
         waiter.finish({ ok: false, failure: failure("cancelled", "The run was aborted", { data }) });
       } else if (stopReason === "error") {

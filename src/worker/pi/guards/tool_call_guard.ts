@@ -7,6 +7,8 @@ import {
   createAssistantMessageEventStream,
 } from "@mariozechner/pi-ai";
 import type { AgentSession } from "@mariozechner/pi-coding-agent";
+import { explain, whyUnfinished } from "../network/answer_errors.ts";
+import { currentRequest } from "../network/model_request.ts";
 
 type Block = AssistantMessage["content"][number];
 type Agent = AgentSession["agent"];
@@ -18,6 +20,13 @@ const SCRATCH: readonly string[] = ["partialJson", "partialArgs", "streamIndex",
 
 /** The raw arguments of one answer's calls, by their index in the content. */
 type RawArguments = Map<number, string>;
+/** APIs whose provider in pi assigns a stop reason when the final event of an answer comes. */
+const BUILT_IN: ReadonlySet<string> = new Set([
+  "anthropic-messages",
+  "google-generative-ai",
+  "openai-completions",
+  "openai-responses",
+]);
 const RAW = new WeakMap<object, RawArguments>();
 /** The part of each stream's answer that has arrived. */
 const PARTIAL = new WeakMap<object, AssistantMessage>();
@@ -88,16 +97,16 @@ function inspect(stream: object, event: AssistantMessageEvent): AssistantMessage
       const { message } = event;
       const ended = hasEnded(message);
       finish(message, RAW.get(stream));
-      if (ended || !message.content.some(({ type }) => type === "toolCall")) {
-        return ended ? event : { ...event, reason: "stop" };
-      }
+      const calls = message.content.some(({ type }) => type === "toolCall");
+      // A provider of an extension may never assign a stop reason.
+      if (ended || !(calls || BUILT_IN.has(message.api))) return ended ? event : { ...event, reason: "stop" };
       message.stopReason = "error";
-      // pi retries after an error with these words.
-      message.errorMessage = "The answer ended without its final event; its tool calls were not run";
+      message.errorMessage = whyUnfinished(currentRequest()) + (calls ? "; its tool calls were not run" : "");
       return { type: "error", reason: "error", error: message };
     }
     case "error":
       hasEnded(event.error);
+      explain(event.error, currentRequest());
       return event;
     default:
       return event;

@@ -7,6 +7,7 @@ import { getApiProviders, registerApiProvider } from "@mariozechner/pi-ai";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
+import { followRequest } from "../network/model_request.ts";
 import { Logins } from "../guards/login_refresh.ts";
 
 import { endOnAbort, Waits, withoutHiddenRetries } from "../guards/abortable_waits.ts";
@@ -68,12 +69,14 @@ function wrapProviders(): void {
     registerApiProvider({
       api,
       stream: (model, context, options) => {
-        const answer = stream(model, context, withoutHiddenRetries(options));
+        const make = () => stream(model, context, withoutHiddenRetries(options));
+        const answer = followRequest(model, options?.apiKey, make);
         endOnAbort(answer, model, options?.signal);
         return answer;
       },
       streamSimple: (model, context, options) => {
-        const answer = streamSimple(model, context, withoutHiddenRetries(options));
+        const make = () => streamSimple(model, context, withoutHiddenRetries(options));
+        const answer = followRequest(model, options?.apiKey, make);
         endOnAbort(answer, model, options?.signal);
         return answer;
       },

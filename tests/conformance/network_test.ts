@@ -1,0 +1,208 @@
+// The way to a model: proxies, streams that break or end too early, pages in place of answers, refusals, and what
+// users read when a provider cannot be reached. On every provider wire that the case can be played on.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { at, type JsonObject, stringAt } from "../support/json.ts";
+import { ForwardProxy } from "../support/forward_proxy.ts";
+import { modelOf, type RawAnswer, type RawApi, RawModel, refusal, say } from "../support/raw_model.ts";
+import { alone, type Bench } from "./suite.ts";
+
+const RETRY = { retry: { enabled: true, maxRetries: 1, baseDelayMs: 20 } };
+const WIRES: readonly RawApi[] = ["openai-completions", "anthropic-messages"];
+
+/** The first frames of an answer; `end` closes the stream cleanly, `cut` breaks the connection. */
+function part(api: RawApi, how: "end" | "cut"): Response {
+  const frames = say(api, "half");
+  const text = new TextEncoder().encode(frames.slice(0, api === "openai-completions" ? 1 : 3).join(""));
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(text),
+    async pull(controller) {
+      // What was enqueued has to be on its way before the connection breaks.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      if (how === "cut") controller.error(new Error("cut"));
+      else controller.close();
+    },
+  }, { highWaterMark: 0 });
+  return new Response(body, { headers: { "content-type": "text/event-stream" } });
+}
+
+const page = () =>
+  new Response("<html><title>Log in, 500</title></html>", { headers: { "content-type": "text/html" } });
+
+/** A model that plays each scene once a session, and says "whole" after it. */
+function scenes(play: (scene: string, api: RawApi) => RawAnswer): RawModel {
+  const seen = new Set<string>();
+  return new RawModel(({ api, userText }) => {
+    const first = !seen.has(userText);
+    seen.add(userText);
+    return first || userText.startsWith("always ")
+      ? play(userText.split(" ")[1] ?? "", api)
+      : say(api, "whole");
+  });
+}
+
+interface Told {
+  readonly response: JsonObject;
+  readonly requests: number;
+}
+
+async function prompt(bench: Bench, model: RawModel, api: RawApi, message: string): Promise<Told> {
+  const wire = bench.wires[0] ?? await bench.connect();
+  const id = bench.name("net");
+  await bench.watched(wire, { sessionId: id, ...modelOf(api) });
+  const before = model.requests.length;
+  const response = await wire.request({
+    type: "prompt",
+    sessionId: id,
+    message: `${message} ${id}`,
+    waitFor: "settled",
+  }, 30_000);
+  return { response, requests: model.requests.length - before };
+}
+
+alone(
+  "network: what breaks is tried again, what was refused is not, and each says what it was",
+  async (bench) => {
+    await using model = scenes((scene, api) => {
+      if (scene === "cut" || scene === "end") return part(api, scene);
+      if (scene === "page") return page();
+      if (scene === "refused") return refusal(400, "max_tokens must be below 500");
+      return refusal(500, "down");
+    });
+    await model.register(bench.home.agentDir, RETRY);
+    await bench.start();
+    for (const api of WIRES) {
+      for (const scene of ["cut", "end", "down"]) {
+        const { response, requests } = await prompt(bench, model, api, `once ${scene}`);
+        assertEquals(at(response, "data", "text"), "whole", `${api} ${scene}: ${JSON.stringify(response)}`);
+        assertEquals(requests, 2, `${api} ${scene}`);
+      }
+      const refused = await prompt(bench, model, api, "always refused");
+      assertEquals(refused.requests, 1, `${api}: ${JSON.stringify(refused.response)}`);
+      assertMatch(stringAt(refused.response, "error"), /below 500/);
+      const { response, requests } = await prompt(bench, model, api, "always page");
+      assertEquals(requests, 1, `${api}: ${JSON.stringify(response)}`);
+      assertMatch(
+        stringAt(response, "error"),
+        /sent a web page \(text\/html\) instead of an answer; check its baseUrl/,
+      );
+    }
+  },
+);
+
+alone("network: an answer that shows nothing is a success with a notice", async (bench) => {
+  await using model = scenes((_scene, api) => say(api, ""));
+  await model.register(bench.home.agentDir, RETRY);
+  await bench.start();
+  for (const api of WIRES) {
+    const { response, requests } = await prompt(bench, model, api, "always empty");
+    assertEquals(requests, 1);
+    assertEquals(at(response, "data", "notice"), "The model sent an empty answer", api);
+  }
+});
+
+alone(
+  "network: a provider that cannot be reached is an error with its cause",
+  async (bench) => {
+    await using model = scenes((_scene, api) => say(api, "never"));
+    await model.register(bench.home.agentDir, { retry: { enabled: false } });
+    const { port } = model;
+    await model[Symbol.asyncDispose]();
+    await bench.start();
+    for (const api of WIRES) {
+      const { response } = await prompt(bench, model, api, "x");
+      assertMatch(stringAt(response, "error"), /^Connection error: .*(?:refused|ECONNREFUSED)/);
+      assert(stringAt(response, "error").includes(String(port)), stringAt(response, "error"));
+    }
+  },
+);
+
+alone(
+  "network: requests go through the proxy of the environment, and NO_PROXY=* keeps addresses out of it",
+  async (bench) => {
+    await using model = scenes((_scene, api) => say(api, "through"));
+    await model.register(bench.home.agentDir, RETRY);
+    await using proxy = new ForwardProxy(model.port);
+    for (const [more, through] of [[{}, true], [{ NO_PROXY: "*" }, false]] as const) {
+      const before = proxy.lines.length;
+      await bench.start([], { env: { HTTP_PROXY: proxy.url, ...more } });
+      await bench.connect();
+      const { response } = await prompt(bench, model, "openai-completions", "x");
+      assertEquals(at(response, "data", "text"), "through", JSON.stringify(response));
+      assertEquals(proxy.lines.length > before, through, JSON.stringify(proxy.lines));
+      const wire = bench.wires[0];
+      assert(wire !== undefined);
+      const { id } = await bench.session(wire);
+      const { output } = await wire.ok({ type: "bash", sessionId: id, command: "printenv NO_PROXY || true" });
+      // Shells see the variable as the user has set it.
+      assertEquals(output, through ? "" : "*\n");
+      await bench.judge();
+      bench.server.signal("SIGTERM");
+      await bench.server.exitCode();
+    }
+  },
+);
+
+async function openssl(folder: string, ...args: string[]): Promise<boolean> {
+  try {
+    return (await new Deno.Command("openssl", { args, cwd: folder, stdout: "null", stderr: "null" }).output())
+      .success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** A certificate for `localhost` in `folder`, signed by an authority of the test's own; undefined without openssl. */
+async function certificate(
+  folder: string,
+): Promise<{ cert: string; key: string; authority: string } | undefined> {
+  const common = ["req", "-newkey", "rsa:2048", "-nodes"];
+  const authority = [..."-x509 -days 2 -subj /CN=own -keyout ca.key -out ca.pem".split(" ")];
+  if (!await openssl(folder, ...common, ...authority, "-addext", "basicConstraints=critical,CA:TRUE")) {
+    return undefined;
+  }
+  await openssl(folder, ...common, ..."-subj /CN=localhost -keyout key.pem -out request.pem".split(" "));
+  await Deno.writeTextFile(`${folder}/names`, "subjectAltName=DNS:localhost");
+  const sign =
+    "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem";
+  await openssl(folder, ...sign.split(" "));
+  const read = (name: string) => Deno.readTextFile(`${folder}/${name}`);
+  return { cert: await read("cert.pem"), key: await read("key.pem"), authority: `${folder}/ca.pem` };
+}
+
+alone(
+  "network: NODE_EXTRA_CA_CERTS makes a provider's certificate trusted; without it the error says why",
+  async (bench) => {
+    const folder = await Deno.makeTempDir({ prefix: "pi-server-ca-" });
+    const made = await certificate(folder);
+    if (made === undefined) return console.log("left out: openssl is missing");
+    const answer = () =>
+      new Response(say("openai-completions", "trusted").join(""), {
+        headers: { "content-type": "text/event-stream" },
+      });
+    const { cert, key, authority } = made;
+    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} }, answer);
+    try {
+      await using model = scenes((_scene, api) => say(api, "never"));
+      await model.register(bench.home.agentDir, { retry: { enabled: false } });
+      const file = `${bench.home.agentDir}/models.json`;
+      const text = (await Deno.readTextFile(file)).replaceAll(
+        `http://127.0.0.1:${model.port}`,
+        `https://localhost:${server.addr.port}`,
+      );
+      await Deno.writeTextFile(file, text);
+      for (const trusted of [true, false]) {
+        await bench.start([], { env: trusted ? { NODE_EXTRA_CA_CERTS: authority } : {} });
+        const { response } = await prompt(bench, model, "openai-completions", "x");
+        if (trusted) assertEquals(at(response, "data", "text"), "trusted", JSON.stringify(response));
+        else assertMatch(stringAt(response, "error"), /^Connection error: .*certificate/);
+        await bench.judge();
+        bench.server.signal("SIGTERM");
+        await bench.server.exitCode();
+      }
+    } finally {
+      await server.shutdown();
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
