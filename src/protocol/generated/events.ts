@@ -121,7 +121,7 @@ export interface TurnStalledEvent {
 export interface ExtensionErrorEvent {
   /** Says what it is. */
   type: "extension_error";
-  /** Path of the extension. */
+  /** Path of the extension, or of the file or package that is at fault. */
   extensionPath: string;
   /** The event that was handled. */
   event: string;

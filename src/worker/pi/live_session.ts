@@ -5,7 +5,7 @@ import { errorMessage } from "../../base/error_message.ts";
 import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
 import { failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
-import type { FileRepair } from "../../protocol/schema/responses.ts";
+import type { FileRepair, LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 import type { AgentHooks, RunResult } from "../session/agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./sdk/sdk.ts";
@@ -30,7 +30,8 @@ export interface SessionEnvironment {
   cwd: string;
   trusted: boolean;
   untrusted: readonly string[];
-  loadErrors: readonly SessionEvent[];
+  /** What could not be loaded, or not used as it stands. */
+  loadErrors: readonly LoadProblem[];
   /** Told of model changes, which pi has no event for. */
   modelSelected: (model: ModelLike) => void;
   /** Takes what goes wrong with extensions after the load. */
@@ -139,7 +140,9 @@ export class LiveSession {
   }
 
   reportLoadErrors(): void {
-    for (const event of this.environment.loadErrors) this.parts.hooks.emit(event);
+    for (const problem of this.environment.loadErrors) {
+      this.parts.hooks.emit({ type: "extension_error", ...problem });
+    }
   }
 
   /**

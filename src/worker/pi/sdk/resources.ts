@@ -15,8 +15,8 @@ import {
 import { dirname, join, parse } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import { CONTEXT_FILES } from "../../../protocol/pi_package.ts";
-import type { SessionEvent } from "../../../protocol/events.ts";
 import { EXTENSION_BYTES, RESOURCE_BYTES } from "../../../governor/limits.ts";
+import type { LoadProblem } from "../../../protocol/schema/responses.ts";
 import type { Services, ServicesOptions } from "./sdk.ts";
 
 type LoaderOptions = NonNullable<ServicesOptions["resourceLoaderOptions"]>;
@@ -63,11 +63,9 @@ export class ResourceGuard {
     GUARDS.set(settings, this);
   }
 
-  /** What was not loaded, and why, as events. */
-  get problems(): readonly SessionEvent[] {
-    return [...this.#problems].map(([extensionPath, error]) => (
-      { type: "extension_error", extensionPath, event: "load", error }
-    ));
+  /** What was not loaded, and why. */
+  get problems(): readonly LoadProblem[] {
+    return [...this.#problems].map(([extensionPath, error]) => ({ extensionPath, event: "load", error }));
   }
 
   /** How pi is to load what the folder holds; instructions are read here and handed to it. */
