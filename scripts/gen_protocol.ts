@@ -134,8 +134,10 @@ const SESSION_EVENTS: Readonly<Record<string, string>> = {
   extension_ui_request: "An extension asks or tells something; further fields depend on `method`.",
   extension_ui_resolved: "A dialog is over, by whomever.",
   extension_error:
-    "An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`); " +
-    "`extensionPath` is pi's, and may name a command instead.",
+    "An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`). " +
+    "`load` also reports settings, models, skills, prompts and packages that pi cannot use. `extensionPath` is the " +
+    "path of what is at fault, or names a command. `extensionErrors` of the session's state lists what the last " +
+    "load reported, and `health_check` and the log name it too.",
 };
 
 const SERVER_SENTENCES: Readonly<Record<string, string>> = {

@@ -16,6 +16,7 @@ import { noSession, type Outcome, unreadable } from "../protocol/failures.ts";
 import { switchFile } from "./session/handlers/history.ts";
 import { HANDLERS } from "./session/handlers/mod.ts";
 import { type MakeMessage, SendQueue } from "../ipc/send_queue.ts";
+import { ExtensionErrorLog } from "./extension_error_log.ts";
 import { RecordPublisher } from "./record_publisher.ts";
 import { Session, type SessionParts } from "./session/session.ts";
 import { usageOf } from "./session/guards/usage.ts";
@@ -64,6 +65,7 @@ export class SessionWorker {
   readonly #claims = new FileClaims((message) => this.#send(message));
   readonly #trusted = new TrustedFolders((message) => this.#send(message));
   readonly #records = new RecordPublisher((message) => this.#send(message));
+  readonly #extensionErrors = new ExtensionErrorLog((message, fields) => this.#log("warn", message, fields));
   /** Messages that came before pi was loaded. */
   #queuedUntilLoaded: Exclude<ToWorker, { kind: "start" | "ping" }>[] | undefined = [];
   #builder: SessionBuilder | undefined;
@@ -288,6 +290,7 @@ export class SessionWorker {
     return {
       emit: (event) => {
         whole.pass(event);
+        this.#extensionErrors.follow(session.sessionId, event);
         const spending = usageOf(event);
         if (spending !== undefined) this.#send({ kind: "usage", sessionId: session.sessionId, spending });
       },

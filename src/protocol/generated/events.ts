@@ -117,13 +117,15 @@ export interface TurnStalledEvent {
 }
 
 /**
- * An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`);
- * `extensionPath` is pi's, and may name a command instead.
+ * An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`).
+ * `load` also reports settings, models, skills, prompts and packages that pi cannot use. `extensionPath` is
+ * the path of what is at fault, or names a command. `extensionErrors` of the session's state lists what the
+ * last load reported, and `health_check` and the log name it too.
  */
 export interface ExtensionErrorEvent {
   /** Says what it is. */
   type: "extension_error";
-  /** Path of the extension. */
+  /** Path of the extension, or of the file or package that is at fault. */
   extensionPath: string;
   /** The event that was handled. */
   event: string;

@@ -81,6 +81,16 @@ export interface Interrupted {
   started: boolean;
 }
 
+/** What pi could not load for a session, or could not use as it stands. */
+export interface LoadProblem {
+  /** Path of the extension, or of the file or package that is at fault. */
+  extensionPath: string;
+  /** The event that was handled. */
+  event: string;
+  /** What is wrong, a sentence. */
+  error: string;
+}
+
 /** A model as clients see it: never headers, keys or a base URL. */
 export interface Model {
   /** Name of the model's provider. */
@@ -157,6 +167,8 @@ export interface SessionInfo {
   untrusted?: string[];
   /** What was damaged in the session's file when it was opened, and has been repaired. */
   fileRepair?: FileRepair;
+  /** What pi could not load for the session, or could not use as it stands: at most 50. */
+  extensionErrors?: LoadProblem[];
   /** Tokens and cost of the run. */
   usage?: BudgetUsage;
   /** The protocol's `budget`. */

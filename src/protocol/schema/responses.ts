@@ -71,6 +71,14 @@ export const FileRepairSchema = Type.Object({
 /** What was damaged in a session file, and where the damaged original is. */
 export type FileRepair = Static<typeof FileRepairSchema>;
 
+/** Problems of one session that `extensionErrors` names, at most. */
+export const LOAD_PROBLEMS = 50;
+
+/** What pi could not load for a session, or could not use as it stands. */
+export const LoadProblemSchema = Type.Object({ extensionPath: text(), event: text(), error: text() });
+/** What pi could not load for a session, or could not use as it stands. */
+export type LoadProblem = Static<typeof LoadProblemSchema>;
+
 /** State of one session. */
 export const SessionInfoSchema = Type.Object({
   sessionId: text(),
@@ -95,6 +103,7 @@ export const SessionInfoSchema = Type.Object({
   seq: count(),
   untrusted: Type.Optional(Type.Array(text())),
   fileRepair: Type.Optional(FileRepairSchema),
+  extensionErrors: Type.Optional(Type.Array(LoadProblemSchema, { maxItems: LOAD_PROBLEMS })),
   usage: Type.Optional(BudgetUsageSchema),
   budget: Type.Optional(BudgetSchema),
   interrupted: Type.Optional(Type.Array(InterruptedSchema)),

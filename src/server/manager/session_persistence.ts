@@ -5,7 +5,7 @@ import { type Governor, isPermit } from "../../governor/governor.ts";
 import type { Reply } from "../../ipc/messages.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
 import { failure } from "../../protocol/errors.ts";
-import type { FileRepair } from "../../protocol/schema/responses.ts";
+import type { FileRepair, LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { SessionEntry } from "./session_entry.ts";
 import type { Store } from "../state/session_store.ts";
@@ -27,6 +27,8 @@ export class SessionPersistence {
   #store: Store | undefined;
   /** What was repaired in the files of sessions that run, by session. */
   readonly repairs = new Map<string, FileRepair>();
+  /** What pi could not load for sessions that run, by session. */
+  readonly loadProblems = new Map<string, readonly LoadProblem[]>();
 
   constructor(parts: SessionPersistenceParts) {
     this.#parts = parts;
@@ -58,9 +60,13 @@ export class SessionPersistence {
   /** Keeps a session as it is now; resolves once that is safe, or with why it is not. */
   async save(entry: SessionEntry): Promise<string | undefined> {
     const record = recordOf(entry);
-    const repair = record?.info.status === "live" ? record.info.fileRepair : undefined;
+    const { fileRepair: repair, extensionErrors: problems } = record?.info.status === "live"
+      ? record.info
+      : {};
     if (repair === undefined) this.repairs.delete(entry.sessionId);
     else this.repairs.set(entry.sessionId, repair);
+    if (problems === undefined) this.loadProblems.delete(entry.sessionId);
+    else this.loadProblems.set(entry.sessionId, problems);
     if (this.#store === undefined || record === undefined || record.inMemory) return undefined;
     return await this.#within(this.#store.put(record));
   }
@@ -68,6 +74,7 @@ export class SessionPersistence {
   /** Forgets a session; resolves once a restart would not bring it back, or with why it would. */
   remove({ sessionId, inMemory }: SessionEntry): Promise<string | undefined> | undefined {
     this.repairs.delete(sessionId);
+    this.loadProblems.delete(sessionId);
     if (inMemory || this.#store === undefined) return undefined;
     return this.#within(this.#store.remove(sessionId));
   }

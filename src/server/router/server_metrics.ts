@@ -3,6 +3,7 @@
 import type { Governor } from "../../governor/governor.ts";
 import { HOST_SLOW_MS, LOOP_SLOW_MS } from "../../governor/limits.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
+import type { LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Health, Metrics } from "../../protocol/schema/monitoring_commands.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Connection } from "./connection.ts";
@@ -91,6 +92,28 @@ export class ServerMetrics {
         `Session "${sessionId}" has lost a part of ${file} (${message}): look at ${copy}, which is the damaged file`,
       );
     }
+    issues.push(...loadIssues(manager.persistence.loadProblems));
     return { healthy: issues.length === 0, issues };
   }
+}
+
+/** Sentences on what was not loaded that one report holds, at most. */
+const LOAD_ISSUES = 100;
+
+/** One sentence for each problem, however many sessions have it. */
+function loadIssues(problems: ReadonlyMap<string, readonly LoadProblem[]>): string[] {
+  const sessions = new Map<string, { problem: LoadProblem; ids: string[] }>();
+  for (const [sessionId, list] of problems) {
+    for (const problem of list) {
+      const key = JSON.stringify([problem.extensionPath, problem.event, problem.error]);
+      const known = sessions.get(key);
+      if (known === undefined) sessions.set(key, { problem, ids: [sessionId] });
+      else if (known.ids.at(-1) !== sessionId) known.ids.push(sessionId);
+    }
+  }
+  return [...sessions.values()].slice(0, LOAD_ISSUES).map(({ problem: { extensionPath, error }, ids }) => {
+    const where = extensionPath === "" || error.includes(extensionPath) ? "" : `${extensionPath}: `;
+    const others = ids.length === 1 ? "" : ` and ${ids.length - 1} more`;
+    return `${where}${error} (session "${ids[0]}"${others})`;
+  });
 }

@@ -3,7 +3,7 @@
 // Invariant: a listener never throws, because pi would then lose the message (docs/PI.md#runs).
 import { errorMessage } from "../../base/error_message.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
-import type { QueuedTexts } from "../../protocol/schema/responses.ts";
+import { LOAD_PROBLEMS, type QueuedTexts } from "../../protocol/schema/responses.ts";
 import { cut } from "../../base/text.ts";
 import type {
   Acceptance,
@@ -73,7 +73,7 @@ export class PiAgent implements AgentPort {
   info(): AgentInfo {
     const session = this.#session;
     const { model, sessionName, sessionFile } = session;
-    const { environment: { cwd, untrusted }, fileRepair } = this.#live;
+    const { environment: { cwd, untrusted, loadErrors }, fileRepair } = this.#live;
     return {
       ...(sessionName === undefined ? {} : { sessionName: cut(sessionName, NAME_CHARS) }),
       ...(sessionFile === undefined ? {} : { sessionFile }),
@@ -89,6 +89,7 @@ export class PiAgent implements AgentPort {
       pendingMessageCount: session.pendingMessageCount,
       ...(untrusted.length === 0 ? {} : { untrusted: [...untrusted] }),
       ...(fileRepair === undefined ? {} : { fileRepair }),
+      ...(loadErrors.length === 0 ? {} : { extensionErrors: loadErrors.slice(0, LOAD_PROBLEMS) }),
     };
   }
 

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import * as pi from "@mariozechner/pi-coding-agent";
 import { failure } from "../../protocol/errors.ts";
-import type { SessionEvent } from "../../protocol/events.ts";
+import type { LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest } from "../session/agent_port.ts";
 import { registerDemo } from "./sdk/demo_model.ts";
@@ -16,6 +16,7 @@ import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
 import { joinBranches } from "./branches.ts";
 import { refuseOnThrow } from "./hooks.ts";
 import { refuseForGood } from "./network/answer_errors.ts";
+import { loadProblems } from "./load_problems.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
@@ -37,43 +38,6 @@ export const VERSION: string = pi.VERSION;
 
 type Model = NonNullable<ReturnType<Models["find"]>>;
 
-/** Sources of packages that pi would have to install first. */
-async function missingPackages(services: Services): Promise<string[]> {
-  const { settingsManager, cwd, agentDir } = services;
-  const named = [
-    ...(settingsManager.getGlobalSettings().packages ?? []),
-    ...(settingsManager.getProjectSettings().packages ?? []),
-  ];
-  if (named.length === 0) return [];
-  const missing: string[] = [];
-  const packages = new pi.DefaultPackageManager({ cwd, agentDir, settingsManager });
-  await packages.resolve((source) => {
-    missing.push(source);
-    return Promise.resolve("skip");
-  });
-  return missing;
-}
-
-/** Load errors as events. */
-async function loadErrors(services: Services, guard: ResourceGuard): Promise<SessionEvent[]> {
-  const tell = (extensionPath: string, error: string): SessionEvent => ({
-    type: "extension_error",
-    extensionPath,
-    event: "load",
-    error,
-  });
-  const { errors } = services.resourceLoader.getExtensions();
-  const missing = await missingPackages(services);
-  return [
-    ...guard.problems,
-    ...errors.map(({ path, error }) => tell(path, error)),
-    ...services.diagnostics.filter(({ type }) => type === "error").map(({ message }) => tell("", message)),
-    ...missing.map((source) =>
-      tell(source, `The package ${source} is not installed; run: pi install ${source}`)
-    ),
-  ];
-}
-
 /** The parts of one session that survive a replacement, and the session of the last build. */
 interface Plan {
   readonly request: AgentRequest;
@@ -83,6 +47,10 @@ interface Plan {
   readonly around: SessionEnvironment;
   readonly guard: ResourceGuard;
   readonly report: ReportThrown;
+  /** Tools and commands that were not registered in the last load. */
+  readonly unregistered: LoadProblem[];
+  /** Whether pi loads extensions now: what goes wrong is reported at the end of that. */
+  loading: boolean;
   /** Whether the session has a file. */
   persisted: boolean;
   /** The session that was built last. */
@@ -211,7 +179,19 @@ class PiFactory implements AgentFactory {
     const settings = pi.SettingsManager.fromStorage(overlay);
     guard.watch(settings);
     const persisted = !request.inMemory;
-    return { request, settings, models, model, around, guard, report, persisted, last: undefined };
+    return {
+      request,
+      settings,
+      models,
+      model,
+      around,
+      guard,
+      report,
+      unregistered: [],
+      loading: false,
+      persisted,
+      last: undefined,
+    };
   }
 
   #findModel(models: Models, request: AgentRequest): Outcome<Model | undefined> {
@@ -241,9 +221,16 @@ class PiFactory implements AgentFactory {
       reloaded: async ({ services }) => {
         // pi's reload resets the providers of the whole process.
         this.#accounts.restore();
-        plan.around.loadErrors = await loadErrors(services, plan.guard);
+        await this.#loaded(plan, services);
       },
     };
+  }
+
+  /** pi has loaded everything: notes what went wrong. */
+  async #loaded(plan: Plan, services: Services): Promise<void> {
+    const problems = await loadProblems(services, plan.guard);
+    plan.around.loadErrors = [...problems, ...plan.unregistered];
+    plan.loading = false;
   }
 
   async #create(plan: Plan, options: FactoryOptions): ReturnType<RuntimeFactory> {
@@ -271,14 +258,16 @@ class PiFactory implements AgentFactory {
     tameErrors(services.resourceLoader, plan.report);
     const userFolders = [join(homedir(), ".agents/skills")];
     around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
-    const rejected: SessionEvent[] = [];
-    let loading = true;
-    watchRegistrations(services.resourceLoader, eventBus, (event) => {
-      if (loading) rejected.push(event);
-      else around.report(event);
+    const begin = (): void => {
+      plan.loading = true;
+      plan.unregistered.length = 0;
+    };
+    begin();
+    watchRegistrations(services.resourceLoader, eventBus, begin, (problem) => {
+      if (plan.loading) plan.unregistered.push(problem);
+      else around.report({ type: "extension_error", ...problem });
     });
-    around.loadErrors = [...await loadErrors(services, guard), ...rejected];
-    loading = false;
+    await this.#loaded(plan, services);
     plan.persisted = sessionManager.isPersisted();
     const { sessionStartEvent } = options;
     const result = await pi.createAgentSessionFromServices({

@@ -5,7 +5,7 @@ import { errorMessage } from "../../base/error_message.ts";
 import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
 import { failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
-import type { FileRepair } from "../../protocol/schema/responses.ts";
+import type { FileRepair, LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 import type { AgentHooks, RunResult } from "../session/agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./sdk/sdk.ts";
@@ -29,7 +29,8 @@ export interface SessionEnvironment {
   cwd: string;
   trusted: boolean;
   untrusted: readonly string[];
-  loadErrors: readonly SessionEvent[];
+  /** Files and packages that could not be loaded or used as they are. */
+  loadErrors: readonly LoadProblem[];
   /** Called when the model changes. pi has no event for that. */
   modelSelected: (model: ModelLike) => void;
   /** Reports errors of extensions after the load. */
@@ -138,7 +139,9 @@ export class LiveSession {
   }
 
   reportLoadErrors(): void {
-    for (const event of this.environment.loadErrors) this.parts.hooks.emit(event);
+    for (const problem of this.environment.loadErrors) {
+      this.parts.hooks.emit({ type: "extension_error", ...problem });
+    }
   }
 
   /**

@@ -88,6 +88,7 @@ export type AgentInfo = Pick<
   | "pendingMessageCount"
   | "untrusted"
   | "fileRepair"
+  | "extensionErrors"
 >;
 
 /** pi's thinking levels. */

@@ -135,6 +135,9 @@ export class Session {
   /** The session exists: lets in what waited for the build, and starts the extensions. */
   open(): void {
     this.#state = "live";
+    // In front of the first events, so that a client that subscribes right behind the creation sees them.
+    for (const fn of this.#untilBuilt.splice(0)) fn();
+    if (this.closed) return;
     const late = this.#timeouts.after(SESSION_START_MS, () => {
       this.#parts.log("warn", "session_start handlers take too long; the session goes on without them", {
         sessionId: this.sessionId,
@@ -145,7 +148,6 @@ export class Session {
       late.clear();
       this.#mailbox.open();
     });
-    for (const fn of this.#untilBuilt.splice(0)) fn();
   }
 
   /** Calls `fn` once the session is live or has failed to become so; at once when that is clear. */

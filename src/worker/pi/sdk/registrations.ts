@@ -2,12 +2,12 @@
 // Used by: factory.ts at every load. pi accepts anything, and providers then refuse every request.
 // Invariant: a reload ends the listeners of `pi.events` that the last load added.
 import type { EventBusController } from "@mariozechner/pi-coding-agent";
-import type { SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
+import type { LoadProblem } from "../../../protocol/schema/responses.ts";
 import type { Services } from "./sdk.ts";
 
 type Loader = Services["resourceLoader"];
-type Report = (event: SessionEvent) => void;
+type Report = (problem: LoadProblem) => void;
 
 function isName(value: unknown): boolean {
   return typeof value === "string" && /^\S+$/.test(value);
@@ -55,20 +55,30 @@ function sift(
 function siftAll(loader: Loader, report: Report): void {
   for (const { path, tools, commands } of loader.getExtensions().extensions) {
     const told = (event: string) => (error: string): void =>
-      report({ type: "extension_error", extensionPath: path, event, error: `Not registered: ${error}` });
+      report({ extensionPath: path, event, error: `Not registered: ${error}` });
     const definition = (value: unknown): unknown => isRecord(value) ? value["definition"] : undefined;
     sift(tools, (value) => toolFault(definition(value)), told("register_tool"));
     sift(commands, commandFault, told("register_command"));
   }
 }
 
-/** Watches all later loads of a loader that has loaded once. */
-export function watchRegistrations(loader: Loader, bus: EventBusController, report: Report): void {
+/**
+ * Watches all loads of a loader that has loaded once.
+ *
+ * @param begin called before each later load
+ */
+export function watchRegistrations(
+  loader: Loader,
+  bus: EventBusController,
+  begin: () => void,
+  report: Report,
+): void {
   siftAll(loader, report);
   const reload = loader.reload.bind(loader);
   loader.reload = async (...args) => {
     // The extensions that listened are gone, and the new ones listen again.
     bus.clear();
+    begin();
     await reload(...args);
     siftAll(loader, report);
   };

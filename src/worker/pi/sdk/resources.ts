@@ -15,8 +15,8 @@ import {
 import { dirname, join, parse } from "node:path";
 import * as pi from "@mariozechner/pi-coding-agent";
 import { CONTEXT_FILES } from "../../../protocol/pi_package.ts";
-import type { SessionEvent } from "../../../protocol/events.ts";
 import { EXTENSION_BYTES, RESOURCE_BYTES } from "../../../governor/limits.ts";
+import type { LoadProblem } from "../../../protocol/schema/responses.ts";
 import type { Services, ServicesOptions } from "./sdk.ts";
 
 type LoaderOptions = NonNullable<ServicesOptions["resourceLoaderOptions"]>;
@@ -63,11 +63,9 @@ export class ResourceGuard {
     GUARDS.set(settings, this);
   }
 
-  /** Events for each resource that was not loaded. */
-  get problems(): readonly SessionEvent[] {
-    return [...this.#problems].map(([extensionPath, error]) => (
-      { type: "extension_error", extensionPath, event: "load", error }
-    ));
+  /** What was not loaded, and why. */
+  get problems(): readonly LoadProblem[] {
+    return [...this.#problems].map(([extensionPath, error]) => ({ extensionPath, event: "load", error }));
   }
 
   /** Options for pi's loader. The guard reads the instructions here and passes them on. */
