@@ -19,7 +19,17 @@ const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
 
 /** Flags of the server by subject; what no subject names is a limit. */
 const SUBJECTS: readonly (readonly [heading: string, names: readonly string[]])[] = [
-  ["Address and access", ["port", "host", "no-ws", "stdio", "no-auth", "allow-origin", "allow-host"]],
+  ["Address and access", [
+    "port",
+    "host",
+    "no-ws",
+    "stdio",
+    "no-auth",
+    "allow-origin",
+    "allow-host",
+    "console",
+    "base-path",
+  ]],
   ["Folders", ["state-dir", "cwd", "root", "trust-projects", "no-restore", "ephemeral"]],
   ["Sessions", ["workers", "isolation", "sandbox", "allow-net", "allow-any-net", "demo"]],
   ["Budget of a session", ["budget-usd", "budget-turns", "budget-wall", "budget-on-exceed"]],
