@@ -1,7 +1,6 @@
 // The program: arguments and variables to a running server, signals to its shutdown, and its end to an exit
 // code. The only place that prints help or ends the process.
 import { type Config, parseConfig, withAbsolutePaths } from "../config/config.ts";
-import { helpText } from "../config/flags.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { StateFolderError } from "../server/state/state_folder.ts";
 import { IMPATIENT_MS } from "../governor/limits.ts";
@@ -9,6 +8,8 @@ import { SERVER_VERSION } from "../protocol/version.ts";
 import { ListenError, type Runtime } from "../runtime/runtime.ts";
 import { describe, resolveSandbox, SandboxError } from "../server/sandbox/sandbox_mode.ts";
 import { isUsableToken, TOKEN_RULE } from "../server/auth/token_rule.ts";
+import { programHelp } from "./help.ts";
+import { SUBCOMMANDS } from "./subcommands.ts";
 import { type RunningServer, serve, statePath } from "../server/server.ts";
 
 const EXIT_OK = 0;
@@ -52,23 +53,19 @@ function wantsStdio(config: Config, runtime: Runtime): boolean {
   return runtime.inputKind() === "stream";
 }
 
-/** Reports what a person at a terminal needs to connect; never the token itself. */
-function welcome(server: RunningServer, runtime: Runtime): void {
+/** Says to a person at a terminal what to do next: three lines, and never the token itself. */
+function welcome(server: RunningServer, runtime: Runtime, stateDir: string | undefined): void {
   const [endpoint] = server.endpoints;
   if (endpoint === undefined) return;
-  const { url } = endpoint;
-  const read = server.tokenFile === undefined
-    ? ""
-    : `,["pi-server.v1","pi-server.bearer."+require("fs").readFileSync(${
-      JSON.stringify(server.tokenFile)
-    },"utf8").trim()]`;
-  const client = `node -e 'const w=new WebSocket("${url}"${read});w.onmessage=e=>console.log(e.data)'`;
+  // A command finds the usual state folder by itself.
+  const where = stateDir === undefined ? "" : ` --state-dir ${stateDir}`;
   runtime.writeError([
     "",
-    `  pi-server ${SERVER_VERSION} listens on ${url}`,
-    ...(server.tokenFile === undefined ? [] : [`  token        ${server.tokenFile}`]),
-    `  try (Node 22) ${client}`,
-    "  stop with    Ctrl-C",
+    `pi-server ${SERVER_VERSION} listens on ${endpoint.url} until Ctrl-C. In another terminal:`,
+    "",
+    `  pi-server attach${where}   talk to an agent in the terminal`,
+    `  pi-server open${where}     the same in a browser`,
+    "  pi-server --help   everything else",
     "",
     "",
   ].join("\n"));
@@ -152,7 +149,9 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
       if (!(error instanceof Error && Reflect.get(error, "code") === "EPIPE")) throw error;
     }
   };
-  if (parsed.kind === "help") return await print(helpText(SERVER_VERSION)).then(() => EXIT_OK);
+  if (parsed.kind === "help") {
+    return await print(programHelp(SERVER_VERSION, SUBCOMMANDS)).then(() => EXIT_OK);
+  }
   if (parsed.kind === "version") return await print(`${SERVER_VERSION}\n`).then(() => EXIT_OK);
   if (parsed.kind === "licenses") {
     return await print(await licenses(program.licenses, runtime)).then(() => EXIT_OK);
@@ -224,7 +223,7 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
 function report(server: RunningServer, config: Config, runtime: Runtime, log: Log): void {
   const [endpoint] = server.endpoints;
   if (runtime.stderrIsTerminal() && config.logFormat === "text" && config.logLevel !== "silent") {
-    welcome(server, runtime);
+    welcome(server, runtime, config.stateDir);
   } else if (endpoint !== undefined) {
     log.info("listening", {
       url: endpoint.url,

@@ -116,9 +116,23 @@ export async function runSubcommand(args: readonly string[], io: Io): Promise<nu
     // A closed stderr must not hide the exit code.
     await io.stderr.write(`pi-server ${line}\n`).catch(() => {});
   };
+  if (name === "help" || name === "version") {
+    // What people try first; the flags of the same names are the server's.
+    const [{ programHelp }, { SERVER_VERSION }] = await Promise.all([
+      import("./help.ts"),
+      import("../protocol/version.ts"),
+    ]);
+    const [topic] = rest;
+    if (topic !== undefined && name === "help") return await runSubcommand([topic, "--help"], io);
+    await io.stdout.write(name === "help" ? programHelp(SERVER_VERSION, SUBCOMMANDS) : `${SERVER_VERSION}\n`)
+      .catch((error) => {
+        if (!(error instanceof ReaderGoneError)) throw error;
+      });
+    return EXIT_OK;
+  }
   const row = SUBCOMMANDS.find((one) => one.name === name);
   if (row === undefined) {
-    const near = didYouMean(name, SUBCOMMANDS.map((one) => one.name));
+    const near = didYouMean(name, [...SUBCOMMANDS.map((one) => one.name), "permissions", "help"]);
     await say(`${name}: there is no such command${near || "; see pi-server --help"}`);
     return EXIT_USAGE;
   }

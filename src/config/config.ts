@@ -2,6 +2,7 @@
 // its variable (`--max-sessions`, `PI_SERVER_MAX_SESSIONS`). Reads no environment by itself.
 import { parseArgs } from "@std/cli/parse-args";
 import { BASE_PATH_RULE, basePathOf } from "../base/base_path.ts";
+import { didYouMean } from "../base/nearest.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { BudgetLimits } from "../governor/budget.ts";
 import { LIMIT_NAMES, type LimitName, type Limits, withDefaults } from "../governor/limits.ts";
@@ -255,11 +256,14 @@ function collect(args: readonly string[], env: (name: string) => string | undefi
       return false;
     },
   });
-  const [stray] = unknown;
-  if (stray !== undefined) throw new Invalid(`${stray}: there is no such flag; see --help`);
-  const [word] = parsed._;
+  const [stray] = unknown.filter((arg) => arg.startsWith("-"));
+  if (stray !== undefined) {
+    const near = didYouMean(stray.replace(/=.*/s, ""), FLAGS.map(({ name }) => `--${name}`));
+    throw new Invalid(`${stray}: there is no such flag${near || "; see --help"}`);
+  }
+  const [word] = [...unknown, ...parsed._];
   if (word !== undefined) {
-    throw new Invalid(`${word}: there is nothing to do with this argument; see --help`);
+    throw new Invalid(`${word}: a command is the first argument, flags of the server come alone; see --help`);
   }
   for (const { name, kind } of FLAGS) {
     const value = parsed[name];

@@ -1,4 +1,4 @@
-// The table of flags: names, kinds, ranges and what `--help` says of them. The limits' flags come from the
+// The table of flags: names, kinds, ranges and what `--help` says of them (src/cli/help.ts). The limits' flags come from the
 // governor's table. What a value means is config.ts's business.
 import { LIMIT_NAMES, type LimitName, LIMITS, type LimitSpec } from "../governor/limits.ts";
 import { MOST_TURNS, MOST_USD, MOST_WALL_MS } from "../protocol/schema/monitoring_commands.ts";
@@ -184,34 +184,4 @@ export function variableOf(flag: string): string {
 /** Names of the flags of these kinds. */
 export function namesOf(...kinds: readonly Kind[]): string[] {
   return FLAGS.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
-}
-
-/** The text of `--help`. */
-export function helpText(version: string): string {
-  const placeholder: Readonly<Record<Kind, string>> = {
-    switch: "",
-    integer: " N",
-    amount: " N",
-    bytes: " SIZE",
-    duration: " TIME",
-    text: " TEXT",
-    list: " TEXT",
-    choice: "",
-  };
-  const rows = FLAGS.map(({ name, kind, about, choices, shown }) => {
-    const flag = `--${name}${kind === "choice" ? ` ${choices?.join("|")}` : placeholder[kind]}`;
-    return `  ${flag.padEnd(42)} ${about}${shown === undefined ? "" : ` (${shown})`}`;
-  });
-  return [
-    `pi-server ${version}: many pi coding-agent sessions behind WebSocket and stdio`,
-    "",
-    "Usage: pi-server [flags]",
-    "       pi-server permissions [flags]    prints what Deno lets the server and its sessions do",
-    "",
-    ...rows,
-    "",
-    "Each flag has a variable: --max-sessions is PI_SERVER_MAX_SESSIONS. The token can be given in",
-    "PI_SERVER_TOKEN or in a file named by PI_SERVER_TOKEN_FILE. Times without a unit are milliseconds.",
-    "",
-  ].join("\n");
 }

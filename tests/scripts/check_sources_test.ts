@@ -41,6 +41,8 @@ const BROKEN: readonly (readonly [file: string, code: string, expected: string])
   ["src/server/router/a.ts", 'import { b } from "./missing.ts";', "no such file"],
   ["src/server/router/a.ts", 'import { readFile } from "node:fs/promises";', "belong to src/runtime"],
   ["src/client/a.ts", 'import { b } from "../server/router/b.ts";', "client may import base, protocol, not"],
+  ["src/cli/commands/a.ts", 'import { s } from "../../server/server.ts";', "not server"],
+  ["src/cli/run/a.ts", 'import { s } from "../../worker/session/b.ts";', "not worker"],
   ["src/extra.ts", 'import { b } from "./server/router/b.ts";', "in no folder of the law"],
   ["src/server/router/a.ts", "const t = Date.now();", "uses Date.now"],
   ["src/server/router/a.ts", "const t = `at ${`${new Date()}`}`;", "uses new Date()"],

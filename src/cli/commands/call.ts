@@ -18,44 +18,68 @@ const OWN_NAMES = FLAGS.map(({ name }) => name);
 
 type Fields = Record<string, unknown>;
 
-/** The command that the user wrote: its type, the flags of the server, and the fields. */
+/** The user's words: the command, the flags of every call, and what is left for the command's fields. */
 interface Written {
   readonly type: string;
   readonly own: readonly string[];
-  readonly fields: readonly (readonly [flag: string, value: string | undefined])[];
+  readonly rest: readonly string[];
+}
+
+/** Takes the flags of every call out; the first word is the command. Throws `UsageError` without one. */
+function split(args: readonly string[]): Written {
+  const own: string[] = [];
+  const rest: string[] = [];
+  let type: string | undefined;
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? "";
+    const name = /^--([^=]+)/.exec(arg)?.[1];
+    const flag = FLAGS.find((one) => one.name === name);
+    if (flag !== undefined) {
+      own.push(arg);
+      if ("value" in flag && !arg.includes("=")) own.push(...args.slice(++at, at + 1));
+    } else if (type === undefined) {
+      if (arg.startsWith("-")) throw new UsageError(`${arg}: the command comes before its fields`);
+      type = arg;
+    } else rest.push(arg);
+  }
+  if (type === undefined) throw new UsageError("name the command, such as: pi-server call list_sessions");
+  return { type, own, rest };
+}
+
+/** The fields that were given as flags, and the words between them, which are JSON. */
+interface Given {
+  readonly flags: readonly (readonly [field: Field, text: string])[];
   readonly json: readonly string[];
 }
 
-/** Tells the program's own flags from the command's fields, which depend on the command. */
-function split(args: readonly string[]): Written {
-  const own: string[] = [];
-  const fields: [string, string | undefined][] = [];
-  const words: string[] = [];
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at] ?? "";
+function readFields(rest: readonly string[], fields: readonly Field[]): Given {
+  const flags: [Field, string][] = [];
+  const json: string[] = [];
+  for (let at = 0; at < rest.length; at++) {
+    const arg = rest[at] ?? "";
     const [, name, glued] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
     if (name === undefined) {
       if (arg.startsWith("-") && arg !== "-") {
         throw new UsageError(`${arg}: fields are written as --name value`);
       }
-      words.push(arg);
+      json.push(arg);
       continue;
     }
-    const flag = FLAGS.find((one) => one.name === name);
-    const next = args[at + 1];
-    const takes = glued === undefined && next !== undefined && !next.startsWith("--");
-    if (flag !== undefined) {
-      own.push(arg);
-      if ("value" in flag && takes) own.push(args[++at] ?? "");
-    } else {
-      // A switch may stand before the JSON: `call create_session --inMemory '{"cwd":"/a"}'`.
-      const value = glued ?? (takes && !next.startsWith("{") ? args[++at] : undefined);
-      fields.push([name, value]);
+    const field = fieldNamed(name, fields, OWN_NAMES);
+    const next = rest[at + 1];
+    if (glued !== undefined) flags.push([field, glued]);
+    else if (field.kinds.has("boolean")) {
+      // A switch: `--inMemory` alone is true.
+      const says = next === "true" || next === "false";
+      flags.push([field, says ? next : "true"]);
+      if (says) at++;
+    } else if (next === undefined) throw new UsageError(`--${name}: expected ${field.shown} after it`);
+    else {
+      flags.push([field, next]);
+      at++;
     }
   }
-  const [type, ...json] = words;
-  if (type === undefined) throw new UsageError("name the command, such as: pi-server call list_sessions");
-  return { type, own, fields, json };
+  return { flags, json };
 }
 
 /** The command's schema: the one of this program, else the server's. */
@@ -93,20 +117,16 @@ async function givenJson(texts: readonly string[], io: Io): Promise<Fields> {
   return fields;
 }
 
-function withFlags(json: Fields, { type, fields: given }: Written, fields: readonly Field[]): Fields {
+function withFlags(json: Fields, flags: Given["flags"], fields: readonly Field[], type: string): Fields {
   const result: Fields = { ...json };
   const lists = new Map<string, unknown[]>();
-  for (const [flag, text] of given) {
-    const field = fieldNamed(flag, fields, OWN_NAMES);
-    if (text === undefined && !field.kinds.has("boolean")) {
-      throw new UsageError(`--${flag}: expected ${field.shown} after it`);
-    }
-    if (field.items !== undefined && !text?.startsWith("[")) {
+  for (const [field, text] of flags) {
+    if (field.items !== undefined && !text.startsWith("[")) {
       const list = lists.get(field.name) ?? [];
       lists.set(field.name, list);
-      list.push(valueFor(field.items, text ?? ""));
+      list.push(valueFor(field.items, text));
       result[field.name] = list;
-    } else result[field.name] = text === undefined ? true : valueFor(field, text);
+    } else result[field.name] = valueFor(field, text);
   }
   const missing = fields.filter(({ name, required }) => required && !(name in result));
   if (missing.length > 0) {
@@ -235,9 +255,11 @@ export const command: Subcommand = {
     const connected = async (): Promise<Client> =>
       client ??= await connectTo(io, await findServer(io, options));
     try {
-      const fields = fieldsOf(await schemaOf(written.type, connected));
-      const filled = withFlags(await givenJson(written.json, io), written, fields);
-      return await answer(await connected(), written.type, filled, parsed.has("data"), io);
+      const { type, rest } = written;
+      const fields = fieldsOf(await schemaOf(type, connected));
+      const { flags, json } = readFields(rest, fields);
+      const filled = withFlags(await givenJson(json, io), flags, fields, type);
+      return await answer(await connected(), type, filled, parsed.has("data"), io);
     } finally {
       await client?.close();
     }

@@ -97,7 +97,8 @@ function zsh(entries: readonly Entry[]): string {
     "  esac",
     "  _describe argument rows || _files",
     "}",
-    "compdef _pi_server pi-server",
+    "# The shell runs this file as a function when it is in fpath, and sources it otherwise.",
+    'if [ "$funcstack[1]" = "_pi-server" ]; then _pi_server "$@"; else compdef _pi_server pi-server; fi',
     "",
   ].join("\n");
 }

@@ -117,7 +117,11 @@ function input(): Input {
 
 /** The command that started this program, without its arguments. */
 function ownCommand(): [program: string, ...args: string[]] {
-  if (isBinary) return [process.execPath];
+  // Deno 2.4 to 2.9 takes arguments for its own executable to be Node's, in a compiled program as well, and rewrites
+  // them (`run -A …` before them). The same path in another spelling is left alone.
+  if (isBinary) {
+    return [`${path.dirname(process.execPath)}${path.sep}.${path.sep}${path.basename(process.execPath)}`];
+  }
   if (isDeno) {
     // The flags of `deno task serve`, without which sessions could not be held to permissions.
     return [
