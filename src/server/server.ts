@@ -26,8 +26,7 @@ import type { ByteSink, Runtime, Timer, WorkerPermissions } from "../runtime/run
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
 import { StdioTransport } from "./transports/stdio.ts";
 import type { Endpoint, Transport } from "./transports/transport.ts";
-import { hostHeadersOf } from "./auth/http_gate.ts";
-import { WebSocketTransport } from "./transports/websocket.ts";
+import { listenForHttp } from "./http_server.ts";
 import { startInProcess } from "./workers/in_process_worker.ts";
 
 /** What a server is built from. */
@@ -179,7 +178,18 @@ class Server {
         ...(asked === undefined ? {} : { own: asked }),
       });
       this.#tokens.revoked = (tokenId) => this.#router.revoked(tokenId);
-      if (config.ws) this.#transports.push(await this.#listen(this.#tokens));
+      if (config.ws) {
+        const listening = await listenForHttp({
+          config,
+          runtime,
+          router: this.#router,
+          governor: this.#governor,
+          tokens: this.#tokens,
+          ready: () => this.shutdown.phase === "running",
+          schema: () => this.#schemaText,
+        });
+        this.#transports.push(listening);
+      }
       // Whoever finds the address may send a command at once.
       this.#router.open();
       this.#ledger.pruneOrphans((sessionId) => this.#manager.has(sessionId));
@@ -258,38 +268,6 @@ class Server {
 
   #permissions(): WorkerPermissions | undefined {
     return this.#sandbox.on ? this.#sandbox.sandbox.permissions : undefined;
-  }
-
-  #listen(tokens: TokenStore): Promise<WebSocketTransport> {
-    const { config, runtime } = this.#parts;
-    return WebSocketTransport.listen({
-      runtime,
-      router: this.#router,
-      governor: this.#governor,
-      hostname: config.host,
-      port: config.port,
-      gate: {
-        ...(config.auth
-          ? { accessOf: (token: string) => tokens.accessOf(token), holds: (id: string) => tokens.holds(id) }
-          : {}),
-        allowOrigins: new Set(config.allowOrigins),
-        allowHosts: new Set([...config.allowHosts, ...hostHeadersOf(config.host)]),
-        console: config.console,
-        basePath: config.basePath,
-      },
-      http: {
-        ready: () => this.shutdown.phase === "running",
-        schema: () => this.#schemaText,
-        metrics: async () => {
-          const { prometheusPage } = await import("./transports/prometheus.ts");
-          return await prometheusPage(this.#router.vitals.metrics());
-        },
-        console: async (file, request) => {
-          const { consolePage } = await import("./transports/console_pages.ts");
-          return await consolePage(file, request);
-        },
-      },
-    });
   }
 
   async #publish(state: StateFolder, ownToken: boolean): Promise<void> {
