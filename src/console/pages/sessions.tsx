@@ -34,7 +34,8 @@ export function Sessions() {
   const ready = useCell(console.sessions.ready);
   const dialogs = useCell(console.dialogs.open);
   const { whole } = useCell(console.link.access);
-  const mayDrive = useMay("drive");
+  // A token for some sessions makes none but these, and they are there already.
+  const mayDrive = useMay("drive") && whole;
   const [search, setSearch] = useState("");
   const [filter, setFilter] = useState<typeof FILTERS[number]>("all");
   const [making, setMaking] = useState(false);

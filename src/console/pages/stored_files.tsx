@@ -4,7 +4,7 @@ import type { StoredSession } from "../../client/browser.ts";
 import { useCell } from "../app/cell.ts";
 import { useConsole, useMay } from "../app/console.ts";
 import { sessionHref } from "../app/routes.ts";
-import { ago, clip, shortPath, visible } from "../text/format.ts";
+import { ago, clip, several, shortPath, visible } from "../text/format.ts";
 
 const FIRST_LINES = 20;
 
@@ -81,7 +81,7 @@ function StoredLine({ file }: { readonly file: StoredSession }) {
         <span class="linestate">
           {loading ? "Loads" : newerEntries === undefined ? "" : "Needs a newer pi"}
         </span>
-        <span class="linemodel">{file.messageCount} messages</span>
+        <span class="linemodel">{several(file.messageCount, "message")}</span>
         <span class="linecost" />
         <time class="lineage" dateTime={file.modifiedAt}>{ago(file.modifiedAt, now)}</time>
       </button>

@@ -30,7 +30,7 @@ export function DialogForm({ dialog, named }: Props) {
   return (
     <section class="ask" aria-label={`Question: ${clip(dialog.title, 120)}`}>
       <header>
-        <h3 dir="auto">{clip(visible(dialog.title), 1000) || "A question"}</h3>
+        <h2 dir="auto">{clip(visible(dialog.title), 1000) || "A question"}</h2>
         <p class="meta">
           {named && (
             <a href={sessionHref(dialog.sessionId)}>

@@ -15,7 +15,7 @@ export function DiffView({ lines, label }: { readonly lines: readonly DiffLine[]
   const more = lines.length - shown.length;
   return (
     <div class="longtext">
-      <div class="diff" role="region" aria-label={label} tabIndex={0} dir="ltr">
+      <div class="diff" role="group" aria-label={label} tabIndex={0} dir="ltr">
         <div class="difflines">
           {shown.map((line, index) => (
             <div key={index} class={`line ${line.kind}`}>

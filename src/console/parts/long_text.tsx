@@ -36,7 +36,7 @@ export function LongText({ text, label, from, language = "" }: Props) {
   return (
     <div class="longtext">
       {language === ""
-        ? <pre class="plain" tabIndex={0} dir="ltr" aria-label={label}>{shown}</pre>
+        ? <pre class="plain" role="group" tabIndex={0} dir="ltr" aria-label={label}>{shown}</pre>
         : <Code code={shown} language={language} label={label} />}
       {(hidden > 0 || all) && (
         <button
@@ -58,7 +58,7 @@ export function LongText({ text, label, from, language = "" }: Props) {
 function Code({ code, language, label }: { code: string; language: string; label: string }) {
   const html = useMemo(() => `<code>${highlight(code, language)}</code>`, [code, language]);
   return (
-    <div class="plain code" role="region" aria-label={label} tabIndex={0} dir="ltr">
+    <div class="plain code" role="group" aria-label={label} tabIndex={0} dir="ltr">
       <SafeHtml class="pre" html={html} />
     </div>
   );

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { SessionInfo } from "../../client/browser.ts";
 import { useConsole, useMay } from "../app/console.ts";
-import { duration, money } from "../text/format.ts";
+import { duration, money, several } from "../text/format.ts";
 import type { SessionFeed } from "./feed.ts";
 
 interface Props {
@@ -50,7 +50,7 @@ export function BudgetForm({ feed, info }: Props) {
       <fieldset disabled={!mayChange}>
         <legend>Budget</legend>
         <p class="hint">
-          Spent: {money(usage?.usd ?? 0)}, {usage?.turns ?? 0} turns,{" "}
+          Spent: {money(usage?.usd ?? 0)}, {several(usage?.turns ?? 0, "turn")},{" "}
           {duration(usage?.wallMs ?? 0)}. An empty field is no limit.
         </p>
         <div class="pair three">

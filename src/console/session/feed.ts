@@ -5,6 +5,8 @@ import {
   type EventItem,
   RequestError,
   type SessionInfo,
+  type Snapshot,
+  type Subscribed,
   type Subscription,
 } from "../../client/browser.ts";
 import type { Console } from "../app/console.ts";
@@ -112,27 +114,28 @@ export class SessionFeed {
   }
 
   async #follow(): Promise<void> {
-    const sessionId = this.#sessionId;
+    // What is idle is opened with its newest messages alone; a running answer needs the server's snapshot.
+    let way: "newest" | "snapshot" = "newest";
     while (!this.#stopped) {
       const life = ++this.#life;
       try {
-        const subscription = await this.#client.subscribe(sessionId, { snapshot: true });
+        const subscription = await this.#client.subscribe(this.#sessionId, { snapshot: way === "snapshot" });
         this.#subscription = subscription;
         if (this.#stopped) return void subscription.close();
+        if (way === "newest" && !await this.#openNewest(subscription.start)) {
+          way = "snapshot";
+          await subscription.close();
+          continue;
+        }
         for await (const item of subscription) {
           if (life !== this.#life) break;
           if (item.kind === "event") this.#event(item);
-          else {
-            this.transcript.reset(item);
-            this.info.set(item.sessionInfo);
-            this.waiting.set(item.snapshot.queue);
-            this.phase.set("open");
-            void this.refresh().catch(() => {});
-          }
+          else this.#open(item.snapshot, item.sessionInfo);
           if (this.#stopped) return;
         }
         // It ended by itself: the session was deleted.
         if (life === this.#life) return this.phase.set("gone");
+        way = "snapshot";
       } catch (error) {
         if (this.#stopped) return;
         const gone = error instanceof RequestError && error.code === "session_not_found";
@@ -140,6 +143,29 @@ export class SessionFeed {
         return this.phase.set(gone ? "gone" : "failed");
       }
     }
+  }
+
+  /** Opens the page with the newest messages. Says no when the session has moved on meanwhile, or works. */
+  async #openNewest(start: Subscribed | undefined): Promise<boolean> {
+    if (start === undefined || busy(start.sessionInfo)) return false;
+    const sessionId = this.#sessionId;
+    const [{ messages, messageCount }, info] = await Promise.all([
+      this.#client.request("get_messages", { sessionId, limit: OLDER_MESSAGES }),
+      this.#client.request("get_state", { sessionId }),
+    ]);
+    // The state was read after the messages: with the same number of events nothing happened in between.
+    if (busy(info) || info.seq !== start.seq || info.epoch !== start.epoch) return false;
+    const queue = { steering: [], followUp: [] };
+    this.#open({ messages, messageCount, queue, runningTools: [] }, info);
+    return true;
+  }
+
+  #open(snapshot: Snapshot, info: SessionInfo): void {
+    this.transcript.reset({ snapshot });
+    this.info.set(info);
+    this.waiting.set(snapshot.queue);
+    this.phase.set("open");
+    void this.refresh().catch(() => {});
   }
 
   #event({ sessionId, event }: EventItem): void {
@@ -234,6 +260,11 @@ export class SessionFeed {
       .map((block) => text(block, "text")).join(" ");
     this.spoken.set(`The answer is complete. ${said.slice(0, 400)}`);
   }
+}
+
+/** Whether something runs or waits that the messages alone do not tell. */
+function busy({ isStreaming, isCompacting, pendingMessageCount }: SessionInfo): boolean {
+  return isStreaming || isCompacting || pendingMessageCount > 0;
 }
 
 function phaseOf(event: EventItem["event"]): string {

@@ -58,9 +58,9 @@ export function SessionHead({ feed, sessionId, onSheet }: Props) {
         type="button"
         class="headmodel"
         onClick={() => onSheet("settings")}
-        aria-label="Settings"
         title="Settings"
       >
+        <span class="sr">Settings</span>
         <bdi>{clip(visible(info?.model?.id ?? "no model"), 30)}</bdi>
         {info?.model?.reasoning === true && <span class="hint">{info.thinkingLevel}</span>}
         <Icon name="settings" />

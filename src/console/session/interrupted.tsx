@@ -22,7 +22,7 @@ export function Interrupted({ feed, sessionId }: Props) {
     });
   return (
     <section class="ask" aria-label="Interrupted messages">
-      <h3>The server went down before these messages were done</h3>
+      <h2>The server went down before these messages were done</h2>
       <ul class="plainlist">
         {list.slice(0, 5).map((one, index) => (
           <li key={index}>

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Model, SessionInfo, SessionStats, Tool } from "../../client/browser.ts";
 import { useConsole, useMay } from "../app/console.ts";
-import { clip, count, duration, money, visible } from "../text/format.ts";
+import { clip, count, duration, money, several, visible } from "../text/format.ts";
 import { Sheet } from "../parts/sheet.tsx";
 import { LEVELS } from "../pages/new_session.tsx";
 import { BudgetForm } from "./budget_form.tsx";
@@ -176,10 +176,12 @@ function Facts({ info, stats }: { readonly info: SessionInfo; readonly stats: Se
     ["Created", new Date(info.createdAt).toLocaleString()],
     [
       "Spent",
-      `${money(info.usage?.usd ?? 0)}, ${info.usage?.turns ?? 0} turns, ${duration(info.usage?.wallMs ?? 0)}`,
+      `${money(info.usage?.usd ?? 0)}, ${several(info.usage?.turns ?? 0, "turn")}, ${
+        duration(info.usage?.wallMs ?? 0)
+      }`,
     ],
     ...(stats === undefined ? [] : [
-      ["Messages", `${stats.totalMessages}, ${stats.toolCalls} tool calls`] as const,
+      ["Messages", `${stats.totalMessages}, ${several(stats.toolCalls, "tool call")}`] as const,
       [
         "Tokens",
         `${count(stats.tokens.input)} in, ${count(stats.tokens.output)} out, ${

@@ -42,6 +42,11 @@ export function count(value: number): string {
   return `${(value / 1e9).toFixed(1)}G`;
 }
 
+/** `1 turn`, `2 turns`. */
+export function several(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? "" : "s"}`;
+}
+
 /** Bytes in the unit that fits. */
 export function bytes(value: number): string {
   const units = ["B", "KB", "MB", "GB", "TB"];

@@ -117,14 +117,14 @@ function ComingBlock({ block, last }: { readonly block: StreamingBlock; readonly
       return <Thinking coming={block.text} busy={last} />;
     default:
       return (
-        <section class="tool waiting" aria-label="Tool call">
+        <div class="tool waiting" role="group" aria-label="Tool call">
           <div class="toolline">
             <span class="dot running" aria-hidden="true" />
             <bdi class="toolname">{text(block.call ?? {}, "name").slice(0, 80) || "tool"}</bdi>
             <bdi class="toolarg">{clip(visible(block.text.tail), 200)}</bdi>
             <span class="state">is written</span>
           </div>
-        </section>
+        </div>
       );
   }
 }
@@ -140,7 +140,7 @@ function Thinking({ of, whole = "", coming, busy = false }: ThinkingProps) {
   const [open, setOpen] = useState(false);
   if (coming === undefined && whole.trim() === "") return null;
   return (
-    <section class="thinking" aria-label="Thinking">
+    <div class="thinking" role="group" aria-label="Thinking">
       <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
         <span class={busy ? "pulse" : ""}>{busy ? "Thinks" : "Thought"}</span>
       </button>
@@ -151,7 +151,7 @@ function Thinking({ of, whole = "", coming, busy = false }: ThinkingProps) {
             : <MarkdownText text={coming} live />}
         </div>
       )}
-    </section>
+    </div>
   );
 }
 
