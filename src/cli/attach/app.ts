@@ -12,7 +12,7 @@ import type { SlashCommand } from "./dialogs/slash_completion.ts";
 import { type CommandTarget, KEYS, LOCAL_COMMANDS, localCommand } from "./local_commands.ts";
 import { imagePath, PastedImages } from "./pasted_images.ts";
 import { SessionActions, type Stage } from "./session/session_actions.ts";
-import { type OpenDialog, sentenceOf, SessionTab, type TabListener } from "./session/session_tab.ts";
+import { type OpenDialog, sentenceOf, type SessionTab, type TabListener } from "./session/session_tab.ts";
 import { Tabs } from "./session/tabs.ts";
 import type { ScreenTerminal } from "./terminal/screen_terminal.ts";
 import { type ConnectionState, footerLines, tabLine } from "./view/footer.ts";

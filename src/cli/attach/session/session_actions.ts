@@ -3,7 +3,7 @@
 import type { KeyId } from "@mariozechner/pi-tui";
 import { type Client, RequestError } from "../../../client/mod.ts";
 import type { Model, SessionInfo } from "../../../protocol/mod.ts";
-import { ChoiceList, type ChoiceListOptions } from "../dialogs/choice_list.ts";
+import { type Choice, ChoiceList, type ChoiceListOptions } from "../dialogs/choice_list.ts";
 import type { Panel } from "../dialogs/panel.ts";
 import { LinePanel } from "../dialogs/text_panel.ts";
 import { sanitizeLine } from "../view/sanitize.ts";
@@ -88,7 +88,7 @@ export class SessionActions {
 
   /** Lets the person choose among all sessions. */
   async pick(): Promise<void> {
-    const load = async () => sessionChoices(this.#client, this.#now());
+    const load = (): Promise<Choice<SessionChoice>[]> => sessionChoices(this.#client, this.#now());
     const panel = this.#choose<SessionChoice>({
       title: "Sessions",
       choices: await load(),

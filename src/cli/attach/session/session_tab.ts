@@ -10,7 +10,7 @@ import {
   type SubscriptionItem,
 } from "../../../client/mod.ts";
 import type { SessionInfo, SessionStats } from "../../../protocol/mod.ts";
-import { errorMessage } from "../../../error_message.ts";
+import { errorMessage } from "../../../base/error_message.ts";
 import { fieldsOf, isFields, isOn, listOf, rawText, textOf } from "../transcript/fields.ts";
 import { Transcript } from "../transcript/transcript.ts";
 import { sanitize, sanitizeLine } from "../view/sanitize.ts";
