@@ -22,6 +22,12 @@ function writeNow(text: string): void {
   }
 }
 
+/** Columns and rows as they are now. */
+function sizeOf(stdout: typeof process.stdout): [columns: number, rows: number] {
+  // Node keeps the size of the last resize; Deno asks the terminal each time.
+  return [stdout.columns || 80, stdout.rows || 24];
+}
+
 /** The terminal on standard input and output; undefined where either of them is none. */
 export function openTerminal(): TerminalDevice | undefined {
   const { stdin, stdout } = process;
@@ -29,10 +35,10 @@ export function openTerminal(): TerminalDevice | undefined {
   let undo: (() => void) | undefined;
   return {
     get columns() {
-      return stdout.columns || 80;
+      return sizeOf(stdout)[0];
     },
     get rows() {
-      return stdout.rows || 24;
+      return sizeOf(stdout)[1];
     },
     open(onInput, onResize, onEnd) {
       const raw = stdin.isRaw === true;
@@ -44,12 +50,15 @@ export function openTerminal(): TerminalDevice | undefined {
       stdin.setEncoding("utf8");
       stdin.on("data", data).on("end", gone).on("error", gone);
       stdout.on("resize", onResize).on("error", gone);
+      // Deno 2.4 has no resize event.
+      process.on("SIGWINCH", onResize);
       for (const [name, fn] of signals) process.on(name, fn);
       process.on("uncaughtException", failed).on("unhandledRejection", failed);
       stdin.resume();
       undo = () => {
         stdin.off("data", data).off("end", gone).off("error", gone);
         stdout.off("resize", onResize);
+        process.off("SIGWINCH", onResize);
         for (const [name, fn] of signals) process.off(name, fn);
         process.off("uncaughtException", failed).off("unhandledRejection", failed);
         // What was typed last is not for the shell.
