@@ -35,6 +35,8 @@ const SPINNER = ["|", "/", "-", "\\"];
 const SPINNER_MS = 150;
 /** Two presses within this time are one wish. */
 const TWICE_MS = 600;
+/** Earlier messages of a session that the arrow keys lead to. */
+const REMEMBERED = 50;
 const QUEUE_LINES = 3;
 const WIDGET_LINES = 6;
 
@@ -42,6 +44,8 @@ interface TabState {
   readonly view: TranscriptView;
   /** What was written in the editor when another tab was shown. */
   draft: string;
+  /** Whether the arrow keys lead to the messages that the session had before. */
+  remembered: boolean;
   commands: readonly SlashCommand[];
 }
 
@@ -67,7 +71,7 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
   constructor(parts: AppParts) {
     this.#parts = parts;
     this.#tui = new TUI(parts.terminal);
-    this.#tabs = new Tabs(parts.client, this);
+    this.#tabs = new Tabs(parts.client, this, parts.io.after);
     this.#actions = new SessionActions(
       parts.client,
       this.#tabs,
@@ -308,7 +312,7 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
     let state = this.#states.get(tab);
     if (state === undefined) {
       const view = new TranscriptView(tab.transcript, this.#parts.theme, () => tab.older());
-      state = { view, draft: "", commands: [] };
+      state = { view, draft: "", remembered: false, commands: [] };
       this.#states.set(tab, state);
       this.#learnCommands(tab);
     }
@@ -383,6 +387,7 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
     if (is("shift+up")) return this.#done(() => view?.scroll(-1));
     if (is("shift+down")) return this.#done(() => view?.scroll(1));
     if (!writing) return false;
+    if (is("up") && shown !== undefined && this.#prompt.text === "") this.#remember(shown);
     if (is("pageUp")) return this.#done(() => view?.scroll(-(view?.page ?? 0)));
     if (is("pageDown")) return this.#done(() => view?.scroll(view?.page ?? 0));
     if (is("ctrl+home")) return this.#done(() => view?.toTop());
@@ -401,6 +406,14 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
     if (is("shift+ctrl+p")) return this.#done(() => this.#actions.nextModel(shown, "backward"));
     if (is("shift+tab")) return this.#done(() => this.#actions.nextLevel(shown));
     return false;
+  }
+
+  #remember(tab: SessionTab): void {
+    const state = this.#stateOf(tab);
+    if (state.remembered) return;
+    state.remembered = true;
+    const texts = tab.transcript.items.flatMap((item) => item.kind === "user" ? [item.text] : []);
+    for (const text of texts.slice(-REMEMBERED)) this.#prompt.remember(text);
   }
 
   #done(act: () => void): true {

@@ -80,12 +80,10 @@ export async function attach(options: AttachOptions): Promise<AttachEnd> {
       detach: () => end({ code: 0, line: "detached; the sessions go on" }),
     });
     app.start();
-    const begun = app.begin(options.session).catch((error: unknown) =>
-      end({ code: 1, line: sentenceOf(error) })
-    );
+    void app.begin(options.session).catch((error: unknown) => end({ code: 1, line: sentenceOf(error) }));
     const result = await ended;
     app.stop();
-    await Promise.race([client.close(), begun.then(() => client.close())]);
+    await client.close();
     return result;
   } finally {
     terminal.stop();

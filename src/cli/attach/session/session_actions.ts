@@ -8,6 +8,7 @@ import type { Panel } from "../dialogs/panel.ts";
 import { LinePanel } from "../dialogs/text_panel.ts";
 import { sanitizeLine } from "../view/sanitize.ts";
 import type { Theme } from "../view/theme.ts";
+import { nameOf } from "./session_name.ts";
 import { type SessionChoice, sessionChoices } from "./session_choices.ts";
 import type { SessionTab } from "./session_tab.ts";
 import type { Tabs } from "./tabs.ts";
@@ -249,7 +250,7 @@ export class SessionActions {
   #delete(session: SessionInfo, after?: () => Promise<void>): void {
     const { sessionId } = session;
     this.#choose<boolean>({
-      title: `Delete ${sanitizeLine(session.sessionName ?? sessionId)}?`,
+      title: `Delete ${nameOf(session)}?`,
       text: session.sessionFile === undefined
         ? "The session is in memory alone: its history is lost."
         : "What runs in it is stopped. The session file stays, and the session can be opened again from it.",

@@ -4,6 +4,7 @@ import { RequestError } from "../../../client/mod.ts";
 import type { SessionInfo, StoredSession } from "../../../protocol/mod.ts";
 import type { Choice } from "../dialogs/choice_list.ts";
 import { sanitizeLine } from "../view/sanitize.ts";
+import { nameOf } from "./session_name.ts";
 
 /** A session that the server knows, or a file. */
 export type SessionChoice =
@@ -38,17 +39,17 @@ export function knownChoices(
       : session.isStreaming || session.isCompacting
       ? "works"
       : session.status;
-    const name = sanitizeLine(session.sessionName ?? "");
+    const name = nameOf(session);
     const parts = [
       state,
       `${session.messageCount} messages`,
       agoOf(session.lastActivityAt, now),
       sanitizeLine(session.cwd),
-      ...name === "" ? [] : [session.sessionId],
+      ...name === session.sessionId ? [] : [session.sessionId],
     ];
     return {
       value: { kind: "known", session },
-      label: name || session.sessionId,
+      label: name,
       description: parts.filter((part) => part !== "").join(" · "),
     };
   });
@@ -58,7 +59,7 @@ export function knownChoices(
 export function storedChoices(files: readonly StoredSession[], now: number): Choice<SessionChoice>[] {
   return files.filter(({ liveSessionId }) => liveSessionId === undefined).map((session) => ({
     value: { kind: "stored", session },
-    label: sanitizeLine(session.sessionName ?? session.firstMessage ?? "").slice(0, 200) || session.sessionId,
+    label: sanitizeLine(session.sessionName ?? session.firstMessage ?? "").slice(0, 200) || nameOf(session),
     description: `stored · ${session.messageCount} messages · ${agoOf(session.modifiedAt, now)} · ${
       sanitizeLine(session.cwd)
     }`,

@@ -9,11 +9,14 @@ import {
   type Subscription,
   type SubscriptionItem,
 } from "../../../client/mod.ts";
+import type { Timer } from "../../../runtime/runtime.ts";
+import type { Io } from "../../../runtime/terminal/io.ts";
 import type { SessionInfo, SessionStats } from "../../../protocol/mod.ts";
 import { errorMessage } from "../../../base/error_message.ts";
 import { fieldsOf, isFields, isOn, listOf, rawText, textOf } from "../transcript/fields.ts";
 import { Transcript } from "../transcript/transcript.ts";
 import { sanitize, sanitizeLine } from "../view/sanitize.ts";
+import { nameOf } from "./session_name.ts";
 import { SessionWidgets } from "./session_widgets.ts";
 
 /** A dialog that waits for the person. */
@@ -36,6 +39,8 @@ export interface TabListener {
 
 /** Messages that are asked for when a person scrolls to the oldest one. */
 const PAGE_MESSAGES = 200;
+/** Silence of another client's shell command after which the messages are read again. */
+const FOREIGN_SHELL_MS = 1500;
 
 /** A session in a tab. */
 export class SessionTab {
@@ -44,6 +49,7 @@ export class SessionTab {
   readonly widgets = new SessionWidgets();
   readonly #client: Client;
   readonly #listener: TabListener;
+  readonly #after: Io["after"];
   readonly #dialogs: OpenDialog[] = [];
   #subscription: Subscription | undefined;
   #info: SessionInfo | undefined;
@@ -56,9 +62,12 @@ export class SessionTab {
   #followUp: readonly string[] = [];
   #paging = false;
   #ownShells = 0;
+  /** Runs out when another client's shell command seems to be over: no event says so. */
+  #foreignShell: Timer | undefined;
 
-  constructor(id: string, client: Client, listener: TabListener) {
+  constructor(id: string, client: Client, listener: TabListener, after: Io["after"]) {
     this.id = id;
+    this.#after = after;
     this.#client = client;
     this.#listener = listener;
   }
@@ -73,7 +82,7 @@ export class SessionTab {
 
   /** What the session is called, harmless. */
   get name(): string {
-    return sanitizeLine(this.#info?.sessionName ?? "") || this.id;
+    return nameOf(this.#info ?? { sessionId: this.id });
   }
 
   /** What the tab line shows of it. */
@@ -135,6 +144,7 @@ export class SessionTab {
   async close(): Promise<void> {
     const subscription = this.#subscription;
     this.#subscription = undefined;
+    this.#foreignShell?.clear();
     await subscription?.close();
   }
 
@@ -245,7 +255,17 @@ export class SessionTab {
     }
   }
 
+  #watchShell(): void {
+    this.#foreignShell?.clear();
+    this.#foreignShell = this.#after(FOREIGN_SHELL_MS, () => {
+      // What streams now is not among the messages yet.
+      if (this.works) return this.#watchShell();
+      void this.reload().catch((error: unknown) => this.fail(error));
+    });
+  }
+
   #gone(reason: string): void {
+    this.#foreignShell?.clear();
     this.#state = "gone";
     this.#subscription = undefined;
     this.#listener.gone(this, reason);
@@ -263,6 +283,7 @@ export class SessionTab {
       return;
     }
     const { event } = item;
+    if (event.type === "bash_output" && this.#ownShells === 0) this.#watchShell();
     if (this.transcript.apply(event)) return;
     const said = this.widgets.apply(event);
     if (said !== undefined) return this.transcript.note(said.level, said.text);

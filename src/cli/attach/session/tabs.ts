@@ -1,17 +1,20 @@
 // The sessions that are open in this client, and which of them is shown.
 import type { Client } from "../../../client/mod.ts";
+import type { Io } from "../../../runtime/terminal/io.ts";
 import { SessionTab, type TabListener } from "./session_tab.ts";
 
 /** The open sessions, in the order in which they were opened. */
 export class Tabs {
   readonly #client: Client;
   readonly #listener: TabListener;
+  readonly #after: Io["after"];
   readonly #tabs: SessionTab[] = [];
   #shown: SessionTab | undefined;
 
-  constructor(client: Client, listener: TabListener) {
+  constructor(client: Client, listener: TabListener, after: Io["after"]) {
     this.#client = client;
     this.#listener = listener;
+    this.#after = after;
   }
 
   get all(): readonly SessionTab[] {
@@ -30,7 +33,7 @@ export class Tabs {
       return known;
     }
     const before = this.#shown;
-    const tab = new SessionTab(sessionId, this.#client, this.#listener);
+    const tab = new SessionTab(sessionId, this.#client, this.#listener, this.#after);
     this.#tabs.push(tab);
     this.show(tab);
     try {

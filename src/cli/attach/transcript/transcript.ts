@@ -227,11 +227,11 @@ export class Transcript {
     const stream = this.#stream;
     if (rawText(message, "role") !== "assistant" || stream === undefined) return this.#add(message);
     this.#stream = undefined;
-    const made = itemsOf(message, this.#next++, (callId) => this.#tools.get(callId));
+    const whole = itemsOf(message, this.#next++, (callId) => this.#tools.get(callId));
     const streamed = new Set(stream.values());
-    const at = this.#items.findIndex((item) => streamed.has(item));
+    const made = whole.map((item) => this.#kept(item, stream));
     const known = new Set(made);
-    // What is here keeps its place, so that a view that shows it need not move.
+    const at = this.#items.findIndex((item) => streamed.has(item));
     const rest = this.#items.filter((item) => !streamed.has(item) && !known.has(item));
     const place = at < 0 ? rest.length : Math.min(at, rest.length);
     this.#items = [...rest.slice(0, place), ...made, ...rest.slice(place)];
@@ -240,6 +240,19 @@ export class Transcript {
       if (!streamed.has(item)) this.#chars += sizeOf(item);
     }
     for (const item of streamed) if (!known.has(item)) this.#chars -= sizeOf(item);
+  }
+
+  /** The item that was streamed, with the text of the whole one: a view that shows it need not move. */
+  #kept(item: Item, stream: Map<number, Item>): Item {
+    if (item.kind !== "text" && item.kind !== "thinking") return item;
+    for (const [index, streamed] of stream) {
+      if (streamed.kind !== item.kind) continue;
+      stream.delete(index);
+      if (streamed.text !== item.text) streamed.version++;
+      streamed.text = item.text;
+      return streamed;
+    }
+    return item;
   }
 
   #tool(event: Fields): ToolItem {

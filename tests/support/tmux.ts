@@ -1,0 +1,162 @@
+// Terminals for tests: tmux draws what a program writes, and gives the screen as text. One tmux server for each
+// test process, on a socket of its own, which ends with the tests.
+
+import { environment, type Home } from "./server_process.ts";
+import { until } from "./wait.ts";
+
+/** Whether tmux is there, in a version that can set a session's environment. */
+export async function findTmux(): Promise<boolean> {
+  try {
+    const { success, stdout } = await new Deno.Command("tmux", { args: ["-V"], stderr: "null" }).output();
+    const [, major, minor] = /(\d+)\.(\d+)/.exec(new TextDecoder().decode(stdout)) ?? [];
+    return success && Number(major) * 100 + Number(minor) >= 302;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+const SOCKET = `pi-server-test-${Deno.pid}`;
+const SCREEN_MS = 20_000;
+let names = 0;
+
+/** A run of tmux; throws what it says when it fails. */
+async function tmux(home: Home, ...args: string[]): Promise<string> {
+  const command = new Deno.Command("tmux", {
+    args: ["-L", SOCKET, "-f", "/dev/null", ...args],
+    clearEnv: true,
+    env: environment(home),
+  });
+  const { success, stdout, stderr } = await command.output();
+  if (!success) throw new Error(`tmux ${args[0]}: ${new TextDecoder().decode(stderr)}`);
+  return new TextDecoder().decode(stdout);
+}
+
+/** Ends the tmux server of this process, if there is one. */
+export async function endTmux(home: Home): Promise<void> {
+  await tmux(home, "kill-server").catch(() => {});
+}
+
+/** What runs in a terminal, and in which one. */
+export interface TerminalOptions {
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly cwd: string;
+  readonly env?: Record<string, string>;
+}
+
+const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+
+/** One terminal with a shell that has run a program. */
+export class Terminal implements AsyncDisposable {
+  readonly #home: Home;
+  readonly #name: string;
+  #gone = false;
+
+  private constructor(home: Home, name: string) {
+    this.#home = home;
+    this.#name = name;
+  }
+
+  /** Opens a terminal and runs the program in it; its exit code is printed after it as `exit code N`. */
+  static async run(home: Home, command: readonly string[], options: TerminalOptions): Promise<Terminal> {
+    const { columns = 80, rows = 24, cwd, env = {} } = options;
+    const name = `t${++names}`;
+    const variables = Object.entries({ ...environment(home), TERM: "tmux-256color", ...env });
+    const line = `${
+      command.map(quoted).join(" ")
+    }; echo "exit code $?"; exec sh -c 'PS1="done> " exec sh -i'`;
+    await tmux(
+      home,
+      ...["new-session", "-d", "-s", name, "-x", String(columns), "-y", String(rows), "-c", cwd],
+      ...variables.flatMap(([key, value]) => ["-e", `${key}=${value}`]),
+      line,
+    );
+    await tmux(home, "set-option", "-t", name, "status", "off");
+    return new Terminal(home, name);
+  }
+
+  /** The screen as text, without blanks at the ends of lines; `styled` keeps colours and attributes. */
+  async screen(styled = false): Promise<string> {
+    const text = await tmux(this.#home, "capture-pane", "-p", ...styled ? ["-e"] : [], "-t", this.#name);
+    return text.split("\n").map((line) => line.trimEnd()).join("\n").trimEnd();
+  }
+
+  /** Waits until the screen holds all of that, and returns it. */
+  async shows(...wanted: readonly (string | RegExp)[]): Promise<string> {
+    const holds = (screen: string, one: string | RegExp): boolean =>
+      typeof one === "string" ? screen.includes(one) : one.test(screen);
+    let screen = "";
+    return await until(
+      async () => {
+        screen = await this.screen();
+        return wanted.every((one) => holds(screen, one)) && screen;
+      },
+      SCREEN_MS,
+      () =>
+        `the screen does not show ${wanted.filter((one) => !holds(screen, one)).join(" and ")}:\n${screen}`,
+    );
+  }
+
+  /** Waits until the screen holds nothing of that. */
+  async hides(unwanted: string): Promise<string> {
+    let screen = "";
+    return await until(
+      async () => {
+        screen = await this.screen();
+        return !screen.includes(unwanted) && screen;
+      },
+      SCREEN_MS,
+      () => `the screen still shows ${unwanted}:\n${screen}`,
+    );
+  }
+
+  /** Presses keys by tmux's names, such as `Enter`, `M-s`, `C-d`. */
+  async press(...keys: readonly string[]): Promise<void> {
+    for (const key of keys) await tmux(this.#home, "send-keys", "-t", this.#name, key);
+  }
+
+  /** Types a text as it stands. */
+  async type(text: string): Promise<void> {
+    await tmux(this.#home, "send-keys", "-t", this.#name, "-l", text);
+  }
+
+  /** Types a line and sends it. */
+  async send(text: string): Promise<void> {
+    await this.type(text);
+    await this.press("Enter");
+  }
+
+  /** Pastes a text, in brackets where the program asked for them. */
+  async paste(text: string): Promise<void> {
+    await tmux(this.#home, "set-buffer", "-b", this.#name, text);
+    await tmux(this.#home, "paste-buffer", "-p", "-d", "-b", this.#name, "-t", this.#name);
+  }
+
+  async resize(columns: number, rows: number): Promise<void> {
+    await tmux(this.#home, "resize-window", "-t", this.#name, "-x", String(columns), "-y", String(rows));
+  }
+
+  /** What tmux knows of the terminal, such as `#{alternate_on}` or `#{pane_tty}`. */
+  async ask(format: string): Promise<string> {
+    return (await tmux(this.#home, "display-message", "-p", "-t", this.#name, format)).trim();
+  }
+
+  /** The process ids of what the shell runs. */
+  async children(): Promise<number[]> {
+    const shell = await this.ask("#{pane_pid}");
+    const { stdout } = await new Deno.Command("ps", { args: ["-o", "pid=", "--ppid", shell] }).output();
+    return new TextDecoder().decode(stdout).trim().split(/\s+/).filter((pid) => pid !== "").map(Number);
+  }
+
+  /** Closes the terminal, as a person closes its window. */
+  async close(): Promise<void> {
+    if (this.#gone) return;
+    this.#gone = true;
+    await tmux(this.#home, "kill-session", "-t", this.#name).catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
