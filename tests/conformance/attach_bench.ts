@@ -1,13 +1,11 @@
 // How a case of `pi-server attach` is written: terminals of tmux that run the target's own program against one shared
 // server. Where tmux is missing the cases are left out by name.
 
-import { type Bench, conformance, shared, TARGET } from "./suite.ts";
+import { alone, type Bench, shared, TARGET } from "./suite.ts";
 import { commandOf } from "../support/server_process.ts";
 import { findTmux, Terminal, type TerminalOptions } from "../support/tmux.ts";
 
 const HAS_TMUX = await findTmux();
-/** Starts and ends of the server under one terminal; a person waits no longer for a screen. */
-const ATTACH_CASE_MS = 120_000;
 
 /** A case, and the terminals that it opens. */
 export interface Stage {
@@ -24,7 +22,7 @@ export function attachCommand(bench: Bench, args: readonly string[]): string[] {
 }
 
 /** Runs a body with terminals that are closed after it. */
-export async function staged(bench: Bench, body: (stage: Stage) => Promise<void>): Promise<void> {
+async function staged(bench: Bench, body: (stage: Stage) => Promise<void>): Promise<void> {
   const terminals: Terminal[] = [];
   try {
     await body({
@@ -53,9 +51,13 @@ export function attachCases(
   return (name, body) => test(name, (bench) => staged(bench, body));
 }
 
-/** Leaves a case out, and says why. */
-export function leftOut(name: string): void {
-  Deno.test.ignore(`[${TARGET}] ${name} (tmux is not there)`, () => {});
+/** A case that starts its own servers. */
+export function attachAlone(name: string, body: (stage: Stage) => Promise<void>): void {
+  if (HAS_TMUX) alone(name, (bench) => staged(bench, body));
+  else leftOut(name);
 }
 
-export { ATTACH_CASE_MS, conformance, HAS_TMUX };
+/** Leaves a case out, and says why. */
+function leftOut(name: string): void {
+  Deno.test.ignore(`[${TARGET}] ${name} (tmux is not there)`, () => {});
+}

@@ -9,11 +9,11 @@ const test = attachCases();
 
 test("attach: a prompt streams as Markdown, and the second one joins it", async ({ bench, attach }) => {
   const wire = await bench.connect();
-  const { id, cwd } = await bench.session(wire);
+  const { id } = await bench.session(wire);
   const gate = new Gate();
   bench.model.script("first-word", text(["# Title\n\nSome **bold** text, ", "then the rest."], { gate }));
   const terminal = await attach([id]);
-  await terminal.shows(id, cwd, "gpt-scripted", "connected");
+  await terminal.shows(id, `/root/${id}`, "gpt-scripted · low", "connected");
   await terminal.send("first-word");
   await terminal.shows("> first-word", "Title", "Some bold text,", "Working…", `1 ${id}*`);
   gate.open();
@@ -52,10 +52,10 @@ test("attach: tools show their call and output, edits their diff, thinking unfol
   await Deno.writeTextFile(`${cwd}/long.txt`, `${lines}\n`);
   bench.model.script(
     "do-tools",
-    calls([{ name: "bash", arguments: { command: "cat long.txt" } }], ["Looking. "]),
+    calls([{ name: "bash", args: { command: "cat long.txt" } }], ["Looking. "]),
     calls([{
       name: "edit",
-      arguments: { path: "poem.txt", edits: [{ oldText: "roses are red", newText: "roses are green" }] },
+      args: { path: "poem.txt", edits: [{ oldText: "roses are red", newText: "roses are green" }] },
     }]),
     text(["All done."], { thinking: "first thought\nsecond thought" }),
   );

@@ -67,6 +67,8 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
   #spin = 0;
   #spinner: Timer | undefined;
   #lastKey = { key: "", at: 0 };
+  /** A message that was sent before the first session was there; `none` once it is. */
+  #early: "waits" | "none" | { readonly text: string; readonly behavior: "steer" | "followUp" } = "waits";
 
   constructor(parts: AppParts) {
     this.#parts = parts;
@@ -106,9 +108,14 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
 
   /** Shows what the person asked for: a session, else the list of all, else a new one. */
   async begin(session: string | undefined): Promise<void> {
-    if (session !== undefined) return await this.#actions.show(session);
-    const { sessions } = await this.#parts.client.request("list_sessions", {});
-    await (sessions.length === 0 ? this.#actions.create() : this.#actions.pick());
+    if (session !== undefined) await this.#actions.show(session);
+    else {
+      const { sessions } = await this.#parts.client.request("list_sessions", {});
+      await (sessions.length === 0 ? this.#actions.create() : this.#actions.pick());
+    }
+    const early = this.#early;
+    this.#early = "none";
+    if (typeof early === "object") this.#submit(early.text, early.behavior);
   }
 
   /** The connection is lost, or there again. */
@@ -196,8 +203,10 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
     this.#states.delete(tab);
     this.#tabs.remove(tab);
     if (this.#connection === "closed") return;
-    this.say("warning", `${name}: ${reason}`);
-    if (this.#tabs.shown === undefined) this.sessions();
+    this.#run(async () => {
+      if (this.#tabs.shown === undefined) await this.#actions.pick();
+      this.say("warning", `${name}: ${reason}`);
+    });
   }
 
   // What actions need.
@@ -344,7 +353,8 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
     if (before !== undefined && this.#states.has(before)) this.#stateOf(before).draft = this.#prompt.text;
     this.#edited = shown;
     this.#notice = undefined;
-    this.#prompt.text = shown === undefined ? "" : this.#stateOf(shown).draft;
+    // What was written before there was a session is meant for the first one.
+    if (before !== undefined) this.#prompt.text = shown === undefined ? "" : this.#stateOf(shown).draft;
     this.#showDialog();
   }
 
@@ -382,8 +392,8 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
         return this.#done(() => this.#tabs.showNumber(number));
       }
     }
-    if (is("alt+,")) return this.#done(() => this.#tabs.turn(-1));
-    if (is("alt+.")) return this.#done(() => this.#tabs.turn(1));
+    if (is("alt+k")) return this.#done(() => this.#tabs.turn(-1));
+    if (is("alt+j")) return this.#done(() => this.#tabs.turn(1));
     if (is("shift+up")) return this.#done(() => view?.scroll(-1));
     if (is("shift+down")) return this.#done(() => view?.scroll(1));
     if (!writing) return false;

@@ -76,7 +76,7 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["Ctrl+O, Ctrl+T", "unfold tools, unfold thinking"],
   ["Alt+S", "sessions: live, parked, stored"],
   ["Alt+N", "new session"],
-  ["Alt+1 … Alt+9", "go to a tab; Alt+, and Alt+. turn"],
+  ["Alt+1 … Alt+9", "go to a tab; Alt+J the next one, Alt+K the one before"],
   ["Alt+W", "close the tab"],
   ["Ctrl+L", "model; Ctrl+P the next one"],
   ["Shift+Tab", "next thinking level"],

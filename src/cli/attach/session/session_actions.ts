@@ -197,8 +197,8 @@ export class SessionActions {
       choose: async (targetId) => {
         const data = await this.#client.request("navigate_tree", { sessionId: tab.id, targetId });
         if (data.cancelled) return tab.note("warning", "An extension has kept the session where it was");
-        if (data.editorText !== undefined) this.#stage.edit(data.editorText);
         await tab.reload();
+        if (data.editorText !== undefined) this.#stage.edit(data.editorText);
       },
     });
   }
