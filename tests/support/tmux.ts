@@ -1,5 +1,5 @@
-// Terminals for tests: tmux draws what a program writes, and gives the screen as text. One tmux server for each
-// test process, on a socket of its own, which ends with the tests.
+// Terminals for tests: tmux draws what a program writes, and gives the screen as text. Each terminal is a tmux server
+// by itself, on a socket of its own.
 
 import { environment, type Home } from "./server_process.ts";
 import { until } from "./wait.ts";
@@ -16,14 +16,14 @@ export async function findTmux(): Promise<boolean> {
   }
 }
 
-const SOCKET = `pi-server-test-${Deno.pid}`;
 const SCREEN_MS = 20_000;
+const open = new Set<string>();
 let names = 0;
 
 /** A run of tmux; throws what it says when it fails. */
-async function tmux(home: Home, ...args: string[]): Promise<string> {
+async function tmux(home: Home, socket: string, ...args: string[]): Promise<string> {
   const command = new Deno.Command("tmux", {
-    args: ["-L", SOCKET, "-f", "/dev/null", ...args],
+    args: ["-L", socket, "-f", "/dev/null", ...args],
     clearEnv: true,
     env: environment(home),
   });
@@ -32,11 +32,12 @@ async function tmux(home: Home, ...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-// A test run that ends early must not leave terminals behind; the server ends by itself with the last one otherwise.
+// A test run that ends early must not leave terminals behind.
 globalThis.addEventListener("unload", () => {
-  if (names === 0) return;
-  new Deno.Command("tmux", { args: ["-L", SOCKET, "kill-server"], stdout: "null", stderr: "null" })
-    .outputSync();
+  for (const socket of open) {
+    new Deno.Command("tmux", { args: ["-L", socket, "kill-server"], stdout: "null", stderr: "null" })
+      .outputSync();
+  }
 });
 
 /** What runs in a terminal, and in which one. */
@@ -63,24 +64,26 @@ export class Terminal implements AsyncDisposable {
   /** Opens a terminal and runs the program in it; its exit code is printed after it as `exit code N`. */
   static async run(home: Home, command: readonly string[], options: TerminalOptions): Promise<Terminal> {
     const { columns = 80, rows = 24, cwd, env = {} } = options;
-    const name = `t${++names}`;
+    const name = `pi-server-test-${Deno.pid}-${++names}`;
+    open.add(name);
     const variables = Object.entries({ ...environment(home), TERM: "tmux-256color", ...env });
     const line = `${
       command.map(quoted).join(" ")
     }; echo "exit code $?"; exec sh -c 'PS1="done> " exec sh -i'`;
     await tmux(
       home,
-      ...["new-session", "-d", "-s", name, "-x", String(columns), "-y", String(rows), "-c", cwd],
+      name,
+      ...["new-session", "-d", "-x", String(columns), "-y", String(rows), "-c", cwd],
       ...variables.flatMap(([key, value]) => ["-e", `${key}=${value}`]),
       line,
     );
-    await tmux(home, "set-option", "-t", name, "status", "off");
+    await tmux(home, name, "set-option", "-g", "status", "off");
     return new Terminal(home, name);
   }
 
   /** The screen as text, without blanks at the ends of lines; `styled` keeps colours and attributes. */
   async screen(styled = false): Promise<string> {
-    const text = await tmux(this.#home, "capture-pane", "-p", ...styled ? ["-e"] : [], "-t", this.#name);
+    const text = await this.#tmux("capture-pane", "-p", ...styled ? ["-e"] : []);
     return text.split("\n").map((line) => line.trimEnd()).join("\n").trimEnd();
   }
 
@@ -115,12 +118,12 @@ export class Terminal implements AsyncDisposable {
 
   /** Presses keys by tmux's names, such as `Enter`, `M-s`, `C-d`. */
   async press(...keys: readonly string[]): Promise<void> {
-    for (const key of keys) await tmux(this.#home, "send-keys", "-t", this.#name, key);
+    for (const key of keys) await this.#tmux("send-keys", key);
   }
 
   /** Types a text as it stands. */
   async type(text: string): Promise<void> {
-    await tmux(this.#home, "send-keys", "-t", this.#name, "-l", text);
+    await this.#tmux("send-keys", "-l", text);
   }
 
   /** Types a line and sends it. */
@@ -131,17 +134,17 @@ export class Terminal implements AsyncDisposable {
 
   /** Pastes a text, in brackets where the program asked for them. */
   async paste(text: string): Promise<void> {
-    await tmux(this.#home, "set-buffer", "-b", this.#name, text);
-    await tmux(this.#home, "paste-buffer", "-p", "-d", "-b", this.#name, "-t", this.#name);
+    await this.#tmux("set-buffer", text);
+    await this.#tmux("paste-buffer", "-p", "-d");
   }
 
   async resize(columns: number, rows: number): Promise<void> {
-    await tmux(this.#home, "resize-window", "-t", this.#name, "-x", String(columns), "-y", String(rows));
+    await this.#tmux("resize-window", "-x", String(columns), "-y", String(rows));
   }
 
   /** What tmux knows of the terminal, such as `#{alternate_on}` or `#{pane_tty}`. */
   async ask(format: string): Promise<string> {
-    return (await tmux(this.#home, "display-message", "-p", "-t", this.#name, format)).trim();
+    return (await this.#tmux("display-message", "-p", format)).trim();
   }
 
   /** The process ids of what the shell runs. */
@@ -155,7 +158,12 @@ export class Terminal implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#gone) return;
     this.#gone = true;
-    await tmux(this.#home, "kill-session", "-t", this.#name).catch(() => {});
+    await this.#tmux("kill-server").catch(() => {});
+    open.delete(this.#name);
+  }
+
+  #tmux(...args: string[]): Promise<string> {
+    return tmux(this.#home, this.#name, ...args);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

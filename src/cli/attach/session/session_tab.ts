@@ -11,7 +11,7 @@ import {
 } from "../../../client/mod.ts";
 import type { Timer } from "../../../runtime/runtime.ts";
 import type { Io } from "../../../runtime/terminal/io.ts";
-import type { SessionInfo, SessionStats } from "../../../protocol/mod.ts";
+import type { Interrupted, SessionInfo, SessionStats } from "../../../protocol/mod.ts";
 import { errorMessage } from "../../../base/error_message.ts";
 import { fieldsOf, isFields, isOn, listOf, rawText, textOf } from "../transcript/fields.ts";
 import { Transcript } from "../transcript/transcript.ts";
@@ -37,8 +37,10 @@ export interface TabListener {
   gone(tab: SessionTab, reason: string): void;
 }
 
-/** Messages that are asked for when a person scrolls to the oldest one. */
+/** Messages that a session opens with. */
 const PAGE_MESSAGES = 200;
+/** Messages that are asked for when a person scrolls to the oldest one. */
+const OLDER_MESSAGES = 500;
 /** Silence of another client's shell command after which the messages are read again. */
 const FOREIGN_SHELL_MS = 1500;
 
@@ -130,14 +132,23 @@ export class SessionTab {
 
   /** Subscribes, and takes events until the session or the connection ends. Throws when there is no such session. */
   async open(): Promise<void> {
-    this.#subscription = await this.#client.subscribe(this.id, {
-      snapshot: true,
-      onDialog: (dialog) => this.#asked(dialog),
-    });
-    const { start } = this.#subscription;
-    if (start !== undefined) this.#learn(start.sessionInfo);
-    void this.#follow(this.#subscription);
-    this.refresh();
+    const subscribe = (snapshot: boolean): Promise<Subscription> =>
+      this.#client.subscribe(this.id, { snapshot, onDialog: (dialog) => this.#asked(dialog) });
+    let subscription = await subscribe(false);
+    const info = subscription.start?.sessionInfo;
+    // What is under way is in a snapshot alone. A quiet session opens with its newest messages, however many it has.
+    const quiet = info !== undefined && !info.isStreaming && !info.isCompacting &&
+      info.pendingMessageCount === 0;
+    if (!quiet) {
+      await subscription.close();
+      subscription = await subscribe(true);
+    }
+    this.#subscription = subscription;
+    void this.#follow(subscription);
+    if (!quiet) return this.refresh();
+    this.#learn(info);
+    await this.reload();
+    this.#sayInterrupted(info.interrupted);
   }
 
   /** Ends the subscription; the session goes on. */
@@ -156,18 +167,18 @@ export class SessionTab {
   /** Begins the transcript anew: another history stands behind the session. */
   async reload(): Promise<void> {
     const data = await this.#client.request("get_messages", { sessionId: this.id, limit: PAGE_MESSAGES });
-    this.transcript.begin({ messages: data.messages, messageCount: data.messageCount });
-    await this.#refresh();
+    this.transcript.renew(data.messages, data.messageCount);
     this.#listener.changed();
+    await this.#refresh();
   }
 
   /** Asks for messages before the oldest one that is here. */
   older(): void {
-    const { first } = this.transcript;
-    if (this.#paging || first === 0) return;
+    const { first, full } = this.transcript;
+    if (this.#paging || first === 0 || full) return;
     this.#paging = true;
     const load = async (): Promise<void> => {
-      const fields = { sessionId: this.id, limit: PAGE_MESSAGES, before: first };
+      const fields = { sessionId: this.id, limit: OLDER_MESSAGES, before: first };
       const { messages } = await this.#client.request("get_messages", fields);
       if (this.transcript.first === first) this.transcript.prepend(messages, first - messages.length);
       this.#listener.changed();
@@ -226,6 +237,12 @@ export class SessionTab {
     this.#listener.changed();
   }
 
+  #sayInterrupted(interrupted: readonly Interrupted[] = []): void {
+    for (const { message, kind } of interrupted) {
+      this.transcript.note("warning", `A crash interrupted this ${kind}: ${message}`);
+    }
+  }
+
   async #refresh(): Promise<void> {
     const sessionId = this.id;
     const [info, stats] = await Promise.all([
@@ -258,8 +275,7 @@ export class SessionTab {
   #watchShell(): void {
     this.#foreignShell?.clear();
     this.#foreignShell = this.#after(FOREIGN_SHELL_MS, () => {
-      // What streams now is not among the messages yet.
-      if (this.works) return this.#watchShell();
+      this.transcript.foreignShellEnded();
       void this.reload().catch((error: unknown) => this.fail(error));
     });
   }
@@ -277,10 +293,7 @@ export class SessionTab {
       this.#steering = item.snapshot.queue.steering;
       this.#followUp = item.snapshot.queue.followUp;
       this.#learn(item.sessionInfo);
-      for (const { message, kind } of item.snapshot.interrupted ?? []) {
-        this.transcript.note("warning", `A crash interrupted this ${kind}: ${message}`);
-      }
-      return;
+      return this.#sayInterrupted(item.snapshot.interrupted);
     }
     const { event } = item;
     if (event.type === "bash_output" && this.#ownShells === 0) this.#watchShell();

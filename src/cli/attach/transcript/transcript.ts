@@ -47,6 +47,11 @@ export class Transcript {
     return this.#first;
   }
 
+  /** Whether no older messages fit. */
+  get full(): boolean {
+    return this.#chars > MOST_CHARS;
+  }
+
   /** Begins anew with the state of the session. */
   begin({ messages, messageCount, streamingMessage, runningTools = [] }: Beginning): void {
     this.#tools.clear();
@@ -60,6 +65,25 @@ export class Transcript {
     if (isFields(streamingMessage)) this.#resume(streamingMessage);
     for (const tool of runningTools) this.#toolStarted(isFields(tool) ? tool : {});
     this.#trim();
+  }
+
+  /** Takes the messages anew as they are now; what is under way is not among them, and stays. */
+  renew(messages: readonly unknown[], messageCount: number): void {
+    const [stream, bash, tools] = [this.#stream, this.#bash, new Map(this.#tools)];
+    this.begin({ messages, messageCount });
+    for (const [callId, { state, output, left, images }] of tools) {
+      const tool = this.#tools.get(callId);
+      if (state === "running" && tool?.state === "waiting") {
+        Object.assign(tool, { state, output, left, images });
+      }
+    }
+    const rest = [...stream?.values() ?? [], ...bash === undefined ? [] : [bash]];
+    for (const item of rest) {
+      if (item.kind === "tool") this.#tools.set(item.callId, item);
+      this.#push(item);
+    }
+    this.#stream = stream;
+    this.#bash = bash;
   }
 
   /** Adds older messages; `first` is the index of the first of them. */
@@ -117,6 +141,11 @@ export class Transcript {
     item.version++;
     this.#next++;
     if (this.#bash === item) this.#bash = undefined;
+  }
+
+  /** What another client's command has printed is among the messages by now, or will be. */
+  foreignShellEnded(): void {
+    if (this.#bash?.command === "") this.#bash = undefined;
   }
 
   /** Takes an event of the session; false when it changes nothing that is drawn here. */

@@ -28,6 +28,8 @@ export class TranscriptView {
   readonly #older: () => void;
   readonly #drawn = new Map<Item, Drawn>();
   #anchor: Anchor | undefined;
+  /** Whether the window is on its way to the beginning. */
+  #toTop = false;
   #width = 80;
   #height = 10;
   #unfolded: Unfolded = { thinking: false, tools: false };
@@ -56,14 +58,13 @@ export class TranscriptView {
 
   /** Goes to the end. */
   follow(): void {
+    this.#toTop = false;
     this.#anchor = undefined;
   }
 
-  /** Goes to the beginning of what is here. */
+  /** Goes to the beginning, with all messages that must be asked for on the way. */
   toTop(): void {
-    const [item] = this.#transcript.items;
-    this.#anchor = item === undefined ? undefined : { item, line: 0 };
-    if (this.#transcript.first > 0) this.#older();
+    this.#toTop = true;
   }
 
   /** Lines of a page. */
@@ -73,6 +74,7 @@ export class TranscriptView {
 
   /** Moves the window; a negative number goes back in time. */
   scroll(lines: number): void {
+    this.#toTop = false;
     const items = this.#transcript.items;
     const top = this.#top();
     if (top === undefined) return;
@@ -97,6 +99,7 @@ export class TranscriptView {
     this.#width = width;
     this.#height = height;
     const items = this.#transcript.items;
+    if (this.#toTop) this.#seekTop();
     const anchor = this.#anchor;
     if (anchor !== undefined) {
       const from = items.indexOf(anchor.item);
@@ -116,6 +119,14 @@ export class TranscriptView {
       count += lines.length;
     }
     return parts.flat().slice(-height);
+  }
+
+  #seekTop(): void {
+    const [item] = this.#transcript.items;
+    this.#anchor = item === undefined ? undefined : { item, line: 0 };
+    // The next page makes this window be drawn anew.
+    if (this.#transcript.first > 0 && !this.#transcript.full) this.#older();
+    else this.#toTop = false;
   }
 
   /** Where the window begins. */
