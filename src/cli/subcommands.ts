@@ -19,6 +19,12 @@ import {
 /** All subcommands, in the order of `pi-server --help`. */
 export const SUBCOMMANDS: readonly Row[] = [
   {
+    name: "attach",
+    group: "Talk",
+    about: "work with sessions in this terminal, full screen",
+    load: () => import("./commands/attach.ts"),
+  },
+  {
     name: "run",
     group: "Talk",
     about: "give an agent one prompt and stream its answer",

@@ -43,6 +43,26 @@ export interface BackgroundProcess {
   readonly ended: Promise<number | string>;
 }
 
+/** Why a terminal must be given back. */
+export type TerminalEnd =
+  | { readonly kind: "signal"; readonly name: "SIGINT" | "SIGTERM" | "SIGHUP" }
+  | { readonly kind: "error"; readonly error: unknown }
+  | { readonly kind: "gone" };
+
+/** The terminal of a person, for a screen that is drawn as a whole. */
+export interface TerminalDevice {
+  readonly columns: number;
+  readonly rows: number;
+  /**
+   * From now on each key comes as it is typed, without an echo. `onEnd` says why the terminal must be given back:
+   * a signal, an error that nothing caught, or that the terminal is gone.
+   */
+  open(onInput: (text: string) => void, onResize: () => void, onEnd: (reason: TerminalEnd) => void): void;
+  write(text: string): void;
+  /** Gives the terminal back as it was. `last` has left the process on return. */
+  close(last: string): void;
+}
+
 /** The process of a subcommand. */
 export interface Io {
   readonly stdin: Input;
@@ -71,6 +91,10 @@ export interface Io {
   stat(
     path: string,
   ): Promise<{ readonly kind: "file" | "directory" | "other"; readonly mode: number } | undefined>;
+  /** The bytes of a regular file; undefined when there is none. Throws when it has more than `most`. */
+  readBytes(path: string, most: number): Promise<Uint8Array | undefined>;
+  /** The terminal of stdin and stdout; undefined where one of them is none. */
+  terminal(): TerminalDevice | undefined;
   /** Whether this user may write in that folder. */
   writable(path: string): Promise<boolean>;
   /** Calls `fn` at each such signal, in place of the signal's default action; returns what takes that back. */

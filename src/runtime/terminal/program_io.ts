@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { isSystemError } from "../../base/system_errors.ts";
 import { alive, processStartId } from "../process_ids.ts";
 import { type BackgroundProcess, type Input, type Io, type Output, ReaderGoneError } from "./io.ts";
+import { openTerminal } from "./terminal_device.ts";
 
 /** Folder names of the last part of a log file's path are made for the owner alone. */
 const OWNER_ALL = 0o700;
@@ -246,6 +247,14 @@ export function programIo(): Io {
       const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
       return { kind, mode: found.mode & 0o777 };
     },
+    async readBytes(file, most) {
+      const found = await orMissing(stat(file));
+      if (found === undefined) return undefined;
+      if (!found.isFile()) throw new Error(`${file} is not a regular file`);
+      if (found.size > most) throw new Error(`${file} has ${found.size} bytes; at most ${most} are taken`);
+      return await orMissing(readFile(file));
+    },
+    terminal: openTerminal,
     writable: (folder) => access(folder, constants.W_OK).then(() => true, () => false),
     onSignal(name, fn) {
       process.on(name, fn);

@@ -1,0 +1,494 @@
+// The client on its screen: which panel has the keys, what each key does, and what the screen shows. It knows the
+// sessions through their tabs, and the server through the client library alone.
+import { matchesKey, TUI } from "@mariozechner/pi-tui";
+import type { Client } from "../../client/mod.ts";
+import type { Timer } from "../../runtime/runtime.ts";
+import type { Io } from "../../runtime/terminal/io.ts";
+import { ChoiceList } from "./dialogs/choice_list.ts";
+import { dialogPanel } from "./dialogs/dialog_panel.ts";
+import type { Panel } from "./dialogs/panel.ts";
+import { PromptPanel } from "./dialogs/prompt_panel.ts";
+import type { SlashCommand } from "./dialogs/slash_completion.ts";
+import { type CommandTarget, KEYS, LOCAL_COMMANDS, localCommand } from "./local_commands.ts";
+import { imagePath, PastedImages } from "./pasted_images.ts";
+import { SessionActions, type Stage } from "./session/session_actions.ts";
+import { type OpenDialog, sentenceOf, type SessionTab, type TabListener } from "./session/session_tab.ts";
+import { Tabs } from "./session/tabs.ts";
+import type { ScreenTerminal } from "./terminal/screen_terminal.ts";
+import { type ConnectionState, footerLines, tabLine } from "./view/footer.ts";
+import { sanitize, sanitizeLine } from "./view/sanitize.ts";
+import { type Scene, Screen } from "./view/screen.ts";
+import type { Theme } from "./view/theme.ts";
+import { TranscriptView } from "./view/transcript_view.ts";
+
+/** What the client is made of. */
+export interface AppParts {
+  readonly client: Client;
+  readonly terminal: ScreenTerminal;
+  readonly theme: Theme;
+  readonly io: Io;
+  /** Called once, when the person detaches. */
+  detach(): void;
+}
+
+const SPINNER = ["|", "/", "-", "\\"];
+const SPINNER_MS = 150;
+/** Two presses within this time are one wish. */
+const TWICE_MS = 600;
+/** Earlier messages of a session that the arrow keys lead to. */
+const REMEMBERED = 50;
+const QUEUE_LINES = 3;
+const WIDGET_LINES = 6;
+
+interface TabState {
+  readonly view: TranscriptView;
+  /** What was written in the editor when another tab was shown. */
+  draft: string;
+  /** Whether the arrow keys lead to the messages that the session had before. */
+  remembered: boolean;
+  commands: readonly SlashCommand[];
+}
+
+/** The client on its screen. */
+export class App implements Scene, TabListener, Stage, CommandTarget {
+  readonly #parts: AppParts;
+  readonly #tui: TUI;
+  readonly #tabs: Tabs;
+  readonly #actions: SessionActions;
+  readonly #prompt: PromptPanel;
+  readonly #images: PastedImages;
+  readonly #states = new Map<SessionTab, TabState>();
+  /** Panels that were opened one above the other by the person. */
+  readonly #panels: Panel[] = [];
+  #dialog: { readonly open: OpenDialog; readonly panel: Panel } | undefined;
+  #edited: SessionTab | undefined;
+  #connection: ConnectionState = "connected";
+  #notice: { readonly level: "info" | "warning" | "error"; readonly text: string } | undefined;
+  #spin = 0;
+  #spinner: Timer | undefined;
+  #lastKey = { key: "", at: 0 };
+  /** A message that was sent before the first session was there; `none` once it is. */
+  #early: "waits" | "none" | { readonly text: string; readonly behavior: "steer" | "followUp" } = "waits";
+
+  constructor(parts: AppParts) {
+    this.#parts = parts;
+    this.#tui = new TUI(parts.terminal);
+    this.#tabs = new Tabs(parts.client, this, parts.io.after);
+    this.#actions = new SessionActions(
+      parts.client,
+      this.#tabs,
+      this,
+      parts.theme,
+      parts.io.cwd(),
+      () => parts.io.now(),
+    );
+    this.#images = new PastedImages(parts.io);
+    this.#prompt = new PromptPanel(this.#tui, parts.theme, () => this.#commands(), {
+      submit: (text, behavior) => this.#submit(text, behavior),
+      pasted: (text) => {
+        const path = imagePath(text);
+        return path === undefined ? undefined : this.#images.mark(path);
+      },
+    });
+    this.#tui.addChild(new Screen(parts.terminal, this, parts.theme));
+    this.#tui.addInputListener((data) => this.#key(data) ? { consume: true } : undefined);
+  }
+
+  /** Draws from now on. */
+  start(): void {
+    this.#tui.start();
+    this.#focus();
+  }
+
+  /** Draws no more, and gives the terminal back. */
+  stop(): void {
+    this.#spinner?.clear();
+    this.#tui.stop();
+  }
+
+  /** Shows what the person asked for: a session, else the list of all, else a new one. */
+  async begin(session: string | undefined): Promise<void> {
+    if (session !== undefined) await this.#actions.show(session);
+    else {
+      const { sessions } = await this.#parts.client.request("list_sessions", {});
+      await (sessions.length === 0 ? this.#actions.create() : this.#actions.pick());
+    }
+    const early = this.#early;
+    this.#early = "none";
+    if (typeof early === "object") this.#submit(early.text, early.behavior);
+  }
+
+  /** The connection is lost, or there again. */
+  connection(state: ConnectionState): void {
+    this.#connection = state;
+    this.changed();
+  }
+
+  // The scene.
+
+  get panel(): Panel {
+    return this.#panels.at(-1) ?? this.#dialog?.panel ?? this.#prompt;
+  }
+
+  get view(): TranscriptView | undefined {
+    const { shown } = this.#tabs;
+    return shown === undefined ? undefined : this.#stateOf(shown).view;
+  }
+
+  tabs(width: number): string {
+    return tabLine(this.#tabs.all, this.#tabs.shown, width, this.#parts.theme);
+  }
+
+  above(width: number): string[] {
+    const { theme } = this.#parts;
+    const { shown } = this.#tabs;
+    const lines: string[] = [];
+    if (shown !== undefined) {
+      lines.push(...shown.widgets.lines(false).slice(0, WIDGET_LINES).map((line) => ` ${line}`));
+      const { queue } = shown;
+      lines.push(...queue.slice(0, QUEUE_LINES).map((line) => theme.muted(` ${line}`)));
+      if (queue.length > QUEUE_LINES) lines.push(theme.muted(` … ${queue.length - QUEUE_LINES} more wait`));
+      const { activity } = shown;
+      if (activity !== undefined) {
+        lines.push(` ${theme.accent(SPINNER[this.#spin] ?? "")} ${theme.muted(activity)}`);
+      }
+    }
+    if (this.#notice !== undefined) {
+      const { level, text } = this.#notice;
+      lines.push((level === "info" ? theme.muted : theme[level])(` ${text}`));
+    }
+    return lines.length === 0 ? [] : ["", ...lines].map((line) => width < 1 ? "" : line);
+  }
+
+  below(): string[] {
+    const { shown } = this.#tabs;
+    if (shown === undefined) return [];
+    const { status } = shown.widgets;
+    const widgets = shown.widgets.lines(true).slice(0, WIDGET_LINES).map((line) => ` ${line}`);
+    return status === "" ? widgets : [...widgets, this.#parts.theme.muted(` ${status}`)];
+  }
+
+  footer(width: number): string[] {
+    const { io, theme } = this.#parts;
+    return footerLines(this.#tabs.shown, this.#connection, io.home(), width, theme);
+  }
+
+  // What sessions tell.
+
+  changed(): void {
+    const { shown } = this.#tabs;
+    if (shown !== this.#edited) this.#switched(shown);
+    const works = shown?.activity !== undefined;
+    if (works && this.#spinner === undefined) this.#turnSpinner();
+    if (!works) {
+      this.#spinner?.clear();
+      this.#spinner = undefined;
+    }
+    this.#tui.requestRender();
+  }
+
+  dialogs(tab: SessionTab): void {
+    if (tab === this.#tabs.shown) this.#showDialog();
+    this.changed();
+  }
+
+  editorText(tab: SessionTab, text: string): void {
+    if (tab === this.#tabs.shown) this.#prompt.text = sanitize(text);
+    else this.#stateOf(tab).draft = sanitize(text);
+    this.changed();
+  }
+
+  gone(tab: SessionTab, reason: string): void {
+    const name = tab.name;
+    this.#states.delete(tab);
+    this.#tabs.remove(tab);
+    if (this.#connection === "closed") return;
+    this.#run(async () => {
+      if (this.#tabs.shown === undefined) await this.#actions.pick();
+      this.say("warning", `${name}: ${reason}`);
+    });
+  }
+
+  // What actions need.
+
+  push(panel: Panel): void {
+    this.#notice = undefined;
+    this.#panels.push(panel);
+    this.#focus();
+  }
+
+  pop(panel: Panel): void {
+    const at = this.#panels.indexOf(panel);
+    if (at >= 0) this.#panels.splice(at, 1);
+    this.#focus();
+  }
+
+  edit(text: string): void {
+    this.#prompt.text = sanitize(text);
+  }
+
+  say(level: "info" | "warning" | "error", text: string): void {
+    this.#notice = { level, text: sanitizeLine(text) };
+    this.changed();
+  }
+
+  fail(error: unknown): void {
+    this.say("error", sentenceOf(error));
+  }
+
+  // What slash commands and keys do.
+
+  newSession(name: string): void {
+    this.#run(() => this.#actions.create(name));
+  }
+
+  sessions(): void {
+    this.#run(() => this.#actions.pick());
+  }
+
+  model(tab: SessionTab, search: string): void {
+    this.#run(() => this.#actions.model(tab, search));
+  }
+
+  level(tab: SessionTab): void {
+    this.#actions.level(tab);
+  }
+
+  rename(tab: SessionTab, name: string): void {
+    this.#actions.rename(tab, name);
+  }
+
+  deleteSession(tab: SessionTab): void {
+    this.#actions.delete(tab);
+  }
+
+  tree(tab: SessionTab): void {
+    this.#run(() => this.#actions.tree(tab));
+  }
+
+  fork(tab: SessionTab): void {
+    this.#run(() => this.#actions.fork(tab));
+  }
+
+  closeTab(tab: SessionTab): void {
+    this.#states.delete(tab);
+    this.#tabs.remove(tab);
+    if (this.#tabs.shown === undefined) this.sessions();
+  }
+
+  compact(tab: SessionTab, customInstructions: string): void {
+    const more = customInstructions === "" ? {} : { customInstructions };
+    this.#run(() => this.#parts.client.request("compact", { sessionId: tab.id, ...more }));
+  }
+
+  reload(tab: SessionTab): void {
+    this.#run(async () => {
+      await this.#parts.client.request("reload", { sessionId: tab.id });
+      this.#learnCommands(tab);
+      tab.note("info", "Extensions, skills, templates and settings are loaded again");
+    });
+  }
+
+  exportHtml(tab: SessionTab, outputPath: string): void {
+    const more = outputPath === "" ? {} : { outputPath };
+    this.#run(async () => {
+      const { path } = await this.#parts.client.request("export_html", { sessionId: tab.id, ...more });
+      tab.note("info", `Written to ${path}`);
+    });
+  }
+
+  help(): void {
+    const panel: ChoiceList<string> = new ChoiceList(this.#parts.theme, {
+      title: "Keys",
+      choices: KEYS.map(([keys, what]) => ({ value: keys, label: keys, description: what })),
+      searchable: false,
+      hint: "Esc close",
+      choose: () => this.pop(panel),
+      cancel: () => this.pop(panel),
+    });
+    this.push(panel);
+  }
+
+  detach(): void {
+    this.#parts.detach();
+  }
+
+  #run(act: () => Promise<unknown>): void {
+    void act().catch((error: unknown) => this.fail(error)).finally(() => this.changed());
+  }
+
+  #stateOf(tab: SessionTab): TabState {
+    let state = this.#states.get(tab);
+    if (state === undefined) {
+      const view = new TranscriptView(tab.transcript, this.#parts.theme, () => tab.older());
+      state = { view, draft: "", remembered: false, commands: [] };
+      this.#states.set(tab, state);
+      this.#learnCommands(tab);
+    }
+    return state;
+  }
+
+  #learnCommands(tab: SessionTab): void {
+    const load = async (): Promise<void> => {
+      const { commands } = await this.#parts.client.request("get_commands", { sessionId: tab.id });
+      const state = this.#states.get(tab);
+      if (state === undefined) return;
+      state.commands = commands.map(({ name, description = "" }) => ({
+        name: sanitizeLine(name),
+        description: sanitizeLine(description),
+      }));
+    };
+    // A session that cannot be opened says so itself.
+    void load().catch(() => {});
+  }
+
+  #commands(): readonly SlashCommand[] {
+    const { shown } = this.#tabs;
+    return [...LOCAL_COMMANDS, ...shown === undefined ? [] : this.#stateOf(shown).commands];
+  }
+
+  /** Another tab is shown: its own draft stands in the editor. */
+  #switched(shown: SessionTab | undefined): void {
+    const before = this.#edited;
+    if (before !== undefined && this.#states.has(before)) this.#stateOf(before).draft = this.#prompt.text;
+    this.#edited = shown;
+    this.#notice = undefined;
+    // What was written before there was a session is meant for the first one.
+    if (before !== undefined) this.#prompt.text = shown === undefined ? "" : this.#stateOf(shown).draft;
+    this.#showDialog();
+  }
+
+  #showDialog(): void {
+    const open = this.#tabs.shown?.dialog;
+    if (open === this.#dialog?.open) return;
+    const { theme } = this.#parts;
+    this.#dialog = open === undefined ? undefined : { open, panel: dialogPanel(open, theme, this.#tui) };
+    this.#focus();
+  }
+
+  #focus(): void {
+    this.#tui.setFocus(this.panel);
+    this.#tui.requestRender();
+  }
+
+  #turnSpinner(): void {
+    this.#spinner = this.#parts.io.after(SPINNER_MS, () => {
+      this.#spin = (this.#spin + 1) % SPINNER.length;
+      this.#turnSpinner();
+      this.#tui.requestRender();
+    });
+  }
+
+  /** Whether a key was one of this client's own. */
+  #key(data: string): boolean {
+    const is = (...keys: Parameters<typeof matchesKey>[1][]): boolean =>
+      keys.some((key) => matchesKey(data, key));
+    const { view } = this;
+    const { shown } = this.#tabs;
+    const writing = this.panel === this.#prompt;
+    this.changed();
+    for (let number = 1; number <= 9; number++) {
+      if (is(`alt+${number}` as Parameters<typeof matchesKey>[1])) {
+        return this.#done(() => this.#tabs.showNumber(number));
+      }
+    }
+    if (is("alt+k")) return this.#done(() => this.#tabs.turn(-1));
+    if (is("alt+j")) return this.#done(() => this.#tabs.turn(1));
+    if (is("shift+up")) return this.#done(() => view?.scroll(-1));
+    if (is("shift+down")) return this.#done(() => view?.scroll(1));
+    if (!writing) return false;
+    if (is("up") && shown !== undefined && this.#prompt.text === "") this.#remember(shown);
+    if (is("pageUp")) return this.#done(() => view?.scroll(-(view?.page ?? 0)));
+    if (is("pageDown")) return this.#done(() => view?.scroll(view?.page ?? 0));
+    if (is("ctrl+home")) return this.#done(() => view?.toTop());
+    if (is("ctrl+end")) return this.#done(() => view?.follow());
+    if (is("ctrl+o")) return this.#done(() => view?.unfold({ tools: !view.unfolded.tools }));
+    if (is("ctrl+t")) return this.#done(() => view?.unfold({ thinking: !view.unfolded.thinking }));
+    if (is("alt+s")) return this.#done(() => this.sessions());
+    if (is("alt+n")) return this.#done(() => this.newSession(""));
+    if (is("ctrl+d") && this.#prompt.text === "") return this.#done(() => this.detach());
+    if (is("ctrl+c")) return this.#done(() => this.#clear());
+    if (is("escape") && !this.#prompt.completing) return this.#done(() => this.#escape());
+    if (shown === undefined) return false;
+    if (is("alt+w")) return this.#done(() => this.closeTab(shown));
+    if (is("ctrl+l")) return this.#done(() => this.model(shown, ""));
+    if (is("ctrl+p")) return this.#done(() => this.#actions.nextModel(shown, "forward"));
+    if (is("shift+ctrl+p")) return this.#done(() => this.#actions.nextModel(shown, "backward"));
+    if (is("shift+tab")) return this.#done(() => this.#actions.nextLevel(shown));
+    return false;
+  }
+
+  #remember(tab: SessionTab): void {
+    const state = this.#stateOf(tab);
+    if (state.remembered) return;
+    state.remembered = true;
+    const texts = tab.transcript.items.flatMap((item) => item.kind === "user" ? [item.text] : []);
+    for (const text of texts.slice(-REMEMBERED)) this.#prompt.remember(text);
+  }
+
+  #done(act: () => void): true {
+    act();
+    this.#tui.requestRender();
+    return true;
+  }
+
+  /** Whether the same key was pressed just before. */
+  #twice(key: string): boolean {
+    const at = this.#parts.io.monotonic();
+    const twice = this.#lastKey.key === key && at - this.#lastKey.at < TWICE_MS;
+    this.#lastKey = { key: twice ? "" : key, at };
+    return twice;
+  }
+
+  #clear(): void {
+    if (this.#twice("ctrl+c")) return this.detach();
+    this.#prompt.text = "";
+    this.say("info", "Ctrl+C again detaches; everything goes on");
+  }
+
+  #escape(): void {
+    const { shown } = this.#tabs;
+    this.#notice = undefined;
+    if (shown === undefined) return;
+    if (!shown.works && !shown.shellRuns) {
+      if (this.#twice("escape")) this.tree(shown);
+      return;
+    }
+    this.#run(async () => {
+      const waiting = await shown.abort();
+      // What had waited is not lost: it can be sent again.
+      if (waiting.length > 0 && this.#prompt.text === "") this.edit(waiting.join("\n\n"));
+    });
+  }
+
+  #submit(text: string, behavior: "steer" | "followUp"): void {
+    if (text.trim() === "") return;
+    this.#notice = undefined;
+    this.#prompt.remember(text);
+    const { shown } = this.#tabs;
+    const local = localCommand(text);
+    if (local !== undefined) return local.command.run(this, shown, local.rest);
+    if (shown === undefined) {
+      return this.say("warning", "No session is open: /new makes one, /resume lists them");
+    }
+    this.view?.follow();
+    const act = async (): Promise<void> => {
+      try {
+        await this.#send(shown, text, behavior);
+      } catch (error) {
+        shown.fail(error);
+        // What was not taken can be sent again.
+        if (shown === this.#tabs.shown && this.#prompt.text === "") this.edit(text);
+      }
+    };
+    this.#run(act);
+  }
+
+  async #send(tab: SessionTab, text: string, behavior: "steer" | "followUp"): Promise<void> {
+    if (text.startsWith("!")) {
+      const excluded = text.startsWith("!!");
+      return await tab.shell(text.slice(excluded ? 2 : 1).trim(), excluded);
+    }
+    await tab.prompt(text, behavior, await this.#images.take(text));
+  }
+}

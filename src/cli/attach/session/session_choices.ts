@@ -1,0 +1,85 @@
+// The sessions that a person can open, as lines of a list: live ones first, then parked, then those on disk alone.
+import type { Client } from "../../../client/mod.ts";
+import { RequestError } from "../../../client/mod.ts";
+import type { SessionInfo, StoredSession } from "../../../protocol/mod.ts";
+import type { Choice } from "../dialogs/choice_list.ts";
+import { sanitizeLine } from "../view/sanitize.ts";
+import { nameOf } from "./session_name.ts";
+
+/** A session that the server knows, or a file. */
+export type SessionChoice =
+  | { readonly kind: "known"; readonly session: SessionInfo }
+  | { readonly kind: "stored"; readonly session: StoredSession };
+
+const STORED_MOST = 500;
+
+/** How long ago that was, in a word. */
+export function agoOf(iso: string, now: number): string {
+  const seconds = Math.max(0, Math.round((now - Date.parse(iso)) / 1000));
+  if (!Number.isFinite(seconds)) return "";
+  if (seconds < 60) return "now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`;
+}
+
+/** Lines of the sessions that the server knows. */
+export function knownChoices(
+  sessions: readonly SessionInfo[],
+  asking: ReadonlySet<string>,
+  now: number,
+): Choice<SessionChoice>[] {
+  const rank = ({ status }: SessionInfo): number => status === "live" ? 0 : 1;
+  const sorted = [...sessions].sort((a, b) =>
+    rank(a) - rank(b) ||
+    (a.lastActivityAt < b.lastActivityAt ? 1 : a.lastActivityAt > b.lastActivityAt ? -1 : 0)
+  );
+  return sorted.map((session) => {
+    const state = asking.has(session.sessionId)
+      ? "asks you"
+      : session.isStreaming || session.isCompacting
+      ? "works"
+      : session.status;
+    const name = nameOf(session);
+    const parts = [
+      state,
+      `${session.messageCount} messages`,
+      agoOf(session.lastActivityAt, now),
+      sanitizeLine(session.cwd),
+      ...name === session.sessionId ? [] : [session.sessionId],
+    ];
+    return {
+      value: { kind: "known", session },
+      label: name,
+      description: parts.filter((part) => part !== "").join(" · "),
+    };
+  });
+}
+
+/** Lines of session files that no session uses. */
+export function storedChoices(files: readonly StoredSession[], now: number): Choice<SessionChoice>[] {
+  return files.filter(({ liveSessionId }) => liveSessionId === undefined).map((session) => ({
+    value: { kind: "stored", session },
+    label: sanitizeLine(session.sessionName ?? session.firstMessage ?? "").slice(0, 200) || nameOf(session),
+    description: `stored · ${session.messageCount} messages · ${agoOf(session.modifiedAt, now)} · ${
+      sanitizeLine(session.cwd)
+    }`,
+  }));
+}
+
+/** All of them. */
+export async function sessionChoices(client: Client, now: number): Promise<Choice<SessionChoice>[]> {
+  const stored = client.request("list_stored_sessions", { limit: STORED_MOST }).catch((error: unknown) => {
+    // A token for some sessions sees no files.
+    if (error instanceof RequestError && error.code === "forbidden") return { sessions: [] };
+    throw error;
+  });
+  const [known, files, asking] = await Promise.all([
+    client.request("list_sessions", {}),
+    stored,
+    client.request("list_pending_ui", {}),
+  ]);
+  const ids = new Set(asking.requests.map(({ sessionId }) => sessionId));
+  const used = new Set(known.sessions.map(({ sessionFile }) => sessionFile));
+  const unused = files.sessions.filter(({ sessionFile }) => !used.has(sessionFile));
+  return [...knownChoices(known.sessions, ids, now), ...storedChoices(unused, now)];
+}

@@ -1,0 +1,393 @@
+// One session that is open in the client: its subscription, its transcript, and what else is known of it. Commands
+// of the person go through here; what fails becomes a sentence in the transcript.
+import {
+  type Client,
+  ConnectionLostError,
+  type Dialog,
+  type DialogAnswer,
+  RequestError,
+  type Subscription,
+  type SubscriptionItem,
+} from "../../../client/mod.ts";
+import type { Timer } from "../../../runtime/runtime.ts";
+import type { Io } from "../../../runtime/terminal/io.ts";
+import type { Interrupted, SessionInfo, SessionStats } from "../../../protocol/mod.ts";
+import { errorMessage } from "../../../base/error_message.ts";
+import { fieldsOf, isFields, isOn, listOf, rawText, textOf } from "../transcript/fields.ts";
+import { Transcript } from "../transcript/transcript.ts";
+import { sanitize, sanitizeLine } from "../view/sanitize.ts";
+import { nameOf } from "./session_name.ts";
+import { SessionWidgets } from "./session_widgets.ts";
+
+/** A dialog that waits for the person. */
+export interface OpenDialog {
+  readonly dialog: Dialog;
+  readonly answer: (value: DialogAnswer) => void;
+}
+
+/** Whom a session tells. */
+export interface TabListener {
+  /** Something that is drawn has changed. */
+  changed(): void;
+  /** A dialog came, or is over. */
+  dialogs(tab: SessionTab): void;
+  /** An extension wants this text in the editor. */
+  editorText(tab: SessionTab, text: string): void;
+  /** The session is gone; the reason is a sentence. */
+  gone(tab: SessionTab, reason: string): void;
+}
+
+/** Messages that a session opens with. */
+const PAGE_MESSAGES = 200;
+/** Messages that are asked for when a person scrolls to the oldest one. */
+const OLDER_MESSAGES = 500;
+/** Silence of another client's shell command after which the messages are read again. */
+const FOREIGN_SHELL_MS = 1500;
+
+/** A session in a tab. */
+export class SessionTab {
+  readonly id: string;
+  readonly transcript = new Transcript();
+  readonly widgets = new SessionWidgets();
+  readonly #client: Client;
+  readonly #listener: TabListener;
+  readonly #after: Io["after"];
+  readonly #dialogs: OpenDialog[] = [];
+  #subscription: Subscription | undefined;
+  #info: SessionInfo | undefined;
+  #stats: SessionStats | undefined;
+  #state: "opening" | "idle" | "works" | "gone" = "opening";
+  #failed = false;
+  #compacting = false;
+  #retry: string | undefined;
+  #steering: readonly string[] = [];
+  #followUp: readonly string[] = [];
+  #paging = false;
+  #ownShells = 0;
+  /** Runs out when another client's shell command seems to be over: no event says so. */
+  #foreignShell: Timer | undefined;
+
+  constructor(id: string, client: Client, listener: TabListener, after: Io["after"]) {
+    this.id = id;
+    this.#after = after;
+    this.#client = client;
+    this.#listener = listener;
+  }
+
+  get info(): SessionInfo | undefined {
+    return this.#info;
+  }
+
+  get stats(): SessionStats | undefined {
+    return this.#stats;
+  }
+
+  /** What the session is called, harmless. */
+  get name(): string {
+    return nameOf(this.#info ?? { sessionId: this.id });
+  }
+
+  /** What the tab line shows of it. */
+  get mark(): "opening" | "asks" | "works" | "failed" | "idle" | "gone" {
+    if (this.#state === "gone" || this.#state === "opening") return this.#state;
+    if (this.#dialogs.length > 0) return "asks";
+    if (this.#state === "works" || this.#compacting) return "works";
+    return this.#failed ? "failed" : "idle";
+  }
+
+  get works(): boolean {
+    return this.#state === "works" || this.#compacting;
+  }
+
+  /** Whether a shell command of this client runs. */
+  get shellRuns(): boolean {
+    return this.#ownShells > 0;
+  }
+
+  /** What it is doing, in a few words. */
+  get activity(): string | undefined {
+    if (this.#state === "opening") return "Opening…";
+    if (this.#compacting) return "Compacting… (Esc stops it)";
+    if (this.#retry !== undefined) return this.#retry;
+    return this.#state === "works" ? "Working… (Esc stops it)" : undefined;
+  }
+
+  /** Messages that wait for the agent. */
+  get queue(): readonly string[] {
+    return [
+      ...this.#steering.map((text) => `Steer: ${sanitizeLine(text)}`),
+      ...this.#followUp.map((text) => `Follow-up: ${sanitizeLine(text)}`),
+    ];
+  }
+
+  /** The dialog that is to be answered first. */
+  get dialog(): OpenDialog | undefined {
+    return this.#dialogs[0];
+  }
+
+  /** The person has seen how the last run ended. */
+  seen(): void {
+    this.#failed = false;
+  }
+
+  /** Subscribes, and takes events until the session or the connection ends. Throws when there is no such session. */
+  async open(): Promise<void> {
+    const subscribe = (snapshot: boolean): Promise<Subscription> =>
+      this.#client.subscribe(this.id, { snapshot, onDialog: (dialog) => this.#asked(dialog) });
+    let subscription = await subscribe(false);
+    const info = subscription.start?.sessionInfo;
+    // What is under way is in a snapshot alone. A quiet session opens with its newest messages, however many it has.
+    const quiet = info !== undefined && !info.isStreaming && !info.isCompacting &&
+      info.pendingMessageCount === 0;
+    if (!quiet) {
+      await subscription.close();
+      subscription = await subscribe(true);
+    }
+    this.#subscription = subscription;
+    void this.#follow(subscription);
+    if (!quiet) return this.refresh();
+    this.#learn(info);
+    await this.reload();
+    this.#sayInterrupted(info.interrupted);
+  }
+
+  /** Ends the subscription; the session goes on. */
+  async close(): Promise<void> {
+    const subscription = this.#subscription;
+    this.#subscription = undefined;
+    this.#foreignShell?.clear();
+    await subscription?.close();
+  }
+
+  /** Asks for the state, the cost and the context. */
+  refresh(): void {
+    void this.#refresh().catch((error: unknown) => this.fail(error));
+  }
+
+  /** Begins the transcript anew: another history stands behind the session. */
+  async reload(): Promise<void> {
+    const data = await this.#client.request("get_messages", { sessionId: this.id, limit: PAGE_MESSAGES });
+    this.transcript.renew(data.messages, data.messageCount);
+    this.#listener.changed();
+    await this.#refresh();
+  }
+
+  /** Asks for messages before the oldest one that is here. */
+  older(): void {
+    const { first, full } = this.transcript;
+    if (this.#paging || first === 0 || full) return;
+    this.#paging = true;
+    const load = async (): Promise<void> => {
+      const fields = { sessionId: this.id, limit: OLDER_MESSAGES, before: first };
+      const { messages } = await this.#client.request("get_messages", fields);
+      if (this.transcript.first === first) this.transcript.prepend(messages, first - messages.length);
+      this.#listener.changed();
+    };
+    void load().catch((error: unknown) => this.fail(error)).finally(() => this.#paging = false);
+  }
+
+  /** Sends a message: it starts a run, or joins the one that is under way. */
+  async prompt(
+    message: string,
+    behavior: "steer" | "followUp",
+    images: readonly { type: "image"; data: string; mimeType: string }[],
+  ): Promise<void> {
+    await this.#client.request("prompt", {
+      sessionId: this.id,
+      message,
+      streamingBehavior: behavior,
+      ...(images.length === 0 ? {} : { images: [...images] }),
+    });
+  }
+
+  /** Runs a shell command in the session's folder. */
+  async shell(command: string, excludeFromContext: boolean): Promise<void> {
+    const item = this.transcript.bashStarted(command, excludeFromContext);
+    this.#ownShells++;
+    this.#listener.changed();
+    try {
+      const fields = { sessionId: this.id, command, ...(excludeFromContext ? { excludeFromContext } : {}) };
+      this.transcript.bashEnded(item, await this.#client.request("bash", fields));
+    } catch (error) {
+      this.transcript.bashEnded(item, { output: item.output, cancelled: true });
+      throw error;
+    } finally {
+      this.#ownShells--;
+      this.#listener.changed();
+    }
+  }
+
+  /** Stops what runs; returns the messages that had waited. */
+  async abort(): Promise<readonly string[]> {
+    const sessionId = this.id;
+    if (this.shellRuns) await this.#client.request("abort_bash", { sessionId });
+    if (!this.works) return [];
+    const { steering, followUp } = await this.#client.request("abort", { sessionId });
+    return [...steering, ...followUp];
+  }
+
+  /** Says in the transcript what went wrong. */
+  fail(error: unknown): void {
+    this.note("error", sentenceOf(error));
+  }
+
+  /** Says something in the transcript. */
+  note(level: "info" | "warning" | "error", text: string): void {
+    this.transcript.note(level, text);
+    this.#listener.changed();
+  }
+
+  #sayInterrupted(interrupted: readonly Interrupted[] = []): void {
+    for (const { message, kind } of interrupted) {
+      this.transcript.note("warning", `A crash interrupted this ${kind}: ${message}`);
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    const sessionId = this.id;
+    const [info, stats] = await Promise.all([
+      this.#client.request("get_state", { sessionId }),
+      this.#client.request("get_session_stats", { sessionId }),
+    ]);
+    this.#learn(info);
+    this.#stats = stats;
+    this.#listener.changed();
+  }
+
+  #learn(info: SessionInfo): void {
+    this.#info = info;
+    this.#compacting = info.isCompacting;
+    this.#state = info.isStreaming ? "works" : "idle";
+  }
+
+  async #follow(subscription: Subscription): Promise<void> {
+    try {
+      for await (const item of subscription) {
+        this.#take(item);
+        this.#listener.changed();
+      }
+      if (this.#subscription === subscription) this.#gone("the session was deleted");
+    } catch (error) {
+      if (this.#subscription === subscription) this.#gone(sentenceOf(error));
+    }
+  }
+
+  #watchShell(): void {
+    this.#foreignShell?.clear();
+    this.#foreignShell = this.#after(FOREIGN_SHELL_MS, () => {
+      this.transcript.foreignShellEnded();
+      void this.reload().catch((error: unknown) => this.fail(error));
+    });
+  }
+
+  #gone(reason: string): void {
+    this.#foreignShell?.clear();
+    this.#state = "gone";
+    this.#subscription = undefined;
+    this.#listener.gone(this, reason);
+  }
+
+  #take(item: SubscriptionItem): void {
+    if (item.kind === "snapshot") {
+      this.transcript.begin(item.snapshot);
+      this.#steering = item.snapshot.queue.steering;
+      this.#followUp = item.snapshot.queue.followUp;
+      this.#learn(item.sessionInfo);
+      return this.#sayInterrupted(item.snapshot.interrupted);
+    }
+    const { event } = item;
+    if (event.type === "bash_output" && this.#ownShells === 0) this.#watchShell();
+    if (this.transcript.apply(event)) return;
+    const said = this.widgets.apply(event);
+    if (said !== undefined) return this.transcript.note(said.level, said.text);
+    this.#runEvent(event);
+  }
+
+  #runEvent(event: Readonly<Record<string, unknown>>): void {
+    const note = (level: "info" | "warning" | "error", text: string): void =>
+      this.transcript.note(level, text);
+    switch (event["type"]) {
+      case "agent_start":
+        this.#state = "works";
+        this.#retry = undefined;
+        this.#failed = false;
+        return;
+      case "agent_settled":
+        this.#state = "idle";
+        this.#retry = undefined;
+        this.#failed = event["stopReason"] === "error";
+        return this.refresh();
+      case "queue_update":
+        this.#steering = listOf(event, "steering").map(String);
+        this.#followUp = listOf(event, "followUp").map(String);
+        return;
+      case "auto_retry_start":
+        this.#retry = `Trying again (${String(event["attempt"])} of ${
+          String(event["maxAttempts"])
+        })… (Esc stops it)`;
+        return note("warning", `The model failed: ${textOf(event, "errorMessage")}`);
+      case "auto_retry_end":
+        this.#retry = undefined;
+        return;
+      case "compaction_start":
+        this.#compacting = true;
+        return;
+      case "compaction_end":
+        this.#compacting = false;
+        if (isFields(event["result"])) void this.reload().catch((error: unknown) => this.fail(error));
+        else {note(
+            "warning",
+            isOn(event, "aborted") ? "The compaction was stopped" : textOf(event, "errorMessage"),
+          );}
+        return;
+      case "session_replaced":
+        void this.reload().catch((error: unknown) => this.fail(error));
+        return;
+      case "session_info_changed":
+      case "model_changed":
+      case "thinking_level_changed":
+      case "turn_end":
+        return this.refresh();
+      case "extension_ui_request":
+        if (event["method"] === "set_editor_text") this.#listener.editorText(this, textOf(event, "text"));
+        return;
+      case "extension_error":
+        return note("error", `Extension ${textOf(event, "extensionPath")}: ${textOf(event, "error")}`);
+      case "storage_error":
+        return note("error", `The session file cannot be written: ${textOf(event, "error")}`);
+      case "session_file_repaired":
+        return note(
+          "warning",
+          `The session file was repaired: ${textOf(fieldsOf(event, "repair"), "message")}`,
+        );
+      case "budget_exceeded":
+        return note("warning", `The session has spent its budget (${rawText(event, "limit") ?? ""})`);
+      case "turn_stalled":
+        return note("warning", `Nothing has come from the ${textOf(event, "phase")} for a while`);
+      default:
+        return;
+    }
+  }
+
+  #asked(dialog: Dialog): Promise<DialogAnswer> {
+    return new Promise((resolve) => {
+      const done = (value: DialogAnswer): void => {
+        const at = this.#dialogs.indexOf(open);
+        if (at < 0) return;
+        this.#dialogs.splice(at, 1);
+        resolve(value);
+        this.#listener.dialogs(this);
+      };
+      const open: OpenDialog = { dialog, answer: done };
+      this.#dialogs.push(open);
+      dialog.signal.addEventListener("abort", () => done(undefined), { once: true });
+      this.#listener.dialogs(this);
+    });
+  }
+}
+
+/** What to tell a person about a failure. */
+export function sentenceOf(error: unknown): string {
+  if (error instanceof RequestError || error instanceof ConnectionLostError) return sanitize(error.message);
+  return sanitize(errorMessage(error));
+}
