@@ -56,8 +56,9 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "worker/session/guards": [...SHARED, "worker/session/agent_port.ts"],
   "worker/session/handlers": [...SHARED, "worker/session"],
   "worker/session": SHARED,
-  "worker/pi/guards": [...SHARED, "worker/session"],
-  "worker/pi/sdk": [...SHARED, "worker/session", "worker/pi/guards"],
+  "worker/pi/network": SHARED,
+  "worker/pi/guards": [...SHARED, "worker/session", "worker/pi/network"],
+  "worker/pi/sdk": [...SHARED, "worker/session", "worker/pi/guards", "worker/pi/network"],
   "worker/pi": [...SHARED, "worker/session"],
   "worker": SHARED,
 
@@ -171,6 +172,8 @@ function packageViolation(file: string, specifier: string): string | undefined {
   if (pure !== undefined) {
     return /^typebox(?:\/|$)/.test(specifier) ? undefined : `${pure} is pure and imports typebox alone`;
   }
+  // The terminal client draws with the terminal library that pi draws with.
+  if (specifier === "@mariozechner/pi-tui" && file.startsWith("src/cli/attach/")) return undefined;
   if (/^(?:npm:)?@(?:mariozechner|earendil-works)\//.test(specifier)) {
     return PI_ROOMS.test(file) ? undefined : "only src/worker/pi knows pi";
   }

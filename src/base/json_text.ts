@@ -33,6 +33,7 @@ class Fault extends Error {
   }
 }
 
+// deno-lint-ignore no-control-regex -- JSON forbids control characters in a string.
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const BLANK = /(?:[ \t\r\n]+|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
@@ -88,7 +89,9 @@ class Reader {
 
   #string(): string {
     const found = this.#match(STRING);
-    if (found === "") this.#fail("this text in quotes does not end, or holds a character that must be escaped");
+    if (found === "") {
+      this.#fail("this text in quotes does not end, or holds a character that must be escaped");
+    }
     return JSON.parse(found);
   }
 

@@ -41,6 +41,7 @@ export function fakeRuntime(clock: FakeClock, over: Partial<Runtime> = {}): Runt
     temporary: () => "/tmp",
     program: () => "/bin/pi-server",
     spawn: never,
+    followProxies: () => Promise.resolve(),
     ensureEnd: () => {},
     exit: never,
     ...over,

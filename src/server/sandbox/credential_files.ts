@@ -16,6 +16,6 @@ export function credentialFiles(
     env("AWS_CONFIG_FILE") || files.join(aws, "config"),
     env("AWS_SHARED_CREDENTIALS_FILE") || files.join(aws, "credentials"),
     files.join(aws, "sso", "cache"),
-    ...[env("NODE_EXTRA_CA_CERTS")].filter((file) => file !== undefined && file !== ""),
+    ...[env("NODE_EXTRA_CA_CERTS") ?? ""].filter((file) => file !== ""),
   ];
 }

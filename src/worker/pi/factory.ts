@@ -16,7 +16,7 @@ import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
 import { joinBranches } from "./branches.ts";
 import { refuseOnThrow } from "./hooks.ts";
 import { refuseForGood } from "./network/answer_errors.ts";
-import { loadProblems } from "./load_problems.ts";
+import { loadProblems } from "./sdk/load_problems.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";

@@ -2,9 +2,9 @@
 // Used by: factory.ts after every load. Uses: resources.ts, registrations.ts and what pi reports itself.
 // Invariant: every sentence names the file, the package or the extension that it is about.
 import * as pi from "@mariozechner/pi-coding-agent";
-import type { LoadProblem } from "../../protocol/schema/responses.ts";
-import type { ResourceGuard } from "./sdk/resources.ts";
-import type { Services } from "./sdk/sdk.ts";
+import type { LoadProblem } from "../../../protocol/schema/responses.ts";
+import type { ResourceGuard } from "./resources.ts";
+import type { Services } from "./sdk.ts";
 
 const problem = (extensionPath: string, error: string): LoadProblem => ({
   extensionPath,
