@@ -58,5 +58,9 @@ export const NEXT_KIT: PiKit = {
       why: "it imports a CommonJS module for its effect, and takes nothing from it",
     },
   ],
-  assets: commonAssets(PI),
+  assets: [...commonAssets(PI), [
+    PI,
+    "dist/core/export-html/vendor/marked-cjk-friendly.min.js",
+    "dist/core/export-html/vendor/marked-cjk-friendly.min.js",
+  ]],
 };
