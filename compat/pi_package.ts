@@ -3,7 +3,7 @@
 /** The pi package that sessions run on. */
 export const PI: { readonly package: string; readonly version: string } = {
   package: "@earendil-works/pi-coding-agent",
-  version: "0.87.1",
+  version: "1.6.0",
 };
 
 /** Instructions that pi looks for in a session's folder and in every folder above it. */

@@ -1,4 +1,4 @@
-// Stands in the place of src/worker/pi/sdk/sdk.ts when the server is built on the newer pi, 0.87.1
+// Stands in the place of src/worker/pi/sdk/sdk.ts when the server is built on the newer pi, 1.6.0
 // (`@earendil-works/pi-coding-agent`): one ModelRuntime holds credentials and models, pi settles runs itself, and
 // the system prompt is a message of the session. Clients see what they see of pi 0.73.1.
 import { constants } from "node:os";
@@ -341,4 +341,12 @@ export function timeoutMsOf(seconds: number | undefined): number | undefined {
     throw new Error(`Invalid timeout: maximum is ${LONGEST_MS / 1000} seconds`);
   }
   return seconds * 1000;
+}
+
+/** What pi reports of a prompt that it takes: handled by an extension, queued, or started. */
+export type Preflight = Parameters<NonNullable<pi.PromptOptions["preflightResult"]>>[0];
+
+/** Whether pi takes the prompt. A prompt that it refuses is thrown, and never reported. */
+export function passesPreflight(_result: Preflight): boolean {
+  return true;
 }

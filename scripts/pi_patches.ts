@@ -150,7 +150,6 @@ export function commonAssets(pi: string): [string, string, string][] {
     "README.md",
     "dist/modes/interactive/theme/dark.json",
     "dist/modes/interactive/theme/light.json",
-    "dist/modes/interactive/theme/theme-schema.json",
     "dist/core/export-html/template.html",
     "dist/core/export-html/template.css",
     "dist/core/export-html/template.js",
@@ -168,7 +167,10 @@ export const KIT: PiKit = {
   config: "deno.json",
   package: PI,
   patches: PATCHES,
-  assets: commonAssets(PI),
+  assets: [
+    ...commonAssets(PI),
+    [PI, "dist/modes/interactive/theme/theme-schema.json", "dist/modes/interactive/theme/theme-schema.json"],
+  ],
 };
 
 /** Makes a module that throws of every optional package. */

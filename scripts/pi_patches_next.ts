@@ -1,4 +1,4 @@
-// What pi_patches.ts says of the default pi, said of the newer one of compat/ (0.87.1). It knows bundles itself, and
+// What pi_patches.ts says of the default pi, said of the newer one of compat/ (1.6.0). It knows bundles itself, and
 // so needs less: most of these have esbuild read an import's specifier. Used by bundle.ts alone.
 
 import { commonAssets, commonPatches, type PiKit } from "./pi_patches.ts";
@@ -58,5 +58,9 @@ export const NEXT_KIT: PiKit = {
       why: "it imports a CommonJS module for its effect, and takes nothing from it",
     },
   ],
-  assets: commonAssets(PI),
+  assets: [...commonAssets(PI), [
+    PI,
+    "dist/core/export-html/vendor/marked-cjk-friendly.min.js",
+    "dist/core/export-html/vendor/marked-cjk-friendly.min.js",
+  ]],
 };

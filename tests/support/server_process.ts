@@ -41,7 +41,7 @@ export const NPM_BUILD: string = `${REPO}/dist/${NEXT_PI ? "npm-next" : "npm"}`;
 
 /** The pi that the target is built on, as its greeting has to name it. */
 export const PI: { package: string; version: string } = NEXT_PI
-  ? { package: "@earendil-works/pi-coding-agent", version: "0.87.1" }
+  ? { package: "@earendil-works/pi-coding-agent", version: "1.6.0" }
   : { package: "@mariozechner/pi-coding-agent", version: "0.73.1" };
 
 function nextPi(name: string): boolean {

@@ -31,6 +31,8 @@ import {
   levelOf,
   messagesOf,
   modelsOf,
+  passesPreflight,
+  type Preflight,
   resume,
   stop,
   whenIdle,
@@ -275,9 +277,9 @@ export class PiAgent implements AgentPort {
       if (preparing) this.#preparing--;
       preparing = false;
     };
-    const preflightResult = (success: boolean): void => {
+    const preflightResult = (result: Preflight): void => {
       prepared();
-      if (!success) return settler.unprepared();
+      if (!passesPreflight(result)) return settler.unprepared();
       if (queueing && whenBusy !== undefined && session.isStreaming) {
         return accept(this.#queued(whenBusy));
       }

@@ -22,7 +22,7 @@ import type { Services, ServicesOptions } from "./sdk.ts";
 type LoaderOptions = NonNullable<ServicesOptions["resourceLoaderOptions"]>;
 type Settings = Services["settingsManager"];
 type Resolved = Awaited<ReturnType<pi.DefaultPackageManager["resolve"]>>;
-type Kind = keyof Resolved;
+type Kind = "extensions" | "skills" | "prompts" | "themes";
 
 const KINDS: readonly Kind[] = ["extensions", "skills", "prompts", "themes"];
 /** pi reads these files without a check, wherever it looks for resources. */

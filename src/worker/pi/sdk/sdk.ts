@@ -260,3 +260,11 @@ const LONGEST_MS = 2_147_483_647;
 export function timeoutMsOf(seconds: number | undefined): number | undefined {
   return seconds !== undefined && seconds > 0 ? Math.min(seconds * 1000, LONGEST_MS) : undefined;
 }
+
+/** What pi reports of a prompt before a run starts: whether it passed the checks. */
+export type Preflight = boolean;
+
+/** Whether pi takes the prompt. */
+export function passesPreflight(result: Preflight): boolean {
+  return result;
+}
