@@ -21,9 +21,9 @@ import { CAPABILITIES, PI, PROTOCOL_VERSION, SERVER_VERSION } from "../protocol/
 import { TrustStore } from "./state/trust_store.ts";
 import { resolveSandbox, type SandboxState } from "./sandbox/sandbox_mode.ts";
 import { Router } from "./router/router.ts";
-import type { ByteSink, Runtime, Timer, WorkerPermissions } from "../runtime/runtime.ts";
+import type { Runtime, Timer, WorkerPermissions } from "../runtime/runtime.ts";
+import { openStdio, type Stdio } from "./stdio_session.ts";
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
-import { StdioTransport } from "./transports/stdio.ts";
 import type { Endpoint, Transport } from "./transports/transport.ts";
 import { hostHeadersOf } from "./auth/http_gate.ts";
 import { WebSocketTransport } from "./transports/websocket.ts";
@@ -37,7 +37,7 @@ export interface ServerParts {
   /** Entry of the worker that runs sessions. */
   readonly worker: URL;
   /** Given when stdio speaks the protocol. */
-  readonly stdio?: { readonly input: ReadableStream<Uint8Array>; readonly output: ByteSink };
+  readonly stdio?: Stdio;
   /** A token from outside; else the state folder's is used. */
   readonly token?: string;
   /** Nobody else's code is in this process, so all that it starts is the server's, and ends with it. */
@@ -295,48 +295,11 @@ class Server {
   #openStdio(): void {
     const { stdio, config, runtime, log } = this.#parts;
     if (stdio === undefined) return;
+    const sessions = this.#manager;
+    const { shutdown } = this;
     this.#transports.push(
-      new StdioTransport({
-        clock: runtime,
-        router: this.#router,
-        frameBytes: config.limits.frameBytes,
-        input: stdio.input,
-        output: stdio.output,
-        isRead: () => runtime.outputIsRead(),
-        ended: (connection, spoken) => {
-          // Beside a WebSocket, a parent that never spoke has merely closed what it didn't need.
-          if (config.ws && config.stdio === "auto" && !spoken) return;
-          log.info("end of input; finishing what was asked for");
-          if (!config.ws) this.#manager.disableDialogs();
-          void this.#finish(connection.drained(), () => [...connection.usedSessions]);
-        },
-        broken: () => {
-          log.warn("nobody reads stdout any more; stopping");
-          void this.shutdown.hurry("stdout was closed");
-        },
-        givenUp: () => {
-          log.warn("stdout has not been read for too long; stopping");
-          // No code can be told over a pipe: its end is what tells the parent that nothing more will come.
-          void this.shutdown.begin("stdout is not read", config.shutdownTimeoutMs);
-        },
-      }),
+      openStdio(stdio, { config, runtime, log, router: this.#router, sessions, shutdown }),
     );
-  }
-
-  /** Waits for what the parent asked for, as long as `--eof-timeout` allows, then shuts down. */
-  async #finish(quiet: Promise<void>, touched: () => string[]): Promise<void> {
-    const { config, runtime } = this.#parts;
-    const finished = quiet.then(() => this.#manager.whenIdle(touched())).then(() => true);
-    let timer: Timer | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      if (config.eofTimeoutMs !== undefined) {
-        timer = runtime.after(config.eofTimeoutMs, () => resolve(false));
-      }
-    });
-    const ended = await Promise.race([finished, late]);
-    timer?.clear();
-    if (ended) await this.shutdown.begin("end of input", config.shutdownTimeoutMs);
-    else await this.shutdown.hurry("end of input");
   }
 
   #endpoints(): Endpoint[] {

@@ -1,12 +1,13 @@
 // The pi session behind a port, which may be replaced by another (new_session, fork, …) while the port, its
 // id and its subscribers stay. Subscribes, binds extensions, and gets an old session back when a replacement
 // fails. What clients ask of the session is in pi_agent.ts and its neighbours.
+import { deadline } from "../../base/deadline.ts";
 import { errorMessage } from "../../base/error_message.ts";
 import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
 import { failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { FileRepair } from "../../protocol/schema/responses.ts";
-import type { Clock, Timer } from "../../runtime/runtime.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import type { AgentHooks, RunResult } from "../session/agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./sdk/sdk.ts";
 import type { ShellParts } from "./tools/shell.ts";
@@ -254,10 +255,7 @@ export class LiveSession {
     if (!this.#settler.busy) return;
     this.#settler.abort(false);
     stop(this.session);
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => timer = this.parts.clock.after(QUIET_MS, resolve));
-    await Promise.race([this.#settler.whenSettled(), late]);
-    timer?.clear();
+    await deadline(this.parts.clock, QUIET_MS, this.#settler.whenSettled(), undefined);
   }
 
   /** An extension replaces the session; a failure is thrown where the extension called. */

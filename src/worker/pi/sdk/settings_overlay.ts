@@ -1,7 +1,7 @@
 // Keeps one session's settings to itself: pi writes every change of model, thinking level, queue mode,
 // compaction or retry into the user's settings file (PI_FACTS §2). This storage reads both files and keeps
 // the writes in memory. Knows pi's settings only by the names of the fields below.
-import { isRecord } from "../../../base/json.ts";
+import { isRecord, tryParseRecord } from "../../../base/json.ts";
 
 /** pi's two scopes. */
 export type SettingsScope = "global" | "project";
@@ -20,16 +20,6 @@ const PLAIN = [
   "followUpMode",
 ] as const;
 const NESTED = [["compaction", "enabled"], ["retry", "enabled"]] as const;
-
-function parse(text: string | undefined): Settings | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Moves what a session may set from the project's settings to the global ones. */
 export function hoist(global: Settings, project: Settings): { global: Settings; project: Settings } {
@@ -73,10 +63,10 @@ export class SettingsOverlay {
   #text(scope: SettingsScope): string | undefined {
     const globalText = this.#written ?? this.#read("global");
     const projectText = this.#trusted() ? this.#read("project") : undefined;
-    const project = parse(projectText);
+    const project = tryParseRecord(projectText);
     if (project === undefined) return scope === "global" ? globalText : projectText;
     // A global file that cannot be parsed is pi's to complain about.
-    const global = globalText === undefined ? {} : parse(globalText);
+    const global = globalText === undefined ? {} : tryParseRecord(globalText);
     if (global === undefined) return scope === "global" ? globalText : projectText;
     // What the session wrote itself stays on top of what the project says.
     const moved = this.#written === undefined ? hoist(global, project) : hoist({}, project);

@@ -1,5 +1,6 @@
 // Keeps every path that a client names inside the roots (PROTOCOL §4): resolved, links followed, then
 // compared. `~` is an ordinary name. Used by the handlers; reads nothing but what links lead to.
+import { isWithin } from "../../../base/path_within.ts";
 import { failure } from "../../../protocol/errors.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import { isForeign, isKernel, isOfAnotherSystem } from "./path_forms.ts";
@@ -131,10 +132,8 @@ export class PathGuard {
   }
 
   #within(path: string, folder: string, anyCase: boolean): boolean {
-    const { separator } = this.#files;
     const as = (text: string): string => anyCase ? text.toLowerCase() : text;
-    const prefix = folder.endsWith(separator) ? folder : `${folder}${separator}`;
-    return as(path) === as(folder) || as(path).startsWith(as(prefix));
+    return isWithin(as(path), as(folder), this.#files.separator);
   }
 }
 

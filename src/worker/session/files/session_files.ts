@@ -6,9 +6,9 @@ import { cut } from "../../../base/text.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import type { FileFormat } from "../agent_port.ts";
 import { newerKind } from "../file_check/entry_shape.ts";
-import { isRecord } from "../../../base/json.ts";
+import { isRecord, tryParseRecord } from "../../../base/json.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
-import { headerOf, notASession, parse, type SessionHeader } from "../file_check/session_header.ts";
+import { headerOf, notASession, type SessionHeader } from "../file_check/session_header.ts";
 
 /** Most bytes of a line that are parsed; longer ones (images) are counted by how they begin. */
 const LINE_BYTES = 1024 * 1024;
@@ -56,7 +56,7 @@ function count(tally: Tally, line: Line, format: FileFormat): void {
   // Only messages grow too long to be parsed.
   if (line.kind === "too_large") tally.messages++;
   if (line.kind !== "line") return;
-  const entry = parse(line.text);
+  const entry = tryParseRecord(line.text);
   const newer = newerKind(entry, format, tally.header?.version ?? 1);
   if (newer !== undefined && tally.newer.size < MOST_NEWER) tally.newer.add(cut(newer, FIELD_CHARS));
   if (entry?.["type"] === "session_info") {

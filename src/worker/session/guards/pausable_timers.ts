@@ -1,5 +1,6 @@
 // Timers that stand still while a person is being asked: the time in which a dialog is open does not count
 // against a command (PROTOCOL §3, Timeouts).
+import { deadline } from "../../../base/deadline.ts";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
 
 interface Wait {
@@ -33,14 +34,8 @@ export class PausableTimers {
   }
 
   /** Resolves with `work`, or with "late" when that takes longer than `ms`, pauses not counted. */
-  async within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
-    let timer: Timer | undefined;
-    const late = new Promise<"late">((resolve) => timer = this.after(ms, () => resolve("late")));
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      timer?.clear();
-    }
+  within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
+    return deadline(this, ms, work, "late");
   }
 
   pause(): void {
