@@ -1,6 +1,6 @@
 // Keeps one link to the server alive: dials, waits for the greeting, notices a link that has died without a word,
 // and dials again with growing pauses until it is told to stop or has tried for too long.
-import { isRecord } from "../base/json.ts";
+import { tryParseRecord } from "../base/json.ts";
 import type { Greeting } from "../protocol/generated/mod.ts";
 import { deferred } from "../base/deferred.ts";
 import { ConnectionLostError, TokenRefusedError } from "./errors.ts";
@@ -35,15 +35,6 @@ const FIRST_PAUSE_MS = 25;
 /** How long a server may take to answer the ping of `hurry`. */
 const HURRY_MS = 3000;
 const LONGEST_PAUSE_MS = 5000;
-
-function parse(text: string): Message | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** A link that is dialled again when it is lost. */
 export class Connection {
@@ -139,7 +130,7 @@ export class Connection {
     try {
       link = await this.#dial({
         message: (text) => {
-          const message = parse(text);
+          const message = tryParseRecord(text);
           if (message === undefined) return;
           if (link !== undefined && this.#link === link) return this.#receive(message, text.length);
           // The greeting comes first, and may come before the dial is known to have succeeded.

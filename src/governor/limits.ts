@@ -205,68 +205,13 @@ export type Limits = Readonly<Record<LimitName, number>>;
 export const LIMITS: Readonly<Record<LimitName, LimitSpec>> = TABLE;
 
 /** Names of the limits, in the order of the table. */
-export const LIMIT_NAMES: readonly LimitName[] = [
-  "frameBytes",
-  "sessions",
-  "parkedSessions",
-  "connections",
-  "connectionsPerToken",
-  "commandsPerMinutePerSession",
-  "commandsPerMinute",
-  "invalidPerMinutePerConnection",
-  "inFlightPerConnection",
-  "mailbox",
-  "messageChars",
-  "commandChars",
-  "pathChars",
-  "pendingUiPerSession",
-  "outboxSoftBytes",
-  "outboxHardBytes",
-  "outboxCloseBytes",
-  "eventLogBytes",
-  "eventLogTotalBytes",
-  "idempotencyKeys",
-  "idempotencyBytes",
-  "keptMessageBytes",
-  "idleSessionMs",
-  "hostSilentMs",
-  "hostMemoryBytes",
-  "peerSilentMs",
-  "turnStallMs",
-];
+export const LIMIT_NAMES: readonly LimitName[] = Object.keys(TABLE).filter(isLimitName);
 
 /** The defaults, with `over` on top. */
 export function withDefaults(over: Partial<Limits> = {}): Limits {
-  const value = (name: LimitName): number => over[name] ?? TABLE[name].value;
-  return {
-    frameBytes: value("frameBytes"),
-    sessions: value("sessions"),
-    parkedSessions: value("parkedSessions"),
-    connections: value("connections"),
-    connectionsPerToken: value("connectionsPerToken"),
-    commandsPerMinutePerSession: value("commandsPerMinutePerSession"),
-    commandsPerMinute: value("commandsPerMinute"),
-    invalidPerMinutePerConnection: value("invalidPerMinutePerConnection"),
-    inFlightPerConnection: value("inFlightPerConnection"),
-    mailbox: value("mailbox"),
-    messageChars: value("messageChars"),
-    commandChars: value("commandChars"),
-    pathChars: value("pathChars"),
-    pendingUiPerSession: value("pendingUiPerSession"),
-    outboxSoftBytes: value("outboxSoftBytes"),
-    outboxHardBytes: value("outboxHardBytes"),
-    outboxCloseBytes: value("outboxCloseBytes"),
-    eventLogBytes: value("eventLogBytes"),
-    eventLogTotalBytes: value("eventLogTotalBytes"),
-    idempotencyKeys: value("idempotencyKeys"),
-    idempotencyBytes: value("idempotencyBytes"),
-    keptMessageBytes: value("keptMessageBytes"),
-    idleSessionMs: value("idleSessionMs"),
-    hostSilentMs: value("hostSilentMs"),
-    hostMemoryBytes: value("hostMemoryBytes"),
-    peerSilentMs: value("peerSilentMs"),
-    turnStallMs: value("turnStallMs"),
-  };
+  const values = LIMIT_NAMES.map((name) => [name, over[name] ?? TABLE[name].value]);
+  // Every name of the table has its value now.
+  return Object.fromEntries(values) as Limits;
 }
 
 /** Milliseconds after which a command that met a full queue is worth sending again. */

@@ -1,6 +1,7 @@
 // Graceful shutdown (docs/PROTOCOL.md#shutdown) as a state machine: running → refusing → draining → closing → closed.
 // Decides the order and the bounds; what each step does is handed in.
-import type { Clock, Timer } from "../runtime/runtime.ts";
+import { deadline } from "../base/deadline.ts";
+import type { Clock } from "../runtime/runtime.ts";
 
 /** Where the server stands. */
 export type Phase = "running" | "refusing" | "draining" | "closing" | "closed";
@@ -101,14 +102,9 @@ export class Shutdown {
   }
 
   async #idleWithin(ms: number): Promise<boolean> {
-    let timer: Timer | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = this.#parts.clock.after(ms, () => resolve(false));
-      this.#hurry = () => resolve(false);
-    });
+    const hurried = new Promise<boolean>((resolve) => this.#hurry = () => resolve(false));
     const idle = this.#parts.idle().then(() => true);
-    const outcome = await Promise.race([idle, late]);
-    timer?.clear();
+    const outcome = await deadline(this.#parts.clock, ms, Promise.race([idle, hurried]), false);
     this.#hurry = undefined;
     return outcome;
   }

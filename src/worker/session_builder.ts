@@ -9,7 +9,8 @@ import { failure } from "../protocol/errors.ts";
 import type { FileRepair } from "../protocol/schema/responses.ts";
 import type { StoredSession } from "../protocol/schema/results.ts";
 import { BUILDS_AT_ONCE } from "../governor/limits.ts";
-import type { Files, Runtime, Timer } from "../runtime/runtime.ts";
+import { deadline } from "../base/deadline.ts";
+import type { Files, Runtime } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest } from "./session/agent_port.ts";
 import type { FileClaims } from "./file_claims.ts";
 import type { WorkerConfig } from "../ipc/messages.ts";
@@ -93,8 +94,6 @@ export class SessionBuilder {
   ): Promise<Outcome<AgentPort>> {
     await this.#acquireSlot();
     const { runtime, log, onLateAgent: stray, factory } = this.#parts;
-    let timer: Timer | undefined;
-    const late = new Promise<"late">((resolve) => timer = runtime.after(timeoutMs, () => resolve("late")));
     const request = async (): Promise<Outcome<AgentPort>> => {
       const found = await wanted();
       if (!found.ok) return found;
@@ -107,8 +106,7 @@ export class SessionBuilder {
       log(`${what} failed: ${message}`, {});
       return { ok: false, failure: failure("agent_error", `pi could not build the session: ${message}`) };
     });
-    const outcome = await Promise.race([built, late]);
-    timer?.clear();
+    const outcome = await deadline(runtime, timeoutMs, built, "late");
     this.#building--;
     this.#waiting.shift()?.();
     if (outcome !== "late") return outcome;

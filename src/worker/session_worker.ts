@@ -6,7 +6,8 @@ import type { CommandOf } from "../protocol/schema/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { toJson } from "../base/text.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
-import type { Runtime, Timer } from "../runtime/runtime.ts";
+import { deadline } from "../base/deadline.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort } from "./session/agent_port.ts";
 import { attached } from "./session/session_state.ts";
 import { SessionBuilder } from "./session_builder.ts";
@@ -372,18 +373,12 @@ export class SessionWorker {
   }
 
   /** Disposes an agent, within a bound: its extensions may never come back. */
-  async #disposeSoon(agent: AgentPort): Promise<boolean> {
-    let timer: Timer | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = this.#runtime.after(DISPOSE_MS, () => resolve(false));
-    });
+  #disposeSoon(agent: AgentPort): Promise<boolean> {
     const gone = agent.dispose().then(() => true, (error) => {
       this.#log("warn", "disposing a session failed", { error: errorMessage(error) });
       return false;
     });
-    const ok = await Promise.race([gone, late]);
-    timer?.clear();
-    return ok;
+    return deadline(this.#runtime, DISPOSE_MS, gone, false);
   }
 
   #checkIdle(): void {

@@ -88,7 +88,7 @@ for (const ws of [false, true]) {
       assertStringIncludes(next.stderr, way);
       await parent.die();
       await server.exitCode(20_000);
-      assertStringIncludes(server.stderr, "nobody reads stdout any more");
+      assertStringIncludes(server.stderr, "stdout was closed by its reader");
       const after = bench.spawn({ mode: "stdio", args: ["--no-ws"] });
       const heir = new Parent(after);
       await heir.until(({ type }) => type === "server_ready");
@@ -104,5 +104,5 @@ alone("orphan: a parent that ends its input and reads on gets its answer", async
   await parent.endInput();
   assertEquals((await parent.until(({ id }) => id === "3")).success, true);
   assertEquals(await server.exitCode(), 0);
-  assert(!server.stderr.includes("nobody reads stdout"));
+  assert(!server.stderr.includes("stdout was closed by its reader"));
 });

@@ -117,8 +117,8 @@ export class World {
       uuid,
       governor,
       log,
-      ledger: new CommandJournal({ clock: this.clock, log, limits: governor.limits, sha256: common.sha256 }),
-      hosts: 1,
+      journal: new CommandJournal({ clock: this.clock, log, limits: governor.limits, sha256: common.sha256 }),
+      workers: 1,
       config: {
         cwd: "/",
         roots: ["/"],

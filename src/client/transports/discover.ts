@@ -1,7 +1,7 @@
 // Finds a server on this machine the way the protocol says (docs/PROTOCOL.md#http-and-who-may-connect): `endpoint.json` and `token` in its state folder.
 // On Deno and on Node; a browser is told where to go.
 import { isLoopback } from "../../base/loopback.ts";
-import { isRecord } from "../../base/json.ts";
+import { isRecord, tryParse } from "../../base/json.ts";
 
 /** Where a server is, and what lets one in. */
 export interface Place {
@@ -40,7 +40,7 @@ export async function discover(
       return undefined;
     }
   };
-  const endpoint = parse(await read(join(folder, "endpoint.json")));
+  const endpoint = tryParse(await read(join(folder, "endpoint.json")));
   const own = textOf(endpoint, "url");
   const url = given.url ?? own;
   if (url === undefined) {
@@ -62,14 +62,6 @@ function isHere(url: string, own: string | undefined): boolean {
   const { hostname } = new URL(url);
   if (isLoopback(hostname)) return true;
   return own !== undefined && URL.canParse(own) && new URL(own).hostname === hostname;
-}
-
-function parse(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "null");
-  } catch {
-    return undefined;
-  }
 }
 
 function textOf(value: unknown, name: string): string | undefined {

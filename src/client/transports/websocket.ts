@@ -1,5 +1,6 @@
 // A link over WebSocket (docs/PROTOCOL.md#http-and-who-may-connect): the token goes in a subprotocol, since browsers send no headers. The entry
 // names the class of the sockets: browser.ts the page's own, mod.ts on Node before 22 the one of the package `ws`.
+import { deadline } from "../../base/deadline.ts";
 import { deferred } from "../../base/deferred.ts";
 import type { Dial, Link, LinkListener } from "./link.ts";
 
@@ -92,11 +93,13 @@ function open(socket: Socket, url: string, listener: LinkListener, signal: Abort
   });
 }
 
+function startTimer(ms: number, fn: () => void): { clear(): void } {
+  const timer = setTimeout(fn, ms);
+  return { clear: () => clearTimeout(timer) };
+}
+
 /** Waits for the other side's goodbye, but not for long: a dead peer says none. */
 async function end(socket: Socket, gone: Promise<void>): Promise<void> {
   socket.close(1000, "done");
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_MS));
-  await Promise.race([gone, late]);
-  clearTimeout(timer);
+  await deadline({ after: startTimer }, CLOSE_MS, gone, undefined);
 }

@@ -1,7 +1,7 @@
 // Does: reads the records of minted tokens from `tokens.json`. A record that is damaged opens nothing.
 // Used by: token_store.ts alone.
 import { ADMIN } from "./access.ts";
-import { isRecord } from "../../base/json.ts";
+import { isRecord, tryParse } from "../../base/json.ts";
 import { type Role, ROLES } from "../../protocol/schema/roles.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
@@ -31,12 +31,8 @@ export function rootMark({ sha256 }: Pick<Runtime, "sha256">, own: string): stri
 
 /** The sound records of the file's text. */
 export function parseTokens(text: string | undefined): TokenRecord[] {
-  let stored: unknown = [];
-  try {
-    stored = JSON.parse(text ?? "[]");
-  } catch {
-    // The next write replaces the file.
-  }
+  // The next write replaces a file that cannot be read.
+  const stored = tryParse(text);
   const records = Array.isArray(stored) ? stored.map(parseRecord) : [];
   return records.filter((record) => record !== undefined);
 }

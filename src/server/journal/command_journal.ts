@@ -1,6 +1,7 @@
 // What the server owes for commands that must not be lost or done twice (docs/PROTOCOL.md#safe-retries): ties keys, messages and the
 // journal. The router asks it before a command is admitted, the manager before one is passed on and when one is
 // over. Knows no connection, and of hosts no more than what they say of messages.
+import { deadline } from "../../base/deadline.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { Interrupted } from "../../protocol/schema/responses.ts";
@@ -335,14 +336,8 @@ export class CommandJournal {
   /** What a write comes to, or that it has come to nothing for too long. */
   #within(ms: number, written: Promise<string | undefined> | undefined): Promise<string | undefined> {
     if (written === undefined) return Promise.resolve(undefined);
-    return new Promise((resolve) => {
-      const reason = `the disk under ${this.#disk?.folder} has taken nothing for ${ms} ms`;
-      const timer = this.#parts.clock.after(ms, () => resolve(reason));
-      void written.then((trouble) => {
-        timer.clear();
-        resolve(trouble);
-      });
-    });
+    const reason = `the disk under ${this.#disk?.folder} has taken nothing for ${ms} ms`;
+    return deadline(this.#parts.clock, ms, written, reason);
   }
 
   #full(): Failure | undefined {

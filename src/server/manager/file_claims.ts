@@ -8,6 +8,8 @@ import type { FileOwner } from "../../protocol/failures.ts";
 export interface FileClaimsParts {
   hosts(): readonly number[];
   send(host: number, message: ToWorker): void;
+  /** Absent: other servers are not kept out. */
+  readonly leases?: FileLeases | undefined;
   /** Whether there is such a session. */
   has(sessionId: string): boolean;
 }
@@ -16,12 +18,11 @@ export interface FileClaimsParts {
 export class FileClaims {
   readonly #parts: FileClaimsParts;
   readonly #book: FileOwners;
-  readonly #abandoned: string[] = [];
-  /** None: other servers are not kept out. */
-  #leases: FileLeases | undefined;
+  readonly #leases: FileLeases | undefined;
 
   constructor(parts: FileClaimsParts) {
     this.#parts = parts;
+    this.#leases = parts.leases;
     this.#book = new FileOwners((file, sessionId) => {
       if (sessionId === undefined) void this.#leases?.release(file);
       for (const host of parts.hosts()) this.#tell(host, file, sessionId);
@@ -33,16 +34,10 @@ export class FileClaims {
     return this.#book.owner(file);
   }
 
-  /** From now on other servers are kept out of files that are driven here. */
-  useLeases(leases: FileLeases): void {
-    this.#leases = leases;
-    for (const file of this.#abandoned.splice(0)) void leases.reclaim(file);
-  }
-
   /** A session of an earlier server keeps its file; one that was live when that died has left a lease there. */
   restored(sessionId: string, file: string | undefined, died: boolean): void {
     this.releaseAfterPark(sessionId, file);
-    if (died && file !== undefined) this.#abandoned.push(file);
+    if (died && file !== undefined) void this.#leases?.reclaim(file);
   }
 
   /** A host wants a session to drive a file. */

@@ -7,6 +7,7 @@ import type { WorkerMemory } from "../workers/supervisor.ts";
 import type { StartWorker } from "../workers/worker_link.ts";
 import type { Isolation } from "../workers/worker_pool.ts";
 import type { CommandJournal } from "../journal/command_journal.ts";
+import type { FileLeases } from "../state/file_leases.ts";
 import type { TrustStore } from "../state/trust_store.ts";
 
 /** What the manager is made of. */
@@ -16,11 +17,14 @@ export interface SessionManagerParts {
   readonly governor: Governor;
   readonly log: Log;
   readonly config: WorkerConfig;
-  readonly hosts: number;
+  /** How many there are; at least one. */
+  readonly workers: number;
   /** Absent: sessions share the hosts. */
   readonly isolation?: Isolation;
   readonly start: StartWorker;
-  readonly ledger: CommandJournal;
+  readonly journal: CommandJournal;
+  /** Absent: other servers are not kept out of session files. */
+  readonly leases?: FileLeases | undefined;
   /** Absent where hosts have no thread of their own. */
   readonly memory?: WorkerMemory;
   /** Absent: nothing is remembered. */

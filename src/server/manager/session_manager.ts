@@ -17,7 +17,6 @@ import { type Disposal, WorkerRequests } from "../workers/worker_requests.ts";
 import { WorkerRecovery } from "./worker_recovery.ts";
 import { Supervisor } from "../workers/supervisor.ts";
 import { WorkerPool } from "../workers/worker_pool.ts";
-import type { FileLeases } from "../state/file_leases.ts";
 import type { CommandJournal } from "../journal/command_journal.ts";
 import type { SessionManagerParts, SessionSink } from "./session_context.ts";
 import { PendingCommands } from "../workers/pending_commands.ts";
@@ -48,11 +47,7 @@ export class SessionManager {
   readonly #passage: OrderedForwarding;
   readonly #inspections: HeaderQueries;
   readonly persistence: SessionPersistence;
-  readonly #claims = new FileClaims({
-    hosts: () => this.#hosts.all,
-    send: (host, message) => this.#send(host, message),
-    has: (sessionId) => this.has(sessionId),
-  });
+  readonly #claims: FileClaims;
   readonly #hosts: WorkerPool;
   readonly #watch: Supervisor;
   readonly #loss: WorkerRecovery;
@@ -64,6 +59,12 @@ export class SessionManager {
 
   constructor(parts: SessionManagerParts) {
     this.#parts = parts;
+    this.#claims = new FileClaims({
+      leases: parts.leases,
+      hosts: () => this.#hosts.all,
+      send: (host, message) => this.#send(host, message),
+      has: (sessionId) => this.has(sessionId),
+    });
     const { clock, config, start, governor } = parts;
     this.#logs = new ReplayBuffers(governor.limits.eventLogBytes, governor.limits.eventLogTotalBytes);
     this.#hosts = new WorkerPool({
@@ -96,7 +97,7 @@ export class SessionManager {
       this.#retirement.check(host);
     });
     this.persistence = new SessionPersistence({ clock, uuid: parts.uuid, governor });
-    this.#passage = new OrderedForwarding(parts.ledger, this.#pending);
+    this.#passage = new OrderedForwarding(parts.journal, this.#pending);
     this.#inspections = new HeaderQueries(this.#pending, send);
     this.#attaching = new StateQueries(clock, number, send);
     const hosts = (): readonly number[] => this.#hosts.used;
@@ -110,7 +111,7 @@ export class SessionManager {
     const shared = {
       book: this.#sessions,
       pending: this.#pending,
-      ledger: parts.ledger,
+      ledger: parts.journal,
       send,
       forget: (entry: SessionEntry) => this.#forget(entry),
       demand: (sessionId: string) => this.#demand(sessionId),
@@ -161,15 +162,10 @@ export class SessionManager {
     }
   }
 
-  /** Keeps other servers out of the session files that are driven here. */
-  useLeases(leases: FileLeases): void {
-    this.#claims.useLeases(leases);
-  }
-
   /** Starts the hosts. Until then commands would have nowhere to go. */
   start(events: SessionSink): void {
     this.#events = events;
-    this.#hosts.startAll(this.#parts.hosts);
+    this.#hosts.startAll(this.#parts.workers);
     this.#watch.start();
     this.#away.start();
   }
@@ -212,7 +208,7 @@ export class SessionManager {
 
   /** What is owed for commands that must not be lost or done twice. */
   get journal(): CommandJournal {
-    return this.#parts.ledger;
+    return this.#parts.journal;
   }
 
   has(sessionId: string): boolean {

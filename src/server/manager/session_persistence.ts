@@ -1,5 +1,6 @@
 // What of the sessions outlives the process: keeps every record where the store puts it, brings them back at the
 // start, and says when one is safe. The disk itself is session_store.ts.
+import { deadline } from "../../base/deadline.ts";
 import { errorMessage } from "../../base/error_message.ts";
 import { type Governor, isPermit } from "../../governor/governor.ts";
 import type { Reply } from "../../ipc/messages.ts";
@@ -80,16 +81,9 @@ export class SessionPersistence {
   }
 
   /** Why the disk has not taken it, if it has not. */
-  async #within(taken: Promise<void>): Promise<string | undefined> {
-    let late: (reason: string) => void = () => {};
-    const slow = new Promise<string>((resolve) => late = resolve);
-    const timer = this.#parts.clock.after(
-      RECORD_MS,
-      () => late(`the disk has taken nothing for ${RECORD_MS} ms`),
-    );
-    const failed = await Promise.race([taken.then(() => undefined, errorMessage), slow]);
-    timer.clear();
-    return failed;
+  #within(taken: Promise<void>): Promise<string | undefined> {
+    const problem = taken.then(() => undefined, errorMessage);
+    return deadline(this.#parts.clock, RECORD_MS, problem, `the disk has taken nothing for ${RECORD_MS} ms`);
   }
 
   /** Keeps all sessions, for the last time. */

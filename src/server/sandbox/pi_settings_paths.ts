@@ -2,7 +2,7 @@
 // and packages, extensions, skills, prompts and themes that lie elsewhere. Sessions must be able to read them, or pi
 // could not build one. A project's settings name nothing here: what is outside a root is none of theirs.
 import { errorMessage } from "../../base/error_message.ts";
-import { isRecord } from "../../base/json.ts";
+import { isRecord, tryParseRecord } from "../../base/json.ts";
 import type { Files } from "../../runtime/runtime.ts";
 
 /** Where to look, and how to ask npm. */
@@ -36,16 +36,6 @@ function sourcesIn(value: unknown): string[] {
   return textsIn(value.map((one: unknown) => isRecord(one) ? one["source"] : one));
 }
 
-function settingsIn(text: string): Record<string, unknown> | undefined {
-  try {
-    const settings: unknown = JSON.parse(text);
-    return isRecord(settings) ? settings : undefined;
-  } catch {
-    // pi says so itself, in each session.
-    return undefined;
-  }
-}
-
 /** npm's global folder, by the command that pi's settings name for npm. */
 async function globalFolder(settings: Record<string, unknown>, facts: UserPlacesFacts): Promise<string> {
   const { files, output } = facts;
@@ -73,7 +63,8 @@ async function placeOf(entry: string, { files, agentDir, home }: UserPlacesFacts
 export async function userPlaces(facts: UserPlacesFacts): Promise<PiSettingsPaths> {
   const { files, agentDir } = facts;
   const text = await files.read(files.join(agentDir, "settings.json")).catch(() => undefined);
-  const settings = settingsIn(text ?? "{}");
+  // pi reports a broken file itself, in each session.
+  const settings = tryParseRecord(text ?? "{}");
   if (settings === undefined) return { read: [], warnings: [] };
   const packages = sourcesIn(settings["packages"]);
   const local = [

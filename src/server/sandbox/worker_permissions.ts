@@ -1,6 +1,7 @@
 // What Deno lets a host's thread do, made from the configuration when the host is started: the folders, hosts and
 // programs that pi needs for the sessions that this server is for, and never the state folder. Not a wall around
 // the agent: a shell that it starts has the rights of the server's user (docs/SECURITY.md).
+import { isWithin } from "../../base/path_within.ts";
 import type { Files, WorkerPermissions } from "../../runtime/runtime.ts";
 import { CONTEXT_FILES, MORE_HOSTS } from "../../protocol/pi_package.ts";
 import type { PiSettingsPaths } from "./pi_settings_paths.ts";
@@ -84,7 +85,7 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
     ...work.flatMap((root) => markersAbove(files, root)),
   ]);
   const state = await real(stateDir);
-  const open = read.find((path) => isWithin(files, state, path));
+  const open = read.find((path) => isWithin(state, path, files.separator));
   const reachable = open === undefined ? [] : [
     `the state folder ${state} lies in ${open}, which sessions may read; choose another --state-dir or --root`,
   ];
@@ -107,9 +108,4 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
 
 function unique(list: readonly string[]): string[] {
   return [...new Set(list)].sort();
-}
-
-function isWithin(files: Files, path: string, folder: string): boolean {
-  const prefix = folder.endsWith(files.separator) ? folder : `${folder}${files.separator}`;
-  return path === folder || path.startsWith(prefix);
 }

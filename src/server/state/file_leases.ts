@@ -2,7 +2,7 @@
 // with another state folder finds it too. Held while a session is live; one whose holder is dead is taken over.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Log } from "../../base/log.ts";
-import { isRecord } from "../../base/json.ts";
+import { tryParseRecord } from "../../base/json.ts";
 import { ownerLives, ownOwner, parseOwner, type ProcessTable, takeOver } from "./owner_file.ts";
 import type { FileOwner } from "../../protocol/failures.ts";
 
@@ -102,8 +102,7 @@ export class FileLeases {
     const owner = parseOwner(text);
     const { processes, host } = this.#parts;
     if (text === undefined || owner === undefined || this.#isOurs(text)) return undefined;
-    const more: unknown = JSON.parse(text);
-    if (!isRecord(more)) return undefined;
+    const more = tryParseRecord(text) ?? {};
     const named = typeof more["host"] === "string" ? more["host"] : host;
     // Of a process on another machine nothing is known.
     if (named === host && !ownerLives(processes, owner)) return undefined;
@@ -113,12 +112,7 @@ export class FileLeases {
 
   /** Whether an owner of this state folder has written it, which has one at a time. */
   #isOurs(text: string): boolean {
-    try {
-      const lease: unknown = JSON.parse(text);
-      return isRecord(lease) && lease["stateId"] === this.#parts.stateId;
-    } catch {
-      return false;
-    }
+    return tryParseRecord(text)?.["stateId"] === this.#parts.stateId;
   }
 
   #inTurn<T>(file: string, act: () => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 // Files that name the process that something belongs to (a state folder, a session file): who it is, whether it
 // still lives, and how a dead one's place is taken by one successor alone.
-import { isRecord } from "../../base/json.ts";
+import { tryParseRecord } from "../../base/json.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
 /** A process. */
@@ -21,15 +21,9 @@ export function ownOwner({ pid, processStartId }: ProcessTable): Owner {
 
 /** The owner that a file names. */
 export function parseOwner(text: string | undefined): Owner | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (!isRecord(value) || typeof value["pid"] !== "number") return undefined;
-    const start = value["start"];
-    return { pid: value["pid"], ...(typeof start === "string" ? { start } : {}) };
-  } catch {
-    return undefined;
-  }
+  const { pid, start } = tryParseRecord(text) ?? {};
+  if (typeof pid !== "number") return undefined;
+  return { pid, ...(typeof start === "string" ? { start } : {}) };
 }
 
 /** Whether that very process lives on this machine. */

@@ -2,7 +2,7 @@
 // temporary file, so that a crash leaves the old record or the new one. What cannot be read is set aside with a
 // warning, and never keeps the others from coming back. Knows records, no sessions.
 import { errorMessage } from "../../base/error_message.ts";
-import { isRecord } from "../../base/json.ts";
+import { isRecord, tryParse } from "../../base/json.ts";
 import { isSessionRecord, type SessionRecord } from "../../ipc/session_record.ts";
 import type { Log } from "../../base/log.ts";
 import type { Clock, Files, Timer } from "../../runtime/runtime.ts";
@@ -211,18 +211,10 @@ function encode(record: SessionRecord, sha256: (text: string) => string): string
 /** The record, or why there is none. */
 function decode(text: string, sha256: (text: string) => string): SessionRecord | string {
   const [head = "", body = ""] = text.split("\n");
-  const about = parse(head);
+  const about = tryParse(head);
   if (!isRecord(about) || typeof about["format"] !== "number") return "it is no record of this server's";
   if (about["format"] > FORMAT) return `it is of format ${about["format"]}, from a newer server`;
   if (about["sum"] !== sha256(body)) return "it is torn, or was changed";
-  const record = parse(body);
+  const record = tryParse(body);
   return isSessionRecord(record) ? record : "a field is missing or of the wrong kind";
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

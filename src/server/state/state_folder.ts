@@ -3,7 +3,7 @@
 import { errorMessage } from "../../base/error_message.ts";
 import type { Log } from "../../base/log.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { isRecord } from "../../base/json.ts";
+import { tryParseRecord } from "../../base/json.ts";
 import { isUsableToken, TOKEN_RULE } from "../auth/token_rule.ts";
 import { type Owner, ownerLives, ownOwner, parseOwner, takeOver } from "./owner_file.ts";
 
@@ -153,13 +153,9 @@ export class StateFolder {
 
   async #inUse(owner: Owner): Promise<string> {
     const text = await this.#runtime.files.read(this.#file("endpoint.json")).catch(() => undefined);
-    let url: string | undefined;
-    try {
-      const endpoint: unknown = JSON.parse(text ?? "");
-      if (isRecord(endpoint) && typeof endpoint["url"] === "string") url = endpoint["url"];
-    } catch {
-      // Its owner has not published it yet.
-    }
+    // Its owner may not have published it yet.
+    const published = tryParseRecord(text)?.["url"];
+    const url = typeof published === "string" ? published : undefined;
     const where = `Another server (process ${owner.pid}, ${
       url ?? "stdio only"
     }) uses the state folder ${this.path}`;

@@ -1,5 +1,6 @@
 // JSON Lines over standard input and output (docs/PROTOCOL.md#framing): one peer, the parent process. Waits instead
 // of refusing when there is no room, and tells when the input has ended or nobody reads the output.
+import { deadline } from "../../base/deadline.ts";
 import { JsonlDecoder, type Line } from "../../protocol/jsonl.ts";
 import type { Connection } from "../router/connection.ts";
 import type { Router } from "../router/router.ts";
@@ -110,10 +111,7 @@ export class StdioTransport implements Transport {
 
   async close(withinMs: number): Promise<void> {
     const { outbox } = this.#connection;
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => timer = this.#parts.clock.after(withinMs, resolve));
-    await Promise.race([outbox.flushed(), late]);
-    timer?.clear();
+    await deadline(this.#parts.clock, withinMs, outbox.flushed(), undefined);
     this.#closed = true;
     this.#look?.clear();
     this.#parts.router.closed(this.#connection);

@@ -1,5 +1,6 @@
 // WebSocket on `GET /` (docs/PROTOCOL.md#http-and-who-may-connect): the gate, then room, then the upgrade; whole text messages to the
 // router and back. The same for Deno and Node, which differ only behind `Runtime.serve`.
+import { deadline } from "../../base/deadline.ts";
 import type { Governor, Permit } from "../../governor/governor.ts";
 import type { Router } from "../router/router.ts";
 import type { Connection } from "../router/connection.ts";
@@ -96,14 +97,8 @@ export class WebSocketTransport implements Transport {
   }
 
   async close(withinMs: number): Promise<void> {
-    const { runtime } = this.#parts;
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => timer = runtime.after(withinMs, resolve));
-    await Promise.race([
-      late,
-      Promise.all([...this.#open.keys()].map((connection) => this.#part(connection))),
-    ]);
-    timer?.clear();
+    const parted = [...this.#open.keys()].map((connection) => this.#part(connection));
+    await deadline(this.#parts.runtime, withinMs, Promise.all(parted), undefined);
     await this.#listener?.close();
   }
 

@@ -13,13 +13,13 @@ export interface WorkerConfigParts {
   /** Bytes that a host may hold. */
   readonly memoryBytes: number;
   readonly outputDir: string;
-  /** Marks what hosts start; known once the state folder is open. */
-  readonly childMark: () => string | undefined;
+  /** Tag of the processes that workers start. */
+  readonly serverTag: string;
 }
 
 /** Makes it. What is a getter is read at each start of a host, also of one that takes the place of another. */
 export function workerConfig(
-  { config, runtime, trust, stateDir, outputDir, memoryBytes, childMark }: WorkerConfigParts,
+  { config, runtime, trust, stateDir, outputDir, memoryBytes, serverTag }: WorkerConfigParts,
 ): WorkerConfig {
   const absolute = (path: string): string => runtime.absolute(path);
   return {
@@ -30,9 +30,7 @@ export function workerConfig(
     get trustedFolders(): readonly string[] {
       return trust.folders;
     },
-    get serverTag(): string | undefined {
-      return childMark();
-    },
+    serverTag,
     demo: config.demo,
     memoryBytes,
     outputDir,

@@ -35,8 +35,8 @@ export interface WorkerThreadParts {
   readonly runtime: Runtime;
   /** The worker's entry. */
   readonly worker: URL;
-  /** Asked for at each start. */
-  permissions(): WorkerPermissions | undefined;
+  /** Absent: a worker may do what the process may. */
+  readonly permissions: WorkerPermissions | undefined;
   /** The most that a host's heap may hold, where the runtime can hold it to that. */
   readonly heapBytes: number;
   /** A host is gone; what it started carries its mark. */
@@ -101,7 +101,7 @@ export function startWorkerThread(
       late = runtime.after(UP_MS, () => end(`its thread did not come up within ${UP_MS / 1000} s`));
       let spawned: WorkerHandle;
       try {
-        spawned = runtime.spawn(worker, permissions(), heapBytes);
+        spawned = runtime.spawn(worker, permissions, heapBytes);
       } catch (error) {
         return end(`its thread could not be started: ${errorMessage(error)}`);
       }

@@ -1,12 +1,13 @@
 // Does: holds the pi session behind a port. Commands and extensions may replace it (new_session, fork, …).
 // Used by: agent.ts, history.ts, discovery.ts and settings.ts. Uses: run_tracker.ts.
 // Invariant: the port, its id and its subscribers stay. A replacement that fails restores the old session.
+import { deadline } from "../../base/deadline.ts";
 import { errorMessage } from "../../base/error_message.ts";
 import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
 import { failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { FileRepair, LoadProblem } from "../../protocol/schema/responses.ts";
-import type { Clock, Timer } from "../../runtime/runtime.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import type { AgentHooks, RunResult } from "../session/agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./sdk/sdk.ts";
 import type { ShellParts } from "./tools/shell.ts";
@@ -260,10 +261,7 @@ export class LiveSession {
     if (!this.#settler.busy) return;
     this.#settler.abort(false);
     stop(this.session);
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => timer = this.parts.clock.after(QUIET_MS, resolve));
-    await Promise.race([this.#settler.whenSettled(), late]);
-    timer?.clear();
+    await deadline(this.parts.clock, QUIET_MS, this.#settler.whenSettled(), undefined);
   }
 
   /** Replaces the session for an extension. Throws a failure in the extension's call. */

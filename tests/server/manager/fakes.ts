@@ -179,10 +179,10 @@ export function makeManager(over: Partial<Limits> = {}, hosts = 1, isolation: Is
     governor,
     log,
     config: CONFIG,
-    hosts,
+    workers: hosts,
     isolation,
     start: started.start,
-    ledger: memoryLedger(clock, log, over),
+    journal: memoryLedger(clock, log, over),
   });
   return { manager, clock, hosts: started, governor, log, records };
 }

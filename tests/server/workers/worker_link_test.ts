@@ -35,7 +35,7 @@ function bench(spawn?: Runtime["spawn"]) {
       nextTick: (fn) => queueMicrotask(fn),
     }),
     worker: new URL("file:///worker.ts"),
-    permissions: () => undefined,
+    permissions: undefined,
     heapBytes: 1,
     onExit: (mark) => told.push(`gone ${mark}`),
   });

@@ -1,7 +1,7 @@
 // Does: keeps the settings of one session in memory, on top of the user's and the project's files.
 // Used by: factory.ts. pi would write each change to the user's settings file (docs/PI.md#settings).
 // Invariant: it never writes a file, and knows only the fields below.
-import { isRecord } from "../../../base/json.ts";
+import { isRecord, tryParseRecord } from "../../../base/json.ts";
 
 /** pi's two scopes. */
 export type SettingsScope = "global" | "project";
@@ -22,16 +22,6 @@ const PLAIN = [
   "followUpMode",
 ] as const;
 const NESTED = [["compaction", "enabled"], ["retry", "enabled"]] as const;
-
-function parse(text: string | undefined): Settings | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Moves the session's settings from the project text to the global one. */
 export function hoist(global: Settings, project: Settings): { global: Settings; project: Settings } {
@@ -75,10 +65,10 @@ export class SettingsOverlay {
   #text(scope: SettingsScope): string | undefined {
     const globalText = this.#written ?? this.#read("global");
     const projectText = this.#trusted() ? this.#read("project") : undefined;
-    const project = parse(projectText);
+    const project = tryParseRecord(projectText);
     if (project === undefined) return scope === "global" ? globalText : projectText;
     // pi itself reports a global file that cannot be parsed.
-    const global = globalText === undefined ? {} : parse(globalText);
+    const global = globalText === undefined ? {} : tryParseRecord(globalText);
     if (global === undefined) return scope === "global" ? globalText : projectText;
     // The session's own writes win over the project.
     const moved = this.#written === undefined ? hoist(global, project) : hoist({}, project);

@@ -1,7 +1,7 @@
 // Does: reads the first line of a session file.
 // Used by: file_inspector.ts and files/session_files.ts.
 import { type Failure, failure } from "../../../protocol/errors.ts";
-import { isRecord } from "../../../base/json.ts";
+import { tryParseRecord } from "../../../base/json.ts";
 
 /** The first line of a session file. */
 export interface SessionHeader {
@@ -14,7 +14,7 @@ export interface SessionHeader {
 
 /** The header in a line, if it is one. */
 export function headerOf(line: string): SessionHeader | undefined {
-  const entry = parse(line);
+  const entry = tryParseRecord(line);
   if (entry?.["type"] !== "session" || typeof entry["id"] !== "string") return undefined;
   const { id, cwd, timestamp, version } = entry;
   return {
@@ -29,13 +29,4 @@ export function headerOf(line: string): SessionHeader | undefined {
 export function notASession(path: string): Failure {
   const sentence = `${path} has no header of a pi session; choose a file that list_stored_sessions names`;
   return failure("not_a_session_file", sentence);
-}
-
-export function parse(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 // Does: keeps every path of a client inside the roots (docs/PROTOCOL.md#paths-and-trust).
 // Used by: the session builder and the handlers. `~` is an ordinary name.
 // Invariant: it compares canonical paths, and reads nothing except the targets of links.
+import { isWithin } from "../../../base/path_within.ts";
 import { failure } from "../../../protocol/errors.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import { isForeign, isKernel, isOfAnotherSystem } from "./path_forms.ts";
@@ -137,10 +138,8 @@ export class PathGuard {
   }
 
   #within(path: string, folder: string, anyCase: boolean): boolean {
-    const { separator } = this.#files;
     const as = (text: string): string => anyCase ? text.toLowerCase() : text;
-    const prefix = folder.endsWith(separator) ? folder : `${folder}${separator}`;
-    return as(path) === as(folder) || as(path).startsWith(as(prefix));
+    return isWithin(as(path), as(folder), this.#files.separator);
   }
 }
 

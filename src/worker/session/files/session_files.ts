@@ -7,9 +7,9 @@ import { cut } from "../../../base/text.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import type { FileFormat } from "../agent_port.ts";
 import { newerKind } from "../file_check/entry_shape.ts";
-import { isRecord } from "../../../base/json.ts";
+import { isRecord, tryParseRecord } from "../../../base/json.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
-import { headerOf, notASession, parse, type SessionHeader } from "../file_check/session_header.ts";
+import { headerOf, notASession, type SessionHeader } from "../file_check/session_header.ts";
 
 /** The most bytes of a line that are parsed. Longer lines (images) are counted by their beginning. */
 const LINE_BYTES = 1024 * 1024;
@@ -57,7 +57,7 @@ function count(tally: Tally, line: Line, format: FileFormat): void {
   // Only messages are too long to be parsed.
   if (line.kind === "too_large") tally.messages++;
   if (line.kind !== "line") return;
-  const entry = parse(line.text);
+  const entry = tryParseRecord(line.text);
   const newer = newerKind(entry, format, tally.header?.version ?? 1);
   if (newer !== undefined && tally.newer.size < MOST_NEWER) tally.newer.add(cut(newer, FIELD_CHARS));
   if (entry?.["type"] === "session_info") {

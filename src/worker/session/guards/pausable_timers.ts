@@ -1,5 +1,6 @@
 // Does: timers that stand still while a dialog is open (docs/PROTOCOL.md#time).
 // Used by: session.ts. The time of a dialog does not count against a command.
+import { deadline } from "../../../base/deadline.ts";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
 
 interface Wait {
@@ -32,15 +33,9 @@ export class PausableTimers {
     };
   }
 
-  /** Resolves with `work`, or with "late" when that takes longer than `ms` without pauses. */
-  async within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
-    let timer: Timer | undefined;
-    const late = new Promise<"late">((resolve) => timer = this.after(ms, () => resolve("late")));
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      timer?.clear();
-    }
+  /** Resolves with `work`, or with "late" when that takes longer than `ms`, without pauses. */
+  within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
+    return deadline(this, ms, work, "late");
   }
 
   pause(): void {
