@@ -293,6 +293,7 @@ export const common = {
     return timingSafeEqual(digest(a), digest(b));
   },
   env: (name: string): string | undefined => process.env[name],
+  envNames: (): readonly string[] => Object.keys(process.env),
   forgetEnv(name: string): void {
     delete process.env[name];
   },

@@ -245,6 +245,8 @@ export interface Runtime extends Clock {
   /** Compares in time that does not depend on where the texts differ. */
   equalTexts(a: string, b: string): boolean;
   env(name: string): string | undefined;
+  /** Names of all variables that are set. */
+  envNames(): readonly string[];
   forgetEnv(name: string): void;
   /** The absolute form of a path. Throws for a relative one when the process's folder is gone. */
   absolute(path: string): string;

@@ -22,7 +22,7 @@ import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session
 import { watchRegistrations } from "./sdk/registrations.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
 import { mendHistory, mendRequests } from "./request_repair.ts";
-import { Accounts, FILE_FORMAT, type Models, type Services } from "./sdk/sdk.ts";
+import { Accounts, FILE_FORMAT, type Models, PROCESS_MARKS, type Services } from "./sdk/sdk.ts";
 import { createPrivately, persistBranches } from "./sdk/session_file_writer.ts";
 import { hasModel, noSuchModel } from "./settings.ts";
 import type { ShellParts } from "./tools/shell.ts";
@@ -318,6 +318,7 @@ export interface FactorySettings {
 
 /** Prepares pi for many sessions in one process, and returns their factory. */
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
+  Object.assign(process.env, PROCESS_MARKS);
   guardPackages();
   watchAnswers();
   refuseOnThrow();
