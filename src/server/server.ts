@@ -6,6 +6,7 @@ import { type Config, openToOthers } from "../config/config.ts";
 import { Governor } from "../governor/governor.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
 import type { Log } from "../base/log.ts";
+import { folderIssues, foldersInUse } from "./state/folder_health.ts";
 import { FileLeases } from "./state/file_leases.ts";
 import { workerConfig } from "./workers/worker_config.ts";
 import { startWorkerThread } from "./workers/worker_link.ts";
@@ -142,6 +143,7 @@ class Server {
       greeting: () => this.#greeting(hash),
       schema: { all: schema, hash },
       tokens: () => this.#tokens,
+      folderIssues: () => folderIssues(runtime.files, foldersInUse(runtime, config.cwd ?? ".")),
     });
     this.shutdown = this.#makeShutdown();
     this.closed = new Promise((resolve) => this.#closed = resolve);
