@@ -162,10 +162,11 @@ const SERVER_WORD = "permissions";
  * Runs the program `pi-server` with the given arguments until it ends: the server, or the subcommand that the first
  * argument names.
  *
- * @param args arguments without the program's name, such as `["--port", "0"]`
+ * @param given arguments without the program's name, such as `["--port", "0"]`
  * @returns the exit code: 0 after a graceful end, 1 when it could not start, 2 for bad arguments
  */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(given: readonly string[]): Promise<number> {
+  const args = given[0] === "-h" ? ["--help"] : given;
   const [word = "-"] = args;
   if (!word.startsWith("-") && word !== SERVER_WORD) {
     const [{ runSubcommand }, { programIo }] = await Promise.all([

@@ -314,6 +314,9 @@ export function treeOf({ sessionManager }: Session): { leafId: string | null; pl
 /** What extensions are told beside the bindings of every version: dialogs go to a client, as in pi's RPC mode. */
 export const BINDINGS: { readonly mode: "rpc" } = { mode: "rpc" };
 
+/** What pi's command line adds to the environment of all that it starts. */
+export const PROCESS_MARKS: Readonly<Record<string, string>> = { PI_CODING_AGENT: "true", AI_AGENT: "pi" };
+
 /** Types of images that `read` shows to a model. */
 export const IMAGE_TYPES: ReadonlySet<string> = new Set([
   "image/jpeg",

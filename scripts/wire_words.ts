@@ -139,6 +139,11 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   steering: "Messages for the running turn.",
   steeringMode: "Whether steering messages are delivered all at once.",
   stopReason: "Why the last answer ended, as pi says it.",
+  refusedRequests:
+    "Requests that were let in no further, by what was wrong: `host`, `origin`, `peer`, `token`, `request`.",
+  providerFailures: "Failed answers of models: by HTTP status, `connection`, or `other`.",
+  connectionsOpened: "Connections since the start.",
+  sessionsCreated: "Sessions since the start.",
   notice: "What is unusual about the last answer: it is empty, or it holds thoughts alone.",
   streamingBehavior: "What to do with the message while the agent is busy.",
   streamingMessage: "The answer that is under way.",

@@ -1,6 +1,8 @@
 // The program: arguments and variables to a running server, signals to its shutdown, and its end to an exit
 // code. The only place that prints help or ends the process.
 import { type Config, parseConfig, withAbsolutePaths } from "../config/config.ts";
+import { unknownVariables } from "../config/unknown_variables.ts";
+import { errorMessage } from "../base/error_message.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { StateFolderError } from "../server/state/state_folder.ts";
 import { IMPATIENT_MS } from "../governor/limits.ts";
@@ -48,6 +50,21 @@ async function takeToken(runtime: Runtime): Promise<string | undefined | { reaso
   return { reason: `${from} ${TOKEN_RULE}` };
 }
 
+/** Why sessions cannot work in that folder; undefined when they can. */
+async function whyUnusable(cwd: string | undefined, runtime: Runtime): Promise<string | undefined> {
+  if (cwd === undefined) return undefined;
+  try {
+    const found = await runtime.files.stat(cwd);
+    if (found?.kind === "directory") return undefined;
+    const what = found === undefined
+      ? `the folder ${cwd} does not exist; create it`
+      : `${cwd} is not a folder`;
+    return `--cwd: ${what}, or name another folder`;
+  } catch (error) {
+    return `--cwd: the folder ${cwd} cannot be read: ${errorMessage(error)}`;
+  }
+}
+
 function wantsStdio(config: Config, runtime: Runtime): boolean {
   if (config.stdio !== "auto") return config.stdio === "on";
   return runtime.inputKind() === "stream";
@@ -76,7 +93,6 @@ class Signals {
   readonly #config: Config;
   readonly #runtime: Runtime;
   readonly #log: Log;
-  readonly #off: (() => void)[];
   #server: RunningServer | undefined;
   #early: string | undefined;
   #firstInterrupt: number | undefined;
@@ -85,21 +101,16 @@ class Signals {
     this.#config = config;
     this.#runtime = runtime;
     this.#log = log;
-    this.#off = [
-      runtime.onSignal("SIGTERM", () => this.#stop("SIGTERM")),
-      runtime.onSignal("SIGHUP", () => this.#stop("SIGHUP")),
-      runtime.onSignal("SIGINT", () => this.#interrupt()),
-    ];
+    // Never taken back: a signal that comes while the program ends would end it with the signal's code.
+    runtime.onSignal("SIGTERM", () => this.#stop("SIGTERM"));
+    runtime.onSignal("SIGHUP", () => this.#stop("SIGHUP"));
+    runtime.onSignal("SIGINT", () => this.#interrupt());
   }
 
   /** The server is there: what has come in the meantime counts. */
   serve(server: RunningServer): void {
     this.#server = server;
     if (this.#early !== undefined) this.#stop(this.#early);
-  }
-
-  close(): void {
-    for (const fn of this.#off) fn();
   }
 
   #interrupt(): void {
@@ -117,8 +128,15 @@ class Signals {
       return;
     }
     const { shutdown } = this.#server;
-    if (shutdown.phase === "running") this.#log.info(`${name}: shutting down`);
-    void shutdown.begin(name, this.#config.shutdownTimeoutMs);
+    const { shutdownTimeoutMs } = this.#config;
+    if (shutdown.phase === "running") {
+      const again = name === "SIGINT" ? "; press Ctrl-C again to end at once" : "";
+      const wait = `waiting at most ${shutdownTimeoutMs / 1000} s for running turns`;
+      this.#log.info(
+        `${name}: shutting down, ${shutdownTimeoutMs === 0 ? "aborting running turns" : wait}${again}`,
+      );
+    }
+    void shutdown.begin(name, shutdownTimeoutMs);
   }
 }
 
@@ -139,6 +157,7 @@ function whyNot(error: unknown, config: Config): string | undefined {
  * @returns the exit code
  */
 export async function run(args: readonly string[], runtime: Runtime, program: ProgramFiles): Promise<number> {
+  const variables = runtime.envNames();
   const parsed = parseConfig(args, (name) => runtime.env(name));
   const output = runtime.stdout();
   const print = async (text: string): Promise<void> => {
@@ -180,6 +199,8 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
   }
   const token = await takeToken(runtime);
   if (typeof token === "object") return fail(token.reason, EXIT_USAGE);
+  const place = await whyUnusable(config.cwd, runtime);
+  if (place !== undefined) return fail(place, EXIT_USAGE);
   const stdio = wantsStdio(config, runtime);
   if (!stdio && !config.ws) {
     return fail("--no-ws: stdin is no pipe, so there is nothing to serve; add --stdio on", EXIT_USAGE);
@@ -194,6 +215,7 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
     now: () => runtime.now(),
     write: (line) => runtime.writeError(line),
   });
+  for (const warning of unknownVariables(variables)) log.warn(warning);
   if (!standing) log.warn("the process stays in its folder; sessions cannot be run once that folder is gone");
   const signals = new Signals(config, runtime, log);
   try {
@@ -215,8 +237,6 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
     const reason = whyNot(error, config);
     if (reason === undefined) throw error;
     return fail(reason, EXIT_FAILED);
-  } finally {
-    signals.close();
   }
 }
 

@@ -127,7 +127,7 @@ export const FLAGS: readonly Flag[] = [
     name: "budget-on-exceed",
     kind: "choice",
     choices: ["pause", "abort"],
-    about: "what a used-up budget does to a run",
+    about: "stop a run before its next turn (pause), or its tools too (abort)",
     shown: "pause",
   },
   { name: "no-restore", kind: "switch", about: "leave the sessions of earlier servers on disk, unlisted" },

@@ -2,7 +2,7 @@
 // reached; what follows is its owner's business. Pure: time is an argument, in milliseconds on a clock that never
 // goes back.
 
-/** What is done when a budget is used up: the run goes on and no new one begins, or the run is aborted too. */
+/** What a used-up budget stops: a run before its next turn, or a run before its next turn, tool, or at once. */
 export type OnExceed = "pause" | "abort";
 
 /** Limits of one session; one that is absent does not bound. */

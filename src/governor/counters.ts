@@ -12,12 +12,20 @@ export interface UsageDelta {
   readonly costUsd: number;
 }
 
+/** What was wrong with a request that the gate has refused. */
+export type RefusedFor = "host" | "origin" | "peer" | "token" | "request";
+
 /** Counts of one server. */
 export class Counters {
   /** Answers by outcome: `ok`, or the code of an error. */
   readonly commands = new Map<string, number>();
   /** Refusals by the limit that was reached. */
   readonly refusals = new Map<LimitName, number>();
+  /** Requests that the gate has refused, by what was wrong with them. */
+  readonly refusedRequests = new Map<RefusedFor, number>();
+  /** Connections that were admitted, and sessions that were created. */
+  connectionsOpened = 0;
+  sessionsCreated = 0;
   /** Events of sessions. */
   events = 0;
   bytesIn = 0;
@@ -42,6 +50,10 @@ export class Counters {
 
   refused(limit: LimitName): void {
     this.refusals.set(limit, (this.refusals.get(limit) ?? 0) + 1);
+  }
+
+  refusedRequest(why: RefusedFor): void {
+    this.refusedRequests.set(why, (this.refusedRequests.get(why) ?? 0) + 1);
   }
 
   spend(more: UsageDelta): void {

@@ -199,9 +199,26 @@ export type FromWorker =
     /** A login is being refreshed still; the same message without this follows once it is on disk. */
     readonly saving?: true;
   }
+  | ProviderReport
+  | ModelReport
   | {
     readonly kind: "log";
     readonly level: "debug" | "info" | "warn" | "error";
     readonly message: string;
     readonly fields: Readonly<Record<string, unknown>>;
   };
+
+/** An answer of a model has failed; without an error, the first good one after that. */
+export interface ProviderReport {
+  readonly kind: "provider_report";
+  readonly sessionId: string;
+  readonly provider: string;
+  readonly modelId: string;
+  readonly error?: string;
+}
+
+/** What the models of a worker lack, once pi is loaded: a sentence for each thing. */
+export interface ModelReport {
+  readonly kind: "model_report";
+  readonly issues: readonly string[];
+}

@@ -6,28 +6,38 @@ import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
 import { asTheUserSet } from "./no_proxy.ts";
 
-/** Mark what is started from here on; never secrets. */
+/** Mark what is started from here on; never secrets, and no names of flags. */
 const VARIABLE = "PI_SERVER_CHILD_OF";
-const HOST_VARIABLE = "PI_SERVER_HOST";
+const WORKER_VARIABLE = "PI_SERVER_CHILD_OF_WORKER";
+const MARKS: readonly string[] = [VARIABLE, WORKER_VARIABLE];
 
 /** Milliseconds that a process gets to end by itself. */
 const GRACE_MS = 300;
 
 /** Marks the children that this whole process will have. */
 export function tagChildProcesses(of: string): void {
+  hideOwnVariables();
   process.env[VARIABLE] = of;
+}
+
+/** Takes the server's own settings out of the environment, which shells of sessions inherit. */
+function hideOwnVariables(): void {
+  for (const name of Object.keys(process.env)) {
+    if (/^PI_SERVER_/i.test(name) && !MARKS.includes(name)) delete process.env[name];
+  }
 }
 
 /** Marks the children that this thread will have, not those of other threads. */
 export function tagWorkerProcesses(host: string, of: string | undefined): void {
   // On Deno threads share one environment, so this thread gets a copy, as on Node it has already.
-  if ("Deno" in globalThis) Reflect.set(process, "env", asTheUserSet(process.env));
-  process.env[HOST_VARIABLE] = host;
+  if ("Deno" in globalThis) Reflect.set(process, "env", asTheUserSet(Deno.env.toObject()));
+  hideOwnVariables();
+  process.env[WORKER_VARIABLE] = host;
   if (of !== undefined) process.env[VARIABLE] = of;
 }
 
 async function marked(of: string, host: string | undefined): Promise<number[]> {
-  const wanted = [`${VARIABLE}=${of}`, ...host === undefined ? [] : [`${HOST_VARIABLE}=${host}`]];
+  const wanted = [`${VARIABLE}=${of}`, ...host === undefined ? [] : [`${WORKER_VARIABLE}=${host}`]];
   const names = await readdir("/proc").catch(() => []);
   const pids = names.map(Number).filter((pid) => Number.isInteger(pid) && pid !== process.pid);
   const found = await Promise.all(pids.map(async (pid) => {

@@ -4,6 +4,7 @@ import type { Buffer } from "node:buffer";
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import { constants, fstatSync, readFileSync } from "node:fs";
 import {
+  access,
   chmod,
   type FileHandle,
   link,
@@ -242,6 +243,7 @@ export const files: Files = {
   },
   createPrivate,
   makePrivateFolder,
+  writable: (file) => access(file, constants.W_OK).then(() => true, () => false),
   async isLink(file) {
     return (await orMissing(lstat(file)))?.isSymbolicLink() ?? false;
   },
@@ -293,6 +295,7 @@ export const common = {
     return timingSafeEqual(digest(a), digest(b));
   },
   env: (name: string): string | undefined => process.env[name],
+  envNames: (): readonly string[] => Object.keys(process.env),
   forgetEnv(name: string): void {
     delete process.env[name];
   },

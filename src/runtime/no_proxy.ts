@@ -7,7 +7,7 @@ export const EVERYTHING = "*,0.0.0.0/0,::/0";
 export const NO_PROXY_NAMES: readonly string[] = ["NO_PROXY", "no_proxy"];
 
 /** A copy of the environment with the variables as the user has set them. */
-export function asTheUserSet(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function asTheUserSet(env: Readonly<Record<string, string>>): Record<string, string> {
   const original = { ...env };
   for (const name of NO_PROXY_NAMES) if (original[name] === EVERYTHING) original[name] = "*";
   return original;

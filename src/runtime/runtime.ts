@@ -38,6 +38,8 @@ export interface Files {
   stat(path: string): Promise<FileStat | undefined>;
   /** The canonical path, links resolved, or `undefined` when it does not exist. */
   realpath(path: string): Promise<string | undefined>;
+  /** Whether this user may write there. */
+  writable(path: string): Promise<boolean>;
   /** The text of a regular file, by its path or its `file:` URL; throws at once when it is a pipe or a device. */
   read(path: string | URL): Promise<string | undefined>;
   /** The text of whatever the path names, a file inside the binary too; waits for the writer of a pipe. */
@@ -245,6 +247,8 @@ export interface Runtime extends Clock {
   /** Compares in time that does not depend on where the texts differ. */
   equalTexts(a: string, b: string): boolean;
   env(name: string): string | undefined;
+  /** Names of all variables that are set. */
+  envNames(): readonly string[];
   forgetEnv(name: string): void;
   /** The absolute form of a path. Throws for a relative one when the process's folder is gone. */
   absolute(path: string): string;

@@ -20,6 +20,7 @@ import { SessionManager } from "./manager/session_manager.ts";
 import { Router } from "./router/router.ts";
 import { resolveSandbox, type SandboxState } from "./sandbox/sandbox_mode.ts";
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
+import { folderIssues, foldersInUse } from "./state/folder_health.ts";
 import { FileLeases } from "./state/file_leases.ts";
 import { SessionStore } from "./state/session_store.ts";
 import { StateFolder } from "./state/state_folder.ts";
@@ -168,6 +169,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
     greeting: () => greeting({ config, serverId, schemaHash, transportNames, transports }),
     schema: { all: schema, hash: schemaHash },
     tokens: () => tokens,
+    folderIssues: () => folderIssues(files, foldersInUse(runtime, config.cwd ?? ".")),
   });
   cleanup.defer(() => router.close());
   tokens.revoked = (tokenId) => router.revoked(tokenId);

@@ -18,6 +18,8 @@ import { switchFile } from "./session/handlers/history.ts";
 import { HANDLERS } from "./session/handlers/mod.ts";
 import { type MakeMessage, SendQueue } from "../ipc/send_queue.ts";
 import { ExtensionErrorLog } from "./extension_error_log.ts";
+import { ModelReports } from "./model_reports.ts";
+import { ProviderReports } from "./provider_reports.ts";
 import { RecordPublisher } from "./record_publisher.ts";
 import { Session, type SessionParts } from "./session/session.ts";
 import { usageOf } from "./session/guards/usage.ts";
@@ -65,6 +67,8 @@ export class SessionWorker {
   readonly #files = new Map<string, string>();
   readonly #claims = new FileClaims((message) => this.#send(message));
   readonly #trusted = new TrustedFolders((message) => this.#send(message));
+  readonly #providers = new ProviderReports((message) => this.#send(message));
+  readonly #models = new ModelReports((message) => this.#send(message));
   readonly #records = new RecordPublisher((message) => this.#send(message));
   readonly #extensionErrors = new ExtensionErrorLog((message, fields) => this.#log("warn", message, fields));
   /** Messages that came before pi was loaded. */
@@ -137,6 +141,7 @@ export class SessionWorker {
         onLateAgent: (agent) => void this.#dispose(agent),
       });
       this.#send({ kind: "pi_loaded" });
+      this.#models.report(factory);
     } catch (error) {
       this.#loadFailure = failure("internal", `pi could not be loaded: ${errorMessage(error)}`);
       this.#log("error", this.#loadFailure.message, { stack: errorStack(error) });
@@ -186,6 +191,9 @@ export class SessionWorker {
 
   #command({ ref, connection, command }: MessageOf<"command">): void {
     if (command.type === "list_stored_sessions") return void this.#list(ref, command);
+    if (command.type === "get_available_models" && command.sessionId === undefined) {
+      return void this.#listModels(ref);
+    }
     const sessionId = command.sessionId ?? "";
     const session = this.#sessions.get(sessionId);
     if (session !== undefined) session.submit({ ref, connection, command });
@@ -205,6 +213,7 @@ export class SessionWorker {
 
   #create({ ref, demand, command, interrupted }: MessageOf<"create_session">): Promise<void> {
     const { sessionId } = command;
+    this.#models.again(this.#factory);
     if (sessionId === undefined) {
       this.#refuse(ref, failure("internal", "A session cannot be built without an id"));
       return Promise.resolve();
@@ -292,6 +301,7 @@ export class SessionWorker {
       emit: (event) => {
         whole.pass(event);
         this.#extensionErrors.follow(session.sessionId, event);
+        this.#providers.follow(session.sessionId, event);
         const spending = usageOf(event);
         if (spending !== undefined) this.#send({ kind: "usage", sessionId: session.sessionId, spending });
       },
@@ -326,6 +336,12 @@ export class SessionWorker {
     const found = await this.#builder?.listStored(command).catch(unreadable);
     if (found?.ok) this.#reply(ref, { ok: true, dataText: toJson(found.value) });
     else this.#refuse(ref, found?.failure ?? this.#loadFailure ?? NO_PI);
+  }
+
+  async #listModels(ref: number): Promise<void> {
+    const models = await this.#factory?.models?.();
+    if (models === undefined) this.#refuse(ref, this.#loadFailure ?? NO_PI);
+    else this.#reply(ref, { ok: true, dataText: toJson({ models }) });
   }
 
   #forget(session: Session): void {

@@ -37,7 +37,7 @@ test("budget: used up, told, refused, raised, and the next prompt runs", async (
   assertEquals(wire.events(id).filter(({ type }) => type === "budget_exceeded").length, 2);
 });
 
-test("budget: with abort a run does not begin another turn; with pause it ends by itself", async (bench) => {
+test("budget: a run begins no turn beyond it, and with abort no tool either", async (bench) => {
   const wire = await bench.connect();
   for (const onExceed of ["abort", "pause"]) {
     const { id } = await bench.watched(wire);
@@ -47,8 +47,17 @@ test("budget: with abort a run does not begin another turn; with pause it ends b
     const run = { type: "prompt", sessionId: id, message: marker, waitFor: "settled" };
     const told = await wire.request(run);
     const commands = wire.events(id).filter(({ type }) => type === "tool_execution_end").length;
-    if (onExceed === "abort") assertEquals([told.code, commands], ["cancelled", 1]);
-    else assertEquals([at(told, "data", "text"), commands], ["done", 2]);
+    assertEquals([told.code, commands], ["cancelled", 1], onExceed);
+    const money = await bench.watched(wire);
+    const dear = bench.name("dear");
+    bench.model.script(dear, bash("echo 1"), bash("echo 2"), text(["done"]));
+    await wire.ok({ type: "set_budget", sessionId: money.id, maxUsd: 0.0000001, onExceed });
+    const spent = await wire.request({ ...run, sessionId: money.id, message: dear });
+    const tools = wire.events(money.id).filter(({ type, isError }) =>
+      type === "tool_execution_end" && !isError
+    ).length;
+    // The price is known when the answer is there, before its tools run.
+    assertEquals([spent.code, tools], ["cancelled", onExceed === "abort" ? 0 : 1], onExceed);
     await wire.refused("budget_exceeded", { type: "prompt", sessionId: id, message: "more" });
   }
 });

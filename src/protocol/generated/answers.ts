@@ -377,6 +377,16 @@ export interface GetMetricsData {
   commands: Record<string, number>;
   /** The protocol's `refusals`. */
   refusals: Record<string, number>;
+  /**
+   * Requests that were let in no further, by what was wrong: `host`, `origin`, `peer`, `token`, `request`.
+   */
+  refusedRequests: Record<string, number>;
+  /** Failed answers of models: by HTTP status, `connection`, or `other`. */
+  providerFailures: Record<string, number>;
+  /** Connections since the start. */
+  connectionsOpened: number;
+  /** Sessions since the start. */
+  sessionsCreated: number;
   /** Only events of these types. */
   events: number;
   /** The protocol's `bytesIn`. */

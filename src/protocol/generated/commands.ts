@@ -234,9 +234,13 @@ export interface DismissInterruptedCommand extends SessionCommand {
 }
 
 /** Lists the models that pi has credentials for. */
-export interface GetAvailableModelsCommand extends SessionCommand {
+export interface GetAvailableModelsCommand extends AnyCommand {
+  /** Runs only while `sessionVersion` is this. */
+  ifSessionVersion?: number;
   /** Says what it is. */
   type: "get_available_models";
+  /** Id of the session. */
+  sessionId?: string;
 }
 
 /** Chooses the session's model, from the next request to a model on. */

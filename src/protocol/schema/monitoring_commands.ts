@@ -16,6 +16,12 @@ export const MetricsSchema = Type.Object({
   commands: Type.Record(Type.String(), count),
   /** By the name of the limit. */
   refusals: Type.Record(Type.String(), count),
+  /** Requests that were let in no further, by what was wrong with them: host, origin, peer, token, request. */
+  refusedRequests: Type.Record(Type.String(), count),
+  /** Failed answers of models, by status, or `connection`, or `other`. */
+  providerFailures: Type.Record(Type.String(), count),
+  connectionsOpened: count,
+  sessionsCreated: count,
   events: count,
   bytesIn: count,
   bytesOut: count,

@@ -2,6 +2,7 @@
 // dialogs. History and discovery are in history_commands.ts.
 import { Type } from "typebox";
 import {
+  anySession,
   bulkRead,
   Empty,
   Id,
@@ -79,7 +80,8 @@ export const SESSION_COMMANDS = {
   dismiss_interrupted: session("dismiss_interrupted", {}, Empty),
   get_available_models: session(
     "get_available_models",
-    {},
+    // Without a session: the models that every session has.
+    anySession,
     Type.Object({ models: Type.Array(ModelSchema) }),
     read,
   ),

@@ -3,6 +3,7 @@
 // upgrade and for plain HTTP. Nothing else in the server looks at a request before this has let it in.
 import { pathBelow } from "../../base/base_path.ts";
 import { canonicalHost, isLoopback } from "../../base/loopback.ts";
+import type { RefusedFor } from "../../governor/counters.ts";
 import { type Access, ADMIN } from "./access.ts";
 import type { HttpRequest } from "../../runtime/runtime.ts";
 
@@ -41,6 +42,8 @@ interface Refused {
   readonly kind: "refuse";
   readonly status: 400 | 401 | 403 | 404 | 417 | 426;
   readonly reason: string;
+  /** What was wrong, for the counters and the log. */
+  readonly why: RefusedFor;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -67,7 +70,8 @@ const refuse = (
   status: Refused["status"],
   reason: string,
   headers?: Readonly<Record<string, string>>,
-): Refused => ({ kind: "refuse", status, reason, ...(headers === undefined ? {} : { headers }) });
+  why: RefusedFor = "request",
+): Refused => ({ kind: "refuse", status, reason, why, ...(headers === undefined ? {} : { headers }) });
 
 /** Whether it is the origin of the console's page, as the browser that sent this Host knows it; a proxy may add TLS. */
 function isOwnOrigin(origin: string, { headers }: HttpRequest, { console }: GateConfig): boolean {
@@ -84,16 +88,16 @@ function foreign(request: HttpRequest, config: GateConfig): Verdict | undefined 
   const host = hostName(request.headers.get("host"));
   if (host === undefined || !(isLoopback(host) || config.allowHosts.has(host))) {
     const next = "connect by a loopback address or --allow-host";
-    return refuse(403, `The Host header names no host of this server; ${next}`);
+    return refuse(403, `The Host header names no host of this server; ${next}`, undefined, "host");
   }
   const origin = request.headers.get("origin");
   if (origin !== undefined && !config.allowOrigins.has(origin) && !isOwnOrigin(origin, request, config)) {
     const next = "start the server with --allow-origin to let them in";
-    return refuse(403, `Pages of this origin may not connect; ${next}`);
+    return refuse(403, `Pages of this origin may not connect; ${next}`, undefined, "origin");
   }
   // Without a token the bind to loopback is all there is; it is not trusted alone.
   if (config.accessOf === undefined && !isLoopback(request.peer)) {
-    return refuse(403, "Without a token only peers on this machine may connect");
+    return refuse(403, "Without a token only peers on this machine may connect", undefined, "peer");
   }
   return undefined;
 }
@@ -176,7 +180,7 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
   if (access === undefined) {
     return refuse(401, "Send the token of the server's state folder as: Authorization: Bearer …", {
       "www-authenticate": "Bearer",
-    });
+    }, "token");
   }
   // Counters tell of all sessions.
   if (page !== undefined && access.sessions !== undefined) {

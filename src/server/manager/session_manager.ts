@@ -21,6 +21,7 @@ import type { CommandJournal } from "../journal/command_journal.ts";
 import type { SessionManagerParts, SessionSink } from "./session_context.ts";
 import { PendingCommands } from "../workers/pending_commands.ts";
 import type { Heartbeat } from "../workers/heartbeat.ts";
+import { ProviderHealth } from "./provider_health.ts";
 import { SessionPersistence } from "./session_persistence.ts";
 import { Retirement } from "../workers/worker_retirement.ts";
 import { SessionRegistry } from "./session_registry.ts";
@@ -48,6 +49,8 @@ export class SessionManager {
   readonly #inspections: HeaderQueries;
   readonly persistence: SessionPersistence;
   readonly #claims: FileClaims;
+  /** Which providers fail, and what the models of pi lack. */
+  readonly providers: ProviderHealth;
   readonly #hosts: WorkerPool;
   readonly #watch: Supervisor;
   readonly #loss: WorkerRecovery;
@@ -96,6 +99,7 @@ export class SessionManager {
       this.#hosts.keepSpare();
       this.#retirement.check(host);
     });
+    this.providers = new ProviderHealth(parts.log);
     this.persistence = new SessionPersistence({ clock, uuid: parts.uuid, governor });
     this.#passage = new OrderedForwarding(parts.journal, this.#pending);
     this.#inspections = new HeaderQueries(this.#pending, send);
@@ -413,6 +417,10 @@ export class SessionManager {
         return void this.#record(host, message);
       case "park_result":
         return this.#away.onParkResult(message.ref, message.record);
+      case "provider_report":
+        return this.providers.onAnswer(message);
+      case "model_report":
+        return this.providers.onModels(host, message);
       case "log":
         return this.#parts.log[message.level](message.message, { host, ...message.fields });
       case "online":

@@ -36,9 +36,14 @@ export interface RouterParts {
   /** What every connection is told first; asked for at each one, since endpoints come up one by one. */
   greeting(): Greeting;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
+  /** A sentence for each folder that sessions need and cannot use. */
+  folderIssues?(): Promise<readonly string[]>;
   /** Minted tokens, once the state folder is there; absent: none can be minted. */
   readonly tokens?: () => TokenStore | undefined;
 }
+
+/** Events of the server that its log tells. */
+const SESSION_EVENTS: ReadonlySet<string> = new Set(["session_created", "session_deleted"]);
 
 const NO_PERMIT: Permit = { release() {} };
 
@@ -89,7 +94,11 @@ export class Router {
         this.parts.governor.counters.events += records.length;
         this.#subscriptions.publish({ sessionId, epoch, records }, host);
       },
-      onServerEvent: (type, data) => this.announce(type, data),
+      onServerEvent: (type, data) => {
+        if (type === "session_created") this.parts.governor.counters.sessionsCreated++;
+        if (SESSION_EVENTS.has(type)) this.parts.log.info(type.replace("_", " "), data);
+        this.announce(type, data);
+      },
       demandFor: (sessionId) => this.#subscriptions.demand(sessionId),
       isWatched: (sessionId) => this.#subscriptions.watched(sessionId),
     });
@@ -131,6 +140,8 @@ export class Router {
       },
     });
     this.#connections.add(connection);
+    governor.counters.connectionsOpened++;
+    log.debug("a client has connected", { connection: connection.id, token: access.id, role: access.role });
     connection.send(toJson(this.parts.greeting()));
     this.#expiry.watch(connection);
     return connection;
@@ -139,6 +150,7 @@ export class Router {
   /** The peer is gone; what it has started goes on. */
   closed(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
+    this.parts.log.debug("a client is gone", { connection: connection.id });
     this.vitals.absorb(connection);
     connection.closed();
     this.#expiry.forget(connection);
@@ -300,6 +312,10 @@ export class Router {
     const own = OWN_COMMANDS.get(command.type);
     if (own !== undefined) {
       own(this.#own, connection, command, asker);
+      return undefined;
+    }
+    if (command.type === "get_available_models" && command.sessionId === undefined) {
+      this.parts.manager.askAnyWorker(command, asker);
       return undefined;
     }
     const refused = this.parts.manager.forwardCommand(command, spec, asker);

@@ -209,7 +209,9 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("ping", (router, _connection, _command, asker) => answer(asker, { now: router.now() })),
   on("get_schema", getSchema),
   on("get_metrics", (router, _connection, _command, asker) => answer(asker, router.vitals.metrics())),
-  on("health_check", (router, _connection, _command, asker) => answer(asker, router.vitals.health())),
+  on("health_check", (router, _connection, _command, asker) => {
+    void router.vitals.health().then((health) => answer(asker, health));
+  }),
   on("list_sessions", listSessions),
   on("create_session", (router, connection, command, asker) => {
     connection.usedSessions.add(router.manager.createSession(command, asker));

@@ -14,6 +14,8 @@ export interface VitalsParts {
   readonly manager: SessionManager;
   readonly clock: Clock;
   connections(): Iterable<Connection>;
+  /** A sentence for each folder that sessions need and cannot use. */
+  folderIssues?(): Promise<readonly string[]>;
 }
 
 /** The vitals of one server. */
@@ -48,6 +50,10 @@ export class ServerMetrics {
       connections: open.length,
       commands: Object.fromEntries(counters.commands),
       refusals: Object.fromEntries(counters.refusals),
+      refusedRequests: Object.fromEntries(counters.refusedRequests),
+      providerFailures: Object.fromEntries(manager.providers.failures),
+      connectionsOpened: counters.connectionsOpened,
+      sessionsCreated: counters.sessionsCreated,
       events: counters.events,
       bytesIn: counters.bytesIn,
       bytesOut: counters.bytesOut + sum(({ outbox }) => outbox.sent),
@@ -66,7 +72,7 @@ export class ServerMetrics {
     };
   }
 
-  health(): Health {
+  async health(): Promise<Health> {
     const { governor, manager } = this.#parts;
     const { heartbeat: pulse } = manager;
     const slow = Math.min(HOST_SLOW_MS, governor.limits.hostSilentMs / 2);
@@ -92,6 +98,7 @@ export class ServerMetrics {
         `Session "${sessionId}" has lost a part of ${file} (${message}): look at ${copy}, which is the damaged file`,
       );
     }
+    issues.push(...manager.providers.issues, ...await this.#parts.folderIssues?.() ?? []);
     issues.push(...loadIssues(manager.persistence.loadProblems));
     return { healthy: issues.length === 0, issues };
   }

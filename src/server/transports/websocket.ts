@@ -15,6 +15,7 @@ import type {
 } from "../../runtime/runtime.ts";
 import { type Access, ADMIN } from "../auth/access.ts";
 import { check, type GateConfig } from "../auth/http_gate.ts";
+import { RefusalLog } from "./refusal_log.ts";
 import { answerHttp, type HttpState, redirect, refusal } from "./http_pages.ts";
 import { Backlog, FairInbox } from "./fair_inbox.ts";
 import type { Endpoint, Transport } from "./transport.ts";
@@ -72,10 +73,12 @@ export class WebSocketTransport implements Transport {
   readonly #open = new Map<Connection, () => void>();
   readonly #backlog = new Backlog();
   #listener: Listener | undefined;
+  readonly #refusals: RefusalLog;
   #refusing = false;
 
   private constructor(parts: WebSocketParts) {
     this.#parts = parts;
+    this.#refusals = new RefusalLog(parts.runtime, parts.router.parts.log, parts.governor.counters);
   }
 
   /** Listens. Throws `ListenError` when the address cannot be had. */
@@ -116,7 +119,10 @@ export class WebSocketTransport implements Transport {
   #decide(request: HttpRequest): HttpVerdict {
     const { gate, governor, http } = this.#parts;
     const verdict = check(request, gate);
-    if (verdict.kind === "refuse") return { kind: "answer", answer: refusal(verdict) };
+    if (verdict.kind === "refuse") {
+      this.#refusals.refused(request, verdict.why, verdict.status);
+      return { kind: "answer", answer: refusal(verdict) };
+    }
     if (verdict.kind === "page") return { kind: "answer", answer: answerHttp(verdict.page, http) };
     if (verdict.kind === "console") {
       return { kind: "answer", answer: http.console(verdict.file, request) };

@@ -11,6 +11,9 @@ import type { LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest } from "../session/agent_port.ts";
 import { registerDemo } from "./sdk/demo_model.ts";
+import { modelIssues } from "./sdk/model_issues.ts";
+import { toWireModel } from "./sdk/wire_model.ts";
+import type { WireModel } from "../../protocol/schema/responses.ts";
 import { PiAgent } from "./agent.ts";
 import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
 import { joinBranches } from "./branches.ts";
@@ -22,7 +25,7 @@ import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session
 import { watchRegistrations } from "./sdk/registrations.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
 import { mendHistory, mendRequests } from "./request_repair.ts";
-import { Accounts, FILE_FORMAT, type Models, type Services } from "./sdk/sdk.ts";
+import { Accounts, FILE_FORMAT, type Models, PROCESS_MARKS, type Services } from "./sdk/sdk.ts";
 import { createPrivately, persistBranches } from "./sdk/session_file_writer.ts";
 import { hasModel, noSuchModel } from "./settings.ts";
 import type { ShellParts } from "./tools/shell.ts";
@@ -122,6 +125,37 @@ class PiFactory implements AgentFactory {
 
   loginsSaved(): Promise<void> | undefined {
     return this.#accounts.logins.saved(this.#runtime);
+  }
+
+  async models(): Promise<readonly WireModel[]> {
+    return await this.#withModels((models) => models.getAvailable().map(toWireModel));
+  }
+
+  async modelIssues(): Promise<readonly string[]> {
+    const settings = pi.SettingsManager.create(this.#agentDir, this.#agentDir);
+    const [provider, modelId] = [settings.getDefaultProvider(), settings.getDefaultModel()];
+    const { packages = [], extensions = [] } = settings.getGlobalSettings();
+    return await this.#withModels((models) => {
+      const found = models.find(provider ?? "", modelId ?? "");
+      const usable = found !== undefined && models.hasConfiguredAuth(found);
+      return modelIssues({
+        usable: models.getAvailable().length,
+        provider,
+        modelId,
+        standard: usable ? "usable" : found === undefined ? "unknown" : "without credentials",
+        extensible: packages.length + extensions.length > 0 || existsSync(join(this.#agentDir, "extensions")),
+      });
+    });
+  }
+
+  async #withModels<T>(read: (models: Models) => T): Promise<T> {
+    const models = await this.#accounts.open();
+    try {
+      if (this.#options.demo) registerDemo(models);
+      return read(models);
+    } finally {
+      this.#accounts.release(models);
+    }
   }
 
   async build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
@@ -318,6 +352,7 @@ export interface FactorySettings {
 
 /** Prepares pi for many sessions in one process, and returns their factory. */
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
+  Object.assign(process.env, PROCESS_MARKS);
   guardPackages();
   watchAnswers();
   refuseOnThrow();

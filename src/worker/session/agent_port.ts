@@ -255,4 +255,8 @@ export interface AgentFactory {
   build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>>;
   /** Resolves when refreshed logins are on disk, within a bound; undefined when no refresh is under way. */
   loginsSaved?(): Promise<void> | undefined;
+  /** The models that can be used, without those that extensions of a session register. */
+  models?(): Promise<readonly WireModel[]>;
+  /** A sentence for each thing that the user's models lack. */
+  modelIssues?(): Promise<readonly string[]>;
 }

@@ -240,6 +240,9 @@ export function treeOf({ sessionManager }: Session): { leafId: string | null; pl
 /** Additional bindings for extensions in this version. */
 export const BINDINGS: Readonly<Record<string, string>> = {};
 
+/** What pi's command line adds to the environment of all that it starts. */
+export const PROCESS_MARKS: Readonly<Record<string, string>> = { PI_CODING_AGENT: "true" };
+
 /** Types of images that `read` shows to a model. */
 export const IMAGE_TYPES: ReadonlySet<string> = new Set([
   "image/jpeg",

@@ -3,7 +3,8 @@
 // Invariant: a command that floods slows down only itself. pi reads without a limit (docs/PI.md#tools-and-shells).
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
+import { isSystemError } from "../../../base/system_errors.ts";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import type { Readable } from "node:stream";
@@ -59,6 +60,18 @@ function shellEnv(): NodeJS.ProcessEnv {
   return { ...process.env, [name]: path };
 }
 
+/** Why no shell can start in that folder; a system blames the shell for it. */
+function whyUnusable(cwd: string): string | undefined {
+  try {
+    if (!statSync(cwd).isDirectory()) return `The working directory is not a folder: ${cwd}`;
+    accessSync(cwd, constants.X_OK);
+    return undefined;
+  } catch (error) {
+    if (isSystemError(error, "denied")) return `The working directory may not be entered: ${cwd}`;
+    return `Working directory does not exist: ${cwd}`;
+  }
+}
+
 function killGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   if (process.platform === "win32") {
@@ -89,9 +102,8 @@ export function localShell(
       const timeoutMs = timeoutMsOf(timeout);
       if (signal?.aborted) throw new Error("aborted");
       const config = pi.getShellConfig(shellPath);
-      if (!existsSync(cwd)) {
-        throw new Error(`Working directory does not exist: ${cwd}\nCannot execute bash commands.`);
-      }
+      const unusable = whyUnusable(cwd);
+      if (unusable !== undefined) throw new Error(`${unusable}\nCannot execute bash commands.`);
       // The newer pi passes the command to some shells of Windows by their input.
       const byInput = Reflect.get(config, "commandTransport") === "stdin";
       const child = spawn(config.shell, byInput ? config.args : [...config.args, command], {

@@ -9,6 +9,8 @@ import type { Outcome } from "../../../protocol/failures.ts";
 
 /** The most links in a row, as on Linux. */
 const MOST_LINKS = 40;
+/** Roots that an error names. */
+const MOST_NAMED = 3;
 
 /** Checks paths against a fixed set of roots. */
 export class PathGuard {
@@ -58,7 +60,8 @@ export class PathGuard {
     const absolute = this.#files.resolve(base, path);
     const real = await this.#canonical(absolute);
     if (await this.#allows(absolute, real)) return { ok: true, value: real };
-    return forbidden(`${absolute} is outside the server's roots; start it with --root to allow it`);
+    const next = "use a path in there, or start the server with --root to allow more";
+    return forbidden(`${absolute} is outside the server's roots (${this.#named()}); ${next}`);
   }
 
   /** Whether pi's folders, or a link in them, allow to read a canonical path. */
@@ -129,6 +132,12 @@ export class PathGuard {
     if (closed.some((folder) => this.#within(real, folder, true))) return false;
     if (this.#files.separator !== "/" || !(isKernel(absolute) || isKernel(real))) return true;
     return roots.some((root) => isKernel(root) && this.#within(real, root, false));
+  }
+
+  /** The roots as a sentence names them. */
+  #named(): string {
+    const more = this.#roots.length - MOST_NAMED;
+    return this.#roots.slice(0, MOST_NAMED).join(", ") + (more > 0 ? ` and ${more} more` : "");
   }
 
   #canonicals(folders: readonly string[]): Promise<string[]> {

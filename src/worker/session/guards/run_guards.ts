@@ -13,7 +13,7 @@ export interface RunGuardsParts {
   readonly budget?: BudgetLimits;
   readonly turnStallMs?: number;
   /** What an earlier life of the session has left. */
-  readonly left?: SessionRecord;
+  readonly restoredFrom?: SessionRecord;
 }
 
 /** The watch over one session. */
@@ -22,9 +22,16 @@ export class RunGuards {
   readonly #stalls: StallDetector;
 
   constructor(parts: RunGuardsParts, emit: (event: SessionEvent) => void, stop: () => void) {
-    const { clock, budget, turnStallMs: stallMs, left } = parts;
-    const kept = keptBudget(left?.budget);
-    this.budget = new SessionBudget({ clock, default: budget, kept, used: left?.info.usage, emit, stop });
+    const { clock, budget, turnStallMs: stallMs, restoredFrom } = parts;
+    const kept = keptBudget(restoredFrom?.budget);
+    this.budget = new SessionBudget({
+      clock,
+      default: budget,
+      kept,
+      used: restoredFrom?.info.usage,
+      emit,
+      stop,
+    });
     this.#stalls = new StallDetector({ clock, stallMs, emit });
   }
 

@@ -1,6 +1,12 @@
 // A session's budget at work: follows its events, tells when the budget is used up, aborts what would go on where
 // that is wanted, and refuses messages until the budget is raised. A turn that was complete is never aborted for it.
-import { Budget, type BudgetLimit, type BudgetLimits, type BudgetUsage } from "../../../governor/budget.ts";
+import {
+  Budget,
+  type BudgetLimit,
+  type BudgetLimits,
+  type BudgetUsage,
+  type OnExceed,
+} from "../../../governor/budget.ts";
 import { type Failure, failure } from "../../../protocol/errors.ts";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
@@ -30,8 +36,11 @@ export interface BudgetState {
   readonly budget?: BudgetLimits & { readonly exceeded?: BudgetLimit };
 }
 
-/** With these something begins that costs. */
-const BEGINS: ReadonlySet<string> = new Set(["turn_start", "tool_execution_start"]);
+/** What a used-up budget lets no run begin; each of them costs money or time. */
+const STOPS: Readonly<Record<OnExceed, ReadonlySet<string>>> = {
+  pause: new Set(["turn_start"]),
+  abort: new Set(["turn_start", "tool_execution_start"]),
+};
 
 /** The budget of one session. */
 export class SessionBudget {
@@ -92,7 +101,7 @@ export class SessionBudget {
       this.#stopIfExceeded();
     } else if (event.type === "agent_settled") this.#turnTo("none");
     if (spending !== undefined) this.#check();
-    if (BEGINS.has(event.type) && this.#budget.limits?.onExceed === "abort") this.#stopIfExceeded();
+    if (STOPS[this.#budget.limits?.onExceed ?? "pause"].has(event.type)) this.#stopIfExceeded();
   }
 
   /** So many dialogs are open now: a person's time is not the agent's. */

@@ -43,13 +43,13 @@ Deno.test("session budget: it is told once when it is used up, and messages are 
   assertEquals(told, ["maxUsd", "maxUsd"], "told again, since it was raised meanwhile");
 });
 
-Deno.test("session budget: pause lets the run end, abort stops what would go on, and nothing that is complete", () => {
+Deno.test("session budget: a run begins no turn beyond it, and nothing that is complete is stopped", () => {
   for (const onExceed of ["pause", "abort"] as const) {
     const { made, follow } = make({ maxTurns: 1, onExceed });
     follow("agent_start", "turn_start", "turn_end");
     assertEquals(made.stops, 0);
     follow("turn_start");
-    assertEquals(made.stops, onExceed === "abort" ? 1 : 0);
+    assertEquals(made.stops, 1, onExceed);
     follow("agent_end", "agent_settled");
   }
   const { made, follow } = make({ maxTurns: 1, onExceed: "abort" });

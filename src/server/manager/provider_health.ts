@@ -1,0 +1,68 @@
+// Does: keeps which providers fail now and what workers miss (models), logs each failure, and counts them.
+// Used by: the session manager, which passes the reports of workers on, and by health_check and the metrics.
+// Invariant: bounded by the number of providers and workers; a provider is well again after one good answer.
+import type { Log } from "../../base/log.ts";
+import type { ModelReport, ProviderReport } from "../../ipc/messages.ts";
+
+/** Providers that are kept at most; their names come from the user's settings. */
+const MOST_PROVIDERS = 100;
+
+interface Failing {
+  readonly error: string;
+  readonly modelId: string;
+  readonly times: number;
+}
+
+/** The kind of a failure, for a counter: the status of the answer, or that there was none. */
+function kindOf(error: string): string {
+  const [, status] = /^([45]\d\d)\b/.exec(error) ?? [];
+  return status ?? (/^Connection (?:error|lost)\b/.test(error) ? "connection" : "other");
+}
+
+/** What is known of the providers of one server. */
+export class ProviderHealth {
+  readonly #log: Log;
+  readonly #failing = new Map<string, Failing>();
+  readonly #models = new Map<number, ModelReport>();
+  /** Failed answers by kind. */
+  readonly failures = new Map<string, number>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** A worker reports on an answer of a model. */
+  onAnswer({ sessionId, provider, modelId, error }: ProviderReport): void {
+    if (error === undefined) {
+      if (this.#failing.delete(provider)) this.#log.info("a provider answers again", { provider, modelId });
+      return;
+    }
+    const kind = kindOf(error);
+    this.failures.set(kind, (this.failures.get(kind) ?? 0) + 1);
+    this.#log.warn("a provider has failed", { sessionId, provider, modelId, error });
+    const times = (this.#failing.get(provider)?.times ?? 0) + 1;
+    if (times > 1 || this.#failing.size < MOST_PROVIDERS) {
+      this.#failing.set(provider, { error, modelId, times });
+    }
+  }
+
+  /** A worker has loaded pi, and reports on its models. */
+  onModels(worker: number, report: ModelReport): void {
+    const first = this.#models.size === 0;
+    this.#models.set(worker, report);
+    if (first) { for (const issue of report.issues) this.#log.warn(issue); }
+  }
+
+  /** A worker has ended; its successor reports anew. */
+  forget(worker: number): void {
+    this.#models.delete(worker);
+  }
+
+  /** A sentence for each thing that is not well. */
+  get issues(): readonly string[] {
+    const failing = [...this.#failing].map(([provider, { error, modelId, times }]) =>
+      `The provider ${provider} fails (${modelId}, ${times} in a row): ${error}`
+    );
+    return [...new Set([...this.#models.values()].flatMap(({ issues }) => issues)), ...failing];
+  }
+}
