@@ -35,7 +35,7 @@ const FOREIGN_PAGES: ReadonlySet<string> = new Set([
 ]);
 
 /** Words that hide the actor, or that no reader expects. */
-const WORDS = /\b(whoever|somebody|nobody|let go|lets go|is no(?! longer\b)|told|as it comes)\b/gi;
+const WORDS = /\b(whoever|somebody|nobody|let go|lets go|(?<!there )is no(?! longer\b)|told|as it comes)\b/gi;
 /** Words that a sentence of a comment may have. */
 const SENTENCE_WORDS = 40;
 

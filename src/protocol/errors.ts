@@ -37,7 +37,7 @@ const TABLE = {
   ui_request_not_found: traits(false, "The session has no dialog with that id"),
   ui_already_resolved: traits(false, "The dialog is over; another client may have answered it"),
   path_forbidden: traits(false, "The path is outside the server's roots"),
-  path_not_found: traits(false, "The path does not exist, or is no directory"),
+  path_not_found: traits(false, "The path does not exist, or is not a directory"),
   not_a_session_file: traits(false, "The file has no header of a pi session"),
   session_file_newer: traits(false, "A newer pi wrote the session file; run the server with that pi"),
   session_file_damaged: traits(false, "The session file is damaged in a way that cannot be repaired"),
