@@ -1,5 +1,6 @@
-// Every flag and its variable, parsed and validated in one place with one style of error. A flag wins over
-// its variable (`--max-sessions`, `PI_SERVER_MAX_SESSIONS`). Reads no environment by itself.
+// Does: parses and validates every flag and its variable, with one style of error. A flag wins over its variable.
+// Used by: cli/main.ts and mod.ts. Uses: flags.ts for the table.
+// Invariant: it reads no environment itself.
 import { parseArgs } from "@std/cli/parse-args";
 import { BASE_PATH_RULE, basePathOf } from "../base/base_path.ts";
 import { didYouMean } from "../base/nearest.ts";
@@ -22,16 +23,16 @@ import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
 /** Whether stdin and stdout speak the protocol; `auto`: unless stdin is a terminal, null or closed. */
 export type StdioMode = "auto" | "on" | "off";
 
-/** When the journal is forced to the disk. */
+/** When the server forces the journal to the disk. */
 export type FsyncPolicy = (typeof FSYNC_POLICIES)[number];
 
-/** Whether hosts are held to permissions. */
+/** Whether workers run with limited permissions. */
 export type SandboxMode = (typeof SANDBOX_MODES)[number];
 
-/** Whether sessions share hosts, or each has one of its own. */
+/** Whether sessions share workers, or each has a worker of its own. */
 export type IsolationMode = (typeof ISOLATION_MODES)[number];
 
-/** Everything that can be set about a server. */
+/** The configuration of a server. */
 export interface Config {
   /** TCP port of the WebSocket; 0 picks a free one. */
   readonly port: number;
@@ -46,7 +47,7 @@ export interface Config {
   readonly allowHosts: readonly string[];
   /** Whether browsers get the console. */
   readonly console: boolean;
-  /** The path below which a proxy shows the server, without a slash at its end; empty for the root. */
+  /** The path below which a proxy shows the server, without a slash at its end. Empty for the root. */
   readonly basePath: string;
   /** Absent: `~/.pi/server`. */
   readonly stateDir?: string;
@@ -55,34 +56,34 @@ export interface Config {
   /** Absent: the working directory and pi's session folders. */
   readonly roots?: readonly string[];
   readonly trustProjects: boolean;
-  /** Whether hosts are held to Deno's permissions; `auto`: in the compiled binary. */
+  /** Whether Deno limits the permissions of workers. `auto`: in the compiled binary. */
   readonly sandbox: SandboxMode;
-  /** Hosts that sessions may connect to beyond those of models, perhaps with a port. */
+  /** Hosts that sessions may connect to beside those of models, with or without a port. */
   readonly allowNet: readonly string[];
   readonly allowAnyNet: boolean;
   /** Whether sessions of an earlier server come back, parked. */
   readonly restore: boolean;
-  /** Whether nothing of the sessions is kept for a later server. */
+  /** Whether the server keeps no session for a later server. */
   readonly ephemeral: boolean;
   /** Worker threads for sessions; 0 runs them in the server's own thread. */
   readonly workers: number;
-  /** `session`: a worker thread for each session, whatever `hosts` says. */
+  /** `session`: a worker for each session, whatever `workers` says. */
   readonly isolation: IsolationMode;
   readonly demo: boolean;
-  /** Milliseconds that running turns get before they are aborted. */
+  /** Milliseconds that runs get before they are aborted. */
   readonly shutdownTimeoutMs: number;
-  /** Milliseconds after the end of input on stdio; absent: as long as it takes. */
+  /** Milliseconds that commands get after the end of stdin. Absent: no limit. */
   readonly eofTimeoutMs?: number;
-  /** When what must survive a crash of the machine is forced to the disk. */
+  /** When the journal reaches the disk for certain. */
   readonly journalFsync: FsyncPolicy;
-  /** What each session may spend, until a client sets that. */
+  /** What each session may spend until a client sets a budget. */
   readonly budget?: BudgetLimits;
   readonly logLevel: LogLevel;
   readonly logFormat: "text" | "json";
   readonly limits: Limits;
 }
 
-/** The defaults, with `over` on top. */
+/** The defaults with `over` on top. */
 export function withConfigDefaults(over: Partial<Config> = {}): Config {
   return {
     port: 3141,
@@ -112,10 +113,10 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
   };
 }
 
-/** What the command line asks for. */
+/** The task that the command line names. */
 export type Parsed =
   | { readonly kind: "serve"; readonly config: Config }
-  /** Print what Deno lets the server and its sessions do under this configuration. */
+  /** Print Deno's permissions for the server and its sessions under this configuration. */
   | { readonly kind: "permissions"; readonly config: Config }
   | { readonly kind: "help" }
   | { readonly kind: "version" }
@@ -167,7 +168,7 @@ function switchOf(text: string, from: string): boolean {
   throw new Invalid(`${from}: expected true or false, got "${text}"`);
 }
 
-/** Flags from the command line, and those that it leaves out from their variables. */
+/** Flags from the command line, else from their variables. */
 class Values {
   readonly #given: ReadonlyMap<string, { value: Value; from: string }>;
 
@@ -195,7 +196,7 @@ class Values {
     return found.value;
   }
 
-  /** Where a value comes from, for errors about it. */
+  /** The source of a value, for errors. */
   from(name: string): string {
     return this.#given.get(name)?.from ?? `--${name}`;
   }
@@ -216,7 +217,7 @@ class Values {
   }
 }
 
-/** A value may begin with a dash (`--port -1`): it is glued to its flag, so that the error is about the value. */
+/** Joins a value that begins with a dash to its flag (`--port -1`), so that the error is about the value. */
 function glued(args: readonly string[]): string[] {
   const takesValue = new Set(
     namesOf("integer", "amount", "bytes", "duration", "text", "choice", "list").map((name) => `--${name}`),
@@ -233,7 +234,7 @@ function glued(args: readonly string[]): string[] {
 
 type Given = Map<string, { value: Value; from: string }>;
 
-/** Takes `--switch=value` out: the argument parser would take any value for true. */
+/** Removes `--switch=value`, because the argument parser would take any value for true. */
 function switches(args: readonly string[], given: Given): string[] {
   const known = new Set(namesOf("switch"));
   return args.filter((arg) => {
@@ -317,7 +318,7 @@ function netHostOf(text: string, from: string): string {
   throw new Invalid(`${from}: expected a host such as api.example or 127.0.0.1:8080, got "${text}"`);
 }
 
-/** The configuration with every path absolute, so that the process may stand anywhere. */
+/** The configuration with absolute paths only, so that the process may stand in any folder. */
 export function withAbsolutePaths(config: Config, absolute: (path: string) => string): Config {
   const { cwd, roots, stateDir } = config;
   return {
@@ -328,7 +329,7 @@ export function withAbsolutePaths(config: Config, absolute: (path: string) => st
   };
 }
 
-/** Why nobody may be let in without a token there; undefined when that is fine. */
+/** Why the gate may not admit clients without a token on that address. Undefined when it may. */
 export function openToOthers({ auth, ws, host }: Config): string | undefined {
   if (auth || !ws || isLoopback(host)) return undefined;
   return `is allowed on a loopback address only, not on ${host}; leave it out, and clients send the token`;

@@ -1,10 +1,10 @@
-// The table of flags: names, kinds, ranges and what `--help` says of them (src/cli/help.ts). The limits' flags come from the
-// governor's table. What a value means is config.ts's business.
+// Does: holds the table of flags: names, kinds, ranges and texts of `--help`.
+// Used by: config.ts, which parses the values, and src/cli/help.ts. Uses: governor/limits.ts for the flags of limits.
 import { LIMIT_NAMES, type LimitName, LIMITS, type LimitSpec } from "../governor/limits.ts";
 import { MOST_TURNS, MOST_USD, MOST_WALL_MS } from "../protocol/schema/monitoring_commands.ts";
 import { LOG_LEVELS } from "../base/log.ts";
 
-/** What kind of value a flag takes. */
+/** The kind of a flag's value. */
 export type Kind = "switch" | "integer" | "amount" | "bytes" | "duration" | "text" | "list" | "choice";
 
 /** One flag. */
@@ -18,13 +18,13 @@ export interface Flag {
   readonly shown?: string;
 }
 
-/** When the journal is forced to the disk: before a command runs, within a second, or when the system likes. */
+/** When the server forces the journal to the disk: before a command runs, once a second, or never itself. */
 export const FSYNC_POLICIES: readonly ["always", "interval", "never"] = ["always", "interval", "never"];
 
-/** Whether hosts are held to Deno's permissions; `auto`: where the program is known to be able to. */
+/** Whether Deno limits the permissions of workers. `auto`: where the program can do so for certain. */
 export const SANDBOX_MODES: readonly ["auto", "on", "off"] = ["auto", "on", "off"];
 
-/** Whether sessions share hosts, or each has one of its own. */
+/** Whether sessions share workers, or each has a worker of its own. */
 export const ISOLATION_MODES: readonly ["shared", "session"] = ["shared", "session"];
 
 /** All flags. */
@@ -46,8 +46,8 @@ export const FLAGS: readonly Flag[] = [
     shown: "auto",
   },
   { name: "no-ws", kind: "switch", about: "do not listen for WebSockets" },
-  { name: "no-auth", kind: "switch", about: "let WebSockets in without the token (loopback only)" },
-  { name: "allow-origin", kind: "list", about: "let browser pages of this origin in (repeatable)" },
+  { name: "no-auth", kind: "switch", about: "admit WebSockets without the token (loopback only)" },
+  { name: "allow-origin", kind: "list", about: "admit browser pages of this origin (repeatable)" },
   { name: "allow-host", kind: "list", about: "accept this name in the Host header (repeatable)" },
   {
     name: "console",
@@ -70,7 +70,7 @@ export const FLAGS: readonly Flag[] = [
     name: "sandbox",
     kind: "choice",
     choices: SANDBOX_MODES,
-    about: "hold sessions to Deno permissions (docs/SECURITY.md)",
+    about: "limit sessions to Deno permissions (docs/SECURITY.md)",
     shown: "auto",
   },
   { name: "allow-net", kind: "list", about: "let sessions connect to this host[:port] too (repeatable)" },
@@ -111,7 +111,7 @@ export const FLAGS: readonly Flag[] = [
     name: "journal-fsync",
     kind: "choice",
     choices: FSYNC_POLICIES,
-    about: "when the journal reaches the disk for certain",
+    about: "when the server forces the journal to the disk",
     shown: "always",
   },
   { name: "budget-usd", kind: "amount", least: 0, most: MOST_USD, about: "US dollars a session may cost" },
@@ -169,7 +169,7 @@ function limitFlag(name: LimitName): Flag {
   };
 }
 
-/** A default as a person would write it. */
+/** A default in the form that a person would write. */
 function shownAs(unit: LimitSpec["unit"], value: number): string {
   if (unit === "bytes" && value % (1024 * 1024) === 0) return `${value / 1024 / 1024}MiB`;
   if (unit === "ms") return value % 60_000 === 0 ? `${value / 60_000}m` : `${value / 1000}s`;

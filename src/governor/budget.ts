@@ -1,11 +1,11 @@
-// What a session may spend (money, turns, time in which its agent works) and what it has spent. Says when a limit is
-// reached; what follows is its owner's business. Pure: time is an argument, in milliseconds on a clock that never
-// goes back.
+// Does: counts what one session has spent (money, turns, time of work) against its limits. Pure.
+// Used by: session_budget.ts, which acts when a limit is reached.
+// Invariant: time is an argument, in milliseconds on a clock that never goes back.
 
 /** What a used-up budget stops: a run before its next turn, or a run before its next turn, tool, or at once. */
 export type OnExceed = "pause" | "abort";
 
-/** Limits of one session; one that is absent does not bound. */
+/** Limits of one session. An absent limit does not bound. */
 export interface BudgetLimits {
   readonly maxUsd?: number;
   readonly maxTurns?: number;
@@ -13,11 +13,11 @@ export interface BudgetLimits {
   readonly onExceed: OnExceed;
 }
 
-/** What was spent since the session was made. */
+/** The usage since the session was made. */
 export interface BudgetUsage {
   readonly usd: number;
   readonly turns: number;
-  /** Time in which the agent worked; waiting for a person does not count. */
+  /** Time in which the agent worked. The wait for a person does not count. */
   readonly wallMs: number;
 }
 
@@ -30,7 +30,7 @@ export class Budget {
   #usd = 0;
   #turns = 0;
   #wallMs = 0;
-  /** Since when the agent works, while it does. */
+  /** The time at which the agent began to work, while it works. */
   #since: number | undefined;
 
   constructor(limits?: BudgetLimits, used: BudgetUsage = { usd: 0, turns: 0, wallMs: 0 }) {
@@ -44,7 +44,7 @@ export class Budget {
     return this.#limits;
   }
 
-  /** Replaces the limits; what was spent stays. */
+  /** Replaces the limits, and keeps the usage. */
   set(limits: BudgetLimits | undefined): void {
     this.#limits = limits;
   }
@@ -54,7 +54,7 @@ export class Budget {
     this.#turns += turns;
   }
 
-  /** The agent works from now on, or no longer. */
+  /** The agent starts or stops working. */
   work(working: boolean, now: number): void {
     if (working) this.#since ??= now;
     else if (this.#since !== undefined) {
@@ -68,7 +68,7 @@ export class Budget {
     return { usd: this.#usd, turns: this.#turns, wallMs: Math.round(this.#wallMs + running) };
   }
 
-  /** The limit that is reached; the first one, if there are several. */
+  /** The first limit that is reached. */
   exceeded(now: number): BudgetLimit | undefined {
     const { maxUsd = Infinity, maxTurns = Infinity, maxWallMs = Infinity } = this.#limits ?? {};
     const { usd, turns, wallMs } = this.usage(now);
@@ -77,7 +77,7 @@ export class Budget {
     return wallMs >= maxWallMs ? "maxWallMs" : undefined;
   }
 
-  /** Milliseconds of work that are left; undefined when they are not bounded, or the agent does not work. */
+  /** Milliseconds of work that are left. Undefined without a limit, or while the agent does not work. */
   wallMsLeft(now: number): number | undefined {
     const most = this.#limits?.maxWallMs;
     if (most === undefined || this.#since === undefined) return undefined;

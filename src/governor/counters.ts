@@ -1,5 +1,6 @@
-// What has happened since the server started, for metrics. Only ever grows; keys are from closed sets (codes and
-// limits), so clients cannot make it grow in size. Pure.
+// Does: counts commands, refusals, events and usage since the start, for metrics. Pure.
+// Used by: the governor's owner, the router and the manager.
+// Invariant: keys come from closed sets (codes and limits), so clients cannot make the tables grow.
 import type { LimitName } from "./limits.ts";
 
 /** Tokens and money of turns, as pi reports them. */
@@ -17,7 +18,7 @@ export type RefusedFor = "host" | "origin" | "peer" | "token" | "request";
 
 /** Counts of one server. */
 export class Counters {
-  /** Answers by outcome: `ok`, or the code of an error. */
+  /** Responses by outcome: `ok`, or the code of an error. */
   readonly commands = new Map<string, number>();
   /** Refusals by the limit that was reached. */
   readonly refusals = new Map<LimitName, number>();
@@ -30,11 +31,11 @@ export class Counters {
   events = 0;
   bytesIn = 0;
   bytesOut = 0;
-  /** Events that were merged into others for slow readers. */
+  /** Events that the outbox has merged into others. */
   coalesced = 0;
-  /** How often a reader was told that it lags. */
+  /** The number of `lagged` messages. */
   lagged = 0;
-  /** Connections that were closed because they read too slowly. */
+  /** Connections that were closed because their clients read too slowly. */
   evicted = 0;
   #spent: UsageDelta = { turns: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, costUsd: 0 };
 
@@ -43,7 +44,7 @@ export class Counters {
     return this.#spent;
   }
 
-  /** A command or an invalid message was answered. */
+  /** Counts the response to a command or an invalid message. */
   answered(outcome: string): void {
     this.commands.set(outcome, (this.commands.get(outcome) ?? 0) + 1);
   }

@@ -1,11 +1,12 @@
-// Counts what is in use and refuses what would be too much (docs/PROTOCOL.md#limits). Check and reserve are one
-// synchronous step; whoever reserved releases. Knows no connection or session beyond its key. Pure.
+// Does: counts slots, commands and rates, and refuses what exceeds a limit (docs/PROTOCOL.md#limits). Pure.
+// Used by: the router and the manager. It knows connections and sessions only by their keys.
+// Invariant: check and reservation are one synchronous step, and the caller releases its reservation.
 import { type Failure, failure } from "../protocol/errors.ts";
 import { Counters } from "./counters.ts";
 import { type LimitName, type Limits, RETRY_AFTER_MS } from "./limits.ts";
 import { TokenBuckets } from "./token_bucket.ts";
 
-/** Something reserved; `release` gives it back, once, however often it is called. */
+/** A reservation. `release` gives it back once, however often it is called. */
 export interface Permit {
   release(): void;
 }
@@ -22,7 +23,7 @@ function tooFast(limit: LimitName, most: number, what: string, retryAfterMs: num
   return failure("rate_limited", sentence, { retryAfterMs, data: { limit } });
 }
 
-/** The one bucket that all commands share. */
+/** The key of the bucket that all commands share. */
 const ALL = "all";
 
 /** The counters of one server. */
@@ -39,7 +40,7 @@ export class Governor {
   readonly #mailboxes = new Map<string, number>();
   readonly #commands: TokenBuckets<typeof ALL>;
   readonly #ofSessions: TokenBuckets<string>;
-  /** Commands to sessions that there are not, by connection. */
+  /** Commands to sessions that do not exist, by connection. */
   readonly #astray: TokenBuckets<number>;
   readonly #invalid: TokenBuckets<number>;
 
@@ -66,7 +67,7 @@ export class Governor {
     return this.#parked;
   }
 
-  /** Room for one more WebSocket connection, or `undefined`. */
+  /** Reserves one more WebSocket connection. Undefined at the limit. */
   connection(): Permit | undefined {
     if (this.#connections >= this.limits.connections) {
       this.counters.refused("connections");
@@ -76,14 +77,17 @@ export class Governor {
     return once(() => this.#connections--);
   }
 
-  /** Room for one more WebSocket connection of that minted token, or `undefined`; beside the room for any. */
+  /**
+   * Reserves one more connection of a minted token, beside the reservation of `connection`. Undefined at the
+   * limit.
+   */
   connectionOfToken(tokenId: string): Permit | undefined {
     const permit = take(this.#ofTokens, tokenId, this.limits.connectionsPerToken);
     if (permit === undefined) this.counters.refused("connectionsPerToken");
     return permit;
   }
 
-  /** Room for one more live session. */
+  /** Reserves the slot of one more live session. */
   session(): Permit | Failure {
     const most = this.limits.sessions;
     if (this.#sessions >= most) {
@@ -96,10 +100,10 @@ export class Governor {
   }
 
   /**
-   * Counts a valid command, or says when it may come again; then nothing is counted.
+   * Counts a valid command. Or returns a failure with the time of the next try, and counts nothing.
    *
-   * @param about the session that it is for; a connection's number when there is no such session; nothing when it
-   *   is for none
+   * @param about the session of the command, or the number of the connection when that session does not exist;
+   *   undefined for a command without a session
    * @param now milliseconds on a clock that never goes back
    */
   command(about: string | number | undefined, now: number): Failure | undefined {
@@ -125,7 +129,7 @@ export class Governor {
     return undefined;
   }
 
-  /** Counts a message that was no valid command, or says that there were too many. */
+  /** Counts an invalid message. Returns a failure above the limit. */
   invalid(connection: number, now: number): Failure | undefined {
     const ms = this.#invalid.waitMs(connection, now);
     const most = this.limits.invalidPerMinutePerConnection;
@@ -135,18 +139,18 @@ export class Governor {
     return undefined;
   }
 
-  /** A session is gone, and its rate with it. */
+  /** A session has ended. Drops its rate. */
   sessionGone(sessionId: string): void {
     this.#ofSessions.forget(sessionId);
   }
 
-  /** A connection is gone, and its rates with it. */
+  /** A connection has ended. Drops its rates. */
   connectionGone(connection: number): void {
     this.#astray.forget(connection);
     this.#invalid.forget(connection);
   }
 
-  /** Room for one more parked session. */
+  /** Reserves the slot of one more parked session. */
   parked(): Permit | Failure {
     const most = this.limits.parkedSessions;
     if (this.#parked >= most) {
@@ -158,17 +162,17 @@ export class Governor {
     return once(() => this.#parked--);
   }
 
-  /** Room for one more unanswered command on that connection. */
+  /** Reserves one more unanswered command of a connection. */
   inFlight(connection: number): Permit | Failure {
     const most = this.limits.inFlightPerConnection;
     return take(this.#inFlight, connection, most) ??
       refusal("inFlightPerConnection", most, "Too many commands of this connection wait for their answer");
   }
 
-  /** Room for one more command in that session's mailbox; released when it has run or left it. */
+  /** Reserves one more command in a session's mailbox, until the command has run or left it. */
   mailbox(sessionId: string): Permit | Failure {
     const most = this.limits.mailbox;
-    // One of them runs; the limit is about those that wait.
+    // One of them runs. The limit counts those that wait.
     return take(this.#mailboxes, sessionId, most + 1) ??
       refusal("mailbox", most, "Too many commands wait in this session");
   }

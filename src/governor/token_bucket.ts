@@ -41,7 +41,7 @@ export class TokenBuckets<K> {
     if (this.#fullAt.size >= this.#sweepAt) this.#sweep(now);
   }
 
-  /** Whoever the key stands for is gone. */
+  /** Drops a key that is no longer used. */
   forget(key: K): void {
     this.#fullAt.delete(key);
   }

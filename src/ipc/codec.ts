@@ -1,29 +1,30 @@
-// How a batch looks while it crosses a thread's edge: events and answers as columns instead of records, commands
-// as one text, since the copy that is made there pays for each object and each field name. Both ends are here. Pure.
+// Does: packs a batch of messages for the copy between two threads, and unpacks it. Pure.
+// Used by: worker.ts and worker_link.ts. Events and replies become columns, and commands one text.
+// Invariant: the copy pays for each object and each field name, so a batch has few of them.
 import type { Command } from "../protocol/schema/commands.ts";
 import type { CoalesceHint, EncodedEvent, FromWorker, ToWorker } from "./messages.ts";
 
-/** What many events of a batch have in common. */
+/** The fields that many events of a batch share. */
 interface Head {
   readonly type: string;
   readonly merge: CoalesceHint | undefined;
 }
 
-/** Events of one session, one number after the other. */
+/** Events of one session with consecutive numbers. */
 interface PackedEvents {
   readonly kind: "packed";
   readonly sessionId: string;
-  /** Of the first event. */
+  /** The number of the first event. */
   readonly seq: number;
   readonly texts: readonly string[];
-  /** Full forms by index, where there are any. */
+  /** Full forms by index, if there are any. */
   readonly fulls: readonly (string | undefined)[] | undefined;
   readonly heads: readonly Head[];
-  /** For each event the index of its head and `EventRecord.at`. */
+  /** For each event the index of its head, and `EncodedEvent.at`. */
   readonly marks: readonly number[];
 }
 
-/** Successful answers, one behind the other. */
+/** Successful replies in a row. */
 interface PackedReplies {
   readonly kind: "replies";
   readonly refs: number[];
@@ -31,7 +32,7 @@ interface PackedReplies {
   readonly texts: string[];
 }
 
-/** Commands, one behind the other. */
+/** Commands in a row. */
 interface PackedCommands {
   readonly kind: "commands";
   readonly refs: readonly number[];
@@ -43,25 +44,27 @@ interface PackedCommands {
 type EventsMessage = Extract<FromWorker, { kind: "events" }>;
 type CommandMessage = Extract<ToWorker, { kind: "command" }>;
 
-/** A message as it crosses. */
+/** A message from a worker, packed. */
 export type Packed = PackedEvents | PackedReplies | Exclude<FromWorker, EventsMessage>;
 
-/** A message as it crosses in the other direction. */
+/** A message to a worker, packed. */
 export type PackedCall = PackedCommands | Exclude<ToWorker, CommandMessage>;
 
-/** What a host's thread posts. */
+/** A batch that a worker posts. */
 export interface WorkerBatch {
   readonly messages: readonly Packed[];
   readonly bytes: number;
 }
 
-/** What is posted to a host's thread; `took` are bytes of what it said that have been taken. */
+/**
+ * A batch for a worker. `creditBytes` are bytes of the worker's messages that the server thread has handled.
+ */
 export interface ServerBatch {
   readonly messages: readonly PackedCall[];
   readonly creditBytes: number;
 }
 
-/** A batch, ready to be copied to another thread. */
+/** Packs a batch for the server thread. */
 export function encodeBatch(batch: readonly FromWorker[]): readonly Packed[] {
   const packed: Packed[] = [];
   let replies: PackedReplies | undefined;
@@ -82,7 +85,7 @@ export function encodeBatch(batch: readonly FromWorker[]): readonly Packed[] {
   return packed;
 }
 
-/** The messages of a batch, in their order. */
+/** Unpacks a batch, in order. */
 export function decodeBatch(packed: readonly Packed[]): FromWorker[] {
   return packed.flatMap((message) =>
     message.kind === "packed"
@@ -93,7 +96,7 @@ export function decodeBatch(packed: readonly Packed[]): FromWorker[] {
   );
 }
 
-/** A batch for a host, ready to be copied to its thread. */
+/** Packs a batch for a worker. */
 export function encodeCalls(batch: readonly ToWorker[]): readonly PackedCall[] {
   const packed: PackedCall[] = [];
   for (let at = 0; at < batch.length;) {
@@ -104,7 +107,7 @@ export function encodeCalls(batch: readonly ToWorker[]): readonly PackedCall[] {
         kind: "commands",
         refs: commands.map(({ ref }) => ref),
         connections: commands.map(({ connection }) => connection),
-        // They came as JSON, and nothing in them is anything else.
+        // The commands arrived as JSON, so JSON can hold them.
         text: JSON.stringify(commands.map(({ command }) => command)),
       });
     } else if (other !== undefined && other.kind !== "command") packed.push(other);
@@ -113,7 +116,7 @@ export function encodeCalls(batch: readonly ToWorker[]): readonly PackedCall[] {
   return packed;
 }
 
-/** The messages for a host, in their order. */
+/** Unpacks a batch for a worker, in order. */
 export function decodeCalls(packed: readonly PackedCall[]): ToWorker[] {
   return packed.flatMap((message) => {
     if (message.kind !== "commands") return message;

@@ -1,16 +1,15 @@
-// What a host says, taken a slice at a time: between two slices the router thread turns to its sockets, however
-// much has come. Keeps order; tells when a batch has been taken, so that the host may send more.
+// Does: handles the messages of one worker in short slices, so that the server thread can serve its sockets.
+// Used by: worker_link.ts. Invariant: it keeps the order, and returns credit after each batch.
 import { CROSSING_BATCH_BYTES } from "../governor/limits.ts";
 import type { FromWorker } from "./messages.ts";
 
-/** Milliseconds after which the router thread turns to something else. */
+/** Milliseconds of one slice. */
 const SLICE_MS = 2;
 
-/** What an inbox is made of. */
 export interface ReceiveQueueParts {
   readonly clock: { monotonic(): number; nextTick(fn: () => void): void };
   handle(message: FromWorker): void;
-  /** That many bytes have been taken. */
+  /** Returns credit for handled bytes. */
   addCredit(bytes: number): void;
 }
 
@@ -20,7 +19,7 @@ interface Batch {
   next: number;
 }
 
-/** The batches of one host. */
+/** The batches of one worker. */
 export class ReceiveQueue {
   readonly #parts: ReceiveQueueParts;
   readonly #batches: Batch[] = [];
@@ -31,20 +30,20 @@ export class ReceiveQueue {
     this.#parts = parts;
   }
 
-  /** A batch has come. */
+  /** Adds a batch. */
   enqueueBatch(messages: readonly FromWorker[], bytes: number): void {
     if (this.#state === "closed") return;
     this.#batches.push({ messages, bytes, next: 0 });
     if (this.#state === "idle") this.#slice(SLICE_MS);
   }
 
-  /** Takes all that is left at once; nothing comes behind it. */
+  /** Handles the rest at once. No batch follows. */
   handleRest(): void {
     this.#slice(Infinity);
     this.discard();
   }
 
-  /** Drops what is left. */
+  /** Drops the rest. */
   discard(): void {
     this.#state = "closed";
     for (const batch of this.#batches.splice(0)) batch.next = batch.messages.length;
@@ -60,7 +59,7 @@ export class ReceiveQueue {
         message = batch.messages[batch.next];
         if (message !== undefined && clock.monotonic() >= until) return this.#later();
       }
-      // What was taken may have been the host's end.
+      // A handled message may have ended the worker.
       if (this.#batches.shift() === undefined) return;
       this.#took(batch.bytes);
       if (this.#batches.length > 0 && clock.monotonic() >= until) return this.#later();

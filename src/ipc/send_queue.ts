@@ -1,21 +1,21 @@
-// What a host says on its way to the router thread: in order, in batches, and never so much at once that the
-// router thread could not turn to anything else. Events of a fast stream wait a little for company; an answer
-// takes along what waits. What was posted and not yet taken is bounded; the rest waits here.
+// Does: sends the messages of one worker in order, in batches of a bounded size.
+// Used by: session_worker.ts. Events of a fast stream wait a little for more; a reply takes waiting events along.
+// Invariant: posted bytes that the server thread has not handled stay within the credit. The rest waits here.
 import { CROSSING_BATCH_BYTES } from "../governor/limits.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import type { EncodedEvent, FromWorker } from "./messages.ts";
 
-/** Milliseconds that events of a fast stream wait for more, to cross the edge together. */
+/** Milliseconds that events of a fast stream wait for more. */
 const BATCH_MS = 2;
-/** Most events in one message, and most bytes of them; a larger event goes alone. */
+/** The most events of one message, and the most bytes of them. A larger event goes alone. */
 const EVENTS = 32;
 const EVENTS_BYTES = 16 * 1024;
-/** What a message costs beyond its texts, near enough. */
+/** Roughly the cost of a message beside its texts. */
 const MESSAGE_BYTES = 64;
 
 type EventsMessage = Extract<FromWorker, { kind: "events" }>;
 
-/** Makes a large message once it is its turn to be posted. */
+/** Makes a large message when its turn to be posted has come. */
 export type MakeMessage = () => FromWorker;
 
 interface QueuedMessage {
@@ -23,7 +23,7 @@ interface QueuedMessage {
   bytes: number;
 }
 
-/** The last message that waits, while further events of its session may join it. */
+/** The last waiting message, while more events of its session may join it. */
 interface Tail {
   readonly entry: QueuedMessage;
   readonly sessionId: string;
@@ -39,7 +39,7 @@ function bytesOf(message: FromWorker): number {
   );
 }
 
-/** The queue of one host. */
+/** The queue of one worker. */
 export class SendQueue {
   readonly #clock: Clock;
   readonly #post: (batch: readonly FromWorker[], bytes: number) => void;
@@ -47,15 +47,15 @@ export class SendQueue {
   #queue: QueuedMessage[] = [];
   #tail: Tail | undefined;
   #bytes = 0;
-  /** Bytes that were posted and that the other side has not taken yet. */
+  /** Posted bytes that the other side has not handled yet. */
   #posted = 0;
   #state: "empty" | "soon" | "later" | "blocked" = "empty";
   #timer: Timer | undefined;
   #flushedAt = 0;
 
   /**
-   * @param post takes a batch and its size, which `took` gives back
-   * @param window bytes that may be posted and not yet taken
+   * @param post takes a batch and its size; `addCredit` returns that size later
+   * @param window bytes that may be posted before the other side has handled them
    */
   constructor(clock: Clock, post: (batch: readonly FromWorker[], bytes: number) => void, window: number) {
     this.#clock = clock;
@@ -63,7 +63,7 @@ export class SendQueue {
     this.#window = window;
   }
 
-  /** An event of a session. */
+  /** Queues an event of a session. */
   sendEvent(sessionId: string, record: EncodedEvent): void {
     const bytes = record.text.length + (record.full?.length ?? 0) + MESSAGE_BYTES;
     this.#bytes += bytes;
@@ -84,7 +84,7 @@ export class SendQueue {
     this.#scheduleFlush();
   }
 
-  /** Anything else; what is large is made when it is posted, so that only one such message waits here. */
+  /** Queues any other message. A large one is made when it is posted, so that only one such text exists. */
   send(message: FromWorker | MakeMessage): void {
     const bytes = typeof message === "function" ? MESSAGE_BYTES : bytesOf(message);
     this.#bytes += bytes;
@@ -94,13 +94,13 @@ export class SendQueue {
     this.#soon();
   }
 
-  /** The other side has taken that much. */
+  /** Takes credit for bytes that the other side has handled. */
   addCredit(bytes: number): void {
     this.#posted -= bytes;
     if (this.#state === "blocked") this.#drain(this.#window);
   }
 
-  /** Posts everything at once, however much is posted already: what comes next may never yield. */
+  /** Posts everything at once, whatever the credit. The next step may never yield. */
   flush(): void {
     this.#drain(Infinity);
   }
@@ -112,7 +112,7 @@ export class SendQueue {
       this.#state = "later";
       this.#timer = this.#clock.after(BATCH_MS, () => this.#drain(this.#window));
     } else if (this.#state === "empty" || waited || this.#bytes >= CROSSING_BATCH_BYTES) {
-      // Not left to the timer: a whole answer may come in one turn of the event loop.
+      // A timer would be too late: a whole answer may arrive in one turn of the event loop.
       this.#soon();
     }
   }
@@ -143,7 +143,7 @@ export class SendQueue {
       const batch: FromWorker[] = [];
       let bytes = 0;
       for (let next = queue[at]; next !== undefined; next = queue[++at]) {
-        // What was made may be too large for this batch; then it waits for the next one.
+        // A message that is too large for this batch waits for the next one.
         const message = this.#made(next);
         if (batch.length > 0 && bytes + next.bytes > CROSSING_BATCH_BYTES) break;
         batch.push(message);

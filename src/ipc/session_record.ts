@@ -1,9 +1,9 @@
-// What is kept of a session beside pi's own file: enough to list it while it is parked, and to build it again as
-// it was. Plain data: it crosses the host's edge and goes to the disk. Types and their check, nothing else.
+// Does: the session record: enough to list a parked session and to build it again. Types and their check.
+// Used by: both threads, and the session store. Invariant: it is plain data.
 import { isRecord } from "../base/json.ts";
 import type { SessionInfo } from "../protocol/schema/responses.ts";
 
-/** What pi's file does not hold of a session, or does not hold before its first answer. */
+/** The state of a session that pi's file does not hold, or not before the first answer. */
 export interface AgentKept {
   readonly model?: { readonly provider: string; readonly id: string };
   readonly thinkingLevel: SessionInfo["thinkingLevel"];
@@ -11,26 +11,26 @@ export interface AgentKept {
   readonly followUpMode: SessionInfo["followUpMode"];
   readonly autoCompaction: boolean;
   readonly autoRetry: boolean;
-  /** Tools that are active now. */
+  /** The active tools. */
   readonly tools: readonly string[];
-  /** Tools that the session was created with, which it can never have more of. */
+  /** The tools of `create_session`. The session can never have more. */
   readonly allowedTools?: readonly string[];
   readonly trusted: boolean;
-  /** Whether pi has begun the file; before the first answer there is none. */
+  /** Whether pi has begun the file. Before the first answer there is none. */
   readonly written: boolean;
-  /** The entry of the tree that the session stands at, where that is not the newest; null before the first. */
+  /** The leaf of the tree, when it is not the newest entry. Null before the first entry. */
   readonly leaf?: string | null;
 }
 
-/** One session; its `status` says whether `seq` was its last word, or just one of them. */
+/** One session. `status` tells whether `seq` is its last number or only a recent one. */
 export interface SessionRecord {
   readonly info: SessionInfo;
   readonly kept: AgentKept;
-  /** Canonical path of its file, once that is known. */
+  /** Canonical path of its file, when known. */
   readonly file?: string;
-  /** The session has no file and ends with what runs it. */
+  /** The session has no file, and ends with its worker. */
   readonly inMemory: boolean;
-  /** What a client said of the budget (run_guards.ts reads it). */
+  /** The client's budget. run_guards.ts reads it. */
   readonly budget?: unknown;
 }
 
@@ -58,14 +58,14 @@ const isInfo = (value: unknown): boolean =>
   ["messageCount", "sessionVersion", "seq"].every((name) => Number.isSafeInteger(value[name])) &&
   (value["sessionFile"] === undefined || typeof value["sessionFile"] === "string");
 
-/** Whether that is a record, down to what is used of it. */
+/** Whether a value is a record, in all fields that are used. */
 export function isSessionRecord(value: unknown): value is SessionRecord {
   return isRecord(value) && isInfo(value["info"]) && isKept(value["kept"]) &&
     typeof value["inMemory"] === "boolean" &&
     (value["file"] === undefined || typeof value["file"] === "string");
 }
 
-/** What a change must be on disk for before it is answered: all but counters, times and what a run moves. */
+/** The durable part of a record. A reply waits until this part is on disk; counters and times may be older. */
 export function durableText({ info, kept, budget }: SessionRecord): string {
   const { sessionName, sessionFile, cwd } = info;
   return JSON.stringify([sessionName, sessionFile, cwd, kept, budget]);

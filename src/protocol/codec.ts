@@ -1,5 +1,6 @@
-// From text to a typed command, or to a refusal that says what is wrong (docs/PROTOCOL.md#commands-and-responses). The schema is chosen
-// by `type` and then checked, so an error is about that command and not about a union of all. Pure.
+// Does: decodes a text into a typed command, or into a refusal that names the fault. Pure.
+// Used by: the router. See docs/PROTOCOL.md#commands-and-responses.
+// Invariant: the schema is chosen by `type` first, so an error is about that command and not about a union of all.
 import { Compile, type Validator } from "typebox/compile";
 import { type Command, COMMANDS, type CommandSpec } from "./schema/commands.ts";
 import { type Failure, failure } from "./errors.ts";
@@ -13,7 +14,7 @@ export interface LengthLimits {
   readonly pathChars: number;
 }
 
-/** A valid command, or why there is none and what of it can be echoed. */
+/** A valid command, or a failure with the fields that the response repeats. */
 export type Decoded =
   | { readonly ok: true; readonly command: Command; readonly spec: CommandSpec }
   | {
@@ -87,18 +88,18 @@ function expectation(error: SchemaError): string {
   }
 }
 
-/** How far a message is from what an error says it should be: another kind of thing, another shape, or a slip. */
+/** The distance of a message from a schema error: another kind of value, another shape, or a slip. */
 function distance({ keyword }: SchemaError): number {
   if (keyword === "const" || keyword === "enum") return 100;
   return keyword === "additionalProperties" || keyword === "required" ? 10 : 1;
 }
 
-/** Of a union's branches only the one that the message comes closest to is worth telling about. */
+/** Errors of the union's branch that is closest to the message. */
 function ofClosestBranch(errors: readonly SchemaError[]): readonly SchemaError[] {
   const branches = new Map<string, SchemaError[]>();
   const others: SchemaError[] = [];
   for (const error of errors) {
-    // What a branch forbids altogether is told by its `additionalProperties`, the union by its branches.
+    // The `additionalProperties` of a branch and the branches of a union report these errors.
     if (error.keyword === "boolean" || error.keyword === "anyOf") continue;
     const branch = /^.*?\/anyOf\/\d+/.exec(error.schemaPath)?.[0];
     if (branch === undefined) others.push(error);
@@ -134,7 +135,7 @@ function explain(errors: readonly SchemaError[], message: unknown): string {
 export class Codec {
   readonly #limits: LengthLimits;
   readonly #validators = new Map<string, Validator>();
-  /** The fields of each type whose length is configured, found on first use. */
+  /** The fields of each type with a configured length, found on first use. */
   readonly #bounded = new Map<CommandSpec, readonly (readonly [string, keyof LengthLimits])[]>();
 
   constructor(limits: LengthLimits) {
@@ -153,7 +154,7 @@ export class Codec {
       const got = kindOf(message);
       return refuse("unknown", {}, failure("invalid_json", `The message must be a JSON object, got ${got}`));
     }
-    // Only an escape can bring half of a character: the bytes of a frame are decoded as UTF-8.
+    // Only an escape can hold half of a character, because the bytes of a frame are decoded as UTF-8.
     if (text.includes("\\ud") || text.includes("\\uD")) mend(message);
     return this.#check(message);
   }
@@ -179,7 +180,7 @@ export class Codec {
     }
     const long = this.#tooLong(message, spec);
     if (long !== undefined) return refuse(type, echo, long);
-    // The schema of its type has accepted the message: here bytes become types.
+    // The schema has accepted the message, so bytes become types here.
     return { ok: true, command: message as unknown as Command, spec };
   }
 
@@ -221,7 +222,9 @@ function refuse(command: string, echo: { id?: string }, failed: Failure): Decode
   return { ok: false, command, ...echo, failure: failed };
 }
 
-/** Whether `text` has more than `frameBytes` bytes in UTF-8, without encoding it where that is clear. */
+/**
+ * Whether `text` has more than `frameBytes` bytes in UTF-8. Encodes it only when the length does not decide.
+ */
 export function exceeds(text: string, frameBytes: number): boolean {
   if (text.length > frameBytes) return true;
   if (text.length * 3 <= frameBytes) return false;

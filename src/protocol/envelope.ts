@@ -5,7 +5,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 import { ERRORS, type Failure } from "./errors.ts";
 import { toJson } from "../base/text.ts";
 
-/** What a response is about: the parts of the command that are echoed. */
+/** The subject of a response: the fields of the command that it repeats. */
 export interface ResponseHead {
   readonly id?: string;
   readonly command: string;
@@ -15,7 +15,7 @@ export interface ResponseHead {
   readonly replayed?: true;
 }
 
-/** The envelope up to what is inside, put together by hand: every command passes here. */
+/** The envelope before its content. It is joined by hand, because every command passes here. */
 export function head(about: ResponseHead, success: boolean): string {
   const { id, command, sessionId, sessionVersion, replayed } = about;
   const before = id === undefined ? "" : `"id":${JSON.stringify(id)},`;
@@ -26,7 +26,7 @@ export function head(about: ResponseHead, success: boolean): string {
   return `{${before}${fixed},"protocolVersion":"${PROTOCOL_VERSION}"${session}${version}${old}`;
 }
 
-/** A successful response around `dataText`, which is JSON already: nothing is encoded twice. */
+/** A successful response around `dataText`, which is JSON already. */
 export function encodeSuccess(about: ResponseHead, dataText: string): string {
   return `${head(about, true)},"data":${dataText}}`;
 }

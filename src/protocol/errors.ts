@@ -1,11 +1,12 @@
-// The error table of the protocol (docs/PROTOCOL.md#error-codes): every code, whether a retry can help, and what it means.
-// An expected failure is a value of type `Failure`; only bugs are thrown. Imports nothing.
+// Does: holds the error table of the protocol (docs/PROTOCOL.md#error-codes): each code, its meaning, and `retryable`.
+// Used by: both threads and the client. Imports nothing.
+// Invariant: an expected failure is a value of type `Failure`. Only bugs are thrown.
 
-/** What a code stands for. */
+/** The meaning of a code. */
 export interface ErrorTraits {
   /** Whether sending the same command again can help. */
   readonly retryable: boolean;
-  /** What is wrong, a sentence. */
+  /** The fault, as a sentence. */
   readonly meaning: string;
 }
 
@@ -36,13 +37,13 @@ const TABLE = {
   ui_request_not_found: traits(false, "The session has no dialog with that id"),
   ui_already_resolved: traits(false, "The dialog is over; another client may have answered it"),
   path_forbidden: traits(false, "The path is outside the server's roots"),
-  path_not_found: traits(false, "The path does not exist, or is no directory"),
+  path_not_found: traits(false, "The path does not exist, or is not a directory"),
   not_a_session_file: traits(false, "The file has no header of a pi session"),
   session_file_newer: traits(false, "A newer pi wrote the session file; run the server with that pi"),
   session_file_damaged: traits(false, "The session file is damaged in a way that cannot be repaired"),
   session_file_too_large: traits(
     false,
-    "The session file is too large for the memory of a host, or has too long a branch",
+    "The session file is too large for the memory of a worker, or has too long a branch",
   ),
   session_too_large: traits(false, "The session's history is too large for that command"),
   timeout: traits(true, "The command took longer than it may; what it started may still finish"),
@@ -55,14 +56,16 @@ const TABLE = {
 /** Code of an error response, for programs. */
 export type ErrorCode = keyof typeof TABLE;
 
-/** All codes with what they mean and whether sending the same command again can help. */
+/** All codes with their meaning and whether a retry can help. */
 export const ERRORS: Readonly<Record<ErrorCode, ErrorTraits>> = TABLE;
 
-/** An expected failure. `message` is a sentence for people: what is wrong and what to do, no full stop. */
+/**
+ * An expected failure. `message` is a sentence for people: the fault and the next step, without a full stop.
+ */
 export interface Failure {
   readonly code: ErrorCode;
   readonly message: string;
-  /** After how many milliseconds a retry is worth it, where known. */
+  /** Milliseconds after which a retry can succeed, if known. */
   readonly retryAfterMs?: number;
   /** Details for programs. */
   readonly data?: unknown;

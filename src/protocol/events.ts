@@ -1,5 +1,6 @@
-// Session events that pi doesn't have, server events, and the two wire forms of an event (docs/PROTOCOL.md#events).
-// pi's own events pass unchanged (`full`) or without what was sent before (`delta`). Pure.
+// Does: the events that pi does not have, the server events, and the two wire forms of an event. Pure.
+// Used by: both threads. See docs/PROTOCOL.md#events.
+// Invariant: pi's own events pass unchanged (`full`), or without repeated parts (`delta`).
 import { type TObject, Type } from "typebox";
 import { BudgetSchema, BudgetUsageSchema, FileRepairSchema, ModelSchema } from "./schema/responses.ts";
 import { isRecord } from "../base/json.ts";
@@ -8,7 +9,7 @@ import { toJson } from "../base/text.ts";
 /** How much of a streaming message a subscriber gets with each update. */
 export type Updates = "delta" | "full";
 
-/** An event of a session: `type` and whatever pi puts beside it. */
+/** An event of a session: `type` and pi's own fields. */
 export interface SessionEvent {
   readonly type: string;
   readonly [field: string]: unknown;
@@ -125,7 +126,7 @@ function slimUpdate(update: unknown): unknown {
   return rest;
 }
 
-/** The delta form of an event: what is new in it. A message of n bytes costs O(n) (docs/PROTOCOL.md#events). */
+/** The delta form of an event: only its new part. A message of n bytes costs O(n). */
 export function toDelta(event: SessionEvent): SessionEvent {
   switch (event.type) {
     case "message_update":
@@ -142,12 +143,12 @@ export function toDelta(event: SessionEvent): SessionEvent {
   }
 }
 
-/** What stands before the event itself; `coalesced` is told in between. */
+/** The text before the event itself. `coalesced` is inserted before it. */
 export function eventPrefix(sessionId: string, seq: number): string {
   return `{"type":"event","sessionId":${JSON.stringify(sessionId)},"seq":${seq},`;
 }
 
-/** Encodes one event with its address in front. What cannot be encoded is told as such, with its `seq`. */
+/** Encodes one event with its address. An event that cannot be encoded is reported with its `seq`. */
 export function encodeEvent(sessionId: string, seq: number, event: SessionEvent): string {
   try {
     return `${eventPrefix(sessionId, seq)}"event":${toJson(event)}}`;

@@ -1,27 +1,28 @@
-// Failures that several files of the host speak of in the same words.
+// Does: makes the failures that several files report in the same words.
+// Used by: both threads. Uses: errors.ts.
 import { errorMessage } from "../base/error_message.ts";
 import { type Failure, failure } from "./errors.ts";
 import type { Command } from "./schema/commands.ts";
 
-/** The agent runs, and the command would cut or orphan the run. */
+/** The agent is busy, and the command would stop or orphan the run. */
 export function agentBusy(): Failure {
   const sentence = "The agent is busy; abort first, or wait for agent_settled";
   return failure("agent_busy", sentence, { retryAfterMs: 250 });
 }
 
-/** The agent runs, and the prompt does not say what is to become of it. */
+/** The agent is busy, and the prompt has no streamingBehavior. */
 export function promptBusy(): Failure {
   const sentence = "The agent is busy; send streamingBehavior, or wait for agent_settled";
   return failure("agent_busy", sentence, { retryAfterMs: 250 });
 }
 
-/** There is no such session. */
+/** The session does not exist. */
 export function noSession(sessionId: string): Failure {
   const sentence = `There is no session "${sessionId}"; list_sessions shows what there is`;
   return failure("session_not_found", sentence);
 }
 
-/** Another session of this server drives that file, or another server does. */
+/** Another session of this server, or another server, drives that file. */
 export function fileInUse(owner: string | FileOwner): Failure {
   if (typeof owner === "string") {
     const sentence = `Session "${owner}" drives that file already; use that one`;
@@ -40,7 +41,7 @@ export function writtenByOther(file: string): Failure {
   return failure("session_in_use", sentence, { data: { sessionFile: file } });
 }
 
-/** A session file, or a folder of them, that the system does not let us read. */
+/** A session file, or a folder of them, that the system does not let the server read. */
 export function unreadable(error: unknown): { ok: false; failure: Failure } {
   return { ok: false, failure: failure("internal", `Session files cannot be read: ${errorMessage(error)}`) };
 }
@@ -59,14 +60,14 @@ export function versionConflict(command: Command, version: number): Failure | un
   return conflictOf("ifSessionVersion" in command ? command.ifSessionVersion : undefined, version);
 }
 
-/** The same, for a version that is known to be the expected one; nothing is expected when that is undefined. */
+/** The same for a version. Undefined expects nothing. */
 export function conflictOf(expected: number | undefined, version: number): Failure | undefined {
   if (expected === undefined || expected === version) return undefined;
   const sentence = `The session is at version ${version}; read its state and decide again`;
   return failure("version_conflict", sentence, { data: { sessionVersion: version } });
 }
 
-/** A value, or why there is none. */
+/** A value, or a failure. */
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly failure: Failure };

@@ -1,5 +1,5 @@
-// The protocol as one JSON Schema 2020-12 document, for `get_schema`, `/schema.json` and the docs. Built
-// from the same TypeBox schemas that validate. Pure; whoever has a digest makes `schemaHash` from it.
+// Does: describes the protocol as one JSON Schema 2020-12 document, from the TypeBox schemas that validate. Pure.
+// Used by: `get_schema`, `/schema.json` and the docs. server.ts makes `schemaHash` from it.
 import { COMMANDS } from "./schema/commands.ts";
 import { ERRORS } from "./errors.ts";
 import { EVENT_SCHEMAS, PI_EVENTS, SERVER_EVENTS } from "./events.ts";
@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 const DRAFT = "https://json-schema.org/draft/2020-12/schema";
 
-/** The whole protocol: a valid instance is a command; `commands`, `events` and `errors` say the rest. */
+/** The whole protocol. A valid instance is a command; `commands`, `events` and `errors` hold the rest. */
 export function protocolSchema(): Record<string, unknown> {
   const names = [...COMMANDS.keys()];
   const defs = Object.fromEntries([...COMMANDS].map(([name, spec]) => [name, spec.schema]));
@@ -27,7 +27,7 @@ export function protocolSchema(): Record<string, unknown> {
   };
 }
 
-/** The schema of one command, or `undefined` when there is none of that name. */
+/** The schema of one command. Undefined for an unknown name. */
 export function commandSchema(name: string): Record<string, unknown> | undefined {
   const spec = COMMANDS.get(name);
   if (spec === undefined) return undefined;

@@ -1,7 +1,8 @@
-// JSON Lines over bytes (docs/PROTOCOL.md#framing): splits at LF only, strips one trailing CR, ignores empty lines, and
-// never holds more than one frame. Chunks may be cut anywhere, also inside a UTF-8 character. Pure.
+// Does: decodes JSON Lines from bytes (docs/PROTOCOL.md#framing): splits at LF, strips one CR, ignores empty lines.
+// Used by: the stdio transport and the client. Pure.
+// Invariant: it never holds more than one frame. A chunk may end anywhere, also inside a UTF-8 character.
 
-/** What the decoder found: a line of text, a line that is not UTF-8, or one with too many bytes. */
+/** The decoder's result: a line of text, a line that is not UTF-8, or a line with too many bytes. */
 export type Line =
   | { readonly kind: "line"; readonly text: string; readonly bytes: number }
   | { readonly kind: "malformed" }
@@ -28,12 +29,12 @@ export class JsonlDecoder {
   #size = 0;
   #discarding = false;
 
-  /** @param frameBytes most bytes of one line, without its line ending */
+  /** @param frameBytes the most bytes of one line, without its line ending */
   constructor(frameBytes: number) {
     this.#frameBytes = frameBytes;
   }
 
-  /** Takes the next bytes; yields what they complete. The chunk is not kept beyond a copy of its rest. */
+  /** Takes the next bytes and yields complete lines. Keeps only a copy of the rest of the chunk. */
   *push(chunk: Uint8Array): Generator<Line> {
     let start = 0;
     while (start < chunk.length) {
@@ -61,7 +62,7 @@ export class JsonlDecoder {
   #keep(part: Uint8Array): boolean {
     if (this.#discarding) return false;
     this.#size += part.length;
-    // One byte more may be the CR that is stripped; #finish decides.
+    // One more byte may be the CR that #finish strips.
     if (this.#size > this.#frameBytes + 1) {
       this.#discarding = true;
       this.#parts = [];

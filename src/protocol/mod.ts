@@ -23,5 +23,5 @@ export type { ErrorTraits } from "./errors.ts";
 export { commandSchema, protocolSchema } from "./json_schema.ts";
 export { PROTOCOL_VERSION, SERVER_VERSION } from "./version.ts";
 
-/** All error codes: what they mean, and whether sending the same command again can help. */
+/** All error codes: their meaning, and whether a retry can help. */
 export const ERRORS: Readonly<Record<ErrorCode, ErrorTraits>> = TABLE;

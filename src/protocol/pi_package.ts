@@ -1,5 +1,6 @@
-// Which pi this server is built on, as the greeting tells it, and what it reaches for: the router thread never loads
-// pi to ask. An import map that puts another pi in place puts another file in this one's place, too. Pure.
+// Does: names the pi that this server runs on, the instructions that it reads, and its hosts. Pure.
+// Used by: the greeting and the sandbox. The server thread never loads pi to ask.
+// Invariant: the import map of compat/ replaces this file when it replaces pi.
 
 /** The pi package that sessions run on. */
 export const PI: { readonly package: string; readonly version: string } = {
@@ -7,8 +8,8 @@ export const PI: { readonly package: string; readonly version: string } = {
   version: "0.73.1",
 };
 
-/** Instructions that pi looks for in a session's folder and in every folder above it. */
+/** Files with instructions that pi looks for in a session's folder and in every folder above it. */
 export const CONTEXT_FILES: readonly string[] = ["AGENTS.md", "AGENTS.MD", "CLAUDE.md", "CLAUDE.MD"];
 
-/** Hosts of its models and logins beyond those of every pi. */
+/** Hosts of its models and logins beside those of every pi. */
 export const MORE_HOSTS: readonly string[] = [];

@@ -1,15 +1,15 @@
-// What this server is and speaks: its own version, the protocol's version and the pi it is built on.
-// Pure constants; `tests/protocol/version_test.ts` holds them to deno.json and to the installed pi.
+// Does: the versions of this server and of the protocol, and the capabilities. Pure.
+// Used by: the greeting. Invariant: tests/protocol/version_test.ts compares them with deno.json and the installed pi.
 
 /** Version of pi-server itself (`version` in deno.json). */
 export const SERVER_VERSION: string = "0.1.0";
 
-/** `MAJOR.MINOR` of the wire protocol; minor versions only add (docs/PROTOCOL.md#the-first-message). */
+/** `MAJOR.MINOR` of the wire protocol. Minor versions only add (docs/PROTOCOL.md#the-first-message). */
 export const PROTOCOL_VERSION: string = "1.0";
 
 export { PI } from "./pi_package.ts";
 
-/** What a client may rely on beyond the plain commands (docs/PROTOCOL.md#the-first-message). Grows as parts are built. */
+/** Features that a client may use beside the plain commands. See docs/PROTOCOL.md#the-first-message. */
 export const CAPABILITIES: readonly string[] = [
   "subscribe",
   "replay",
@@ -20,7 +20,7 @@ export const CAPABILITIES: readonly string[] = [
   "restore",
 ];
 
-/** Picks the protocol version to speak, or `undefined` when no offered major is spoken here. */
+/** The protocol version of the connection. Undefined when the server speaks no offered major version. */
 export function negotiate(offered: readonly string[] | undefined): string | undefined {
   if (offered === undefined) return PROTOCOL_VERSION;
   const major = PROTOCOL_VERSION.split(".")[0];

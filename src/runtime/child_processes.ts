@@ -1,6 +1,6 @@
-// Other processes: a program that is asked something, and all that was started under a server, however far it has
-// strayed. Those carry a variable of the server's in their environment, which a new process group or session does
-// not take from them. Told by Linux's /proc; elsewhere nothing is found. Used by common.ts alone.
+// Does: runs a program and returns its output, and finds and ends all processes that the server has started.
+// Used by: common.ts. A variable in their environment marks these processes, even in another group or session.
+// Invariant: it reads Linux's /proc. On other systems it finds no process.
 import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
@@ -11,10 +11,10 @@ const VARIABLE = "PI_SERVER_CHILD_OF";
 const WORKER_VARIABLE = "PI_SERVER_CHILD_OF_WORKER";
 const MARKS: readonly string[] = [VARIABLE, WORKER_VARIABLE];
 
-/** Milliseconds that a process gets to end by itself. */
+/** Milliseconds that a process gets to end itself. */
 const GRACE_MS = 300;
 
-/** Marks the children that this whole process will have. */
+/** Marks the later children of this whole process. */
 export function tagChildProcesses(of: string): void {
   hideOwnVariables();
   process.env[VARIABLE] = of;
@@ -41,7 +41,7 @@ async function marked(of: string, host: string | undefined): Promise<number[]> {
   const names = await readdir("/proc").catch(() => []);
   const pids = names.map(Number).filter((pid) => Number.isInteger(pid) && pid !== process.pid);
   const found = await Promise.all(pids.map(async (pid) => {
-    // Others' processes cannot be looked into, and are none of ours.
+    // Processes of other users cannot be read, and do not belong to the server.
     const text = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
     const variables = text.split("\0");
     return wanted.every((one) => variables.includes(one)) ? pid : undefined;
@@ -53,11 +53,11 @@ function kill(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended meanwhile.
+    // The process has ended meanwhile.
   }
 }
 
-/** Ends all processes that carry the mark, or both; returns how many there were. */
+/** Ends all processes with the mark, or with both marks. Returns their number. */
 export async function endChildren(of: string, host?: string): Promise<number> {
   const first = await marked(of, host);
   if (first.length === 0) return 0;
@@ -71,10 +71,10 @@ export async function endChildren(of: string, host?: string): Promise<number> {
   return first.length;
 }
 
-/** Runs a program to its end and returns what it printed; throws when it failed or took longer. */
+/** Runs a program to its end and returns its output. Throws when it fails or takes longer. */
 export function output(command: readonly string[], withinMs: number): Promise<string> {
   const [program = "", ...args] = command;
-  // On Windows npm is a script, which needs a shell; the words come from the user's own settings.
+  // On Windows npm is a script, which needs a shell. The words come from the user's own settings.
   const options = { timeout: withinMs, shell: process.platform === "win32" };
   return new Promise((resolve, reject) =>
     execFile(program, args, options, (error, stdout) => error === null ? resolve(stdout) : reject(error))

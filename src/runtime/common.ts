@@ -1,5 +1,5 @@
-// The parts of a runtime that Deno and Node share, made of Node's built-in modules (Deno has them too):
-// clock, files, randomness, signals, environment. Used by deno.ts and node.ts alone.
+// Does: the parts of a runtime that Deno and Node share: clock, files, randomness, signals, environment.
+// Used by: deno.ts and node.ts. Uses: Node's built-in modules, which Deno has too.
 import type { Buffer } from "node:buffer";
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import { constants, fstatSync, readFileSync } from "node:fs";
@@ -35,7 +35,7 @@ import { outputIsRead } from "./output_watch.ts";
 import { clock } from "./running_clock.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
 
-/** Bits of a file's mode that tell its kind, and their value for a character device (stat(2)). */
+/** Bits of a file's mode for its kind, and their value for a character device (stat(2)). */
 const FILE_KIND = 0o170000;
 const CHARACTER_DEVICE = 0o020000;
 
@@ -60,10 +60,10 @@ function describe(
   return { kind, size: found.size, modifiedAt: found.mtimeMs };
 }
 
-/** A new file beside `file` with that text, on disk when this resolves. */
+/** Writes a new file beside `file`. It is on disk when the promise resolves. */
 async function writeBeside(file: string, text: string): Promise<string> {
   const temporary = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
-  // Exclusive creation never follows a link, not even a dangling one.
+  // Exclusive creation never follows a link, even a dangling one.
   const handle = await open(temporary, "wx", 0o600);
   try {
     await withFaults(
@@ -82,7 +82,7 @@ async function writeBeside(file: string, text: string): Promise<string> {
 async function createPrivate(file: string, text: string): Promise<boolean> {
   const temporary = await writeBeside(file, text);
   try {
-    // A hard link appears with its whole text or not at all, and fails where the name is taken.
+    // A hard link appears with its whole text or not at all, and fails when the name is taken.
     await link(temporary, file);
     return true;
   } catch (error) {
@@ -96,7 +96,7 @@ async function createPrivate(file: string, text: string): Promise<boolean> {
 async function readPrivate(file: string): Promise<string> {
   const handle = await openRegular(file, constants.O_RDONLY, "refused");
   try {
-    // The handle is judged, and not the path, which may name another file by now.
+    // Checks the handle and not the path, which may name another file by now.
     const found = await handle.stat();
     const user = process.getuid?.();
     if (user !== undefined && found.uid !== user) throw new Error("it belongs to another user");
@@ -123,7 +123,7 @@ async function newFile(file: string): Promise<GrowingFile> {
   };
 }
 
-/** All of it, in as many writes as the system wants. Deno 2.4's handle has no `appendFile`. */
+/** Writes all bytes, in as many writes as needed. Deno 2.4's handle has no `appendFile`. */
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
 }
@@ -149,7 +149,9 @@ async function ensureTrailingNewline(file: string): Promise<void> {
   }
 }
 
-/** Opens the file for writing, or makes it; never through a link. Undefined for a link, or a pipe without a reader. */
+/**
+ * Opens or makes the file for writing, never through a link. Undefined for a link, or a pipe without a reader.
+ */
 async function openOrMake(file: string): Promise<{ handle: FileHandle; made: boolean } | undefined> {
   const refused = (error: unknown): undefined => {
     if (["ELOOP", "EMLINK", "ENXIO", "EEXIST"].includes(codeOf(error))) return undefined;
@@ -167,7 +169,7 @@ async function openOrMake(file: string): Promise<{ handle: FileHandle; made: boo
   return handle === undefined ? undefined : { handle, made: false };
 }
 
-/** Whether what was opened is what that path names now, in a file without another name, and no part of it a link. */
+/** Whether the path still names the opened file, without a link, and the file has no other name. */
 async function isExactly(handle: FileHandle, file: string): Promise<boolean> {
   const [opened, named, real] = [await handle.stat(), await lstat(file), await realpath(file)];
   const same = opened.dev === named.dev && opened.ino === named.ino && real === file;
@@ -191,7 +193,7 @@ async function writeAt(file: string, text: string, replaces: (head: string) => b
     }
     return true;
   } catch (error) {
-    // Never where the path leads elsewhere by now: the file there is another's.
+    // Removes the file only if the path still names it.
     if (made && await isExactly(handle, file).catch(() => false)) await rm(file);
     throw error;
   } finally {
@@ -199,7 +201,7 @@ async function writeAt(file: string, text: string, replaces: (head: string) => b
   }
 }
 
-/** What this machine has, or this container, if it is given less (cgroup v2). */
+/** Memory of the machine, or of the container if it has less (cgroup v2). */
 export function machineBytes(): number {
   try {
     const most = Number(readFileSync("/sys/fs/cgroup/memory.max", "utf8"));
@@ -213,7 +215,7 @@ export function machineBytes(): number {
 async function makePrivateFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const found = await lstat(folder);
-  // A link is the user's own choice, and what it leads to is left as it is; it must be theirs all the same.
+  // A link is the user's own choice. Its target stays as it is, but must belong to the user too.
   const led = found.isSymbolicLink() ? await stat(folder) : found;
   const user = process.getuid?.();
   if (user !== undefined && led.uid !== user) throw new Error("it belongs to another user");
@@ -290,7 +292,7 @@ export const common = {
   randomHex: (bytes: number): string => randomBytes(bytes).toString("hex"),
   sha256: (text: string): string => createHash("sha256").update(text).digest("base64"),
   equalTexts(a: string, b: string): boolean {
-    // Hashing first makes both sides equally long, as timingSafeEqual demands.
+    // Hashes first, because timingSafeEqual needs two texts of equal length.
     const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
     return timingSafeEqual(digest(a), digest(b));
   },
@@ -304,7 +306,7 @@ export const common = {
   home: (): string => homedir(),
   temporary: (): string => tmpdir(),
   program: (): string => process.execPath,
-  // process.on on both runtimes: proper-lockfile's signal-exit counts these listeners and would otherwise
+  // process.on on both runtimes: proper-lockfile's signal-exit counts these listeners, and would otherwise
   // kill the process itself (docs/PI.md#the-process).
   onSignal(name: SignalName, fn: () => void): () => void {
     process.on(name, fn);
@@ -314,8 +316,8 @@ export const common = {
   inputKind(): InputKind {
     if (process.stdin.isTTY) return "terminal";
     try {
-      // The mode's own bits: Deno 2.4's isCharacterDevice() is always false. A character device that is no
-      // terminal is the null device, as is a descriptor that was closed before the process began.
+      // Uses the bits of the mode, because isCharacterDevice() of Deno 2.4 is always false. A character device that
+      // is not a terminal is the null device. So is a descriptor that was closed before the start.
       return (fstatSync(0).mode & FILE_KIND) === CHARACTER_DEVICE ? "null" : "stream";
     } catch {
       return "closed";

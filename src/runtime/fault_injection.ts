@@ -1,10 +1,9 @@
-// Faults of the disk, for the crash tests alone: at the n-th write, fsync or rename of the state folder the process
-// kills itself, or the call fails or dawdles. Off unless the variable PI_SERVER_FAULTS is set, which no client
-// can; used by common.ts. A test sets, for instance, write:journal=torn@7,sync=ENOSPC@2-4,rename=kill@1,sync=slow300:
-// the call, a part of the file's name, what happens, at which of those calls (all when that is left out).
+// Does: makes the n-th write, fsync or rename of the state folder fail, wait, or kill the process, for crash tests.
+// Used by: common.ts. Off unless PI_SERVER_FAULTS is set, such as write:journal=torn@7,sync=ENOSPC@2-4,rename=kill@1.
+// Invariant: no client can set it. An entry has the call, a part of the file's name, the fault, and which calls.
 import process from "node:process";
 
-/** Where a fault can strike. */
+/** The calls that can fail. */
 export type FaultPoint = "write" | "sync" | "rename";
 
 interface Fault {
@@ -31,7 +30,7 @@ function parse(text: string): Fault[] {
 const LATE_MS = 400;
 const FAULTS: readonly Fault[] = parse(process.env["PI_SERVER_FAULTS"] ?? "");
 
-/** The fault that strikes at this call, if one does. */
+/** The fault of this call, if there is one. */
 function striking(point: FaultPoint, file: string): Fault | undefined {
   const meant = FAULTS.filter((one) => one.point === point && file.includes(one.name));
   for (const one of meant) one.count++;
@@ -44,7 +43,7 @@ function die(): Promise<never> {
 }
 
 /**
- * Does `act`, unless a fault strikes here.
+ * Does `act`, unless this call has a fault.
  *
  * @param half does half of it, for a process that dies in the middle
  */
@@ -58,7 +57,7 @@ export async function withFaults(
   if (fault === undefined) return void await act();
   const { action } = fault;
   if (action === "kill") await die();
-  // Long enough for whatever has not waited to be done.
+  // Long enough for every step that does not wait for this call.
   if (action === "late") {
     await new Promise((resolve) => setTimeout(resolve, LATE_MS));
     await die();

@@ -1,5 +1,5 @@
-// Whether a program still reads our standard output, found out without a write. JavaScript cannot poll a descriptor;
-// bash can: a pipe or a socket that has no reader any more is ready to be read. Used by common.ts alone.
+// Does: finds out whether a program still reads standard output, without a write.
+// Used by: common.ts. JavaScript cannot poll a descriptor, but bash can: without a reader, a pipe is readable.
 import { spawn } from "node:child_process";
 import { fstatSync } from "node:fs";
 import process from "node:process";
@@ -8,10 +8,10 @@ const FILE_KIND = 0o170000;
 const PIPE = 0o010000;
 const SOCKET = 0o140000;
 
-/** Milliseconds that bash may take; one that is stuck says nothing. */
+/** Milliseconds that bash may take. Without an answer the reader counts as alive. */
 const ANSWER_MS = 2_000;
 
-/** Version 3 takes `-t 0` for no timeout at all. */
+/** Version 3 takes `-t 0` for no timeout. */
 const LOOK = "(( BASH_VERSINFO[0] >= 4 )) || exit 2; read -t 0 -u 1";
 
 function isPipe(): boolean {
@@ -23,7 +23,7 @@ function isPipe(): boolean {
   }
 }
 
-/** Resolves with false only when it is certain that no one reads standard output. */
+/** Resolves with false only when it is certain that no program reads standard output. */
 export function outputIsRead(): Promise<boolean> {
   if (process.platform === "win32" || !isPipe()) return Promise.resolve(true);
   return new Promise((resolve) => {

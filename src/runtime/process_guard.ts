@@ -1,6 +1,6 @@
-// What code in a worker may not do to the process that it shares with the server and all other sessions: end it, move
-// it to another folder, or send it a signal. Used by common.ts alone. It prevents mistakes. Code that means harm can
-// do the same from a shell, as the same user.
+// Does: stops code in a worker from ending the process, moving it to another folder, or sending it a signal.
+// Used by: common.ts.
+// Invariant: it prevents mistakes. Hostile code can do the same from a shell, as the same user.
 import { readFileSync } from "node:fs";
 import nodeModule from "node:module";
 import process from "node:process";
@@ -27,36 +27,36 @@ function refuseIn(
   });
 }
 
-/** The process group that this process is in, where the system tells. */
+/** The process group of this process, if the system reports it. */
 function ownGroup(): number {
   try {
     const stat = readFileSync("/proc/self/stat", "utf8");
     return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]);
   } catch {
-    // Another system, or a thread that may not read this: the process may still lead its group.
+    // Another system, or a thread that may not read this. The process may still lead its group.
     return process.pid;
   }
 }
 
-/** What a pid given as a text, a big integer or an object comes to; the runtimes take all of these. */
+/** The number of a pid that is a text, a big integer or an object. The runtimes accept all of these. */
 function asPid(pid: unknown): number {
   return typeof pid === "bigint" ? Number(BigInt.asIntN(32, pid)) : Number(pid) | 0;
 }
 
-/** Whether a signal goes to other processes than this one and its group; 0 asks whether one lives. */
+/** Whether a signal goes only to other processes. Signal 0 only asks whether a process lives. */
 export function toOthers([pid, signal]: readonly unknown[]): boolean {
   const number = asPid(pid);
-  // -1 is every process of this user.
+  // -1 means every process of this user.
   const own = [0, -1, process.pid, -process.pid, -ownGroup()];
   return signal === 0 || !own.includes(number);
 }
 
-/** Has what sends signals refuse those to this process. */
+/** Makes a function that sends signals refuse those to this process. */
 function refuseSignals(target: object, name: string): void {
   const send: unknown = Reflect.get(target, name);
   if (typeof send !== "function") return;
   Reflect.set(target, name, function (this: unknown, given: unknown, ...rest: unknown[]): unknown {
-    // An object may come to another number each time, so it is made a number once.
+    // An object may have another number each time, so it is converted once.
     const pid = typeof given === "object" || typeof given === "function" ? Number(given) : given;
     if (leaving || toOthers([pid, ...rest])) return Reflect.apply(send, this, [pid, ...rest]);
     throw new Error(ENDS);
@@ -65,7 +65,7 @@ function refuseSignals(target: object, name: string): void {
 
 type Tell = (what: string, error: unknown) => void;
 
-/** Reports an error that Deno could not print itself: Deno 2.4 panics over an error whose message throws. */
+/** Reports an error that Deno could not print. Deno 2.4 panics over an error whose message throws. */
 function printable(callback: unknown, tell: Tell): unknown {
   if (typeof callback !== "function") return callback;
   return function (this: unknown, ...args: unknown[]): unknown {
@@ -84,7 +84,7 @@ function guardTimers(tell: Tell): void {
     if (typeof original !== "function") continue;
     const guarded = (callback: unknown, ...rest: unknown[]): unknown =>
       Reflect.apply(original, globalThis, [printable(callback, tell), ...rest]);
-    // Such as the form that `promisify` takes.
+    // For example the form that `promisify` uses.
     for (const key of Object.getOwnPropertySymbols(original)) {
       Reflect.set(guarded, key, Reflect.get(original, key));
     }
@@ -92,12 +92,12 @@ function guardTimers(tell: Tell): void {
   }
 }
 
-/** An extension's stray error must not end the other sessions, whatever it is and whoever listens. */
+/** Keeps stray errors of an extension from ending the other sessions, whatever listeners exist. */
 function surviveErrors(tell: Tell): void {
   const told = { unhandledRejection: "unhandled rejection", uncaughtException: "uncaught exception" };
   if ("Deno" in globalThis) {
     guardTimers(tell);
-    // Of the thread itself: an extension can take the listeners of `process` away, but not these.
+    // A listener of the thread itself. An extension can remove listeners of `process`, but not these.
     globalThis.addEventListener("unhandledrejection", (event) => {
       event.preventDefault();
       tell(told.unhandledRejection, event.reason);
@@ -108,7 +108,7 @@ function surviveErrors(tell: Tell): void {
     });
     return;
   }
-  // Node asks `emit` whether anybody took the error; a listener that throws would end the process, too.
+  // Node asks `emit` whether a listener took the error. A listener that throws would end the process too.
   const emit: (...args: unknown[]) => boolean = process.emit.bind(process);
   Reflect.set(process, "emit", (name: unknown, ...args: unknown[]): boolean => {
     if (name !== "unhandledRejection" && name !== "uncaughtException") return emit(name, ...args);
@@ -122,12 +122,12 @@ function surviveErrors(tell: Tell): void {
   });
 }
 
-/** From now on nothing in this thread ends the process, but `leave`; `say` is told of errors that nobody caught. */
+/** From now on only `leave` ends the process. `say` gets uncaught errors. */
 export function guardProcess(say: (text: string) => void): void {
   surviveErrors((what, error) => say(`${what} in a session: ${errorStack(error)}\n`));
   const never = (): boolean => false;
   for (const name of ["exit", "reallyExit", "abort"]) refuseIn(process, name, never);
-  // Node's `_kill` is what its `kill` calls with a number.
+  // Node's `kill` calls `_kill` with a number.
   for (const name of ["kill", "_kill"]) refuseSignals(process, name);
   refuseIn(process, "chdir", never, MOVES);
   if ("Deno" in globalThis) {
@@ -135,10 +135,10 @@ export function guardProcess(say: (text: string) => void): void {
     refuseSignals(Deno, "kill");
     refuseIn(Deno, "chdir", never, MOVES);
     guardWorkers();
-    // Ends a worker without a word to the thread that made it.
+    // This would end a worker without a report to its owner.
     refuseIn(globalThis, "close", never);
   } else {
-    // So that it holds for `import { exit } from "node:process"` too; Deno 2.4 has no such function.
+    // Makes it hold for `import { exit } from "node:process"` too. Deno 2.4 has no such function.
     const sync: unknown = Reflect.get(nodeModule, "syncBuiltinESMExports");
     if (typeof sync === "function") sync();
   }

@@ -4,13 +4,15 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 
-/** The fields of proc(5)'s stat from the third on, behind the name in parentheses, which may hold anything. */
+/** The fields of proc(5)'s stat from the third on, after the name in parentheses, which may hold any text. */
 function statOf(pid: number): readonly string[] {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
-/** When that process started, in a form that is only good for equality; undefined where the system does not say. */
+/**
+ * The start of a process in a form that only serves comparison. Undefined where the system does not report it.
+ */
 export function processStartId(pid: number): string | undefined {
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
@@ -28,7 +30,7 @@ function isZombie(pid: number): boolean {
   }
 }
 
-/** Whether a process of that id is alive. */
+/** Whether a process with that id is alive. */
 export function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -1,6 +1,6 @@
-// Does: opens regular files alone, and never waits for the other end of a pipe. Used by: common.ts.
-// Invariant: O_NOFOLLOW and O_NONBLOCK are a second fence. Deno drops them when the process has partial permissions, so
-// the kind is looked at before the open, and the handle is compared with what the path named.
+// Does: opens regular files only, and never waits for the other end of a pipe.
+// Used by: common.ts. Deno drops O_NOFOLLOW and O_NONBLOCK with partial permissions (docs/PI.md#runtimes).
+// Invariant: it checks the kind before the open, and compares the handle with the path's file.
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open, stat } from "node:fs/promises";
 
@@ -17,9 +17,9 @@ export class NotRegularError extends Error {
 }
 
 /**
- * Opens the file. Throws `NotRegularError` when the path names something else, and the system's error when it is missing.
+ * Opens the file. Throws `NotRegularError` for anything else, and the system's error when the file is missing.
  *
- * @param links whether a symbolic link in the last place is followed
+ * @param links whether to follow a symbolic link in the last place
  */
 export async function openRegular(
   file: string | URL,
@@ -27,7 +27,7 @@ export async function openRegular(
   links: "followed" | "refused",
 ): Promise<FileHandle> {
   const before = await (links === "followed" ? stat(file) : lstat(file));
-  // Opening a pipe would wait for its other end.
+  // The open of a pipe would wait for its other end.
   check(before);
   const handle = await open(file, flags | NO_WAIT | (links === "refused" ? NO_LINK : 0));
   try {

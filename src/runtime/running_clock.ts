@@ -1,15 +1,18 @@
-// A clock of the time in which this thread ran. A stopped process (SIGSTOP, a paused container, a laptop that sleeps)
-// finds all its deadlines passed at once when it goes on. While the clock is kept, such time counts for nothing: a
-// timer whose time has not come by this clock waits for the rest of it. Used by both runtimes and by all their timers.
+// Does: measures the time in which this thread ran. A paused container or a sleeping laptop does not count.
+// Used by: both runtimes, and all their timers.
+// Invariant: after a standstill, a timer waits for the rest of its time.
 import type { Timer } from "./runtime.ts";
 
-/** Milliseconds between two looks at the time; of a standstill at most so much is counted. */
+/** Milliseconds between two checks. At most that much of a standstill is counted. */
 const LOOK_MS = 1_000;
 
-/** Milliseconds by which a look may be late before that is a standstill. No turn of a healthy thread takes that long. */
+/**
+ * Milliseconds by which a check may be late before it counts as a standstill. A healthy thread is never that
+ * late.
+ */
 const LATE_MS = 1_000;
 
-/** Where the time comes from. */
+/** The source of the time. */
 export interface RawClock {
   monotonic(): number;
   after(ms: number, fn: () => void): Timer;
@@ -27,7 +30,7 @@ export class RunningClock {
     this.#raw = raw;
   }
 
-  /** Milliseconds from some start, without those in which the thread stood still. */
+  /** Milliseconds from some start, without standstills. */
   monotonic(): number {
     const at = this.#raw.monotonic();
     if (this.#keepers > 0) {
@@ -43,7 +46,7 @@ export class RunningClock {
     const due = this.monotonic() + ms;
     const fire = (): void => {
       const left = due - this.monotonic();
-      // Timers of the system come up to a millisecond early.
+      // Timers of the system fire up to a millisecond early.
       if (this.#keepers > 0 && left > 1) timer = this.#raw.after(left, fire);
       else fn();
     };
@@ -51,7 +54,7 @@ export class RunningClock {
     return { clear: () => timer.clear() };
   }
 
-  /** Looks for standstills from now on, until what it returns is cleared. */
+  /** Watches for standstills until the returned timer is cleared. */
   keep(): Timer {
     if (this.#keepers++ === 0) {
       this.#seenAt = this.#raw.monotonic();

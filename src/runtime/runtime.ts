@@ -1,5 +1,5 @@
-// What the server needs of the machine, as one interface. Everything else is handed an implementation by the
-// entry (deno.ts, node.ts), so it runs the same on both, and in a simulated world in tests. Types only.
+// Does: the port to the machine, as one interface. Types only.
+// Used by: everything; deno.ts and node.ts implement it, and the entry hands it on. Tests use a simulated one.
 
 /** A timer that its owner can clear. */
 export interface Timer {
@@ -10,13 +10,13 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Milliseconds from some start, never going back; time in which the process stood still may be left out. */
+  /** Milliseconds from some start, never going back. Standstills of the process may be left out. */
   monotonic(): number;
   /** Calls `fn` once after `ms` milliseconds. */
   after(ms: number, fn: () => void): Timer;
 }
 
-/** What a path leads to, links followed. */
+/** The target of a path, after links. */
 export interface FileStat {
   readonly kind: "file" | "directory" | "other";
   /** Bytes. */
@@ -25,64 +25,64 @@ export interface FileStat {
   readonly modifiedAt: number;
 }
 
-/** A file that is written at its end. */
+/** A file that grows at its end. */
 export interface GrowingFile {
   append(bytes: Uint8Array): Promise<void>;
-  /** Forces what was appended to the disk. */
+  /** Forces the appended bytes to the disk. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Files. Missing things are `undefined`; whatever else goes wrong is thrown. */
+/** Files. A missing file is `undefined`; every other error is thrown. */
 export interface Files {
   stat(path: string): Promise<FileStat | undefined>;
-  /** The canonical path, links resolved, or `undefined` when it does not exist. */
+  /** The canonical path after links. `undefined` when it does not exist. */
   realpath(path: string): Promise<string | undefined>;
   /** Whether this user may write there. */
   writable(path: string): Promise<boolean>;
-  /** The text of a regular file, by its path or its `file:` URL; throws at once when it is a pipe or a device. */
+  /** The text of a regular file, by its path or `file:` URL. Throws at once for a pipe or a device. */
   read(path: string | URL): Promise<string | undefined>;
-  /** The text of whatever the path names, a file inside the binary too; waits for the writer of a pipe. */
+  /** The text of any path, also of a file inside the binary. Waits for the writer of a pipe. */
   readAny(path: string | URL): Promise<string | undefined>;
-  /** Names in a folder; none when there is no such folder. */
+  /** Names in a folder. Empty when the folder is missing. */
   list(path: string): Promise<readonly string[]>;
   /** The bytes of a regular file, piece by piece. Throws when it cannot be read. */
   chunks(path: string): AsyncIterable<Uint8Array>;
-  /** Appends a line end when the file's last line has none. */
+  /** Appends a line end when the last line has none. */
   ensureTrailingNewline(path: string): Promise<void>;
   /** Gives the second file the permissions of the first. */
   copyMode(from: string, to: string): Promise<void>;
   /** Writes through a temporary file and a rename, readable by the owner alone. */
   writePrivate(path: string, text: string): Promise<void>;
-  /** Creates the file with that text, owner alone, in one step; false when the path is taken, even by a link. */
+  /** Creates the file in one step, for the owner alone. False when the path is taken, even by a link. */
   createPrivate(path: string, text: string): Promise<boolean>;
   /** Creates the folder and its parents, and makes it 0700. */
   makePrivateFolder(path: string): Promise<void>;
   /** Whether the path itself is a symbolic link. */
   isLink(path: string): Promise<boolean>;
-  /** Where a symbolic link points, as it is written there; `undefined` when the path is none. */
+  /** The target of a symbolic link, as written. `undefined` when the path is not a link. */
   readLink(path: string): Promise<string | undefined>;
   /**
-   * The text of a file that is to be this user's alone, and is made so (0600). Never read through a link;
-   * throws with the reason when it is one, no regular file, or somebody else's.
+   * The text of a file that must belong to this user alone, and is made so (0600). It does not follow a link. Throws
+   * with the reason for a link, for a file of another kind, and for a file of another user.
    */
   readPrivate(path: string): Promise<string>;
   /**
-   * Writes a file at exactly that canonical path, in place of what is there: never through a link, nor into a
-   * file that has another name too. False when the path leads elsewhere by now, or `replaces` spares the file, of
-   * which it is given the first bytes. Nothing is written then, and a failure leaves no new file behind.
+   * Replaces the file at exactly that canonical path, never through a link, nor into a file with another name. False
+   * when the path leads elsewhere by now, or `replaces` refuses after it got the first bytes. Nothing is written then,
+   * and a failure leaves no new file.
    */
   writeAt(path: string, text: string, replaces: (head: string) => boolean): Promise<boolean>;
-  /** A new folder for temporary files, the owner's alone. */
+  /** A new temporary folder for the owner alone. */
   makeTemporaryFolder(): Promise<string>;
   /** Removes a folder with everything in it. */
   removeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
-  /** Gives a file a second name; throws when that is taken, or what has the first one is no file. */
+  /** Gives a file a second name. Throws when the name is taken, or the first name is not a file. */
   link(from: string, to: string): Promise<void>;
-  /** Forces to the disk what a folder lists. */
+  /** Forces the list of a folder to the disk. */
   syncFolder(path: string): Promise<void>;
-  /** Makes a new file, owner alone, in place of what is there; it grows by appending. */
+  /** Makes a new file for the owner alone, in place of an old one. It grows by appending. */
   newFile(path: string): Promise<GrowingFile>;
   remove(path: string): Promise<void>;
   /** Joins and normalises. */
@@ -90,7 +90,7 @@ export interface Files {
   /** Resolves `path` against `base` to an absolute path. */
   resolve(base: string, path: string): string;
   parent(path: string): string;
-  /** The path that a `file:` URL names. */
+  /** The path of a `file:` URL. */
   ofUrl(url: URL): string;
   /** The separator between parts of a path. */
   readonly separator: string;
@@ -99,15 +99,15 @@ export interface Files {
 /** Signals that the server listens to. */
 export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
 
-/** A place to write bytes to; resolves when they were taken, rejects when nobody reads any more. */
+/** A place for bytes. Resolves when they were taken, rejects when the reader has gone. */
 export interface ByteSink {
   write(bytes: Uint8Array): Promise<void>;
 }
 
-/** What standard input is. */
+/** The kind of standard input. */
 export type InputKind = "terminal" | "null" | "closed" | "stream";
 
-/** What a worker may do, where the runtime can tell: names of folders, hosts and kinds. */
+/** Permissions of a worker: names of folders, hosts and kinds. */
 export interface WorkerPermissions {
   readonly read: readonly string[];
   readonly write: readonly string[];
@@ -123,7 +123,7 @@ export interface WorkerPermissions {
 export interface WorkerHandle {
   post(message: unknown): void;
   onMessage: (message: unknown) => void;
-  /** The worker is gone, with the reason where there is one. Called once. */
+  /** Called once when the worker is gone, with the reason if there is one. */
   onExit: (reason: string) => void;
   terminate(): void;
 }
@@ -134,7 +134,7 @@ export interface WorkerPort {
   listen(fn: (message: unknown) => void): void;
 }
 
-/** One HTTP request, as far as the server looks at it. Header names in lower case; none is dropped. */
+/** One HTTP request, as the server reads it. Header names are in lower case, and none is dropped. */
 export interface HttpRequest {
   readonly method: string;
   readonly path: string;
@@ -144,7 +144,7 @@ export interface HttpRequest {
 
 /** An HTTP answer. */
 export interface HttpAnswer {
-  /** A 304 has no body, whatever stands there. */
+  /** A 304 has no body, whatever the field holds. */
   readonly status: number;
   readonly body: string | Uint8Array<ArrayBuffer>;
   readonly contentType?: string;
@@ -154,31 +154,31 @@ export interface HttpAnswer {
 /** One end of an accepted WebSocket. */
 export interface SocketHandle {
   send(text: string): void;
-  /** Bytes handed over that have not reached the machine's network yet. */
+  /** Bytes that were sent and have not reached the machine's network yet. */
   readonly buffered: number;
   close(code: number, reason: string): void;
-  /** Stops reading until `resume`, so that the peer has to wait; false where the runtime cannot. */
+  /** Stops reading until `resume`, so that the peer must wait. False where the runtime cannot. */
   pause(): boolean;
   resume(): void;
   onText: (text: string) => void;
   onBinary: () => void;
-  /** A message has more bytes than allowed, and the runtime is about to close for it: the last moment to answer. */
+  /** A message is too large, and the runtime is about to close for it: the last moment to answer. */
   onTooLarge: () => void;
   onClose: () => void;
   /** `buffered` has fallen. */
   onDrain: () => void;
 }
 
-/** What is to be done with a request: answer it, or make it a WebSocket. */
+/** The verdict on a request: answer it, or make it a WebSocket. */
 export type HttpVerdict =
   | { readonly kind: "answer"; readonly answer: HttpAnswer | Promise<HttpAnswer> }
   | {
     readonly kind: "upgrade";
     readonly protocol?: string;
-    /** Milliseconds after which a peer is gone that answers no ping. */
+    /** Milliseconds after which a peer that answers no ping is dropped. */
     readonly peerSilentMs: number;
     readonly accept: (socket: SocketHandle) => void;
-    /** The upgrade did not come about. */
+    /** The upgrade has failed. */
     readonly abandon: () => void;
   };
 
@@ -186,65 +186,68 @@ export type HttpVerdict =
 export interface Listener {
   readonly hostname: string;
   readonly port: number;
-  /** Stops listening and drops what is left of its sockets. */
+  /** Stops listening and drops the rest of its sockets. */
   close(): Promise<void>;
 }
 
-/** Thrown by `serve` when the address cannot be had. */
+/** Thrown by `serve` when the address is not available. */
 export class ListenError extends Error {
   override name = "ListenError";
 }
 
-/** Memory that is held. */
+/** Used memory. */
 export interface Memory {
-  /** What this thread holds, in its heap and outside of it. */
+  /** Memory of this thread, inside and outside of its heap. */
   readonly ownBytes: number;
-  /** What the whole process has in memory. */
+  /** Memory of the whole process. */
   readonly residentBytes: number;
 }
 
-/** Memory that there is. */
+/** The limits of memory. */
 export interface MemoryBounds {
-  /** What the machine, or the container, has for all of its processes. */
+  /** Memory of the machine, or of the container, for all processes. */
   readonly machineBytes: number;
-  /** The heap of one thread at which the engine ends the whole process; infinite where it ends that thread alone. */
+  /**
+   * The heap of one thread at which the engine ends the whole process. Infinite where it ends that thread
+   * alone.
+   */
   readonly fatalHeapBytes: number;
 }
 
 /** Everything that differs between Deno and Node. */
 export interface Runtime extends Clock {
-  /** From now on until it is cleared, the clock leaves out the time in which this whole thread stood still. */
+  /** The clock leaves out standstills of this thread until the returned timer is cleared. */
   keepTime(): Timer;
-  /** Calls `fn` in the next turn of the event loop, once what is there to be read has been read. */
+  /** Calls `fn` in the next turn of the event loop, after waiting input has been read. */
   nextTick(fn: () => void): void;
-  /** Lets go of what `soon` needs, until it is called again. */
+  /** Releases the resources of `nextTick` until its next call. */
   releaseNextTick(): void;
   readonly name: "deno" | "node";
   readonly files: Files;
   readonly pid: number;
-  /** Marks the processes that will be started from here on, for `endChildren`. */
+  /** Marks later child processes, for `endChildren`. */
   tagChildProcesses(of: string): void;
-  /** Marks those that this very thread will start as a host's too. */
+  /** Marks later child processes of this thread as those of one worker too. */
   tagWorkerProcesses(host: string, of: string | undefined): void;
-  /** Ends every process with that mark, or with both, wherever the system tells; returns how many there were. */
+  /** Ends every process with that mark, or with both, where the system reports them. Returns their number. */
   endChildren(of: string, host?: string): Promise<number>;
   /** Memory, as this thread sees it. */
   memory(): Memory;
   memoryBounds(): MemoryBounds;
-  /** Runs a program to its end and returns what it printed; throws when it failed or took longer. */
+  /** Runs a program to its end and returns its output. Throws when it fails or takes longer. */
   output(command: readonly string[], withinMs: number): Promise<string>;
   /** The machine's name. */
   hostname(): string;
-  /** Whether a process of that id is alive. */
+  /** Whether a process with that id is alive. */
   alive(pid: number): boolean;
-  /** Tells two processes of the same id apart, where the system can. */
+  /** Tells two processes with the same id apart, where the system can. */
   processStartId(pid: number): string | undefined;
   /** A random UUID. */
   uuid(): string;
   randomHex(bytes: number): string;
   /** SHA-256 in base64. */
   sha256(text: string): string;
-  /** Compares in time that does not depend on where the texts differ. */
+  /** Compares in constant time. */
   equalTexts(a: string, b: string): boolean;
   env(name: string): string | undefined;
   /** Names of all variables that are set. */
@@ -253,14 +256,16 @@ export interface Runtime extends Clock {
   /** The absolute form of a path. Throws for a relative one when the process's folder is gone. */
   absolute(path: string): string;
   /**
-   * Makes absolute what the environment names, and moves the process to a folder that is always there; false where
+   * Makes absolute the paths in the environment, and moves the process to a folder that always exists. False where
    * that is denied.
    */
   stand(): boolean;
   home(): string;
-  /** Calls `fn` at each such signal; returns what takes that back. */
+  /** Calls `fn` at each such signal. Returns a function that removes the listener. */
   onSignal(name: SignalName, fn: () => void): () => void;
-  /** Serves HTTP and WebSockets. No message may have more than `messageBytes`, where the runtime can hold it to that. */
+  /**
+   * Serves HTTP and WebSockets. No message may have more than `messageBytes`, where the runtime can enforce it.
+   */
   serve(
     hostname: string,
     port: number,
@@ -270,24 +275,24 @@ export interface Runtime extends Clock {
   inputKind(): InputKind;
   stdin(): ReadableStream<Uint8Array>;
   stdout(): ByteSink;
-  /** Whether standard output still has a reader, without a write; true where that cannot be found out. */
+  /** Whether standard output still has a reader, without a write. True where that is unknown. */
   outputIsRead(): Promise<boolean>;
   stderrIsTerminal(): boolean;
   writeError(text: string): void;
-  /** From now on what JavaScript prints goes to stderr; `stdout()` made before this still reaches stdout. */
+  /** Sends the output of JavaScript to stderr. A `stdout()` made before still reaches stdout. */
   guardStdout(): void;
   /**
-   * How a worker can be held to permissions: `built-in` in the compiled binary, `flag` where Deno must have been
-   * started with `--unstable-worker-options` (it ends the process otherwise), `never` on Node.
+   * How permissions limit a worker: `built-in` in the compiled binary, `flag` where Deno must have been started with
+   * `--unstable-worker-options` (it ends the process otherwise), `never` on Node.
    */
   readonly sandbox: "built-in" | "flag" | "never";
   /** Folder for temporary files. */
   temporary(): string;
-  /** Path of the program that runs this. */
+  /** The path of the program that runs this. */
   program(): string;
-  /** Starts a worker; `heapBytes` is the most that its heap may hold, where the runtime can hold it to that. */
+  /** Starts a worker. `heapBytes` limits its heap, where the runtime can enforce it. */
   spawn(worker: URL, permissions?: WorkerPermissions, heapBytes?: number): WorkerHandle;
-  /** From now on code in this thread cannot end the process, nor can its errors; `exit` still does. */
+  /** From now on code in this thread, or its errors, cannot end the process. `exit` still does. */
   guardProcess(say: (text: string) => void): void;
   /**
    * From now on fetch in this thread goes through the proxies of the environment, trusts the certificates of
@@ -295,6 +300,6 @@ export interface Runtime extends Clock {
    */
   followProxies(warn: (text: string) => void): Promise<void>;
   exit(code: number): void;
-  /** The program is done. From now on the process ends, whatever its threads still wait for. */
+  /** The program is done. The process ends from now on, even when threads still wait. */
   ensureEnd(): void;
 }

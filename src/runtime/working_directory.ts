@@ -1,11 +1,11 @@
-// Where the process stands. A server that owns its process stands in the root of the file system, since a thread cannot
-// start in a folder that is gone. Whatever was relative to the first folder is made absolute before. Used by common.ts
-// and by what starts threads.
+// Does: moves the process to the root of the file system, because a thread cannot start in a folder that is gone.
+// Used by: common.ts, and the code that starts threads.
+// Invariant: relative paths in the environment are made absolute first.
 import { homedir } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
 
-/** Variables that name a file or a folder, for pi, the providers' libraries and the runtimes. */
+/** Variables that name a file or a folder, for pi, the libraries of providers and the runtimes. */
 const PATH_VARIABLES = [
   ...["PI_CODING_AGENT_DIR", "PI_CODING_AGENT_SESSION_DIR", "PI_PACKAGE_DIR"],
   ...["HOME", "TMPDIR", "TMP", "TEMP", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"],
@@ -13,7 +13,7 @@ const PATH_VARIABLES = [
   ...["GOOGLE_APPLICATION_CREDENTIALS", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"],
 ];
 
-/** A session's thread replaces these by ones that throw. */
+/** A session's thread replaces these functions by ones that throw. */
 const chdir = process.chdir.bind(process);
 
 let standing: string | undefined;
@@ -29,7 +29,7 @@ function makeAbsolute(variable: string): void {
   process.env[variable] = path.resolve(value);
 }
 
-/** Moves the process to the root of the file system, which is always there; false where that is denied. */
+/** Moves the process to the root of the file system. False where that is denied. */
 export function stand(): boolean {
   try {
     for (const variable of PATH_VARIABLES) makeAbsolute(variable);
@@ -42,7 +42,7 @@ export function stand(): boolean {
   }
 }
 
-/** Moves the process back before a thread is started: an extension's native code may have moved it. */
+/** Moves the process back before a thread starts. Native code of an extension may have moved it. */
 export function standAgain(): void {
   if (standing !== undefined) chdir(standing);
 }

@@ -1,7 +1,7 @@
 // Generated from the schemas beside this file by `deno task gen`; do not edit.
 // What several answers and events share.
 
-/** What a session may spend; a limit that is absent does not bound. */
+/** What a session may spend. An absent limit does not bound. */
 export interface Budget {
   /** The protocol's `maxUsd`. */
   maxUsd?: number;
@@ -25,10 +25,10 @@ export interface BudgetUsage {
   wallMs: number;
 }
 
-/** How a prompt, steer or follow-up was taken. */
+/** How the agent accepted a prompt, steer or follow-up. */
 export type Disposition = "started" | "queued" | "handled";
 
-/** What was damaged in a session file, and where the damaged original is. */
+/** The damage of a session file, and the path of the damaged original. */
 export interface FileRepair {
   /** The protocol's `file`. */
   file: string;
@@ -62,7 +62,7 @@ export interface Greeting {
   };
 }
 
-/** A message that an agent had accepted and that a crash kept from finishing. */
+/** A message that the agent had accepted and that a crash stopped. */
 export interface Interrupted {
   /** The protocol's `kind`. */
   kind: "prompt" | "steer" | "follow_up";
@@ -113,7 +113,7 @@ export interface Model {
   cost: { input: number; output: number; cacheRead: number; cacheWrite: number };
 }
 
-/** Texts that were queued and have been removed. */
+/** Queued texts that were removed. */
 export interface Queue {
   /** Messages for the running turn. */
   steering: string[];
@@ -177,7 +177,7 @@ export interface SessionInfo {
   interrupted?: Interrupted[];
 }
 
-/** `data` of a prompt that was sent with `waitFor:"settled"`. */
+/** `data` of a prompt with `waitFor: "settled"`. */
 export interface Settled {
   /** How the message was taken. */
   disposition: Disposition;
@@ -209,7 +209,7 @@ export interface Snapshot {
   interrupted?: Interrupted[];
 }
 
-/** What `subscribe` answers for one session. */
+/** The answer of `subscribe` for one session. */
 export interface Subscribed {
   /** Which of the ways it is. */
   mode: "live" | "replay" | "snapshot";
@@ -323,7 +323,7 @@ export interface Skill {
   baseDir: string;
 }
 
-/** A session file of pi's, as found on disk. */
+/** One of pi's session files on disk. */
 export interface StoredSession {
   /** Id of the session. */
   sessionId: string;
@@ -359,7 +359,7 @@ export interface Tool {
   active: boolean;
 }
 
-/** An entry of a session's tree; the whole tree is sent flat, since nesting has no bound. */
+/** An entry of a session's tree. The tree is sent flat, because nesting has no bound. */
 export interface TreeNode {
   /** Id of an entry of the session's history. */
   entryId: string;

@@ -1,4 +1,5 @@
-// Commands on who may do what (docs/PROTOCOL.md#roles): tokens for a role, some sessions, some time.
+// Does: the schemas of the commands on tokens (docs/PROTOCOL.md#roles).
+// Used by: commands.ts.
 import { type Static, Type } from "typebox";
 import { anySession, server, SessionId } from "./command_spec.ts";
 import { MOST_TTL_MS, ROLES } from "./roles.ts";

@@ -1,5 +1,5 @@
-// How a command is described: the envelope's fields, the traits that say where it waits and how long it may
-// run, and two makers for the tables beside this file. Pure.
+// Does: describes a command: the fields of its envelope, its traits, and two functions that build a table. Pure.
+// Used by: the tables of this folder.
 import { type TObject, type TProperties, type TSchema, Type } from "typebox";
 import type { Role } from "./roles.ts";
 
@@ -11,7 +11,7 @@ export const Id = Type.String({ minLength: 1, maxLength: 128 });
 /** A session's id. */
 export const SessionId = Type.String({ pattern: SESSION_ID_PATTERN });
 
-/** A text whose length is bounded by a configurable limit, checked in codec.ts under this keyword. */
+/** A text whose length has a configured limit. codec.ts checks it under this keyword. */
 export const limited = (limit: "messageChars" | "commandChars" | "pathChars", minLength = 1) =>
   Type.String({ minLength, "x-limit": limit });
 
@@ -26,31 +26,33 @@ export const Images = Type.Optional(Type.Array(
 ));
 
 /**
- * Where a command waits (docs/PROTOCOL.md#what-waits-for-what): `mailbox`, one at a time in a session; `after`, not in the
- * mailbox, but behind earlier quick commands of its own connection; `direct`, behind nothing.
+ * Where a command waits (docs/PROTOCOL.md#what-waits-for-what). `mailbox`: one at a time in a session. `after`: behind
+ * earlier quick commands of its connection. `direct`: behind nothing.
  */
 export type Lane = "mailbox" | "after" | "direct";
 
-/** What the server must know of a command beyond its fields. */
+/** What the server must know of a command beside its fields. */
 export interface Traits {
-  /** Whether the command goes to a session's host or is the router's own. */
+  /** Whether a worker or the server thread handles the command. */
   readonly target: "server" | "session";
   readonly lane: Lane;
-  /** Milliseconds it may run once it has left the mailbox. */
+  /** Milliseconds that it may run after it has left the mailbox. */
   readonly timeoutMs: number;
-  /** Raises `sessionVersion` when it succeeds. */
+  /** Increments `sessionVersion` when it succeeds. */
   readonly mutates: boolean;
-  /** Served while the server shuts down. */
+  /** The server accepts it during a shutdown. */
   readonly duringShutdown: boolean;
-  /** Whether a repetition under the same idempotency key gets the first one's answer; else keys mean nothing. */
+  /**
+   * Whether a repetition under the same idempotency key gets the first answer. Otherwise the key has no effect.
+   */
   readonly keyed: boolean;
-  /** Free of every limit but frame size (docs/PROTOCOL.md#limits). */
+  /** No limit except the frame size applies (docs/PROTOCOL.md#limits). */
   readonly exempt: boolean;
   /** The least role that may send it. */
   readonly role: Role;
-  /** Whether a token for some sessions may send it: it tells of those alone. */
+  /** Whether a token for some sessions may send it. The answer is then about those alone. */
   readonly scoped: boolean;
-  /** Whether its answer may be large: only a few of these are under way for one connection. */
+  /** Whether its answer may be large. A connection may have only a few of these under way. */
   readonly bulk: boolean;
 }
 
@@ -60,11 +62,11 @@ export interface CommandSpec<S extends TObject = TObject> extends Traits {
   readonly result: TSchema;
 }
 
-/** Milliseconds for a command that should be quick. */
+/** Milliseconds for a quick command. */
 export const QUICK_MS = 30_000;
-/** Milliseconds for one that may call a model, run hooks or a shell. */
+/** Milliseconds for a command that may call a model, run hooks or a shell. */
 export const LONG_MS = 300_000;
-/** Milliseconds for building a session. */
+/** Milliseconds for the build of a session. */
 export const BUILD_MS = 120_000;
 
 const envelope = {
@@ -73,7 +75,7 @@ const envelope = {
 };
 const base = { ...envelope, ifSessionVersion: Type.Optional(Type.Integer({ minimum: 0 })) };
 
-/** A command of the server's own; for every role unless told otherwise. */
+/** A command of the server. Without `role`, every role may send it. */
 export function server<N extends string, F extends TProperties>(
   type: N,
   fields: F,
@@ -100,7 +102,7 @@ export function server<N extends string, F extends TProperties>(
   return { schema, result, ...traits };
 }
 
-/** A command of one session; in the mailbox, mutating and for `drive` unless told otherwise. */
+/** A command of one session. By default: in the mailbox, mutating, for the role `drive`. */
 export function session<N extends string, F extends TProperties>(
   type: N,
   fields: F,
@@ -127,7 +129,7 @@ export function session<N extends string, F extends TProperties>(
   return { schema, result, ...traits };
 }
 
-/** The envelope's `sessionId` on commands that are not about one session. */
+/** The envelope's `sessionId` on commands without a session. */
 export const anySession = { sessionId: Type.Optional(SessionId) };
 /** One session, or all. */
 export const Target = Type.Union([SessionId, Type.Literal("*")]);
@@ -142,7 +144,7 @@ export const stop = { lane: "direct", mutates: true, duringShutdown: true, exemp
 /** No data. */
 export const Empty = Type.Object({});
 
-/** What an answer that is not whole says. */
+/** Fields of an answer that is not complete. */
 export const shortened = {
   truncated: Type.Optional(Type.Literal(true)),
   message: Type.Optional(Type.String()),

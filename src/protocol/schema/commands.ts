@@ -1,6 +1,6 @@
-// All inbound messages: the tables of commands put together, and the types made of them. The schemas are the
-// single source of the static types, the validators (codec.ts) and the JSON Schema (json_schema.ts). Closed: an
-// unknown field is an error. To add a command, add it to a table and to a file in host/handlers.
+// Does: joins the tables of commands, and derives their types.
+// Used by: codec.ts, json_schema.ts and everything that names a command. The schemas are the single source.
+// Invariant: commands are closed, so an unknown field is an error. CONTRIBUTING.md shows how to add a command.
 import type { Static } from "typebox";
 import { ACCESS_COMMANDS } from "./access_commands.ts";
 import type { CommandSpec } from "./command_spec.ts";
@@ -22,16 +22,16 @@ const TABLE = {
 /** Names of all commands. */
 export type CommandName = keyof typeof TABLE;
 
-/** The command of that name, as it stands after validation. */
+/** The command of that name, after validation. */
 export type CommandOf<N extends CommandName> = Static<(typeof TABLE)[N]["schema"]>;
 
 /** Any valid command. */
 export type Command = { [N in CommandName]: CommandOf<N> }[CommandName];
 
-/** All commands by name. A `Map`, since a name such as `constructor` is data. */
+/** All commands by name. A `Map`, because a name such as `constructor` is data. */
 export const COMMANDS: ReadonlyMap<string, CommandSpec> = new Map<string, CommandSpec>(Object.entries(TABLE));
 
-/** The spec of a command that is known to exist. */
+/** The spec of a known command. */
 export function specOf(name: CommandName): CommandSpec {
   return TABLE[name];
 }

@@ -1,5 +1,5 @@
-// Commands about a session's history and about what it has at hand (docs/PROTOCOL.md#commands-on-history-and-discovery): new_session, fork, clone,
-// tree, export; slash commands, skills, tools, session files, reload.
+// Does: the schemas of the commands on history and discovery (docs/PROTOCOL.md#commands-on-history-and-discovery).
+// Used by: commands.ts.
 import { Type } from "typebox";
 import { bulkRead, Empty, limited, LONG_MS, read, session, shortened } from "./command_spec.ts";
 import { FileRepairSchema } from "./responses.ts";

@@ -1,4 +1,5 @@
-// Commands that watch over the server and what it spends: metrics, health, budgets (docs/PROTOCOL.md#budgets).
+// Does: the schemas of the commands on metrics, health and budgets (docs/PROTOCOL.md#budgets).
+// Used by: commands.ts.
 import { type Static, Type } from "typebox";
 import { anySession, server, session } from "./command_spec.ts";
 import { BudgetSchema, BudgetUsageSchema } from "./responses.ts";
@@ -6,13 +7,15 @@ import { BudgetSchema, BudgetUsageSchema } from "./responses.ts";
 const count = Type.Integer({ minimum: 0 });
 const amount = Type.Number({ minimum: 0 });
 
-/** Numbers of one server since its start; `commands` and `refusals` have a field for each kind that occurred. */
+/**
+ * Numbers of one server since its start. `commands` and `refusals` have a field for each kind that occurred.
+ */
 export const MetricsSchema = Type.Object({
   uptimeMs: count,
   sessions: Type.Object({ live: count, parked: count }),
   hosts: count,
   connections: count,
-  /** By outcome: `ok` or an error's code. */
+  /** By outcome: `ok` or the code of an error. */
   commands: Type.Record(Type.String(), count),
   /** By the name of the limit. */
   refusals: Type.Record(Type.String(), count),
@@ -43,7 +46,7 @@ export const HealthSchema = Type.Object({ healthy: Type.Boolean(), issues: Type.
 /** Whether all is well. */
 export type Health = Static<typeof HealthSchema>;
 
-/** Most that a budget can be set to: US dollars, turns, and milliseconds, which a timer must be able to hold. */
+/** The highest budget: US dollars, turns, and milliseconds, which must fit into a timer. */
 export const MOST_USD: number = 1_000_000;
 export const MOST_TURNS: number = 1_000_000_000;
 export const MOST_WALL_MS: number = 24 * 86_400_000;
@@ -61,7 +64,7 @@ export const WATCH_COMMANDS = {
       onExceed: Type.Optional(Type.Enum(["pause", "abort"])),
     },
     Type.Object({ budget: Type.Optional(BudgetSchema), usage: BudgetUsageSchema }),
-    // Whoever is held to a budget must not be able to raise it; and it holds at once, whatever runs.
+    // A client with a budget must not be able to raise it. The command takes effect at once, whatever runs.
     { lane: "direct", role: "admin" },
   ),
 };

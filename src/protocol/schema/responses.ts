@@ -1,5 +1,5 @@
-// Outbound messages: what commands answer with, the greeting, server events, and the envelopes around
-// them. Schemas are open: clients must accept fields that they don't know. Imports only TypeBox.
+// Does: the schemas of outbound messages: the greeting, states, server events and their parts. Imports only TypeBox.
+// Used by: both threads. Invariant: schemas are open, because clients must accept fields that they do not know.
 import { type Static, Type } from "typebox";
 /** pi's thinking levels, exactly (pi 0.73.1, `xhigh` only where a model maps it). */
 export const THINKING_LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh"] as const;
@@ -27,7 +27,7 @@ export const ModelSchema = Type.Object({
 /** A model as clients see it. */
 export type WireModel = Static<typeof ModelSchema>;
 
-/** A message that an agent had accepted and that a crash kept from finishing. */
+/** A message that the agent had accepted and that a crash stopped. */
 export const InterruptedSchema = Type.Object({
   kind: Type.Enum(["prompt", "steer", "follow_up"]),
   message: text(),
@@ -40,10 +40,10 @@ export const InterruptedSchema = Type.Object({
   idempotencyKey: Type.Optional(text()),
   started: Type.Boolean(),
 });
-/** A message that a crash kept from finishing. */
+/** A message that a crash stopped. */
 export type Interrupted = Static<typeof InterruptedSchema>;
 
-/** What a session may spend; a limit that is absent does not bound. */
+/** What a session may spend. An absent limit does not bound. */
 export const BudgetSchema = Type.Object({
   maxUsd: Type.Optional(Type.Number()),
   maxTurns: Type.Optional(count()),
@@ -56,10 +56,10 @@ export const BudgetSchema = Type.Object({
 /** What a session has spent: US dollars, turns, and milliseconds in which its agent worked. */
 export const BudgetUsageSchema = Type.Object({ usd: Type.Number(), turns: count(), wallMs: count() });
 
-/** Line numbers that a repair names, at most. */
+/** The most line numbers that a repair names. */
 export const REPAIR_LINES = 100;
 
-/** What was damaged in a session file, and where the damaged original is. */
+/** The damage of a session file, and the path of the damaged original. */
 export const FileRepairSchema = Type.Object({
   file: text(),
   copy: text(),
@@ -68,7 +68,7 @@ export const FileRepairSchema = Type.Object({
   rejoined: count(),
   message: text(),
 });
-/** What was damaged in a session file, and where the damaged original is. */
+/** The damage of a session file, and the path of the damaged original. */
 export type FileRepair = Static<typeof FileRepairSchema>;
 
 /** Problems of one session that `extensionErrors` names, at most. */
@@ -129,17 +129,17 @@ export const UsageSchema = Type.Object({
 /** Tokens and cost of a run. */
 export type Usage = Static<typeof UsageSchema>;
 
-/** How a prompt, steer or follow-up was taken. */
+/** How the agent accepted a prompt, steer or follow-up. */
 export const DispositionSchema = Type.Enum(["started", "queued", "handled"]);
-/** How a prompt, steer or follow-up was taken. */
+/** How the agent accepted a prompt, steer or follow-up. */
 export type Disposition = Static<typeof DispositionSchema>;
 
-/** Texts that were queued and have been removed. */
+/** Queued texts that were removed. */
 export const QueueSchema = Type.Object({ steering: Type.Array(text()), followUp: Type.Array(text()) });
-/** Texts that were queued and have been removed. */
+/** Queued texts that were removed. */
 export type QueuedTexts = Static<typeof QueueSchema>;
 
-/** `data` of a prompt that was sent with `waitFor:"settled"`. */
+/** `data` of a prompt with `waitFor: "settled"`. */
 export const SettledSchema = Type.Object({
   disposition: DispositionSchema,
   text: Type.Union([text(), Type.Null()]),
@@ -147,7 +147,7 @@ export const SettledSchema = Type.Object({
   usage: Type.Union([UsageSchema, Type.Null()]),
   notice: Type.Optional(text()),
 });
-/** `data` of a prompt that was sent with `waitFor:"settled"`. */
+/** `data` of a prompt with `waitFor: "settled"`. */
 export type Settled = Static<typeof SettledSchema>;
 
 /** The state of a session at exactly one sequence number. */
@@ -161,7 +161,7 @@ export const SnapshotSchema = Type.Object({
   interrupted: Type.Optional(Type.Array(InterruptedSchema)),
 });
 
-/** What `subscribe` answers for one session. */
+/** The answer of `subscribe` for one session. */
 export const SubscribedSchema = Type.Object({
   mode: Type.Enum(["live", "replay", "snapshot"]),
   epoch: text(),

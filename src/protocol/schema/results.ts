@@ -1,11 +1,11 @@
-// Schemas of what commands answer with, beyond a session's own state (responses.ts): stored sessions, history,
-// discovery, usage, dialogs. Open: clients must accept fields that they don't know. Pure.
+// Does: the schemas of answers beside a session's own state: stored sessions, history, discovery, usage, dialogs. Pure.
+// Used by: the command tables. Invariant: schemas are open, because clients must accept fields that they do not know.
 import { type Static, Type } from "typebox";
 
 const text = Type.String();
 const count = Type.Integer({ minimum: 0 });
 
-/** A session file of pi's, as found on disk. */
+/** One of pi's session files on disk. */
 export const StoredSessionSchema = Type.Object({
   sessionId: text,
   sessionName: Type.Optional(text),
@@ -19,10 +19,10 @@ export const StoredSessionSchema = Type.Object({
   liveSessionId: Type.Optional(text),
   newerEntries: Type.Optional(Type.Array(text)),
 });
-/** A session file of pi's, as found on disk. */
+/** One of pi's session files on disk. */
 export type StoredSession = Static<typeof StoredSessionSchema>;
 
-/** An entry of a session's tree; the whole tree is sent flat, since nesting has no bound. */
+/** An entry of a session's tree. The tree is sent flat, because nesting has no bound. */
 export const TreeNodeSchema = Type.Object({
   entryId: text,
   parentId: Type.Union([text, Type.Null()]),

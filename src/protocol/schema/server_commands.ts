@@ -1,4 +1,5 @@
-// The server's own commands (docs/PROTOCOL.md#server-commands): versions, sessions, subscriptions, stored sessions.
+// Does: the schemas of the server's own commands (docs/PROTOCOL.md#server-commands).
+// Used by: commands.ts.
 import { Type } from "typebox";
 import { anySession, BUILD_MS, limited, server, session, SessionId, Target } from "./command_spec.ts";
 import { SessionInfoSchema, SubscribedSchema, THINKING_LEVELS } from "./responses.ts";

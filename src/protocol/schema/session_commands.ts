@@ -1,5 +1,5 @@
-// Commands of one session (docs/PROTOCOL.md#session-commands): interaction, state, model, queue modes, compaction and retry, bash,
-// dialogs. History and discovery are in history_commands.ts.
+// Does: the schemas of the commands of one session (docs/PROTOCOL.md#session-commands).
+// Used by: commands.ts. History and discovery are in history_commands.ts.
 import { Type } from "typebox";
 import {
   anySession,

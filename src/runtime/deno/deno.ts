@@ -1,5 +1,5 @@
-// The runtime on Deno: HTTP with upgradeWebSocket (behind http_listener.ts), web-stream stdio, web workers. Imported
-// by the entries alone.
+// Does: the runtime on Deno: HTTP with upgradeWebSocket, web-stream stdio, web workers.
+// Used by: mod.ts and worker.ts. Uses: common.ts and http_listener.ts.
 import { errorMessage } from "../../base/error_message.ts";
 import process from "node:process";
 import { getHeapStatistics } from "node:v8";
@@ -24,10 +24,10 @@ import {
   type WorkerPort,
 } from "../runtime.ts";
 
-/** How often a socket whose peer reads slowly is asked how much it has taken; Deno tells nobody by itself. */
+/** Milliseconds between two checks of a socket whose peer reads slowly. Deno reports no progress. */
 const DRAIN_POLL_MS = 5;
 
-/** Deno's own names of what a system tells of itself. */
+/** Deno's names for facts about the system. */
 const SYS_KINDS = [
   ...["cpus", "gid", "homedir", "hostname", "loadavg"] as const,
   ...["osRelease", "osUptime", "systemMemoryInfo", "uid"] as const,
@@ -36,16 +36,15 @@ const SYS_KINDS = [
 const turns = new NextTick();
 
 /**
- * Milliseconds that a socket about to close waits for its peer to take what is on its way, and to be silent once it
- * has. Until the close frame is out, Deno throws it away, and ends the connection without a code, as soon as
- * anything comes in.
+ * Milliseconds that a closing socket waits for its peer to read the rest, and then to be silent. Deno drops a close
+ * frame that is not out yet, and ends the connection without a code, as soon as a message arrives.
  */
 const [TAKING_MS, SILENCE_MS] = [10_000, 250];
 
-/** Messages that a socket about to close drops before it closes whatever comes of the code: its peer does not stop. */
+/** Messages that a closing socket drops before it closes at once, because its peer does not stop. */
 const MOST_DROPPED = 10_000;
 
-/** Bytes on their way to a socket from which it pays to look at them in every turn. */
+/** Waiting bytes from which a socket is checked in every turn. */
 const MUCH_BYTES = 8 * 1024;
 
 class DenoSocket implements SocketHandle {
@@ -57,15 +56,15 @@ class DenoSocket implements SocketHandle {
   readonly #socket: WebSocket;
   #poll: ReturnType<typeof setTimeout> | undefined;
   #looking: "no" | "soon" | "later" = "no";
-  /** Bytes that are on their way if none has left since the last look. */
+  /** Waiting bytes if none has left since the last check. */
   #due = 0;
   #goesOn = true;
   #leaving = false;
   #parting: ReturnType<typeof setTimeout> | undefined;
-  /** Whether anything has come since the last look of a socket that leaves. */
+  /** Whether a message has arrived since the last check of a closing socket. */
   #spoken = false;
   #dropped = 0;
-  /** Code and reason of a socket that leaves. */
+  /** Code and reason of a closing socket. */
   #farewell: [code: number, reason: string] = [1000, ""];
 
   constructor(socket: WebSocket, opened: (socket: SocketHandle) => void, abandoned: () => void) {
@@ -84,7 +83,7 @@ class DenoSocket implements SocketHandle {
       if (typeof event.data === "string") this.onText(event.data);
       else this.onBinary();
     };
-    // An error is always followed by a close.
+    // A close always follows an error.
     socket.onerror = () => {};
     socket.onclose = () => {
       clearTimeout(this.#poll);
@@ -105,7 +104,7 @@ class DenoSocket implements SocketHandle {
     this.#watch();
   }
 
-  /** Deno reads on whatever happens. */
+  /** Deno cannot stop reading. */
   pause(): boolean {
     return false;
   }
@@ -129,7 +128,7 @@ class DenoSocket implements SocketHandle {
     this.#parting = setTimeout(leave, 0);
   }
 
-  /** Looks again when something may have been taken: in the next turn, as long as it is much and goes on. */
+  /** Checks again when the peer may have read: in the next turn, while much waits and it shrinks. */
   #watch(): void {
     if (this.#looking === "no") this.#due = this.#socket.bufferedAmount;
     if (this.#looking === "soon" || this.#due === 0) return;
@@ -149,7 +148,7 @@ class DenoSocket implements SocketHandle {
   }
 }
 
-/** The path as the peer sent it; none of a target that names another host than the Host header. */
+/** The path as the peer sent it. Undefined for a target that names another host than the Host header. */
 function pathOf({ url, headers }: Request): string {
   const before = `http://${headers.get("host") ?? ""}`;
   return url.startsWith(before) ? url.slice(before.length).split("?")[0] ?? "" : "";
@@ -159,7 +158,7 @@ function toRequest(request: Request, peer: string): HttpRequest {
   return { method: request.method, path: pathOf(request), headers: new Map(request.headers), peer };
 }
 
-/** Deno finds a protocol in the list only where ", " parts it; the package `ws`, and RFC 6455, are content with ",". */
+/** Deno splits the list of protocols only at ", ". The package `ws` and RFC 6455 accept ",". */
 function spaceProtocols(request: Request): void {
   const offered = request.headers.get("sec-websocket-protocol");
   if (offered === null) return;
@@ -185,7 +184,8 @@ async function carryOut(verdict: HttpVerdict, request: Request, letIn: () => voi
   try {
     spaceProtocols(request);
     const { socket, response } = Deno.upgradeWebSocket(request, {
-      // Deno pings after half of these seconds of silence, and drops a peer that does not answer in the other half.
+      // Deno pings after half of these seconds of silence, and drops a peer without an answer in the other
+      // half.
       idleTimeout: peerSilentMs / 1000,
       ...(protocol === undefined ? {} : { protocol }),
     });
@@ -204,7 +204,7 @@ async function carryOut(verdict: HttpVerdict, request: Request, letIn: () => voi
 function serve(
   hostname: string,
   port: number,
-  // Deno has a bound of its own for a message, 64 MiB.
+  // Deno has its own limit for a message, 64 MiB.
   _messageBytes: number,
   decide: (request: HttpRequest) => HttpVerdict,
 ): Promise<Listener> {
@@ -226,7 +226,7 @@ function sink(): ByteSink {
   return { write: (bytes) => writer.write(bytes) };
 }
 
-/** As Deno wants them: lists that can be written to. */
+/** Permissions in Deno's form, with mutable lists. */
 function denoPermissions(permissions: WorkerPermissions): Deno.PermissionOptionsObject {
   const { read, write, net, run, env, sys, ffi, import: imports } = permissions;
   return {
@@ -266,7 +266,7 @@ function spawn(url: URL, permissions?: WorkerPermissions): WorkerHandle {
   return handle;
 }
 
-/** This worker's end of its messages. Valid in a worker only. */
+/** This worker's end of its messages. Call it only in a worker. */
 export function workerPort(): WorkerPort {
   const scope: unknown = globalThis;
   const port = scope as Pick<Worker, "postMessage" | "onmessage">;
@@ -286,16 +286,16 @@ function writeAll(text: string): void {
   try {
     while (at < bytes.length) at += Deno.stderr.writeSync(bytes.subarray(at));
   } catch {
-    // Nobody reads stderr any more; there is nowhere left to say so.
+    // No program reads stderr, so there is nowhere to report it.
   }
 }
 
-/** What prints in this thread prints to stderr from here on. */
+/** Sends everything that this thread prints to stderr. */
 function guardStdout(): void {
   for (const level of ["log", "info", "debug", "dir", "table"] as const) {
     console[level] = (...values: unknown[]) => console.error(...values);
   }
-  // Node's console.error under Deno does not go through process.stdout, so this cannot loop.
+  // Node's console.error under Deno does not use process.stdout, so this cannot loop.
   Reflect.set(process.stdout, "write", (chunk: string | Uint8Array, ...rest: unknown[]) => {
     writeAll(typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk));
     const done = rest.find((value) => typeof value === "function");
@@ -325,7 +325,7 @@ export const runtime: Runtime = {
   followProxies,
   sandbox: Deno.build.standalone ? "built-in" : "flag",
   spawn,
-  // Deno waits for no thread.
+  // Deno waits for no thread at its end.
   ensureEnd: () => {},
   memoryBounds: () => ({
     machineBytes: machineBytes(),

@@ -1,11 +1,11 @@
-// How children of Node's `child_process` end on Deno before 2.8: one that a signal has killed is said to have exited
-// with 128 and the signal's number, where Node says null, so a killed shell looked like one that ended by itself.
-// The module asks Deno.Command underneath; this tells it what Node would. Imported by deno.ts alone.
+// Does: makes the exit code of a killed child null on Deno before 2.8, as on Node.
+// Used by: deno.ts. Deno reports 128 plus the signal's number, so a killed shell looks like one that ended itself.
+// Invariant: it changes Deno.Command, which `child_process` uses.
 
-/** The first minor version of Deno 2 that is known to need nothing; 2.6 does. */
+/** The first minor version of Deno 2 that is known to be right. 2.6 is wrong. */
 const MENDED_MINOR = 8;
 
-/** Makes the code of children that a signal has killed null, on a Deno that tells another one. */
+/** Makes the exit code of children that a signal has killed null, on a Deno that returns another one. */
 export function patchExitCodes(): void {
   const [major, minor] = Deno.version.deno.split(".").map(Number);
   if (major !== 2 || minor === undefined || minor >= MENDED_MINOR) return;

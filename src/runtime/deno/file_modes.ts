@@ -1,8 +1,8 @@
-// Modes of files on Deno. `node:fs` there creates a file and then sets its mode by `Deno.chmod`, past the umask, and
-// does so again at every write with a mode: `appendFileSync` makes a 0600 file 0666. This ignores those calls, as Node
-// has no such step. Named imports of node:fs cannot be replaced, so the seam is Deno.chmod. Imported by deno.ts alone.
+// Does: keeps the modes of files when `node:fs` writes them on Deno (docs/PI.md#runtimes).
+// Used by: deno.ts. Node does not change the mode after a write.
+// Invariant: named imports of node:fs cannot be replaced, so it replaces Deno.chmod.
 
-/** The mode that `appendFile` sets when the caller names none. */
+/** The mode that `appendFile` sets by default. */
 const DEFAULT_MODE = 0o666;
 
 /** Stack frames: the error's own line, this function, the replaced chmod, its caller. */
@@ -10,7 +10,7 @@ const CALLER = 3;
 
 type Path = string | URL;
 
-/** Whether node:fs is setting a mode as a part of a write, and not because a program asked it to. */
+/** Whether node:fs sets a mode as a part of a write, and not for a program. */
 function isPartOfWrite(): boolean {
   const { stackTraceLimit, prepareStackTrace } = Error as unknown as Record<string, unknown>;
   Reflect.set(Error, "stackTraceLimit", CALLER);
@@ -24,8 +24,8 @@ function isPartOfWrite(): boolean {
 }
 
 /**
- * The mode that the write leaves behind, as on Node: a new file has the mode asked for without the umask's bits, and
- * an existing file keeps its own. Undefined: nothing to set.
+ * The mode after a write, as on Node: a new file gets the requested mode without the bits of the umask, and an existing
+ * file keeps its own mode. Undefined: nothing to set.
  */
 export function modeAfterWrite(
   file: Pick<Deno.FileInfo, "size" | "mode" | "mtime" | "birthtime">,
@@ -35,13 +35,13 @@ export function modeAfterWrite(
   if (mode === null) return undefined;
   const changed = birthtime !== null && mtime !== null && birthtime.getTime() !== mtime.getTime();
   if (size > 0 || changed) return undefined;
-  // The file was created a moment ago with 0666 and the umask. The umask cannot be read in a sandbox, so its bits are
-  // taken from there; where it lets others read, it lets them execute.
+  // The file was just created with 0666 and the umask. A sandbox cannot read the umask, so its bits come from the
+  // file. Where the umask lets others read, it lets them execute.
   const current = mode & 0o777;
   return asked & (current | ((current & 0o444) >> 2));
 }
 
-/** Makes node:fs keep the modes of files when it writes to them. */
+/** Makes node:fs keep the modes of files at a write. */
 export function mendFileModes(): void {
   if (Deno.build.os === "windows") return;
   const { chmod, chmodSync } = Deno;
@@ -51,7 +51,7 @@ export function mendFileModes(): void {
     if (after !== undefined) chmodSync(path, after);
   });
   Reflect.set(Deno, "chmod", (path: Path, mode: number): Promise<void> => {
-    // An async function would put a frame of its own on the stack.
+    // An async function would add a frame to the stack.
     return isPartOfWrite() ? setAfterWrite(path, mode) : chmod(path, mode);
   });
   async function setAfterWrite(path: Path, mode: number): Promise<void> {

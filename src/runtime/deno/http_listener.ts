@@ -1,24 +1,23 @@
-// Where peers come in on Deno. `Deno.serve` tells nothing of a peer before its request is complete, and has neither a
-// time for that nor a number; so connections are accepted here, one HTTP connection each (`Deno.serveHttp`), which
-// can be hung up on. That function is in every Deno 2, though no longer in its types; where it is missing, Deno.serve
-// serves, and says so. What a request is answered with is deno.ts's business.
+// Does: accepts connections on Deno, and passes each one to `Deno.serveHttp`, so that it can be closed at any time.
+// Used by: deno.ts, which answers the requests. `Deno.serve` has no limit for peers that never finish a request.
+// Invariant: every Deno 2 has that function, but not in its types. Without it, Deno.serve serves and a warning is logged.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Listener } from "../runtime.ts";
 import { HandshakeLimiter } from "../handshake_limiter.ts";
 
-/** What is said to a request. */
+/** The answer to a request. */
 export interface Reply {
   readonly response: Response;
-  /** To be called when the response cannot be sent. */
+  /** Called when the response cannot be sent. */
   readonly lost: () => void;
 }
 
-/** Says it; `letIn` is called as soon as the peer is a WebSocket. */
+/** Answers a request. Calls `letIn` as soon as the peer is a WebSocket. */
 export type Replying = (request: Request, peer: string, letIn: () => void) => Promise<Reply>;
 
 /** An HTTP connection, as Deno.serveHttp gives it. */
 interface HttpConnection {
-  /** `null` once the peer has gone, or has become a WebSocket. */
+  /** `null` when the peer has gone, or has become a WebSocket. */
   nextRequest(): Promise<{ request: Request; respondWith(response: Response): Promise<void> } | null>;
   close(): void;
 }
@@ -26,15 +25,15 @@ interface HttpConnection {
 type ServeHttp = (conn: Deno.Conn) => HttpConnection;
 
 /**
- * Most peers that may be waited for at once. Deno keeps up to 400 KB of headers of each before it refuses them, and
+ * The most unauthenticated peers at one time. Deno keeps up to 400 KB of headers of each before it refuses them, and
  * has no setting for that.
  */
 const STRANGERS = 128;
 
-/** Milliseconds after which is tried again what the machine had no descriptors for. */
+/** Milliseconds before the next try when the machine had no descriptors. */
 const RETRY_MS = 100;
 
-/** Listens. Throws when the address cannot be had. */
+/** Listens. Throws when the address is not available. */
 export function listen(
   hostname: string,
   port: number,
@@ -100,7 +99,7 @@ class OwnListener implements Listener {
     }
   }
 
-  /** From its first byte to its last, or until it is a WebSocket. */
+  /** Serves one connection from its first byte to its last, or until it is a WebSocket. */
   async #attend(conn: Deno.TcpConn): Promise<void> {
     const http = this.#httpOn(conn);
     if (http === undefined) return;
@@ -113,10 +112,10 @@ class OwnListener implements Listener {
       const said = await this.#reply(asked.request, conn.remoteAddr.hostname, letIn);
       lost = said.lost;
       await asked.respondWith(said.response);
-      // Every answer is the last of its connection; this is the end of it, or of the peer's time.
+      // Every answer is the last of its connection. This wait ends with the peer, or with its deadline.
       await http.nextRequest();
     } catch {
-      // A peer that speaks no HTTP, or went away; nobody is left to be told.
+      // The peer speaks no HTTP, or has gone away.
       lost();
     } finally {
       this.#strangers.left(http);
@@ -124,7 +123,7 @@ class OwnListener implements Listener {
     }
   }
 
-  /** Undefined when the peer has gone by now. */
+  /** Undefined when the peer has gone. */
   #httpOn(conn: Deno.TcpConn): HttpConnection | undefined {
     try {
       conn.setNoDelay(true);
@@ -145,8 +144,8 @@ function hangUp(connection: { close(): void }): void {
 }
 
 /**
- * Deno.serve, which ends for good at the first connection that it cannot accept. WebSockets that are open live on,
- * and as soon as there is room it listens again.
+ * Uses Deno.serve, which ends at the first connection that it cannot accept. Open WebSockets stay open, and the
+ * listener listens again as soon as there is room.
  */
 class ServingListener implements Listener {
   readonly hostname: string;

@@ -1,7 +1,6 @@
-// The next turn of Deno's event loop, with the network looked at before it. A byte through a socket to oneself
-// brings that about: as long as anything else is ready, Deno looks at its sockets in every 61st turn only, so
-// that a row of setImmediate or of messages to oneself keeps all peers waiting; and a timer of nothing takes
-// one to two milliseconds. Measured in docs/DECISIONS.md; on Node setImmediate does all of this.
+// Does: calls a function in the next turn of Deno's event loop, after a look at the network.
+// Used by: deno.ts. A byte through a socket to itself causes that; Node has setImmediate. See docs/DECISIONS.md.
+// Invariant: with setImmediate or messages, Deno would look at its sockets only in every 61st turn.
 
 /** Both ends of one connection within this process. */
 async function pair(): Promise<readonly [Deno.TcpConn, Deno.TcpConn]> {
@@ -10,7 +9,7 @@ async function pair(): Promise<readonly [Deno.TcpConn, Deno.TcpConn]> {
   for (;;) {
     const reading = await listener.accept();
     if (reading.remoteAddr.port === writing.localAddr.port) return [writing, reading];
-    // Somebody else has found the port.
+    // Another program has found the port.
     reading.close();
   }
 }
@@ -20,7 +19,7 @@ const BYTE: Uint8Array = new Uint8Array(1);
 /** The turns of one thread's event loop. */
 export class NextTick {
   #waiting: (() => void)[] = [];
-  /** Set once the connection was asked for, also where it cannot be had: timers do instead. */
+  /** True after the request for a connection, even when it failed and timers serve. */
   #asked = false;
   #ends: readonly [Deno.TcpConn, Deno.TcpConn] | undefined;
 
@@ -40,7 +39,7 @@ export class NextTick {
     }
   }
 
-  /** Closes the connection; whoever asks for a turn again has a new one opened. */
+  /** Closes the connection. The next call opens a new one. */
   dispose(): void {
     const ends = this.#ends;
     this.#asked = false;
@@ -52,7 +51,7 @@ export class NextTick {
   async #open(): Promise<void> {
     const ends = await pair().catch(() => undefined);
     if (ends === undefined) return;
-    // Nobody needs it any more, or there is one by now.
+    // It is no longer needed, or there is another one.
     if (!this.#asked || this.#ends !== undefined) return ends.forEach((end) => end.close());
     this.#ends = ends;
     const [writing, reading] = ends;
@@ -60,14 +59,14 @@ export class NextTick {
     const buffer = new Uint8Array(64);
     for (;;) {
       const read = reading.read(buffer).catch(() => null);
-      // Nothing waits, so nothing keeps the process alive.
+      // Without a waiting function, the connection must not keep the process alive.
       if (this.#waiting.length === 0 && this.#ends === ends) reading.unref();
       if (await read === null) return this.#lost(ends);
       this.#turn();
     }
   }
 
-  /** Timers do instead: whoever waits must not wait for ever. */
+  /** Uses timers instead, so that no function waits for ever. */
   #lost(ends: readonly [Deno.TcpConn, Deno.TcpConn]): void {
     if (this.#ends !== ends) return;
     this.#ends = undefined;
@@ -77,7 +76,7 @@ export class NextTick {
   #turn(): void {
     const now = this.#waiting;
     this.#waiting = [];
-    // One that throws keeps no other from its turn.
+    // A function that throws must not stop the others.
     for (const fn of now) queueMicrotask(fn);
   }
 }

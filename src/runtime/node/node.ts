@@ -1,5 +1,5 @@
-// The runtime on Node: node:http with ws, node:worker_threads, stdio through the machine's own handles.
-// Imported by the entries alone.
+// Does: the runtime on Node: node:http with ws, node:worker_threads, stdio through the machine's own handles.
+// Used by: mod.ts and worker.ts. Uses: common.ts and websocket.ts.
 import { errorMessage } from "../../base/error_message.ts";
 import { Buffer } from "node:buffer";
 import { createWriteStream, fstatSync } from "node:fs";
@@ -36,12 +36,12 @@ import { standAgain } from "../working_directory.ts";
 import { HandshakeLimiter } from "../handshake_limiter.ts";
 import { Unfinished } from "./unfinished_messages.ts";
 
-/** Milliseconds that a refused peer gets to read why. */
+/** Milliseconds that a refused peer gets to read the reason. */
 const REFUSED_MS = 1_000;
 
 function toRequest(request: IncomingMessage): HttpRequest {
   const headers = new Map<string, string>();
-  // rawHeaders, since node:http silently drops a second Host or Authorization; the gate must see both.
+  // Reads rawHeaders, because node:http drops a second Host or Authorization and the gate must see both.
   for (let at = 0; at + 1 < request.rawHeaders.length; at += 2) {
     const name = (request.rawHeaders[at] ?? "").toLowerCase();
     const value = request.rawHeaders[at + 1] ?? "";
@@ -52,7 +52,7 @@ function toRequest(request: IncomingMessage): HttpRequest {
   return { method: request.method ?? "GET", path, headers, peer: request.socket.remoteAddress ?? "" };
 }
 
-/** An answer's body, and the headers that it comes with. */
+/** The body of an answer, and its headers. */
 function bodyOf(
   { status, body, contentType, headers }: HttpAnswer,
 ): { bytes: Uint8Array; headers: Record<string, string> } {
@@ -70,7 +70,7 @@ function respond(response: ServerResponse, answer: HttpAnswer): void {
   response.end(bytes);
 }
 
-/** Answers a request that asked for an upgrade and gets none, as one that did not ask (RFC 9110, 7.8). */
+/** Answers a refused upgrade like a plain request (RFC 9110, 7.8). */
 function refuseUpgrade(socket: Duplex, answer: HttpAnswer, bodiless: boolean): void {
   const { bytes, headers } = bodyOf(answer);
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
@@ -82,7 +82,7 @@ function refuseUpgrade(socket: Duplex, answer: HttpAnswer, bodiless: boolean): v
   socket.resume();
 }
 
-/** What an upgrade needs of its server. */
+/** Parts of an upgrade. */
 interface Upgrading {
   readonly sockets: SocketServer<typeof ClosingSocket>;
   readonly unfinished: Unfinished;
@@ -103,9 +103,9 @@ function upgrade(
   }
   let opened = false;
   socket.once("close", () => opened || verdict.abandon());
-  // ws takes no list in this header; the gate has found it there.
+  // ws accepts no list in this header. The gate has found the word in it.
   request.headers.upgrade = "websocket";
-  // ws offers only what `handleProtocols` picks; the verdict has picked already.
+  // ws offers only the protocol of `handleProtocols`, and the verdict has chosen it already.
   Reflect.set(request, "piServerProtocol", verdict.protocol);
   sockets.handleUpgrade(request, socket, Buffer.from(head), (accepted) => {
     opened = true;
@@ -113,7 +113,7 @@ function upgrade(
   });
 }
 
-/** A socket that became a WebSocket is a stranger no more. */
+/** Counts unauthenticated sockets. A WebSocket has authenticated. */
 function boundStrangers(server: Server): void {
   const strangers = new HandshakeLimiter<Duplex>((socket) => socket.destroy());
   server.on("connection", (socket) => {
@@ -137,7 +137,7 @@ function serve(
   messageBytes: number,
   decide: (request: HttpRequest) => HttpVerdict,
 ): Promise<Listener> {
-  // A request without a Host is the gate's to refuse, as on Deno.
+  // The gate refuses a request without a Host, as on Deno.
   const server = createServer({ requireHostHeader: false }, (request, response) => {
     const verdict = decide(toRequest(request));
     if (verdict.kind === "answer") {
@@ -174,14 +174,14 @@ function openStdout(): Writable {
     const found = fstatSync(1);
     if (found.isFIFO() || found.isSocket()) return new Socket({ fd: 1, readable: false, writable: true });
   } catch {
-    // A closed stdout: the first write will say so.
+    // stdout is closed. The first write reports it.
   }
   return createWriteStream("", { fd: 1, autoClose: false });
 }
 
 function sink(): ByteSink {
   const stream = openStdout();
-  // Reported by the write's own callback.
+  // The callback of the write reports the error.
   stream.on("error", () => {});
   return {
     write: (bytes) =>
@@ -194,7 +194,7 @@ function spawn(url: URL, _permissions?: WorkerPermissions, heapBytes?: number): 
     ? {}
     : { resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapBytes / 2 ** 20) } };
   standAgain();
-  // With `stdout: true` what prints in the worker comes here and not to our stdout.
+  // With `stdout: true` the output of the worker comes here and not to the server's stdout.
   const worker = new Worker(url, { stdout: true, name: "pi-server-host", ...limits });
   worker.stdout.on("data", (chunk: Uint8Array) => process.stderr.write(chunk));
   let gone = false;
@@ -218,7 +218,7 @@ function spawn(url: URL, _permissions?: WorkerPermissions, heapBytes?: number): 
   return handle;
 }
 
-/** This worker's end of its messages. Valid in a worker only. */
+/** This worker's end of its messages. Call it only in a worker. */
 export function workerPort(): WorkerPort {
   return {
     post: (message) => parentPort?.postMessage(message),

@@ -1,15 +1,15 @@
-// The end of a process on Node. A thread of libuv that waits for a file, such as a FIFO that an extension opened, holds
-// the process for good once it ends, and no JavaScript runs any more. So a small process of its own waits for the end,
-// and kills what is left. It knows the end by its standard input, so that it never kills another process of that id.
+// Does: ends the process on Node, even when a thread of libuv waits for a file such as a FIFO.
+// Used by: node.ts. A small child process waits for the end and kills the rest, because JavaScript no longer runs.
+// Invariant: the child knows the end by its standard input, so it never kills another process with that id.
 import { spawn } from "node:child_process";
 import process from "node:process";
 
-/** Milliseconds between the last word of the program and the kill; what is being written gets its time before. */
+/** Milliseconds between the program's end and the kill. Open writes get that time. */
 const END_MS = 5_000;
 
 let ending = false;
 
-/** From now on this process ends within {@linkcode END_MS}. */
+/** The process ends within {@linkcode END_MS} from now. */
 export function ensureEnd(): void {
   if (ending) return;
   ending = true;
@@ -20,7 +20,7 @@ export function ensureEnd(): void {
     detached: true,
     env: {},
   });
-  // Without the watcher the end is as good as it was.
+  // Without the child, the process ends as before.
   child.on("error", () => {});
   child.stdin.on("error", () => {});
   child.unref();

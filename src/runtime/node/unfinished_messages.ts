@@ -1,21 +1,21 @@
-// What the unfinished WebSocket messages of all peers of a server hold in memory: bounded in bytes together, and each
-// message in time. When there is too much, the message that has not grown for the longest time goes. For runtimes
-// that tell how many bytes came (node.ts).
+// Does: limits the memory of unfinished WebSocket messages of all peers, and the time of each message.
+// Used by: websocket.ts, on Node alone, because Node reports received bytes.
+// Invariant: at the limit, the message that has not grown for the longest time goes.
 import { clock } from "../running_clock.ts";
 import type { Timer } from "../runtime.ts";
 
-/** Most bytes of unfinished messages, unless two of the largest messages need more. */
+/** The most bytes of unfinished messages, unless two of the largest messages need more. */
 const TOTAL_BYTES = 24 * 1024 * 1024;
 
 /** Milliseconds in which a message must be complete. */
 const MESSAGE_MS = 120_000;
 
-/** Why an unfinished message is given up. */
+/** Why a message is dropped. */
 export type Unwanted = "late" | "full";
 
-/** A peer whose message is not complete. */
+/** A peer with an unfinished message. */
 export interface Holder {
-  /** Its connection has to end, at once. */
+  /** Ends the connection at once. */
   giveUp(why: Unwanted): void;
 }
 
@@ -26,30 +26,30 @@ interface Held {
 
 /** The unfinished messages of one server. */
 export class Unfinished {
-  /** In the order in which the messages grew last. */
+  /** In the order in which the messages last grew. */
   readonly #held = new Map<Holder, Held>();
   readonly #most: number;
   readonly #forMs: number;
   #bytes = 0;
 
-  /** `messageBytes` is the most that one message may have. */
+  /** `messageBytes` is the limit of one message. */
   constructor(messageBytes: number, most = TOTAL_BYTES, forMs = MESSAGE_MS) {
     this.#most = Math.max(most, 2 * messageBytes);
     this.#forMs = forMs;
   }
 
-  /** Bytes that are held now. */
+  /** The bytes in memory. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** So many more bytes of that peer have come, or fewer are held: a control frame was among them. */
+  /** More bytes of that peer have arrived, or fewer are held after a control frame. */
   grew(holder: Holder, by: number): void {
     const held = this.#held.get(holder);
     const bytes = (held?.bytes ?? 0) + by;
     if (bytes <= 0) return this.done(holder);
     this.#bytes += by;
-    // It is the last one now.
+    // It becomes the last one.
     this.#held.delete(holder);
     const timer = held?.timer ?? clock.after(this.#forMs, () => this.#giveUp(holder, "late"));
     this.#held.set(holder, { bytes, timer });
@@ -59,7 +59,7 @@ export class Unfinished {
     }
   }
 
-  /** The peer's message is complete, or the peer is gone. */
+  /** The message is complete, or the peer is gone. */
   done(holder: Holder): void {
     const held = this.#held.get(holder);
     if (held === undefined) return;

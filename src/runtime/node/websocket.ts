@@ -1,5 +1,5 @@
-// One WebSocket peer on Node: the package `ws` reads and shakes hands, frames of text are put together here. Used by
-// node.ts alone.
+// Does: one WebSocket peer on Node. The package `ws` reads and does the handshake, and this file writes text frames.
+// Used by: node.ts.
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import type { Duplex } from "node:stream";
@@ -9,25 +9,25 @@ import { clock } from "../running_clock.ts";
 import type { SocketHandle, Timer } from "../runtime.ts";
 import type { Holder, Unfinished, Unwanted } from "./unfinished_messages.ts";
 
-/** How often a socket whose peer reads slowly is asked how much it has taken. */
+/** Milliseconds between two checks of a socket whose peer reads slowly. */
 const DRAIN_POLL_MS = 5;
 
 /**
- * Pings in the time after which a silent peer is gone. So many that a peer that only reads nothing is told of it
- * (STALL_MS) well before it is taken for dead.
+ * Pings in the time after which a silent peer is dropped. They are frequent enough that a peer which only stops reading
+ * is closed for that (STALL_MS) long before it counts as dead.
  */
 const PINGS = 4;
 
 /** Bytes of a client's control frame before its payload (RFC 6455, 5.2). */
 const CONTROL_HEAD = 6;
 
-/** Frames that a socket about to close drops before its connection is cut: its peer does not stop. */
+/** Frames that a closing socket drops before it cuts the connection, because its peer does not stop. */
 const MOST_DROPPED = 10_000;
 
 /** The code of a message that is too large. */
 const TOO_LARGE = 1009;
 
-/** A socket that says so before `ws` closes it by itself. */
+/** A socket that reports its close before `ws` closes it. */
 export class ClosingSocket extends WebSocket {
   /** Called with the code before the close frame is sent. */
   beforeClose: (code?: number) => void = () => {};
@@ -51,7 +51,7 @@ export class NodeSocket implements SocketHandle, Holder {
   /** Texts of this turn of the event loop, and the bytes of their frames. */
   #texts: Outgoing[] = [];
   #bytes = 0;
-  /** Pings that went out since the peer was last heard. */
+  /** Pings since the last message of the peer. */
   #unanswered = 0;
   #watching = false;
   #recheck: ReturnType<typeof setTimeout> | undefined;
@@ -62,14 +62,14 @@ export class NodeSocket implements SocketHandle, Holder {
     const next = (): Timer =>
       clock.after(peerSilentMs / PINGS, () => {
         ping = next();
-        // Answers of a peer that is not read cannot be seen.
+        // While the socket is paused, the peer's pongs cannot be seen.
         if (socket.isPaused) return;
         if (this.#unanswered >= PINGS - 1) return socket.terminate();
         this.#unanswered++;
         socket.ping();
       });
     let ping = next();
-    // Before ws takes them, so that a message that they complete is done after that.
+    // Runs before ws takes the bytes, so that the end of a message is seen after its growth.
     stream.prependListener("data", ({ length }: Uint8Array) => unfinished.grew(this, length));
     socket.on("ping", ({ length }) => {
       unfinished.grew(this, -CONTROL_HEAD - length);
@@ -90,7 +90,7 @@ export class NodeSocket implements SocketHandle, Holder {
       if (isBinary) this.onBinary();
       else this.onText(data.toString());
     });
-    // An error is always followed by a close.
+    // A close always follows an error.
     socket.on("error", () => {});
     socket.on("close", () => {
       ping.clear();
@@ -112,7 +112,9 @@ export class NodeSocket implements SocketHandle, Holder {
     this.#bytes += headOf(length) + length;
   }
 
-  /** What was sent in one turn leaves as one piece; ws alone makes two writes and three objects of each message. */
+  /**
+   * Writes all texts of one turn as one piece. ws alone makes two writes and three objects for each message.
+   */
   #flush(): void {
     if (this.#texts.length === 0) return;
     const [texts, bytes] = [this.#texts, this.#bytes];
@@ -120,7 +122,7 @@ export class NodeSocket implements SocketHandle, Holder {
     this.#bytes = 0;
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     const frames = textFrames(texts, bytes);
-    // One callback for all that is sent until it comes: it costs more than the sending.
+    // One callback for everything until it comes, because a callback costs more than a send.
     if (this.#watching) return void this.#stream.write(frames);
     this.#watching = true;
     this.#stream.write(frames, () => this.#taken());
@@ -144,7 +146,7 @@ export class NodeSocket implements SocketHandle, Holder {
   }
 
   close(code: number, reason: string): void {
-    // The peer's answer has to be read.
+    // The peer's answer must be read.
     this.#socket.resume();
     this.#socket.close(code, reason);
   }
@@ -156,23 +158,23 @@ export class NodeSocket implements SocketHandle, Holder {
   giveUp(why: Unwanted): void {
     if (why === "late") this.#socket.close(1008, "A message took too long to arrive; send it again, faster");
     else this.#socket.close(1013, "Too many messages are unfinished; connect again and send it again later");
-    // What it holds is needed now.
+    // Its memory is needed now.
     setImmediate(() => this.#socket.terminate());
   }
 }
 
-/** A text on its way, with its bytes in UTF-8. */
+/** A text that waits, with its length in UTF-8. */
 interface Outgoing {
   readonly text: string;
   readonly length: number;
 }
 
-/** Bytes of a frame's head before that many bytes (RFC 6455, 5.2; a server masks nothing). */
+/** The length of a frame's head for a payload of that length (RFC 6455, 5.2; a server masks nothing). */
 function headOf(length: number): number {
   return length < 126 ? 2 : length < 65_536 ? 4 : 10;
 }
 
-/** Whole text frames, one behind the other. */
+/** Whole text frames in a row. */
 function textFrames(texts: readonly Outgoing[], bytes: number): Uint8Array {
   const frames = Buffer.allocUnsafe(bytes);
   let at = 0;

@@ -1,10 +1,11 @@
-// Whether a connection's token lets a command through (docs/PROTOCOL.md#roles): after the message itself, before any
-// limit. What a token may not know of is refused the same way whether it exists or not. Pure.
+// Does: decides whether a connection's token allows a command (docs/PROTOCOL.md#roles). Pure.
+// Used by: the router, after the check of the message and before any limit.
+// Invariant: the refusal is the same whether a hidden session exists or not.
 import { type Access, may, sees } from "./access.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 
-/** Why a command is refused; undefined when it is not. */
+/** Why a command is refused. Undefined when it is allowed. */
 export function forbidden(access: Access, command: Command, spec: CommandSpec): Failure | undefined {
   if (!may(access, spec.role)) {
     const sentence = `${command.type} asks for the role ${spec.role}, this token has ${access.role}`;
@@ -16,7 +17,7 @@ export function forbidden(access: Access, command: Command, spec: CommandSpec): 
     return failure("forbidden", `${sentence}; connect with the server's own token`);
   }
   const { sessionId } = command;
-  // `*` stands for what the holder sees; a command about no session tells of those alone.
+  // `*` stands for the holder's sessions. A command without a session answers about those alone.
   const named = sessionId !== undefined && sessionId !== "*";
   if (named ? sees(access, sessionId) : command.type !== "create_session") return undefined;
   const sentence = named ? `This token is not for session "${sessionId}"` : "This token is for some sessions";

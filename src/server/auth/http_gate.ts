@@ -1,25 +1,24 @@
-// Who may come in over HTTP (docs/PROTOCOL.md#http-and-who-may-connect): Host against DNS rebinding, Origin against foreign web pages, then
-// where to, then the token. A pure function of method, path, headers, peer and configuration, the same for the
-// upgrade and for plain HTTP. Nothing else in the server looks at a request before this has let it in.
+// Does: checks Host, Origin, path and token of each request (docs/PROTOCOL.md#http-and-who-may-connect). Pure.
+// Used by: websocket.ts, for the upgrade and for plain HTTP.
+// Invariant: no other part of the server reads a request before the gate has admitted it.
 import { pathBelow } from "../../base/base_path.ts";
 import { canonicalHost, isLoopback } from "../../base/loopback.ts";
 import type { RefusedFor } from "../../governor/counters.ts";
 import { type Access, ADMIN } from "./access.ts";
 import type { HttpRequest } from "../../runtime/runtime.ts";
 
-/** What the gate checks against. */
 export interface GateConfig {
-  /** What a token is good for, compared in constant time; absent: no token is asked for. */
+  /** The rights of a token, compared in constant time. Absent: no token is needed. */
   readonly accessOf?: (token: string) => Access | undefined;
-  /** Whether the token of that id is still good: it may be revoked while a socket is being upgraded. */
+  /** Whether a token still holds. It may be revoked during an upgrade. */
   readonly holds?: (tokenId: string) => boolean;
-  /** Origins let in, exactly as browsers send them. */
+  /** Admitted origins, exactly as browsers send them. */
   readonly allowOrigins: ReadonlySet<string>;
-  /** Host names let in beyond the loopback ones, in lower case, without port. */
+  /** Admitted host names beside the loopback ones, in lower case, without port. */
   readonly allowHosts: ReadonlySet<string>;
-  /** Whether the console is served. Its page may connect: the origin that the request's own Host makes. */
+  /** Whether the console is served. Its page may connect from the origin of the request's own Host. */
   readonly console?: boolean;
-  /** The path below which a proxy shows the server, such as `/pi`; empty or absent for none. */
+  /** The path below which a proxy shows the server, such as `/pi`. Empty or absent for none. */
   readonly basePath?: string;
 }
 
@@ -27,8 +26,8 @@ export interface GateConfig {
 export type Page = "healthz" | "readyz" | "metrics" | "schema";
 
 /**
- * Let in as a WebSocket, perhaps with the subprotocol to answer with, to a page, to a file of the console by its name,
- * or sent on to the console; or not, and why.
+ * Admitted as a WebSocket with or without a subprotocol, to a page, or to a file of the console. Or redirected to the
+ * console. Or refused, with the reason.
  */
 export type Verdict =
   | { readonly kind: "upgrade"; readonly access: Access; readonly protocol?: string }
@@ -37,7 +36,7 @@ export type Verdict =
   | { readonly kind: "redirect"; readonly location: string }
   | Refused;
 
-/** Kept out, with what the answer says. */
+/** A refusal and its answer. */
 interface Refused {
   readonly kind: "refuse";
   readonly status: 400 | 401 | 403 | 404 | 417 | 426;
@@ -57,10 +56,10 @@ const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
   ["/schema.json", "schema"],
 ]);
 
-/** The name of one of the console's files, below its page. */
+/** The name of a console file, below its page. */
 const CONSOLE_FILE = /^\/(assets\/[a-z0-9.-]+)$/;
 
-/** The name in a Host header, in lower case and without the port; undefined when it is not exactly one. */
+/** The name in a Host header, in lower case, without the port. Undefined unless there is exactly one. */
 export function hostName(header: string | undefined): string | undefined {
   const parts = /^(\[[0-9a-f:.]+\]|[^\s,:[\]/@]+)(?::[0-9]{1,5})?$/i.exec(header ?? "");
   return parts?.[1]?.toLowerCase();
@@ -73,17 +72,17 @@ const refuse = (
   why: RefusedFor = "request",
 ): Refused => ({ kind: "refuse", status, reason, why, ...(headers === undefined ? {} : { headers }) });
 
-/** Whether it is the origin of the console's page, as the browser that sent this Host knows it; a proxy may add TLS. */
+/** Whether it is the origin of the console's page for a browser that sent this Host. A proxy may add TLS. */
 function isOwnOrigin(origin: string, { headers }: HttpRequest, { console }: GateConfig): boolean {
   if (console !== true) return false;
-  // The port that a scheme has by itself is left out in an origin.
+  // An origin leaves out the default port of its scheme.
   return ["http", "https"].some((scheme) => {
     const address = `${scheme}://${headers.get("host")}`;
     return URL.canParse(address) && new URL(address).origin === origin;
   });
 }
 
-/** Why Host, Origin or the peer's address keep a request out. */
+/** Why Host, Origin or the peer's address refuse a request. */
 function foreign(request: HttpRequest, config: GateConfig): Verdict | undefined {
   const host = hostName(request.headers.get("host"));
   if (host === undefined || !(isLoopback(host) || config.allowHosts.has(host))) {
@@ -95,7 +94,7 @@ function foreign(request: HttpRequest, config: GateConfig): Verdict | undefined 
     const next = "start the server with --allow-origin to let them in";
     return refuse(403, `Pages of this origin may not connect; ${next}`, undefined, "origin");
   }
-  // Without a token the bind to loopback is all there is; it is not trusted alone.
+  // Without a token only the bind to loopback protects the server, so the address is checked as well.
   if (config.accessOf === undefined && !isLoopback(request.peer)) {
     return refuse(403, "Without a token only peers on this machine may connect", undefined, "peer");
   }
@@ -124,7 +123,7 @@ function accessOf(request: HttpRequest, config: GateConfig): Access | undefined 
   return undefined;
 }
 
-/** Whether a header that is a list names that, in any case. */
+/** Whether a list header has that word, in any case. */
 const lists = ({ headers }: HttpRequest, header: string, name: string): boolean =>
   (headers.get(header) ?? "").split(",").some((one) => one.trim().toLowerCase() === name);
 
@@ -161,13 +160,13 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
     return refuse(417, "This server meets no expectation but 100-continue");
   }
   const page = PAGES.get(path);
-  // A target that names another host has no path at all on Deno.
+  // On Deno, a target that names another host has no path.
   const atBase = path === "" && request.path !== "";
   const root = path === "/" || atBase;
   const socket = root && method === "GET" && lists(request, "upgrade", "websocket");
   const reads = method === "GET" || method === "HEAD";
   if (!socket && reads && config.console === true) {
-    // The page's own addresses are relative: they need the slash.
+    // The page's addresses are relative, so they need the slash.
     if (atBase) return { kind: "redirect", location: `${request.path.split("/").at(-1)}/` };
     const file = path === "/" ? "" : CONSOLE_FILE.exec(path)?.[1];
     if (file !== undefined) return { kind: "console", file };
@@ -182,7 +181,7 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
       "www-authenticate": "Bearer",
     }, "token");
   }
-  // Counters tell of all sessions.
+  // The counters cover all sessions.
   if (page !== undefined && access.sessions !== undefined) {
     return refuse(403, "This token is for some sessions only; the metrics are about all");
   }
@@ -192,11 +191,11 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
   }
   const bad = badHandshake(request);
   if (bad !== undefined) return bad;
-  // The bearer subprotocol is never echoed: it would put the token into a response.
+  // The answer never repeats the bearer subprotocol, which would put the token into a response.
   return { kind: "upgrade", access, ...(offered(request).includes(PROTOCOL) ? { protocol: PROTOCOL } : {}) };
 }
 
-/** An address as it stands in a Host header; none for a wildcard, which is not an address of a server. */
+/** An address in the form of a Host header. Empty for a wildcard, which is not the address of a server. */
 export function hostHeadersOf(address: string): string[] {
   if (address === "0.0.0.0" || address === "::") return [];
   const spellings = new Set([address.toLowerCase(), canonicalHost(address)]);

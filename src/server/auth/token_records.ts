@@ -1,18 +1,18 @@
-// Does: reads the records of minted tokens from `tokens.json`. A record that is damaged opens nothing.
-// Used by: token_store.ts alone.
+// Does: reads the records of minted tokens from `tokens.json`.
+// Used by: token_store.ts. Invariant: a damaged record opens nothing.
 import { ADMIN } from "./access.ts";
 import { isRecord, tryParse } from "../../base/json.ts";
 import { type Role, ROLES } from "../../protocol/schema/roles.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
-/** A minted token as the file keeps it. */
+/** A minted token in the file. */
 export interface TokenRecord {
   readonly id: string;
   readonly hash: string;
   readonly role: Role;
-  /** Mark of the server's own token at the time; absent: the server had none. */
+  /** Mark of the server's own token at that time. Absent: the server had none. */
   readonly root?: string;
-  /** Id of the minted token that this one was minted from; absent: the server's own, or stdio. */
+  /** Id of the parent token. Absent: the server's own, or stdio. */
   readonly parent?: string;
   readonly label?: string;
   readonly sessions?: readonly string[];
@@ -24,12 +24,12 @@ export interface TokenRecord {
   readonly lastUsedAt?: number;
 }
 
-/** Tells one own token from another, without telling the token. */
+/** Identifies an own token without revealing it. */
 export function rootMark({ sha256 }: Pick<Runtime, "sha256">, own: string): string {
   return sha256(`the root of minted tokens ${own}`);
 }
 
-/** The sound records of the file's text. */
+/** The valid records of the file. */
 export function parseTokens(text: string | undefined): TokenRecord[] {
   // The next write replaces a file that cannot be read.
   const stored = tryParse(text);

@@ -1,7 +1,6 @@
-// Does: keeps the server's own token, which may do everything, and those minted from it (docs/PROTOCOL.md#roles).
-// Used by: the gate at each connect, the router for mint_token, list_tokens and revoke_token.
-// Invariant: a minted token ends with the token that it was minted from, whatever ends that one. `tokens.json` in the
-// state folder holds hashes, so tokens outlive a restart and the file opens nothing.
+// Does: keeps the server's own token and the tokens minted from it (docs/PROTOCOL.md#roles).
+// Used by: the gate at each connect, and the router for mint_token, list_tokens and revoke_token.
+// Invariant: a minted token ends with its parent. `tokens.json` holds hashes, so the file opens nothing.
 import { errorMessage } from "../../base/error_message.ts";
 import { type Access, ADMIN } from "./access.ts";
 import { MINTED_TOKENS } from "../../governor/limits.ts";
@@ -12,38 +11,37 @@ import type { Role } from "../../protocol/schema/roles.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { parseTokens, rootMark, type TokenRecord } from "./token_records.ts";
 
-/** What the book is made of. */
 export interface TokenStoreParts {
   readonly runtime: Runtime;
   readonly log: Log;
-  /** File that keeps the minted tokens. */
+  /** The file of the minted tokens. */
   readonly file: string;
-  /** The server's own token; absent: the server asks for no token. */
+  /** The server's own token. Absent: the server asks for no token. */
   readonly own?: string;
 }
 
-/** What a new token is to be good for. */
+/** The request for a new token. */
 export interface Minting {
-  /** Id of the token that asks; the new one ends with it. */
+  /** Id of the parent token. The new token ends with it. */
   readonly parent: string;
   readonly role: Role;
   readonly sessions?: readonly string[];
   readonly label?: string;
-  /** Absent: the token opens `/metrics` alone, and lives until its parent ends or somebody revokes it. */
+  /** Absent: the token opens `/metrics` alone, and lives until its parent ends or an admin revokes it. */
   readonly ttlMs?: number;
 }
 
-/** A new token; the only copy of its secret. */
+/** A new token. This is the only copy of its secret. */
 export interface Minted {
   readonly token: string;
   readonly tokenId: string;
-  /** Milliseconds since the epoch; absent: it ends when it is revoked. */
+  /** Milliseconds since the epoch. Absent: it ends when it is revoked. */
   readonly expiresAt?: number;
 }
 
 const TOKEN_BYTES = 32;
 
-/** A record with what changes while the server runs. */
+/** A record with its changes while the server runs. */
 interface Entry extends TokenRecord {
   lastUsedAt?: number;
 }
@@ -60,13 +58,13 @@ function accessOf({ id, role, sessions, expiresAt, scrape }: Entry): Access {
 
 /** All tokens of a server. */
 export class TokenStore {
-  /** Called with the id of a token that was revoked, itself or with its parent. */
+  /** Called with the id of a revoked token, or of one whose parent was revoked. */
   revoked: (tokenId: string) => void = () => {};
   readonly #parts: TokenStoreParts;
   readonly #root: string | undefined;
   readonly #byHash = new Map<string, Entry>();
   readonly #byId = new Map<string, Entry>();
-  /** Whether a token was used since the file was written. */
+  /** Whether a token was used since the last write of the file. */
   #used = false;
   #saving: Promise<void> = Promise.resolve();
 
@@ -75,7 +73,7 @@ export class TokenStore {
     this.#root = parts.own === undefined ? undefined : rootMark(parts.runtime, parts.own);
   }
 
-  /** Reads the minted tokens of earlier servers. A damaged file counts as empty: its tokens are refused. */
+  /** Reads the minted tokens of earlier servers. A damaged file counts as empty, so its tokens are refused. */
   static async open(parts: TokenStoreParts): Promise<TokenStore> {
     const book = new TokenStore(parts);
     const refused = book.#take(parseTokens(await book.#read()));
@@ -95,11 +93,11 @@ export class TokenStore {
     }
   }
 
-  /** What a token is good for now. The time that this takes does not depend on how much of the token is right. */
+  /** The rights of a token now. The time does not depend on how much of the token is right. */
   accessOf(token: string): Access | undefined {
     const { runtime, own } = this.#parts;
     if (own !== undefined && runtime.equalTexts(token, own)) return ADMIN;
-    // A peer cannot learn a token by offering hashes that begin alike: the book hashes what the peer sends.
+    // A peer cannot guess a hash by its beginning, because the store hashes the peer's text.
     const entry = this.#byHash.get(runtime.sha256(token));
     if (entry === undefined || this.#isOver(entry)) return undefined;
     entry.lastUsedAt = runtime.now();
@@ -107,14 +105,14 @@ export class TokenStore {
     return accessOf(entry);
   }
 
-  /** Whether the token of that id opens anything now. */
+  /** Whether the token opens anything now. */
   holds(tokenId: string): boolean {
     if (tokenId === ADMIN.id) return true;
     const entry = this.#byId.get(tokenId);
     return entry !== undefined && !this.#isOver(entry);
   }
 
-  /** The minted tokens, oldest first, without their secrets. */
+  /** The minted tokens, oldest first, without secrets. */
   list(): MintedToken[] {
     this.#forgetExpired();
     return [...this.#byId.values()].map((entry) => {
@@ -133,7 +131,7 @@ export class TokenStore {
     });
   }
 
-  /** Makes a token. Its record is on disk before this resolves. */
+  /** Mints a token. Its record is on disk when the promise resolves. */
   async mint({ parent, role, sessions, label, ttlMs }: Minting): Promise<Minted | Failure> {
     const { runtime } = this.#parts;
     this.#forgetExpired();
@@ -169,7 +167,7 @@ export class TokenStore {
     }
   }
 
-  /** Ends a token, those minted from it, and their connections; false when no token has that id. */
+  /** Ends a token, its descendants and their connections. False for an unknown id. */
   async revoke(tokenId: string): Promise<boolean | Failure> {
     const found = this.#byId.get(tokenId);
     if (found === undefined) return false;
@@ -187,13 +185,13 @@ export class TokenStore {
   /** Writes when tokens were last used. */
   async close(): Promise<void> {
     await this.#saving.catch(() => {});
-    // Tokens open the same without it.
+    // Tokens open the same without that write.
     if (this.#used) await this.#save().catch(() => {});
   }
 
-  /** Adds the records whose parents are there and whose root is the server's own token; returns how many are not. */
+  /** Adds the records with a known parent and the server's own token as root. Returns the number of others. */
   #take(records: readonly TokenRecord[]): number {
-    // Without a token of its own the server cannot judge; it keeps the records for one that can.
+    // A server without a token of its own cannot judge. It keeps the records for one that can.
     const ours = this.#root === undefined ? records : records.filter(({ root }) => root === this.#root);
     const adopt = (parent: string | undefined): void => {
       for (const record of ours.filter((one) => one.parent === parent)) {
@@ -206,7 +204,7 @@ export class TokenStore {
     return records.length - this.#byId.size;
   }
 
-  /** Writes the file without them, so that an own token that comes back brings none of them back. */
+  /** Writes the file without them, so that an own token that returns brings none of them back. */
   async #dropRefused(tokens: number): Promise<void> {
     const { log, file } = this.#parts;
     const why = "the token that they were minted from is not in use any more; mint new ones";
@@ -217,7 +215,7 @@ export class TokenStore {
     });
   }
 
-  /** The earlier of that time and the parent's end; undefined when neither ends by itself. */
+  /** The earlier of that time and the parent's end. Undefined when neither ends by itself. */
   #endOf(parent: string, wanted: number | undefined): number | undefined {
     const most = this.#byId.get(parent)?.expiresAt;
     return most === undefined ? wanted : Math.min(most, wanted ?? most);
@@ -227,7 +225,7 @@ export class TokenStore {
     return expiresAt !== undefined && expiresAt <= this.#parts.runtime.now();
   }
 
-  /** Everything minted from that token, and from those in turn. */
+  /** All descendants of a token. */
   #mintedFrom(tokenId: string): Entry[] {
     const own = [...this.#byId.values()].filter(({ parent }) => parent === tokenId);
     return own.flatMap((entry) => [entry, ...this.#mintedFrom(entry.id)]);
@@ -247,7 +245,7 @@ export class TokenStore {
     for (const entry of [...this.#byId.values()]) if (this.#isOver(entry)) this.#remove(entry);
   }
 
-  /** One write at a time; each writes the book as it is when its turn comes. */
+  /** One write at a time. Each writes the state at its turn. */
   #save(): Promise<void> {
     const { runtime, file } = this.#parts;
     const write = (): Promise<void> => {

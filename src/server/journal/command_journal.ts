@@ -1,6 +1,6 @@
-// What the server owes for commands that must not be lost or done twice (docs/PROTOCOL.md#safe-retries): ties keys, messages and the
-// journal. The router asks it before a command is admitted, the manager before one is passed on and when one is
-// over. Knows no connection, and of hosts no more than what they say of messages.
+// Does: keeps commands from being lost or run twice (docs/PROTOCOL.md#safe-retries). It ties keys, messages and file.
+// Used by: the router before it admits a command, and the manager before it forwards one and when one ends.
+// Invariant: it knows no connection, and of workers only their reports about messages.
 import { deadline } from "../../base/deadline.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
@@ -22,15 +22,14 @@ import {
 import { OpenMessages } from "./open_messages.ts";
 import type { ReplyTo } from "./reply_to.ts";
 
-/** Most of what the ledger may hold. */
+/** The limits of the journal. */
 export interface CommandJournalLimits {
   readonly idempotencyKeys: number;
   readonly idempotencyBytes: number;
-  /** Characters of messages under way or interrupted. */
+  /** Characters of messages that run or were interrupted. */
   readonly keptMessageBytes: number;
 }
 
-/** What a ledger is made of. */
 export interface CommandJournalParts {
   readonly clock: Clock;
   readonly log: Log;
@@ -38,7 +37,7 @@ export interface CommandJournalParts {
   readonly sha256: (text: string) => string;
 }
 
-/** Where a ledger keeps its journal. */
+/** The place of the journal's file. */
 export interface CommandJournalDisk {
   readonly files: Files;
   readonly folder: string;
@@ -48,14 +47,14 @@ export interface CommandJournalDisk {
 /** What a key says of a command. */
 export type Found =
   | { readonly kind: "new"; readonly command: KeyedCommand }
-  /** Nothing runs: this is the answer. */
+  /** It has run, and this is its answer. */
   | { readonly kind: "answer"; readonly reply: Reply }
-  /** It runs already: the answer comes to whoever joins. */
+  /** It runs already. A caller may join and gets its answer. */
   | { readonly kind: "running"; join(answer: (reply: Reply) => void): void };
 
-/** A command that is about to be passed to a host. */
+/** A command that will be forwarded to a worker. */
 export interface ForwardedCommand {
-  /** The number that its answer will carry. */
+  /** The number of its reply. */
   readonly ref: number;
   readonly sessionId: string;
   readonly command: Command;
@@ -64,11 +63,11 @@ export interface ForwardedCommand {
   readonly durable: boolean;
 }
 
-/** Milliseconds that a command waits for its intent to be on disk. */
+/** Milliseconds that a command waits for its intent on disk. */
 const INTENT_MS = 10_000;
-/** Milliseconds that messages of a session are kept which no server has brought back. */
+/** Milliseconds that messages of an unknown session are kept. */
 const STRAY_MS = 30 * 24 * 3_600_000;
-/** Milliseconds that an answer waits for its outcome to be written. */
+/** Milliseconds that a reply waits for the write of its outcome. */
 const OUTCOME_MS = 1_000;
 
 const KINDS = { prompt: "prompt", steer: "steer", follow_up: "follow_up" } as const;
@@ -77,7 +76,7 @@ function isMessage(command: Command): command is Extract<Command, { type: keyof 
   return Object.hasOwn(KINDS, command.type);
 }
 
-/** JSON with its fields in one order, so that equal commands have equal text. */
+/** JSON with sorted fields, so that equal commands have equal text. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);
   if (typeof value !== "object" || value === null) return value;
@@ -92,27 +91,27 @@ interface Open {
   accepted: boolean;
 }
 
-/** The ledger of one server. */
+/** The journal of one server. */
 export class CommandJournal {
   readonly #parts: CommandJournalParts;
   #keys: IdempotencyKeys;
   #messages: OpenMessages;
   #disk: CommandJournalDisk | undefined;
   #journal: JournalFile | undefined;
-  /** Messages under way, by the number of their command. */
+  /** Running messages, by the number of their command. */
   readonly #open = new Map<number, Open>();
-  /** The last version of each session that anybody was told. */
+  /** The last version of each session that a client has seen. */
   #versions = new Map<string, number>();
   #last = 0;
 
-  /** A ledger that does not outlive the process, until it is opened on a disk. */
+  /** Without a disk, the journal lasts as long as the process. */
   constructor(parts: CommandJournalParts) {
     this.#parts = parts;
     this.#keys = new IdempotencyKeys(keyLimits(parts.limits));
     this.#messages = new OpenMessages();
   }
 
-  /** Goes on with what an earlier server has left, before anything else is asked of the ledger. */
+  /** Takes over the file of an earlier server. Call it before anything else. */
   async open(disk: CommandJournalDisk): Promise<void> {
     const { clock, log, limits } = this.#parts;
     const { folded, damage } = await JournalFile.read(disk, keyLimits(limits));
@@ -126,7 +125,7 @@ export class CommandJournal {
     if (damage !== undefined) await this.#journal.replace(damage);
   }
 
-  /** Why nothing can be written, while that is so. */
+  /** Why nothing can be written, while that lasts. */
   get problem(): string | undefined {
     return this.#journal?.problem;
   }
@@ -136,7 +135,7 @@ export class CommandJournal {
     return { keys: this.#keys.size, keyBytes: this.#keys.bytes, messageBytes: this.#messages.bytes };
   }
 
-  /** The command's key and what it stands for; undefined when it has none, or changes nothing. */
+  /** The key of a command. Undefined when it has none, or when the command changes nothing. */
   keyed(scope: string, command: Command, spec: CommandSpec): KeyedCommand | undefined {
     const { idempotencyKey: key } = command;
     if (key === undefined || !spec.keyed) return undefined;
@@ -147,12 +146,12 @@ export class CommandJournal {
     return { scope, sessionId: command.sessionId ?? "", key, digest, type: command.type };
   }
 
-  /** What a command's key says of it; undefined when it is to run as if it had none. */
+  /** What the key says of the command. Undefined when the command runs as if it had no key. */
   find(keyed: KeyedCommand, spec: CommandSpec): Found | undefined {
     const found = this.#keys.find(keyed, this.#parts.clock.now());
     if (found.kind === "new") return { kind: "new", command: keyed };
     if (found.kind === "refused") {
-      // What stops something is free of limits: then it runs, and its answer is not kept.
+      // A command that stops something is free of limits: it runs, and its answer is not kept.
       if (spec.exempt && found.failure.code === "overloaded") return undefined;
       return { kind: "answer", reply: { ok: false, failure: found.failure } };
     }
@@ -165,7 +164,7 @@ export class CommandJournal {
     return { kind: "answer", reply: { ok: false, failure: outcomeUnknown(entry) } };
   }
 
-  /** Takes a key on for a command that will be passed on now; whoever asks is answered through the result. */
+  /** Reserves a key for a command that will be forwarded. The result also stores the reply under the key. */
   reserve(command: KeyedCommand, asker: ReplyTo): ReplyTo {
     const { connection } = asker;
     const waiting: ((reply: Reply) => void)[] = [];
@@ -185,14 +184,14 @@ export class CommandJournal {
     };
   }
 
-  /** The command was refused before it was passed on: its key is free again. */
+  /** The command was refused before it was forwarded, so its key is free again. */
   release({ entry }: ReplyTo): void {
     if (entry !== undefined) this.#keys.drop(entry);
   }
 
   /**
-   * Writes down what is about to be passed on. Resolves when that may happen, or with why it may not; nothing
-   * is returned for commands that need not be written down first.
+   * Writes the intent of a command. Resolves when the command may be forwarded, or with the reason why not. Undefined
+   * for a command that needs no intent.
    */
   recordIntent(
     { ref, sessionId, command, asker, durable }: ForwardedCommand,
@@ -229,7 +228,10 @@ export class CommandJournal {
       : written?.then((reason) => reason === undefined ? undefined : unwritten(reason));
   }
 
-  /** Whoever lets go of messages is told so when that is written, so that they do not come back. */
+  /**
+   * Delays the reply of `dismiss_interrupted` and `delete_session` until a crash cannot bring the messages
+   * back.
+   */
   acknowledgeAfterWrite(command: Command, asker: ReplyTo): ReplyTo {
     const { type, sessionId = "" } = command;
     if (type !== "dismiss_interrupted" && type !== "delete_session") return asker;
@@ -243,16 +245,16 @@ export class CommandJournal {
     };
   }
 
-  /** A session's command has been answered: a message that was turned down need not be kept. */
+  /** A command has its reply. A message that was refused is no longer kept. */
   onReply(ref: number, reply: Reply): void {
     const open = this.#open.get(ref);
     if (open === undefined || reply.ok || open.accepted) return;
-    // One that took too long may still be taken, one whose host is gone may have been.
+    // A message after a timeout may still be accepted. One whose worker is gone may have been.
     if (reply.failure.code === "timeout" || reply.lost === true) return;
     this.#close(ref, open);
   }
 
-  /** A host has something to say of a message. */
+  /** A worker reports the progress of a message. */
   onMessageProgress(ref: number, state: "accepted" | "began" | "done"): void {
     const open = this.#open.get(ref);
     if (open === undefined) return;
@@ -263,50 +265,50 @@ export class CommandJournal {
     }
   }
 
-  /** Somebody is told that version: a crash, which may come before the record is on disk, must not take it back. */
+  /** A client sees that version. A crash must not take it back, even before the record is on disk. */
   recordVersion(sessionId: string, version: number | undefined): void {
     if (version === undefined || version <= (this.#versions.get(sessionId) ?? 0)) return;
     this.#versions.set(sessionId, version);
     void this.#write({ k: "version", session: sessionId, version }, "written");
   }
 
-  /** The record of a session, at the version that was told last. */
+  /** The record of a session, at the version that a client saw last. */
   applyVersion(record: SessionRecord): SessionRecord {
     const { info } = record;
     const told = this.#versions.get(info.sessionId) ?? 0;
     return told <= info.sessionVersion ? record : { ...record, info: { ...info, sessionVersion: told } };
   }
 
-  /** What a crash has kept from finishing in that session, oldest first. */
+  /** The interrupted messages of a session, oldest first. */
   interrupted(sessionId: string): readonly Interrupted[] {
     return this.#messages.interrupted(sessionId);
   }
 
-  /** A session has died with its host. */
+  /** A session was lost with its worker. */
   onSessionLost(sessionId: string): void {
     this.#messages.crashed(sessionId);
     this.#drop(sessionId);
   }
 
-  /** A session was deleted, and its messages with it; keys stay, for whoever asks again. */
+  /** A session was deleted with its messages. Its keys stay for retries. */
   onSessionDeleted(sessionId: string): void {
     this.#closed(this.#messages.deleted(sessionId));
     this.#drop(sessionId);
     this.#forgetVersion(sessionId);
   }
 
-  /** Once all sessions are back: messages of others are kept for a month, in case they are loaded again. */
+  /** Called when all sessions are back. Messages of unknown sessions are kept for a month. */
   pruneOrphans(known: (sessionId: string) => boolean): void {
     for (const sessionId of [...this.#versions.keys()]) if (!known(sessionId)) this.#forgetVersion(sessionId);
     this.#closed(this.#messages.pruneOrphans(known, this.#parts.clock.now() - STRAY_MS));
   }
 
-  /** Writes what is left. What is still under way is found interrupted by the next server. */
+  /** Writes the rest. The next server finds running messages as interrupted. */
   async close(): Promise<void> {
     await this.#journal?.close();
   }
 
-  /** Returns whether the answer is kept. */
+  /** Returns whether the answer is stored. */
   async #conclude(entry: KeyEntry, reply: Reply): Promise<boolean> {
     if (!hasRun(reply)) {
       this.#keys.drop(entry);
@@ -318,7 +320,7 @@ export class CommandJournal {
       return false;
     }
     this.#keys.conclude(entry, { kind: "finished", reply });
-    // A parked session is deleted without any host.
+    // A parked session is deleted without a worker.
     const { n, at, command } = entry;
     if (!entry.intended) {
       void this.#write({ k: "intent", n, at, session: command.sessionId, key: command }, "written");
@@ -333,7 +335,7 @@ export class CommandJournal {
     return this.#within(INTENT_MS, written);
   }
 
-  /** What a write comes to, or that it has come to nothing for too long. */
+  /** The result of a write, or a failure after too long. */
   #within(ms: number, written: Promise<string | undefined> | undefined): Promise<string | undefined> {
     if (written === undefined) return Promise.resolve(undefined);
     const reason = `the disk under ${this.#disk?.folder} has taken nothing for ${ms} ms`;
@@ -349,7 +351,7 @@ export class CommandJournal {
     return failure("overloaded", sentence, { retryAfterMs: 1_000, data: { limit: "keptMessageBytes" } });
   }
 
-  /** Another session of that id begins at 0. */
+  /** Another session with that id begins at 0. */
   #forgetVersion(sessionId: string): void {
     if (!this.#versions.delete(sessionId)) return;
     void this.#write({ k: "version", session: sessionId, version: 0 }, "written");
@@ -376,7 +378,7 @@ function keyLimits(
   return { keys: idempotencyKeys, bytes: idempotencyBytes };
 }
 
-/** What stops something waits for nothing, not even for the disk. */
+/** A command that stops something waits for nothing, not even the disk. */
 function isUrgent({ type }: Command): boolean {
   return type.startsWith("abort") || type === "extension_ui_response";
 }

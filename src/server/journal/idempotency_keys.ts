@@ -1,29 +1,29 @@
-// The keys of safe retries (docs/PROTOCOL.md#safe-retries): which command each was given to, and what came of that. Answers who
-// may run and who gets an old answer; bounded in number and bytes, and forgets nothing before its time. Pure.
+// Does: maps idempotency keys to commands and their answers (docs/PROTOCOL.md#safe-retries). Pure.
+// Used by: command_journal.ts. Invariant: it is bounded in number and bytes, and drops no key before its time.
 import { type ErrorCode, type Failure, failure } from "../../protocol/errors.ts";
 import type { Reply } from "../../ipc/messages.ts";
 
-/** Milliseconds for which a key stands for its command. */
+/** Milliseconds that a key stands for its command. */
 export const KEY_LIFE_MS: number = 24 * 3_600_000;
 
-/** What one key weighs beside its response, in bytes, near enough. */
+/** Roughly the bytes of one key beside its response. */
 const ENTRY_BYTES = 256;
 
-/** Whose key it is, and for which command. */
+/** A key, its owner and its command. */
 export interface KeyedCommand {
-  /** Keys of different tokens are strangers. */
+  /** Keys of different tokens never match. */
   readonly scope: string;
   readonly sessionId: string;
   readonly key: string;
-  /** Digest of all that makes two commands the same. */
+  /** Digest of the fields that make two commands equal. */
   readonly digest: string;
   /** The command's type. */
   readonly type: string;
 }
 
-/** What became of the command. */
+/** The state of the key's command. */
 export type KeyState =
-  /** It runs; these wait for its answer too. */
+  /** It runs. These callers wait for its answer too. */
   | { readonly kind: "running"; readonly waiting: ((reply: Reply) => void)[] }
   | { readonly kind: "finished"; readonly reply: Reply }
   /** A crash has left no answer. */
@@ -33,29 +33,29 @@ export type KeyState =
 export interface KeyEntry {
   /** The number of its command in the journal. */
   readonly n: number;
-  /** When the command came, in milliseconds since the epoch. */
+  /** The arrival of the command, in milliseconds since the epoch. */
   readonly at: number;
   readonly command: KeyedCommand;
   state: KeyState;
-  /** Whether its intent was handed to the journal. */
+  /** Whether the journal has its intent. */
   intended?: true;
-  /** The session that it was passed on to, or for: the command itself may name none. */
+  /** The session of the command, which the command itself may not name. */
   session?: string;
 }
 
-/** How much the book may hold. */
+/** The limits of the store. */
 export interface KeyLimits {
   readonly keys: number;
   readonly bytes: number;
 }
 
-/** What a key says about a command that comes with it. */
+/** The verdict on a command with a key. */
 export type Found =
   | { readonly kind: "new" }
   | { readonly kind: "refused"; readonly failure: Failure }
   | { readonly kind: "known"; readonly entry: KeyEntry };
 
-/** Codes of failures that can come after a command has begun; all others refuse it before. */
+/** Codes of failures after a command has begun. All other codes refuse it before. */
 const AFTER_BEGINNING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "timeout",
   "cancelled",
@@ -63,12 +63,12 @@ const AFTER_BEGINNING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "internal",
 ]);
 
-/** Whether a command has run, as its answer tells it; only then the answer is kept. */
+/** Whether a command has run, according to its reply. Only then the answer is stored. */
 export function hasRun(reply: Reply): boolean {
   return reply.ok || (AFTER_BEGINNING.has(reply.failure.code) && reply.unstarted !== true);
 }
 
-/** The answer to a retry when nobody knows what became of the command. */
+/** The answer to a retry when the outcome is unknown. */
 export function outcomeUnknown({ command, session = command.sessionId }: KeyEntry): Failure {
   const sentence =
     `The server went down while this ${command.type} was under way, so its outcome is unknown; ` +
@@ -100,17 +100,17 @@ export class IdempotencyKeys {
     this.#limits = limits;
   }
 
-  /** How many there are. */
+  /** The number of keys. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Bytes of all of them, near enough. */
+  /** Roughly the bytes of all keys. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** All of them, oldest first. */
+  /** All keys, oldest first. */
   get all(): readonly KeyEntry[] {
     return [...this.#entries.values()];
   }
@@ -126,14 +126,14 @@ export class IdempotencyKeys {
     return { kind: "refused", failure: failure("idempotency_conflict", sentence) };
   }
 
-  /** Takes a new command on, or one that was found in the journal; replaces what the key stood for. */
+  /** Adds a new command, or one from the journal. Replaces the old command of the key. */
   add(entry: KeyEntry): void {
     this.drop(this.#entries.get(idOf(entry.command)));
     this.#entries.set(idOf(entry.command), entry);
     this.#bytes += bytesOf(entry);
   }
 
-  /** The command is over, or nobody will ever know; who waits for it is told by the caller. */
+  /** The command has ended, or its outcome will stay unknown. The caller answers the waiting ones. */
   conclude(entry: KeyEntry, state: KeyState): void {
     if (this.#entries.get(idOf(entry.command)) !== entry) return;
     this.#bytes -= bytesOf(entry);
@@ -141,7 +141,7 @@ export class IdempotencyKeys {
     this.#bytes += bytesOf(entry);
   }
 
-  /** The command did not run: its key is free again. */
+  /** The command did not run, so its key is free again. */
   drop(entry: KeyEntry | undefined): void {
     if (entry === undefined || this.#entries.get(idOf(entry.command)) !== entry) return;
     this.#entries.delete(idOf(entry.command));
@@ -160,7 +160,7 @@ export class IdempotencyKeys {
     return { kind: "refused", failure: failure("overloaded", sentence, { retryAfterMs, data }) };
   }
 
-  /** Those that run stay, however old: nobody has their answer yet. */
+  /** Drops old keys. Keys of running commands stay, because their answer is still due. */
   #forgetOld(now: number): void {
     for (const entry of this.#entries.values()) {
       if (entry.at + KEY_LIFE_MS > now) return;

@@ -1,6 +1,6 @@
-// The journal's file: records appended in batches that share one write and one fsync, and a new file written and
-// renamed into place when the old one has grown beyond its worth or could not be written. Never blocks: whoever
-// needs a record on disk waits for its promise. What the records mean is the ledger's business.
+// Does: appends records to the journal's file in batches with one write and one fsync, and rewrites it when needed.
+// Used by: command_journal.ts, which knows the meaning of the records.
+// Invariant: it never blocks. A caller that needs a record on disk waits for its promise.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Files, GrowingFile } from "../../runtime/runtime.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
@@ -9,25 +9,24 @@ import type { Log } from "../../base/log.ts";
 import { encodeRecord, type JournalRecord, JournalReplay, type JournalState } from "./journal_records.ts";
 import type { KeyLimits } from "./idempotency_keys.ts";
 
-/** What a journal is made of. */
 export interface JournalFileParts {
   readonly files: Files;
   readonly clock: Clock;
   readonly log: Log;
   readonly folder: string;
   readonly policy: FsyncPolicy;
-  /** All that a new file has to hold, taken at one moment. */
+  /** All records of a new file, taken at one moment. */
   readonly state: () => readonly JournalRecord[];
 }
 
-/** What an earlier server has left. */
+/** The file of an earlier server. */
 export interface Read {
   readonly folded: JournalState;
-  /** Why it could not be read as a whole. */
+  /** Why it could not be read completely. */
   readonly damage?: string;
 }
 
-/** How sure a record is to be before its promise resolves: on disk, or handed to the system. */
+/** When a promise resolves: the record is on disk, or the system has it. */
 export type Durability = "synced" | "written";
 
 interface Waiting {
@@ -36,13 +35,13 @@ interface Waiting {
   readonly done: (trouble: string | undefined) => void;
 }
 
-/** Milliseconds after which what was written is forced to the disk in any case. */
+/** Milliseconds after which written records are forced to the disk in any case. */
 const SYNC_MS = 1_000;
-/** Milliseconds between two tries to write while the disk refuses. */
+/** Milliseconds between two tries while the disk refuses. */
 const RETRY_MS = 250;
-/** A file smaller than this is not worth writing anew. */
+/** A smaller file is not worth a rewrite. */
 const COMPACT_BYTES = 4 * 1024 * 1024;
-/** Bytes that are put together at a time when a file is written anew. */
+/** Bytes that are joined at a time for a rewrite. */
 const SLICE_BYTES = 256 * 1024;
 
 const NAME = "journal.jsonl";
@@ -66,12 +65,12 @@ export class JournalFile {
     this.#parts = parts;
   }
 
-  /** Why the journal cannot be written, while that is so. */
+  /** Why the journal cannot be written, while that lasts. */
   get problem(): string | undefined {
     return this.#trouble?.reason;
   }
 
-  /** Reads what an earlier server has left, and says what is wrong with it. Never a reason not to start. */
+  /** Reads the file of an earlier server, and reports its damage. It never stops the start. */
   static async read(
     { files, folder }: Pick<JournalFileParts, "files" | "folder">,
     limits: KeyLimits,
@@ -81,7 +80,7 @@ export class JournalFile {
     let unreadable: string | undefined;
     try {
       const found = await files.stat(path);
-      // Whoever reads a pipe waits for ever.
+      // The read of a pipe would wait for ever.
       if (found !== undefined && found.kind !== "file") throw new Error("it is no file");
       if (found !== undefined) { for await (const bytes of files.chunks(path)) folding.take(bytes); }
     } catch (error) {
@@ -94,14 +93,14 @@ export class JournalFile {
   }
 
   /**
-   * Sets a file aside that could not be read as a whole, and writes what was intact anew. At once, and the old file
-   * keeps its place until then: a crash that comes before the first command must not cost what was intact.
+   * Sets a damaged file aside and writes its intact records to a new one. The old file keeps its place until then, so
+   * a crash before the first command costs nothing.
    */
   async replace(damage: string): Promise<void> {
     const { files, folder, clock, log } = this.#parts;
     const path = files.join(folder, NAME);
     const aside = `${path}.damaged-${clock.now()}`;
-    // What is no file has no second name.
+    // A path that is not a file cannot get a second name.
     await files.link(path, aside).catch(() => files.rename(path, aside)).catch(() => {});
     log.warn("the journal could not be read as a whole; what was intact is kept, the file is set aside", {
       why: damage,
@@ -110,7 +109,7 @@ export class JournalFile {
     await this.#write([]);
   }
 
-  /** Appends a record. Resolves with nothing, or with why it could not be written. */
+  /** Appends a record. Resolves with the reason when the write failed. */
   append(record: JournalRecord, need: Durability): Promise<string | undefined> {
     if (this.#closed) return Promise.resolve("the server is stopping");
     const line = encodeRecord(record);
@@ -120,13 +119,13 @@ export class JournalFile {
     });
   }
 
-  /** Resolves when all that was appended so far is written, or cannot be. */
+  /** Resolves when all appended records are written, or cannot be. */
   async written(): Promise<string | undefined> {
     await this.#running;
     return this.problem;
   }
 
-  /** Writes what is waiting, forces it to the disk and lets go of the file. */
+  /** Writes waiting records, forces them to the disk and closes the file. */
   async close(): Promise<void> {
     await this.#running;
     this.#closed = true;
@@ -143,7 +142,7 @@ export class JournalFile {
   }
 
   async #run(): Promise<void> {
-    // In a turn of its own, so that what comes together is written together.
+    // In a turn of its own, so that records of one turn share a write.
     await Promise.resolve();
     while (this.#queue.length > 0) {
       const batch = this.#queue;
@@ -179,7 +178,7 @@ export class JournalFile {
     this.#size += bytes.length;
   }
 
-  /** Writes all that counts into a new file; the batch is part of that already. */
+  /** Writes all valid records into a new file, with the batch. */
   async #compact(): Promise<void> {
     const { files, folder, policy, state } = this.#parts;
     const records = state();
@@ -224,7 +223,7 @@ export class JournalFile {
     });
   }
 
-  /** After a failed write or fsync nobody knows what the file holds: it is written anew once that works. */
+  /** After a failed write or fsync the content is unknown. The file is rewritten when that works. */
   async #failed(error: unknown): Promise<string> {
     const { clock, log, folder } = this.#parts;
     const said = errorMessage(error);
@@ -240,7 +239,7 @@ export class JournalFile {
     return reason;
   }
 
-  /** Also when nobody asks: what has ended meanwhile belongs on disk. */
+  /** Retries even without a request, because the outcome of commands belongs on disk. */
   #retrySoon(): void {
     if (this.#closed || this.#retrying !== undefined) return;
     this.#retrying = this.#parts.clock.after(RETRY_MS * 8, () => {

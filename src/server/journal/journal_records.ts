@@ -1,17 +1,17 @@
-// The records of the journal and their form on disk: one line each, a checksum in front, so that a torn or
-// damaged line is known as such. `fold` makes of the lines what they stand for. Pure.
+// Does: encodes journal records as lines with a checksum, and replays the lines of a file. Pure.
+// Used by: journal_file.ts and command_journal.ts. Invariant: the checksum reveals a torn or damaged line.
 import type { Reply } from "../../ipc/messages.ts";
 import { isRecord } from "../../base/json.ts";
 import { IdempotencyKeys, type KeyedCommand, type KeyEntry, type KeyLimits } from "./idempotency_keys.ts";
 import { type Message, OpenMessages } from "./open_messages.ts";
 
-/** Version of the format; another one is not read. */
+/** Version of the format. Other versions are not read. */
 export const JOURNAL_VERSION = 1;
 
-/** What stands in the journal. `n` numbers the commands. */
+/** The records. `n` numbers the commands. */
 export type JournalRecord =
   | { readonly k: "journal"; readonly version: number }
-  /** A command is about to run: a keyed one, a message to an agent, or both. */
+  /** A command will run: a keyed one, a message to an agent, or both. */
   | {
     readonly k: "intent";
     readonly n: number;
@@ -20,30 +20,30 @@ export type JournalRecord =
     readonly key?: KeyedCommand;
     readonly message?: Pick<Message, "kind" | "message" | "images" | "key">;
   }
-  /** What a keyed command was answered. */
+  /** The answer of a keyed command. */
   | { readonly k: "outcome"; readonly n: number; readonly reply: Reply }
-  /** The command did not run after all. */
+  /** The command did not run. */
   | { readonly k: "void"; readonly n: number }
   /** The agent has begun with the message. */
   | { readonly k: "began"; readonly n: number }
-  /** Messages that need not be kept any more: finished, let go of, or of a deleted session. */
+  /** Messages that are no longer kept: done, dismissed, or of a deleted session. */
   | { readonly k: "closed"; readonly ns: readonly number[] }
-  /** The version that somebody was told a session has; 0 when the session is no more. */
+  /** The version of a session that a client has seen. 0 when the session was deleted. */
   | { readonly k: "version"; readonly session: string; readonly version: number };
 
-/** What a journal comes to. */
+/** The content of a journal. */
 export interface JournalState {
   readonly keys: IdempotencyKeys;
   readonly messages: OpenMessages;
-  /** The last version of each session that anybody was told. */
+  /** The last version of each session that a client has seen. */
   readonly versions: Map<string, number>;
   /** The highest number in it. */
   readonly last: number;
-  /** Lines in the middle that could not be read. */
+  /** Damaged lines in the middle. */
   readonly damaged: number;
-  /** Whether the last line was cut off; a crash does that. */
+  /** Whether the last line is cut. A crash does that. */
   readonly torn: boolean;
-  /** Whether the file is of another kind or version. */
+  /** Whether the file has another kind or version. */
   readonly foreign: boolean;
 }
 
@@ -61,7 +61,7 @@ const CRC_TABLE: Int32Array = Int32Array.from({ length: 256 }, (_, byte) => {
 /** CRC-32 (IEEE 802.3) in eight hexadecimal digits. */
 export function checksum(bytes: Uint8Array): string {
   let crc = -1;
-  // By index: an iterator over bytes is several times slower.
+  // By index, because an iterator over bytes is several times slower.
   for (let at = 0; at < bytes.length; at++) {
     crc = (CRC_TABLE[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8);
   }
@@ -78,21 +78,21 @@ export function encodeRecord(record: JournalRecord): Uint8Array {
   return line;
 }
 
-/** The record of a line without its end; undefined when the line is damaged. */
+/** The record in a line without its end. Undefined for a damaged line. */
 export function decodeLine(line: Uint8Array): JournalRecord | undefined {
   const json = line.subarray(CHECKSUM_CHARS + 1);
   if (line.length <= CHECKSUM_CHARS + 1) return undefined;
   if (decoder.decode(line.subarray(0, CHECKSUM_CHARS + 1)) !== `${checksum(json)} `) return undefined;
   try {
     const value: unknown = JSON.parse(decoder.decode(json));
-    // The checksum says that we wrote it: here bytes become types.
+    // The checksum proves that this server wrote the line, so bytes become types here.
     return isRecord(value) && typeof value["k"] === "string" ? value as JournalRecord : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Puts together what the records of a file stand for. */
+/** Replays the records of a file. */
 export class JournalReplay {
   readonly #keys: IdempotencyKeys;
   readonly #messages = new OpenMessages();
@@ -124,7 +124,7 @@ export class JournalReplay {
     this.#rest = all.slice(start);
   }
 
-  /** The file is at its end: whatever was under way then has been cut short. */
+  /** The file has ended. Running commands of that time were cut short. */
   finish(): JournalState {
     for (const entry of this.#keys.all) {
       if (entry.state.kind === "running") this.#keys.conclude(entry, { kind: "unknown" });
@@ -178,7 +178,7 @@ export class JournalReplay {
 
   #intent({ n, at, session, key, message }: Extract<JournalRecord, { k: "intent" }>): void {
     this.#last = Math.max(this.#last, n);
-    // What was written again after a failure counts once; what it has more than before counts too.
+    // A record that was written again after a failure counts once, with its additional fields.
     const before = this.#byNumber.get(n);
     if (before !== undefined && (before.message !== undefined || message === undefined)) return;
     const entry = before?.entry !== undefined || key === undefined
@@ -201,7 +201,7 @@ export class JournalReplay {
   }
 }
 
-/** The records that a new journal has to begin with, to stand for these books. */
+/** The records that a new journal begins with. */
 export function recordsOf(
   keys: IdempotencyKeys,
   messages: OpenMessages,
@@ -211,7 +211,7 @@ export function recordsOf(
   for (const [session, version] of versions) records.push({ k: "version", session, version });
   const kept = new Map(messages.all.map((message) => [message.n, message]));
   for (const { n, at, command, state, intended, session = command.sessionId } of keys.all) {
-    // It waits for its session and has not been passed on: after a crash it was never there.
+    // It waits for its session and was not forwarded. After a crash it never existed.
     if (state.kind === "running" && intended !== true) continue;
     const message = kept.get(n);
     kept.delete(n);

@@ -1,5 +1,5 @@
-// The messages that clients gave to agents (prompt, steer, follow_up) and that have not come to their end: under
-// way, or interrupted by a crash. Their text is kept until the run is over or the client lets go of it. Pure.
+// Does: keeps the text of messages to agents (prompt, steer, follow_up) until they are done. Pure.
+// Used by: command_journal.ts. A message runs, or a crash has interrupted it.
 import type { Interrupted } from "../../protocol/schema/responses.ts";
 
 /** One message. */
@@ -10,7 +10,7 @@ export interface Message {
   readonly kind: Interrupted["kind"];
   readonly message: string;
   readonly images?: Interrupted["images"];
-  /** When it came, in milliseconds since the epoch. */
+  /** Its arrival, in milliseconds since the epoch. */
   readonly at: number;
   readonly key?: string;
   /** Whether the agent has begun with it. */
@@ -26,7 +26,7 @@ function bytesOf({ message, images }: Message): number {
   return message.length + (images ?? []).reduce((sum, { data }) => sum + data.length, 0);
 }
 
-/** As clients see it. Nobody can tell how far a slash command got, so it counts as begun. */
+/** The message for clients. The progress of a slash command is unknown, so it counts as begun. */
 function shown({ kind, message, images, at, key, began }: Message): Interrupted {
   return {
     kind,
@@ -48,7 +48,7 @@ export class OpenMessages {
     return this.#bytes;
   }
 
-  /** All of them, in no order. */
+  /** All messages, in no order. */
   get all(): readonly Message[] {
     return [...this.#sessions.values()].flatMap(({ open, interrupted }) => [
       ...interrupted.values(),
@@ -56,13 +56,13 @@ export class OpenMessages {
     ]);
   }
 
-  /** A message that is about to be passed on. */
+  /** A message will be forwarded. */
   open(message: Message): void {
     this.#of(message.sessionId).open.set(message.n, message);
     this.#bytes += bytesOf(message);
   }
 
-  /** The agent has begun with it; false when that was known, or nobody needs to know any more. */
+  /** The agent has begun with it. False when that was known, or no longer matters. */
   begin(sessionId: string, n: number): boolean {
     const message = this.#sessions.get(sessionId)?.open.get(n);
     if (message === undefined || message.began) return false;
@@ -70,13 +70,13 @@ export class OpenMessages {
     return true;
   }
 
-  /** What a session was in the middle of when it died; oldest first. */
+  /** The interrupted messages of a session, oldest first. */
   interrupted(sessionId: string): readonly Interrupted[] {
     const found = this.#sessions.get(sessionId)?.interrupted.values() ?? [];
     return [...found].sort((a, b) => a.n - b.n).map(shown);
   }
 
-  /** The session has died: what was under way is interrupted. */
+  /** The session was lost. Its running messages are interrupted. */
   crashed(sessionId: string): void {
     const messages = this.#sessions.get(sessionId);
     if (messages === undefined) return;
@@ -84,12 +84,12 @@ export class OpenMessages {
     messages.open.clear();
   }
 
-  /** The server has: the same for all sessions. */
+  /** The server was lost: the same for all sessions. */
   allCrashed(): void {
     for (const sessionId of this.#sessions.keys()) this.crashed(sessionId);
   }
 
-  /** A message has come to its end, or was never passed on. */
+  /** A message is done, or was never forwarded. */
   close(sessionId: string, n: number): void {
     const messages = this.#sessions.get(sessionId);
     const message = messages?.open.get(n);
@@ -98,7 +98,7 @@ export class OpenMessages {
     this.#forget(sessionId, messages, [message]);
   }
 
-  /** A client lets go of what was interrupted; returns the numbers. */
+  /** Drops the interrupted messages of a session. Returns their numbers. */
   dismiss(sessionId: string): readonly number[] {
     const messages = this.#sessions.get(sessionId);
     if (messages === undefined) return [];
@@ -108,7 +108,7 @@ export class OpenMessages {
     return gone.map(({ n }) => n);
   }
 
-  /** Lets go of what came before that time to sessions that nobody knows any more; returns the numbers. */
+  /** Drops messages of unknown sessions that are older than that time. Returns their numbers. */
   pruneOrphans(known: (sessionId: string) => boolean, before: number): readonly number[] {
     const gone: number[] = [];
     for (const [sessionId, messages] of [...this.#sessions]) {
@@ -121,7 +121,7 @@ export class OpenMessages {
     return gone;
   }
 
-  /** The session was deleted, and all its messages with it; returns the numbers. */
+  /** The session was deleted with all its messages. Returns their numbers. */
   deleted(sessionId: string): readonly number[] {
     this.crashed(sessionId);
     return this.dismiss(sessionId);

@@ -3,12 +3,12 @@
 import type { Reply } from "../../ipc/messages.ts";
 import type { KeyEntry } from "./idempotency_keys.ts";
 
-/** Whoever waits for the answer to a command. */
+/** The receiver of a command's reply. */
 export interface ReplyTo {
   readonly connection: number;
-  /** The key that the command came with, if one was taken on. */
+  /** The reserved key of the command, if there is one. */
   readonly entry?: KeyEntry;
-  /** The command waits no longer; its answer is still to come. */
+  /** The command has left the mailbox. Its reply follows later. */
   onReleased(): void;
   answer(reply: Reply): void;
 }

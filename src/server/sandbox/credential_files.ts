@@ -1,9 +1,8 @@
-// Files outside pi's own folder that requests to models need: logins that clouds keep, where pi 0.73.1 and the clouds'
-// libraries look for them, and the user's own certificates. pi asks for Google's login whenever it lists models, so a
-// refusal would break every list.
+// Does: lists files outside pi's folder that requests to models need: logins of clouds, and the user's certificates.
+// Used by: sandbox_mode.ts. pi asks for Google's login with every list of models, so a refusal would break the list.
 import type { Files } from "../../runtime/runtime.ts";
 
-/** The files and folders to be read; paths are absolute where the environment's are. */
+/** The files and folders. A path is absolute when the environment's is. */
 export function credentialFiles(
   env: (name: string) => string | undefined,
   home: string,

@@ -1,29 +1,29 @@
-// What pi's own settings name outside of pi's folder: packages that `pi install npm:…` put into npm's global folder,
-// and packages, extensions, skills, prompts and themes that lie elsewhere. Sessions must be able to read them, or pi
-// could not build one. A project's settings name nothing here: what is outside a root is none of theirs.
+// Does: finds the paths that pi's own settings name outside of pi's folder, such as npm's global packages.
+// Used by: sandbox_mode.ts. Sessions must be able to read them, or pi could not build one.
+// Invariant: settings of a project add nothing.
 import { errorMessage } from "../../base/error_message.ts";
 import { isRecord, tryParseRecord } from "../../base/json.ts";
 import type { Files } from "../../runtime/runtime.ts";
 
-/** Where to look, and how to ask npm. */
+/** The places to search, and a way to ask npm. */
 export interface UserPlacesFacts {
   readonly files: Files;
   readonly agentDir: string;
   readonly home: string;
-  /** Runs that command and returns what it printed; throws with the reason when it failed. */
+  /** Runs a command and returns its output. Throws with the reason when it failed. */
   readonly output: (command: readonly string[]) => Promise<string>;
 }
 
-/** Folders and files to be read, and what an operator should know of. */
+/** Readable folders and files, and warnings for an operator. */
 export interface PiSettingsPaths {
   readonly read: readonly string[];
   readonly warnings: readonly string[];
 }
 
 const NPM = "npm:";
-/** What pi clones into its own folder. */
+/** Sources that pi clones into its own folder. */
 const GIT = /^(?:git:|git@|https?:\/\/|ssh:\/\/|git:\/\/)/;
-/** Entries that choose among what others have found. */
+/** Entries that select among the results of others. */
 const CHOOSING = /^[!+-]/;
 const LISTS = ["extensions", "skills", "prompts", "themes"] as const;
 
@@ -36,7 +36,7 @@ function sourcesIn(value: unknown): string[] {
   return textsIn(value.map((one: unknown) => isRecord(one) ? one["source"] : one));
 }
 
-/** npm's global folder, by the command that pi's settings name for npm. */
+/** npm's global folder, from the npm command in pi's settings. */
 async function globalFolder(settings: Record<string, unknown>, facts: UserPlacesFacts): Promise<string> {
   const { files, output } = facts;
   const named = textsIn(settings["npmCommand"]);
@@ -46,7 +46,7 @@ async function globalFolder(settings: Record<string, unknown>, facts: UserPlaces
   return files.join(files.parent(programs), "install", "global", "node_modules");
 }
 
-/** A single file comes with its folder, for what it imports, unless that folder holds the whole home. */
+/** The folder of a single file, for its imports, unless that folder holds the whole home. */
 async function placeOf(entry: string, { files, agentDir, home }: UserPlacesFacts): Promise<string> {
   const fixed = entry.replace(/[*?].*$/, "");
   const path = fixed === "~" || fixed.startsWith("~/")
@@ -59,7 +59,7 @@ async function placeOf(entry: string, { files, agentDir, home }: UserPlacesFacts
   return `${home}${files.separator}`.startsWith(all) ? path : folder;
 }
 
-/** Finds them; no settings, or settings that are no JSON, name nothing. */
+/** Finds the paths. Missing or invalid settings name none. */
 export async function userPlaces(facts: UserPlacesFacts): Promise<PiSettingsPaths> {
   const { files, agentDir } = facts;
   const text = await files.read(files.join(agentDir, "settings.json")).catch(() => undefined);

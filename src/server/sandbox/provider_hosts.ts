@@ -1,7 +1,7 @@
-// Hosts that pi 0.73.1's built-in models and logins talk to; a test compares them with pi's own table. The router
-// thread never loads pi, and a host's permissions must stand before pi is loaded.
+// Does: lists the hosts of pi 0.73.1's built-in models and logins. A test compares them with pi's own table.
+// Used by: worker_permissions.ts. The permissions must stand before pi is loaded.
 
-/** Of pi's table of models, in the order of the alphabet. */
+/** Hosts of pi's table of models, sorted. */
 export const MODEL_HOSTS: readonly string[] = [
   "ai-gateway.vercel.sh",
   "api.anthropic.com",
@@ -34,7 +34,7 @@ export const MODEL_HOSTS: readonly string[] = [
   "token-plan-sgp.xiaomimimo.com",
 ];
 
-/** Where logins are refreshed; Copilot has a host for each kind of account. */
+/** Hosts that refresh logins. Copilot has one for each kind of account. */
 export const LOGIN_HOSTS: readonly string[] = [
   "*.githubcopilot.com",
   "api.github.com",
@@ -47,8 +47,8 @@ export const LOGIN_HOSTS: readonly string[] = [
 ];
 
 /**
- * Hosts of providers that have one for each region or customer, as pi makes them of the environment. Not by
- * wildcard: anybody can have a name under such a domain.
+ * Hosts of providers with one host for each region or customer, as pi builds them from the environment. No wildcard,
+ * because any person can have a name under such a domain.
  */
 export function regionalHosts(env: (name: string) => string | undefined): string[] {
   const aws = env("AWS_REGION") ?? env("AWS_DEFAULT_REGION");
@@ -64,7 +64,7 @@ export function regionalHosts(env: (name: string) => string | undefined): string
   ].filter((host) => /^[a-z0-9.[\]:-]+$/i.test(host));
 }
 
-/** Hosts, with the port where one is named, of everything in a text that looks like an address. */
+/** The hosts, with their ports, of every address in a text. */
 export function hostsIn(text: string): string[] {
   const found = text.matchAll(
     /\b(?:https?|wss?):\/\/(?:[^\s/"'@]*@)?(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?/gi,

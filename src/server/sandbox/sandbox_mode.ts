@@ -1,5 +1,5 @@
-// Whether hosts are held to Deno's permissions under a configuration, and to which: for the server's start, and
-// for `pi-server permissions`, which prints them.
+// Does: decides whether Deno limits the permissions of workers, and to which.
+// Used by: the start of the server, and `pi-server permissions`.
 import type { Config } from "../../config/config.ts";
 import { makeSandbox, type Sandbox } from "./worker_permissions.ts";
 import { credentialFiles } from "./credential_files.ts";
@@ -7,20 +7,20 @@ import { userPlaces } from "./pi_settings_paths.ts";
 import { regionalHosts } from "./provider_hosts.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
-/** Milliseconds that npm gets to say where its packages are. */
+/** Milliseconds that npm gets to name its folder. */
 const ASKING_MS = 10_000;
 
-/** What holds, or why nothing does. */
+/** The permissions, or why there are none. */
 export type SandboxState =
   | { readonly on: true; readonly sandbox: Sandbox }
   | { readonly on: false; readonly reason: string };
 
-/** Thrown when permissions are asked for that cannot be had. */
+/** Thrown when the requested permissions are not possible. */
 export class SandboxError extends Error {
   override name = "SandboxError";
 }
 
-/** Folder of our own code and pi's: the checkout, or what the bundle was unpacked to. */
+/** Folders of this program and of pi: the checkout, or the unpacked bundle. */
 function programFolders(worker: URL, runtime: Runtime): string[] {
   if (worker.protocol !== "file:") return [];
   const { files } = runtime;
@@ -45,7 +45,7 @@ function whyOff(config: Config, runtime: Runtime): string | undefined {
   return "start Deno with --unstable-worker-options, and the server with --sandbox on, as `deno task serve` does";
 }
 
-/** Finds out what holds. Throws `SandboxError` when what was asked for cannot be. */
+/** Decides. Throws `SandboxError` when the request is not possible. */
 export async function resolveSandbox(
   config: Config,
   runtime: Runtime,
@@ -81,7 +81,7 @@ export async function resolveSandbox(
   return { on: true, sandbox };
 }
 
-/** What `pi-server permissions` prints: JSON, one set for each kind of thread. */
+/** The output of `pi-server permissions`: JSON with one set for each kind of thread. */
 export function describe(holding: SandboxState, config: Config, stateDir: string): string {
   const listens = config.ws ? [`${config.host}:${config.port}`] : [];
   const router = {

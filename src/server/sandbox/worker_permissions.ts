@@ -1,13 +1,13 @@
-// What Deno lets a host's thread do, made from the configuration when the host is started: the folders, hosts and
-// programs that pi needs for the sessions that this server is for, and never the state folder. Not a wall around
-// the agent: a shell that it starts has the rights of the server's user (docs/SECURITY.md).
+// Does: makes the Deno permissions of a worker from the configuration: folders, hosts and programs that pi needs.
+// Used by: sandbox_mode.ts.
+// Invariant: never the state folder. A shell still has the rights of the server's user (docs/SECURITY.md).
 import { isWithin } from "../../base/path_within.ts";
 import type { Files, WorkerPermissions } from "../../runtime/runtime.ts";
 import { CONTEXT_FILES, MORE_HOSTS } from "../../protocol/pi_package.ts";
 import type { PiSettingsPaths } from "./pi_settings_paths.ts";
 import { hostsIn, LOGIN_HOSTS, MODEL_HOSTS } from "./provider_hosts.ts";
 
-/** What the permissions are made from; folders are absolute. */
+/** The input of the permissions. Folders are absolute. */
 export interface SandboxFacts {
   readonly files: Files;
   readonly cwd: string;
@@ -15,23 +15,23 @@ export interface SandboxFacts {
   readonly roots?: readonly string[];
   /** pi's own folder. */
   readonly agentDir: string;
-  /** pi's folder of sessions, where that is set apart. */
+  /** pi's folder of sessions, if it is a separate one. */
   readonly sessionDir?: string;
   readonly home: string;
   readonly temporary: string;
-  /** Files in which providers' logins lie, outside pi's folder. */
+  /** Files with logins of providers, outside pi's folder. */
   readonly credentials: readonly string[];
-  /** Where our own code and pi's lie. */
+  /** Folders of this program and of pi. */
   readonly program: readonly string[];
   readonly stateDir: string;
-  /** What pi's settings name elsewhere; absent: nothing. */
+  /** Paths in pi's settings. Absent: none. */
   readonly named?: PiSettingsPaths;
-  /** Hosts beyond those that every pi may need. */
+  /** Hosts beside those of every pi. */
   readonly allowNet: readonly string[];
   readonly allowAnyNet: boolean;
 }
 
-/** The permissions, and what an operator should know of them. */
+/** The permissions, and warnings for an operator. */
 export interface Sandbox {
   readonly permissions: WorkerPermissions;
   readonly warnings: readonly string[];
@@ -40,7 +40,7 @@ export interface Sandbox {
 /** pi looks for these in the session's folder and in every folder above it. */
 const MARKERS: readonly string[] = [".git", ".agents", ...CONTEXT_FILES];
 
-/** What pi asks the machine about itself. */
+/** Facts about the machine that pi reads. */
 const SYS = [
   "cpus",
   "gid",
@@ -62,12 +62,12 @@ function markersAbove(files: Files, folder: string): string[] {
   return found;
 }
 
-/** Makes the permissions; looks links up, and reads pi's models.json for the hosts that it names. */
+/** Makes the permissions. Follows links, and reads pi's models.json for its hosts. */
 export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
   const { files, agentDir, sessionDir, home, temporary, program, stateDir } = facts;
   const real = async (path: string): Promise<string> =>
     await files.realpath(path).catch(() => undefined) ?? path;
-  // A permission is for a name: a folder with two names needs both.
+  // A permission is for a name, so a folder with two names needs both.
   const both = async (paths: readonly string[]): Promise<string[]> =>
     (await Promise.all(paths.map(async (path) => [path, await real(path)]))).flat();
   const work = await both(facts.roots ?? [facts.cwd]);
@@ -94,9 +94,9 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
       read,
       write,
       net: facts.allowAnyNet ? true : unique(net),
-      // pi ends a shell with its whole group, which Deno allows only where every program may be run.
+      // pi ends a shell with its whole group. Deno allows that only where every program may run.
       run: true,
-      // pi hands its environment to the shells that it starts, and reads keys of providers from it.
+      // pi passes its environment to shells, and reads the keys of providers from it.
       env: true,
       sys: SYS,
       ffi: false,

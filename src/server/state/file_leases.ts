@@ -1,20 +1,20 @@
-// Who drives a session file, across servers (docs/PROTOCOL.md#error-codes, `session_in_use`): a lock beside the file, where a server
-// with another state folder finds it too. Held while a session is live; one whose holder is dead is taken over.
+// Does: takes a lease beside a session file, so that no other server drives it (docs/PROTOCOL.md#error-codes).
+// Used by: file_owners.ts. A server with another state folder finds it too.
+// Invariant: a live session holds its lease. The lease of a dead owner is taken over.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Log } from "../../base/log.ts";
 import { tryParseRecord } from "../../base/json.ts";
 import { ownerLives, ownOwner, parseOwner, type ProcessTable, takeOver } from "./owner_file.ts";
 import type { FileOwner } from "../../protocol/failures.ts";
 
-/** What leases are made of. */
 export interface FileLeasesParts {
   readonly processes: ProcessTable;
   readonly log: Log;
   /** Name of this machine. */
   readonly host: string;
-  /** Id of the state folder, which has one owner at a time: a lease of an earlier one is nobody's. */
+  /** Id of the state folder. The folder has one owner at a time, so a lease of an earlier owner is stale. */
   readonly stateId: string;
-  /** Where this server can be reached, once it listens. */
+  /** The address of this server, when it listens. */
   endpoint(): string | undefined;
 }
 
@@ -22,39 +22,39 @@ export interface FileLeasesParts {
 export class FileLeases {
   readonly #parts: FileLeasesParts;
   readonly #held = new Set<string>();
-  /** What is under way for each file: one thing after the other. */
+  /** The running step of each file. Steps run one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(parts: FileLeasesParts) {
     this.#parts = parts;
   }
 
-  /** Takes the lease of a session file; whoever has it, if that is another server. */
+  /** Takes the lease of a file. Resolves with the other server that has it. */
   acquire(file: string): Promise<FileOwner | undefined> {
     return this.#inTurn(file, () => this.#acquire(file));
   }
 
-  /** Lets go of a session file. */
+  /** Releases a file. */
   release(file: string): Promise<void> {
     return this.#inTurn(file, async () => {
       if (this.#held.delete(file)) await this.#parts.processes.files.remove(leaseOf(file)).catch(() => {});
     });
   }
 
-  /** Takes away what an earlier owner of this state folder has left by dying; that session is parked now. */
+  /** Removes the lease of a dead owner of this state folder. That session is parked now. */
   reclaim(file: string): Promise<void> {
     return this.#inTurn(file, async () => {
       if (this.#held.has(file)) return;
       const { files } = this.#parts.processes;
       const text = await files.read(leaseOf(file)).catch(() => undefined);
       if (text === undefined || !this.#isOurs(text)) return;
-      // Taken first: another server may be about to take it over.
+      // Takes it first, because another server may be about to take it over.
       const holder = await this.#acquire(file);
       if (holder === undefined && this.#held.delete(file)) await files.remove(leaseOf(file)).catch(() => {});
     });
   }
 
-  /** Lets go of all. */
+  /** Releases all files. */
   async releaseAll(): Promise<void> {
     await Promise.all([...this.#held].map((file) => this.release(file)));
     await Promise.all(this.#turns.values());
@@ -69,7 +69,7 @@ export class FileLeases {
       if (holder === undefined) this.#held.add(file);
       return holder;
     } catch (error) {
-      // Where no lease can be written (a folder that is read only, a file system without links) nobody is kept out.
+      // Where no lease can be written (a read-only folder, a file system without links), it refuses no session.
       const reason = errorMessage(error);
       log.warn(`no lease could be written: ${reason}`, { file: lease, pid: processes.pid });
       return undefined;
@@ -93,24 +93,24 @@ export class FileLeases {
       log.info("the lease of a dead server was taken over", { file: lease });
       return undefined;
     }
-    // Another was quicker.
+    // Another server was quicker.
     return this.#living(await processes.files.read(lease)) ?? { pid: 0, host };
   }
 
-  /** Whoever has the lease and lives, as far as one can tell from here. */
+  /** The holder of a lease, if it seems alive from here. */
   #living(text: string | undefined): FileOwner | undefined {
     const owner = parseOwner(text);
     const { processes, host } = this.#parts;
     if (text === undefined || owner === undefined || this.#isOurs(text)) return undefined;
     const more = tryParseRecord(text) ?? {};
     const named = typeof more["host"] === "string" ? more["host"] : host;
-    // Of a process on another machine nothing is known.
+    // The state of a process on another machine is unknown.
     if (named === host && !ownerLives(processes, owner)) return undefined;
     const url = more["endpoint"];
     return { pid: owner.pid, host: named, ...(typeof url === "string" ? { endpoint: url } : {}) };
   }
 
-  /** Whether an owner of this state folder has written it, which has one at a time. */
+  /** Whether an owner of this state folder wrote it. The folder has one owner at a time. */
   #isOurs(text: string): boolean {
     return tryParseRecord(text)?.["stateId"] === this.#parts.stateId;
   }
@@ -126,7 +126,7 @@ export class FileLeases {
   }
 }
 
-/** Lists of session files look at names that end in `.jsonl` alone. */
+/** Lists of session files show only names that end in `.jsonl`. */
 function leaseOf(file: string): string {
   return `${file}.lease`;
 }

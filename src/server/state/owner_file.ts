@@ -1,16 +1,16 @@
-// Files that name the process that something belongs to (a state folder, a session file): who it is, whether it
-// still lives, and how a dead one's place is taken by one successor alone.
+// Does: reads and replaces files that name the owner process of a state folder or a session file.
+// Used by: state_folder.ts and file_leases.ts. Invariant: exactly one successor takes over from a dead owner.
 import { tryParseRecord } from "../../base/json.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
 /** A process. */
 export interface Owner {
   readonly pid: number;
-  /** Tells it from a later process of the same id, where the system can. */
+  /** Tells it from a later process with the same id, where the system can. */
   readonly start?: string;
 }
 
-/** What the system says of processes. */
+/** The system's view of processes. */
 export type ProcessTable = Pick<Runtime, "pid" | "alive" | "processStartId" | "files">;
 
 /** This process. */
@@ -19,16 +19,16 @@ export function ownOwner({ pid, processStartId }: ProcessTable): Owner {
   return { pid, ...(start === undefined ? {} : { start }) };
 }
 
-/** The owner that a file names. */
+/** The owner in a file. */
 export function parseOwner(text: string | undefined): Owner | undefined {
   const { pid, start } = tryParseRecord(text) ?? {};
   if (typeof pid !== "number") return undefined;
   return { pid, ...(typeof start === "string" ? { start } : {}) };
 }
 
-/** Whether that very process lives on this machine. */
+/** Whether exactly that process lives on this machine. */
 export function ownerLives({ pid, alive, processStartId }: ProcessTable, owner: Owner): boolean {
-  // A process that has our own id and isn't us is long gone (containers always start at 1).
+  // Another process with our own id is gone. Containers always start at 1.
   if (owner.pid === pid) return owner.start !== undefined && owner.start === processStartId(owner.pid);
   if (!alive(owner.pid)) return false;
   const start = processStartId(owner.pid);
@@ -36,10 +36,10 @@ export function ownerLives({ pid, alive, processStartId }: ProcessTable, owner: 
 }
 
 /**
- * Takes over from a dead owner. Whoever holds the lock may replace the file, and only while it still says what
- * it said; a lock that its holder left behind by dying goes the same way.
+ * Takes over from a dead owner. The holder of the lock may replace the file, and only while it is unchanged. A lock of
+ * a dead holder is taken over the same way.
  *
- * @param dead what the file said, @param mine what it is to say
+ * @param dead the old text of the file, @param mine the new one
  */
 export async function takeOver(
   processes: ProcessTable,

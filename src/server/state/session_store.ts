@@ -1,58 +1,57 @@
-// The registry on disk (docs/PROTOCOL.md#sessions): a file for each session in the state folder, written whole through a
-// temporary file, so that a crash leaves the old record or the new one. What cannot be read is set aside with a
-// warning, and never keeps the others from coming back. Knows records, no sessions.
+// Does: keeps one file for each session record in the state folder (docs/PROTOCOL.md#sessions).
+// Used by: session_persistence.ts. It knows records, and no sessions.
+// Invariant: a crash leaves the old record or the new one. An unreadable file is set aside and blocks no other.
 import { errorMessage } from "../../base/error_message.ts";
 import { isRecord, tryParse } from "../../base/json.ts";
 import { isSessionRecord, type SessionRecord } from "../../ipc/session_record.ts";
 import type { Log } from "../../base/log.ts";
 import type { Clock, Files, Timer } from "../../runtime/runtime.ts";
 
-/** Raised when a newer server's record could be misread by this one. */
+/** Incremented when this server could misread a newer record. */
 const FORMAT = 1;
 
-/** Files that are read at the same time at the start. */
+/** Files that are read at the same time during the start. */
 const READERS = 32;
 
-/** Milliseconds after which a record that could not be written is written again. */
+/** Milliseconds before the next try to write a record. */
 const RETRY_MS = 5_000;
 
-/** What a server that was killed in the middle of a write leaves (`writePrivate`). */
+/** The rest of a write that a kill interrupted (`writePrivate`). */
 const TEMPORARY = /^[0-9a-f]{64}\.json\.[0-9]+\.[0-9a-f]{8}$/;
 
-/** What the manager needs of the registry. */
+/** The store, as the manager sees it. */
 export interface Store {
-  /** Why records cannot be written, while that is so. */
+  /** Why records cannot be written, while that lasts. */
   readonly problem: string | undefined;
-  /** Has the record on disk when this resolves; rejects with why it is not, and goes on trying. */
+  /** Resolves when the record is on disk. Rejects with the reason, and keeps trying. */
   put(record: SessionRecord): Promise<void>;
-  /** The session is forgotten on disk when this resolves. */
+  /** Resolves when the record is removed from the disk. */
   remove(sessionId: string): Promise<void>;
 }
 
-/** What a registry is made of. */
 export interface SessionStoreParts {
   readonly files: Files;
   readonly clock: Clock;
   readonly log: Log;
-  /** Folder of the records. */
+  /** The folder of the records. */
   readonly folder: string;
   readonly sha256: (text: string) => string;
 }
 
-/** What is to be done about one session, and who waits for it. */
+/** A step for one session, and the callers that wait for it. */
 interface Task {
-  /** Undefined: the file is to go. */
+  /** Undefined: remove the file. */
   record: SessionRecord | undefined;
   waiting: { resolve(): void; reject(error: unknown): void }[];
 }
 
-/** The registry of one state folder. */
+/** The store of one state folder. */
 export class SessionStore implements Store {
   readonly #parts: SessionStoreParts;
-  /** What each session's file has yet to become. */
+  /** The next content of each session's file. */
   readonly #wanted = new Map<string, Task>();
   readonly #working = new Map<string, Promise<void>>();
-  /** What could not be written, in its latest state. */
+  /** Records that could not be written, in their latest state. */
   readonly #owed = new Map<string, SessionRecord | undefined>();
   #trouble: string | undefined;
   #retrying: Timer | undefined;
@@ -62,15 +61,15 @@ export class SessionStore implements Store {
     this.#parts = parts;
   }
 
-  /** Why records cannot be written, while that is so. */
+  /** Why records cannot be written, while that lasts. */
   get problem(): string | undefined {
     return this.#trouble;
   }
 
   /**
-   * Reads all records; makes the folder if need be. Files that hold none are set aside.
+   * Reads all records, and makes the folder when it is missing. Files that hold no record are set aside.
    *
-   * @param wanted whether the records are read at all; else they stay where they are
+   * @param wanted whether to read the records; otherwise they stay where they are
    */
   async load(wanted: boolean): Promise<readonly SessionRecord[]> {
     const { files, folder } = this.#parts;
@@ -98,7 +97,7 @@ export class SessionStore implements Store {
     return this.#want(sessionId, undefined);
   }
 
-  /** Waits for what is on its way to the disk, and tries nothing again. */
+  /** Waits for running writes, and retries none. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#working.values()]);
@@ -107,7 +106,7 @@ export class SessionStore implements Store {
   #want(sessionId: string, record: SessionRecord | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const task = this.#wanted.get(sessionId) ?? { record, waiting: [] };
-      // Only the latest state counts: whoever waits for an older one is content with that.
+      // Only the latest state counts. A caller that waits for an older one accepts it.
       task.record = record;
       task.waiting.push({ resolve, reject });
       this.#wanted.set(sessionId, task);
@@ -119,21 +118,21 @@ export class SessionStore implements Store {
     this.#working.set(sessionId, this.#drain(sessionId));
   }
 
-  /** Writes until nothing is wanted of that file any more; never rejects. */
+  /** Writes until the file needs no change. Never rejects. */
   async #drain(sessionId: string): Promise<void> {
     for (let task = this.#wanted.get(sessionId); task !== undefined; task = this.#wanted.get(sessionId)) {
       this.#wanted.delete(sessionId);
       try {
         await this.#carryOut(sessionId, task.record);
         this.#owed.delete(sessionId);
-        // There is always something that works: to remove a file that never was.
+        // The removal of a missing file always works, so it proves nothing.
         if (this.#owed.size === 0) this.#trouble = undefined;
         for (const { resolve } of task.waiting) resolve();
       } catch (error) {
         this.#failed(sessionId, task, error);
       }
     }
-    // In the same turn as the last look: whoever comes after this begins anew.
+    // In the turn of the last check, so that a later caller starts again.
     this.#working.delete(sessionId);
   }
 

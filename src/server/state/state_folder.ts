@@ -1,5 +1,6 @@
-// The state folder (docs/PROTOCOL.md#http-and-who-may-connect): one owner at a time, the token, and `endpoint.json`, which tells clients
-// where the server listens. Everything in it is for its owner's eyes alone.
+// Does: owns the state folder: the token, and `endpoint.json` with the server's address.
+// Used by: server.ts. See docs/PROTOCOL.md#http-and-who-may-connect.
+// Invariant: one owner at a time. Only its user can read the folder.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Log } from "../../base/log.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -12,15 +13,15 @@ export class StateFolderError extends Error {
   override name = "StateFolderError";
 }
 
-/** What `endpoint.json` says. */
+/** The content of `endpoint.json`. */
 export interface EndpointFile {
   readonly pid: number;
   readonly serverId: string;
   readonly version: string;
-  /** The WebSocket's address; absent when there is none. */
+  /** The WebSocket's address. Absent without a WebSocket. */
   readonly url?: string;
   readonly transports: readonly string[];
-  /** Where the token is; absent when none is asked for, or it came from the environment. */
+  /** The file of the token. Absent when no token is needed, or it came from the environment. */
   readonly tokenFile?: string;
 }
 
@@ -37,7 +38,7 @@ export class StateFolder {
     this.#runtime = runtime;
   }
 
-  /** Creates the folder if need be and becomes its owner. Throws `StateFolderError` when another is. */
+  /** Creates the folder when it is missing, and owns it. Throws `StateFolderError` when another server does. */
   static async open(path: string, runtime: Runtime): Promise<StateFolder> {
     const folder = new StateFolder(path, runtime);
     try {
@@ -53,7 +54,7 @@ export class StateFolder {
     return folder;
   }
 
-  /** The token in the folder; made on the first start. */
+  /** The token in the folder. The first start makes it. */
   async token(): Promise<string> {
     const { files } = this.#runtime;
     const file = this.tokenFile;
@@ -81,7 +82,7 @@ export class StateFolder {
     return this.#runtime.files.join(this.path, "token");
   }
 
-  /** Tells clients where the server listens. */
+  /** Publishes the address for clients. */
   async publish(endpoint: EndpointFile): Promise<void> {
     await this.#runtime.files.writePrivate(
       this.#file("endpoint.json"),
@@ -89,7 +90,7 @@ export class StateFolder {
     );
   }
 
-  /** Lets go of the folder, unless it was removed and another server has made it anew. */
+  /** Releases the folder, unless another server has made it anew. */
   async release(): Promise<void> {
     const text = await this.#runtime.files.read(this.#file("owner.json"));
     if (text !== JSON.stringify(ownOwner(this.#runtime))) return;
@@ -101,24 +102,27 @@ export class StateFolder {
     return this.#runtime.files.join(this.path, name);
   }
 
-  /** Ends what a dead owner's sessions have left running; the folder's id, which marks what ours will start. */
+  /** Ends processes of a dead owner. Returns the id that marks this server's processes. */
   async adopt(log: Log): Promise<string> {
     await this.endOrphans(log);
     return await this.#id();
   }
 
-  /** Ends what bash and tools have left running, all of it or one host's; no other server is over this folder. */
+  /**
+   * Ends processes that sessions have left, of all workers or of one. This server is the only one over the
+   * folder.
+   */
   async endOrphans(log: Log, host?: string): Promise<void> {
     const ended = await this.#runtime.endChildren(await this.#id(), host);
     if (ended > 0) log.warn("processes that sessions had started were ended", { processes: ended });
   }
 
-  /** Id of this folder, for whatever its owners leave elsewhere. Read once: the folder may be gone at the end. */
+  /** Id of the folder, for files elsewhere. Read once, because the folder may be gone at the end. */
   async #id(): Promise<string> {
     return this.#known ??= await this.#readId();
   }
 
-  /** A copy of the folder is another one, with sessions and an owner of its own: so its place is part of the id. */
+  /** A copy of the folder has its own sessions and owner, so the path is part of the id. */
   async #readId(): Promise<string> {
     const { files, sha256, uuid } = this.#runtime;
     const file = this.#file("id");
@@ -160,7 +164,7 @@ export class StateFolder {
       url ?? "stdio only"
     }) uses the state folder ${this.path}`;
     if (url !== undefined) return `${where}; connect to that one, stop it, or choose another --state-dir`;
-    // Only the program that started it can talk to it.
+    // Only the program that started that server can talk to it.
     return `${where}; end the program that started it, stop process ${owner.pid}, or choose another --state-dir`;
   }
 }

@@ -1,29 +1,28 @@
-// Folders whose own extensions and settings may be loaded because somebody said so once (docs/PROTOCOL.md#paths-and-trust): kept in
-// `trusted.json` of the state folder, which no session can write. By canonical path, each folder for itself.
+// Does: keeps the trusted folders in `trusted.json` of the state folder (docs/PROTOCOL.md#paths-and-trust).
+// Used by: the manager, for all workers. Invariant: no session can write it, and each folder counts for itself.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Log } from "../../base/log.ts";
 import { isRecord } from "../../base/json.ts";
 import type { Files } from "../../runtime/runtime.ts";
 
-/** Most folders that are remembered; of more, the one that was named longest ago is forgotten. */
+/** The most trusted folders. Above that, the oldest is dropped. */
 const MOST_FOLDERS = 10_000;
 
-/** What the book needs of the machine. */
 export interface TrustStoreParts {
   readonly files: Files;
   readonly file: string;
   readonly log: Log;
 }
 
-/** The remembered folders, the one named last at the end. */
+/** The trusted folders, the newest at the end. */
 export class TrustStore {
   readonly #folders = new Set<string>();
   #parts: TrustStoreParts | undefined;
   #saving: Promise<void> = Promise.resolve();
-  /** A write is waiting for its turn; it takes along what is said until then. */
+  /** A write waits for its turn. It includes later changes. */
   #waiting = false;
 
-  /** Reads what was remembered. A damaged file counts as none: nothing is trusted by mistake. */
+  /** Reads the file. A damaged file counts as empty, so that no folder is trusted by mistake. */
   async open(parts: TrustStoreParts): Promise<void> {
     this.#parts = parts;
     try {
@@ -42,7 +41,7 @@ export class TrustStore {
     return [...this.#folders];
   }
 
-  /** Remembers a folder, or forgets it; `tell` is called when that is news. */
+  /** Adds or removes a folder. Calls `tell` when that is a change. */
   set({ folder, trusted }: { folder: string; trusted: boolean }, tell: () => void = () => {}): void {
     const known = this.#folders.delete(folder);
     if (trusted) this.#folders.add(folder);
@@ -53,7 +52,7 @@ export class TrustStore {
     tell();
   }
 
-  /** Resolves when everything is on disk that was said so far. */
+  /** Resolves when every change so far is on disk. */
   saved(): Promise<void> {
     return this.#saving;
   }

@@ -1,11 +1,11 @@
-// The console's files over HTTP: from memory, by names that hold a hash of their content, and under a policy that lets
-// the page load nothing else. Loaded at the first request for one of them, so that other servers hold no byte of it.
+// Does: answers requests for the console's files from memory, under a policy that lets the page load nothing else.
+// Used by: http_pages.ts, which loads it at the first request. A file name holds a hash of the content.
 import { CONSOLE_FILES } from "../../console_files/files.ts";
 import type { HttpAnswer, HttpRequest } from "../../runtime/runtime.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A file in both of its forms; the plain one is made when a client asks for it. */
+/** A file in both forms. The plain one is made on request. */
 class Served {
   readonly contentType: string;
   readonly hash: string;
@@ -32,13 +32,13 @@ const files: ReadonlyMap<string, Served> = new Map(
   CONSOLE_FILES.map(({ name, contentType, hash, gzip }) => [name, new Served(contentType, hash, gzip)]),
 );
 
-/** What the page may do: its own script and style sheet, its own server, and images that messages bring along. */
+/** The page's rights: its own script and style sheet, its own server, and images in messages. */
 function policy(host: string): string {
   return [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
-    // Older browsers take 'self' for HTTP alone. The gate has checked the name; a proxy may add encryption.
+    // Older browsers take 'self' for HTTP alone. The gate has checked the name, and a proxy may add encryption.
     `connect-src 'self' ws://${host} wss://${host}`,
     "img-src data: blob:",
     "base-uri 'none'",
@@ -57,10 +57,10 @@ const FOR_ALL: Readonly<Record<string, string>> = {
   vary: "accept-encoding",
 };
 
-/** The page is asked for anew each time; what its name identifies stays what it is. */
+/** Browsers ask for the page each time. A file with a hash in its name never changes. */
 const [PAGE_CACHE, ASSET_CACHE] = ["no-cache", "public, max-age=31536000, immutable"];
 
-/** Whether the client takes gzip (RFC 9110, 12.5.3). */
+/** Whether the client accepts gzip (RFC 9110, 12.5.3). */
 export function takesGzip(header: string | undefined): boolean {
   const weights = new Map(
     (header ?? "").toLowerCase().split(",").map((part) => {
@@ -72,7 +72,7 @@ export function takesGzip(header: string | undefined): boolean {
   return (weights.get("gzip") ?? weights.get("*") ?? 0) > 0;
 }
 
-/** Whether the client has that very answer (RFC 9110, 13.1.2). */
+/** Whether the client has exactly that answer (RFC 9110, 13.1.2). */
 function has(header: string | undefined, tag: string): boolean {
   return (header ?? "").split(",").some((one) => {
     const known = one.trim().replace(/^W\//, "");
@@ -80,7 +80,7 @@ function has(header: string | undefined, tag: string): boolean {
   });
 }
 
-/** Answers with the file of that name; the page's is empty. */
+/** The answer for a file. The page has the empty name. */
 export async function consolePage(name: string, { headers }: HttpRequest): Promise<HttpAnswer> {
   const file = files.get(name);
   if (file === undefined) return { status: 404, body: "Not found\n", headers: FOR_ALL };

@@ -1,41 +1,41 @@
-// Fairness among connections: one that sends thousands of messages at once gets its share of each turn of the event
-// loop. The rest waits, in order and bounded. Where the runtime can stop reading, the peer waits instead.
+// Does: gives each connection a share of every turn of the event loop.
+// Used by: websocket.ts and stdio.ts. Further messages wait, in order and bounded.
+// Invariant: where the runtime can stop reading, the peer waits instead.
 
-/** Messages of one connection that are taken in one turn: a third of a millisecond's work, and a turn costs little. */
+/** Messages of one connection in one turn: a third of a millisecond of work. */
 const SHARE = 64;
 
-/** Waiting messages, and their bytes, from which the peer is read no further, where the runtime can do that. */
+/** Waiting messages, and their bytes, at which the server stops reading, where the runtime can. */
 const [HOLD_MESSAGES, HOLD_BYTES] = [1024, 1024 * 1024];
 
-/** Most messages, and bytes, that wait for one connection: far more than a burst of commands, and little memory. */
+/** The most messages, and bytes, that wait for one connection: far more than a burst of commands. */
 const [MOST_MESSAGES, MOST_BYTES] = [65_536, 32 * 1024 * 1024];
 
-/** Most bytes that wait for all connections. */
+/** The most bytes that wait for all connections. */
 const TOTAL_BYTES = 48 * 1024 * 1024;
 
-/** Bytes that a waiting message takes beside its text. */
+/** Bytes of a waiting message beside its text. */
 const OVERHEAD_BYTES = 64;
 
-/** Empty slots at the front of the queue from which it is worth moving the rest. */
+/** Empty slots at the front of the queue at which the rest is moved. */
 const SLOTS = 1024;
 
-/** What waits for all connections of a server. */
+/** Waiting messages of all connections of a server. */
 export class Backlog {
   bytes = 0;
 }
 
-/** What a pace is made of. */
 export interface PaceParts {
   /** Calls a function in the next turn of the event loop. */
   soon(fn: () => void): void;
   /** Called with each message, in order. */
   take(text: string): void;
-  /** Resolves when the peer has read enough of its answers to be asked for more; undefined when it has. */
+  /** Resolves when the peer has read enough answers for further commands. Undefined when it has. */
   room(): Promise<void> | undefined;
-  /** Stops reading; false where the runtime cannot. */
+  /** Stops reading. False where the runtime cannot. */
   pause(): boolean;
   resume(): void;
-  /** More waits than may. Called once; nothing is taken after it. */
+  /** Too many messages wait. Called once; no message is taken after it. */
   full(): void;
   readonly backlog: Backlog;
 }
@@ -44,10 +44,10 @@ export interface PaceParts {
 export class FairInbox {
   readonly #parts: PaceParts;
   #waiting: string[] = [];
-  /** Where in `#waiting` the first message is. */
+  /** The index of the first message in `#waiting`. */
   #head = 0;
   #bytes = 0;
-  /** Messages taken since the last turn that was waited for. */
+  /** Messages taken since the last wait for a turn. */
   #used = 0;
   #paused = false;
   #closed = false;
@@ -56,7 +56,7 @@ export class FairInbox {
     this.#parts = parts;
   }
 
-  /** A message has come. */
+  /** Adds a message. */
   push(text: string): void {
     if (this.#closed) return;
     if (this.#used < SHARE) return this.#pass(text);
@@ -73,7 +73,7 @@ export class FairInbox {
     this.#parts.full();
   }
 
-  /** Drops what waits, and everything that comes from now on. */
+  /** Drops waiting messages, and all later ones. */
   close(): void {
     this.#closed = true;
     this.#waiting = [];

@@ -1,27 +1,28 @@
-// The few plain HTTP answers on the WebSocket port (docs/PROTOCOL.md#http-and-who-may-connect): health, readiness, schema, and refusals.
+// Does: answers plain HTTP on the WebSocket port (docs/PROTOCOL.md#http-and-who-may-connect).
+// Used by: websocket.ts, after the gate.
 import { errorMessage } from "../../base/error_message.ts";
 import type { HttpAnswer, HttpRequest } from "../../runtime/runtime.ts";
 import type { Page } from "../auth/http_gate.ts";
 
-/** What the answers say. */
+/** The content of the answers. */
 export interface HttpState {
   /** False while the server drains. */
   ready(): boolean;
   schema(): string;
   /** Prometheus text. */
   metrics(): Promise<HttpAnswer>;
-  /** A file of the console by its name; the page's is empty. */
+  /** A file of the console. The page has the empty name. */
   console(file: string, request: HttpRequest): Promise<HttpAnswer>;
 }
 
-/** What a refused request is answered with. */
+/** The answer to a refused request. */
 export interface Refusal {
   readonly status: number;
   readonly reason: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** No answer is a script or a style sheet of the console's page because a browser guesses so. */
+/** Stops browsers from guessing that an answer is a script or a style sheet. */
 const NO_GUESS: Readonly<Record<string, string>> = { "x-content-type-options": "nosniff" };
 
 /** A refusal with its reason as text. */
@@ -29,12 +30,12 @@ export function refusal({ status, reason, headers }: Refusal): HttpAnswer {
   return { status, body: `${reason}\n`, headers: { ...NO_GUESS, ...headers } };
 }
 
-/** Sends a browser on to that address, which is relative to the one that it asked for. */
+/** Redirects a browser to an address relative to its request. */
 export function redirect(location: string): HttpAnswer {
   return { status: 308, body: `Go on to ${location}\n`, headers: { ...NO_GUESS, location } };
 }
 
-/** Answers a request that the gate has let in to that page. */
+/** Answers a request that the gate has admitted to that page. */
 export function answerHttp(page: Page, state: HttpState): HttpAnswer | Promise<HttpAnswer> {
   switch (page) {
     case "healthz":

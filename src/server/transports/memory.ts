@@ -1,4 +1,5 @@
-// A transport inside one process, for tests and for embedding: the client's end is a pair of functions.
+// Does: connects a client inside the process, for tests and for embedding. Its end is a pair of functions.
+// Used by: mod.ts and tests.
 import { type Access, ADMIN } from "../auth/access.ts";
 import type { Connection } from "../router/connection.ts";
 import type { Router } from "../router/router.ts";
@@ -9,12 +10,12 @@ export interface MemoryClient {
   readonly connection: Connection;
   send(message: unknown): void;
   sendText(text: string): void;
-  /** Everything that has come, parsed, oldest first. */
+  /** All received messages, parsed, oldest first. */
   readonly received: readonly unknown[];
   close(): void;
 }
 
-/** Connects a client to the router; `onMessage` is called for each message from now on. A trusted peer. */
+/** Connects a trusted client to the router. `onMessage` gets each later message. */
 export function connectMemory(
   router: Router,
   onMessage: (message: unknown) => void = () => {},

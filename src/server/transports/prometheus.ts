@@ -1,5 +1,5 @@
-// The server's metrics as Prometheus text, through prom-client. Loaded when somebody first asks: it costs a tenth of
-// a second, and most servers are never asked. Names and help are here; the numbers come from the router.
+// Does: writes the server's metrics as Prometheus text, through prom-client. Names and help are here.
+// Used by: http_pages.ts, which loads it at the first request, because that costs a tenth of a second.
 import prometheus from "prom-client";
 import type { Metrics } from "../../protocol/schema/monitoring_commands.ts";
 import type { HttpAnswer } from "../../runtime/runtime.ts";
@@ -10,7 +10,7 @@ interface Row {
   readonly name: string;
   readonly kind: "counter" | "gauge";
   readonly help: string;
-  /** Name of the label that a record's fields are values of. */
+  /** The label whose values are the fields of a record. */
   readonly label?: string;
   of(metrics: Metrics): Value;
 }

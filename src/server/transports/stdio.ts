@@ -1,5 +1,5 @@
-// JSON Lines over standard input and output (docs/PROTOCOL.md#framing): one peer, the parent process. Waits instead
-// of refusing when there is no room, and tells when the input has ended or nobody reads the output.
+// Does: JSON Lines over standard input and output, with the parent process as one peer (docs/PROTOCOL.md#framing).
+// Used by: server.ts. It waits instead of refusing at a limit, and reports the end of input and of the reader.
 import { deadline } from "../../base/deadline.ts";
 import { JsonlDecoder, type Line } from "../../protocol/jsonl.ts";
 import type { Connection } from "../router/connection.ts";
@@ -8,29 +8,28 @@ import type { Peer } from "../router/peer.ts";
 import type { ByteSink, Clock, Timer } from "../../runtime/runtime.ts";
 import type { Endpoint, Transport } from "./transport.ts";
 
-/** What the transport is made of. */
 export interface StdioParts {
   readonly clock: Clock;
   readonly router: Router;
   readonly frameBytes: number;
   readonly input: ReadableStream<Uint8Array>;
   readonly output: ByteSink;
-  /** Whether someone still reads the output, found out without a write. */
+  /** Whether a program still reads the output, without a write. */
   isRead(): Promise<boolean>;
-  /** Everything was read; `spoken` says whether a valid command was among it. */
+  /** The input has ended. `spoken` tells whether it had a valid command. */
   ended(connection: Connection, spoken: boolean): void;
-  /** Nobody reads the output any more. */
+  /** No program reads the output any more. */
   broken(): void;
-  /** The parent is there, but has not read for so long that it was given up. */
+  /** The parent lives, but has not read for too long. */
   givenUp(): void;
 }
 
-/** Milliseconds between two looks for a reader of the output, once the input has ended. */
+/** Milliseconds between two checks for a reader of the output, after the end of input. */
 const LOOK_MS = 2_000;
 
 const encoder = new TextEncoder();
 
-/** Writes whatever is queued in one piece, one write at a time. */
+/** Writes queued messages in one piece, one write at a time. */
 class LineWire implements Peer {
   readonly transport = "stdio";
   readonly blocksWhenFull = true;
@@ -59,7 +58,7 @@ class LineWire implements Peer {
     if (this.#state === "idle") void this.#write();
   }
 
-  /** The router gives a reader up that stalls. Standard output has no close of its own: whoever runs us decides. */
+  /** Called for a reader that stalls. Standard output has no close, so the owner of the transport decides. */
   close(): void {
     this.#state = "broken";
     this.#queue = [];
@@ -89,7 +88,7 @@ class LineWire implements Peer {
   }
 }
 
-/** The stdio transport, reading. */
+/** The reading side of stdio. */
 export class StdioTransport implements Transport {
   readonly endpoints: readonly Endpoint[] = [];
   readonly #parts: StdioParts;
@@ -106,7 +105,7 @@ export class StdioTransport implements Transport {
     void this.#read();
   }
 
-  /** Commands are refused by the router; the pipe itself stays. */
+  /** The router refuses commands. The pipe itself stays. */
   refuse(): void {}
 
   async close(withinMs: number): Promise<void> {
@@ -115,14 +114,14 @@ export class StdioTransport implements Transport {
     this.#closed = true;
     this.#look?.clear();
     this.#parts.router.closed(this.#connection);
-    // The read that is under way ends with the process.
+    // The running read ends with the process.
     void this.#reader.cancel().catch(() => {});
   }
 
   async #read(): Promise<void> {
     const decoder = new JsonlDecoder(this.#parts.frameBytes);
     while (true) {
-      // A broken input is an ended input.
+      // A broken input counts as an ended input.
       const { done, value } = await this.#reader.read().catch(() => ({ done: true, value: undefined }));
       if (done || value === undefined) break;
       for (const line of decoder.push(value)) await this.#take(line);
@@ -134,7 +133,7 @@ export class StdioTransport implements Transport {
     if (spoken) await this.#watch();
   }
 
-  /** A parent that was killed ends the input as one does that has asked for everything; but no one reads any more. */
+  /** A killed parent ends the input like one that has sent everything, but no program reads the output. */
   async #watch(): Promise<void> {
     while (!this.#closed) {
       if (!await this.#parts.isRead()) return this.#broken();

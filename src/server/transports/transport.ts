@@ -1,4 +1,5 @@
-// What a transport is: something that brings peers to the router until it is closed. Types only.
+// Does: describes a transport, which brings peers to the router until it is closed. Types only.
+// Used by: server.ts and the transports.
 
 /** Where clients can reach a transport. */
 export interface Endpoint {
@@ -6,11 +7,11 @@ export interface Endpoint {
   readonly url: string;
 }
 
-/** A way for peers to come in. */
+/** A source of peers. */
 export interface Transport {
   readonly endpoints: readonly Endpoint[];
-  /** From now on nobody new is let in. */
+  /** Admits no further peer. */
   refuse(): void;
-  /** Says goodbye to every peer once its output is out, within `withinMs`, and lets go of everything. */
+  /** Closes every peer when its output is out, within `withinMs`, and releases everything. */
   close(withinMs: number): Promise<void>;
 }

@@ -1,5 +1,5 @@
-// WebSocket on `GET /` (docs/PROTOCOL.md#http-and-who-may-connect): the gate, then room, then the upgrade; whole text messages to the
-// router and back. The same for Deno and Node, which differ only behind `Runtime.serve`.
+// Does: WebSocket on `GET /`: the gate, then a reservation, then the upgrade (docs/PROTOCOL.md#http-and-who-may-connect).
+// Used by: server.ts. Deno and Node differ only behind `Runtime.serve`.
 import { deadline } from "../../base/deadline.ts";
 import type { Governor, Permit } from "../../governor/governor.ts";
 import type { Router } from "../router/router.ts";
@@ -20,7 +20,6 @@ import { answerHttp, type HttpState, redirect, refusal } from "./http_pages.ts";
 import { Backlog, FairInbox } from "./fair_inbox.ts";
 import type { Endpoint, Transport } from "./transport.ts";
 
-/** What the transport is made of. */
 export interface WebSocketParts {
   readonly runtime: Runtime;
   readonly router: Router;
@@ -36,7 +35,7 @@ const TOO_FAST: CloseFrame = {
   reason: "Too many messages wait; connect again, and read answers as you send",
 };
 
-/** Milliseconds in which a connection that is to go gets its answers out. */
+/** Milliseconds for the last answers of a closing connection. */
 const FAREWELL_MS = 2_000;
 
 const NO_BINARY: CloseFrame = { code: 1003, reason: "Send text messages with one JSON object each" };
@@ -59,7 +58,7 @@ function wireOf(socket: SocketHandle): Peer {
   };
 }
 
-/** A loopback wildcard is no address to connect to. */
+/** A loopback wildcard is not an address to connect to. */
 function urlOf(listener: Listener): string {
   const name = listener.hostname === "0.0.0.0" || listener.hostname === "::"
     ? "127.0.0.1"
@@ -67,7 +66,7 @@ function urlOf(listener: Listener): string {
   return `ws://${name.includes(":") ? `[${name}]` : name}:${listener.port}/`;
 }
 
-/** The WebSocket transport, listening. */
+/** The WebSocket transport. */
 export class WebSocketTransport implements Transport {
   readonly #parts: WebSocketParts;
   readonly #open = new Map<Connection, () => void>();
@@ -81,7 +80,7 @@ export class WebSocketTransport implements Transport {
     this.#refusals = new RefusalLog(parts.runtime, parts.router.parts.log, parts.governor.counters);
   }
 
-  /** Listens. Throws `ListenError` when the address cannot be had. */
+  /** Listens. Throws `ListenError` when the address is not available. */
   static async listen(parts: WebSocketParts): Promise<WebSocketTransport> {
     const transport = new WebSocketTransport(parts);
     const { runtime, hostname, port, governor } = parts;
@@ -105,7 +104,7 @@ export class WebSocketTransport implements Transport {
     await this.#listener?.close();
   }
 
-  /** Everything out, then 1001, then gone. */
+  /** Sends everything, then closes with 1001. */
   async #part(connection: Connection): Promise<void> {
     await connection.outbox.flushed();
     const gone = new Promise<void>((resolve) => {
@@ -148,7 +147,7 @@ export class WebSocketTransport implements Transport {
     };
   }
 
-  /** A place for one more connection of that token, or why there is none. */
+  /** Reserves one more connection of that token, or returns why not. */
   #reserve({ id }: Access): Permit | string {
     const { governor } = this.#parts;
     const own = id === ADMIN.id ? undefined : governor.connectionOfToken(id);
@@ -171,7 +170,7 @@ export class WebSocketTransport implements Transport {
   #accept(socket: SocketHandle, access: Access, permit: Permit): void {
     const { router, gate, runtime } = this.#parts;
     if (gate.holds?.(access.id) === false) {
-      // The token ended between the gate and now. The router does not know this connection, so it cannot close it.
+      // The token has just ended. The router does not know this connection, so it cannot close it.
       socket.onClose = () => permit.release();
       const expired = (access.expiresAt ?? Infinity) <= runtime.now();
       return socket.close(1008, expired ? "The token has expired" : "The token was revoked");
@@ -180,7 +179,9 @@ export class WebSocketTransport implements Transport {
     this.#open.set(connection, () => {});
     const { outbox, peer: wire } = connection;
     let farewell: Timer | undefined;
-    /** Ends a connection that broke a rule once its answers are out, or have had the time; it is read no more. */
+    /**
+     * Ends a connection that broke a rule, after its answers or a deadline. The server reads no more from it.
+     */
     const goAway = ({ code, reason }: CloseFrame): void => {
       if (farewell !== undefined || !connection.open) return;
       pace.close();

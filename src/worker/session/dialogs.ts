@@ -92,7 +92,7 @@ export class Dialogs {
     if (!isEncodable(question)) {
       const error = `The dialog "${
         String(question.title)
-      }" was cancelled: it cannot be told to clients as JSON`;
+      }" was cancelled: it cannot be sent to clients as JSON`;
       this.#parts.emit({ type: "extension_error", extensionPath: "", event: "ui", error });
       return Promise.resolve(undefined);
     }
@@ -104,7 +104,7 @@ export class Dialogs {
     const open = this.#open.get(requestId);
     if (open === undefined) {
       return this.#ended.has(requestId)
-        ? failure("ui_already_resolved", "Somebody has answered this dialog already, or it is over")
+        ? failure("ui_already_resolved", "The dialog is over, or another client has answered it")
         : failure("ui_request_not_found", `The session has no dialog "${requestId}"; see list_pending_ui`);
     }
     const { method, options } = open.question;

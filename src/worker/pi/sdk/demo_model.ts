@@ -66,7 +66,7 @@ export function demoAnswer(context: Context): AssistantMessage {
   if (/\b(long|story)\b/i.test(text)) return fauxAssistantMessage(`${STORY} ${STORY}`);
   const quoted = text.length > 200 ? `${cut(text, 200)}…` : text;
   return fauxAssistantMessage(
-    `You said: "${quoted}". I am the demo model: nobody thinks here, but everything around me is real.`,
+    `You said: "${quoted}". I am the demo model: I only repeat scripted texts, but everything around me is real.`,
   );
 }
 

@@ -46,11 +46,11 @@ export function shellTool(cwd: string, options: BashOptions, parts: ShellParts):
       try {
         const tool = pi.createBashToolDefinition(cwd, { ...options, operations });
         const result = await tool.execute(id, params, signal, undefined, ctx);
-        const { text, details } = told(output);
+        const { text, details } = textOf(output);
         return text === "" ? result : { ...result, content: [{ type: "text", text }], details };
       } catch (error) {
         const status = error instanceof Error ? STATUS.exec(error.message)?.[1] : undefined;
-        const { text } = told(output);
+        const { text } = textOf(output);
         throw status === undefined || text === "" ? error : new Error(`${text}\n\n${status}`);
       }
     },
@@ -58,7 +58,7 @@ export function shellTool(cwd: string, options: BashOptions, parts: ShellParts):
 }
 
 /** The output for the model, in pi's words. */
-function told(output: ShellOutput): { text: string; details: pi.BashToolDetails | undefined } {
+function textOf(output: ShellOutput): { text: string; details: pi.BashToolDetails | undefined } {
   const { content, truncation, lastLine, fullOutputPath } = output.show();
   if (!truncation.truncated) return { text: content, details: undefined };
   const { outputBytes, outputLines, totalLines, lastLinePartial, truncatedBy } = truncation;
@@ -83,8 +83,8 @@ class Updates {
   readonly #parts: ShellParts;
   readonly #tell: Update | undefined;
   #timer: Timer | undefined;
-  #toldAt = -Infinity;
-  #state: "told" | "due" | "ended" = "told";
+  #sentAt = -Infinity;
+  #state: "sent" | "due" | "ended" = "sent";
 
   constructor(output: ShellOutput, parts: ShellParts, tell: Update | undefined) {
     this.#output = output;
@@ -94,9 +94,9 @@ class Updates {
 
   /** Called for new output. */
   due(): void {
-    if (this.#tell === undefined || this.#state !== "told") return;
+    if (this.#tell === undefined || this.#state !== "sent") return;
     this.#state = "due";
-    const ms = UPDATE_MS - (this.#parts.clock.monotonic() - this.#toldAt);
+    const ms = UPDATE_MS - (this.#parts.clock.monotonic() - this.#sentAt);
     if (ms <= 0) this.#now();
     else this.#timer = this.#parts.clock.after(ms, () => this.#now());
   }
@@ -109,8 +109,8 @@ class Updates {
   }
 
   #now(): void {
-    this.#state = "told";
-    this.#toldAt = this.#parts.clock.monotonic();
+    this.#state = "sent";
+    this.#sentAt = this.#parts.clock.monotonic();
     const { content, truncation, fullOutputPath } = this.#output.show();
     this.#tell?.({
       content: [{ type: "text", text: content }],

@@ -1,5 +1,5 @@
-// Turns a session's events into records for the router thread: stamped, encoded once for each form that someone
-// wants, and with what an outbox needs to merge them. The common event is put together by hand. Pure.
+// Does: encodes a session's events: with seq, once for each wanted form, and with hints for the outbox. Pure.
+// Used by: session.ts. Uses: merge_hints.ts. It builds the most common event by hand.
 import { encodeEvent, eventPrefix, type SessionEvent, toDelta } from "../../../protocol/events.ts";
 import { type CoalesceHint, DELTA_SUFFIX, type EncodedEvent } from "../../../ipc/messages.ts";
 import { pieceOf, stateOf } from "./merge_hints.ts";
@@ -9,7 +9,7 @@ type PieceMerge = Extract<CoalesceHint, { kind: "delta" }>;
 /** Encodes the events of one session. */
 export class EventEncoder {
   readonly #sessionId: string;
-  /** All of the prefix that is before the number, and behind it. */
+  /** The parts of the prefix before and after the number. */
   readonly #before: string;
   #merge: PieceMerge = { kind: "delta", of: "", contentIndex: -1 };
 
@@ -18,7 +18,7 @@ export class EventEncoder {
     this.#before = eventPrefix(sessionId, 0).slice(0, -2);
   }
 
-  /** @param full whether somebody wants the full form, too */
+  /** @param full whether a subscriber wants the full form too */
   encode(seq: number, event: SessionEvent, full: boolean): EncodedEvent {
     const piece = pieceOf(event);
     if (piece === undefined) return this.#other(seq, event, full);

@@ -44,12 +44,12 @@ export class PathGuard {
     if (!real.ok) return real;
     const found = await this.#files.stat(real.value).catch(() => undefined);
     if (found !== undefined && found.kind !== "file") {
-      return forbidden(`${real.value} is no regular file; choose another`);
+      return forbidden(`${real.value} is not a regular file; choose another`);
     }
     if (found === undefined && isOfAnotherSystem(path, this.#files.separator)) return foreign();
     const folder = await this.#files.stat(this.#files.parent(real.value)).catch(() => undefined);
     if (folder?.kind === "directory") return real;
-    const sentence = `${this.#files.parent(real.value)} is no folder; create it first`;
+    const sentence = `${this.#files.parent(real.value)} is not a folder; create it first`;
     return { ok: false, failure: failure("path_not_found", sentence) };
   }
 
@@ -98,7 +98,7 @@ export class PathGuard {
     const problem = found === undefined
       ? "does not exist"
       : kind === "file"
-      ? "is no regular file"
+      ? "is not a regular file"
       : "is not a directory";
     return { ok: false, failure: failure("path_not_found", `${real.value} ${problem}`) };
   }

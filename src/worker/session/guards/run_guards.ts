@@ -12,11 +12,11 @@ export interface RunGuardsParts {
   /** The budget until a client sets one. */
   readonly budget?: BudgetLimits;
   readonly turnStallMs?: number;
-  /** What an earlier life of the session has left. */
+  /** The record of a parked session. */
   readonly restoredFrom?: SessionRecord;
 }
 
-/** The watch over one session. */
+/** The guards of one session's runs. */
 export class RunGuards {
   readonly budget: SessionBudget;
   readonly #stalls: StallDetector;
@@ -35,13 +35,13 @@ export class RunGuards {
     this.#stalls = new StallDetector({ clock, stallMs, emit });
   }
 
-  /** An event has been told. */
+  /** Takes an event, after the subscribers. */
   follow(event: SessionEvent): void {
     this.budget.follow(event);
     this.#stalls.follow(event);
   }
 
-  /** So many dialogs are open now. */
+  /** Takes the number of open dialogs. */
   dialogs(open: number): void {
     this.budget.dialogs(open);
     this.#stalls.dialogs(open);
@@ -53,7 +53,7 @@ export class RunGuards {
   }
 }
 
-/** What a record says of a session's budget; undefined when it says nothing that makes sense. */
+/** The budget in a record. Undefined when the record has no valid one. */
 function keptBudget(value: unknown): KeptBudget | undefined {
   if (typeof value !== "object" || value === null || !("limits" in value)) return undefined;
   const { limits } = value;

@@ -1,5 +1,6 @@
-// A session's budget at work: follows its events, tells when the budget is used up, aborts what would go on where
-// that is wanted, and refuses messages until the budget is raised. A turn that was complete is never aborted for it.
+// Does: counts what a session spends, reports a used-up budget, refuses messages, and aborts runs if asked to.
+// Used by: run_guards.ts. Uses: usage.ts.
+// Invariant: a complete turn is never aborted for the budget.
 import {
   Budget,
   type BudgetLimit,
@@ -12,17 +13,16 @@ import type { SessionEvent } from "../../../protocol/events.ts";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
 import { usageOf } from "./usage.ts";
 
-/** What a client said of a budget; without limits, that there are none. */
+/** A client's budget. Without limits, the client has lifted them. */
 export interface KeptBudget {
   readonly limits?: BudgetLimits | undefined;
 }
 
-/** What a session's budget is made of. */
 export interface SessionBudgetParts {
   readonly clock: Clock;
-  /** What holds until a client says otherwise. */
+  /** The budget until a client sets one. */
   readonly default?: BudgetLimits | undefined;
-  /** What a client said in an earlier life of the session, and what that one has spent. */
+  /** The client's budget and the usage in the session record. */
   readonly kept?: KeptBudget | undefined;
   readonly used?: BudgetUsage | undefined;
   emit(event: SessionEvent): void;
@@ -30,7 +30,7 @@ export interface SessionBudgetParts {
   stop(): void;
 }
 
-/** What a session's state tells of its budget. */
+/** The budget in a session's state. */
 export interface BudgetState {
   readonly usage: BudgetUsage;
   readonly budget?: BudgetLimits & { readonly exceeded?: BudgetLimit };
@@ -57,13 +57,13 @@ export class SessionBudget {
     this.#budget = new Budget(parts.kept === undefined ? parts.default : parts.kept.limits, parts.used);
   }
 
-  /** What a client has said, to be kept for a later life; undefined when none has. */
+  /** The client's budget for the session record. Undefined when no client has set one. */
   get kept(): { readonly limits: BudgetLimits | null } | undefined {
-    // JSON has no undefined: limits that were lifted are null there.
+    // JSON has no undefined, so lifted limits are null.
     return this.#kept === undefined ? undefined : { limits: this.#kept.limits ?? null };
   }
 
-  /** What get_state tells. */
+  /** The budget's part of get_state. */
   get state(): BudgetState {
     const now = this.#now();
     const { limits } = this.#budget;
@@ -82,7 +82,7 @@ export class SessionBudget {
     if (this.#run !== "none" && limits?.onExceed === "abort") this.#stopIfExceeded();
   }
 
-  /** Why a message to the agent is refused; undefined when it is not. */
+  /** Why a message to the agent is refused. Undefined when it is not. */
   get refusal(): Failure | undefined {
     const { usage, budget } = this.state;
     if (budget?.exceeded === undefined) return undefined;
@@ -91,20 +91,20 @@ export class SessionBudget {
     return failure("budget_exceeded", sentence, { data: { limit, usage } });
   }
 
-  /** An event has been told. */
+  /** Takes an event, after the subscribers. */
   follow(event: SessionEvent): void {
     const spending = usageOf(event);
     if (spending !== undefined) this.#budget.spend(spending.costUsd, spending.turns);
     if (event.type === "agent_start" && this.#run === "none") {
       this.#turnTo("working");
-      // An extension may begin a run without asking.
+      // An extension may begin a run by itself.
       this.#stopIfExceeded();
     } else if (event.type === "agent_settled") this.#turnTo("none");
     if (spending !== undefined) this.#check();
     if (STOPS[this.#budget.limits?.onExceed ?? "pause"].has(event.type)) this.#stopIfExceeded();
   }
 
-  /** So many dialogs are open now: a person's time is not the agent's. */
+  /** Takes the number of open dialogs. The time of a person does not count as the agent's. */
   dialogs(open: number): void {
     if (this.#run !== "none") this.#turnTo(open > 0 ? "asking" : "working");
   }

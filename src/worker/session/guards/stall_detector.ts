@@ -1,26 +1,25 @@
-// Tells when a run is silent for too long, and whom it waits for: a person, a tool or the model. Aborts nothing:
-// what is to be done is for clients to say.
+// Does: reports a run that is silent for too long, and what it waits for: a person, a tool or the model.
+// Used by: run_guards.ts. Invariant: it aborts nothing, because clients decide.
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
 
-/** What the watch is made of. */
 export interface StallDetectorParts {
   readonly clock: Clock;
-  /** Milliseconds of silence after which it is told, and told again; absent: never. */
+  /** Milliseconds of silence before each report. Absent: never. */
   readonly stallMs?: number | undefined;
   emit(event: SessionEvent): void;
 }
 
-/** The watch over one session's runs. */
+/** The detector of one session. */
 export class StallDetector {
   readonly #parts: StallDetectorParts;
-  /** Tool calls under way, oldest first. */
+  /** Running tool calls, oldest first. */
   readonly #tools = new Set<string>();
   #dialogs = 0;
   #running = false;
-  /** When something was last heard, on the monotonic clock. */
+  /** The time of the last event, on the monotonic clock. */
   #heardAt = 0;
-  /** The multiple of the threshold that was told last. */
+  /** The multiple of the threshold in the last report. */
   #told = 0;
   #timer: Timer | undefined;
 
@@ -28,7 +27,7 @@ export class StallDetector {
     this.#parts = parts;
   }
 
-  /** An event has been told. */
+  /** Takes an event, after the subscribers. */
   follow(event: SessionEvent): void {
     if (event.type === "turn_stalled") return;
     const { toolCallId } = event;
@@ -41,12 +40,12 @@ export class StallDetector {
     }
     this.#heardAt = this.#parts.clock.monotonic();
     this.#told = 0;
-    // One timer, however much is heard: it looks again when it is due.
+    // One timer for any number of events. It checks again when it is due.
     const { stallMs } = this.#parts;
     if (this.#running && stallMs !== undefined) this.#timer ??= this.#arm(stallMs);
   }
 
-  /** So many dialogs are open now. */
+  /** Takes the number of open dialogs. */
   dialogs(open: number): void {
     this.#dialogs = open;
   }
@@ -69,7 +68,7 @@ export class StallDetector {
   #look(stallMs: number): void {
     const { clock, emit } = this.#parts;
     const silentMs = Math.round(clock.monotonic() - this.#heardAt);
-    // Silence is told once at each whole multiple of the threshold, also when a timer came a little early.
+    // Reports once at each whole multiple of the threshold, even when a timer came a little early.
     this.#timer = this.#arm(stallMs, stallMs - silentMs % stallMs);
     const multiple = Math.floor(silentMs / stallMs);
     if (multiple <= this.#told) return;

@@ -1,5 +1,6 @@
-// What an event of pi's says of turns, tokens and money. A turn is one answer of the model with its tool calls; an
-// answer that was cut off costs too. Summaries of compactions have no event, so what they cost is not known. Pure.
+// Does: reads turns, tokens and cost from one of pi's events. Pure.
+// Used by: session_budget.ts and session_worker.ts. A turn is one answer of the model with its tool calls.
+// Invariant: a cut answer costs too. Summaries of compactions have no event, so their cost is unknown.
 import type { UsageDelta } from "../../../governor/counters.ts";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
@@ -10,7 +11,7 @@ function amount(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : 0;
 }
 
-/** What has been spent with that event; undefined when nothing. */
+/** The usage in that event. Undefined when there is none. */
 export function usageOf(event: SessionEvent): UsageDelta | undefined {
   if (event.type === "turn_end") return { ...NOTHING, turns: 1 };
   const { message } = event;

@@ -1,5 +1,5 @@
-// A client's own shell commands: bash with its output as events, abort_bash (docs/PROTOCOL.md#session-commands). One at a time in
-// a session, which the mailbox sees to: pi has a single abort handle for all of them.
+// Does: handles bash and abort_bash, a client's own shell commands (docs/PROTOCOL.md#session-commands).
+// Used by: mod.ts. The mailbox runs one at a time, because pi has one abort handle for all of them.
 import { COMMAND_GRACE_MS } from "../../../governor/limits.ts";
 import { WholeText } from "../events/whole_text.ts";
 import { done, type Entry, on, onFile } from "./handler.ts";
@@ -18,7 +18,7 @@ export const BASH: readonly Entry[] = [
       (chunk) => show(text.push(chunk)),
     );
     show(text.end());
-    // Its result joins the messages without an event, during a run only at the next prompt.
+    // The result joins the messages without an event; during a run only at the next prompt.
     if (!session.agent.busy()) session.rewritten();
     return outcome.ok ? done(outcome.value) : outcome;
   }, {

@@ -1,4 +1,5 @@
-// What a session may spend: set_budget. What it has spent is in its state.
+// Does: handles set_budget. The usage is in the session's state.
+// Used by: mod.ts.
 import type { BudgetLimits } from "../../../governor/budget.ts";
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import { done, type Entry, on } from "./handler.ts";

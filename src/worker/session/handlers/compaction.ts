@@ -1,4 +1,5 @@
-// Compaction and retry (docs/PROTOCOL.md#session-commands): compact, its abort, and the switches for both.
+// Does: handles compact, its abort, and the switches for compaction and retry (docs/PROTOCOL.md#session-commands).
+// Used by: mod.ts.
 import { COMMAND_GRACE_MS } from "../../../governor/limits.ts";
 import { agentBusy } from "../../../protocol/failures.ts";
 import { done, type Entry, foreignWrite, on } from "./handler.ts";
@@ -6,7 +7,7 @@ import { done, type Entry, foreignWrite, on } from "./handler.ts";
 /** The group's handlers. */
 export const COMPACTION: readonly Entry[] = [
   on("compact", async (session, { customInstructions }) => {
-    // pi would cut the run off without a word.
+    // pi would stop the run without an event.
     if (session.agent.busy()) return { ok: false, failure: agentBusy() };
     const foreign = foreignWrite(session);
     if (foreign !== undefined) return foreign;

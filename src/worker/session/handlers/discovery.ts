@@ -1,4 +1,5 @@
-// What a session has at hand (docs/PROTOCOL.md#commands-on-history-and-discovery): slash commands, skills, tools, session files, reload.
+// Does: handles the commands for slash commands, skills, tools, session files and reload.
+// Used by: mod.ts. See docs/PROTOCOL.md#commands-on-history-and-discovery.
 import { failure } from "../../../protocol/errors.ts";
 import { toJson } from "../../../base/text.ts";
 import { agentBusy } from "../../../protocol/failures.ts";
@@ -6,7 +7,7 @@ import type { Handled, Session } from "../session.ts";
 import { listSessions, type SessionPlaces } from "../files/session_files.ts";
 import { done, type Entry, on, written } from "./handler.ts";
 
-/** Most files that list_session_files reads. */
+/** The most files that list_session_files reads. */
 const MOST_FILES = 1_000;
 
 async function sessionFiles(session: Session): Promise<Handled> {

@@ -1,5 +1,6 @@
-// A session's history (docs/PROTOCOL.md#commands-on-history-and-discovery): new_session, switch_session_file, fork, clone, tree, export. Each of them
-// refuses while the agent is busy, since pi would leave the run going, unseen.
+// Does: handles new_session, switch_session_file, fork, clone, the tree and export_html.
+// Used by: mod.ts. See docs/PROTOCOL.md#commands-on-history-and-discovery.
+// Invariant: each refuses while the agent is busy, because pi would leave the run going, unseen.
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import type { FileRepair } from "../../../protocol/schema/responses.ts";
 import { toJson } from "../../../base/text.ts";
@@ -11,7 +12,7 @@ import type { Inspected } from "../file_check/file_inspector.ts";
 import type { Handled, Session } from "../session.ts";
 import { done, type Entry, foreignWrite, on, written } from "./handler.ts";
 
-/** @param leaves the file is left as it is, or read anew: the way out when another program has written to it */
+/** @param leaves the file stays as it is, or is read again: the way out after a write of another program */
 async function unlessBusy<T>(
   session: Session,
   change: () => Promise<Outcome<T>>,
@@ -21,26 +22,26 @@ async function unlessBusy<T>(
   const foreign = leaves ? undefined : foreignWrite(session);
   if (foreign !== undefined) return foreign;
   const outcome = await change();
-  // navigate_tree moves to another branch without a word.
+  // navigate_tree moves to another branch without an event.
   session.rewritten();
   return outcome.ok ? done(outcome.value) : outcome;
 }
 
-/** What a switch has come to. */
+/** The result of a switch. */
 interface Switched {
   readonly cancelled: boolean;
   readonly fileRepair?: FileRepair;
 }
 
-/** Replaces the session by that of a checked file. */
+/** Replaces the session by the one in a checked file. */
 export interface SwitchTo {
-  /** Called once the file has passed, before its path is checked for the last time. */
+  /** Called after the check of the file, before the last check of its path. */
   ready(): Promise<void>;
-  /** @param repair what had to be repaired in the file */
+  /** @param repair the repair of the file */
   change(path: string, repair: FileRepair | undefined): Promise<Outcome<{ cancelled: boolean }>>;
 }
 
-/** Checks the file, its folder and its owner before pi touches it; for clients and for extensions. */
+/** Checks the file, its folder and its owner before pi opens it, for clients and for extensions. */
 export async function switchFile(
   session: Session,
   sessionPath: string,
@@ -93,7 +94,8 @@ async function exportHtml(session: Session, command: CommandOf<"export_html">): 
   if (!path.ok) return path;
   const folder = await files.makeTemporaryFolder();
   try {
-    // pi writes wherever a path leads by the time it writes; so it writes elsewhere, and the page is put there.
+    // pi writes where the path leads at the time of the write. So pi writes elsewhere, and the page is moved
+    // there.
     const page = files.join(folder, "page.html");
     const outcome = await session.agent.history.exportHtml(page);
     if (!outcome.ok) return outcome;
@@ -115,7 +117,7 @@ async function newSession(session: Session, command: CommandOf<"new_session">): 
   return await unlessBusy(session, () => session.agent.history.newSession(parentSession), true);
 }
 
-/** The fields of an answer that is not whole. */
+/** Fields of an answer that is not complete. */
 function leftOut(what: string): string {
   const message =
     `${what}, since an answer has at most ${ANSWER_BYTES} bytes; read the session's file for all`;

@@ -1,4 +1,5 @@
-// Talking to the agent and its extensions: prompt, steer, follow_up, abort, clear_queue, answers to dialogs.
+// Does: handles prompt, steer, follow_up, abort, clear_queue, and answers to dialogs.
+// Used by: mod.ts.
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import type { QueuedTexts, Settled } from "../../../protocol/schema/responses.ts";
 import { failure } from "../../../protocol/errors.ts";
