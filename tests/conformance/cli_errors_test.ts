@@ -52,7 +52,8 @@ test("a token that is wrong, missing, or in a file that is not there", async (be
 });
 
 test("a server of another protocol, or something else on that port", async (bench) => {
-  const greeting = { type: "server_ready", data: { version: "9.0.0", protocolVersion: "9.0" } };
+  const data = { version: "9.0.0", protocolVersion: "9.0", serverId: "old", capabilities: [] };
+  const greeting = { type: "server_ready", data };
   await using old = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
     const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "pi-server.v1" });
     socket.onopen = () => socket.send(JSON.stringify(greeting));

@@ -272,7 +272,7 @@ test("completion: the script for bash completes commands, flags and values; each
       "ask sess; ask run --ans; ask run --answer f; ask token m; ask --max-sess",
     ].join("\n"),
   );
-  assertEquals(stdout, "sessions\n--answer\nfirst\nmint\n--max-sessions --max-sessions-per-token\n");
+  assertEquals(stdout, "sessions\n--answer\nfirst\nmint\n--max-sessions\n");
   for (const [name, holds] of [["zsh", "#compdef pi-server"], ["fish", "complete -c pi-server"]] as const) {
     assertStringIncludes((await command(bench.home, ["completion", name])).stdout, holds);
   }
