@@ -70,7 +70,7 @@ function readFields(rest: readonly string[], fields: readonly Field[]): Given {
     if (glued !== undefined) flags.push([field, glued]);
     else if (field.kinds.has("boolean")) {
       // A switch: `--inMemory` alone is true.
-      const says = next === "true" || next === "false";
+      const says = next !== undefined && !/^[-{]/.test(next);
       flags.push([field, says ? next : "true"]);
       if (says) at++;
     } else if (next === undefined) throw new UsageError(`--${name}: expected ${field.shown} after it`);

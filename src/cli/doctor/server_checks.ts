@@ -10,9 +10,6 @@ import type { Io } from "../subcommand.ts";
 import { printable } from "../tables.ts";
 import { fail, type Finding, ok, warn } from "./finding.ts";
 
-/** Milliseconds in which the events of a session that is there have been replayed. */
-const REPLAY_MS = 3000;
-
 async function checkHealth(client: Client, url: string): Promise<readonly Finding[]> {
   const { version } = client.greeting.data;
   const findings: Finding[] = [
@@ -26,78 +23,76 @@ async function checkHealth(client: Client, url: string): Promise<readonly Findin
   return [...findings, ...issues.map((issue) => fail("health", issue, "the server's log has the details"))];
 }
 
-/** Extensions that failed while the session was made: its first events. */
-async function extensionErrors(
-  client: Client,
-  sessionId: string,
-  { epoch, seq }: { epoch: string; seq: number },
-  io: Io,
-): Promise<readonly Finding[]> {
-  if (seq === 0) return [];
-  const findings: Finding[] = [];
-  const subscription = await client.subscribe(sessionId, { from: { epoch, seq: 0 } });
-  const timer = io.after(REPLAY_MS, () => void subscription.close());
-  try {
+/** Does the work with a list that gets a finding for each extension that fails meanwhile. */
+async function withErrors<T>(client: Client, work: (failed: readonly Finding[]) => Promise<T>): Promise<T> {
+  const failed: Finding[] = [];
+  // Events of all sessions: those of a session's making come before anything can subscribe to it.
+  const subscription = await client.subscribe("*", { events: ["extension_error"] });
+  const read = (async () => {
     for await (const item of subscription) {
-      if (item.kind !== "event") break;
-      const { event } = item;
-      if (event.type === "extension_error") {
-        const where = printable(String(event["extensionPath"]));
-        findings.push(
-          fail("extensions", `${where}: ${printable(String(event["error"]))}`, "mend or remove it"),
-        );
-      }
-      if (item.seq >= seq) break;
+      if (item.kind !== "event") continue;
+      const where = printable(String(item.event["extensionPath"]));
+      failed.push(
+        fail("extensions", `${where}: ${printable(String(item.event["error"]))}`, "mend or remove it"),
+      );
     }
+  })();
+  try {
+    return await work(failed);
   } finally {
-    timer.clear();
+    await subscription.close();
+    await read;
   }
-  return findings;
 }
 
 async function checkSession(client: Client, found: FoundServer, io: Io): Promise<readonly Finding[]> {
-  let sessionId: string;
-  try {
-    const cwd = found.local ? { cwd: io.cwd() } : {};
-    ({ sessionId } = await client.request("create_session", {
-      ...cwd,
-      inMemory: true,
-      sessionName: "doctor",
-    }));
-  } catch (error) {
-    const failed = error instanceof Error ? `${errorMessage(error)}${hintFor(error)}` : errorMessage(error);
-    return [warn("session", `none can be made in this folder: ${failed}`, "or try doctor in another folder")];
+  return await withErrors(client, async (failed) => {
+    let sessionId: string;
+    try {
+      const cwd = found.local ? { cwd: io.cwd() } : {};
+      ({ sessionId } = await client.request("create_session", {
+        ...cwd,
+        inMemory: true,
+        sessionName: "doctor",
+      }));
+    } catch (error) {
+      const reason = error instanceof Error ? `${errorMessage(error)}${hintFor(error)}` : errorMessage(error);
+      return [
+        warn("session", `none can be made in this folder: ${reason}`, "or try doctor in another folder"),
+      ];
+    }
+    try {
+      // The answers come after the events of the session's making.
+      const { models } = await client.request("get_available_models", { sessionId });
+      const state = await client.request("get_state", { sessionId });
+      return [...checkModels(models, state.model), ...checkExtensions(failed, state.untrusted ?? [])];
+    } finally {
+      await client.request("delete_session", { sessionId }).catch(() => {});
+    }
+  });
+}
+
+function checkModels(
+  models: readonly { readonly provider: string }[],
+  model: { readonly provider: string; readonly id: string } | undefined,
+): readonly Finding[] {
+  if (models.length === 0) {
+    const next = "log in with pi (/login), or set a key and restart it";
+    return [fail("models", "the server has credentials for no model", next)];
   }
-  try {
-    const state = await client.request("get_state", { sessionId });
-    const { models } = await client.request("get_available_models", { sessionId });
-    const providers = [...new Set(models.map(({ provider }) => provider))];
-    const errors = await extensionErrors(client, sessionId, state, io);
-    return [
-      models.length === 0
-        ? fail(
-          "models",
-          "the server has credentials for no model",
-          "log in with pi (/login), or set a key and restart it",
-        )
-        : ok(
-          "models",
-          `${models.length} of ${providers.join(", ")}; sessions start with ${
-            state.model === undefined ? "none" : `${state.model.provider}/${state.model.id}`
-          }`,
-        ),
-      ...errors.length > 0 ? errors : [ok("extensions", "none fails in this folder")],
-      ...state.untrusted === undefined || state.untrusted.length === 0 ? [] : [
-        warn(
-          "project",
-          `not loaded without trust: ${state.untrusted.map(printable).join(", ")}`,
-          "run --trust loads it",
-        ),
-      ],
-    ];
-  } finally {
-    await client.request("delete_session", { sessionId }).catch(() => {});
-  }
+  const providers = [...new Set(models.map(({ provider }) => provider))];
+  const start = model === undefined ? "none" : `${model.provider}/${model.id}`;
+  return [ok("models", `${models.length} of ${providers.join(", ")}; sessions start with ${start}`)];
+}
+
+function checkExtensions(failed: readonly Finding[], untrusted: readonly string[]): readonly Finding[] {
+  const names = untrusted.map(printable).join(", ");
+  return [
+    ...failed.length > 0 ? failed : [ok("extensions", "none fails in this folder")],
+    ...untrusted.length === 0
+      ? []
+      : [warn("project", `not loaded without trust: ${names}`, "pi-server run --trust loads it")],
+  ];
 }
 
 /** Everything that a running server says about itself. */
