@@ -41,7 +41,9 @@ const marked = new Marked({
     code({ text, lang }: Tokens.Code): string {
       const language = (lang ?? "").split(/\s/)[0]?.toLowerCase().replace(/[^a-z0-9+#-]/g, "") ?? "";
       const name = language === "" ? "" : ` class="language-${language}"`;
-      return `<pre tabindex="0"><code${name}>${highlight(text, language)}</code></pre>\n`;
+      return `<div class="codebox"><pre tabindex="0"><code${name}>${
+        highlight(text, language)
+      }</code></pre></div>\n`;
     },
     checkbox({ checked }: Tokens.Checkbox): string {
       return checked ? "☑ " : "☐ ";
