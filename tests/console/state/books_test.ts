@@ -70,6 +70,10 @@ Deno.test("events change what a session is said to do", () => {
   assertEquals(doing(now(), 0), "parked");
   book.apply("a", { type: "session_info_changed", name: "Named" });
   assertEquals(nameOf(now()), "Named");
+  assertEquals(
+    nameOf(info("5f0c9b1e-0c53-4a8e-9d0b-0f6f3a1c2d4e", { cwd: "/home/me/demo" })),
+    "demo 5f0c9b1e",
+  );
   book.serverEvent("session_deleted", { sessionId: "a" });
   assertEquals(book.entries.value.size, 0);
   book.apply("unknown", { type: "agent_start" });
