@@ -1,10 +1,12 @@
-// Builds the npm package in dist/npm/: the bundle with every export of deno.json, their types, bin/pi-server.js,
-// package.json, README, CHANGELOG and LICENSE. It has no dependencies and runs on Node 20.6 and later. With --next
-// it is built on the newer pi of compat/, into dist/npm-next/, for Node 22.19 and later.
+// Builds the npm package in dist/npm/: the bundle with every export of deno.json, the client for browsers, their
+// types, bin/pi-server.js, package.json, README, CHANGELOG and LICENSE. It has no dependencies and runs on Node 20.6
+// and later. With --next it is built on the newer pi of compat/, into dist/npm-next/, for Node 22.19 and later.
 // Usage: deno run -A scripts/build_node.ts [--next]
 
+import * as esbuild from "esbuild";
 import * as path from "node:path";
 import { bundle, exportName, ignoreMissing, type Project, readProject, repositoryRoot } from "./bundle.ts";
+import { BROWSER_CLIENT, browserClient } from "./browser_client.ts";
 import { declarations } from "./declarations.ts";
 
 const NODE_FLOOR = "20.6.0";
@@ -34,7 +36,12 @@ const NPM_NAME = "pi-server";
 function packageJson(project: Project, types: ReadonlyMap<string, string>, floor: string): string {
   const exports = Object.keys(project.exports).map((key) => [
     key,
-    { types: `./types/${types.get(key)}`, default: `./${exportName(key)}.js` },
+    {
+      types: `./types/${types.get(key)}`,
+      // Bundlers for web pages take this one; Node and Deno pass it by.
+      ...(key === "./client" ? { browser: `./${BROWSER_CLIENT}` } : {}),
+      default: `./${exportName(key)}.js`,
+    },
   ]);
   const manifest = {
     name: NPM_NAME,
@@ -80,6 +87,8 @@ export async function buildNode(
   const bin = path.join(outDir, "bin/pi-server.js");
   await Deno.writeTextFile(bin, binFor(floor));
   if (Deno.build.os !== "windows") await Deno.chmod(bin, 0o755);
+  const client = await browserClient(root).finally(() => esbuild.stop());
+  await Deno.writeTextFile(path.join(outDir, BROWSER_CLIENT), client);
   const types = await writeTypes(root, outDir, project);
   await Deno.writeTextFile(path.join(outDir, "package.json"), packageJson(project, types, floor));
   for (const name of ["README.md", "CHANGELOG.md", "LICENSE"]) {

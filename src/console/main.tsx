@@ -12,7 +12,8 @@
 //   buttons "Go on here" and "Fork"), "Mint a token" (Role, Life, Label, Mint), "The new token" (image "QR code of the
 //   link", textbox "Link", button "Copy the link"); each has a button "Close".
 // - Session: heading with its name, log "Transcript", articles "Your message", "Answer" (aria-busy while it comes),
-//   "Shell command"; groups "Tool NAME", "Thinking"; groups "Output", "Difference", "Arguments"; form "Prompt" with
+//   "Shell command"; groups "Tool NAME", "Thinking"; groups "Output", "Difference", "Arguments"; buttons
+//   "Copy" on code; form "Prompt" with
 //   textbox "Message", listbox "Commands", buttons Send, Steer, "Follow up", Stop, "Add pictures", list "Pictures to
 //   send", list "Queued messages" with button "Take back"; buttons Settings, Tree, "More actions" (menuitems Rename,
 //   Compact, "Export as a page", Clone, "Begin anew", "Reload extensions", Delete); buttons "To the end" and "Older

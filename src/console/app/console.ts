@@ -22,12 +22,14 @@ export class Console {
   readonly link: ServerLink;
   readonly metrics: MetricsLog;
   readonly notifier: Notifier;
+  #version: string | undefined;
   /** The time of now, for ages; goes on every few seconds. */
   readonly now = new Cell(Date.now());
 
   constructor() {
     this.link = new ServerLink({
       connected: (client) => {
+        this.#sameVersion(client.greeting.data.version);
         Promise.all([this.sessions.refresh(client), this.dialogs.refresh(client)])
           .catch((error) => this.notices.failed(error));
         this.metrics.start();
@@ -44,6 +46,12 @@ export class Console {
     this.metrics = new MetricsLog(this.link, this.sessions);
     this.notifier = new Notifier(this.sessions, this.dialogs, this.route);
     setInterval(() => this.now.set(Date.now()), 5000);
+  }
+
+  /** This page belongs to the server that sent it; another version may speak otherwise. */
+  #sameVersion(version: string): void {
+    this.#version ??= version;
+    if (version !== this.#version) this.notices.done("The server was updated: reload this page");
   }
 
   /** Takes an event of a session, from whichever subscription it came. */

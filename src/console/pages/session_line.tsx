@@ -47,7 +47,7 @@ export function SessionLine({ entry, kind }: Props) {
         </time>
       </a>
       {mayDrive && (
-        <Menu label={`Actions for ${clip(name, 80)}`} icon={<Icon name="more" />}>
+        <Menu label={`Actions for ${clip(visible(name), 80)}`} icon={<Icon name="more" />}>
           <button type="button" role="menuitem" onClick={() => setSheet("rename")}>Rename</button>
           <button type="button" role="menuitem" class="danger" onClick={() => setSheet("delete")}>
             Delete

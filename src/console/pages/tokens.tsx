@@ -79,7 +79,7 @@ function TokenLine({ token, onChange }: { readonly token: Token; readonly onChan
         <button
           type="button"
           class="quiet"
-          aria-label={`Revoke ${clip(label ?? tokenId, 60)}`}
+          aria-label={`Revoke ${clip(visible(label ?? tokenId), 60)}`}
           onClick={() => setSure(true)}
         >
           Revoke

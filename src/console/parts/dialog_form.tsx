@@ -28,7 +28,7 @@ export function DialogForm({ dialog, named }: Props) {
   };
   const disabled = sending || !mayAnswer;
   return (
-    <section class="ask" aria-label={`Question: ${clip(dialog.title, 120)}`}>
+    <section class="ask" aria-label={`Question: ${clip(visible(dialog.title), 120)}`}>
       <header>
         <h2 dir="auto">{clip(visible(dialog.title), 1000) || "A question"}</h2>
         <p class="meta">

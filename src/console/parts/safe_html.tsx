@@ -8,7 +8,7 @@ const TAGS =
   "a b blockquote br code del div em h1 h2 h3 h4 h5 h6 hr i img li ol p pre s span strong sub sup table tbody td th thead tr ul"
     .split(" ");
 const ATTRIBUTES = ["href", "rel", "target", "src", "alt", "class", "align", "start", "tabindex"];
-const CLASSES = /^(?:hl-[a-z]{1,3}|language-[a-z0-9+#-]{1,40}|table)$/;
+const CLASSES = /^(?:hl-[a-z]{1,3}|language-[a-z0-9+#-]{1,40}|table|codebox)$/;
 
 const purify = DOMPurify();
 purify.addHook("uponSanitizeAttribute", (node, data) => {
@@ -33,6 +33,19 @@ export function cleanNodes(html: string): DocumentFragment {
     ALLOW_ARIA_ATTR: false,
     RETURN_DOM_FRAGMENT: true,
   });
+}
+
+/** A button that copies a block of code. */
+function copyButton(code: string): HTMLButtonElement {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  button.addEventListener("click", () => {
+    const say = (word: string) => () => void (button.textContent = word);
+    navigator.clipboard.writeText(code).then(say("Copied"), say("Not allowed"));
+  });
+  return button;
 }
 
 interface Props {
@@ -61,6 +74,8 @@ export class SafeHtml extends Component<Props> {
   }
 
   #show(): void {
-    this.#element.current?.replaceChildren(cleanNodes(this.props.html));
+    const nodes = cleanNodes(this.props.html);
+    for (const box of nodes.querySelectorAll(".codebox")) box.append(copyButton(box.textContent ?? ""));
+    this.#element.current?.replaceChildren(nodes);
   }
 }

@@ -135,7 +135,7 @@ export class SessionFeed {
         }
         // It ended by itself: the session was deleted.
         if (life === this.#life) return this.phase.set("gone");
-        way = "snapshot";
+        way = "newest";
       } catch (error) {
         if (this.#stopped) return;
         const gone = error instanceof RequestError && error.code === "session_not_found";
@@ -170,10 +170,7 @@ export class SessionFeed {
 
   #event({ sessionId, event }: EventItem): void {
     this.#console.hear(sessionId, event);
-    if (this.transcript.apply(event) === "reload") {
-      // The loop ends this subscription and opens the next one.
-      this.#life++;
-    }
+    if (this.transcript.apply(event) === "reload") this.reload();
     switch (event.type) {
       case "agent_start":
         this.#change({ isStreaming: true });

@@ -3,7 +3,7 @@
 import type { SessionEvent } from "../../client/browser.ts";
 import { Cell } from "../app/cell.ts";
 import { type Route, sessionHref } from "../app/routes.ts";
-import { clip } from "../text/format.ts";
+import { clip, visible } from "../text/format.ts";
 import { text } from "../text/read.ts";
 import type { DialogBook } from "./dialog_book.ts";
 import { nameOf, type SessionBook } from "./session_book.ts";
@@ -67,7 +67,7 @@ export class Notifier {
     const place = route.page === "session"
       ? nameOf(this.#sessions.entries.value.get(route.sessionId)) || route.sessionId
       : { sessions: "Sessions", inbox: "Inbox", server: "Server" }[route.page];
-    document.title = `${open > 0 ? `(${open}) ` : ""}${clip(place, 60)} · ${TITLE}`;
+    document.title = `${open > 0 ? `(${open}) ` : ""}${clip(visible(place), 60)} · ${TITLE}`;
   }
 
   #tell(sessionId: string, what: string, body: string): void {

@@ -124,13 +124,18 @@ export function doing(entry: SessionEntry, dialogs: number): Doing {
   return entry.status === "parked" ? "parked" : "idle";
 }
 
-/** The name that people gave it, else its id. */
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+/** The name that people gave it, else its id; of an id that nobody chose the beginning, after its folder. */
 export function nameOf(
-  entry: { readonly sessionId: string; readonly sessionName?: string } | undefined,
+  entry: { readonly sessionId: string; readonly sessionName?: string; readonly cwd: string } | undefined,
 ): string {
   if (entry === undefined) return "";
-  const name = entry.sessionName?.trim() ?? "";
-  return name === "" ? entry.sessionId : name;
+  const { sessionId, sessionName = "", cwd } = entry;
+  if (sessionName.trim() !== "") return sessionName.trim();
+  return UUID.test(sessionId)
+    ? `${cwd.split(/[\\/]/).at(-1) ?? ""} ${sessionId.slice(0, 8)}`.trim()
+    : sessionId;
 }
 
 /** Why a budget stops the session, as a sentence. */

@@ -11,11 +11,21 @@ function linkTo(address: string, inner: string): string {
   return `<a href="${escapeHtml(href)}" rel="noopener noreferrer" target="_blank">${inner}</a>`;
 }
 
+/** Text with its entities, which name characters and nothing else. */
+function plain(text: string): string {
+  return escapeHtml(text).replace(/&#38;(#\d{1,7}|#x[\da-f]{1,6}|[a-z][a-z\d]{1,30});/gi, "&$1;");
+}
+
 const marked = new Marked({
   gfm: true,
   breaks: false,
   async: false,
   renderer: {
+    // marked takes text behind an opening <script> or <pre> for HTML that is escaped already.
+    text(token: Tokens.Text | Tokens.Escape): string {
+      const inner = "tokens" in token ? token.tokens : undefined;
+      return inner === undefined ? plain(token.text) : this.parser.parseInline(inner);
+    },
     html({ text }: Tokens.HTML | Tokens.Tag): string {
       return escapeHtml(text);
     },
@@ -31,7 +41,9 @@ const marked = new Marked({
     code({ text, lang }: Tokens.Code): string {
       const language = (lang ?? "").split(/\s/)[0]?.toLowerCase().replace(/[^a-z0-9+#-]/g, "") ?? "";
       const name = language === "" ? "" : ` class="language-${language}"`;
-      return `<pre tabindex="0"><code${name}>${highlight(text, language)}</code></pre>\n`;
+      return `<div class="codebox"><pre tabindex="0"><code${name}>${
+        highlight(text, language)
+      }</code></pre></div>\n`;
     },
     checkbox({ checked }: Tokens.Checkbox): string {
       return checked ? "☑ " : "☐ ";
@@ -48,13 +60,20 @@ const marked = new Marked({
   },
 });
 
-/** Longest text that is read as Markdown at once; the rest of a longer one is shown as it is. */
+/** Longest text that is read as Markdown; a longer one is shown as it is. */
 const MOST_CHARS = 100_000;
+/** Most marks outside of a code block: the time of the parser grows with their square. */
+const MOST_MARKS = 3000;
+
+function isTooMuch(text: string): boolean {
+  if (text.length > MOST_CHARS) return true;
+  return !/^(?:```|~~~)/.test(text) && (text.match(/[*_>[]/g)?.length ?? 0) > MOST_MARKS;
+}
 
 /** The HTML of a Markdown text. */
 export function markdownHtml(text: string): string {
   const clean = visible(text);
-  if (clean.length > MOST_CHARS) return `<pre tabindex="0"><code>${escapeHtml(clean)}</code></pre>`;
+  if (isTooMuch(clean)) return `<pre tabindex="0"><code>${escapeHtml(clean)}</code></pre>`;
   try {
     const html = marked.parse(clean);
     if (typeof html === "string") return html;

@@ -2,7 +2,7 @@
 // come; elsewhere the row under the reader's eye stays where it is, whatever is added above or grows.
 import { Component, createRef } from "preact";
 import { RowView } from "./row_view.tsx";
-import type { Transcript } from "./transcript.ts";
+import type { Row, Transcript } from "./transcript.ts";
 import { appended, atEnd, down, type RowWindow, shifted, up } from "./window.ts";
 
 interface Props {
@@ -12,6 +12,8 @@ interface Props {
 }
 
 interface State {
+  /** The transcript's rows when the window was set: their places belong together. */
+  readonly rows: readonly Row[];
   readonly window: RowWindow;
   readonly following: boolean;
   readonly loading: boolean;
@@ -23,6 +25,7 @@ const END_PX = 48;
 /** A transcript that scrolls. */
 export class TranscriptList extends Component<Props, State> {
   override state: State = {
+    rows: this.props.transcript.rows,
     window: atEnd(this.props.transcript.rows.length),
     following: true,
     loading: false,
@@ -56,13 +59,14 @@ export class TranscriptList extends Component<Props, State> {
 
   /** Goes to the newest row. */
   toEnd(): void {
-    this.setState({ window: atEnd(this.props.transcript.rows.length), following: true });
+    const { rows } = this.props.transcript;
+    this.setState({ rows, window: atEnd(rows.length), following: true });
   }
 
   override render() {
     const { transcript } = this.props;
-    const { window, following, loading } = this.state;
-    const rows = transcript.rows.slice(window.start, window.end);
+    const { rows, window, following, loading } = this.state;
+    const shown = rows.slice(window.start, window.end);
     const older = window.start > 0 || transcript.first > 0;
     return (
       <div class="transcript">
@@ -87,7 +91,7 @@ export class TranscriptList extends Component<Props, State> {
                   )}
               </p>
             )}
-            {rows.map((row) => (
+            {shown.map((row) => (
               <div key={row.key} class="slot" data-key={row.key}>
                 <RowView row={row} transcript={transcript} />
               </div>
@@ -105,11 +109,13 @@ export class TranscriptList extends Component<Props, State> {
 
   #changed(): void {
     const { transcript } = this.props;
-    const total = transcript.rows.length;
+    const { rows } = transcript;
+    const total = rows.length;
     const anew = transcript.life !== this.#life;
     this.#life = transcript.life;
     const shift = transcript.takeShift();
     this.setState(({ window, following }) => ({
+      rows,
       window: anew ? atEnd(total) : appended(shifted(window, shift, total), total, following),
       following: anew || following,
     }));
@@ -120,8 +126,7 @@ export class TranscriptList extends Component<Props, State> {
     const scroller = this.#scroller.current;
     if (scroller === null) return;
     const { scrollTop, scrollHeight, clientHeight } = scroller;
-    const { window, following } = this.state;
-    const total = this.props.transcript.rows.length;
+    const { rows: { length: total }, window, following } = this.state;
     const below = scrollHeight - clientHeight - scrollTop;
     const wentUp = scrollTop < this.#lastTop - 1;
     this.#lastTop = scrollTop;
@@ -152,6 +157,7 @@ export class TranscriptList extends Component<Props, State> {
       const key = child instanceof HTMLElement ? child.dataset["key"] : undefined;
       if (bottom > edge && key !== undefined) {
         this.#anchor = { key, top: top - edge };
+        this.#lastTop = scroller.scrollTop;
         return;
       }
     }
@@ -170,8 +176,11 @@ export class TranscriptList extends Component<Props, State> {
     if (anchor === undefined) return this.#mark();
     for (const child of content.children) {
       if (!(child instanceof HTMLElement) || child.dataset["key"] !== anchor.key) continue;
-      const moved = child.getBoundingClientRect().top - scroller.getBoundingClientRect().top - anchor.top;
+      // The reader may have scrolled since the row was marked, and that is to stay.
+      const top = anchor.top - (scroller.scrollTop - this.#lastTop);
+      const moved = child.getBoundingClientRect().top - scroller.getBoundingClientRect().top - top;
       if (Math.abs(moved) >= 1) scroller.scrollTop += moved;
+      this.#anchor = { key: anchor.key, top };
       this.#lastTop = scroller.scrollTop;
       return;
     }

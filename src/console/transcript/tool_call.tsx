@@ -66,7 +66,7 @@ export function ToolCall({ call, transcript }: Props) {
   const shown = open ?? (state.status !== "done" || name === "edit" || name === "write");
   const line = clip(visible(headline(name, args)).replaceAll(/\s+/g, " "), 400);
   return (
-    <div class={`tool ${state.status}`} role="group" aria-label={`Tool ${clip(name, 80)}`}>
+    <div class={`tool ${state.status}`} role="group" aria-label={`Tool ${clip(visible(name), 80)}`}>
       <button type="button" class="toolline" aria-expanded={shown} onClick={() => setOpen(!shown)}>
         <span class={`dot ${state.status}`} aria-hidden="true" />
         <bdi class="toolname">{clip(visible(name), 80) || "tool"}</bdi>
