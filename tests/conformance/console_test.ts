@@ -15,6 +15,7 @@ import {
   Person,
   type View,
 } from "../support/console_browser.ts";
+import { StoppableLine } from "../support/stoppable_line.ts";
 import { type Bench, listed, shared, TARGET } from "./suite.ts";
 
 const case_ = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));
@@ -283,7 +284,7 @@ test("console: every page is free of what axe-core knows, in light, in dark and 
         await page.waitForLoadState("networkidle");
         if (path.startsWith("session")) await answers(page).last().waitFor();
         assertEquals(await axeFindings(page), [], `${JSON.stringify(view)} /${path}`);
-        assertEquals(await overflow(page), 0, `${JSON.stringify(view)} /${path} is wider than its window`);
+        assertEquals(await overflow(page), "", `${JSON.stringify(view)} /${path} is wider than its window`);
       }
     }, view);
   }
@@ -343,14 +344,14 @@ test("console: on a phone a person prompts and answers with a thumb", (bench) =>
     });
     await page.getByRole("region", { name: "Question: Sure?" }).getByRole("button", { name: "Yes" }).tap();
     assertEquals(await recorded(cwd, "p.json"), [true]);
-    assertEquals(await overflow(page), 0);
+    assertEquals(await overflow(page), "");
   }, { width: 360, height: 740, phone: true }));
 
 test("console: while the network is away a banner says so, what was typed stays, and nothing is missing after", async (bench) => {
   const { port } = await bench.server.endpoint();
   const wire = await bench.connect();
   const { id } = await bench.session(wire);
-  await using line = new Line(port);
+  await using line = new StoppableLine(port);
   await using person = await Person.make(`http://127.0.0.1:${line.port}`);
   const page = await openSession(person, await bench.server.token(), id);
   await message(page).fill("half a senten");
@@ -369,59 +370,3 @@ test("console: while the network is away a banner says so, what was typed stays,
   assertEquals(await message(page).inputValue(), "half a senten");
   assertEquals([person.left, person.wrong], [[], []]);
 });
-
-/** A network line between the browser and the server that can be stopped. */
-class Line implements AsyncDisposable {
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #target: number;
-  readonly #open = new Set<Deno.TcpConn>();
-  #stopped = false;
-
-  constructor(target: number) {
-    this.#target = target;
-    void this.#accept();
-  }
-
-  get port(): number {
-    return this.#listener.addr.port;
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    for (const connection of this.#open) hangUp(connection);
-    this.#open.clear();
-  }
-
-  go(): void {
-    this.#stopped = false;
-  }
-
-  async #accept(): Promise<void> {
-    for await (const client of this.#listener) {
-      if (this.#stopped) hangUp(client);
-      else void this.#join(client);
-    }
-  }
-
-  async #join(client: Deno.TcpConn): Promise<void> {
-    const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
-    for (const connection of [client, server]) this.#open.add(connection);
-    const ends = [client.readable.pipeTo(server.writable), server.readable.pipeTo(client.writable)];
-    await Promise.allSettled(ends);
-    for (const connection of [client, server]) this.#open.delete(connection);
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    this.stop();
-    return Promise.resolve();
-  }
-}
-
-function hangUp(connection: { close(): void }): void {
-  try {
-    connection.close();
-  } catch {
-    // It has ended already.
-  }
-}

@@ -118,9 +118,22 @@ export async function axeFindings(page: Page): Promise<string[]> {
   return Array.isArray(found) ? found.map(String) : ["axe-core gave no answer"];
 }
 
-/** Pixels by which the page is wider than its window. */
-export async function overflow(page: Page): Promise<number> {
-  return Number(
-    await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"),
-  );
+/** Whether the page is wider than its window: the elements that stand out and do not scroll by themselves. */
+const STANDING_OUT = `(() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return "";
+  const scrolls = (element) => {
+    for (let at = element.parentElement; at !== null && at !== document.body; at = at.parentElement) {
+      if (getComputedStyle(at).overflowX !== "visible") return true;
+    }
+    return false;
+  };
+  const out = [...document.querySelectorAll("body *")].filter((element) =>
+    element.getBoundingClientRect().right > width + 1 && !scrolls(element));
+  return [width, ...out.slice(0, 8).map((element) => element.tagName + "." + element.className)].join(" ");
+})()`;
+
+/** The elements by which the page is wider than its window; empty when it is not. */
+export async function overflow(page: Page): Promise<string> {
+  return String(await page.evaluate(STANDING_OUT));
 }
