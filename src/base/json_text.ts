@@ -88,7 +88,9 @@ class Reader {
 
   #string(): string {
     const found = this.#match(STRING);
-    if (found === "") this.#fail("this text in quotes does not end, or holds a character that must be escaped");
+    if (found === "") {
+      this.#fail("this text in quotes does not end, or holds a character that must be escaped");
+    }
     return JSON.parse(found);
   }
 

@@ -3,6 +3,7 @@
 // could not build one. A project's settings name nothing here: what is outside a root is none of theirs.
 import { errorMessage } from "../../base/error_message.ts";
 import { isRecord } from "../../base/json.ts";
+import { readJsonText } from "../../base/json_text.ts";
 import type { Files } from "../../runtime/runtime.ts";
 
 /** Where to look, and how to ask npm. */
@@ -37,13 +38,9 @@ function sourcesIn(value: unknown): string[] {
 }
 
 function settingsIn(text: string): Record<string, unknown> | undefined {
-  try {
-    const settings: unknown = JSON.parse(text);
-    return isRecord(settings) ? settings : undefined;
-  } catch {
-    // pi says so itself, in each session.
-    return undefined;
-  }
+  // Each session reports what is wrong with the file.
+  const read = readJsonText(text);
+  return read.ok && isRecord(read.value) ? read.value : undefined;
 }
 
 /** npm's global folder, by the command that pi's settings name for npm. */

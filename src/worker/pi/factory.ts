@@ -14,7 +14,7 @@ import { PiAgent } from "./agent.ts";
 import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
 import { joinBranches } from "./branches.ts";
 import { refuseOnThrow } from "./hooks.ts";
-import { loadProblems } from "./load_problems.ts";
+import { loadProblems } from "./problems/load_problems.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
@@ -173,7 +173,10 @@ class PiFactory implements AgentFactory {
       project: () => join(around.cwd, ".pi", "settings.json"),
     };
     const guard = new ResourceGuard(around, this.#agentDir);
-    const overlay = new SettingsOverlay((scope) => guard.read(paths[scope]()), () => around.trusted);
+    const overlay = new SettingsOverlay(
+      (scope) => guard.readSettings(scope, paths[scope]()),
+      () => around.trusted,
+    );
     const settings = pi.SettingsManager.fromStorage(overlay);
     guard.watch(settings);
     const persisted = !request.inMemory;
@@ -226,8 +229,9 @@ class PiFactory implements AgentFactory {
 
   /** pi has loaded everything: notes what went wrong. */
   async #loaded(plan: Plan, services: Services): Promise<void> {
-    const problems = await loadProblems(services, plan.guard);
-    plan.around.loadErrors = [...problems, ...plan.unregistered];
+    const problems = await loadProblems(services, plan.models, plan.guard);
+    const files = this.#accounts.problems(plan.models);
+    plan.around.loadErrors = [...files, ...problems, ...plan.unregistered];
     plan.loading = false;
   }
 
