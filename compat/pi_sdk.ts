@@ -11,6 +11,8 @@ import { endOnAbort, withoutHiddenRetries } from "../src/worker/pi/guards/aborta
 import { SEEN } from "../src/worker/pi/hooks.ts";
 import { followRequest } from "../src/worker/pi/network/model_request.ts";
 import { Logins, untilAborted } from "../src/worker/pi/guards/login_refresh.ts";
+import { credentialFault, modelsFault } from "../src/worker/pi/problems/tolerant_files.ts";
+import type { LoadProblem } from "../src/protocol/schema/responses.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
@@ -112,6 +114,20 @@ export class Accounts {
     const models = new pi.ModelRegistry(runtime);
     this.#runtimes.set(models, runtime);
     return models;
+  }
+
+  /** What is wrong with the files of credentials and models. */
+  problems(models: Models): LoadProblem[] {
+    const at = (name: string, error: string): LoadProblem => {
+      return { extensionPath: join(this.#agentDir, name), event: "load", error };
+    };
+    const error = models.getError();
+    const path = join(this.#agentDir, "models.json");
+    const fault = credentialFault(join(this.#agentDir, "auth.json"));
+    return [
+      ...(error === undefined ? [] : [at("models.json", modelsFault(path, error))]),
+      ...(fault === undefined ? [] : [at("auth.json", fault)]),
+    ];
   }
 
   /** Nothing is held for a session beyond its life. */

@@ -2,7 +2,8 @@
 // Used by: sandbox_mode.ts. Sessions must be able to read them, or pi could not build one.
 // Invariant: settings of a project add nothing.
 import { errorMessage } from "../../base/error_message.ts";
-import { isRecord, tryParseRecord } from "../../base/json.ts";
+import { isRecord } from "../../base/json.ts";
+import { readJsonText } from "../../base/json_text.ts";
 import type { Files } from "../../runtime/runtime.ts";
 
 /** The places to search, and a way to ask npm. */
@@ -36,6 +37,12 @@ function sourcesIn(value: unknown): string[] {
   return textsIn(value.map((one: unknown) => isRecord(one) ? one["source"] : one));
 }
 
+function settingsIn(text: string): Record<string, unknown> | undefined {
+  // Each session reports what is wrong with the file.
+  const read = readJsonText(text);
+  return read.ok && isRecord(read.value) ? read.value : undefined;
+}
+
 /** npm's global folder, from the npm command in pi's settings. */
 async function globalFolder(settings: Record<string, unknown>, facts: UserPlacesFacts): Promise<string> {
   const { files, output } = facts;
@@ -64,7 +71,7 @@ export async function userPlaces(facts: UserPlacesFacts): Promise<PiSettingsPath
   const { files, agentDir } = facts;
   const text = await files.read(files.join(agentDir, "settings.json")).catch(() => undefined);
   // pi reports a broken file itself, in each session.
-  const settings = tryParseRecord(text ?? "{}");
+  const settings = settingsIn(text ?? "{}");
   if (settings === undefined) return { read: [], warnings: [] };
   const packages = sourcesIn(settings["packages"]);
   const local = [

@@ -19,7 +19,7 @@ import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
 import { joinBranches } from "./branches.ts";
 import { refuseOnThrow } from "./hooks.ts";
 import { refuseForGood } from "./network/answer_errors.ts";
-import { loadProblems } from "./sdk/load_problems.ts";
+import { loadProblems } from "./problems/load_problems.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
@@ -209,7 +209,10 @@ class PiFactory implements AgentFactory {
       project: () => join(around.cwd, ".pi", "settings.json"),
     };
     const guard = new ResourceGuard(around, this.#agentDir);
-    const overlay = new SettingsOverlay((scope) => guard.read(paths[scope]()), () => around.trusted);
+    const overlay = new SettingsOverlay(
+      (scope) => guard.readSettings(scope, paths[scope]()),
+      () => around.trusted,
+    );
     const settings = pi.SettingsManager.fromStorage(overlay);
     guard.watch(settings);
     const persisted = !request.inMemory;
@@ -262,8 +265,9 @@ class PiFactory implements AgentFactory {
 
   /** pi has loaded everything: notes what went wrong. */
   async #loaded(plan: Plan, services: Services): Promise<void> {
-    const problems = await loadProblems(services, plan.guard);
-    plan.around.loadErrors = [...problems, ...plan.unregistered];
+    const problems = await loadProblems(services, plan.models, plan.guard);
+    const files = this.#accounts.problems(plan.models);
+    plan.around.loadErrors = [...files, ...problems, ...plan.unregistered];
     plan.loading = false;
   }
 

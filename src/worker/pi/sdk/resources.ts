@@ -17,6 +17,9 @@ import * as pi from "@mariozechner/pi-coding-agent";
 import { CONTEXT_FILES } from "../../../protocol/pi_package.ts";
 import { EXTENSION_BYTES, RESOURCE_BYTES } from "../../../governor/limits.ts";
 import type { LoadProblem } from "../../../protocol/schema/responses.ts";
+import { markedPrompts, markedSkills } from "../problems/marked_files.ts";
+import { checkSettings } from "../problems/settings_check.ts";
+import type { SettingsScope } from "./settings_overlay.ts";
 import type { Services, ServicesOptions } from "./sdk.ts";
 
 type LoaderOptions = NonNullable<ServicesOptions["resourceLoaderOptions"]>;
@@ -41,6 +44,10 @@ export interface Folder {
 
 /** The resources of one session. */
 export class ResourceGuard {
+  /** What is wrong with the settings of each scope. */
+  readonly #settings = new Map<SettingsScope, LoadProblem[]>();
+  /** Prompt files that pi was to load last. */
+  #prompts: readonly string[] = [];
   readonly #folder: Folder;
   readonly #agentDir: string;
   readonly #problems = new Map<string, string>();
@@ -63,14 +70,26 @@ export class ResourceGuard {
     GUARDS.set(settings, this);
   }
 
+  /** Whether what the folder brings along may be looked at. */
+  get readsProject(): boolean {
+    return this.#trusted;
+  }
+
   /** What was not loaded, and why. */
   get problems(): readonly LoadProblem[] {
-    return [...this.#problems].map(([extensionPath, error]) => ({ extensionPath, event: "load", error }));
+    const own = [...this.#problems].map(([extensionPath, error]) => ({
+      extensionPath,
+      event: "load",
+      error,
+    }));
+    return [...own, ...[...this.#settings.values()].flat()];
   }
 
   /** Options for pi's loader. The guard reads the instructions here and passes them on. */
   async options(settingsManager: Settings): Promise<LoaderOptions> {
     this.#problems.clear();
+    if (!this.#trusted) this.#settings.delete("project");
+    const read = (path: string): { text: string; marked: boolean } | undefined => this.#readMarked(path);
     const options: LoaderOptions = {
       noContextFiles: true,
       agentsFilesOverride: () => ({ agentsFiles: this.#contextFiles() }),
@@ -82,6 +101,8 @@ export class ResourceGuard {
         const append = this.#instructions("APPEND_SYSTEM.md");
         return append === undefined ? [] : [append];
       },
+      skillsOverride: markedSkills(read),
+      promptsOverride: markedPrompts(read, () => this.#prompts),
     };
     if (this.#trusted) return options;
     const packages = new pi.DefaultPackageManager({
@@ -130,7 +151,23 @@ export class ResourceGuard {
   usable(found: Resolved): Resolved {
     const usable = { ...found };
     for (const kind of KINDS) usable[kind] = found[kind].filter(({ path }) => this.#isUsable(kind, path));
+    this.#prompts = usable.prompts.filter(({ enabled }) => enabled).map(({ path }) => path);
     return usable;
+  }
+
+  /** The settings in a file as pi is to read them; undefined where there is none, or none that may be read. */
+  readSettings(scope: SettingsScope, path: string): string | undefined {
+    this.#settings.delete(scope);
+    const content = this.read(path);
+    if (content === undefined) return undefined;
+    const { text, faults } = checkSettings(path, content);
+    this.#settings.set(scope, faults.map((error) => ({ extensionPath: path, event: "load", error })));
+    return text;
+  }
+
+  #readMarked(path: string): { text: string; marked: boolean } | undefined {
+    const content = this.read(path);
+    return content === undefined ? undefined : { text: content, marked: beginsWithMark(path) };
   }
 
   /** The text of a file. Undefined when the file is missing or must not be read. */
@@ -224,6 +261,18 @@ function ancestors(folder: string): string[] {
 
 function isLinkToFolder(path: string, entry: { isSymbolicLink(): boolean }): boolean {
   return entry.isSymbolicLink() && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Whether a file begins with the byte order mark of UTF-8. */
+function beginsWithMark(path: string): boolean {
+  const handle = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const bytes = new Uint8Array(3);
+    return readSync(handle, bytes, 0, 3, 0) === 3 && bytes[0] === 0xef && bytes[1] === 0xbb &&
+      bytes[2] === 0xbf;
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /** Reads a file that may change meanwhile. It does not wait for a pipe, and reads no more than allowed. */

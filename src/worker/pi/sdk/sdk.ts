@@ -1,15 +1,17 @@
 // Does: holds every difference between versions of pi: credentials, models, and how to watch and stop a run.
 // Used by: the files of this folder and its parent. This file is for pi 0.73.1.
 // Invariant: the import map of compat/deno.json replaces it by compat/pi_sdk.ts, which has the same exports.
-import { realpathSync } from "node:fs";
+import { readFileSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { getApiProviders, registerApiProvider } from "@mariozechner/pi-ai";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
 import { followRequest } from "../network/model_request.ts";
+import type { LoadProblem } from "../../../protocol/schema/responses.ts";
+import { RESOURCE_BYTES } from "../../../governor/limits.ts";
 import { Logins } from "../guards/login_refresh.ts";
-
+import { CredentialFile, modelsFault, modelsText, parsedAs } from "../problems/tolerant_files.ts";
 import { endOnAbort, Waits, withoutHiddenRetries } from "../guards/abortable_waits.ts";
 
 type Session = pi.AgentSession;
@@ -57,6 +59,36 @@ export type ServicesOptions = Omit<pi.CreateAgentSessionServicesOptions, "authSt
 /** Waits for credentials, by the models of a session. */
 const WAITS = new WeakMap<Models, Waits>();
 const WRAPPED = new WeakSet<object>();
+/** What is wrong with models.json, beyond what pi says, by the models that were read from it. */
+const MODEL_FAULTS = new WeakMap<object, readonly string[]>();
+
+/** Has pi read a models.json with a byte order mark or comments, and names the place of what it cannot read. */
+function readModelsTolerantly(): void {
+  const prototype: object = pi.ModelRegistry.prototype;
+  const load: unknown = Reflect.get(prototype, "loadCustomModels");
+  if (typeof load !== "function") throw new Error("This pi reads models.json in another way");
+  Reflect.set(prototype, "loadCustomModels", function (this: object, path: string) {
+    const read = (): unknown => Reflect.apply(load, this, [path]);
+    const found = statSync(path, { throwIfNoEntry: false });
+    MODEL_FAULTS.delete(this);
+    if (found === undefined) return read();
+    if (!found.isFile() || found.size > RESOURCE_BYTES) {
+      const error = `${path} is not a regular file of at most ${RESOURCE_BYTES} bytes; replace or remove it`;
+      MODEL_FAULTS.set(this, [error]);
+      return { models: [], overrides: new Map(), modelOverrides: new Map(), error };
+    }
+    let text: string;
+    try {
+      text = readFileSync(path, "utf-8");
+    } catch {
+      // pi fails at it, too, and says why.
+      return read();
+    }
+    const { faults, value } = modelsText(path, text);
+    MODEL_FAULTS.set(this, faults);
+    return value === undefined ? read() : parsedAs(value, read);
+  });
+}
 
 /**
  * Puts the waits of abortable_waits.ts around each provider. pi requests the summaries of a compaction directly from
@@ -90,6 +122,7 @@ export class Accounts {
   readonly #agentDir: string;
   readonly #auth: pi.AuthStorage;
   readonly #all = new Set<Models>();
+  readonly #file: CredentialFile;
   /** Refreshes of logins that are under way. */
   readonly logins: Logins;
 
@@ -100,6 +133,13 @@ export class Accounts {
     // pi follows links to the file before it locks it.
     this.logins = new Logins(() => `${realpathSync(file)}.lock`);
     this.logins.guard(this.#auth);
+    this.#file = new CredentialFile(file);
+    const storage: unknown = Reflect.get(this.#auth, "storage");
+    if (typeof storage !== "object" || storage === null) {
+      throw new Error("This pi keeps logins in another way");
+    }
+    this.#file.watch(storage);
+    readModelsTolerantly();
     wrapProviders();
   }
 
@@ -139,7 +179,25 @@ export class Accounts {
     };
   }
 
-  /** Called when the session of these models has ended. */
+  /** What is wrong with the files of credentials and models. */
+  problems(models: Models): LoadProblem[] {
+    const at = (extensionPath: string, error: string): LoadProblem => ({
+      extensionPath,
+      event: "load",
+      error,
+    });
+    const own = MODEL_FAULTS.get(models) ?? [];
+    const error = models.getError();
+    const path = join(this.#agentDir, "models.json");
+    // What pi says of a text that is not JSON may quote a key.
+    const ofPi = error === undefined || own.length > 0 ? [] : [modelsFault(path, error)];
+    const { fault } = this.#file;
+    return [
+      ...[...own, ...ofPi].map((one) => at(path, one)),
+      ...(fault === undefined ? [] : [at(join(this.#agentDir, "auth.json"), fault)]),
+    ];
+  }
+
   release(models: Models): void {
     this.#all.delete(models);
   }

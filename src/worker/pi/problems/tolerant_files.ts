@@ -1,0 +1,132 @@
+// Does: has pi read auth.json and models.json as people write them, and finds out what is wrong with them.
+// Used by: sdk/sdk.ts of each pi. Uses: base/json_text.ts.
+// Invariant: no fault quotes the file, which holds keys; a file that pi reads well reaches it unchanged.
+import { readFileSync, statSync } from "node:fs";
+import { errorMessage } from "../../../base/error_message.ts";
+import { isRecord } from "../../../base/json.ts";
+import { readJsonText } from "../../../base/json_text.ts";
+
+type WithLock = (work: (current: unknown) => unknown, ...rest: unknown[]) => unknown;
+
+/** pi's auth.json. */
+export class CredentialFile {
+  readonly #path: string;
+  #fault: string | undefined;
+  #seen = "";
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** What is wrong with the file, a sentence. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  /** Whether the file is another one than at the last call, or has been written since. */
+  changed(): boolean {
+    const found = statSync(this.#path, { throwIfNoEntry: false });
+    const now = found === undefined
+      ? ""
+      : `${found.dev} ${found.ino} ${found.size} ${found.mtimeMs} ${found.ctimeMs}`;
+    const changed = now !== this.#seen;
+    this.#seen = now;
+    return changed;
+  }
+
+  /** Has this storage of pi's hand on the text as JSON, and notes what is wrong with it. */
+  watch(storage: object): void {
+    const withLock: unknown = Reflect.get(storage, "withLock");
+    if (typeof withLock !== "function") throw new Error("This pi keeps logins in another way");
+    const tolerant: WithLock = (work, ...rest) => {
+      try {
+        return Reflect.apply(withLock, storage, [
+          (current: unknown) => work(this.#readable(current)),
+          ...rest,
+        ]);
+      } catch (error) {
+        this.#fault ??= unreadable(this.#path, error);
+        throw error;
+      }
+    };
+    Reflect.set(storage, "withLock", tolerant);
+    const withLockAsync: unknown = Reflect.get(storage, "withLockAsync");
+    if (typeof withLockAsync !== "function") throw new Error("This pi keeps logins in another way");
+    const later: WithLock = (work, ...rest) =>
+      Reflect.apply(withLockAsync, storage, [(current: unknown) => work(this.#readable(current)), ...rest]);
+    Reflect.set(storage, "withLockAsync", later);
+  }
+
+  #readable(current: unknown): unknown {
+    this.#fault = undefined;
+    if (typeof current !== "string" || current.trim() === "") return current === undefined ? current : "";
+    this.#fault = loginsFault(this.#path, current);
+    const read = readJsonText(current);
+    if (!read.ok) return current;
+    if (!isRecord(read.value)) return "{}";
+    return read.strict ? current : JSON.stringify(read.value, null, 2);
+  }
+}
+
+function loginsFault(path: string, text: string): string | undefined {
+  const read = readJsonText(text);
+  if (read.ok) {
+    if (isRecord(read.value)) return undefined;
+    return `${path} must hold an object with logins; remove it, and log in again`;
+  }
+  const { at: { line, column }, what } = read;
+  const place = `line ${line}, column ${column}: ${what}`;
+  return `${path} is not valid JSON (${place}), so no new login in it counts; mend it, or log in again`;
+}
+
+/** What is wrong with pi's auth.json as it lies on the disk. */
+export function credentialFault(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || !found.isFile()) return undefined;
+  try {
+    const text = readFileSync(path, "utf-8");
+    return text.trim() === "" ? undefined : loginsFault(path, text);
+  } catch (error) {
+    return unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): string {
+  return `${path} cannot be read: ${errorMessage(error)}; see to its owner and its mode`;
+}
+
+/** What pi says of models.json, in one line and with its path. */
+export function modelsFault(path: string, error: string): string {
+  const sentence = error.replace(`File: ${path}`, "").replace(/\s*\n\s*-?\s*/g, " ").trim();
+  return `${path} is not used: ${sentence}`;
+}
+
+/** What is wrong with the text of pi's models.json beyond what pi reports, and what pi cannot read of it. */
+export function modelsText(
+  path: string,
+  text: string,
+): { readonly faults: string[]; readonly value?: unknown } {
+  const read = readJsonText(text);
+  if (!read.ok) {
+    const { at: { line, column }, what } = read;
+    const place = `line ${line}, column ${column}: ${what}`;
+    return { faults: [`${path} is not valid JSON (${place}), so none of its models count; mend it there`] };
+  }
+  if (read.strict) return { faults: [] };
+  const { trailingComma: comma } = read;
+  const faults = comma === undefined
+    ? []
+    : [`${path}: the comma in line ${comma.line}, column ${comma.column} is too much; remove it`];
+  return { faults, value: read.value };
+}
+
+/** Runs pi's own reading of a file with `value` in the place of what its text would be parsed to. */
+export function parsedAs<T>(value: unknown, read: () => T): T {
+  const { parse } = JSON;
+  JSON.parse = () => value;
+  try {
+    return read();
+  } finally {
+    JSON.parse = parse;
+  }
+}
