@@ -69,6 +69,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "server/router": [...SHARED, "server/manager", "server/auth", "server/journal"],
   "server/transports": [...SHARED, "server/router", "server/auth", "console_files"],
   "server": [...SHARED, "config"],
+  "cli/attach": ["base", "protocol", "client", "runtime/terminal/io.ts", PORT],
   "cli/commands": [...FOR_SUBCOMMANDS, "cli"],
   "cli/doctor": [...FOR_SUBCOMMANDS, "cli"],
   "cli/run": [...FOR_SUBCOMMANDS, "cli"],
@@ -94,6 +95,8 @@ const EXCEPTIONS: readonly (readonly [file: string, target: string, reason: stri
 const ENTRIES: readonly string[] = ["mod.ts", "src/worker/worker.ts"];
 /** The seam to pi: these folders alone import pi. */
 const PI_ROOMS = /^src\/worker\/pi\//;
+/** pi's terminal library knows nothing of agents; the client in the terminal draws with it. */
+const DRAWS = /^src\/cli\/attach\//;
 /** Files that a folder may hold: a reader must be able to keep the list in mind. */
 const FOLDER_LIMIT = 12;
 /** Project files that one file may import; entries and lists of exports excepted. */
@@ -170,6 +173,7 @@ function packageViolation(file: string, specifier: string): string | undefined {
   if (pure !== undefined) {
     return /^typebox(?:\/|$)/.test(specifier) ? undefined : `${pure} is pure and imports typebox alone`;
   }
+  if (specifier === "@mariozechner/pi-tui" && DRAWS.test(file)) return undefined;
   if (/^(?:npm:)?@(?:mariozechner|earendil-works)\//.test(specifier)) {
     return PI_ROOMS.test(file) ? undefined : "only src/worker/pi knows pi";
   }
