@@ -57,8 +57,15 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "worker/session/handlers": [...SHARED, "worker/session"],
   "worker/session": SHARED,
   "worker/pi/network": SHARED,
+  "worker/pi/problems": [...SHARED, "worker/session", "worker/pi/sdk"],
   "worker/pi/guards": [...SHARED, "worker/session", "worker/pi/network"],
-  "worker/pi/sdk": [...SHARED, "worker/session", "worker/pi/guards", "worker/pi/network"],
+  "worker/pi/sdk": [
+    ...SHARED,
+    "worker/session",
+    "worker/pi/guards",
+    "worker/pi/network",
+    "worker/pi/problems",
+  ],
   "worker/pi": [...SHARED, "worker/session"],
   "worker": SHARED,
 
@@ -66,11 +73,20 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "server/sandbox": [...SHARED, "config"],
   "server/state": [...SHARED, "server/auth/token_rule.ts"],
   "server/journal": [...SHARED, "config"],
+  "server/health": SHARED,
   "server/workers": [...SHARED, "config", "server/state", "server/journal"],
-  "server/manager": [...SHARED, "config", "server/workers", "server/journal", "server/state"],
-  "server/router": [...SHARED, "server/manager", "server/auth", "server/journal"],
+  "server/manager": [
+    ...SHARED,
+    "config",
+    "server/workers",
+    "server/journal",
+    "server/state",
+    "server/health",
+  ],
+  "server/router": [...SHARED, "server/manager", "server/auth", "server/journal", "server/health"],
   "server/transports": [...SHARED, "server/router", "server/auth", "console_files"],
   "server": [...SHARED, "config"],
+  "cli/attach": ["base", "protocol", "client", "runtime/terminal/io.ts", PORT],
   "cli/commands": [...FOR_SUBCOMMANDS, "cli"],
   "cli/doctor": [...FOR_SUBCOMMANDS, "cli"],
   "cli/run": [...FOR_SUBCOMMANDS, "cli"],
@@ -96,6 +112,8 @@ const EXCEPTIONS: readonly (readonly [file: string, target: string, reason: stri
 const ENTRIES: readonly string[] = ["mod.ts", "src/worker/worker.ts"];
 /** The seam to pi: these folders alone import pi. */
 const PI_ROOMS = /^src\/worker\/pi\//;
+/** pi's terminal library knows nothing of agents; the client in the terminal draws with it. */
+const DRAWS = /^src\/cli\/attach\//;
 /** Files that a folder may hold: a reader must be able to keep the list in mind. */
 const FOLDER_LIMIT = 12;
 /** Project files that one file may import; entries and lists of exports excepted. */
@@ -178,8 +196,7 @@ function packageViolation(file: string, specifier: string): string | undefined {
   if (pure !== undefined) {
     return /^typebox(?:\/|$)/.test(specifier) ? undefined : `${pure} is pure and imports typebox alone`;
   }
-  // The terminal client draws with the terminal library that pi draws with.
-  if (specifier === "@mariozechner/pi-tui" && file.startsWith("src/cli/attach/")) return undefined;
+  if (specifier === "@mariozechner/pi-tui" && DRAWS.test(file)) return undefined;
   if (/^(?:npm:)?@(?:mariozechner|earendil-works)\//.test(specifier)) {
     return PI_ROOMS.test(file) ? undefined : "only src/worker/pi knows pi";
   }

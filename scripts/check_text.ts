@@ -46,6 +46,18 @@ const UNCHECKED: readonly (readonly [prefix: string, reason: string])[] = [
   ["docs/", "rewritten next"],
   ["compat/", "rewritten next"],
   ["CHANGELOG.md", "rewritten next"],
+  ...[
+    "src/base/",
+    "src/cli/",
+    "src/client/",
+    "src/console/",
+    "src/governor/limits.ts",
+    "src/ipc/pending_replies.ts",
+    "src/protocol/generated/",
+    "src/server/",
+    "src/worker/pi/sdk/model_issues.ts",
+    "src/worker/session/session.ts",
+  ].map((prefix) => [prefix, "rewritten next"] as const),
 ];
 
 /** Checks all texts, by path from the repository's root. */

@@ -2,7 +2,7 @@
 // together. mod.ts makes it; requests.ts and subscription.ts know what to do when the connection is lost.
 import { isRecord } from "../base/json.ts";
 import type { CommandMap, DataMap, Greeting, Settled, WireCommandName } from "../protocol/generated/mod.ts";
-import { deferred } from "../base/deferred.ts";
+import { deferred } from "../base/async/deferred.ts";
 import { Connection, type ConnectionTimeouts, type Message } from "./connection.ts";
 import { Dialogs } from "./dialogs.ts";
 import type { Dial } from "./transports/link.ts";

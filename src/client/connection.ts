@@ -2,7 +2,7 @@
 // and dials again with growing pauses until it is told to stop or has tried for too long.
 import { tryParseRecord } from "../base/json.ts";
 import type { Greeting } from "../protocol/generated/mod.ts";
-import { deferred } from "../base/deferred.ts";
+import { deferred } from "../base/async/deferred.ts";
 import { ConnectionLostError, TokenRefusedError } from "./errors.ts";
 import type { Dial, Link } from "./transports/link.ts";
 

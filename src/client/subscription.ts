@@ -2,7 +2,7 @@
 // come, asks again from there after every loss, and says so in its items when the server could give the state
 // only (docs/PROTOCOL.md#subscribing). What comes between asking again and the answer is dropped: the replay repeats it.
 import { isRecord } from "../base/json.ts";
-import { type Deferred, deferred } from "../base/deferred.ts";
+import { type Deferred, deferred } from "../base/async/deferred.ts";
 import type { Message } from "./connection.ts";
 import { DIALOG_EVENTS, type Dialogs } from "./dialogs.ts";
 import type { Outcome, Requests } from "./requests.ts";

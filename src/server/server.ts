@@ -1,8 +1,8 @@
 // Does: builds a server in the order of need, and takes it apart in reverse. The composition root.
 // Used by: the command line and mod.ts. Uses: every room of the server thread.
 // Invariant: until `router.open` no worker runs, and no command is taken.
-import { CleanupStack } from "../base/cleanup_stack.ts";
-import { deferred } from "../base/deferred.ts";
+import { CleanupStack } from "../base/async/cleanup_stack.ts";
+import { deferred } from "../base/async/deferred.ts";
 import { defined } from "../base/json.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
@@ -20,7 +20,7 @@ import { SessionManager } from "./manager/session_manager.ts";
 import { Router } from "./router/router.ts";
 import { resolveSandbox, type SandboxState } from "./sandbox/sandbox_mode.ts";
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
-import { folderIssues, foldersInUse } from "./state/folder_health.ts";
+import { folderIssues, foldersInUse } from "./health/folder_health.ts";
 import { FileLeases } from "./state/file_leases.ts";
 import { SessionStore } from "./state/session_store.ts";
 import { StateFolder } from "./state/state_folder.ts";

@@ -1,6 +1,6 @@
 // Graceful shutdown (docs/PROTOCOL.md#shutdown) as a state machine: running → refusing → draining → closing → closed.
 // Decides the order and the bounds; what each step does is handed in.
-import { deadline } from "../base/deadline.ts";
+import { deadline } from "../base/async/deadline.ts";
 import type { Clock } from "../runtime/runtime.ts";
 
 /** Where the server stands. */

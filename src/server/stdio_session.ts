@@ -1,7 +1,7 @@
 // Does: speaks the protocol over stdin and stdout, and decides what the end of each means for the server.
 // Used by: the composition root. Uses: the stdio transport and the shutdown.
 // Invariant: without a WebSocket the end of stdin ends the server, once the commands from there are finished.
-import { deadline } from "../base/deadline.ts";
+import { deadline } from "../base/async/deadline.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import type { ByteSink, Runtime } from "../runtime/runtime.ts";

@@ -9,7 +9,7 @@ import { failure } from "../protocol/errors.ts";
 import type { FileRepair } from "../protocol/schema/responses.ts";
 import type { StoredSession } from "../protocol/schema/results.ts";
 import { BUILDS_AT_ONCE } from "../governor/limits.ts";
-import { deadline } from "../base/deadline.ts";
+import { deadline } from "../base/async/deadline.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest } from "./session/agent_port.ts";
 import type { FileClaims } from "./file_claims.ts";

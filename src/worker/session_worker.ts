@@ -6,7 +6,7 @@ import type { CommandOf } from "../protocol/schema/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { toJson } from "../base/text.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
-import { deadline } from "../base/deadline.ts";
+import { deadline } from "../base/async/deadline.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort } from "./session/agent_port.ts";
 import { attached } from "./session/session_state.ts";

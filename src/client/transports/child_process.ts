@@ -2,7 +2,7 @@
 // node:child_process. The child ends when its input does; what it was asked for is finished first.
 import type { ChildProcess } from "node:child_process";
 import { JsonlDecoder } from "../../protocol/jsonl.ts";
-import { deferred } from "../../base/deferred.ts";
+import { deferred } from "../../base/async/deferred.ts";
 import type { Dial, Link } from "./link.ts";
 
 /** How to start the server. */

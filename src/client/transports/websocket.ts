@@ -1,7 +1,7 @@
 // A link over WebSocket (docs/PROTOCOL.md#http-and-who-may-connect): the token goes in a subprotocol, since browsers send no headers. The entry
 // names the class of the sockets: browser.ts the page's own, mod.ts on Node before 22 the one of the package `ws`.
-import { deadline } from "../../base/deadline.ts";
-import { deferred } from "../../base/deferred.ts";
+import { deadline } from "../../base/async/deadline.ts";
+import { deferred } from "../../base/async/deferred.ts";
 import type { Dial, Link, LinkListener } from "./link.ts";
 
 /** The part of a WebSocket that all of them have. */

@@ -1,7 +1,7 @@
 // Does: keeps commands from being lost or run twice (docs/PROTOCOL.md#safe-retries). It ties keys, messages and file.
 // Used by: the router before it admits a command, and the manager before it forwards one and when one ends.
 // Invariant: it knows no connection, and of workers only their reports about messages.
-import { deadline } from "../../base/deadline.ts";
+import { deadline } from "../../base/async/deadline.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { Interrupted } from "../../protocol/schema/responses.ts";

@@ -9,7 +9,7 @@ import type { PendingCommands } from "../workers/pending_commands.ts";
 import { deletionOf } from "./session_persistence.ts";
 import type { SessionRegistry } from "./session_registry.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
-import { KeyedQueue } from "../../base/keyed_queue.ts";
+import { KeyedQueue } from "../../base/async/keyed_queue.ts";
 
 /** What the manager gives. */
 export interface CommandDispatcherParts {

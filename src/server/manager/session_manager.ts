@@ -21,7 +21,7 @@ import type { CommandJournal } from "../journal/command_journal.ts";
 import type { SessionManagerParts, SessionSink } from "./session_context.ts";
 import { PendingCommands } from "../workers/pending_commands.ts";
 import type { Heartbeat } from "../workers/heartbeat.ts";
-import { ProviderHealth } from "./provider_health.ts";
+import { ProviderHealth } from "../health/provider_health.ts";
 import { SessionPersistence } from "./session_persistence.ts";
 import { Retirement } from "../workers/worker_retirement.ts";
 import { SessionRegistry } from "./session_registry.ts";

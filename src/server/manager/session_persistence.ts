@@ -1,6 +1,6 @@
 // What of the sessions outlives the process: keeps every record where the store puts it, brings them back at the
 // start, and says when one is safe. The disk itself is session_store.ts.
-import { deadline } from "../../base/deadline.ts";
+import { deadline } from "../../base/async/deadline.ts";
 import { errorMessage } from "../../base/error_message.ts";
 import { type Governor, isPermit } from "../../governor/governor.ts";
 import type { Reply } from "../../ipc/messages.ts";

@@ -1,6 +1,6 @@
 // Does: JSON Lines over standard input and output, with the parent process as one peer (docs/PROTOCOL.md#framing).
 // Used by: server.ts. It waits instead of refusing at a limit, and reports the end of input and of the reader.
-import { deadline } from "../../base/deadline.ts";
+import { deadline } from "../../base/async/deadline.ts";
 import { JsonlDecoder, type Line } from "../../protocol/jsonl.ts";
 import type { Connection } from "../router/connection.ts";
 import type { Router } from "../router/router.ts";

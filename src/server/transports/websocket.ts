@@ -1,6 +1,6 @@
 // Does: WebSocket on `GET /`: the gate, then a reservation, then the upgrade (docs/PROTOCOL.md#http-and-who-may-connect).
 // Used by: server.ts. Deno and Node differ only behind `Runtime.serve`.
-import { deadline } from "../../base/deadline.ts";
+import { deadline } from "../../base/async/deadline.ts";
 import type { Governor, Permit } from "../../governor/governor.ts";
 import type { Router } from "../router/router.ts";
 import type { Connection } from "../router/connection.ts";

@@ -1,7 +1,7 @@
 // Does: holds the pi session behind a port. Commands and extensions may replace it (new_session, fork, …).
 // Used by: agent.ts, history.ts, discovery.ts and settings.ts. Uses: run_tracker.ts.
 // Invariant: the port, its id and its subscribers stay. A replacement that fails restores the old session.
-import { deadline } from "../../base/deadline.ts";
+import { deadline } from "../../base/async/deadline.ts";
 import { errorMessage } from "../../base/error_message.ts";
 import type { AgentSessionRuntime } from "@mariozechner/pi-coding-agent";
 import { failure } from "../../protocol/errors.ts";

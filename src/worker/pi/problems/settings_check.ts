@@ -15,6 +15,7 @@ type Settings = Record<string, unknown>;
 type Check = (value: unknown) => string | undefined;
 
 const kindOf = (name: "string" | "number" | "boolean", what: string): Check => (value) =>
+  // deno-lint-ignore valid-typeof -- `name` holds the names of types.
   typeof value === name ? undefined : `must be ${what}`;
 const text = kindOf("string", "a text in double quotes");
 const number = kindOf("number", "a number");

@@ -1,6 +1,6 @@
 // Does: timers that stand still while a dialog is open (docs/PROTOCOL.md#time).
 // Used by: session.ts. The time of a dialog does not count against a command.
-import { deadline } from "../../../base/deadline.ts";
+import { deadline } from "../../../base/async/deadline.ts";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
 
 interface Wait {

@@ -1,6 +1,6 @@
 // What was built is undone in reverse order, each step once, whatever an earlier step does.
 import { assertEquals, assertRejects } from "@std/assert";
-import { CleanupStack } from "../../src/base/cleanup_stack.ts";
+import { CleanupStack } from "../../../src/base/async/cleanup_stack.ts";
 
 Deno.test("cleanup: steps run newest first, one after the other, and once", async () => {
   const order: string[] = [];
