@@ -1,5 +1,6 @@
 // What a person sees when a subcommand finds no server, the wrong one, or the wrong words: one line, and an exit code.
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { WebSocketServer } from "ws";
 import { command } from "../support/command_line.ts";
 import { shared } from "./suite.ts";
 
@@ -54,22 +55,24 @@ test("a token that is wrong, missing, or in a file that is not there", async (be
 test("a server of another protocol, or something else on that port", async (bench) => {
   const data = { version: "9.0.0", protocolVersion: "9.0", serverId: "old", capabilities: [] };
   const greeting = { type: "server_ready", data };
-  await using old = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
-    const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "pi-server.v1" });
-    socket.onopen = () => socket.send(JSON.stringify(greeting));
-    return response;
-  });
+  // Deno's own upgrade reads no list of protocols without spaces, which is what Node's client writes.
+  const old = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "pi-server.v1" });
+  old.on("connection", (socket) => socket.send(JSON.stringify(greeting)));
+  await new Promise((resolve) => old.once("listening", () => resolve(undefined)));
   await using web = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => new Response("hello", { status: 404 }),
   );
-  const at = (
-    server: Deno.HttpServer<Deno.NetAddr>,
-  ) => ["sessions", "--server", `127.0.0.1:${server.addr.port}`];
-  const other = await line(bench, at(old), 1);
-  assertStringIncludes(other, "speaks protocol 9.0");
-  assertStringIncludes(other, "use the same version");
-  assertStringIncludes(await line(bench, at(web), 1), "is not a pi-server");
+  try {
+    const { port } = old.address() as { port: number };
+    const other = await line(bench, ["sessions", "--server", `127.0.0.1:${port}`], 1);
+    assertStringIncludes(other, "speaks protocol 9.0");
+    assertStringIncludes(other, "use the same version");
+  } finally {
+    old.close();
+  }
+  const said = await line(bench, ["sessions", "--server", `127.0.0.1:${web.addr.port}`], 1);
+  assertStringIncludes(said, "is not a pi-server");
 });
 
 test("a session that is not there, a folder outside the roots, a model that pi does not know", async (bench) => {
