@@ -1,7 +1,7 @@
 // The arguments of subcommands: a table of flags, its parser, and the `--help` text made from it.
 // Used by: every subcommand. The server's own flags are in src/config/flags.ts.
 // Invariant: a flag that the table does not list is an error which names the nearest flag that it lists.
-import { didYouMean } from "../base/nearest.ts";
+import { didYouMean } from "../config/nearest.ts";
 import { type FlagSpec, UsageError } from "./subcommand.ts";
 
 export type { FlagSpec } from "./subcommand.ts";

@@ -2,7 +2,7 @@
 // `--help` says of them.
 // Used by: src/cli/commands/call.ts. Pure.
 // Invariant: the server judges a value; here a text only becomes the kind of value that the schema allows.
-import { didYouMean } from "../base/nearest.ts";
+import { didYouMean } from "../config/nearest.ts";
 import { isRecord } from "../base/json.ts";
 import { UsageError } from "./subcommand.ts";
 

@@ -3,7 +3,7 @@
 // Used by: mod.ts, when the first argument is a word. Uses: the module of the named subcommand, nothing else.
 // Invariant: this file imports no subcommand statically; a new row is all that a new subcommand needs here.
 import { errorMessage } from "../base/error_message.ts";
-import { didYouMean } from "../base/nearest.ts";
+import { didYouMean } from "../config/nearest.ts";
 import { hintFor } from "./hints.ts";
 import {
   CommandError,

@@ -3,7 +3,7 @@
 // Invariant: it reads no environment itself.
 import { parseArgs } from "@std/cli/parse-args";
 import { BASE_PATH_RULE, basePathOf } from "../base/base_path.ts";
-import { didYouMean } from "../base/nearest.ts";
+import { didYouMean } from "./nearest.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { BudgetLimits } from "../governor/budget.ts";
 import { LIMIT_NAMES, type LimitName, type Limits, withDefaults } from "../governor/limits.ts";

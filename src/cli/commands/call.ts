@@ -1,7 +1,7 @@
 // `pi-server call TYPE`: sends any one command of the protocol and prints its answer as JSON.
 // Used by: the dispatch (src/cli/subcommands.ts). Uses: the schemas of src/protocol; of a command that only a newer
 // server knows, the schema that the server returns.
-import { didYouMean } from "../../base/nearest.ts";
+import { didYouMean } from "../../config/nearest.ts";
 import { isRecord } from "../../base/json.ts";
 import type { Client, FieldsOf, WireCommandName } from "../../client/mod.ts";
 import { columns, helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";

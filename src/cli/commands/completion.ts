@@ -1,6 +1,6 @@
 // `pi-server completion bash|zsh|fish`: a script that completes subcommands, their flags and fixed values.
 // Used by: the dispatch (src/cli/subcommands.ts). Uses: the table of subcommands and the server's table of flags.
-import { didYouMean } from "../../base/nearest.ts";
+import { didYouMean } from "../../config/nearest.ts";
 import { FLAGS as SERVER_FLAGS } from "../../config/flags.ts";
 import { helpOf } from "../arguments.ts";
 import { EXIT_OK, type FlagSpec, type Row, type Subcommand, UsageError } from "../subcommand.ts";

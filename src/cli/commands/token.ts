@@ -1,6 +1,6 @@
 // `pi-server token mint|list|revoke`: tokens for other people and programs, each with a role and an end.
 // Used by: the dispatch (src/cli/subcommands.ts).
-import { didYouMean } from "../../base/nearest.ts";
+import { didYouMean } from "../../config/nearest.ts";
 import { MOST_TTL_MS, ROLES } from "../../protocol/schema/roles.ts";
 import type { Client } from "../../client/mod.ts";
 import { type Arguments, helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";

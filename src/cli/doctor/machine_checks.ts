@@ -55,7 +55,7 @@ export function checkRuntime(io: Io): readonly Finding[] {
     ? [
       warn(
         "sandbox",
-        "Deno holds sessions to permissions only where it is told to",
+        "plain Deno does not hold sessions to permissions",
         "start with --sandbox on",
       ),
     ]

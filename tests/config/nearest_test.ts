@@ -1,6 +1,6 @@
 // The word that a person most likely meant.
 import { assertEquals } from "@std/assert";
-import { didYouMean, nearest } from "../../src/base/nearest.ts";
+import { didYouMean, nearest } from "../../src/config/nearest.ts";
 
 const COMMANDS = ["attach", "run", "sessions", "status", "start", "stop", "token", "get_available_models"];
 
