@@ -205,3 +205,15 @@ export type FromWorker =
     readonly message: string;
     readonly fields: Readonly<Record<string, unknown>>;
   };
+
+type OfKind<M extends { readonly kind: string }, K extends M["kind"]> = Extract<M, { readonly kind: K }>;
+
+/** One handler for each message of a worker. A new kind without a handler does not compile. */
+export type FromWorkerHandlers = {
+  readonly [K in FromWorker["kind"]]: (message: OfKind<FromWorker, K>, worker: number) => void;
+};
+
+/** One handler for each message of the server thread. */
+export type ToWorkerHandlers = {
+  readonly [K in ToWorker["kind"]]: (message: OfKind<ToWorker, K>) => void;
+};

@@ -28,10 +28,9 @@ function pool() {
     config: CONFIG,
     isolation: "session",
     start: started.start,
-    onMessage: () => {},
-    onExit: (host) => hosts.restart(host),
-    started: (host) => introduced.push(host),
   });
+  hosts.onExit = (host) => hosts.restart(host);
+  hosts.onStarted = (host) => void introduced.push(host);
   hosts.startAll(4);
   return { clock, started, introduced, hosts };
 }

@@ -19,13 +19,13 @@ function bench(count: number, isolation: Isolation = "shared") {
     config: CONFIG,
     isolation,
     start: started.start,
-    started: (host) => introduced.push(host),
-    onMessage: (host, message) => told.push(`${host} ${message.kind}`),
-    onExit: (host, reason) => {
-      told.push(`${host} exit ${reason}`);
-      hosts.restart(host);
-    },
   });
+  hosts.onStarted = (host) => void introduced.push(host);
+  hosts.onMessage = (host, message) => void told.push(`${host} ${message.kind}`);
+  hosts.onExit = (host, reason) => {
+    told.push(`${host} exit ${reason}`);
+    hosts.restart(host);
+  };
   hosts.startAll(count);
   return { clock, started, told, introduced, hosts };
 }
