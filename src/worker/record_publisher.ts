@@ -2,7 +2,8 @@
 // take back. What changes with every event alone (counters, times) is told along, and waits for nothing.
 import { errorMessage } from "../base/error_message.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
-import type { FromWorker } from "../ipc/messages.ts";
+import type { FromWorker, ToWorkerHandlers } from "../ipc/messages.ts";
+import { PendingReplies } from "../ipc/pending_replies.ts";
 import { durableText, type SessionRecord } from "../ipc/session_record.ts";
 
 /** The part of a session that is kept. */
@@ -18,12 +19,16 @@ export class RecordPublisher {
   readonly #durable = new Map<string, string>();
   /** What is still on its way there, of each session the latest. */
   readonly #under = new Map<string, Promise<void>>();
-  readonly #asked = new Map<number, (error: string | undefined) => void>();
-  #ref = 0;
+  readonly #replies = new PendingReplies<string | undefined>();
 
   constructor(send: (message: FromWorker) => void) {
     this.#send = send;
   }
+
+  /** Messages of the server thread. */
+  readonly handlers = {
+    record_saved: ({ ref, error }) => this.#replies.resolve(ref, error),
+  } satisfies Partial<ToWorkerHandlers>;
 
   /** Tells the record; what it returns resolves when that is kept, if something changed that has to be. */
   publish(session: Kept): Promise<void> | undefined {
@@ -41,28 +46,20 @@ export class RecordPublisher {
     }
     this.#durable.set(sessionId, text);
     // An error is the router thread's to log and mend: what was asked for has been done.
-    const kept = new Promise<void>((resolve) => {
-      this.#asked.set(++this.#ref, () => {
-        if (this.#under.get(sessionId) === kept) this.#under.delete(sessionId);
-        resolve();
-      });
-      this.#send({ kind: "save_record", record, ref: this.#ref });
+    const saved = this.#save(record).then(() => {
+      if (this.#under.get(sessionId) === saved) this.#under.delete(sessionId);
     });
-    this.#under.set(sessionId, kept);
-    return kept;
+    this.#under.set(sessionId, saved);
+    return saved;
   }
 
   /** Has a session kept that begins; why it could not be. */
-  publishNow(session: Kept): Promise<Failure | undefined> {
+  async publishNow(session: Kept): Promise<Failure | undefined> {
     const record = session.record();
     this.#durable.set(session.sessionId, durableText(record));
-    return new Promise((resolve) => {
-      this.#asked.set(++this.#ref, (error) => {
-        const sentence = `The session could not be written to the state folder: ${errorMessage(error)}`;
-        resolve(error === undefined ? undefined : failure("internal", sentence));
-      });
-      this.#send({ kind: "save_record", record, ref: this.#ref });
-    });
+    const error = await this.#save(record);
+    const sentence = `The session could not be written to the state folder: ${errorMessage(error)}`;
+    return error === undefined ? undefined : failure("internal", sentence);
   }
 
   /** Tells the record, for the last time. */
@@ -75,9 +72,11 @@ export class RecordPublisher {
     this.#under.delete(sessionId);
   }
 
-  onSaved(ref: number, error: string | undefined): void {
-    const resolve = this.#asked.get(ref);
-    this.#asked.delete(ref);
-    resolve?.(error);
+  /** Sends a record. Resolves with the error of the disk. */
+  #save(record: SessionRecord): Promise<string | undefined> {
+    return new Promise((onReply) => {
+      const ref = this.#replies.expect({ onReply });
+      this.#send({ kind: "save_record", record, ref });
+    });
   }
 }

@@ -14,8 +14,8 @@ export function on<N extends CommandName>(
   onTimeout?: OnTimeout,
 ): Entry {
   const handler: Handler = {
-    // The map is asked by the command's own type, so the command is that of this entry.
-    run: (session, command) => run(session, command as CommandOf<N>),
+    // The command of a look-up has the type of its entry.
+    run: run as Handler["run"],
     ...(onTimeout === undefined ? {} : { onTimeout }),
   };
   return [name, handler];
