@@ -267,7 +267,8 @@ export class SessionWorker {
       reply: (to, reply) => this.#reply(to, reply),
       accepted: (to) => this.#send({ kind: "command_released", ref: to }),
       flush: () => this.#sendQueue.flush(),
-      event: (id, record) => this.#sendQueue.sendEvent(id, record),
+      // Bound, since a closure would be one more frame on the way of every event.
+      event: this.#sendQueue.sendEvent.bind(this.#sendQueue),
       log: (level, message, fields) => this.#log(level, message, fields),
       changed: () => this.#checkIdle(),
       removed: (which) => this.#forget(which),
@@ -275,7 +276,7 @@ export class SessionWorker {
   }
 
   #hooks(session: Session, builder: SessionBuilder): AgentHooks {
-    const whole = new WholeDeltas((event) => session.emit(event));
+    const whole = new WholeDeltas(session.emit.bind(session));
     return {
       emit: (event) => {
         whole.pass(event);

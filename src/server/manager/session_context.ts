@@ -40,9 +40,16 @@ export interface SessionManagerParts {
   readonly trust?: TrustStore;
 }
 
+/** Events of one session, in order. */
+export interface Published {
+  readonly sessionId: string;
+  readonly epoch: string;
+  readonly records: readonly EncodedEvent[];
+}
+
 /** What the router does with the events of sessions. */
 export interface SessionSink {
-  onEvents(sessionId: string, epoch: string, records: readonly EncodedEvent[], worker: number): void;
+  onEvents(published: Published, worker: number): void;
   onServerEvent(type: string, data: Record<string, unknown>): void;
   /** Which forms of a new session's events are wanted. */
   demandFor(sessionId: string): SubscriberDemand;

@@ -3,7 +3,7 @@
 // Invariant: it reads no pi event, and knows a connection by its number alone.
 import { defined } from "../../base/json.ts";
 import { isPermit, type Permit } from "../../governor/governor.ts";
-import { handlerOf, joinHandlers } from "../../ipc/handlers.ts";
+import { joinHandlers } from "../../ipc/handlers.ts";
 import type { FromWorker, FromWorkerHandlers, SessionState, SubscriberDemand } from "../../ipc/messages.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
@@ -72,8 +72,7 @@ export class SessionManager {
     );
     const retirement = new Retirement(log, workers, commands, this.#requests);
 
-    const handlers = this.#handlers();
-    workers.onMessage = (worker, message) => handlerOf(handlers, message.kind)(message, worker);
+    workers.handlers = this.#handlers();
     workers.onExit = (worker, reason) => this.#recovery.onExit(worker, reason);
     workers.onStarted = (worker) => this.#onWorkerStarted(worker);
     commands.onAnswered = (worker) => {
@@ -107,7 +106,8 @@ export class SessionManager {
           if (entry !== undefined) entry.usedAt = clock.monotonic();
           // Events of a deleted session are not stored: a new session may already use the id.
           if (epoch !== "") replay.append(sessionId, events);
-          this.#context.sink.onEvents(sessionId, epoch, events, worker);
+          governor.counters.events += events.length;
+          this.#context.sink.onEvents({ sessionId, epoch, records: events }, worker);
         },
         session_started: ({ sessionId, epoch }) => {
           const entry = registry.get(sessionId);

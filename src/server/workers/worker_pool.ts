@@ -2,7 +2,8 @@
 // Used by: the session manager. `shared`: a fixed number, each for many sessions. `session`: one for each session, and
 // one spare with pi loaded.
 // Invariant: it knows no session and no command. The number of a worker is used again only for its replacement.
-import type { FromWorker, ToWorker, WorkerConfig } from "../../ipc/messages.ts";
+import { handlerOf } from "../../ipc/handlers.ts";
+import type { FromWorkerHandlers, ToWorker, WorkerConfig } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { StartWorker, WorkerLink } from "./worker_link.ts";
 
@@ -39,8 +40,8 @@ export class WorkerPool {
   #spare: number | undefined;
   #next = 0;
   #stopped = false;
-  /** Called with each message of a worker. Set once, before the first worker starts. */
-  onMessage: (worker: number, message: FromWorker) => void = () => {};
+  /** Handle the messages of workers. Set once, before the first worker starts. */
+  handlers: FromWorkerHandlers | undefined;
   /** Called when a worker has ended, and why. */
   onExit: (worker: number, reason: string) => void = () => {};
   /** Called when a worker takes messages, also for one that replaces another. */
@@ -194,9 +195,11 @@ export class WorkerPool {
   }
 
   #start(worker: number): WorkerLink {
+    const { handlers } = this;
+    if (handlers === undefined) throw new Error("A worker cannot start before its messages have handlers");
     const { start, config } = this.#parts;
     return start(config, {
-      onMessage: (message) => this.onMessage(worker, message),
+      onMessage: (message) => handlerOf(handlers, message.kind)(message, worker),
       onExit: (reason) => this.onExit(worker, reason),
     });
   }

@@ -16,7 +16,7 @@ class Bench {
   constructor(over: Partial<Limits> = {}, hosts = 1) {
     this.made = makeManager(over, hosts);
     this.made.manager.start({
-      onEvents: (sessionId, _epoch, records, host) =>
+      onEvents: ({ sessionId, records }, host) =>
         this.events.push(...records.map(({ seq }) => `${host} ${sessionId} ${seq}`)),
       onServerEvent: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
       demandFor: () => ({ full: false, subscribers: 7 }),

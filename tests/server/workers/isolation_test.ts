@@ -5,6 +5,7 @@ import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { WorkerPool } from "../../../src/server/workers/worker_pool.ts";
 import {
+  anyKind,
   CONFIG,
   FakeAsker,
   Hosts as Started,
@@ -29,6 +30,7 @@ function pool() {
     isolation: "session",
     start: started.start,
   });
+  hosts.handlers = anyKind(() => {});
   hosts.onExit = (host) => hosts.restart(host);
   hosts.onStarted = (host) => void introduced.push(host);
   hosts.startAll(4);

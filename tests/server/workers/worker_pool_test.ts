@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { type Isolation, WorkerPool } from "../../../src/server/workers/worker_pool.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
-import { CONFIG, Hosts as Started, makeManager } from "../manager/fakes.ts";
+import { anyKind, CONFIG, Hosts as Started, makeManager } from "../manager/fakes.ts";
 
 const YOUNG_MS = 5_000;
 const RESTART_MS = 1_000;
@@ -21,7 +21,7 @@ function bench(count: number, isolation: Isolation = "shared") {
     start: started.start,
   });
   hosts.onStarted = (host) => void introduced.push(host);
-  hosts.onMessage = (host, message) => void told.push(`${host} ${message.kind}`);
+  hosts.handlers = anyKind((message, host) => void told.push(`${host} ${message.kind}`));
   hosts.onExit = (host, reason) => {
     told.push(`${host} exit ${reason}`);
     hosts.restart(host);
