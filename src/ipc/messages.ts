@@ -1,6 +1,5 @@
-// Does: the messages between the server thread and a worker. Types only.
-// Used by: both threads. A worker may be this thread or another one.
-// Invariant: messages are plain data in order, without callbacks and without shared objects.
+// The host's edge: what the router thread and a host say to each other. Plain data, in order, no callbacks
+// and no shared objects, so a host may be this thread, a worker, or one day another machine.
 import type { BudgetLimits } from "../governor/budget.ts";
 import type { UsageDelta } from "../governor/counters.ts";
 import type { Failure } from "../protocol/errors.ts";
@@ -9,125 +8,125 @@ import type { Interrupted } from "../protocol/schema/responses.ts";
 import type { SessionRecord } from "./session_record.ts";
 import type { FileOwner } from "../protocol/failures.ts";
 
-/** The configuration of a worker. */
+/** What a host must know to run sessions. */
 export interface WorkerConfig {
-  /** Base of a relative `cwd`, and the default `cwd`. */
+  /** Folder that a relative `cwd` resolves against; also the default `cwd`. */
   readonly cwd: string;
-  /** Folders that paths must stay in, after links are resolved. Undefined means the default roots. */
+  /** Folders that paths must stay in, after links are resolved; undefined means the default roots. */
   readonly roots?: readonly string[];
   /** Folders that stay closed even inside a root: the state folder with its tokens. */
   readonly closed?: readonly string[];
   readonly trustProjects: boolean;
-  /** Folders in the trust store. */
+  /** Folders that are remembered as trusted. */
   readonly trustedFolders?: readonly string[];
   readonly demo: boolean;
   /** Folder for the logs of long shell outputs, which the server removes at its end. */
   readonly outputDir: string;
-  /** The most open dialogs of one session. */
+  /** Most dialogs that may be open in one session. */
   readonly pendingUi: number;
-  /** Bytes of memory at which the worker is replaced. Absent without a memory limit. */
+  /** Bytes of memory at which the host is replaced; absent where nothing watches its memory. */
   readonly memoryBytes?: number;
-  /** The budget of each session until a client sets one. */
+  /** What each session may spend, until a client sets that. */
   readonly budget?: BudgetLimits;
-  /** Milliseconds of silence after which a run counts as stalled. Absent: never. */
+  /** Milliseconds of silence after which a run is told as stalled; absent: never. */
   readonly turnStallMs?: number;
-  /** Marks the processes that this worker starts. Absent for a worker in the server thread. */
+  /** Marks the processes that this very host starts; absent where it shares the router thread. */
   readonly processTag?: string;
-  /** Marks the processes that all workers of this state folder start. */
+  /** Marks the processes that all hosts of this state folder start. */
   readonly serverTag?: string | undefined;
 }
 
-/** Whether a subscriber wants the full form of a session's events, and how many connections watch it. */
+/** Whether somebody wants the full form of a session's events, and how many connections watch it. */
 export interface SubscriberDemand {
   readonly full: boolean;
   readonly subscribers: number;
 }
 
-/** Messages from the server thread to a worker. */
+/** Router thread → host. */
 export type ToWorker =
   | { readonly kind: "start"; readonly config: WorkerConfig }
-  /** Run a command. Exactly one `reply` follows. `connection` groups the commands of one client. */
+  /** Run a command; exactly one `reply` follows. `connection` groups what one client pipelines. */
   | { readonly kind: "command"; readonly ref: number; readonly connection: number; readonly command: Command }
-  /** Build the session of a `create_session` or `load_session`. The command has its session id. */
+  /** Build the session that a `create_session` or `load_session` with its id filled in asks for. */
   | {
     readonly kind: "create_session";
     readonly ref: number;
     readonly demand: SubscriberDemand;
     readonly command: Command;
-    /** Messages that a crash of that session interrupted. */
+    /** What an earlier life of that session was in the middle of. */
     readonly interrupted?: readonly Interrupted[];
   }
-  /** Build a parked session again, under that epoch. Its numbers go on if that is the old epoch. */
+  /** Build a parked session again, under that epoch; its numbers go on if that is the old one. */
   | {
     readonly kind: "resume_session";
     readonly ref: number;
     readonly demand: SubscriberDemand;
     readonly epoch: string;
     readonly record: SessionRecord;
-    /** Messages that were interrupted when the session was lost. */
+    /** What it was in the middle of when it was lost. */
     readonly interrupted: readonly Interrupted[];
   }
-  /** Park a session, if it is idle and its record loses nothing. `park_result` follows. */
+  /** Let go of a session, if nothing runs in it and nothing would be lost; `parked` follows. */
   | { readonly kind: "park_session"; readonly ref: number; readonly sessionId: string }
-  /** Reply to a `save_record` with this number: the record is written. */
+  /** Answer to a `record` that carried this number: it is kept. */
   | { readonly kind: "record_saved"; readonly ref: number; readonly error?: string }
-  /** Check a session file and return its id. */
+  /** Check a session file and say which id it has. */
   | { readonly kind: "read_header"; readonly ref: number; readonly sessionPath: string }
-  /** Reply to a `claim_file`. `owner` is the other session or server that has the file. */
+  /** Answer to a `claim`; `owner` is another session, or another server, that has the file. */
   | { readonly kind: "claim_result"; readonly ref: number; readonly owner?: string | FileOwner }
-  /** That session drives the file from now on, or none does. */
+  /** That file is driven by that session from now on, or by none. */
   | { readonly kind: "file_owner"; readonly file: string; readonly sessionId?: string }
-  /** A client's statement of trust, on any worker. */
+  /** What clients say of a folder, on whatever host. */
   | { readonly kind: "trust_folder"; readonly folder: string; readonly trusted: boolean }
   | { readonly kind: "subscribers"; readonly sessionId: string; readonly demand: SubscriberDemand }
-  /** Return the state of the named sessions, or of all, at one point of the order. */
+  /** State of the named sessions, or of all that are built, all at one point of the order. */
   | {
     readonly kind: "get_states";
     readonly ref: number;
     readonly sessionIds?: readonly string[];
-    /** Sessions whose snapshot is wanted too. */
+    /** Sessions whose whole state is wanted too. */
     readonly snapshots: "all" | readonly string[];
   }
-  /** Count the busy sessions. With `stop`, stop them and every bash. */
+  /** Counts the busy sessions, and with `stop` has them and every bash stopped. */
   | { readonly kind: "count_busy"; readonly ref: number; readonly stop: boolean }
-  /** Reply when no session (or none of those) is busy and no command runs. */
+  /** Replies once no session (or none of those) is busy and no command runs. */
   | { readonly kind: "await_idle"; readonly ref: number; readonly sessionIds?: readonly string[] }
-  /** No client is left that could answer a dialog. */
+  /** Nobody is left who could answer a dialog. */
   | { readonly kind: "disable_dialogs" }
   | { readonly kind: "shutdown"; readonly ref: number }
-  /** Reply at once, to show that the thread is alive. */
+  /** Answer at once, to show that the thread is not stuck. */
   | { readonly kind: "ping"; readonly ref: number };
 
-/** How the outbox may merge an event with its neighbour. */
+/** What an outbox needs to merge an event with its neighbour while a reader lags. */
 export type CoalesceHint =
   /** A piece of a content block: pieces of one block are joined, text to text. */
   | { readonly kind: "delta"; readonly of: string; readonly contentIndex: number }
-  /** The state of something. A later one with that key replaces an earlier one. */
+  /** The state of something: a later one of that key stands for an earlier one. */
   | { readonly kind: "state"; readonly key: string };
 
-/** The text after each piece of a delta. */
+/** How the text of every piece ends, behind the piece itself. */
 export const DELTA_SUFFIX: string = '"}}}';
 
-/** An encoded event, with all that the server thread needs of it. The server thread never parses an event. */
+/** An encoded event with what the router thread needs of it, so that it never parses one. */
 export interface EncodedEvent {
   readonly seq: number;
   readonly type: string;
-  /** The whole message in its delta form. Most events have only this form. */
+  /** The whole message in its delta form, which most events have alone. */
   readonly text: string;
-  /** The full form, if it differs and a subscriber wants it. */
+  /** In its full form, where that differs and somebody wants it. */
   readonly full?: string | undefined;
   readonly coalesce?: CoalesceHint | undefined;
-  /** Of a piece: its offset in `text`, encoded as JSON. It ends before DELTA_SUFFIX. */
+  /** Of a piece: where in `text` it starts, encoded as JSON; it ends before PIECE_END. */
   readonly at?: number;
 }
 
-/** The result of a command. `dataText` is JSON already. */
+/** How a command ended. `dataText` is JSON already. */
 export type Reply =
   | {
     readonly ok: true;
     readonly dataText: string;
     readonly sessionVersion?: number;
-    /** A stored answer of an earlier command. */
+    /** An old answer, given again. */
     readonly replayed?: true;
   }
   | {
@@ -137,18 +136,18 @@ export type Reply =
     readonly replayed?: true;
     /** The command had not begun, whatever the code says. */
     readonly unstarted?: true;
-    /** The worker of the command is gone, and the outcome is unknown. */
+    /** Whoever ran it is gone: nobody knows how far it came. */
     readonly lost?: true;
   };
 
-/** The reply to `attach` for one session. */
+/** What `attach` answers for one session. */
 export interface SessionState {
   readonly sessionId: string;
   readonly epoch: string;
-  /** The state is the one after this event. */
+  /** The state is that after this event. */
   readonly seq: number;
   readonly sessionVersion: number;
-  /** JSON of the snapshot, if one was wanted. */
+  /** JSON of the snapshot, where one was wanted. */
   readonly snapshot?: string;
   /** JSON of the session's SessionInfo alone. */
   readonly infoText: string;
@@ -156,42 +155,39 @@ export interface SessionState {
   readonly pendingUi: readonly string[];
 }
 
-/** Messages from a worker to the server thread. */
+/** Host → router thread. */
 export type FromWorker =
-  /** The worker listens. */
+  /** The host listens. */
   | { readonly kind: "online" }
-  /** The worker has taken a batch of messages. Its direct replies came before this. */
+  /** The host has taken a batch of messages; its direct answers stand before this. */
   | { readonly kind: "batch_ack" }
-  /** The worker has failed at a message and must be replaced. */
+  /** The host has failed at a message and cannot be trusted any more. */
   | { readonly kind: "fatal"; readonly reason: string }
   /** pi is loaded. */
   | { readonly kind: "pi_loaded" }
   | { readonly kind: "reply"; readonly ref: number; readonly reply: Reply }
-  /** The command has left the mailbox and no longer counts as in flight. Its reply follows later. */
+  /** The command has left the mailbox and counts as in flight no longer; its reply is still to come. */
   | { readonly kind: "command_released"; readonly ref: number }
-  /** The progress of that command's message: accepted, begun, or done. */
+  /** How far the message of that command has come: the agent has it, has begun with it, needs it no more. */
   | { readonly kind: "message_progress"; readonly ref: number; readonly state: "accepted" | "began" | "done" }
   | { readonly kind: "states"; readonly ref: number; readonly sessions: readonly SessionState[] }
   /** The session exists from now on. */
   | { readonly kind: "session_started"; readonly sessionId: string; readonly epoch: string }
-  /** A session record has changed. With `ref`, a reply waits until the record is written. */
+  /** What is to be kept of a session has changed; with `ref`, somebody's answer waits until it is kept. */
   | { readonly kind: "save_record"; readonly record: SessionRecord; readonly ref?: number }
-  /** The result of `park_session`. With a record the session is parked. Without one it stays live. */
+  /** The session has been let go of; without a record it could not be, and lives on. */
   | { readonly kind: "park_result"; readonly ref: number; readonly record?: SessionRecord }
   | { readonly kind: "events"; readonly sessionId: string; readonly events: readonly EncodedEvent[] }
   | { readonly kind: "header"; readonly ref: number; readonly id: string; readonly file: string }
-  /** Ask whether this session may drive that file. */
+  /** May this session drive that file? */
   | { readonly kind: "claim_file"; readonly ref: number; readonly sessionId: string; readonly file: string }
   /** The session drives that file from now on, or none. */
   | { readonly kind: "session_file"; readonly sessionId: string; readonly file?: string }
-  /** Turns, tokens and cost of a session since its last report. */
+  /** Turns, tokens and money that a session has spent since it said so last. */
   | { readonly kind: "usage"; readonly sessionId: string; readonly spending: UsageDelta }
-  /**
-   * Reply to a `ping`. `at` is the time of the ping's turn in milliseconds since the epoch, `bytes` the used
-   * memory.
-   */
+  /** Answer to a `ping`; `at` is when the host got to it, in milliseconds since the epoch, `bytes` what it holds. */
   | { readonly kind: "pong"; readonly ref: number; readonly at: number; readonly bytes: number }
-  /** A client's statement of trust for a folder. */
+  /** A client has said whether that folder is to be trusted. */
   | { readonly kind: "trust_folder"; readonly folder: string; readonly trusted: boolean }
   | { readonly kind: "idle"; readonly ref: number }
   | { readonly kind: "busy_count"; readonly ref: number; readonly busy: number }
@@ -200,7 +196,7 @@ export type FromWorker =
     readonly ref: number;
     readonly disposed: number;
     readonly failed: number;
-    /** pi still refreshes a login. The same message without this field follows when the login is on disk. */
+    /** A login is being refreshed still; the same message without this follows once it is on disk. */
     readonly saving?: true;
   }
   | ProviderReport
@@ -212,7 +208,7 @@ export type FromWorker =
     readonly fields: Readonly<Record<string, unknown>>;
   };
 
-/** An answer of a model has failed; without an error, the first good one after that. */
+/** An answer of a model has failed. Without an error: the first good answer after that. */
 export interface ProviderReport {
   readonly kind: "provider_report";
   readonly sessionId: string;
@@ -221,8 +217,20 @@ export interface ProviderReport {
   readonly error?: string;
 }
 
-/** What the models of a worker lack, once pi is loaded: a sentence for each thing. */
+/** The faults of a worker's models, one sentence each. Sent once pi is loaded. */
 export interface ModelReport {
   readonly kind: "model_report";
   readonly issues: readonly string[];
 }
+
+type OfKind<M extends { readonly kind: string }, K extends M["kind"]> = Extract<M, { readonly kind: K }>;
+
+/** One handler for each message of a worker. A new kind without a handler does not compile. */
+export type FromWorkerHandlers = {
+  readonly [K in FromWorker["kind"]]: (message: OfKind<FromWorker, K>, worker: number) => void;
+};
+
+/** One handler for each message of the server thread. */
+export type ToWorkerHandlers = {
+  readonly [K in ToWorker["kind"]]: (message: OfKind<ToWorker, K>) => void;
+};

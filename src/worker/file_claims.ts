@@ -1,49 +1,44 @@
-// Does: asks the server thread which session or server drives a session file, and caches the answers for lists.
-// Used by: session_worker.ts. A claim comes before the open of a file; a report follows each change of file.
-import type { FromWorker } from "../ipc/messages.ts";
+// Does: claims session files at the server thread, and knows for lists which session drives which file.
+// Used by: the session builder and the session worker.
+// Invariant: a session opens a file only after the server thread has granted the claim.
+import { defined } from "../base/json.ts";
+import type { FromWorker, ToWorkerHandlers } from "../ipc/messages.ts";
+import { PendingReplies } from "../ipc/pending_replies.ts";
 import type { FileOwner } from "../protocol/failures.ts";
 
-/** The file owners, as this worker knows them. */
+/** This worker's view of the session files. */
 export class FileClaims {
   readonly #send: (message: FromWorker) => void;
-  readonly #pending = new Map<number, (owner: string | FileOwner | undefined) => void>();
+  readonly #replies = new PendingReplies<string | FileOwner | undefined>();
   readonly #live = new Map<string, string>();
-  #ref = 0;
 
   constructor(send: (message: FromWorker) => void) {
     this.#send = send;
   }
 
-  /**
-   * Claims a file. Resolves with the session or the other server that has it, and undefined when the claim
-   * succeeds.
-   */
+  /** Messages of the server thread. */
+  readonly handlers = {
+    claim_result: ({ ref, owner }) => this.#replies.resolve(ref, owner),
+    file_owner: ({ file, sessionId }) => {
+      if (sessionId === undefined) this.#live.delete(file);
+      else this.#live.set(file, sessionId);
+    },
+  } satisfies Partial<ToWorkerHandlers>;
+
+  /** Claims a file. Resolves with its other owner: a session, or another server. */
   claim(sessionId: string, file: string): Promise<string | FileOwner | undefined> {
-    return new Promise((resolve) => {
-      const ref = ++this.#ref;
-      this.#pending.set(ref, resolve);
+    return new Promise((onReply) => {
+      const ref = this.#replies.expect({ onReply });
       this.#send({ kind: "claim_file", ref, sessionId, file });
     });
   }
 
-  onResult(ref: number, owner: string | FileOwner | undefined): void {
-    const resolve = this.#pending.get(ref);
-    this.#pending.delete(ref);
-    resolve?.(owner);
-  }
-
-  /** Reports the file that the session drives from now on. */
+  /** From now on the session drives that file, or none. */
   setFile(sessionId: string, file: string | undefined): void {
-    this.#send({ kind: "session_file", sessionId, ...(file === undefined ? {} : { file }) });
+    this.#send({ kind: "session_file", sessionId, ...defined({ file }) });
   }
 
-  /** Stores the owner of a file. */
-  setOwner(file: string, sessionId: string | undefined): void {
-    if (sessionId === undefined) this.#live.delete(file);
-    else this.#live.set(file, sessionId);
-  }
-
-  /** The session that drives the file now. */
+  /** The session that drives that file now. */
   liveSession(file: string): string | undefined {
     return this.#live.get(file);
   }

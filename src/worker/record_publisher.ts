@@ -1,32 +1,36 @@
-// Does: sends the session record of each session to the server thread.
-// Used by: session_worker.ts. Counters and times change with every event, so they travel with the next record.
-// Invariant: a reply that a crash must not undo waits until the record is written.
+// Tells the router thread what is to be kept of each session, and lets answers wait for it that a crash must not
+// take back. What changes with every event alone (counters, times) is told along, and waits for nothing.
 import { errorMessage } from "../base/error_message.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
-import type { FromWorker } from "../ipc/messages.ts";
+import type { FromWorker, ToWorkerHandlers } from "../ipc/messages.ts";
+import { PendingReplies } from "../ipc/pending_replies.ts";
 import { durableText, type SessionRecord } from "../ipc/session_record.ts";
 
-/** The recorded part of a session. */
+/** The part of a session that is kept. */
 export interface Kept {
   readonly sessionId: string;
   record(): SessionRecord;
 }
 
-/** The records of one worker's sessions. */
+/** The records of one host's sessions. */
 export class RecordPublisher {
   readonly #send: (message: FromWorker) => void;
-  /** The durable part of each session that is on disk, or on its way there. */
+  /** What of each session is on disk, or on its way there. */
   readonly #durable = new Map<string, string>();
-  /** The latest write of each session that has not finished. */
+  /** What is still on its way there, of each session the latest. */
   readonly #under = new Map<string, Promise<void>>();
-  readonly #asked = new Map<number, (error: string | undefined) => void>();
-  #ref = 0;
+  readonly #replies = new PendingReplies<string | undefined>();
 
   constructor(send: (message: FromWorker) => void) {
     this.#send = send;
   }
 
-  /** Sends the record. The promise resolves when it is written; undefined when nothing durable has changed. */
+  /** Messages of the server thread. */
+  readonly handlers = {
+    record_saved: ({ ref, error }) => this.#replies.resolve(ref, error),
+  } satisfies Partial<ToWorkerHandlers>;
+
+  /** Tells the record; what it returns resolves when that is kept, if something changed that has to be. */
   publish(session: Kept): Promise<void> | undefined {
     const record = session.record();
     if (record.inMemory) {
@@ -37,36 +41,28 @@ export class RecordPublisher {
     const { sessionId } = session;
     if (this.#durable.get(sessionId) === text) {
       this.#send({ kind: "save_record", record });
-      // An event has sent it already, and the reply behind that event waits for the same write.
+      // An event has told it already, and the answer behind that event waits for the same.
       return this.#under.get(sessionId);
     }
     this.#durable.set(sessionId, text);
-    // The server thread logs and repairs an error. The command itself has been carried out.
-    const kept = new Promise<void>((resolve) => {
-      this.#asked.set(++this.#ref, () => {
-        if (this.#under.get(sessionId) === kept) this.#under.delete(sessionId);
-        resolve();
-      });
-      this.#send({ kind: "save_record", record, ref: this.#ref });
+    // An error is the router thread's to log and mend: what was asked for has been done.
+    const saved = this.#save(record).then(() => {
+      if (this.#under.get(sessionId) === saved) this.#under.delete(sessionId);
     });
-    this.#under.set(sessionId, kept);
-    return kept;
+    this.#under.set(sessionId, saved);
+    return saved;
   }
 
-  /** Writes the record of a new session. Returns why that failed. */
-  publishNow(session: Kept): Promise<Failure | undefined> {
+  /** Has a session kept that begins; why it could not be. */
+  async publishNow(session: Kept): Promise<Failure | undefined> {
     const record = session.record();
     this.#durable.set(session.sessionId, durableText(record));
-    return new Promise((resolve) => {
-      this.#asked.set(++this.#ref, (error) => {
-        const sentence = `The session could not be written to the state folder: ${errorMessage(error)}`;
-        resolve(error === undefined ? undefined : failure("internal", sentence));
-      });
-      this.#send({ kind: "save_record", record, ref: this.#ref });
-    });
+    const error = await this.#save(record);
+    const sentence = `The session could not be written to the state folder: ${errorMessage(error)}`;
+    return error === undefined ? undefined : failure("internal", sentence);
   }
 
-  /** Sends the last record of a session. */
+  /** Tells the record, for the last time. */
   publishFinal(session: Kept): void {
     this.#send({ kind: "save_record", record: session.record() });
   }
@@ -76,9 +72,11 @@ export class RecordPublisher {
     this.#under.delete(sessionId);
   }
 
-  onSaved(ref: number, error: string | undefined): void {
-    const resolve = this.#asked.get(ref);
-    this.#asked.delete(ref);
-    resolve?.(error);
+  /** Sends a record. Resolves with the error of the disk. */
+  #save(record: SessionRecord): Promise<string | undefined> {
+    return new Promise((onReply) => {
+      const ref = this.#replies.expect({ onReply });
+      this.#send({ kind: "save_record", record, ref });
+    });
   }
 }

@@ -1,5 +1,6 @@
-// A host: runs sessions for the router thread, behind the data-only edge. Loads pi itself, later than it
-// starts, and finds, builds and disposes sessions. Knows nothing of connections.
+// Does: runs the sessions of one worker: builds them, hands them their commands, parks and disposes them.
+// Used by: worker.ts in a thread of its own, and in_process_worker.ts. Uses: the session builder and pi's factory.
+// Invariant: it answers pings before pi is loaded, and knows a connection by its number alone.
 import { errorMessage, errorStack } from "../base/error_message.ts";
 import { SESSION_ID_PATTERN } from "../protocol/schema/command_spec.ts";
 import type { CommandOf } from "../protocol/schema/commands.ts";
@@ -12,7 +13,8 @@ import type { AgentFactory, AgentHooks, AgentPort } from "./session/agent_port.t
 import { attached } from "./session/session_state.ts";
 import { SessionBuilder } from "./session_builder.ts";
 import { FileClaims } from "./file_claims.ts";
-import type { FromWorker, Reply, ToWorker, WorkerConfig } from "../ipc/messages.ts";
+import { joinHandlers, workerHandlerOf } from "../ipc/handlers.ts";
+import type { FromWorker, Reply, ToWorker, ToWorkerHandlers, WorkerConfig } from "../ipc/messages.ts";
 import { noSession, type Outcome, unreadable } from "../protocol/failures.ts";
 import { switchFile } from "./session/handlers/history.ts";
 import { HANDLERS } from "./session/handlers/mod.ts";
@@ -30,14 +32,14 @@ import type { SessionFiles } from "./session/files/session_file_access.ts";
 type MessageOf<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** Loads what builds agents; a host does this once, after it has started. */
+/** Loads the factory of agents; a worker does this once, after it has started. */
 export type LoadFactory = (
   runtime: Runtime,
   config: WorkerConfig,
   trusted: TrustedFolders,
 ) => Promise<AgentFactory>;
 
-/** Loads pi. The dynamic import keeps it out of the router thread and behind the greeting. */
+/** Loads pi. The dynamic import keeps pi out of the server thread and behind the greeting. */
 export const loadPi: LoadFactory = async (runtime, config, trusted) => {
   const { createFactory } = await import("./pi/factory.ts");
   return createFactory(runtime, {
@@ -55,7 +57,7 @@ const STOPPED = failure("cancelled", "The server was shut down before the comman
 type SessionStart = Pick<SessionParts, "sessionId" | "demand" | "epoch" | "restoredFrom" | "interrupted">;
 type Build = (builder: SessionBuilder, hooks: AgentHooks) => Promise<Outcome<AgentPort>>;
 
-/** One host. */
+/** One worker. */
 export class SessionWorker {
   readonly #runtime: Runtime;
   readonly #load: LoadFactory;
@@ -69,20 +71,20 @@ export class SessionWorker {
   readonly #trusted = new TrustedFolders((message) => this.#send(message));
   readonly #providers = new ProviderReports((message) => this.#send(message));
   readonly #models = new ModelReports((message) => this.#send(message));
-  readonly #records = new RecordPublisher((message) => this.#send(message));
   readonly #extensionErrors = new ExtensionErrorLog((message, fields) => this.#log("warn", message, fields));
+  readonly #records = new RecordPublisher((message) => this.#send(message));
   /** Messages that came before pi was loaded. */
-  #queuedUntilLoaded: Exclude<ToWorker, { kind: "start" | "ping" }>[] | undefined = [];
+  #queuedUntilLoaded: ToWorker[] | undefined = [];
   #builder: SessionBuilder | undefined;
   #factory: AgentFactory | undefined;
-  /** No client is left, and none can come: dialogs are not shown. */
+  /** No client can answer dialogs any more: none are shown. */
   #dialogsDisabled = false;
   #sessionDefaults: Pick<WorkerConfig, "pendingUi" | "budget" | "turnStallMs"> = { pendingUi: 1 };
   #loadFailure: Failure | undefined;
 
   /**
-   * @param post takes what is for the router thread, batch by batch, with a size in bytes
-   * @param window bytes that are posted before `took` has said that some were taken
+   * @param post takes the messages for the server thread, batch by batch, with a size in bytes
+   * @param window bytes that may be posted before `addCredit` frees some
    */
   constructor(
     runtime: Runtime,
@@ -95,20 +97,57 @@ export class SessionWorker {
     this.#sendQueue = new SendQueue(runtime, post, window);
   }
 
-  /** Takes a message of the router thread. */
+  /** The handler of each kind of message. A kind without a handler does not compile. */
+  readonly #handlers: ToWorkerHandlers = joinHandlers(
+    this.#claims.handlers,
+    this.#records.handlers,
+    {
+      start: ({ config }) => void this.#start(config),
+      ping: ({ ref }) => this.#pong(ref),
+      command: ({ ref, connection, command }) => {
+        if (command.type === "list_stored_sessions") return void this.#list(ref, command);
+        if (command.type === "get_available_models" && command.sessionId === undefined) {
+          return void this.#listModels(ref);
+        }
+        const sessionId = command.sessionId ?? "";
+        const session = this.#sessions.get(sessionId);
+        if (session !== undefined) session.submit({ ref, connection, command });
+        else this.#refuse(ref, noSession(sessionId));
+      },
+      create_session: (message) => void this.#create(message),
+      resume_session: (message) => void this.#resume(message),
+      park_session: (message) => void this.#park(message),
+      read_header: (message) => void this.#readHeader(message),
+      trust_folder: ({ folder, trusted }) => this.#trusted.setTrusted(folder, trusted),
+      subscribers: ({ sessionId, demand }) => this.#sessions.get(sessionId)?.setDemand(demand),
+      get_states: (message) => this.#sendStates(message),
+      count_busy: (message) => this.#countBusy(message),
+      await_idle: ({ ref, sessionIds }) => {
+        this.#idleWaits.set(ref, sessionIds);
+        this.#checkIdle();
+      },
+      disable_dialogs: () => {
+        this.#dialogsDisabled = true;
+        for (const session of this.#sessions.values()) session.dialogs.cancel("cancelled");
+      },
+      shutdown: ({ ref }) => void this.#disposeAll(ref),
+    } satisfies Partial<ToWorkerHandlers>,
+  );
+
+  /** Takes a message of the server thread. */
   receive(message: ToWorker): void {
-    if (message.kind === "start") void this.#start(message.config);
-    else if (message.kind === "ping") this.#pong(message.ref);
-    else if (this.#queuedUntilLoaded !== undefined) this.#queuedUntilLoaded.push(message);
-    else this.#handle(message);
+    const { kind } = message;
+    if (this.#queuedUntilLoaded !== undefined && kind !== "start" && kind !== "ping") {
+      this.#queuedUntilLoaded.push(message);
+    } else workerHandlerOf(this.#handlers, kind)(message);
   }
 
-  /** A batch of messages has been taken; goes out with the answers that were given at once. */
+  /** A batch of messages is handled; goes out with the answers that were given at once. */
   acknowledgeBatch(): void {
     this.#send({ kind: "batch_ack" });
   }
 
-  /** The router thread has taken that many bytes of what was posted. */
+  /** The server thread has handled that many bytes of the posted ones. */
   addCredit(bytes: number): void {
     this.#sendQueue.addCredit(bytes);
   }
@@ -148,59 +187,10 @@ export class SessionWorker {
     }
     const early = this.#queuedUntilLoaded ?? [];
     this.#queuedUntilLoaded = undefined;
-    for (const message of early) this.#handle(message);
+    for (const message of early) this.receive(message);
   }
 
-  #handle(message: Exclude<ToWorker, { kind: "start" | "ping" }>): void {
-    switch (message.kind) {
-      case "create_session":
-        return void this.#create(message);
-      case "resume_session":
-        return void this.#resume(message);
-      case "park_session":
-        return void this.#park(message);
-      case "record_saved":
-        return this.#records.onSaved(message.ref, message.error);
-      case "command":
-        return this.#command(message);
-      case "read_header":
-        return void this.#inspect(message);
-      case "claim_result":
-        return this.#claims.onResult(message.ref, message.owner);
-      case "file_owner":
-        return this.#claims.setOwner(message.file, message.sessionId);
-      case "trust_folder":
-        return this.#trusted.setTrusted(message.folder, message.trusted);
-      case "subscribers":
-        return this.#sessions.get(message.sessionId)?.setDemand(message.demand);
-      case "get_states":
-        return this.#attach(message);
-      case "count_busy":
-        return this.#busy(message);
-      case "await_idle":
-        this.#idleWaits.set(message.ref, message.sessionIds);
-        return this.#checkIdle();
-      case "disable_dialogs":
-        this.#dialogsDisabled = true;
-        for (const session of this.#sessions.values()) session.dialogs.cancel("cancelled");
-        return;
-      case "shutdown":
-        return void this.#disposeAll(message.ref);
-    }
-  }
-
-  #command({ ref, connection, command }: MessageOf<"command">): void {
-    if (command.type === "list_stored_sessions") return void this.#list(ref, command);
-    if (command.type === "get_available_models" && command.sessionId === undefined) {
-      return void this.#listModels(ref);
-    }
-    const sessionId = command.sessionId ?? "";
-    const session = this.#sessions.get(sessionId);
-    if (session !== undefined) session.submit({ ref, connection, command });
-    else this.#refuse(ref, noSession(sessionId));
-  }
-
-  #attach({ ref, sessionIds, snapshots }: MessageOf<"get_states">): void {
+  #sendStates({ ref, sessionIds, snapshots }: MessageOf<"get_states">): void {
     const answer = (): void => {
       const wanted = sessionIds?.map((id) => this.#sessions.get(id)) ?? [...this.#sessions.values()];
       this.#send(attached(ref, wanted, snapshots));
@@ -236,7 +226,7 @@ export class SessionWorker {
     this.#sessions.set(sessionId, session);
     const outcome = await build(builder, this.#hooks(session, builder));
     if (outcome.ok && !session.closed) session.built(outcome.value);
-    // Acknowledged is what would be there after a crash.
+    // A session is acknowledged once a crash would not lose it.
     const unkept = outcome.ok && !session.closed ? await this.#records.publishNow(session) : undefined;
     if (session.closed) {
       if (outcome.ok) void this.#dispose(outcome.value);
@@ -264,7 +254,7 @@ export class SessionWorker {
     this.#sessions.delete(sessionId);
     this.#files.delete(sessionId);
     const agent = session.close(STOPPED);
-    // The file is its next owner's only once this one's extensions are through with it.
+    // Another session may have the file only once the extensions of this one have ended.
     if (agent !== undefined) await this.#dispose(agent);
     this.#send({ kind: "park_result", ref, record });
   }
@@ -288,7 +278,8 @@ export class SessionWorker {
       reply: (to, reply) => this.#reply(to, reply),
       accepted: (to) => this.#send({ kind: "command_released", ref: to }),
       flush: () => this.#sendQueue.flush(),
-      event: (id, record) => this.#sendQueue.sendEvent(id, record),
+      // Bound, since a closure would be one more frame on the way of every event.
+      event: this.#sendQueue.sendEvent.bind(this.#sendQueue),
       log: (level, message, fields) => this.#log(level, message, fields),
       changed: () => this.#checkIdle(),
       removed: (which) => this.#forget(which),
@@ -296,7 +287,7 @@ export class SessionWorker {
   }
 
   #hooks(session: Session, builder: SessionBuilder): AgentHooks {
-    const whole = new WholeDeltas((event) => session.emit(event));
+    const whole = new WholeDeltas(session.emit.bind(session));
     return {
       emit: (event) => {
         whole.pass(event);
@@ -322,11 +313,11 @@ export class SessionWorker {
     this.#claims.setFile(sessionId, path === undefined ? undefined : await builder.canonical(path));
   }
 
-  async #inspect({ ref, sessionPath }: MessageOf<"read_header">): Promise<void> {
+  async #readHeader({ ref, sessionPath }: MessageOf<"read_header">): Promise<void> {
     const found = await this.#builder?.identify(sessionPath).catch(unreadable);
     if (found?.ok) {
       const { path, header } = found.value;
-      // The file's id becomes the session's, unless it is none that a client could name.
+      // The file's id becomes the session's, unless no client could name it.
       const id = USABLE_ID.test(header.id) ? header.id : this.#runtime.uuid();
       this.#send({ kind: "header", ref, id, file: path });
     } else this.#refuse(ref, found?.failure ?? this.#loadFailure ?? NO_PI);
@@ -355,7 +346,7 @@ export class SessionWorker {
     this.#checkIdle();
   }
 
-  #busy({ ref, stop }: MessageOf<"count_busy">): void {
+  #countBusy({ ref, stop }: MessageOf<"count_busy">): void {
     const busy = [...this.#sessions.values()].filter((session) => !session.idle);
     for (const session of stop ? busy : []) session.stop();
     this.#send({ kind: "busy_count", ref, busy: busy.length });
@@ -388,7 +379,7 @@ export class SessionWorker {
     return disposal;
   }
 
-  /** Disposes an agent, within a bound: its extensions may never come back. */
+  /** Disposes an agent, within a bound: its extensions may never return. */
   #disposeSoon(agent: AgentPort): Promise<boolean> {
     const gone = agent.dispose().then(() => true, (error) => {
       this.#log("warn", "disposing a session failed", { error: errorMessage(error) });

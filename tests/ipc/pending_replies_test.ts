@@ -5,22 +5,22 @@ import { FakeClock } from "../support/fake_clock.ts";
 
 function bench() {
   const clock = new FakeClock();
-  const replies = new PendingReplies<string>(clock);
+  const replies = new PendingReplies<string>();
   const taken: string[] = [];
-  const expect = (ref: number, host: number, ms?: number): void =>
-    replies.expect(
-      ref,
-      host,
-      (value) => taken.push(`${ref} ${value}`),
-      ms === undefined ? undefined : { ms, value: "late" },
+  const expect = (worker: number, ms?: number): number => {
+    const ref = replies.expect(
+      { worker, onReply: (value) => taken.push(`${ref} ${value}`) },
+      ms === undefined ? undefined : { clock, ms, value: "late" },
     );
+    return ref;
+  };
   return { clock, replies, taken, expect };
 }
 
 Deno.test("replies: an answer is taken at once, once, and its timer is gone", async () => {
   const { clock, replies, taken, expect } = bench();
-  expect(1, 0, 100);
-  expect(2, 0);
+  expect(0, 100);
+  expect(0);
   replies.resolve(2, "two");
   assertEquals(taken, ["2 two"], "synchronously: what follows it must not overtake it");
   replies.resolve(1, "one");
@@ -33,7 +33,7 @@ Deno.test("replies: an answer is taken at once, once, and its timer is gone", as
 
 Deno.test("replies: what does not come in time is late, and then nobody's", async () => {
   const { clock, replies, taken, expect } = bench();
-  expect(1, 0, 100);
+  expect(0, 100);
   await clock.advance(99);
   assertEquals(taken, []);
   await clock.advance(1);
@@ -43,9 +43,9 @@ Deno.test("replies: what does not come in time is late, and then nobody's", asyn
 
 Deno.test("replies: a host that is gone lets go of those that wait for it, and of no other", async () => {
   const { clock, replies, taken, expect } = bench();
-  expect(1, 0, 100);
-  expect(2, 1, 100);
-  expect(3, 0);
+  expect(0, 100);
+  expect(1, 100);
+  expect(0);
   replies.resolveAllOf(0, "lost");
   assertEquals([taken, clock.pending], [["1 lost", "3 lost"], 1]);
   replies.resolveAllOf(0, "again");
@@ -53,16 +53,26 @@ Deno.test("replies: a host that is gone lets go of those that wait for it, and o
   assertEquals(taken, ["1 lost", "3 lost", "2 late"]);
 });
 
-Deno.test("replies: who takes an answer may expect the next, also of the host that was lost", () => {
-  const clock = new FakeClock();
-  const replies = new PendingReplies<string>(clock);
+Deno.test("replies: a callback may expect the next reply, also of the worker that was lost", () => {
+  const replies = new PendingReplies<string>();
   const taken: string[] = [];
-  replies.expect(1, 0, (value) => {
-    taken.push(value);
-    replies.expect(2, 0, (next) => taken.push(next));
+  replies.expect({
+    worker: 0,
+    onReply: (value) => {
+      taken.push(value);
+      replies.expect({ worker: 0, onReply: (next) => taken.push(next) });
+    },
   });
   replies.resolveAllOf(0, "lost");
-  assertEquals(taken, ["lost"], "the new one waits for the new host");
+  assertEquals([taken, replies.refs(0)], [["lost"], [2]], "the new request waits for the new worker");
   replies.resolve(2, "two");
   assertEquals(taken, ["lost", "two"]);
+});
+
+Deno.test("replies: a request that is taken back leaves no timer, and its reply has no effect", () => {
+  const { clock, replies, taken, expect } = bench();
+  const ref = expect(0, 100);
+  assertEquals([replies.cancel(ref)?.worker, replies.cancel(ref), clock.pending], [0, undefined, 0]);
+  replies.resolve(ref, "too late");
+  assertEquals(taken, []);
 });

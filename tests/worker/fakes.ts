@@ -1,5 +1,6 @@
 // What the host's tests stand on: a session around an agent that does what the test says, whose answers, events
 // and log records are kept. Imports no pi.
+import { defined } from "../../src/base/json.ts";
 import { FileClaims } from "../../src/worker/file_claims.ts";
 import type { EncodedEvent, FromWorker, Reply, SubscriberDemand } from "../../src/ipc/messages.ts";
 import { FileChecker } from "../../src/worker/session/file_check/file_checker.ts";
@@ -50,7 +51,9 @@ export function answeredClaims(owners: ReadonlyMap<string, string> = new Map()) 
   const sent: FromWorker[] = [];
   const claims: FileClaims = new FileClaims((message) => {
     sent.push(message);
-    if (message.kind === "claim_file") claims.onResult(message.ref, owners.get(message.file));
+    if (message.kind !== "claim_file") return;
+    const owner = owners.get(message.file);
+    claims.handlers.claim_result({ kind: "claim_result", ref: message.ref, ...defined({ owner }) });
   });
   return { claims, sent };
 }

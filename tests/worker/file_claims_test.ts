@@ -23,13 +23,13 @@ Deno.test("claims: answers are matched by their numbers, whatever their order", 
     { kind: "claim_file", ref: 2, sessionId: "a", file: "/2" },
     { kind: "claim_file", ref: 3, sessionId: "a", file: "/3" },
   ]);
-  claims.onResult(3, "other");
-  claims.onResult(1, undefined);
+  claims.handlers.claim_result({ kind: "claim_result", ref: 3, owner: "other" });
+  claims.handlers.claim_result({ kind: "claim_result", ref: 1 });
   await turn();
   assertEquals(asked, { "/1": "free", "/3": "other" });
-  claims.onResult(1, "twice");
-  claims.onResult(99, "nobody asked");
-  claims.onResult(2, "constructor");
+  claims.handlers.claim_result({ kind: "claim_result", ref: 1, owner: "twice" });
+  claims.handlers.claim_result({ kind: "claim_result", ref: 99, owner: "nobody asked" });
+  claims.handlers.claim_result({ kind: "claim_result", ref: 2, owner: "constructor" });
   await turn();
   assertEquals(asked, { "/1": "free", "/2": "constructor", "/3": "other" });
 });
@@ -47,12 +47,12 @@ Deno.test("claims: a change of file is told as it is, none as none", () => {
 
 Deno.test("claims: a file is live as long as the book says so", () => {
   const { claims } = bench();
-  claims.setOwner("/f", "a");
-  claims.setOwner("__proto__", "b");
+  claims.handlers.file_owner({ kind: "file_owner", file: "/f", sessionId: "a" });
+  claims.handlers.file_owner({ kind: "file_owner", file: "__proto__", sessionId: "b" });
   assertEquals([claims.liveSession("/f"), claims.liveSession("__proto__")], ["a", "b"]);
   assertEquals([claims.liveSession("/g"), claims.liveSession("constructor")], [undefined, undefined]);
-  claims.setOwner("/f", "c");
+  claims.handlers.file_owner({ kind: "file_owner", file: "/f", sessionId: "c" });
   assertEquals(claims.liveSession("/f"), "c");
-  claims.setOwner("/f", undefined);
+  claims.handlers.file_owner({ kind: "file_owner", file: "/f" });
   assertEquals(claims.liveSession("/f"), undefined);
 });

@@ -28,7 +28,7 @@ Deno.test("records: what is told twice is waited for twice, until it is on disk"
   keep();
   await turn();
   assertEquals([sent.map(({ ref }) => ref), state.done], [[1, undefined], 0]);
-  records.onSaved(1, undefined);
+  records.handlers.record_saved({ kind: "record_saved", ref: 1 });
   await turn();
   assertEquals(state.done, 2);
   keep();
@@ -42,10 +42,10 @@ Deno.test("records: the latest change is what later answers wait for", async () 
   change("/elsewhere");
   keep();
   keep();
-  records.onSaved(1, undefined);
+  records.handlers.record_saved({ kind: "record_saved", ref: 1 });
   await turn();
   assertEquals(state.done, 1);
-  records.onSaved(2, "no space left on device");
+  records.handlers.record_saved({ kind: "record_saved", ref: 2, error: "no space left on device" });
   await turn();
   assertEquals(state.done, 3);
 });

@@ -1,4 +1,5 @@
 // A builder over a real folder and a fake factory: what it asks pi for, and builds that the test ends.
+import { defined } from "../../src/base/json.ts";
 import { TrustedFolders } from "../../src/worker/trusted_folders.ts";
 import type { AgentHooks, AgentPort, AgentRequest } from "../../src/worker/session/agent_port.ts";
 import { SessionBuilder } from "../../src/worker/session_builder.ts";
@@ -72,7 +73,8 @@ export class BuilderBench implements AsyncDisposable {
       log: (message) => this.logs.push(message),
       onLateAgent: (agent) => this.strays.push(agent),
     });
-    this.learn = (file, sessionId) => claims.setOwner(file, sessionId);
+    this.learn = (file, sessionId) =>
+      claims.handlers.file_owner({ kind: "file_owner", file, ...defined({ sessionId }) });
   }
 
   /** The router thread tells that a file is live. */

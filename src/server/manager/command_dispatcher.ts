@@ -1,134 +1,99 @@
-// Passes a session's commands on to its host, in their order and not before the ledger has let them, and sees to
-// what is to happen when the answer comes. Which session, and whether it is awake, is its manager's business.
+// Does: sends a session's commands to its worker, in order, and not before the journal has recorded them.
+// Used by: the session manager, which chooses the session. Uses: the queue, the journal and the worker pool.
+// Invariant: commands of one session never overtake each other.
 import type { Permit } from "../../governor/governor.ts";
-import type { Reply, SubscriberDemand, ToWorker } from "../../ipc/messages.ts";
+import type { Reply, ToWorker } from "../../ipc/messages.ts";
 import type { Command } from "../../protocol/schema/commands.ts";
-import type { SessionEntry } from "./session_entry.ts";
-import type { CommandJournal, ForwardedCommand } from "../journal/command_journal.ts";
-import type { PendingCommands } from "../workers/pending_commands.ts";
-import { deletionOf } from "./session_persistence.ts";
-import type { SessionRegistry } from "./session_registry.ts";
+import type { ForwardedCommand } from "../journal/command_journal.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
-import { KeyedQueue } from "../../base/async/keyed_queue.ts";
+import type { ParkedSessions } from "./parking/parked_sessions.ts";
+import type { SessionContext } from "./session_context.ts";
+import type { SessionEntry } from "./session_entry.ts";
+import { deletionOf } from "./session_persistence.ts";
 
-/** What the manager gives. */
-export interface CommandDispatcherParts {
-  readonly book: SessionRegistry;
-  readonly pending: PendingCommands;
-  readonly passage: OrderedForwarding;
-  readonly ledger: CommandJournal;
-  send(host: number, message: ToWorker): void;
-  demand(sessionId: string): SubscriberDemand;
-  tell(type: string, data: Record<string, unknown>): void;
-  /** Forgets a session that never was, or is no more. */
-  forget(entry: SessionEntry): void;
-  /** Forgets a session that a client has deleted. */
-  remove(entry: SessionEntry): void;
-  /** A command is over: there may be room, or somebody to park. */
-  changed(): void;
-}
-
-/** The way of commands to hosts. */
+/** The way of commands to workers. */
 export class CommandDispatcher {
-  readonly #parts: CommandDispatcherParts;
+  readonly #context: SessionContext;
+  readonly #parked: ParkedSessions;
 
-  constructor(parts: CommandDispatcherParts) {
-    this.#parts = parts;
+  constructor(context: SessionContext, parked: ParkedSessions) {
+    this.#context = context;
+    this.#parked = parked;
   }
 
-  /** Has a new session built, which has a place among the live ones. */
-  buildSession(entry: SessionEntry, command: Command, asker: ReplyTo): void {
-    const { book, pending, passage, ledger, send, demand, tell, forget, changed } = this.#parts;
+  /** Has a new session built, which has a live slot. */
+  buildSession(entry: SessionEntry, command: Command, replyTo: ReplyTo): void {
+    const { registry, lifecycle, commands, journal } = this.#context;
     const { sessionId } = entry;
-    const host = book.assignWorker(entry);
-    entry.state = "building";
-    const settled = (reply: Reply): void => {
+    const worker = registry.assignWorker(entry);
+    lifecycle.to(entry, "building");
+    const afterReply = (reply: Reply): void => {
       entry.inFlight--;
-      if (!book.isCurrent(entry)) return;
-      if (!reply.ok) return forget(entry);
-      entry.state = "live";
-      tell("session_created", { sessionId });
-      changed();
+      if (!registry.isCurrent(entry)) return;
+      if (!reply.ok) return lifecycle.remove(entry);
+      lifecycle.to(entry, "live");
+      this.#context.sink.onServerEvent("session_created", { sessionId });
+      this.#parked.reevaluate();
     };
     entry.inFlight++;
-    const ref = pending.expect({ host, replyTo: asker, permit: undefined, afterReply: settled });
-    passage.enqueue({ ref, sessionId, command, asker, durable: false }, () => {
-      const interrupted = ledger.interrupted(sessionId);
-      send(host, { kind: "create_session", ref, demand: demand(sessionId), command, interrupted });
+    const ref = commands.expect({ worker, replyTo, permit: undefined, afterReply });
+    this.#enqueue(worker, { ref, sessionId, command, asker: replyTo, durable: false }, () => {
+      const demand = this.#context.sink.demandFor(sessionId);
+      return { kind: "create_session", ref, demand, command, interrupted: journal.interrupted(sessionId) };
     });
     entry.releaseWaiters(undefined);
   }
 
-  /** Passes a command on to a session that runs or is built. */
-  forward(entry: SessionEntry, command: Command, asker: ReplyTo, permit: Permit | undefined): void {
-    const { book, pending, passage, ledger, send, tell, remove, changed } = this.#parts;
-    const { sessionId, host } = entry;
+  /** Sends a command to a session that runs or is being built. */
+  forward(entry: SessionEntry, command: Command, replyTo: ReplyTo, permit: Permit | undefined): void {
+    const { registry, lifecycle, commands, journal } = this.#context;
+    const { sessionId, worker } = entry;
     const deletes = command.type === "delete_session";
-    // A live session is gone for everyone the moment its deletion is passed on, and its id is free again;
-    // unless the host may still refuse.
-    const certain = deletes && !("ifSessionVersion" in command);
-    if (certain && entry.state === "live") remove(entry);
-    const settled = (reply: Reply): void => {
-      entry.inFlight--;
-      ledger.onReply(ref, reply);
-      if (deletes && reply.ok) tell("session_deleted", { sessionId });
-      changed();
+    // A live session is gone for every client as soon as its deletion is forwarded, and its id is free again. With
+    // `ifSessionVersion` the worker may still refuse.
+    if (deletes && !("ifSessionVersion" in command) && entry.state === "live") lifecycle.delete(entry);
+    const beforeReply = ({ sessionVersion }: Reply): void => {
+      if (!entry.inMemory && registry.isCurrent(entry)) journal.recordVersion(sessionId, sessionVersion);
     };
-    const coming = ({ sessionVersion }: Reply): void => {
-      if (!entry.inMemory && book.isCurrent(entry)) ledger.recordVersion(sessionId, sessionVersion);
+    const afterReply = (reply: Reply): void => {
+      entry.inFlight--;
+      journal.onReply(ref, reply);
+      if (deletes && reply.ok) this.#context.sink.onServerEvent("session_deleted", { sessionId });
+      this.#parked.reevaluate();
     };
     entry.inFlight++;
-    const written = ledger.acknowledgeAfterWrite(command, asker);
-    const told = deletes ? this.#onceForgotten(entry, written) : written;
-    const ref = pending.expect({ host, replyTo: told, permit, beforeReply: coming, afterReply: settled });
-    passage.enqueue({ ref, sessionId, command, asker, durable: !entry.inMemory }, () => {
-      send(host, { kind: "command", ref, connection: asker.connection, command });
+    const written = journal.acknowledgeAfterWrite(command, replyTo);
+    const answered = deletes ? this.#onceRemoved(entry, written) : written;
+    const ref = commands.expect({ worker, replyTo: answered, permit, beforeReply, afterReply });
+    const { connection } = replyTo;
+    this.#enqueue(worker, { ref, sessionId, command, asker: replyTo, durable: !entry.inMemory }, () => {
+      return { kind: "command", ref, connection, command };
     });
   }
 
-  /** A deletion is answered once a restart would not bring the session back. */
-  #onceForgotten(entry: SessionEntry, asker: ReplyTo): ReplyTo {
+  /** Sends the message when the journal allows it; never, when the command has its answer by then. */
+  #enqueue(worker: number, forwarded: ForwardedCommand, message: () => ToWorker): void {
+    const { queue, commands, workers, journal } = this.#context;
+    const { ref, sessionId } = forwarded;
+    const send = (): void => {
+      if (commands.has(ref)) workers.send(worker, message());
+    };
+    const recorded = journal.recordIntent(forwarded);
+    if (recorded === undefined) return queue.run(sessionId, send);
+    queue.runAfter(sessionId, recorded, (failed) => {
+      if (failed === undefined) send();
+      else commands.answer(ref, { ok: false, failure: failed, unstarted: true });
+    });
+  }
+
+  /** Delays the answer to a deletion until a restart would not bring the session back. */
+  #onceRemoved(entry: SessionEntry, replyTo: ReplyTo): ReplyTo {
+    const { registry, lifecycle } = this.#context;
     const answer = (reply: Reply): void => {
-      if (reply.ok && this.#parts.book.isCurrent(entry)) this.#parts.remove(entry);
-      if (!reply.ok || entry.removed === undefined) asker.answer(reply);
-      else void entry.removed.then((trouble) => asker.answer(deletionOf(reply, trouble)));
+      if (reply.ok && registry.isCurrent(entry)) lifecycle.delete(entry);
+      if (!reply.ok || entry.removed === undefined) replyTo.answer(reply);
+      else void entry.removed.then((trouble) => replyTo.answer(deletionOf(reply, trouble)));
     };
-    return { ...asker, onReleased: () => asker.onReleased(), answer };
-  }
-}
-
-/** The ways to all sessions. */
-export class OrderedForwarding {
-  readonly #ledger: CommandJournal;
-  readonly #pending: PendingCommands;
-  readonly #turnstile = new KeyedQueue();
-
-  constructor(ledger: CommandJournal, pending: PendingCommands) {
-    this.#ledger = ledger;
-    this.#pending = pending;
-  }
-
-  /** Calls `send` when the command may be passed on; if it may not, or was answered meanwhile, never. */
-  enqueue(passing: ForwardedCommand, send: () => void): void {
-    const { ref, sessionId } = passing;
-    const go = (): void => {
-      if (this.#pending.has(ref)) send();
-    };
-    const ready = this.#ledger.recordIntent(passing);
-    if (ready === undefined) return this.#turnstile.run(sessionId, go);
-    this.#turnstile.runAfter(sessionId, ready, (failed) => {
-      if (failed === undefined) go();
-      else this.#pending.answer(ref, { ok: false, failure: failed, unstarted: true });
-    });
-  }
-
-  /** Does `work` once nothing waits on any way; now, if nothing does. */
-  afterAllQueued<T>(work: () => Promise<T>): Promise<T> {
-    return this.#turnstile.isIdle ? work() : this.#turnstile.idle().then(work);
-  }
-
-  /** Calls `fn` behind the commands of that session that are on their way. */
-  afterQueued(sessionId: string, fn: () => void): void {
-    this.#turnstile.run(sessionId, fn);
+    return { ...replyTo, onReleased: () => replyTo.onReleased(), answer };
   }
 }

@@ -1,99 +1,106 @@
-// Which session drives which file, as hosts ask and are told: the book of this server's sessions, kept in step
-// with what every host believes.
-import type { FromWorker, ToWorker } from "../../ipc/messages.ts";
-import type { FileLeases } from "../state/file_leases.ts";
+// Does: decides which session drives which file, and keeps the workers' lists of that up to date.
+// Used by: the session manager. Uses: the leases, which keep other servers out.
+// Invariant: one session a file, on this server and on others.
+import { defined } from "../../base/json.ts";
+import type { FromWorkerHandlers } from "../../ipc/messages.ts";
 import type { FileOwner } from "../../protocol/failures.ts";
-
-/** What the claims need. */
-export interface FileClaimsParts {
-  hosts(): readonly number[];
-  send(host: number, message: ToWorker): void;
-  /** Absent: other servers are not kept out. */
-  readonly leases?: FileLeases | undefined;
-  /** Whether there is such a session. */
-  has(sessionId: string): boolean;
-}
+import type { FileLeases } from "../state/file_leases.ts";
+import type { WorkerPool } from "../workers/worker_pool.ts";
+import type { SessionRegistry } from "./session_registry.ts";
 
 /** The session files of one server. */
 export class FileClaims {
-  readonly #parts: FileClaimsParts;
-  readonly #book: FileOwners;
+  readonly #workers: WorkerPool;
+  readonly #registry: SessionRegistry;
+  /** Absent: other servers are not kept out. */
   readonly #leases: FileLeases | undefined;
+  readonly #owners: FileOwners;
 
-  constructor(parts: FileClaimsParts) {
-    this.#parts = parts;
-    this.#leases = parts.leases;
-    this.#book = new FileOwners((file, sessionId) => {
-      if (sessionId === undefined) void this.#leases?.release(file);
-      for (const host of parts.hosts()) this.#tell(host, file, sessionId);
+  constructor(workers: WorkerPool, registry: SessionRegistry, leases: FileLeases | undefined) {
+    this.#workers = workers;
+    this.#registry = registry;
+    this.#leases = leases;
+    this.#owners = new FileOwners((file, sessionId) => {
+      if (sessionId === undefined) void leases?.release(file);
+      for (const worker of workers.all) this.#report(worker, file, sessionId);
     });
   }
 
-  /** The session that drives that file, or will when it is brought back. */
+  /** Claims of workers. */
+  readonly handlers = {
+    claim_file: ({ ref, sessionId, file }, worker) => {
+      void this.#acquire(sessionId, file, (owner) => {
+        this.#workers.send(worker, { kind: "claim_result", ref, ...defined({ owner }) });
+      });
+    },
+    session_file: ({ sessionId, file }) => {
+      const entry = this.#registry.get(sessionId);
+      if (entry === undefined) return;
+      entry.file = file;
+      this.setFile(sessionId, file);
+    },
+  } satisfies Partial<FromWorkerHandlers>;
+
+  /** The session that drives that file, or will once it runs again. */
   owner(file: string): string | undefined {
-    return this.#book.owner(file);
+    return this.#owners.owner(file);
   }
 
-  /** A session of an earlier server keeps its file; one that was live when that died has left a lease there. */
+  /** A session of an earlier server keeps its file. One that was live when that server died has left a lease there. */
   restored(sessionId: string, file: string | undefined, died: boolean): void {
     this.releaseAfterPark(sessionId, file);
     if (died && file !== undefined) void this.#leases?.reclaim(file);
   }
 
-  /** A host wants a session to drive a file. */
-  onClaim(host: number, { ref, sessionId, file }: Extract<FromWorker, { kind: "claim_file" }>): void {
-    const answer = (owner: string | FileOwner | undefined): void => {
-      this.#parts.send(host, { kind: "claim_result", ref, ...(owner === undefined ? {} : { owner }) });
-    };
-    const owner = this.#book.owner(file);
-    if (owner !== undefined && owner !== sessionId) return answer(owner);
-    if (this.#leases === undefined) return answer(this.#claim(sessionId, file));
-    void this.#leases.acquire(file).then((holder) => answer(holder ?? this.#claim(sessionId, file)));
-  }
-
-  /** A session drives that file alone from now on, or none. */
+  /** From now on the session drives that file and no other; without a file it drives none. */
   setFile(sessionId: string, file: string | undefined): void {
-    this.#book.setFile(sessionId, file);
+    this.#owners.setFile(sessionId, file);
     if (file !== undefined) void this.#leases?.acquire(file);
   }
 
-  /** A session that is parked keeps its file here, but not from other servers. */
+  /** A session that is parked keeps its file here, but does not keep other servers out. */
   releaseAfterPark(sessionId: string, file: string | undefined): void {
-    this.#book.setFile(sessionId, file);
+    this.#owners.setFile(sessionId, file);
     if (file !== undefined) void this.#leases?.release(file);
   }
 
-  /** Other servers may have all files. */
+  /** Sends the owners of all files to a new worker. */
+  syncTo(worker: number): void {
+    for (const [file, sessionId] of this.#owners.all) this.#report(worker, file, sessionId);
+  }
+
+  /** Lets other servers have all files. */
   async close(): Promise<void> {
     await this.#leases?.releaseAll();
   }
 
+  /** Calls `done` with the other owner of the file, or without one; at once where no lease is needed. */
+  async #acquire(sessionId: string, file: string, done: (owner?: string | FileOwner) => void): Promise<void> {
+    const owner = this.#owners.owner(file);
+    if (owner !== undefined && owner !== sessionId) return done(owner);
+    if (this.#leases === undefined) return done(this.#claim(sessionId, file));
+    done(await this.#leases.acquire(file) ?? this.#claim(sessionId, file));
+  }
+
   #claim(sessionId: string, file: string): string | undefined {
-    if (this.#parts.has(sessionId)) return this.#book.claim(file, sessionId);
+    if (this.#registry.has(sessionId)) return this.#owners.claim(file, sessionId);
     // A session that was deleted meanwhile gets its answer, but no file.
-    const other = this.#book.owner(file);
+    const other = this.#owners.owner(file);
     if (other === undefined) void this.#leases?.release(file);
     return other;
   }
 
-  /** Tells a new host what is known. */
-  syncTo(host: number): void {
-    for (const [file, sessionId] of this.#book.all) this.#tell(host, file, sessionId);
-  }
-
-  #tell(host: number, file: string, sessionId: string | undefined): void {
-    this.#parts.send(host, { kind: "file_owner", file, ...(sessionId === undefined ? {} : { sessionId }) });
+  #report(worker: number, file: string, sessionId: string | undefined): void {
+    this.#workers.send(worker, { kind: "file_owner", file, ...defined({ sessionId }) });
   }
 }
 
-// Which session drives which session file, across all hosts of this server: one session a file. Pure.
-
-/** The book of session files. */
+/** Which session drives which file: one session a file. Pure. */
 export class FileOwners {
   readonly #owners = new Map<string, string>();
   readonly #changed: (file: string, sessionId: string | undefined) => void;
 
-  /** @param changed told of every change, for the hosts' lists */
+  /** @param changed called with every change, for the workers' lists */
   constructor(changed: (file: string, sessionId: string | undefined) => void) {
     this.#changed = changed;
   }
@@ -108,7 +115,7 @@ export class FileOwners {
     return [...this.#owners];
   }
 
-  /** Claims a file for a session; the id of another one that has it. */
+  /** Claims a file for a session. Returns the id of another session that has it. */
   claim(file: string, sessionId: string): string | undefined {
     const owner = this.#owners.get(file);
     if (owner !== undefined && owner !== sessionId) return owner;
@@ -116,7 +123,7 @@ export class FileOwners {
     return undefined;
   }
 
-  /** The session drives that file alone from now on, or none. */
+  /** From now on the session drives that file and no other; without a file it drives none. */
   setFile(sessionId: string, file: string | undefined): void {
     for (const [other, owner] of [...this.#owners]) {
       if (owner !== sessionId || other === file) continue;

@@ -1,73 +1,101 @@
-// One session in the router thread's book: where it runs or that it is parked, its place among the live ones, and
-// what waits until it runs again. A state machine; who moves it is in session_manager.ts and parking_policy.ts.
+// Does: holds what the server thread knows of one session, and which states may follow each other.
+// Used by: every service of this folder. `SessionLifecycle` alone changes the state.
+// Invariant: a session holds a live slot from `building` to `parked`, and a parked slot from `parking` to `live`.
 import type { Permit } from "../../governor/governor.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
 import type { Failure } from "../../protocol/errors.ts";
 import type { SessionInfo } from "../../protocol/schema/responses.ts";
 
 /**
- * `waiting` for a place among the live ones; `building` on its host; `live`; `parking`, its host was asked to let
- * go; `parked`; `resuming`, it waits for a place or is being built again.
+ * `waiting` for a live slot; `building` on its worker; `live`; `parking`, its worker was asked to release it; `parked`;
+ * `resuming`, it waits for a live slot or is being built again.
  */
 export type SessionEntryState = "waiting" | "building" | "live" | "parking" | "parked" | "resuming";
 
-/** Something that waits for a session to run; told why when it will not. */
-export type Waiting = (failed: Failure | undefined) => void;
+/** The states that may follow each state. */
+export const NEXT_STATES: Readonly<Record<SessionEntryState, readonly SessionEntryState[]>> = {
+  waiting: ["building"],
+  building: ["live"],
+  live: ["parking"],
+  // Back to live when the worker refuses.
+  parking: ["live", "parked"],
+  parked: ["resuming"],
+  resuming: ["live", "parked"],
+};
+
+/** A callback for the moment when a session runs, with the reason when it will not. */
+export type OnRunning = (failed: Failure | undefined) => void;
+
+let write: (entry: SessionEntry, state: SessionEntryState) => void;
+
+/** Writes the state without a check: for `SessionLifecycle`. */
+export function writeState(entry: SessionEntry, state: SessionEntryState): void {
+  write(entry, state);
+}
 
 /** One session. */
 export class SessionEntry {
   readonly sessionId: string;
-  state: SessionEntryState = "waiting";
   /** Where it runs, or ran last. */
-  host = 0;
+  worker = 0;
   /** Known once the session is built. */
   epoch = "";
-  /** What is kept of it; known once the session is built. */
+  /** The last record of the session; known once the session is built. */
   record: SessionRecord | undefined;
   /** Canonical path of its file. */
   file: string | undefined;
   inMemory: boolean;
   /** Its place among the live sessions. */
   liveSlot: Permit | undefined;
-  /** Its place among the parked ones. */
+  /** Its place among the parked sessions. */
   parkedSlot: Permit | undefined;
-  /** Commands under way. */
+  /** Commands without an answer. */
   inFlight = 0;
-  /** On the monotonic clock: when it was last used. */
+  /** On the monotonic clock: the last use. */
   usedAt: number;
-  /** `usedAt` when its host refused to let go of it: before it is used again there is no use in asking. */
+  /** `usedAt` at the moment when its worker refused to park it: asking again is useless until the next use. */
   parkRefusedAt: number | undefined;
-  /** Somebody subscribes to this very session. */
+  /** A client subscribes to this very session. */
   watched = false;
-  /** Once it is forgotten: resolves when it is forgotten on disk too, or with why it is not. */
+  /** Once it is removed: resolves when it is removed from the disk too, or with the reason why it is not. */
   removed: Promise<string | undefined> | undefined;
-  #waiting: Waiting[] = [];
+  #state: SessionEntryState;
+  #waiting: OnRunning[] = [];
 
-  constructor(sessionId: string, now: number, inMemory: boolean) {
+  static {
+    write = (entry, state) => entry.#state = state;
+  }
+
+  constructor(sessionId: string, now: number, inMemory: boolean, state: "waiting" | "parked" = "waiting") {
     this.sessionId = sessionId;
     this.usedAt = now;
     this.inMemory = inMemory;
+    this.#state = state;
   }
 
-  /** Whether messages to it reach its host. */
+  get state(): SessionEntryState {
+    return this.#state;
+  }
+
+  /** Whether messages to it reach its worker. */
   get isRunning(): boolean {
-    return this.state === "building" || this.state === "live";
+    return this.#state === "building" || this.#state === "live";
   }
 
-  /** Whether there is reason to hope that it can be parked before long. */
+  /** Whether it may become parkable soon. */
   get willBecomeParkable(): boolean {
     if (this.inMemory || this.liveSlot === undefined) return false;
-    return this.state === "building" || this.state === "resuming" || this.state === "parking";
+    return this.#state === "building" || this.#state === "resuming" || this.#state === "parking";
   }
 
-  /** Whether its host is worth asking to let go of it. */
+  /** Whether it is worth asking its worker to park it. */
   get parkable(): boolean {
-    return this.state === "live" && !this.inMemory && !this.watched && this.inFlight === 0 &&
+    return this.#state === "live" && !this.inMemory && !this.watched && this.inFlight === 0 &&
       this.record !== undefined && this.parkRefusedAt !== this.usedAt;
   }
 
-  /** Calls `fn` once the session runs, or cannot. */
-  onRunning(fn: Waiting): void {
+  /** Calls `fn` once the session runs, or cannot run. */
+  onRunning(fn: OnRunning): void {
     this.#waiting.push(fn);
   }
 
@@ -75,12 +103,12 @@ export class SessionEntry {
     return this.#waiting.length > 0;
   }
 
-  /** Lets go what waited. */
+  /** Calls every callback that waits. */
   releaseWaiters(failed: Failure | undefined): void {
     for (const fn of this.#waiting.splice(0)) fn(failed);
   }
 
-  /** The state that clients see while it is parked. */
+  /** The information that clients get while the session is parked. */
   info(subscribers: number): SessionInfo | undefined {
     if (this.record === undefined) return undefined;
     const { sessionId, ...info } = this.record.info;

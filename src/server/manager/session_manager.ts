@@ -1,192 +1,170 @@
-// The router thread's book of sessions: which exist, on which host each runs, and which answers are still to
-// come. Passes commands on and events back; encodes nothing and knows no connection but by number.
-import type { Command, CommandOf, CommandSpec } from "../../protocol/schema/commands.ts";
-import { type Failure, failure } from "../../protocol/errors.ts";
+// Does: routes each command to the session's worker, and each message of a worker to the service that owns it.
+// Used by: the router. Uses: the services of this folder, which share one context.
+// Invariant: it reads no pi event, and knows a connection by its number alone.
+import { defined } from "../../base/json.ts";
 import { isPermit, type Permit } from "../../governor/governor.ts";
-import { DISPOSE_MS } from "../../governor/limits.ts";
-import { fileInUse, noSession } from "../../protocol/failures.ts";
-import type { FromWorker, SessionState, SubscriberDemand, ToWorker } from "../../ipc/messages.ts";
+import { joinHandlers } from "../../ipc/handlers.ts";
+import type { FromWorker, FromWorkerHandlers, SessionState, SubscriberDemand } from "../../ipc/messages.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
-import { HeaderQueries, type OnStates, StateQueries } from "./session_queries.ts";
-import { ParkedSessions } from "./parked_sessions.ts";
-import { CommandDispatcher, OrderedForwarding } from "./command_dispatcher.ts";
-import { SessionEntry } from "./session_entry.ts";
-import { ReplayBuffer, ReplayBuffers } from "./replay_buffer.ts";
-import { FileClaims } from "./file_claims.ts";
-import { type Disposal, WorkerRequests } from "../workers/worker_requests.ts";
-import { WorkerRecovery } from "./worker_recovery.ts";
-import { Supervisor } from "../workers/supervisor.ts";
-import { WorkerPool } from "../workers/worker_pool.ts";
+import { type Failure, failure } from "../../protocol/errors.ts";
+import { fileInUse, noSession } from "../../protocol/failures.ts";
+import type { Command, CommandOf, CommandSpec } from "../../protocol/schema/commands.ts";
 import type { CommandJournal } from "../journal/command_journal.ts";
-import type { SessionManagerParts, SessionSink } from "./session_context.ts";
-import { PendingCommands } from "../workers/pending_commands.ts";
-import type { Heartbeat } from "../workers/heartbeat.ts";
-import { ProviderHealth } from "../health/provider_health.ts";
-import { SessionPersistence } from "./session_persistence.ts";
-import { Retirement } from "../workers/worker_retirement.ts";
-import { SessionRegistry } from "./session_registry.ts";
-import type { Store } from "../state/session_store.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
+import { ProviderHealth } from "../health/provider_health.ts";
+import type { Store } from "../state/session_store.ts";
+import type { Heartbeat } from "../workers/heartbeat.ts";
+import { Supervisor } from "../workers/supervisor.ts";
+import { type Disposal, WorkerRequests } from "../workers/worker_requests.ts";
+import { Retirement } from "../workers/worker_retirement.ts";
+import { CommandDispatcher } from "./command_dispatcher.ts";
+import { ParkedSessions } from "./parking/parked_sessions.ts";
+import { ReplayBuffer } from "./replay_buffer.ts";
+import {
+  createContext,
+  type SessionContext,
+  type SessionManagerParts,
+  type SessionSink,
+} from "./session_context.ts";
+import { SessionEntry } from "./session_entry.ts";
+import type { SessionPersistence } from "./session_persistence.ts";
+import { type OnStates, SessionQueries } from "./session_queries.ts";
+import { WorkerRecovery } from "./worker_recovery.ts";
 
-export type { OnStates as Attached } from "./session_queries.ts";
+export type { ReplyTo } from "../journal/reply_to.ts";
 export type { SessionManagerParts as ManagerParts, SessionSink as ManagerEvents } from "./session_context.ts";
+export type { OnStates as Attached } from "./session_queries.ts";
+
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
 const NO_EVENTS = new ReplayBuffer();
 
-/** Milliseconds that a session's own host gets to report its state, before its last report has to do. */
+/** Milliseconds that a session's own worker gets to report its state, before its last report has to do. */
 const STATE_MS = 2_000;
 
-/** The book of sessions. */
+/** The sessions of one server. */
 export class SessionManager {
   readonly #parts: SessionManagerParts;
-  readonly #sessions: SessionRegistry;
-  readonly #pending: PendingCommands;
-  readonly #attaching: StateQueries;
-  readonly #asks: WorkerRequests;
-  readonly #away: ParkedSessions;
-  readonly #dispatch: CommandDispatcher;
-  readonly #passage: OrderedForwarding;
-  readonly #inspections: HeaderQueries;
-  readonly persistence: SessionPersistence;
-  readonly #claims: FileClaims;
-  /** Which providers fail, and what the models of pi lack. */
+  readonly #context: SessionContext;
+  readonly #queries: SessionQueries;
+  readonly #requests: WorkerRequests;
+  readonly #parked: ParkedSessions;
+  readonly #dispatcher: CommandDispatcher;
+  readonly #supervisor: Supervisor;
+  readonly #recovery: WorkerRecovery;
+  /** The providers that fail, and the faults of pi's models. */
   readonly providers: ProviderHealth;
-  readonly #hosts: WorkerPool;
-  readonly #watch: Supervisor;
-  readonly #loss: WorkerRecovery;
-  readonly #retirement: Retirement;
-  readonly #logs: ReplayBuffers;
-  #events: SessionSink | undefined;
-  #ref = 0;
-  #unattended = false;
+  #dialogsDisabled = false;
 
   constructor(parts: SessionManagerParts) {
+    const { clock, governor, memory, log } = parts;
+    const context = createContext(parts);
+    const { workers, commands } = context;
     this.#parts = parts;
-    this.#claims = new FileClaims({
-      leases: parts.leases,
-      hosts: () => this.#hosts.all,
-      send: (host, message) => this.#send(host, message),
-      has: (sessionId) => this.has(sessionId),
-    });
-    const { clock, config, start, governor } = parts;
-    this.#logs = new ReplayBuffers(governor.limits.eventLogBytes, governor.limits.eventLogTotalBytes);
-    this.#hosts = new WorkerPool({
-      clock,
-      config,
-      isolation: parts.isolation ?? "shared",
-      start,
-      onMessage: (host, message) => this.#receive(host, message),
-      onExit: (host, reason) => this.#loss.onExit(host, reason),
-      started: (host) => this.#introduce(host),
-    });
-    this.#sessions = new SessionRegistry({
-      hosts: this.#hosts,
-      logs: this.#logs,
-      claims: this.#claims,
-      governor,
-    });
-    this.#watch = new Supervisor({
-      clock,
-      governor,
-      memory: parts.memory,
-      hosts: () => this.#hosts.all,
-      ping: (host, ref) => this.#send(host, { kind: "ping", ref }),
-      replace: (host, reason) => this.#loss.replace(host, reason),
-    });
-    const number = (): number => ++this.#ref;
-    const send = (host: number, message: ToWorker): boolean => this.#hosts.send(host, message);
-    this.#pending = new PendingCommands(clock, number, (host) => {
-      this.#hosts.keepSpare();
-      this.#retirement.check(host);
-    });
-    this.providers = new ProviderHealth(parts.log);
-    this.persistence = new SessionPersistence({ clock, uuid: parts.uuid, governor });
-    this.#passage = new OrderedForwarding(parts.journal, this.#pending);
-    this.#inspections = new HeaderQueries(this.#pending, send);
-    this.#attaching = new StateQueries(clock, number, send);
-    const hosts = (): readonly number[] => this.#hosts.used;
-    this.#asks = new WorkerRequests({
-      clock,
-      nextRef: number,
-      hosts,
-      send,
-      sessions: (host) => this.#hosts.sessions(host),
-    });
-    const shared = {
-      book: this.#sessions,
-      pending: this.#pending,
-      ledger: parts.journal,
-      send,
-      forget: (entry: SessionEntry) => this.#forget(entry),
-      demand: (sessionId: string) => this.#demand(sessionId),
-      tell: (type: string, data: Record<string, unknown>) => this.#events?.onServerEvent(type, data),
+    this.providers = new ProviderHealth(log);
+    this.#context = context;
+    this.#queries = new SessionQueries(context);
+    this.#requests = new WorkerRequests(clock, workers);
+    this.#parked = new ParkedSessions(context);
+    this.#dispatcher = new CommandDispatcher(context, this.#parked);
+    this.#supervisor = new Supervisor({ clock, governor, workers, memory });
+    this.#recovery = new WorkerRecovery(
+      context,
+      this.#supervisor,
+      this.#parked,
+      this.#queries,
+      this.#requests,
+    );
+    const retirement = new Retirement(log, workers, commands, this.#requests);
+
+    workers.handlers = this.#handlers();
+    workers.onExit = (worker, reason) => this.#recovery.onExit(worker, reason);
+    workers.onStarted = (worker) => this.#onWorkerStarted(worker);
+    commands.onAnswered = (worker) => {
+      workers.keepSpare();
+      retirement.check(worker);
     };
-    const { uuid } = parts;
-    const left = (host: number): void => this.#retirement.check(host);
-    this.#away = new ParkedSessions({
-      ...shared,
-      clock,
-      governor,
-      uuid,
-      number,
-      left,
-      registry: this.persistence,
-    });
-    this.#retirement = new Retirement({
-      log: parts.log,
-      hosts: this.#hosts,
-      watch: this.#watch,
-      pending: this.#pending,
-      attaching: this.#attaching,
-      asks: this.#asks,
-      withinMs: DISPOSE_MS + 1_000,
-    });
-    this.#loss = new WorkerRecovery({
-      log: parts.log,
-      hosts: this.#hosts,
-      watch: this.#watch,
-      pending: this.#pending,
-      attaching: this.#attaching,
-      asks: this.#asks,
-      away: this.#away,
-    });
-    this.#dispatch = new CommandDispatcher({
-      ...shared,
-      passage: this.#passage,
-      remove: (entry) => this.#delete(entry),
-      changed: () => this.#away.reevaluate(),
-    });
+    this.#parked.onLeft = (worker) => retirement.check(worker);
+    this.#supervisor.onFailure = (worker, reason) => this.#recovery.replace(worker, reason);
+    retirement.onRemoved = (worker) => {
+      this.#supervisor.removed(worker);
+      this.#queries.onWorkerLost(worker, []);
+    };
   }
 
-  /** Takes on what an earlier server has left; before the hosts are started. */
+  /** The service that owns each kind of message. A kind without a handler does not compile. */
+  #handlers(): FromWorkerHandlers {
+    const { log, trust, governor, clock } = this.#parts;
+    const { registry, replay, workers, commands, files, journal } = this.#context;
+    const note = ({ kind }: FromWorker, worker: number): void => log.debug(`worker is ${kind}`, { worker });
+    return joinHandlers(
+      commands.handlers,
+      files.handlers,
+      this.#queries.handlers,
+      this.#requests.handlers,
+      this.#parked.handlers,
+      this.#supervisor.handlers,
+      {
+        events: ({ sessionId, events }, worker) => {
+          const entry = registry.get(sessionId);
+          const epoch = entry?.epoch ?? "";
+          if (entry !== undefined) entry.usedAt = clock.monotonic();
+          // Events of a deleted session are not stored: a new session may already use the id.
+          if (epoch !== "") replay.append(sessionId, events);
+          governor.counters.events += events.length;
+          this.#context.sink.onEvents({ sessionId, epoch, records: events }, worker);
+        },
+        session_started: ({ sessionId, epoch }) => {
+          const entry = registry.get(sessionId);
+          if (entry !== undefined) entry.epoch = epoch;
+        },
+        save_record: (message, worker) => void this.#saveRecord(worker, message),
+        message_progress: ({ ref, state }) => journal.onMessageProgress(ref, state),
+        usage: ({ spending }) => governor.counters.spend(spending),
+        trust_folder: (message) => trust?.set(message, () => workers.sendAll(message)),
+        provider_report: (message) => this.providers.onAnswer(message),
+        model_report: (message, worker) => this.providers.onModels(worker, message),
+        log: ({ level, message, fields }, worker) => log[level](message, { worker, ...fields }),
+        online: note,
+        batch_ack: note,
+        fatal: note,
+        pi_loaded: (message, worker) => {
+          this.#supervisor.onStarted(worker);
+          note(message, worker);
+        },
+      } satisfies Partial<FromWorkerHandlers>,
+    );
+  }
+
+  /** Takes over the sessions of an earlier server; before the workers are started. */
   restore(store: Store, records: readonly SessionRecord[]): void {
-    for (const entry of this.persistence.restore(store, records)) {
-      this.#sessions.entries.set(entry.sessionId, entry);
-      this.#claims.restored(entry.sessionId, entry.file, entry.record?.info.status === "live");
+    const { persistence, registry, files } = this.#context;
+    for (const entry of persistence.restore(store, records)) {
+      registry.add(entry);
+      files.restored(entry.sessionId, entry.file, entry.record?.info.status === "live");
     }
   }
 
-  /** Starts the hosts. Until then commands would have nowhere to go. */
-  start(events: SessionSink): void {
-    this.#events = events;
-    this.#hosts.startAll(this.#parts.workers);
-    this.#watch.start();
-    this.#away.start();
+  /** Starts the workers, and connects the router. Until then no command may come. */
+  start(sink: SessionSink): void {
+    this.#context.sink = sink;
+    this.#context.workers.startAll(this.#parts.workers);
+    this.#supervisor.start();
+    this.#parked.start();
   }
 
-  /** Ids of all sessions that a host runs or builds. */
+  /** Ids of all sessions that a worker runs or builds. */
   get sessionIds(): readonly string[] {
-    return this.#sessions.runningIds;
+    return this.#context.registry.runningIds;
   }
 
-  /** The state of all sessions that no host runs, as clients see it. */
+  /** The states of all sessions that no worker runs. */
   get parked(): readonly SessionState[] {
-    return this.#away.states;
+    return this.#parked.states;
   }
 
-  /** Whether this thread and the hosts keep up. */
+  /** Whether this thread and the workers keep up. */
   get heartbeat(): Heartbeat {
-    return this.#watch.heartbeat;
+    return this.#supervisor.heartbeat;
   }
 
   /** How many sessions may live at a time. */
@@ -194,74 +172,86 @@ export class SessionManager {
     return this.#parts.governor.limits.sessions;
   }
 
-  /** Numbers of all hosts, the spare and those that are about to end among them. */
+  /** Numbers of all workers, with the spare and those that are about to end. */
   get workers(): readonly number[] {
-    return this.#hosts.all;
+    return this.#context.workers.all;
   }
 
-  /** Numbers of the hosts that `attachAll` asks. */
+  /** Numbers of the workers that `statesOfAll` asks. */
   get asked(): readonly number[] {
-    if (!this.#hosts.isolated) return this.#hosts.all;
-    return [...new Set(this.#sessions.running().map(({ host }) => host))];
+    const { workers, registry } = this.#context;
+    return workers.isolated ? [...new Set(registry.running().map(({ worker }) => worker))] : workers.all;
   }
 
-  /** The session that has that host for itself. */
-  sessionOf(host: number): string | undefined {
-    return this.#hosts.isolated ? this.#sessions.running(host)[0]?.sessionId : undefined;
+  /** The session that has that worker for itself. */
+  sessionOf(worker: number): string | undefined {
+    const { workers, registry } = this.#context;
+    return workers.isolated ? registry.running(worker)[0]?.sessionId : undefined;
   }
 
-  /** What is owed for commands that must not be lost or done twice. */
+  /** The journal of commands that must not be lost or done twice. */
   get journal(): CommandJournal {
     return this.#parts.journal;
   }
 
-  has(sessionId: string): boolean {
-    return this.#sessions.get(sessionId) !== undefined;
+  /** The records of sessions on the disk. */
+  get persistence(): SessionPersistence {
+    return this.#context.persistence;
   }
 
-  /** Reserves an id and a place, and has the session built. Returns the id. */
-  createSession(command: CommandOf<"create_session"> | CommandOf<"load_session">, asker: ReplyTo): string {
+  has(sessionId: string): boolean {
+    return this.#context.registry.has(sessionId);
+  }
+
+  /** Reserves an id and a live slot, and has the session built. Returns the id. */
+  createSession(command: CommandOf<"create_session"> | CommandOf<"load_session">, replyTo: ReplyTo): string {
     const sessionId = command.sessionId ?? this.#parts.uuid();
     if (this.has(sessionId)) {
       const sentence = `There is a session "${sessionId}" already; choose another id, or leave it out`;
-      asker.answer({ ok: false, failure: failure("session_exists", sentence) });
+      replyTo.answer({ ok: false, failure: failure("session_exists", sentence) });
       return sessionId;
     }
     const inMemory = command.type === "create_session" && command.inMemory === true;
     const entry = new SessionEntry(sessionId, this.#parts.clock.monotonic(), inMemory);
-    this.#sessions.entries.set(sessionId, entry);
-    this.#away.acquireSlot((got) => {
+    this.#context.registry.add(entry);
+    this.#parked.acquireSlot((got) => {
       if (!isPermit(got)) {
-        this.#forget(entry);
-        return asker.answer({ ok: false, failure: got });
+        this.#context.lifecycle.remove(entry);
+        return replyTo.answer({ ok: false, failure: got });
       }
       entry.liveSlot = got;
-      this.#dispatch.buildSession(entry, { ...command, sessionId }, asker);
+      this.#dispatcher.buildSession(entry, { ...command, sessionId }, replyTo);
     });
     return sessionId;
   }
 
-  /** Loads a session file under the id given, or else under the file's own; `named` is told which. */
-  loadSession(command: CommandOf<"load_session">, asker: ReplyTo, named: (sessionId: string) => void): void {
-    if (command.sessionId !== undefined) return named(this.createSession(command, asker));
-    this.#inspections.query(this.#hosts.leastLoaded(), command, asker, (id, file) => {
-      const owner = this.#claims.owner(file);
-      if (owner === undefined) return named(this.createSession({ ...command, sessionId: id }, asker));
-      asker.answer({ ok: false, failure: fileInUse(owner) });
+  /** Loads a session file under the given id, or under the file's own. Calls `named` with the id. */
+  loadSession(
+    command: CommandOf<"load_session">,
+    replyTo: ReplyTo,
+    named: (sessionId: string) => void,
+  ): void {
+    if (command.sessionId !== undefined) return named(this.createSession(command, replyTo));
+    const { workers, files } = this.#context;
+    this.#queries.header(workers.leastLoaded(), command, replyTo, (id, file) => {
+      const owner = files.owner(file);
+      if (owner === undefined) return named(this.createSession({ ...command, sessionId: id }, replyTo));
+      replyTo.answer({ ok: false, failure: fileInUse(owner) });
     });
   }
 
-  /** Has a host answer a command that is about no live session. */
-  askAnyWorker(command: Command, asker: ReplyTo): void {
-    const host = this.#hosts.isolated ? this.#hosts.leastLoaded() : 0;
-    const ref = this.#pending.expectWithTimeout(host, asker, command.type);
-    this.#send(host, { kind: "command", ref, connection: asker.connection, command });
+  /** Has a worker answer a command that concerns no live session. */
+  askAnyWorker(command: Command, replyTo: ReplyTo): void {
+    const { workers, commands } = this.#context;
+    const worker = workers.isolated ? workers.leastLoaded() : 0;
+    const ref = commands.expectWithTimeout(worker, replyTo, command.type);
+    workers.send(worker, { kind: "command", ref, connection: replyTo.connection, command });
   }
 
-  /** Passes a session's command on to its host; a parked session is brought back for it, or answers itself. */
-  forwardCommand(command: Command, spec: CommandSpec, asker: ReplyTo): Failure | undefined {
+  /** Forwards a session's command to its worker. A parked session is resumed for it, or answered for. */
+  forwardCommand(command: Command, spec: CommandSpec, replyTo: ReplyTo): Failure | undefined {
     const sessionId = command.sessionId ?? "";
-    const entry = this.#sessions.get(sessionId);
+    const entry = this.#context.registry.get(sessionId);
     let permit: Permit | undefined;
     if (spec.lane === "mailbox" && entry !== undefined) {
       const taken = this.#parts.governor.mailbox(sessionId);
@@ -270,203 +260,126 @@ export class SessionManager {
     }
     if (entry === undefined) return noSession(sessionId);
     if (command.type !== "get_state") entry.usedAt = this.#parts.clock.monotonic();
-    if (entry.isRunning) this.#dispatch.forward(entry, command, asker, permit);
-    else if (!this.#away.tryAnswer(entry, command, asker)) {
-      this.#away.whenRunning(entry, (failed) => {
-        if (failed === undefined) return this.#dispatch.forward(entry, command, asker, permit);
+    if (entry.isRunning) this.#dispatcher.forward(entry, command, replyTo, permit);
+    else if (!this.#parked.tryAnswer(entry, command, replyTo)) {
+      this.#parked.whenRunning(entry, (failed) => {
+        if (failed === undefined) return this.#dispatcher.forward(entry, command, replyTo, permit);
         permit?.release();
-        asker.answer({ ok: false, failure: failed });
+        replyTo.answer({ ok: false, failure: failed });
       });
     }
     return undefined;
   }
 
-  /** The events of a session that are kept, and where its numbering stands; nothing of one that is parked. */
+  /** The replay buffer of a session and its epoch; undefined while the session is parked. */
   replayOf(sessionId: string): { readonly epoch: string; readonly log: ReplayBuffer } | undefined {
-    const entry = this.#sessions.get(sessionId);
+    const entry = this.#context.registry.get(sessionId);
     if (entry === undefined || !entry.isRunning) return undefined;
-    return { epoch: entry.epoch, log: this.#logs.of(sessionId) ?? NO_EVENTS };
+    return { epoch: entry.epoch, log: this.#context.replay.of(sessionId) ?? NO_EVENTS };
   }
 
-  /** Asks for the state of one session at a point of the order; a parked one is brought back. */
+  /** Asks for the state of one session, behind its earlier commands. A parked session is resumed. */
   stateOf(sessionId: string, snapshot: boolean, done: OnStates): void {
-    const entry = this.#sessions.get(sessionId);
+    const entry = this.#context.registry.get(sessionId);
     if (entry === undefined) return done([], 0);
     const ask = (): void => {
       entry.inFlight++;
       entry.usedAt = this.#parts.clock.monotonic();
-      this.#passage.afterQueued(sessionId, () => {
-        this.#attaching.query(entry.host, [sessionId], snapshot ? "all" : [], (sessions, host) => {
-          done(sessions, host);
+      this.#context.queue.run(sessionId, () => {
+        this.#queries.states(entry.worker, [sessionId], snapshot ? "all" : [], (sessions, worker) => {
+          done(sessions, worker);
           entry.inFlight--;
-          this.#away.reevaluate();
+          this.#parked.reevaluate();
         });
       });
     };
     if (entry.isRunning) return ask();
-    this.#away.whenRunning(entry, (failed) => failed === undefined ? ask() : done(failed, 0));
+    this.#parked.whenRunning(entry, (failed) => failed === undefined ? ask() : done(failed, 0));
   }
 
   /**
-   * Asks the hosts in `asked` for the state of their sessions. A session's own host that hangs or dies fails nothing
-   * for the others: its last report is the answer.
+   * Asks the workers in `asked` for the states of their sessions. A session's own worker that hangs or dies does not
+   * disturb the others: its last report is the answer.
    */
   statesOfAll(snapshots: "all" | readonly string[], done: OnStates): void {
-    const isolated = this.#hosts.isolated;
-    const orLast: OnStates = (sessions, host) => {
-      done("code" in sessions && isolated ? this.#away.lastKnown(host) : sessions, host);
+    const { isolated } = this.#context.workers;
+    const orLast: OnStates = (sessions, worker) => {
+      done("code" in sessions && isolated ? this.#parked.lastKnown(worker) : sessions, worker);
     };
-    for (const host of this.asked) {
-      this.#attaching.query(host, undefined, snapshots, orLast, isolated ? STATE_MS : undefined);
+    for (const worker of this.asked) {
+      this.#queries.states(worker, undefined, snapshots, orLast, isolated ? STATE_MS : undefined);
     }
   }
 
-  /** Tells the host who wants which form of a session's events. */
+  /** Sends the worker which forms of a session's events are wanted. */
   setDemand(sessionId: string, demand: SubscriberDemand): void {
-    const entry = this.#sessions.get(sessionId);
+    const entry = this.#context.registry.get(sessionId);
     if (entry === undefined) return;
-    const watched = this.#events?.isWatched(sessionId) ?? false;
-    // Whoever leaves may come back with a cursor.
+    const { sink, queue, workers } = this.#context;
+    const watched = sink.isWatched(sessionId);
+    // A client that leaves may come back with a cursor.
     if (entry.watched && !watched) entry.usedAt = this.#parts.clock.monotonic();
     entry.watched = watched;
-    this.#passage.afterQueued(sessionId, () => {
-      if (entry.isRunning) this.#send(entry.host, { kind: "subscribers", sessionId, demand });
+    queue.run(sessionId, () => {
+      if (entry.isRunning) workers.send(entry.worker, { kind: "subscribers", sessionId, demand });
     });
   }
 
-  /** Nobody is left who could answer a dialog: open ones are cancelled, later ones not shown. */
+  /** No client can answer dialogs any more: workers cancel open ones, and show no later ones. */
   readonly disableDialogs = (): void => {
-    this.#unattended = true;
-    this.#hosts.sendAll({ kind: "disable_dialogs" });
+    this.#dialogsDisabled = true;
+    this.#context.workers.sendAll({ kind: "disable_dialogs" });
   };
 
   /** Resolves when nothing runs, in all sessions or in those. */
   whenIdle(sessionIds?: readonly string[]): Promise<void> {
-    const own = (host: number) => sessionIds?.filter((id) => this.#sessions.get(id)?.host === host);
-    return this.#passage.afterAllQueued(() => this.#asks.whenIdle(own));
+    const { registry, queue } = this.#context;
+    const own = (worker: number) => sessionIds?.filter((id) => registry.get(id)?.worker === worker);
+    const ask = (): Promise<void> => this.#requests.whenIdle(own);
+    return queue.isIdle ? ask() : queue.idle().then(ask);
   }
 
-  /** Counts the busy sessions, and with `stop` has them stopped. A host that hangs counts as none. */
+  /** Counts the busy sessions, and with `stop` stops them. A worker that hangs counts as 0. */
   countBusy(stop: boolean, withinMs: number): Promise<number> {
-    return this.#asks.countBusy(stop, withinMs);
+    return this.#requests.countBusy(stop, withinMs);
   }
 
-  /** Disposes all sessions; each host bounds that by itself, and `withinMs` bounds the hosts. */
+  /** Disposes all sessions. Each worker bounds that itself, and `withinMs` bounds the workers. */
   async disposeAll(withinMs: number): Promise<Disposal> {
-    this.#loss.expectExits();
-    this.#hosts.stop();
-    this.#watch.stop();
-    this.#away.stop(STOPPED);
-    const disposal = await this.#asks.disposeAll(withinMs);
-    this.#hosts.terminateAll();
-    await this.persistence.close(this.#sessions.entries.values());
-    await this.#claims.close();
-    // A host that hung has left someone without an answer.
-    this.#pending.answerAll({ ok: false, failure: STOPPED, lost: true });
+    const { workers, registry, files, commands } = this.#context;
+    this.#recovery.expectExits();
+    workers.stop();
+    this.#supervisor.stop();
+    this.#parked.stop(STOPPED);
+    const disposal = await this.#requests.disposeAll(withinMs);
+    workers.terminateAll();
+    await this.persistence.close(registry.entries.values());
+    await files.close();
+    // A worker that hung has left commands without an answer.
+    commands.answerAll({ ok: false, failure: STOPPED, lost: true });
     return disposal;
   }
 
-  #demand(sessionId: string): SubscriberDemand {
-    return this.#events?.demandFor(sessionId) ?? { full: false, subscribers: 0 };
-  }
-
-  #receive(host: number, message: FromWorker): void {
-    switch (message.kind) {
-      case "session_started": {
-        const entry = this.#sessions.get(message.sessionId);
-        if (entry !== undefined) entry.epoch = message.epoch;
-        return;
-      }
-      case "events": {
-        const { sessionId, events } = message;
-        const entry = this.#sessions.get(sessionId);
-        const epoch = entry?.epoch ?? "";
-        if (entry !== undefined) entry.usedAt = this.#parts.clock.monotonic();
-        // The last words of a deleted session, whose id may be taken again, belong into nobody's log.
-        if (epoch !== "") this.#logs.append(sessionId, events);
-        return this.#events?.onEvents(sessionId, epoch, events, host);
-      }
-      case "command_released":
-        return this.#pending.onReleased(message.ref);
-      case "message_progress":
-        return this.journal.onMessageProgress(message.ref, message.state);
-      case "reply":
-        return this.#pending.answer(message.ref, message.reply);
-      case "states":
-        return this.#attaching.onStates(message.ref, message.sessions);
-      case "header":
-        return this.#inspections.onHeader(message);
-      case "claim_file":
-        return this.#claims.onClaim(host, message);
-      case "session_file":
-        this.#sessions.setFile(message.sessionId, message.file);
-        return this.has(message.sessionId)
-          ? this.#claims.setFile(message.sessionId, message.file)
-          : undefined;
-      case "trust_folder":
-        return this.#parts.trust?.set(message, () => this.#hosts.sendAll(message));
-      case "usage":
-        return this.#parts.governor.counters.spend(message.spending);
-      case "pong":
-        return this.#watch.onPong(host, message);
-      case "idle":
-      case "busy_count":
-      case "shutdown_done":
-        return this.#asks.onReply(message);
-      case "save_record":
-        return void this.#record(host, message);
-      case "park_result":
-        return this.#away.onParkResult(message.ref, message.record);
-      case "provider_report":
-        return this.providers.onAnswer(message);
-      case "model_report":
-        return this.providers.onModels(host, message);
-      case "log":
-        return this.#parts.log[message.level](message.message, { host, ...message.fields });
-      case "online":
-      case "batch_ack":
-      case "pi_loaded":
-      case "fatal":
-        if (message.kind === "pi_loaded") this.#watch.onStarted(host);
-        return this.#parts.log.debug(`host is ${message.kind}`, { host });
-    }
-  }
-
-  async #record(host: number, { record, ref }: Extract<FromWorker, { kind: "save_record" }>): Promise<void> {
-    const entry = this.#sessions.get(record.info.sessionId);
+  async #saveRecord(
+    worker: number,
+    { record, ref }: Extract<FromWorker, { kind: "save_record" }>,
+  ): Promise<void> {
+    const entry = this.#context.registry.get(record.info.sessionId);
     let error: string | undefined;
-    if (entry !== undefined && entry.host === host && entry.liveSlot !== undefined) {
+    if (entry !== undefined && entry.worker === worker && entry.liveSlot !== undefined) {
       entry.record = record;
       entry.inMemory = record.inMemory;
-      // The session's own numbers are known before it is announced.
+      // The session's own epoch is known before the session is announced.
       if (entry.state === "building") entry.epoch = record.info.epoch;
       error = await this.persistence.save(entry);
     }
-    if (ref !== undefined) {
-      this.#send(host, { kind: "record_saved", ref, ...(error === undefined ? {} : { error }) });
-    }
+    if (ref === undefined) return;
+    this.#context.workers.send(worker, { kind: "record_saved", ref, ...defined({ error }) });
   }
 
-  #delete(entry: SessionEntry): void {
-    if (this.#sessions.isCurrent(entry)) this.journal.onSessionDeleted(entry.sessionId);
-    this.#forget(entry);
-  }
-
-  #forget(entry: SessionEntry): void {
-    if (!this.#sessions.remove(entry)) return;
-    entry.removed = this.persistence.remove(entry);
-    this.#away.reevaluate();
-  }
-
-  /** Tells a host that has started what the others know. */
-  #introduce(host: number): void {
-    this.#claims.syncTo(host);
-    if (this.#unattended) this.#send(host, { kind: "disable_dialogs" });
-  }
-
-  #send(host: number, message: ToWorker): void {
-    this.#hosts.send(host, message);
+  /** Sends a new worker what the others know. */
+  #onWorkerStarted(worker: number): void {
+    this.#context.files.syncTo(worker);
+    if (this.#dialogsDisabled) this.#context.workers.send(worker, { kind: "disable_dialogs" });
   }
 }
-
-export type { ReplyTo } from "../journal/reply_to.ts";

@@ -1,5 +1,6 @@
-// What of the sessions outlives the process: keeps every record where the store puts it, brings them back at the
-// start, and says when one is safe. The disk itself is session_store.ts.
+// Does: saves the record of every session, brings sessions back at the start, and reports when a record is safe.
+// Used by: the session manager and its services. The disk itself is session_store.ts.
+// Invariant: an answer waits a bounded time for the disk.
 import { deadline } from "../../base/async/deadline.ts";
 import { errorMessage } from "../../base/error_message.ts";
 import { type Governor, isPermit } from "../../governor/governor.ts";
@@ -14,17 +15,17 @@ import type { Store } from "../state/session_store.ts";
 /** Milliseconds that an answer waits for a record to be on disk. */
 const RECORD_MS = 5_000;
 
-/** What the registry is made of. */
+/** What it is made of. */
 export interface SessionPersistenceParts {
   readonly clock: Clock;
   readonly uuid: () => string;
   readonly governor: Governor;
 }
 
-/** The registry of one server. */
+/** The saved sessions of one server. */
 export class SessionPersistence {
   readonly #parts: SessionPersistenceParts;
-  /** None: it ends with the process. */
+  /** Absent: sessions end with the process. */
   #store: Store | undefined;
   /** What was repaired in the files of sessions that run, by session. */
   readonly repairs = new Map<string, FileRepair>();
@@ -35,22 +36,21 @@ export class SessionPersistence {
     this.#parts = parts;
   }
 
-  /** Why sessions cannot be kept, while that is so. */
+  /** Why sessions cannot be saved, while that is so. */
   get problem(): string | undefined {
     return this.#store?.problem;
   }
 
-  /** Goes on with what an earlier server has left: those sessions are parked. */
+  /** Continues with the sessions of an earlier server, which are parked. */
   restore(store: Store, records: readonly SessionRecord[]): readonly SessionEntry[] {
     this.#store = store;
     const { uuid, governor } = this.#parts;
     return records.filter(({ inMemory }) => !inMemory).map((record) => {
       const { info } = record;
-      const entry = new SessionEntry(info.sessionId, 0, false);
-      entry.state = "parked";
+      const entry = new SessionEntry(info.sessionId, 0, false, "parked");
       entry.record = record;
       entry.file = record.file ?? info.sessionFile;
-      // Whatever a server that died told after its last record, nobody knows: its numbers must not be told twice.
+      // A server that died may have sent events after its last record: their numbers must not appear twice.
       entry.epoch = info.status === "parked" ? info.epoch : uuid();
       const place = governor.parked();
       if (isPermit(place)) entry.parkedSlot = place;
@@ -58,9 +58,9 @@ export class SessionPersistence {
     });
   }
 
-  /** Keeps a session as it is now; resolves once that is safe, or with why it is not. */
-  async save(entry: SessionEntry): Promise<string | undefined> {
-    const record = recordOf(entry);
+  /** Saves a session as it is now. Resolves once the record is safe, or with the reason why it is not. */
+  async save(entry: SessionEntry, status = statusOf(entry)): Promise<string | undefined> {
+    const record = recordOf(entry, status);
     const { fileRepair: repair, extensionErrors: problems } = record?.info.status === "live"
       ? record.info
       : {};
@@ -72,7 +72,7 @@ export class SessionPersistence {
     return await this.#within(this.#store.put(record));
   }
 
-  /** Forgets a session; resolves once a restart would not bring it back, or with why it would. */
+  /** Removes a session. Resolves once a restart would not bring it back, or with the reason why it would. */
   remove({ sessionId, inMemory }: SessionEntry): Promise<string | undefined> | undefined {
     this.repairs.delete(sessionId);
     this.loadProblems.delete(sessionId);
@@ -80,23 +80,19 @@ export class SessionPersistence {
     return this.#within(this.#store.remove(sessionId));
   }
 
-  /** Why the disk has not taken it, if it has not. */
+  /** The reason why the disk has not stored it, if it has not. */
   #within(taken: Promise<void>): Promise<string | undefined> {
     const problem = taken.then(() => undefined, errorMessage);
     return deadline(this.#parts.clock, RECORD_MS, problem, `the disk has taken nothing for ${RECORD_MS} ms`);
   }
 
-  /** Keeps all sessions, for the last time. */
+  /** Saves all sessions as parked, for the last time. */
   async close(entries: Iterable<SessionEntry>): Promise<void> {
-    const kept = [...entries].filter(({ record }) => record !== undefined).map((entry) => {
-      entry.state = "parked";
-      return this.save(entry);
-    });
-    await Promise.all(kept);
+    await Promise.all([...entries].map((entry) => this.save(entry, "parked")));
   }
 }
 
-/** What a deletion is answered: it is done, but the disk has not been told. */
+/** The answer to a deletion. With `trouble` the session is gone, but its record is still on the disk. */
 export function deletionOf(reply: Reply, trouble: string | undefined): Reply {
   if (trouble === undefined) return reply;
   const sentence =
@@ -117,15 +113,18 @@ export function withFile(record: SessionRecord, { file }: SessionEntry): Session
   return same ? { ...record, file } : record;
 }
 
-/** The record with what the router thread alone knows. */
-function recordOf(entry: SessionEntry): SessionRecord | undefined {
-  const { record, state, epoch } = entry;
+/** The record with the facts that only the server thread knows. */
+function recordOf(entry: SessionEntry, status: "live" | "parked"): SessionRecord | undefined {
+  const { record, epoch } = entry;
   if (record === undefined) return undefined;
   const { info } = record;
-  const status = state === "parked" ? "parked" : "live";
   const seq = info.epoch === epoch ? info.seq : 0;
   const known = epoch === "" ? info : { ...info, epoch, seq };
   return { ...withFile(record, entry), info: { ...known, status } };
+}
+
+function statusOf({ state }: SessionEntry): "live" | "parked" {
+  return state === "parked" ? "parked" : "live";
 }
 
 function nameOf(path: string): string {

@@ -1,83 +1,66 @@
-// Asks hosts for the state of their sessions at a point of the order (docs/PROTOCOL.md#coming-back), for subscriptions and lists.
-// A host that is silent or dies is told as a failure.
+// Does: asks workers for the states of their sessions, and for the header of a session file.
+// Used by: the session manager, for subscriptions, lists and `load_session`.
+// Invariant: a worker that is silent or gone is a failure of that question alone.
+import { defined } from "../../base/json.ts";
+import type { FromWorkerHandlers, SessionState } from "../../ipc/messages.ts";
+import { PendingReplies } from "../../ipc/pending_replies.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import { type CommandOf, specOf } from "../../protocol/schema/commands.ts";
-import type { FromWorker, SessionState, ToWorker } from "../../ipc/messages.ts";
-import type { Clock } from "../../runtime/runtime.ts";
-import { PendingReplies } from "../../ipc/pending_replies.ts";
-import type { PendingCommands } from "../workers/pending_commands.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
+import type { SessionContext } from "./session_context.ts";
 
-/** Called with what a host says of its sessions, or why it says nothing. */
-export type OnStates = (sessions: readonly SessionState[] | Failure, host: number) => void;
+/** Called with the states of a worker's sessions, or why there are none. */
+export type OnStates = (sessions: readonly SessionState[] | Failure, worker: number) => void;
 
-/** Questions for the state of sessions. */
-export class StateQueries {
-  readonly #replies: PendingReplies<readonly SessionState[] | Failure>;
-  readonly #number: () => number;
-  readonly #send: (host: number, message: ToWorker) => boolean;
+/** Questions to workers about sessions. */
+export class SessionQueries {
+  readonly #context: SessionContext;
+  readonly #replies = new PendingReplies<readonly SessionState[] | Failure>();
 
-  /** @param send false when there is no such host any more */
-  constructor(clock: Clock, number: () => number, send: (host: number, message: ToWorker) => boolean) {
-    this.#replies = new PendingReplies(clock);
-    this.#number = number;
-    this.#send = send;
+  constructor(context: SessionContext) {
+    this.#context = context;
   }
 
+  /** Answers of workers. */
+  readonly handlers = {
+    states: ({ ref, sessions }) => this.#replies.resolve(ref, sessions),
+    header: ({ ref, id, file }) => this.#context.commands.cancel(ref)?.onHeader?.(id, file),
+  } satisfies Partial<FromWorkerHandlers>;
+
   /**
-   * Asks one host, of all its sessions or of those; `snapshots` are the ones whose whole state is wanted. `withinMs`
-   * replaces the time of the command that asks.
+   * Asks one worker for all its sessions, or for those. `snapshots` names the sessions whose whole state is wanted.
+   * `withinMs` replaces the time of the command that asks.
    */
-  query(
-    host: number,
+  states(
+    worker: number,
     sessionIds: readonly string[] | undefined,
     snapshots: "all" | readonly string[],
     done: OnStates,
     withinMs?: number,
   ): void {
-    const ref = this.#number();
-    const { timeoutMs: ofCommandMs } = specOf(sessionIds === undefined ? "list_sessions" : "create_session");
-    const timeoutMs = withinMs ?? ofCommandMs;
-    const value = failure("timeout", `A session's host has not answered within ${timeoutMs} ms`);
-    this.#replies.expect(ref, host, (sessions) => done(sessions, host), { ms: timeoutMs, value });
-    const ids = sessionIds === undefined ? {} : { sessionIds };
-    if (!this.#send(host, { kind: "get_states", ref, snapshots, ...ids })) this.#replies.resolve(ref, []);
+    const { clock, workers } = this.#context;
+    const ms = withinMs ?? specOf(sessionIds === undefined ? "list_sessions" : "create_session").timeoutMs;
+    const value = failure("timeout", `A session's worker has not answered within ${ms} ms`);
+    const onReply = (sessions: readonly SessionState[] | Failure): void => done(sessions, worker);
+    const ref = this.#replies.expect({ worker, onReply }, { clock, ms, value });
+    const sent = workers.send(worker, { kind: "get_states", ref, snapshots, ...defined({ sessionIds }) });
+    if (!sent) this.#replies.resolve(ref, []);
   }
 
-  onStates(ref: number, sessions: readonly SessionState[]): void {
-    this.#replies.resolve(ref, sessions);
+  /** Asks a worker for the id in a file's header, and the file's canonical path. A failure goes to `replyTo`. */
+  header(
+    worker: number,
+    { type, sessionPath }: CommandOf<"load_session">,
+    replyTo: ReplyTo,
+    onHeader: (id: string, file: string) => void,
+  ): void {
+    const { commands, workers } = this.#context;
+    const ref = commands.expectWithTimeout(worker, replyTo, type, { onHeader });
+    workers.send(worker, { kind: "read_header", ref, sessionPath });
   }
 
-  /** A host is gone. */
-  onWorkerLost(host: number, answer: readonly SessionState[] | Failure): void {
-    this.#replies.resolveAllOf(host, answer);
-  }
-}
-
-/** Called with the file's own id and its canonical path. */
-export type OnHeader = (id: string, file: string) => void;
-
-/** Files that are looked into. */
-export class HeaderQueries {
-  readonly #pending: PendingCommands;
-  readonly #send: (host: number, message: ToWorker) => void;
-  readonly #open = new Map<number, OnHeader>();
-
-  constructor(pending: PendingCommands, send: (host: number, message: ToWorker) => void) {
-    this.#pending = pending;
-    this.#send = send;
-  }
-
-  /** Has a host look; when it cannot, the asker is told, and `go` is never called. */
-  query(host: number, { type, sessionPath }: CommandOf<"load_session">, asker: ReplyTo, go: OnHeader): void {
-    const ref = this.#pending.expectWithTimeout(host, asker, type, () => this.#open.delete(ref));
-    this.#open.set(ref, go);
-    this.#send(host, { kind: "read_header", ref, sessionPath });
-  }
-
-  onHeader({ ref, id, file }: Extract<FromWorker, { kind: "header" }>): void {
-    const go = this.#open.get(ref);
-    this.#open.delete(ref);
-    if (this.#pending.cancel(ref)) go?.(id, file);
+  /** A worker is gone. */
+  onWorkerLost(worker: number, answer: readonly SessionState[] | Failure): void {
+    this.#replies.resolveAllOf(worker, answer);
   }
 }

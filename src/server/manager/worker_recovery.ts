@@ -1,59 +1,61 @@
-// What follows when a host is gone or has to go: a new one takes its place, what ran there is answered, its
-// sessions are parked, and what they had started in the system is ended. Told by the watch and by the host's link.
-import type { Log } from "../../base/log.ts";
-import type { StateQueries } from "./session_queries.ts";
-import { DIED, type ParkedSessions } from "./parked_sessions.ts";
-import type { WorkerRequests } from "../workers/worker_requests.ts";
+// Does: replaces a worker that has ended or must end, answers what ran there, and parks its sessions.
+// Used by: the worker pool's `onExit` and the supervisor's `onFailure`.
+// Invariant: the new worker is there before a client hears of the loss.
 import type { Supervisor } from "../workers/supervisor.ts";
-import type { WorkerPool } from "../workers/worker_pool.ts";
-import type { PendingCommands } from "../workers/pending_commands.ts";
+import type { WorkerRequests } from "../workers/worker_requests.ts";
+import { type ParkedSessions, WORKER_LOST } from "./parking/parked_sessions.ts";
+import type { SessionContext } from "./session_context.ts";
+import type { SessionQueries } from "./session_queries.ts";
 
-/** Everybody whom it concerns. */
-export interface WorkerRecoveryParts {
-  readonly log: Log;
-  readonly hosts: WorkerPool;
-  readonly watch: Supervisor;
-  readonly pending: PendingCommands;
-  readonly attaching: StateQueries;
-  readonly asks: WorkerRequests;
-  readonly away: ParkedSessions;
-}
-
-/** The losses of one server. */
+/** The recovery of one server. */
 export class WorkerRecovery {
-  readonly #parts: WorkerRecoveryParts;
-  #over = false;
+  readonly #context: SessionContext;
+  readonly #supervisor: Supervisor;
+  readonly #parked: ParkedSessions;
+  readonly #queries: SessionQueries;
+  readonly #requests: WorkerRequests;
+  #exitsExpected = false;
 
-  constructor(parts: WorkerRecoveryParts) {
-    this.#parts = parts;
+  constructor(
+    context: SessionContext,
+    supervisor: Supervisor,
+    parked: ParkedSessions,
+    queries: SessionQueries,
+    requests: WorkerRequests,
+  ) {
+    this.#context = context;
+    this.#supervisor = supervisor;
+    this.#parked = parked;
+    this.#queries = queries;
+    this.#requests = requests;
   }
 
-  /** From now on the end of a host is what was asked for. */
+  /** From now on a worker's exit is expected (shutdown). */
   expectExits(): void {
-    this.#over = true;
+    this.#exitsExpected = true;
   }
 
-  /** Ends a host that hangs, or holds too much: it is as good as dead. */
-  replace(host: number, reason: string): void {
-    if (this.#over) return;
-    this.#parts.hosts.kill(host);
-    this.onExit(host, reason);
+  /** Ends a worker that hangs, or holds too much memory, and replaces it. */
+  replace(worker: number, reason: string): void {
+    if (this.#exitsExpected) return;
+    this.#context.workers.kill(worker);
+    this.onExit(worker, reason);
   }
 
-  /** A host has died. */
-  onExit(host: number, reason: string): void {
-    if (this.#over) return;
-    const { log, hosts, watch, pending, attaching, asks, away } = this.#parts;
-    log.error(`a host died: ${reason}`, { host });
-    const lostCommands = pending.refs(host);
-    const crashed = away.onWorkerLost(host);
-    // A client that hears of it may send the next command at once; the new host gets that.
-    hosts.restart(host);
-    watch.reset(host);
-    for (const ref of lostCommands) pending.answer(ref, { ok: false, failure: DIED, lost: true });
-    attaching.onWorkerLost(host, DIED);
-    asks.onWorkerLost(host);
-    away.announceCrash(crashed);
-    away.reevaluate();
+  /** A worker has ended. */
+  onExit(worker: number, reason: string): void {
+    if (this.#exitsExpected) return;
+    const { log, workers, commands } = this.#context;
+    log.error(`a worker died: ${reason}`, { worker });
+    const lostCommands = commands.refs(worker);
+    const crashed = this.#parked.onWorkerLost(worker);
+    // A client that hears of it may send the next command at once; the new worker gets that.
+    workers.restart(worker);
+    this.#supervisor.reset(worker);
+    for (const ref of lostCommands) commands.answer(ref, { ok: false, failure: WORKER_LOST, lost: true });
+    this.#queries.onWorkerLost(worker, WORKER_LOST);
+    this.#requests.onWorkerLost(worker);
+    this.#parked.announceCrash(crashed);
+    this.#parked.reevaluate();
   }
 }

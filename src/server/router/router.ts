@@ -1,4 +1,4 @@
-// Takes decoded commands of all connections, refuses what is to be refused in the order of docs/PROTOCOL.md#commands-and-responses, and
+// Takes decoded commands of all connections, refuses what is to be refused in the order of PROTOCOL §3, and
 // sends the rest to the router's own commands or to the manager. Fans events out to subscribers.
 import { Codec, type Decoded, exceeds } from "../../protocol/codec.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
@@ -42,7 +42,7 @@ export interface RouterParts {
   readonly tokens?: () => TokenStore | undefined;
 }
 
-/** Events of the server that its log tells. */
+/** Server events that the log reports. */
 const SESSION_EVENTS: ReadonlySet<string> = new Set(["session_created", "session_deleted"]);
 
 const NO_PERMIT: Permit = { release() {} };
@@ -90,10 +90,8 @@ export class Router {
   /** Starts the hosts and listens to them. */
   open(): void {
     this.parts.manager.start({
-      onEvents: (sessionId, epoch, records, host) => {
-        this.parts.governor.counters.events += records.length;
-        this.#subscriptions.publish({ sessionId, epoch, records }, host);
-      },
+      // Bound, since a closure would be one more frame on the way of every event.
+      onEvents: this.#subscriptions.publish.bind(this.#subscriptions),
       onServerEvent: (type, data) => {
         if (type === "session_created") this.parts.governor.counters.sessionsCreated++;
         if (SESSION_EVENTS.has(type)) this.parts.log.info(type.replace("_", " "), data);

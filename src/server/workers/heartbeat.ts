@@ -1,23 +1,23 @@
-// The server's pulse: once a second it asks every host for a sign of life, and sees by its own lateness how long
+// The server's pulse: once a second it asks every worker for a sign of life, and sees by its own lateness how long
 // this thread was busy. Says how late and how silent each of them is; what follows from that is its owner's
-// business (health_check, metrics, replacing a host that hangs).
+// business (health_check, metrics, replacing a worker that hangs).
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 
 /** Milliseconds between two beats. */
 export const BEAT_MS: number = 1_000;
 
-/** Milliseconds that a host may take for its start, which loads pi, before its silence means anything. */
+/** Milliseconds that a worker may take for its start, which loads pi, before its silence means anything. */
 const START_MS = 60_000;
 
 /** What the pulse is made of. */
 export interface HeartbeatParts {
   readonly clock: Clock;
-  /** Numbers of the hosts that there are. */
-  hosts(): readonly number[];
-  /** Asks a host; it answers with the same number and the time at which it got to it. */
-  ping(host: number, ref: number): void;
-  /** Called at each beat for a host that has not answered for `ms` milliseconds, its start not counted. */
-  onSilent?(host: number, ms: number): void;
+  /** Numbers of the workers that there are. */
+  workers(): readonly number[];
+  /** Asks a worker; it answers with the same number and the time at which it got to it. */
+  ping(worker: number, ref: number): void;
+  /** Called at each beat for a worker that has not answered for `ms` milliseconds, its start not counted. */
+  onSilent?(worker: number, ms: number): void;
 }
 
 interface OpenPing {
@@ -57,28 +57,28 @@ export class Heartbeat {
     this.#timer = undefined;
   }
 
-  /** A host has answered. `at`: when it got to the question, in milliseconds since the epoch by its own clock. */
-  onPong(host: number, ref: number, at: number): void {
-    const asked = this.#openPings.get(host);
+  /** A worker has answered. `at`: when it got to the question, in milliseconds since the epoch by its own clock. */
+  onPong(worker: number, ref: number, at: number): void {
+    const asked = this.#openPings.get(worker);
     if (asked?.ref !== ref) return;
     // The wall clock runs on while the process stands still, and may be set; the owed time bounds what it says.
-    const owedMs = this.#owedMs(host);
-    this.#openPings.delete(host);
-    this.#delays.set(host, Math.min(Math.max(0, at - asked.at), owedMs));
+    const owedMs = this.#owedMs(worker);
+    this.#openPings.delete(worker);
+    this.#delays.set(worker, Math.min(Math.max(0, at - asked.at), owedMs));
   }
 
-  /** A host has started: from now on its silence means something, also when it has not answered any question yet. */
-  onStarted(host: number): void {
-    if (this.#delays.has(host)) return;
-    this.#delays.set(host, 0);
-    const asked = this.#openPings.get(host);
-    if (asked !== undefined) this.#openPings.set(host, { ...asked, since: this.#parts.clock.monotonic() });
+  /** A worker has started: from now on its silence means something, also when it has not answered any question yet. */
+  onStarted(worker: number): void {
+    if (this.#delays.has(worker)) return;
+    this.#delays.set(worker, 0);
+    const asked = this.#openPings.get(worker);
+    if (asked !== undefined) this.#openPings.set(worker, { ...asked, since: this.#parts.clock.monotonic() });
   }
 
-  /** A host is another one from now on: what the old one owes is forgotten. */
-  reset(host: number): void {
-    this.#openPings.delete(host);
-    this.#delays.delete(host);
+  /** A worker is another one from now on: what the old one owes is forgotten. */
+  reset(worker: number): void {
+    this.#openPings.delete(worker);
+    this.#delays.delete(worker);
   }
 
   /** By how many milliseconds this thread was late at the last beat. */
@@ -86,38 +86,38 @@ export class Heartbeat {
     return this.#lagMs;
   }
 
-  /** Milliseconds that a host has owed an answer for; 0 when it owes none, or may still be starting. */
-  silentMs(host: number): number {
-    const owed = this.#owedMs(host);
-    return this.#delays.has(host) || owed > START_MS ? owed : 0;
+  /** Milliseconds that a worker has owed an answer for; 0 when it owes none, or may still be starting. */
+  silentMs(worker: number): number {
+    const owed = this.#owedMs(worker);
+    return this.#delays.has(worker) || owed > START_MS ? owed : 0;
   }
 
-  /** Milliseconds that the last question lay in a host's queue, or that the open one has lain there so far. */
-  workerLagMs(host: number): number {
-    return Math.max(this.#delays.get(host) ?? 0, this.silentMs(host));
+  /** Milliseconds that the last question lay in a worker's queue, or that the open one has lain there so far. */
+  workerLagMs(worker: number): number {
+    return Math.max(this.#delays.get(worker) ?? 0, this.silentMs(worker));
   }
 
-  /** Asks every host that owes no answer. */
+  /** Asks every worker that owes no answer. */
   pingAll(): void {
-    const { clock, hosts, ping } = this.#parts;
-    for (const host of hosts()) {
-      // A host that has just been replaced owes nothing, and is asked at once.
-      if (this.#openPings.has(host)) continue;
+    const { clock, workers, ping } = this.#parts;
+    for (const worker of workers()) {
+      // A worker that has just been replaced owes nothing, and is asked at once.
+      if (this.#openPings.has(worker)) continue;
       const ref = ++this.#ref;
-      this.#openPings.set(host, { ref, since: clock.monotonic(), at: clock.now() });
-      ping(host, ref);
+      this.#openPings.set(worker, { ref, since: clock.monotonic(), at: clock.now() });
+      ping(worker, ref);
     }
   }
 
-  #owedMs(host: number): number {
-    const asked = this.#openPings.get(host);
+  #owedMs(worker: number): number {
+    const asked = this.#openPings.get(worker);
     return asked === undefined ? 0 : this.#parts.clock.monotonic() - asked.since;
   }
 
   #tick(): void {
-    for (const host of this.#parts.hosts()) {
-      const ms = this.silentMs(host);
-      if (ms > 0) this.#parts.onSilent?.(host, ms);
+    for (const worker of this.#parts.workers()) {
+      const ms = this.silentMs(worker);
+      if (ms > 0) this.#parts.onSilent?.(worker, ms);
     }
     this.pingAll();
   }

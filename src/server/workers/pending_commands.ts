@@ -1,112 +1,108 @@
-// Commands that hosts have not answered yet: each is answered exactly once, by its host, by its timeout, or
-// because the host is gone.
-import type { Command } from "../../protocol/schema/commands.ts";
-import { specOf } from "../../protocol/schema/commands.ts";
-import { failure } from "../../protocol/errors.ts";
+// Does: answers each command exactly once: by its worker, by its timeout, or because the worker is gone.
+// Used by: the session manager and its services.
+// Invariant: the place in the mailbox is free before the answer goes out.
 import type { Permit } from "../../governor/governor.ts";
-import type { Reply } from "../../ipc/messages.ts";
+import type { FromWorkerHandlers, Reply } from "../../ipc/messages.ts";
+import { type ExpectedReply, PendingReplies, type ReplyTimeout } from "../../ipc/pending_replies.ts";
+import { failure } from "../../protocol/errors.ts";
+import { type Command, specOf } from "../../protocol/schema/commands.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 
 /** One command. */
 export interface PendingCommand {
-  readonly host: number;
+  readonly worker: number;
   readonly replyTo: ReplyTo;
   /** Its place in a mailbox. */
   readonly permit: Permit | undefined;
-  /** Called before the answer is passed on. */
+  /** Called before the answer goes out. */
   readonly beforeReply?: (reply: Reply) => void;
-  /** Called after the answer has been passed on. */
+  /** Called after the answer has gone out. */
   readonly afterReply?: (reply: Reply) => void;
+  /** Takes the header of a session file, where the command asked for one. */
+  readonly onHeader?: (id: string, file: string) => void;
 }
 
-/** All commands under way, by number. */
+interface OpenCommand extends ExpectedReply<Reply> {
+  readonly worker: number;
+  readonly command: PendingCommand;
+}
+
+/** All commands without an answer, by number. */
 export class PendingCommands {
   readonly #clock: Clock;
-  readonly #number: () => number;
-  readonly #answered: (host: number) => void;
-  readonly #pending = new Map<number, PendingCommand>();
+  readonly #replies = new PendingReplies<Reply, OpenCommand>();
+  /** Called after each answer, with the worker of the command. */
+  onAnswered: (worker: number) => void = () => {};
 
-  /**
-   * @param number gives the next number
-   * @param answered called after each answer, with the host that the command was for
-   */
-  constructor(clock: Clock, number: () => number, answered: (host: number) => void = () => {}) {
-    this.#answered = answered;
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#number = number;
   }
 
-  /** Numbers of all commands, or of those on one host. */
-  refs(host?: number): readonly number[] {
-    return [...this.#pending].filter(([, one]) => host === undefined || one.host === host).map(([ref]) =>
-      ref
-    );
+  /** Messages of workers about commands. */
+  readonly handlers = {
+    reply: ({ ref, reply }) => this.answer(ref, reply),
+    command_released: ({ ref }) => this.onReleased(ref),
+  } satisfies Partial<FromWorkerHandlers>;
+
+  /** Numbers of all commands, or of those on one worker. */
+  refs(worker?: number): readonly number[] {
+    return this.#replies.refs(worker);
   }
 
-  /** Whether nobody has answered that command yet. */
+  /** Whether that command has no answer yet. */
   has(ref: number): boolean {
-    return this.#pending.has(ref);
+    return this.#replies.get(ref) !== undefined;
   }
 
-  /** Expects an answer; returns the number that it will carry. */
-  expect(pending: PendingCommand): number {
-    const ref = this.#number();
-    this.#pending.set(ref, pending);
-    return ref;
+  /** Expects an answer. Returns the number that it will carry. */
+  expect(command: PendingCommand, timeout?: ReplyTimeout<Reply>): number {
+    const onReply = (reply: Reply): void => this.#settle(command, reply);
+    return this.#replies.expect({ worker: command.worker, command, onReply }, timeout);
   }
 
   /** Expects the answer to a command that no session bounds in time. */
   expectWithTimeout(
-    host: number,
-    asker: ReplyTo,
+    worker: number,
+    replyTo: ReplyTo,
     type: Command["type"],
-    settled: () => void = () => {},
+    more: Pick<PendingCommand, "onHeader"> = {},
   ): number {
-    const { timeoutMs } = specOf(type);
-    const done = (): void => {
-      timer.clear();
-      settled();
-    };
-    const ref = this.expect({ host, replyTo: asker, permit: undefined, afterReply: done });
-    const timer = this.#clock.after(timeoutMs, () => {
-      const sentence = `${type} took longer than ${timeoutMs} ms`;
-      this.answer(ref, { ok: false, failure: failure("timeout", sentence), unstarted: true });
-    });
-    return ref;
+    const { timeoutMs: ms } = specOf(type);
+    const late = failure("timeout", `${type} took longer than ${ms} ms`);
+    const value: Reply = { ok: false, failure: late, unstarted: true };
+    return this.expect({ worker, replyTo, permit: undefined, ...more }, { clock: this.#clock, ms, value });
   }
 
   /** The command has left its mailbox. */
   onReleased(ref: number): void {
-    const pending = this.#pending.get(ref);
-    pending?.permit?.release();
-    pending?.replyTo.onReleased();
+    const command = this.#replies.get(ref)?.command;
+    command?.permit?.release();
+    command?.replyTo.onReleased();
   }
 
-  /** Passes the answer on, if nobody has answered yet. */
+  /** Answers the command, unless it has its answer. */
   answer(ref: number, reply: Reply): void {
-    const pending = this.#pending.get(ref);
-    if (pending === undefined) return;
-    this.#pending.delete(ref);
-    pending.permit?.release();
-    pending.beforeReply?.(reply);
-    pending.replyTo.answer(reply);
-    pending.afterReply?.(reply);
-    this.#answered(pending.host);
+    this.#replies.resolve(ref, reply);
   }
 
-  /** Passes the same answer on to all that wait. */
+  /** Gives every command the same answer. */
   answerAll(reply: Reply): void {
     for (const ref of this.refs()) this.answer(ref, reply);
   }
 
-  /** Takes a command back, to be answered otherwise; false when it has been answered. */
-  cancel(ref: number): boolean {
-    const pending = this.#pending.get(ref);
-    if (pending === undefined) return false;
-    this.#pending.delete(ref);
-    pending.afterReply?.({ ok: true, dataText: "null" });
-    this.#answered(pending.host);
-    return true;
+  /** Takes a command back, to be answered otherwise; undefined when it has its answer. */
+  cancel(ref: number): PendingCommand | undefined {
+    const open = this.#replies.cancel(ref);
+    if (open !== undefined) this.onAnswered(open.worker);
+    return open?.command;
+  }
+
+  #settle(command: PendingCommand, reply: Reply): void {
+    command.permit?.release();
+    command.beforeReply?.(reply);
+    command.replyTo.answer(reply);
+    command.afterReply?.(reply);
+    this.onAnswered(command.worker);
   }
 }

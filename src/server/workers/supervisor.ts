@@ -1,61 +1,71 @@
-// What is wrong with a host while it runs, found out from the router thread: it hangs (heartbeat.ts) or it holds too
-// much memory (memory_monitor.ts). Says that it has to be replaced, and why; replacing is the manager's.
+// Does: finds workers that hang (heartbeat.ts) or hold too much memory (memory_monitor.ts), and asks for a new one.
+// Used by: the session manager. Uses: the worker pool.
+// Invariant: runs in the server thread, so that a worker cannot keep it from looking.
 import type { Governor } from "../../governor/governor.ts";
+import type { FromWorkerHandlers } from "../../ipc/messages.ts";
 import type { Clock, Memory } from "../../runtime/runtime.ts";
-import { MemoryMonitor } from "./memory_monitor.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { MemoryMonitor } from "./memory_monitor.ts";
+import type { WorkerPool } from "./worker_pool.ts";
 
 const MIB = 1024 * 1024;
 
-/** Memory as the router thread sees it, and how much of it one host may hold. */
+/** Memory as the server thread sees it, and how much of it one worker may hold. */
 export interface WorkerMemory {
   readonly limitBytes: number;
   held(): Memory;
 }
 
-/** What the watch is made of. */
+/** The parts that a supervisor watches. */
 export interface SupervisorParts {
   readonly clock: Clock;
   readonly governor: Governor;
-  /** Absent where hosts share the router thread, and nothing could be done. */
+  readonly workers: WorkerPool;
+  /** Absent where workers share the server thread, and could not be ended. */
   readonly memory?: WorkerMemory | undefined;
-  hosts(): readonly number[];
-  ping(host: number, ref: number): void;
-  /** A host has to be replaced. */
-  replace(host: number, reason: string): void;
 }
 
-/** The watch over one server's hosts. */
+/** The watch over one server's workers. */
 export class Supervisor {
-  /** Whether this thread and the hosts keep up. */
+  /** Whether this thread and the workers keep up. */
   readonly heartbeat: Heartbeat;
   readonly #memory: MemoryMonitor | undefined;
+  /** Called with a worker that has to be replaced, and why. */
+  onFailure: (worker: number, reason: string) => void = () => {};
 
-  constructor(parts: SupervisorParts) {
-    const { clock, governor, memory, hosts, ping, replace } = parts;
+  constructor({ clock, governor, workers, memory }: SupervisorParts) {
     const { hostSilentMs } = governor.limits;
+    const all = (): readonly number[] => workers.all;
     this.heartbeat = new Heartbeat({
       clock,
-      hosts,
-      ping,
-      onSilent: (host, ms) => {
-        if (ms >= hostSilentMs) replace(host, `it has not answered for ${Math.round(ms)} ms`);
+      workers: all,
+      ping: (worker, ref) => void workers.send(worker, { kind: "ping", ref }),
+      onSilent: (worker, ms) => {
+        if (ms >= hostSilentMs) this.onFailure(worker, `it has not answered for ${Math.round(ms)} ms`);
       },
     });
     if (memory === undefined) return;
     this.#memory = new MemoryMonitor({
       clock,
       memory: () => memory.held(),
-      hosts,
+      workers: all,
       limitBytes: memory.limitBytes,
       pingAll: () => this.heartbeat.pingAll(),
-      owedMs: (host) => this.heartbeat.silentMs(host),
-      onOverLimit: (host, bytes) => {
+      owedMs: (worker) => this.heartbeat.silentMs(worker),
+      onOverLimit: (worker, bytes) => {
         const most = Math.round(memory.limitBytes / MIB);
-        replace(host, `it holds ${Math.round(bytes / MIB)} MiB of memory, more than ${most} MiB`);
+        this.onFailure(worker, `it holds ${Math.round(bytes / MIB)} MiB of memory, more than ${most} MiB`);
       },
     });
   }
+
+  /** Signs of life. */
+  readonly handlers = {
+    pong: ({ ref, at, bytes }, worker) => {
+      this.heartbeat.onPong(worker, ref, at);
+      this.#memory?.onReport(worker, bytes);
+    },
+  } satisfies Partial<FromWorkerHandlers>;
 
   start(): void {
     this.heartbeat.start();
@@ -67,29 +77,23 @@ export class Supervisor {
     this.#memory?.stop();
   }
 
-  /** A host has started, and takes commands. */
-  onStarted(host: number): void {
-    this.heartbeat.onStarted(host);
-    this.#memory?.onStarted(host);
-    // The first beat may be too late for one that never yields from its first command on.
+  /** A worker has started, and takes commands. */
+  onStarted(worker: number): void {
+    this.heartbeat.onStarted(worker);
+    this.#memory?.onStarted(worker);
+    // The first beat may be too late for a worker that never yields from its first command on.
     this.heartbeat.pingAll();
   }
 
-  /** A host has answered, and says how many bytes it holds. */
-  onPong(host: number, { ref, at, bytes }: { ref: number; at: number; bytes: number }): void {
-    this.heartbeat.onPong(host, ref, at);
-    this.#memory?.onReport(host, bytes);
+  /** A worker was ended that had nothing to run. */
+  removed(worker: number): void {
+    this.heartbeat.reset(worker);
+    this.#memory?.removed(worker);
   }
 
-  /** A host was ended that had nothing to run. */
-  removed(host: number): void {
-    this.heartbeat.reset(host);
-    this.#memory?.removed(host);
-  }
-
-  /** A host is another one from now on. */
-  reset(host: number): void {
-    this.heartbeat.reset(host);
-    this.#memory?.reset(host);
+  /** A new worker has taken the place of that one. */
+  reset(worker: number): void {
+    this.heartbeat.reset(worker);
+    this.#memory?.reset(worker);
   }
 }

@@ -1,14 +1,17 @@
-// The pool of hosts of one server: started, counted, and started again when they die. `shared`: a fixed number, each
-// for many sessions. `session`: one for each session, and one spare with pi loaded. Knows no session and no command.
-import type { FromWorker, ToWorker, WorkerConfig } from "../../ipc/messages.ts";
+// Does: starts the workers of one server, counts their sessions, and starts them again when they die.
+// Used by: the session manager. `shared`: a fixed number, each for many sessions. `session`: one for each session, and
+// one spare with pi loaded.
+// Invariant: it knows no session and no command. The number of a worker is used again only for its replacement.
+import { handlerOf } from "../../ipc/handlers.ts";
+import type { FromWorkerHandlers, ToWorker, WorkerConfig } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { StartWorker, WorkerLink } from "./worker_link.ts";
 
-/** A host that dies earlier than this after its start is started again only after a pause. */
+/** A worker that dies earlier than this after its start is started again only after a pause. */
 const YOUNG_MS = 5_000;
 const RESTART_MS = 1_000;
 
-/** Whether sessions share hosts, or each has one of its own. */
+/** Whether sessions share workers, or each has one of its own. */
 export type Isolation = "shared" | "session";
 
 /** `shared` by all sessions; `spare`; `own`, of one session; `retiring`, the session has left. */
@@ -22,25 +25,27 @@ interface Slot {
   startedAt: number;
 }
 
-/** What the hosts are made of, and the events that they report. */
+/** What the workers are made of. */
 export interface WorkerPoolParts {
   readonly clock: Clock;
   readonly config: WorkerConfig;
   readonly isolation: Isolation;
   readonly start: StartWorker;
-  onMessage(host: number, message: FromWorker): void;
-  onExit(host: number, reason: string): void;
-  /** A host takes messages from now on, also one that replaces another. */
-  started(host: number): void;
 }
 
-/** All hosts, by number. Numbers are not used twice, but for a host that is started again. */
+/** All workers, by number. Numbers are not used twice, but for a worker that is started again. */
 export class WorkerPool {
   readonly #parts: WorkerPoolParts;
   readonly #slots = new Map<number, Slot>();
   #spare: number | undefined;
   #next = 0;
   #stopped = false;
+  /** Handle the messages of workers. Set once, before the first worker starts. */
+  handlers: FromWorkerHandlers | undefined;
+  /** Called when a worker has ended, and why. */
+  onExit: (worker: number, reason: string) => void = () => {};
+  /** Called when a worker takes messages, also for one that replaces another. */
+  onStarted: (worker: number) => void = () => {};
 
   constructor(parts: WorkerPoolParts) {
     this.#parts = parts;
@@ -49,39 +54,39 @@ export class WorkerPool {
   /** Starts that many, at least one; with isolation `session`, the spare. */
   startAll(count: number): void {
     if (this.#parts.isolation === "session") return this.keepSpare();
-    for (let host = 0; host < Math.max(1, count); host++) this.#add("shared");
+    for (let worker = 0; worker < Math.max(1, count); worker++) this.#add("shared");
   }
 
-  /** Numbers of all hosts. */
+  /** Numbers of all workers. */
   get all(): readonly number[] {
     return [...this.#slots.keys()];
   }
 
-  /** Numbers of the hosts that may have something to finish: all but the spare. */
+  /** Numbers of the workers that may have something to finish: all but the spare. */
   get used(): readonly number[] {
-    return [...this.#slots].filter(([, { use }]) => use !== "spare").map(([host]) => host);
+    return [...this.#slots].filter(([, { use }]) => use !== "spare").map(([worker]) => worker);
   }
 
-  /** Whether each session has a host of its own. */
+  /** Whether each session has a worker of its own. */
   get isolated(): boolean {
     return this.#parts.isolation === "session";
   }
 
-  /** The host for a command without a session: the one with the fewest sessions, or the spare. */
+  /** The worker for a command without a session: the one with the fewest sessions, or the spare. */
   leastLoaded(): number {
     if (this.isolated) return this.#spare ?? this.#addSpare();
-    return this.all.reduce((best, host) => this.sessions(host) < this.sessions(best) ? host : best, 0);
+    return this.all.reduce((best, worker) => this.sessions(worker) < this.sessions(best) ? worker : best, 0);
   }
 
-  /** Chooses the host for a session, and counts the session there. */
+  /** Chooses the worker for a session, and counts the session there. */
   assign(): number {
-    const host = this.leastLoaded();
+    const worker = this.leastLoaded();
     if (this.isolated) {
-      this.#slot(host).use = "own";
+      this.#slot(worker).use = "own";
       this.#spare = undefined;
     }
-    this.addSessions(host, 1);
-    return host;
+    this.addSessions(worker, 1);
+    return worker;
   }
 
   /** With isolation `session`: starts a spare unless there is one. */
@@ -89,51 +94,51 @@ export class WorkerPool {
     if (this.isolated && this.#spare === undefined && !this.#stopped) this.#addSpare();
   }
 
-  /** How many sessions are on that host. */
-  sessions(host: number): number {
-    return this.#slots.get(host)?.sessions ?? 0;
+  /** How many sessions are on that worker. */
+  sessions(worker: number): number {
+    return this.#slots.get(worker)?.sessions ?? 0;
   }
 
-  /** Counts sessions that came to a host or left it. A host that has been removed counts nothing. */
-  addSessions(host: number, more: number): void {
-    const slot = this.#slots.get(host);
+  /** Counts sessions that came to a worker or left it. A worker that has been removed counts nothing. */
+  addSessions(worker: number, more: number): void {
+    const slot = this.#slots.get(worker);
     if (slot !== undefined) slot.sessions += more;
   }
 
-  /** Whether that host's session has left, and the host has not been retired yet. */
-  isLeft(host: number): boolean {
-    const slot = this.#slots.get(host);
+  /** Whether that worker's session has left, and the worker has not been retired yet. */
+  isLeft(worker: number): boolean {
+    const slot = this.#slots.get(worker);
     return slot?.use === "own" && slot.sessions === 0;
   }
 
-  /** Marks a host that its session has left. */
-  retire(host: number): void {
-    this.#slot(host).use = "retiring";
+  /** Marks a worker that its session has left. */
+  retire(worker: number): void {
+    this.#slot(worker).use = "retiring";
   }
 
-  /** Ends a retired host. What its session has started in the background goes on. */
-  remove(host: number): void {
-    const slot = this.#slots.get(host);
+  /** Ends a retired worker. What its session has started in the background goes on. */
+  remove(worker: number): void {
+    const slot = this.#slots.get(worker);
     if (slot?.use !== "retiring") return;
-    this.#slots.delete(host);
+    this.#slots.delete(worker);
     slot.link.dismiss();
   }
 
-  /** Sends a message; false when that host has been removed. */
-  send(host: number, message: ToWorker): boolean {
-    const slot = this.#slots.get(host);
+  /** Sends a message; false when that worker has been removed. */
+  send(worker: number, message: ToWorker): boolean {
+    const slot = this.#slots.get(worker);
     slot?.link.send(message);
     return slot !== undefined;
   }
 
-  /** Sends to every host. */
+  /** Sends to every worker. */
   sendAll(message: ToWorker): void {
-    for (const host of this.all) this.send(host, message);
+    for (const worker of this.all) this.send(worker, message);
   }
 
-  /** Ends one host, whatever it is doing. */
-  kill(host: number): void {
-    this.#slots.get(host)?.link.terminate();
+  /** Ends one worker, whatever it is doing. */
+  kill(worker: number): void {
+    this.#slots.get(worker)?.link.terminate();
   }
 
   /** From now on no spare is started. */
@@ -141,26 +146,26 @@ export class WorkerPool {
     this.#stopped = true;
   }
 
-  /** Ends all hosts at once. */
+  /** Ends all workers at once. */
   terminateAll(): void {
     this.stop();
     for (const { link } of this.#slots.values()) link.terminate();
   }
 
   /**
-   * Replaces a dead host. A session's own host is removed: the session gets another one when it comes back. Other
-   * hosts are started again: at once, or after a pause if they died young, so that a broken start cannot spin.
+   * Replaces a dead worker. A session's own worker is removed: the session gets another one when it comes back. Other
+   * workers are started again: at once, or after a pause if they died young, so that a broken start cannot spin.
    */
-  restart(host: number): void {
+  restart(worker: number): void {
     const { clock } = this.#parts;
-    const slot = this.#slot(host);
+    const slot = this.#slot(worker);
     if (slot.use === "own" || slot.use === "retiring") {
-      this.#slots.delete(host);
+      this.#slots.delete(worker);
       return this.keepSpare();
     }
     const start = (): WorkerLink => {
       slot.startedAt = clock.monotonic();
-      slot.link = this.#start(host);
+      slot.link = this.#start(worker);
       return slot.link;
     };
     if (clock.monotonic() - slot.startedAt >= YOUNG_MS) start();
@@ -173,7 +178,7 @@ export class WorkerPool {
       const end = (): void => timer.clear();
       slot.link = { send: (message) => void waiting.push(message), terminate: end, dismiss: end };
     }
-    this.#parts.started(host);
+    this.onStarted(worker);
   }
 
   #addSpare(): number {
@@ -182,24 +187,26 @@ export class WorkerPool {
   }
 
   #add(use: Use): number {
-    const host = this.#next++;
+    const worker = this.#next++;
     const startedAt = this.#parts.clock.monotonic();
-    this.#slots.set(host, { link: this.#start(host), sessions: 0, use, startedAt });
-    this.#parts.started(host);
-    return host;
+    this.#slots.set(worker, { link: this.#start(worker), sessions: 0, use, startedAt });
+    this.onStarted(worker);
+    return worker;
   }
 
-  #start(host: number): WorkerLink {
-    const { start, config, onMessage: message, onExit: exit } = this.#parts;
+  #start(worker: number): WorkerLink {
+    const { handlers } = this;
+    if (handlers === undefined) throw new Error("A worker cannot start before its messages have handlers");
+    const { start, config } = this.#parts;
     return start(config, {
-      onMessage: (received) => message(host, received),
-      onExit: (reason) => exit(host, reason),
+      onMessage: (message) => handlerOf(handlers, message.kind)(message, worker),
+      onExit: (reason) => this.onExit(worker, reason),
     });
   }
 
-  #slot(host: number): Slot {
-    const slot = this.#slots.get(host);
-    if (slot === undefined) throw new Error(`There is no host ${host}`);
+  #slot(worker: number): Slot {
+    const slot = this.#slots.get(worker);
+    if (slot === undefined) throw new Error(`There is no worker ${worker}`);
     return slot;
   }
 }

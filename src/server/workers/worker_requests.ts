@@ -1,111 +1,102 @@
-// What the router thread asks of all hosts together: whether anything runs, how much, and to dispose everything.
-// Each host bounds itself where it can; a host that is silent or dies is given up.
-import type { FromWorker, ToWorker } from "../../ipc/messages.ts";
-import type { Clock } from "../../runtime/runtime.ts";
+// Does: asks all workers together: whether anything runs, how much, and to dispose every session.
+// Used by: the session manager, for the shutdown and for `stdin`'s end; worker_retirement.ts for one worker.
+// Invariant: a worker that is silent, or gone, delays nothing beyond the given time.
+import { defined } from "../../base/json.ts";
+import type { FromWorkerHandlers } from "../../ipc/messages.ts";
 import { PendingReplies } from "../../ipc/pending_replies.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import type { WorkerPool } from "./worker_pool.ts";
 
-/** What disposing came to; sessions. */
+/** Sessions whose disposal succeeded, and failed. */
 export interface Disposal {
   readonly disposed: number;
   readonly failed: number;
-  /** The host still saves a login. */
+  /** The worker still saves a login. */
   readonly saving?: true;
 }
 
-/** Milliseconds that a host gets to save a login; it bounds that by itself. */
+/** Milliseconds that a worker gets to save a login; the worker bounds that too. */
 const SAVING_MS = 20_000;
 
-/** What asking needs. */
-export interface WorkerRequestsParts {
-  readonly clock: Clock;
-  readonly nextRef: () => number;
-  hosts(): readonly number[];
-  send(host: number, message: ToWorker): void;
-  /** How many sessions are on that host. */
-  sessions(host: number): number;
-}
-
-/** Questions to all hosts. */
+/** Requests to all workers. */
 export class WorkerRequests {
-  readonly #parts: WorkerRequestsParts;
-  readonly #waits: PendingReplies<void>;
-  readonly #counts: PendingReplies<number>;
-  readonly #disposals: PendingReplies<Disposal>;
-  readonly #saves: PendingReplies<void>;
+  readonly #clock: Clock;
+  readonly #workers: WorkerPool;
+  readonly #idle = new PendingReplies<void>();
+  readonly #counts = new PendingReplies<number>();
+  readonly #disposals = new PendingReplies<Disposal>();
+  /** Disposals whose worker still saves a login, by the number of the request. */
+  readonly #saves = new Map<number, { readonly worker: number; saved(): void }>();
 
-  constructor(parts: WorkerRequestsParts) {
-    this.#parts = parts;
-    this.#waits = new PendingReplies(parts.clock);
-    this.#counts = new PendingReplies(parts.clock);
-    this.#disposals = new PendingReplies(parts.clock);
-    this.#saves = new PendingReplies(parts.clock);
+  constructor(clock: Clock, workers: WorkerPool) {
+    this.#clock = clock;
+    this.#workers = workers;
   }
 
-  /** Resolves when nothing runs, in all sessions or in those that `own` names for each host. */
-  async whenIdle(own: (host: number) => readonly string[] | undefined): Promise<void> {
-    await this.#askEach<void>((host, ref, resolve) => {
-      const sessionIds = own(host);
-      this.#waits.expect(ref, host, resolve);
-      this.#parts.send(host, {
-        kind: "await_idle",
-        ref,
-        ...(sessionIds === undefined ? {} : { sessionIds }),
-      });
+  /** Answers of workers. */
+  readonly handlers = {
+    idle: ({ ref }) => this.#idle.resolve(ref, undefined),
+    busy_count: ({ ref, busy }) => this.#counts.resolve(ref, busy),
+    shutdown_done: (message) => {
+      if (message.saving !== true) this.#saves.get(message.ref)?.saved();
+      this.#disposals.resolve(message.ref, message);
+    },
+  } satisfies Partial<FromWorkerHandlers>;
+
+  /** Resolves when nothing runs, in all sessions or in those that `own` names for each worker. */
+  async whenIdle(own: (worker: number) => readonly string[] | undefined): Promise<void> {
+    await this.#askEach<void>((worker, onReply) => {
+      const ref = this.#idle.expect({ worker, onReply });
+      this.#workers.send(worker, { kind: "await_idle", ref, ...defined({ sessionIds: own(worker) }) });
     });
   }
 
-  /** Counts the busy sessions, and with `stop` has them stopped. A host that hangs counts as none. */
+  /** Counts the busy sessions, and with `stop` stops them. A worker that hangs counts as 0. */
   async countBusy(stop: boolean, withinMs: number): Promise<number> {
-    const counts = await this.#askEach<number>((host, ref, resolve) => {
-      this.#counts.expect(ref, host, resolve, { ms: withinMs, value: 0 });
-      this.#parts.send(host, { kind: "count_busy", ref, stop });
+    const counts = await this.#askEach<number>((worker, onReply) => {
+      const ref = this.#counts.expect({ worker, onReply }, { clock: this.#clock, ms: withinMs, value: 0 });
+      this.#workers.send(worker, { kind: "count_busy", ref, stop });
     });
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Disposes all sessions; each host bounds that by itself, and `withinMs` bounds the hosts. */
+  /** Disposes all sessions. Each worker bounds that itself, and `withinMs` bounds the workers. */
   async disposeAll(withinMs: number): Promise<Disposal> {
-    const counts = await Promise.all(this.#parts.hosts().map((host) => this.disposeOf(host, withinMs)));
+    const counts = await Promise.all(this.#workers.used.map((worker) => this.disposeOf(worker, withinMs)));
     return counts.reduce((sum, one) => ({
       disposed: sum.disposed + one.disposed,
       failed: sum.failed + one.failed,
     }), { disposed: 0, failed: 0 });
   }
 
-  /** Disposes the sessions of one host, and waits until it has saved its logins. */
-  disposeOf(host: number, withinMs: number): Promise<Disposal> {
-    const ref = this.#parts.nextRef();
+  /** Disposes the sessions of one worker, and waits until it has saved its logins. */
+  disposeOf(worker: number, withinMs: number): Promise<Disposal> {
     return new Promise((resolve) => {
-      const value = { disposed: 0, failed: this.#parts.sessions(host) };
-      const disposed = (disposal: Disposal): void => {
+      const onReply = (disposal: Disposal): void => {
         if (disposal.saving !== true) return resolve(disposal);
-        this.#saves.expect(ref, host, () => resolve(disposal), { ms: SAVING_MS, value: undefined });
+        const saved = (): void => {
+          timer.clear();
+          this.#saves.delete(ref);
+          resolve(disposal);
+        };
+        const timer = this.#clock.after(SAVING_MS, saved);
+        this.#saves.set(ref, { worker, saved });
       };
-      this.#disposals.expect(ref, host, disposed, { ms: withinMs, value });
-      this.#parts.send(host, { kind: "shutdown", ref });
+      const value = { disposed: 0, failed: this.#workers.sessions(worker) };
+      const ref = this.#disposals.expect({ worker, onReply }, { clock: this.#clock, ms: withinMs, value });
+      this.#workers.send(worker, { kind: "shutdown", ref });
     });
   }
 
-  /** Takes a host's answer. */
-  onReply(message: Extract<FromWorker, { kind: "idle" | "busy_count" | "shutdown_done" }>): void {
-    if (message.kind === "idle") this.#waits.resolve(message.ref, undefined);
-    else if (message.kind === "busy_count") this.#counts.resolve(message.ref, message.busy);
-    else {
-      if (message.saving !== true) this.#saves.resolve(message.ref, undefined);
-      this.#disposals.resolve(message.ref, message);
-    }
+  /** A worker is gone, and nothing runs on it. */
+  onWorkerLost(worker: number): void {
+    this.#idle.resolveAllOf(worker, undefined);
+    this.#counts.resolveAllOf(worker, 0);
+    this.#disposals.resolveAllOf(worker, { disposed: 0, failed: 0 });
+    for (const save of [...this.#saves.values()]) if (save.worker === worker) save.saved();
   }
 
-  /** A host is gone, and nothing runs on it any more. */
-  onWorkerLost(host: number): void {
-    this.#waits.resolveAllOf(host, undefined);
-    this.#counts.resolveAllOf(host, 0);
-    this.#disposals.resolveAllOf(host, { disposed: 0, failed: 0 });
-    this.#saves.resolveAllOf(host, undefined);
-  }
-
-  #askEach<T>(ask: (host: number, ref: number, resolve: (value: T) => void) => void): Promise<T[]> {
-    const { hosts, nextRef: number } = this.#parts;
-    return Promise.all(hosts().map((host) => new Promise<T>((resolve) => ask(host, number(), resolve))));
+  #askEach<T>(ask: (worker: number, onReply: (value: T) => void) => void): Promise<T[]> {
+    return Promise.all(this.#workers.used.map((worker) => new Promise<T>((resolve) => ask(worker, resolve))));
   }
 }

@@ -1,47 +1,40 @@
-// Ends hosts that their only session has left (isolation `session`), once their last command is answered. A host first
-// gets the time to finish: extensions that shut down, a login that is being saved. Used by the manager.
+// Does: ends a worker that its only session has left (isolation `session`), once its last command is answered.
+// Used by: the session manager.
+// Invariant: a worker gets time to finish: extensions that shut down, a login that is being saved.
 import type { Log } from "../../base/log.ts";
-import type { WorkerRequests } from "./worker_requests.ts";
-import type { Supervisor } from "./supervisor.ts";
-import type { WorkerPool } from "./worker_pool.ts";
+import { DISPOSE_MS } from "../../governor/limits.ts";
 import type { PendingCommands } from "./pending_commands.ts";
+import type { WorkerPool } from "./worker_pool.ts";
+import type { WorkerRequests } from "./worker_requests.ts";
 
-/** What a retirement concerns. */
-export interface RetirementParts {
-  readonly log: Log;
-  readonly hosts: WorkerPool;
-  readonly watch: Supervisor;
-  readonly pending: PendingCommands;
-  /** Questions for the state of sessions; those to the worker get no answer any more. */
-  readonly attaching: { onWorkerLost(worker: number, answer: readonly []): void };
-  readonly asks: WorkerRequests;
-  /** Milliseconds that a host gets to dispose of what is left in it. */
-  readonly withinMs: number;
-}
-
-/** The retirement of one server's hosts. */
+/** The retirement of one server's workers. */
 export class Retirement {
-  readonly #parts: RetirementParts;
+  readonly #log: Log;
+  readonly #workers: WorkerPool;
+  readonly #commands: PendingCommands;
+  readonly #requests: WorkerRequests;
+  /** Called when a worker has been removed. */
+  onRemoved: (worker: number) => void = () => {};
 
-  constructor(parts: RetirementParts) {
-    this.#parts = parts;
+  constructor(log: Log, workers: WorkerPool, commands: PendingCommands, requests: WorkerRequests) {
+    this.#log = log;
+    this.#workers = workers;
+    this.#commands = commands;
+    this.#requests = requests;
   }
 
-  /** Ends that host if its session has left, and every command to it is answered. */
-  check(host: number): void {
-    const { hosts, pending } = this.#parts;
-    if (!hosts.isLeft(host) || pending.refs(host).length > 0) return;
-    hosts.retire(host);
-    void this.#retire(host);
+  /** Ends that worker if its session has left, and every command to it is answered. */
+  check(worker: number): void {
+    if (!this.#workers.isLeft(worker) || this.#commands.refs(worker).length > 0) return;
+    this.#workers.retire(worker);
+    void this.#retire(worker);
   }
 
-  async #retire(host: number): Promise<void> {
-    const { log, hosts, watch, attaching, asks, withinMs } = this.#parts;
-    await asks.disposeOf(host, withinMs);
-    log.debug("a host was ended, since its session has left it", { host });
-    hosts.remove(host);
-    watch.removed(host);
-    attaching.onWorkerLost(host, []);
-    asks.onWorkerLost(host);
+  async #retire(worker: number): Promise<void> {
+    await this.#requests.disposeOf(worker, DISPOSE_MS + 1_000);
+    this.#log.debug("a worker was ended, since its session has left it", { worker });
+    this.#workers.remove(worker);
+    this.onRemoved(worker);
+    this.#requests.onWorkerLost(worker);
   }
 }

@@ -1,10 +1,12 @@
-// One session as an actor: takes commands, runs them in order with their timeouts, stamps and encodes
-// events, and keeps whoever waits for a run. Knows the agent port and the edge, no connection and no pi.
+// Does: is one session: runs its commands in order and in time, and numbers, encodes and sends its events.
+// Used by: session_worker.ts, and by the handlers of commands. Uses: the agent port.
+// Invariant: each command has exactly one answer. It knows no connection and no pi.
 import { errorMessage, errorStack } from "../../base/error_message.ts";
-import { type Command, type CommandSpec, specOf } from "../../protocol/schema/commands.ts";
+import { type CommandSpec, specOf } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { Interrupted, SessionInfo } from "../../protocol/schema/responses.ts";
+import { defined } from "../../base/json.ts";
 import { toJson } from "../../base/text.ts";
 import { SESSION_START_MS } from "../../governor/limits.ts";
 import { MessageTracker } from "./message_tracker.ts";
@@ -21,7 +23,7 @@ import { type Answer, replyOf } from "./reply_text.ts";
 import { RunWaiters } from "./run_waiters.ts";
 import { RunGuards } from "./guards/run_guards.ts";
 import type * as parts from "./session_context.ts";
-import type { Handled, Handler as CommandHandler, Job } from "./session_context.ts";
+import type { Handled, Job } from "./session_context.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
 import { SnapshotState } from "./events/snapshot.ts";
 import type { SessionFiles } from "./files/session_file_access.ts";
@@ -96,8 +98,9 @@ export class Session {
         this.watch.dialogs(open);
       },
     });
-    this.watch = new RunGuards(parts, (event) => this.emit(event), () => this.#abortRun());
-    const { restoredFrom: left } = parts;
+    const { clock, budget, turnStallMs, restoredFrom: left } = parts;
+    const guarded = defined({ clock, budget, turnStallMs, left });
+    this.watch = new RunGuards(guarded, (event) => this.emit(event), () => this.#abortRun());
     this.#createdAt = left === undefined ? parts.clock.now() : Date.parse(left.info.createdAt);
     this.#lastActivity = left === undefined ? this.#createdAt : Date.parse(left.info.lastActivityAt);
     this.#version = left?.info.sessionVersion ?? 0;
@@ -323,9 +326,22 @@ export class Session {
       return undefined;
     }
     job.begun = true;
-    const defect = (error: unknown): Failure => this.#internalError(job.command.type, error);
-    const handled = callHandler(this.#parts.handlers, this, job.command, defect);
-    if (handled instanceof Promise) return this.#await(job, spec, handled);
+    const { command } = job;
+    const failed = (error: unknown): Handled => {
+      return { ok: false, failure: this.#internalError(command.type, error) };
+    };
+    const handler = this.#parts.handlers.get(command.type);
+    if (handler === undefined) {
+      const unknown = failure("unknown_command", `${command.type} is not for a session`);
+      return this.#conclude(job, spec, { ok: false, failure: unknown });
+    }
+    let handled: Handled | Promise<Handled>;
+    try {
+      handled = handler.run(this, command);
+    } catch (error) {
+      handled = failed(error);
+    }
+    if (handled instanceof Promise) return this.#await(job, spec, handled.catch(failed));
     return this.#conclude(job, spec, handled);
   }
 
@@ -394,25 +410,5 @@ export class Session {
     const fields = { sessionId: this.sessionId, stack: errorStack(error) };
     this.#parts.log("error", `${where} failed: ${message}`, fields);
     return failure("internal", `${where} failed: ${message}`);
-  }
-}
-
-/** @param defect tells what was thrown, and makes a failure of it */
-export function callHandler<S>(
-  handlers: ReadonlyMap<string, CommandHandler<S>>,
-  session: S,
-  command: Command,
-  defect: (error: unknown) => Failure,
-): Handled | Promise<Handled> {
-  const handler = handlers.get(command.type);
-  if (handler === undefined) {
-    return { ok: false, failure: failure("unknown_command", `${command.type} is not for a session`) };
-  }
-  const failed = (error: unknown): Handled => ({ ok: false, failure: defect(error) });
-  try {
-    const handled = handler.run(session, command);
-    return handled instanceof Promise ? handled.catch(failed) : handled;
-  } catch (error) {
-    return failed(error);
   }
 }

@@ -1,7 +1,13 @@
 // Hosts that do what the test says, a log that keeps its records, and a manager on top of them; for the tests of
 // the manager and of the router.
 import { createHash } from "node:crypto";
-import type { FromWorker, Reply, ToWorker, WorkerConfig } from "../../../src/ipc/messages.ts";
+import type {
+  FromWorker,
+  FromWorkerHandlers,
+  Reply,
+  ToWorker,
+  WorkerConfig,
+} from "../../../src/ipc/messages.ts";
 import type { SessionRecord } from "../../../src/ipc/session_record.ts";
 import type { Log } from "../../../src/base/log.ts";
 import { CommandJournal } from "../../../src/server/journal/command_journal.ts";
@@ -124,6 +130,11 @@ export class Hosts {
     if (host === undefined) throw new Error("no host was started");
     return host;
   }
+}
+
+/** One handler for every kind of message. */
+export function anyKind(handle: (message: FromWorker, worker: number) => void): FromWorkerHandlers {
+  return new Proxy({} as FromWorkerHandlers, { get: () => handle });
 }
 
 /** A log and its records as text. */

@@ -220,5 +220,5 @@ Deno.test("manager: a question about no live session is answered by a host, and 
   bench.made.manager.askAnyWorker({ type: "list_stored_sessions" }, two);
   bench.made.hosts.host(0).dies();
   assertEquals([one.told, two.told], [["ok"], ["internal"]]);
-  assertStringIncludes(bench.made.records.join(), "a host died");
+  assertStringIncludes(bench.made.records.join(), "a worker died");
 });

@@ -3,11 +3,12 @@
 import { assertEquals } from "@std/assert";
 import { Governor, isPermit } from "../../../src/governor/governor.ts";
 import { withDefaults } from "../../../src/governor/limits.ts";
+import { createContext } from "../../../src/server/manager/session_context.ts";
 import { SessionEntry } from "../../../src/server/manager/session_entry.ts";
-import { ParkingPolicy } from "../../../src/server/manager/parking_policy.ts";
+import { ParkingPolicy } from "../../../src/server/manager/parking/parking_policy.ts";
 import { failure } from "../../../src/protocol/errors.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
-import { recordOf } from "./fakes.ts";
+import { CONFIG, Hosts, keptLog, memoryLedger, recordOf } from "./fakes.ts";
 
 const IDLE_MS = 1_000;
 const STOPPED = failure("cancelled", "stopped");
@@ -15,27 +16,37 @@ const STOPPED = failure("cancelled", "stopped");
 function make(sessions = 2, parkedSessions = 10) {
   const clock = new FakeClock();
   const governor = new Governor(withDefaults({ sessions, parkedSessions, idleSessionMs: IDLE_MS }));
-  const entries = new Map<string, SessionEntry>();
   const asked: string[] = [];
   const left: string[] = [];
   const built: string[] = [];
-  const parking = new ParkingPolicy({
+  const { log } = keptLog();
+  const context = createContext({
     clock,
     governor,
-    entries,
+    log,
+    uuid: () => "uuid",
+    config: CONFIG,
+    workers: 1,
+    start: new Hosts().start,
+    journal: memoryLedger(clock, log),
+  });
+  const { lifecycle, registry: { entries } } = context;
+  lifecycle.detach = ({ sessionId }) => void left.push(sessionId);
+  const parking = new ParkingPolicy(context, {
     park: ({ sessionId }) => void asked.push(sessionId),
-    parked: ({ sessionId }) => void left.push(sessionId),
     build: ({ sessionId }) => void built.push(sessionId),
   });
   const told: string[] = [];
   /** Takes a place for a new session, which lives once it has it. */
-  const live = (id: string, over: Partial<SessionEntry> = {}): SessionEntry => {
+  const live = (id: string, over: Partial<SessionEntry> = {}, building = false): SessionEntry => {
     const entry = Object.assign(new SessionEntry(id, clock.monotonic(), over.inMemory ?? false), over);
     entries.set(id, entry);
     parking.acquireSlot((got) => {
       told.push(`${id}: ${isPermit(got) ? "place" : got.code}`);
       if (!isPermit(got)) return void entries.delete(id);
-      Object.assign(entry, { liveSlot: got, state: "live", record: recordOf(id) });
+      Object.assign(entry, { liveSlot: got, record: recordOf(id) });
+      lifecycle.to(entry, "building");
+      if (!building) lifecycle.to(entry, "live");
     });
     return entry;
   };
@@ -44,7 +55,7 @@ function make(sessions = 2, parkedSessions = 10) {
     const entry = entries.get(id);
     if (entry !== undefined) parking.onParkResult(entry, letsGo ? recordOf(id) : undefined);
   };
-  return { clock, governor, entries, parking, asked, left, built, told, live, answer };
+  return { clock, governor, entries, parking, asked, left, built, told, live, answer, lifecycle };
 }
 
 Deno.test("parking: an idle session goes after its time, a used, watched, busy or in-memory one stays", async () => {
@@ -107,12 +118,11 @@ Deno.test("parking: when nobody can ever go, whoever asks is refused at once", (
 });
 
 Deno.test("parking: one that is being built gives hope, so a create waits for it", () => {
-  const { live, told, parking, answer, asked } = make(1);
-  const first = live("first");
-  first.state = "building";
+  const { live, told, parking, answer, asked, lifecycle } = make(1);
+  const first = live("first", {}, true);
   live("second");
   assertEquals([told.length, asked], [1, []]);
-  first.state = "live";
+  lifecycle.to(first, "live");
   parking.reevaluate();
   assertEquals(asked, ["first"]);
   answer("first");
@@ -170,16 +180,16 @@ Deno.test("parking: one that is needed while its host lets go of it is built aga
 });
 
 Deno.test("parking: a session whose host has died is parked over the limit rather than lost", () => {
-  const { live, parking, governor } = make(1, 0);
+  const { live, parking, governor, lifecycle } = make(1, 0);
   const first = live("first");
-  first.state = "parking";
+  lifecycle.to(first, "parking");
   parking.onWorkerLost(first);
   assertEquals([first.state, governor.sessions, governor.parkedSessions], ["parked", 0, 0]);
 });
 
 Deno.test("parking: at the end whoever waits is told why, and later ones too", () => {
   const { live, told, parking } = make(1);
-  live("first").state = "building";
+  live("first", {}, true);
   live("second");
   parking.stop(STOPPED);
   live("third");

@@ -16,7 +16,7 @@ class Bench {
   constructor(over: Partial<Limits> = {}, hosts = 1) {
     this.made = makeManager(over, hosts);
     this.made.manager.start({
-      onEvents: (sessionId, _epoch, records, host) =>
+      onEvents: ({ sessionId, records }, host) =>
         this.events.push(...records.map(({ seq }) => `${host} ${sessionId} ${seq}`)),
       onServerEvent: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
       demandFor: () => ({ full: false, subscribers: 7 }),
@@ -260,7 +260,7 @@ Deno.test("manager: a host that dies answers everything, its sessions are parked
   assertEquals(bench.server.slice(2), ["session_crashed a"]);
   assertEquals([bench.made.manager.sessionIds, bench.made.governor.sessions], [["b"], 1]);
   assertEquals(bench.made.hosts.all.length, 3);
-  assertStringIncludes(bench.made.records.join(), "error a host died: out of memory");
+  assertStringIncludes(bench.made.records.join(), "error a worker died: out of memory");
   bench.live("d");
   assertEquals(bench.host.of("create_session").length, 1, "the new host gets the next session");
   assertEquals([bench.command("a", "prompt").refused, bench.made.clock.pending], [undefined, BEAT]);

@@ -4,7 +4,7 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { Governor } from "../../../src/governor/governor.ts";
 import { withDefaults } from "../../../src/governor/limits.ts";
 import type { SessionRecord } from "../../../src/ipc/session_record.ts";
-import { SessionEntry } from "../../../src/server/manager/session_entry.ts";
+import { SessionEntry, writeState } from "../../../src/server/manager/session_entry.ts";
 import { SessionPersistence } from "../../../src/server/manager/session_persistence.ts";
 import { FakeClock, turn } from "../../support/fake_clock.ts";
 import { recordOf } from "./fakes.ts";
@@ -38,7 +38,6 @@ function entryOf(id: string, over: Partial<SessionRecord["info"]> = {}): Session
   const entry = new SessionEntry(id, 0, false);
   entry.record = recordOf(id, over);
   entry.epoch = "e";
-  entry.state = "live";
   return entry;
 }
 
@@ -71,7 +70,7 @@ Deno.test("registry: what is kept has the router thread's own numbers and file",
   await registry.save(entry);
   assertEquals(puts.pop()?.file, undefined, "it has another file by now");
   entry.epoch = "after a crash";
-  entry.state = "parked";
+  writeState(entry, "parked");
   await registry.save(entry);
   assertEquals([puts[1]?.info.epoch, puts[1]?.info.seq, puts[1]?.info.status], [
     "after a crash",

@@ -9,7 +9,7 @@ function make(hosts = 2) {
   const silences: [host: number, ms: number][] = [];
   const pulse = new Heartbeat({
     clock,
-    hosts: () => [...Array(hosts).keys()],
+    workers: () => [...Array(hosts).keys()],
     ping: (host, ref) => void asked.push([host, ref]),
     onSilent: (host, ms) => void silences.push([host, ms]),
   });
@@ -88,7 +88,7 @@ Deno.test("pulse: a beat that comes late says by how much this thread was late",
   const fake = new FakeClock();
   let late = 0;
   const clock = { now: fake.now, monotonic: () => fake.monotonic() + late, after: fake.after };
-  const pulse = new Heartbeat({ clock, hosts: () => [], ping: () => {} });
+  const pulse = new Heartbeat({ clock, workers: () => [], ping: () => {} });
   pulse.start();
   await fake.advance(BEAT_MS);
   assertEquals(pulse.lagMs, 0);

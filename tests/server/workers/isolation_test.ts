@@ -5,6 +5,7 @@ import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { WorkerPool } from "../../../src/server/workers/worker_pool.ts";
 import {
+  anyKind,
   CONFIG,
   FakeAsker,
   Hosts as Started,
@@ -28,10 +29,10 @@ function pool() {
     config: CONFIG,
     isolation: "session",
     start: started.start,
-    onMessage: () => {},
-    onExit: (host) => hosts.restart(host),
-    started: (host) => introduced.push(host),
   });
+  hosts.handlers = anyKind(() => {});
+  hosts.onExit = (host) => hosts.restart(host);
+  hosts.onStarted = (host) => void introduced.push(host);
   hosts.startAll(4);
   return { clock, started, introduced, hosts };
 }

@@ -19,7 +19,7 @@ function make(hosts = 1, resident = 400) {
     clock,
     limitBytes: LIMIT,
     memory: () => ({ ownBytes: world.own, residentBytes: world.resident }),
-    hosts: () => [...Array(hosts).keys()],
+    workers: () => [...Array(hosts).keys()],
     pingAll: () => void world.asked++,
     owedMs: (host) => world.owed.get(host) ?? 0,
     onOverLimit(host, bytes) {

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { type Isolation, WorkerPool } from "../../../src/server/workers/worker_pool.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
-import { CONFIG, Hosts as Started, makeManager } from "../manager/fakes.ts";
+import { anyKind, CONFIG, Hosts as Started, makeManager } from "../manager/fakes.ts";
 
 const YOUNG_MS = 5_000;
 const RESTART_MS = 1_000;
@@ -19,13 +19,13 @@ function bench(count: number, isolation: Isolation = "shared") {
     config: CONFIG,
     isolation,
     start: started.start,
-    started: (host) => introduced.push(host),
-    onMessage: (host, message) => told.push(`${host} ${message.kind}`),
-    onExit: (host, reason) => {
-      told.push(`${host} exit ${reason}`);
-      hosts.restart(host);
-    },
   });
+  hosts.onStarted = (host) => void introduced.push(host);
+  hosts.handlers = anyKind((message, host) => void told.push(`${host} ${message.kind}`));
+  hosts.onExit = (host, reason) => {
+    told.push(`${host} exit ${reason}`);
+    hosts.restart(host);
+  };
   hosts.startAll(count);
   return { clock, started, told, introduced, hosts };
 }

@@ -5,6 +5,7 @@ import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { turn } from "../../support/fake_clock.ts";
 import { MODEL } from "./fake_agent.ts";
 import { at, NOBODY, SessionBench } from "../fakes.ts";
+import { recordOf } from "../../server/manager/fakes.ts";
 
 const QUICK = specOf("set_model").timeoutMs;
 const LONG = specOf("bash").timeoutMs;
@@ -288,4 +289,12 @@ Deno.test("session: two deletions that waited for the build are both answered", 
   bench.session.open();
   assertEquals(await bench.answer(at(refs, 0)), { deleted: true });
   assertEquals(await bench.answer(at(refs, 1)), "session_not_found");
+});
+
+Deno.test("session: one that is built again keeps its budget and what it has used", () => {
+  const usage = { usd: 1, turns: 2, wallMs: 3 };
+  const limits = { maxTurns: 5, onExceed: "abort" as const };
+  const restoredFrom = { ...recordOf("a", { usage }), budget: { limits } };
+  const { session } = new SessionBench(NOBODY, { restoredFrom });
+  assertEquals(session.watch.budget.state, { usage, budget: limits });
 });
