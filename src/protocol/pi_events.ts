@@ -1,5 +1,5 @@
 // Does: types pi's own events and messages as they cross the wire, in the delta form and in the full form.
-// Used by: the client, whose `isEvent` knows them, and by whoever reads `get_messages`. Types only.
+// Used by: the client, whose `isEvent` knows them, and programs that read `get_messages`. Types only.
 // Invariant: a test holds them to pi 0.73.1's own types, so that no field is promised that pi does not send.
 import type { Usage } from "./generated/shapes.ts";
 
@@ -109,7 +109,7 @@ export interface CompactionSummaryMessage {
   timestamp: number;
 }
 
-/** A message of a session, told apart by `role`. */
+/** A message of a session, distinguished by `role`. */
 export type PiMessage =
   | UserMessage
   | AssistantMessage
