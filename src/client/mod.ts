@@ -34,6 +34,7 @@ export { ConnectionLostError, RequestError, TokenRefusedError } from "./errors.t
 export type { Dial, Link, LinkListener } from "./transports/link.ts";
 export * from "./subscription_types.ts";
 export type * from "../protocol/generated/mod.ts";
+export type * from "../protocol/pi_events.ts";
 
 /** Where to connect. What is left out is found on this machine, on Deno and Node. */
 export interface ConnectOptions extends ClientOptions {

@@ -1,5 +1,6 @@
 // What a subscription takes and gives, as its user sees it; subscription.ts does the work.
 import type { EventMap, SessionInfo, Snapshot, Subscribed } from "../protocol/generated/mod.ts";
+import type { PiEventMap } from "../protocol/pi_events.ts";
 import type { DialogHandler } from "./dialogs.ts";
 
 /** How far one has come in a session's events. */
@@ -94,9 +95,12 @@ export interface Subscription extends AsyncIterableIterator<SubscriptionItem, un
   close(): Promise<void>;
 }
 
-/** Whether an event is of that type, one of those beyond pi's own. */
-export function isEvent<N extends keyof EventMap>(event: SessionEvent, type: N): event is
+/** All events of a session by type: pi's own, and those beyond. */
+export type AllEvents = EventMap & PiEventMap;
+
+/** Whether an event is of that type, pi's own or one beyond. */
+export function isEvent<N extends keyof AllEvents>(event: SessionEvent, type: N): event is
   & SessionEvent
-  & EventMap[N] {
+  & AllEvents[N] {
   return event.type === type;
 }

@@ -1,6 +1,7 @@
 // Does: decodes a text into a typed command, or into a refusal that names the fault. Pure.
 // Used by: the router. See docs/PROTOCOL.md#commands-and-responses.
 // Invariant: the schema is chosen by `type` first, so an error is about that command and not about a union of all.
+import { uiAnswerHint } from "./ui_answer_hint.ts";
 import { Compile, type Validator } from "typebox/compile";
 import { type Command, COMMANDS, type CommandSpec } from "./schema/commands.ts";
 import { type Failure, failure } from "./errors.ts";
@@ -112,6 +113,8 @@ function ofClosestBranch(errors: readonly SchemaError[]): readonly SchemaError[]
 }
 
 function explain(errors: readonly SchemaError[], message: unknown): string {
+  const hint = uiAnswerHint(message);
+  if (hint !== undefined) return hint;
   const telling = ofClosestBranch(errors);
   const where = ({ instancePath }: SchemaError): string => instancePath === "" ? "" : ` at ${instancePath}`;
   const unknown = telling.find((error) => error.keyword === "additionalProperties");

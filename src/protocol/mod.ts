@@ -18,6 +18,7 @@ import { ERRORS as TABLE, type ErrorTraits } from "./errors.ts";
 import type { ErrorCode } from "./generated/mod.ts";
 
 export type * from "./generated/mod.ts";
+export type * from "./pi_events.ts";
 export { KEYED, REPEATABLE } from "./generated/command_traits.ts";
 export type { ErrorTraits } from "./errors.ts";
 export { commandSchema, protocolSchema } from "./json_schema.ts";

@@ -160,7 +160,9 @@ alone(
     pages.push(["401", refused.body]);
     // pi hands its environment to shells; what the server was given for itself is not in it.
     const given = Object.keys(environment(bench.home, env)).filter((name) => name !== "PI_SERVER_TOKEN");
-    assertEquals((await shellVariables(wire, id)).sort(), [...given, ...MARKS].sort());
+    // The newer pi names itself in AI_AGENT too.
+    const found = (await shellVariables(wire, id)).filter((name) => name !== "AI_AGENT");
+    assertEquals(found.sort(), [...given, ...MARKS, "PI_CODING_AGENT"].sort());
     const planted = ["auth.json", "models.json"].map((name) => `${bench.home.agentDir}/${name}`);
     search([
       ...received(wire),

@@ -163,3 +163,29 @@ test("headers: the metrics need the token, other pages do not, and there are no 
     assertEquals(await asked(port, [host, bearer], `GET ${target} HTTP/1.1`), 404, target);
   }
 });
+
+test("header table: pages of an allowed origin read plain answers, refusals too, and may send their token", async (bench) => {
+  const { port, token } = await place(bench);
+  const host = `Host: 127.0.0.1:${port}`;
+  const ask = (line: string, ...more: string[]) => rawLines(port, [line, host, "Connection: close", ...more]);
+  const allowed = `Origin: ${ALLOWED}`;
+  for (const path of ["/healthz", "/readyz", "/schema.json", "/metrics"]) {
+    const answer = await ask(`GET ${path} HTTP/1.1`, allowed, `Authorization: Bearer ${token}`);
+    assertEquals([answer.status, answer.headers.get("access-control-allow-origin")], [200, ALLOWED], path);
+    assertEquals(answer.headers.get("vary")?.toLowerCase().includes("origin"), true, path);
+    const preflight = await ask(
+      `OPTIONS ${path} HTTP/1.1`,
+      ...[allowed, "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: authorization"],
+    );
+    assertEquals([preflight.status, preflight.headers.get("access-control-allow-headers")], [
+      200,
+      "authorization",
+    ], path);
+  }
+  const refused = await ask("GET /metrics HTTP/1.1", allowed);
+  assertEquals([refused.status, refused.headers.get("access-control-allow-origin")], [401, ALLOWED]);
+  const foreign = await ask("GET /healthz HTTP/1.1", "Origin: https://other.example");
+  assertEquals([foreign.status, foreign.headers.get("access-control-allow-origin")], [403, undefined]);
+  const none = await ask("GET /healthz HTTP/1.1");
+  assertEquals([none.status, none.headers.get("access-control-allow-origin")], [200, undefined]);
+});

@@ -228,3 +228,19 @@ Deno.test("codec: exceeds counts UTF-8 bytes and is exact at the limit", () => {
   assertEquals([exceeds("\ud800", 3), exceeds("\ud800", 2)], [false, true]);
   assertEquals([exceeds("", 0), exceeds("x", 0)], [false, true]);
 });
+
+Deno.test("codec: a dialog's answer in the form of pi's RPC mode says what to send", () => {
+  const type = "extension_ui_response";
+  const where = ["requestId", "sessionId"];
+  says({ type, id: "1", value: "yes" }, "invalid_params", ...where, '{"method":"select","value":');
+  says(
+    { type, id: "1", sessionId: "a", confirmed: true },
+    "invalid_params",
+    ...where,
+    '{"method":"confirm","confirmed":true}',
+  );
+  says({ type, id: "1", cancelled: true }, "invalid_params", ...where, '{"method":"cancelled"}');
+  const nested = { type, sessionId: "a", requestId: "r", response: { confirmed: true } };
+  says(nested, "invalid_params", '{"method":"confirm"');
+  says({ type, sessionId: "a", response: { method: "cancelled" } }, "invalid_params", "requestId");
+});

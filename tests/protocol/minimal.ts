@@ -32,7 +32,7 @@ export const MINIMAL: Readonly<Record<CommandName, Readonly<Record<string, unkno
   get_session_stats: { sessionId: "a" },
   get_context_usage: { sessionId: "a" },
   set_session_name: { sessionId: "a", name: "n" },
-  get_available_models: { sessionId: "a" },
+  get_available_models: {},
   set_model: { sessionId: "a", provider: "p", modelId: "m" },
   cycle_model: { sessionId: "a" },
   set_thinking_level: { sessionId: "a", level: "off" },

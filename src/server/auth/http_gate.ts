@@ -31,6 +31,8 @@ export type Page = "healthz" | "readyz" | "metrics" | "schema";
  */
 export type Verdict =
   | { readonly kind: "upgrade"; readonly access: Access; readonly protocol?: string }
+  /** A browser asks whether a page of an allowed origin may send its token. */
+  | { readonly kind: "preflight" }
   | { readonly kind: "page"; readonly page: Page }
   | { readonly kind: "console"; readonly file: string }
   | { readonly kind: "redirect"; readonly location: string }
@@ -170,6 +172,10 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
     if (atBase) return { kind: "redirect", location: `${request.path.split("/").at(-1)}/` };
     const file = path === "/" ? "" : CONSOLE_FILE.exec(path)?.[1];
     if (file !== undefined) return { kind: "console", file };
+  }
+  const asks = method === "OPTIONS" && headers.has("access-control-request-method");
+  if (asks && page !== undefined && config.allowOrigins.has(headers.get("origin") ?? "")) {
+    return { kind: "preflight" };
   }
   if (!socket && (page === undefined || !reads)) {
     return refuse(404, root ? "This is pi-server: open a WebSocket here" : "Not found");

@@ -15,6 +15,7 @@ import type {
 } from "../../runtime/runtime.ts";
 import { type Access, ADMIN } from "../auth/access.ts";
 import { check, type GateConfig } from "../auth/http_gate.ts";
+import { preflight, readable } from "./cors.ts";
 import { RefusalLog } from "./refusal_log.ts";
 import { answerHttp, type HttpState, redirect, refusal } from "./http_pages.ts";
 import { Backlog, FairInbox } from "./fair_inbox.ts";
@@ -116,12 +117,20 @@ export class WebSocketTransport implements Transport {
   }
 
   #decide(request: HttpRequest): HttpVerdict {
+    const verdict = this.#admit(request);
+    const { allowOrigins } = this.#parts.gate;
+    if (verdict.kind !== "answer" || allowOrigins.size === 0) return verdict;
+    return { kind: "answer", answer: readable(verdict.answer, request, allowOrigins) };
+  }
+
+  #admit(request: HttpRequest): HttpVerdict {
     const { gate, governor, http } = this.#parts;
     const verdict = check(request, gate);
     if (verdict.kind === "refuse") {
       this.#refusals.refused(request, verdict.why, verdict.status);
       return { kind: "answer", answer: refusal(verdict) };
     }
+    if (verdict.kind === "preflight") return { kind: "answer", answer: preflight(request) };
     if (verdict.kind === "page") return { kind: "answer", answer: answerHttp(verdict.page, http) };
     if (verdict.kind === "console") {
       return { kind: "answer", answer: http.console(verdict.file, request) };

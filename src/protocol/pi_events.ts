@@ -1,0 +1,200 @@
+// Does: types pi's own events and messages as they cross the wire, in the delta form and in the full form.
+// Used by: the client, whose `isEvent` knows them, and programs that read `get_messages`. Types only.
+// Invariant: a test holds them to pi 0.73.1's own types, so that no field is promised that pi does not send.
+import type { Usage } from "./generated/shapes.ts";
+
+/** A piece of text. */
+export interface TextBlock {
+  type: "text";
+  text: string;
+  textSignature?: string;
+}
+
+/** Thoughts of a model. */
+export interface ThinkingBlock {
+  type: "thinking";
+  thinking: string;
+  thinkingSignature?: string;
+  /** The provider has hidden the text. */
+  redacted?: boolean;
+}
+
+/** An image, in base64. */
+export interface ImageBlock {
+  type: "image";
+  data: string;
+  mimeType: string;
+}
+
+/** A call of a tool. */
+export interface ToolCallBlock {
+  type: "toolCall";
+  id: string;
+  name: string;
+  arguments: Record<string, unknown>;
+  thoughtSignature?: string;
+}
+
+/** Why an answer has ended. */
+export type StopReason = "stop" | "length" | "toolUse" | "error" | "aborted";
+
+/** What a user said. */
+export interface UserMessage {
+  role: "user";
+  content: string | (TextBlock | ImageBlock)[];
+  timestamp: number;
+}
+
+/** What a model answered. */
+export interface AssistantMessage {
+  role: "assistant";
+  content: (TextBlock | ThinkingBlock | ToolCallBlock)[];
+  api: string;
+  provider: string;
+  model: string;
+  usage: Usage;
+  stopReason: StopReason;
+  /** With `stopReason: "error"`. */
+  errorMessage?: string;
+  timestamp: number;
+}
+
+/** What a tool returned. */
+export interface ToolResultMessage {
+  role: "toolResult";
+  toolCallId: string;
+  toolName: string;
+  content: (TextBlock | ImageBlock)[];
+  details?: unknown;
+  isError: boolean;
+  timestamp: number;
+}
+
+/** A command that a client ran with `bash`. */
+export interface BashExecutionMessage {
+  role: "bashExecution";
+  command: string;
+  output: string;
+  exitCode?: number | undefined;
+  cancelled: boolean;
+  truncated: boolean;
+  fullOutputPath?: string;
+  timestamp: number;
+  excludeFromContext?: boolean;
+}
+
+/** A message of an extension. */
+export interface CustomMessage {
+  role: "custom";
+  customType: string;
+  content: string | (TextBlock | ImageBlock)[];
+  display: boolean;
+  details?: unknown;
+  timestamp: number;
+}
+
+/** The summary of a branch that was left. */
+export interface BranchSummaryMessage {
+  role: "branchSummary";
+  summary: string;
+  fromId: string;
+  timestamp: number;
+}
+
+/** The summary that took the place of older messages. */
+export interface CompactionSummaryMessage {
+  role: "compactionSummary";
+  summary: string;
+  tokensBefore: number;
+  timestamp: number;
+}
+
+/** A message of a session, distinguished by `role`. */
+export type PiMessage =
+  | UserMessage
+  | AssistantMessage
+  | ToolResultMessage
+  | BashExecutionMessage
+  | CustomMessage
+  | BranchSummaryMessage
+  | CompactionSummaryMessage;
+
+/** What is new in an answer; `partial`, the answer so far, comes with `updates: "full"` alone. */
+export type AssistantMessageEvent =
+  & { partial?: AssistantMessage }
+  & (
+    | { type: "start" }
+    | { type: "text_start" | "thinking_start" | "toolcall_start"; contentIndex: number }
+    | { type: "text_delta" | "thinking_delta" | "toolcall_delta"; contentIndex: number; delta: string }
+    | { type: "text_end" | "thinking_end"; contentIndex: number; content: string }
+    | { type: "toolcall_end"; contentIndex: number; toolCall: ToolCallBlock }
+  );
+
+/** pi's own events by type. Fields that only `updates: "full"` brings are optional. */
+export interface PiEventMap {
+  /** A run begins. */
+  agent_start: { type: "agent_start" };
+  /** A run has ended; a retry or a compaction may follow. */
+  agent_end: { type: "agent_end"; messages?: PiMessage[] };
+  /** A model is asked. */
+  turn_start: { type: "turn_start" };
+  /** Its answer and its tools are done. */
+  turn_end: { type: "turn_end"; message?: PiMessage; toolResults?: ToolResultMessage[] };
+  /** A message begins. */
+  message_start: { type: "message_start"; message: PiMessage };
+  /** An answer goes on. */
+  message_update: {
+    type: "message_update";
+    message?: PiMessage;
+    assistantMessageEvent: AssistantMessageEvent;
+  };
+  /** A message is whole. */
+  message_end: { type: "message_end"; message: PiMessage };
+  /** A tool begins. */
+  tool_execution_start: { type: "tool_execution_start"; toolCallId: string; toolName: string; args: unknown };
+  /** A tool has something to show. */
+  tool_execution_update: {
+    type: "tool_execution_update";
+    toolCallId: string;
+    toolName: string;
+    args: unknown;
+    partialResult: unknown;
+  };
+  /** A tool is done. */
+  tool_execution_end: {
+    type: "tool_execution_end";
+    toolCallId: string;
+    toolName: string;
+    result: unknown;
+    isError: boolean;
+  };
+  /** Messages wait for the run, or no longer. */
+  queue_update: { type: "queue_update"; steering: readonly string[]; followUp: readonly string[] };
+  /** Older messages are being summed up. */
+  compaction_start: { type: "compaction_start"; reason: "manual" | "threshold" | "overflow" };
+  /** That is over. */
+  compaction_end: {
+    type: "compaction_end";
+    reason: "manual" | "threshold" | "overflow";
+    result?:
+      | { summary: string; firstKeptEntryId: string; tokensBefore: number; details?: unknown }
+      | undefined;
+    aborted: boolean;
+    willRetry: boolean;
+    errorMessage?: string;
+  };
+  /** An error that passes: pi waits and asks again. */
+  auto_retry_start: {
+    type: "auto_retry_start";
+    attempt: number;
+    maxAttempts: number;
+    delayMs: number;
+    errorMessage: string;
+  };
+  /** The retries are over. */
+  auto_retry_end: { type: "auto_retry_end"; success: boolean; attempt: number; finalError?: string };
+  /** The session has another name. */
+  session_info_changed: { type: "session_info_changed"; name?: string | undefined };
+  /** The model thinks more, or less. */
+  thinking_level_changed: { type: "thinking_level_changed"; level: string };
+}

@@ -1,0 +1,178 @@
+// What an operator finds out: refused requests, providers that fail, missing models and folders, unknown variables,
+// wrong starts, and what a signal waits for. In the log, the counters and health_check, and never a secret.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
+import { hang, status } from "../support/model_server.ts";
+import { get } from "../support/raw_http.ts";
+import { ServerProcess } from "../support/server_process.ts";
+import { until } from "../support/wait.ts";
+import type { Wire } from "../support/wire_client.ts";
+import { alone, settled } from "./suite.ts";
+
+const issuesOf = async (wire: Wire): Promise<readonly string[]> =>
+  arrayAt(await wire.ok({ type: "health_check" }), "issues").map(String);
+
+/** The log has that line, sooner or later. */
+async function logged(server: ServerProcess, pattern: RegExp): Promise<string> {
+  return await until(
+    () => Promise.resolve(server.stderr.split("\n").find((line) => pattern.test(line))),
+    10_000,
+    () => `no line ${pattern} in:\n${server.stderr}`,
+  );
+}
+
+alone(
+  "operator: refused requests are counted and logged, strangers do not fill the log, and no token shows",
+  async (bench) => {
+    const server = await bench.start([], { defaultRates: true });
+    const { port } = await server.endpoint();
+    const token = await server.token();
+    await get(port, "/metrics", { Authorization: "Bearer secret-wrong-token" });
+    await get(port, "/healthz", { Host: "evil.example" });
+    for (let n = 0; n < 30; n++) await get(port, "/healthz", { Origin: "https://evil.example" });
+    const wire = await bench.connect();
+    await bench.session(wire);
+    const metrics = await wire.ok({ type: "get_metrics" });
+    const refused = at(metrics, "refusedRequests");
+    assertEquals([at(refused, "token"), at(refused, "host"), at(refused, "origin")], [1, 1, 30]);
+    assertEquals([metrics.connectionsOpened, metrics.sessionsCreated], [1, 1]);
+    await logged(server, /warn .*a request is refused for=token status=401/);
+    await logged(server, /warn .*a request is refused for=origin .*origin=https:\/\/evil\.example/);
+    await logged(server, /info .*session created sessionId=/);
+    assert(server.stderr.split("a request is refused").length < 15, server.stderr);
+    assert(!server.stderr.includes("secret-wrong-token") && !server.stderr.includes(token), server.stderr);
+    const page = await get(port, "/metrics", { Authorization: `Bearer ${token}` });
+    assertStringIncludes(page.body, 'pi_server_refused_requests_total{for="origin"} 30');
+  },
+);
+
+alone(
+  "operator: a provider that refuses is logged, counted and in health_check until it answers",
+  async (bench) => {
+    const server = await bench.start();
+    const wire = await bench.connect();
+    const { id } = await bench.session(wire);
+    assertEquals(await issuesOf(wire), []);
+    const marker = bench.name("refusing");
+    bench.model.script(marker, status(401, "no such key"));
+    await wire.request({ type: "prompt", sessionId: id, message: marker, waitFor: "settled" }, 30_000);
+    await logged(server, /warn .*a provider has failed .*401 .*no such key/);
+    const [issue = ""] = await issuesOf(wire);
+    assertMatch(issue, /^The provider \S+ fails \(\S+, 1 in a row\): 401 .*no such key/);
+    assertEquals(at(await wire.ok({ type: "get_metrics" }), "providerFailures", "401"), 1);
+    await settled(wire, id, "well again");
+    await until(
+      async () => (await issuesOf(wire)).length === 0 ? true : undefined,
+      10_000,
+      () => "still an issue",
+    );
+  },
+);
+
+alone(
+  "operator: without a model the start and health_check say so with both ways out; models need no session",
+  async (bench) => {
+    const asked = async (): Promise<{ issues: readonly string[]; models: number; server: ServerProcess }> => {
+      const server = await bench.start();
+      const wire = await bench.connect();
+      const { models } = await wire.ok({ type: "get_available_models" }, 30_000);
+      const issues = await until(
+        async () => {
+          const found = await issuesOf(wire);
+          return found.length > 0 ? found : undefined;
+        },
+        10_000,
+        () => "no issue",
+      );
+      return { issues, models: arrayAt({ models }, "models").length, server };
+    };
+    const file = `${bench.home.agentDir}/settings.json`;
+    const settings: JsonObject = JSON.parse(await Deno.readTextFile(file));
+    await Deno.writeTextFile(
+      file,
+      JSON.stringify({ ...settings, defaultProvider: "openai", defaultModel: "no-such" }),
+    );
+    const missing = await asked();
+    assert(missing.models > 0);
+    assertMatch(missing.issues.join(), /The default model openai\/no-such of pi's settings does not exist/);
+    await bench.judge();
+    missing.server.signal("SIGTERM");
+    await missing.server.exitCode();
+    await Deno.remove(`${bench.home.agentDir}/models.json`);
+    const { issues, models, server } = await asked();
+    assertEquals(models, 0);
+    assertMatch(issues.join(), /No model can be used.*ANTHROPIC_API_KEY.*run pi, then \/login/);
+    await logged(server, /warn .*No model can be used/);
+  },
+);
+
+alone("operator: a default folder that is gone, and a bad --cwd, are told in words", async (bench) => {
+  const gone = await bench.home.folder("gone");
+  await bench.start(["--cwd", gone]);
+  const wire = await bench.connect();
+  await Deno.remove(gone);
+  assertStringIncludes((await issuesOf(wire)).join(), `The default folder ${gone} of sessions is gone`);
+  const refused = bench.spawn({ args: ["--cwd", gone] });
+  assertEquals(await refused.exitCode(), 2);
+  assertStringIncludes(refused.stderr, `--cwd: the folder ${gone} does not exist`);
+});
+
+alone(
+  "operator: shells see pi's marks and no setting of the server; a variable that means nothing is named",
+  async (bench) => {
+    const env = { PI_SERVER_MAX_SESSION: "3", PI_SERVER_LOG_LEVEL: "info", EMPTY_ONE: "" };
+    const server = await bench.start([], { env });
+    await logged(
+      server,
+      /warn .*The variable PI_SERVER_MAX_SESSION means nothing; did you mean PI_SERVER_MAX_SESSIONS\?/,
+    );
+    assert(!server.stderr.includes("PI_SERVER_LOG_LEVEL"), server.stderr);
+    const wire = await bench.connect();
+    const { id } = await bench.session(wire);
+    const output = stringAt(await wire.ok({ type: "bash", sessionId: id, command: "env" }), "output").split(
+      "\n",
+    );
+    assertEquals(
+      output.map((line) => line.split("=")[0] ?? "").filter((name) => name.startsWith("PI_SERVER_")).sort(),
+      ["PI_SERVER_CHILD_OF", "PI_SERVER_CHILD_OF_WORKER"],
+    );
+    assert(output.includes("PI_CODING_AGENT=true"), output.join("\n"));
+    assert(output.includes("EMPTY_ONE="), output.join("\n"));
+  },
+);
+
+alone(
+  "operator: Ctrl-C says what it waits for, and that a second one ends it; a signal at the end is no failure",
+  async (bench) => {
+    const server = await bench.start();
+    const wire = await bench.connect();
+    const { id } = await bench.watched(wire);
+    const marker = bench.name("hang");
+    bench.model.script(marker, hang());
+    await wire.ok({ type: "prompt", sessionId: id, message: marker });
+    await wire.event(id, "turn_start");
+    server.signal("SIGINT");
+    await logged(
+      server,
+      /SIGINT: shutting down, waiting at most 30 s for running turns; press Ctrl-C again to end at once/,
+    );
+    await wire.ok({ type: "abort", sessionId: id });
+    server.signal("SIGTERM");
+    assertEquals(await server.exitCode(), 0);
+  },
+);
+
+alone(
+  "operator: a file in place of the folder of a session is named, and the shell is not blamed",
+  async (bench) => {
+    await bench.start();
+    const wire = await bench.connect();
+    const { id, cwd } = await bench.session(wire);
+    await Deno.remove(cwd, { recursive: true });
+    await Deno.writeTextFile(cwd, "x");
+    const { error } = await wire.request({ type: "bash", sessionId: id, command: "pwd" });
+    assertStringIncludes(String(error), `The working directory is not a folder: ${cwd}`);
+    const outside = await wire.refused("path_forbidden", { type: "create_session", cwd: "/etc" });
+    assertStringIncludes(String(outside.error), `the server's roots (${bench.home.root})`);
+  },
+);
