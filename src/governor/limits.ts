@@ -239,7 +239,7 @@ export const BULK_AHEAD: number = 2;
 /** Most UTF-16 units of a history that becomes a web page: pi holds the page several times while it makes it. */
 export const EXPORT_UNITS: number = 32 * MIB;
 
-/** Bytes that a host posts at a time, and that it may have posted before the router thread has taken some. */
+/** Bytes that a host posts at a time, and that it may have posted before the server thread has taken some. */
 export const CROSSING_BATCH_BYTES: number = 64 * KIB;
 export const CROSSING_WINDOW_BYTES: number = 256 * KIB;
 
@@ -270,7 +270,7 @@ export const COMMAND_GRACE_MS: number = 5_000;
 /** Milliseconds without an answer from which a host is an issue of `health_check`. */
 export const HOST_SLOW_MS: number = 5_000;
 
-/** Milliseconds by which the router thread may be late before that is an issue of `health_check`. */
+/** Milliseconds by which the server thread may be late before that is an issue of `health_check`. */
 export const LOOP_SLOW_MS: number = 1_000;
 
 /** Milliseconds between two SIGINTs from which the second one means "now". */

@@ -1,4 +1,4 @@
-// A host: runs sessions for the router thread, behind the data-only edge. Loads pi itself, later than it
+// A host: runs sessions for the server thread, behind the data-only edge. Loads pi itself, later than it
 // starts, and finds, builds and disposes sessions. Knows nothing of connections.
 import { errorMessage, errorStack } from "../base/error_message.ts";
 import { SESSION_ID_PATTERN } from "../protocol/schema/command_spec.ts";
@@ -37,7 +37,7 @@ export type LoadFactory = (
   trusted: TrustedFolders,
 ) => Promise<AgentFactory>;
 
-/** Loads pi. The dynamic import keeps it out of the router thread and behind the greeting. */
+/** Loads pi. The dynamic import keeps it out of the server thread and behind the greeting. */
 export const loadPi: LoadFactory = async (runtime, config, trusted) => {
   const { createFactory } = await import("./pi/factory.ts");
   return createFactory(runtime, {
@@ -81,7 +81,7 @@ export class SessionWorker {
   #loadFailure: Failure | undefined;
 
   /**
-   * @param post takes what is for the router thread, batch by batch, with a size in bytes
+   * @param post takes what is for the server thread, batch by batch, with a size in bytes
    * @param window bytes that are posted before `took` has said that some were taken
    */
   constructor(
@@ -95,7 +95,7 @@ export class SessionWorker {
     this.#sendQueue = new SendQueue(runtime, post, window);
   }
 
-  /** Takes a message of the router thread. */
+  /** Takes a message of the server thread. */
   receive(message: ToWorker): void {
     if (message.kind === "start") void this.#start(message.config);
     else if (message.kind === "ping") this.#pong(message.ref);
@@ -108,7 +108,7 @@ export class SessionWorker {
     this.#send({ kind: "batch_ack" });
   }
 
-  /** The router thread has taken that many bytes of what was posted. */
+  /** The server thread has taken that many bytes of what was posted. */
   addCredit(bytes: number): void {
     this.#sendQueue.addCredit(bytes);
   }

@@ -45,7 +45,7 @@ export function placeOf(files: Files = EVERYWHERE, over: Partial<SessionFiles> =
   };
 }
 
-/** A host's claims, and a router thread that answers each `claim` with the owner that `owners` names. */
+/** A host's claims, and a server thread that answers each `claim` with the owner that `owners` names. */
 export function answeredClaims(owners: ReadonlyMap<string, string> = new Map()) {
   const sent: FromWorker[] = [];
   const claims: FileClaims = new FileClaims((message) => {

@@ -1,4 +1,4 @@
-// A host between its agents and the router thread: session files that are inspected, claimed and told, lists, and
+// A host between its agents and the server thread: session files that are inspected, claimed and told, lists, and
 // dialogs that clients find in the state of their session.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Question } from "../../src/worker/session/dialogs.ts";
@@ -130,7 +130,7 @@ for (const end of ["cancelled", "failed"] as const) {
     await turn();
     bench.host.receive({ kind: "claim_result", ref: at(bench.of("claim_file"), 0).ref });
     assertEquals(await bench.answer(ref), end === "cancelled" ? { cancelled: true } : "agent_error");
-    // The router thread's book, as it stands after all that the host has told.
+    // The server thread's book, as it stands after all that the host has told.
     const book = new FileOwners(() => {});
     for (const message of bench.posted) {
       if (message.kind === "claim_file") book.claim(message.file, message.sessionId);

@@ -192,7 +192,7 @@ export class Session {
   /** What is kept of the session while it is parked. */
   record(): SessionRecord {
     const budget = this.watch.budget.kept;
-    // What was interrupted is the router thread's to keep.
+    // What was interrupted is the server thread's to keep.
     const { interrupted: _interrupted, ...info } = this.info();
     return {
       info,

@@ -1,5 +1,5 @@
 // The program with one thing more, for benchmarks alone: on SIGUSR2 it collects garbage and prints what the
-// router thread's heap holds. Usage: deno run -A --v8-flags=--expose-gc memory_entry.ts [pi-server's flags]
+// server thread's heap holds. Usage: deno run -A --v8-flags=--expose-gc memory_entry.ts [pi-server's flags]
 
 import { main } from "../../../mod.ts";
 
