@@ -1,5 +1,6 @@
-// A host: runs sessions for the server thread, behind the data-only edge. Loads pi itself, later than it
-// starts, and finds, builds and disposes sessions. Knows nothing of connections.
+// Does: a worker: builds, finds, runs and disposes sessions for the server thread. It loads pi after its start.
+// Used by: worker.ts, and in_process_worker.ts with `--workers 0`. Uses: session.ts and session_builder.ts.
+// Invariant: it knows nothing of connections.
 import { errorMessage, errorStack } from "../base/error_message.ts";
 import { SESSION_ID_PATTERN } from "../protocol/schema/command_spec.ts";
 import type { CommandOf } from "../protocol/schema/commands.ts";
@@ -30,14 +31,14 @@ import type { SessionFiles } from "./session/files/session_file_access.ts";
 type MessageOf<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** Loads what builds agents; a host does this once, after it has started. */
+/** Loads the agent factory. A worker does this once, after its start. */
 export type LoadFactory = (
   runtime: Runtime,
   config: WorkerConfig,
   trusted: TrustedFolders,
 ) => Promise<AgentFactory>;
 
-/** Loads pi. The dynamic import keeps it out of the server thread and behind the greeting. */
+/** Loads pi. The dynamic import keeps pi out of the server thread, and after the greeting. */
 export const loadPi: LoadFactory = async (runtime, config, trusted) => {
   const { createFactory } = await import("./pi/factory.ts");
   return createFactory(runtime, {
@@ -51,11 +52,11 @@ const USABLE_ID = new RegExp(SESSION_ID_PATTERN);
 const NO_PI = failure("internal", "pi is not loaded");
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
 
-/** How a session begins. */
+/** The start of a session. */
 type SessionStart = Pick<SessionParts, "sessionId" | "demand" | "epoch" | "restoredFrom" | "interrupted">;
 type Build = (builder: SessionBuilder, hooks: AgentHooks) => Promise<Outcome<AgentPort>>;
 
-/** One host. */
+/** One worker. */
 export class SessionWorker {
   readonly #runtime: Runtime;
   readonly #load: LoadFactory;
@@ -63,7 +64,7 @@ export class SessionWorker {
   readonly #sessions = new Map<string, Session>();
   readonly #disposals = new Set<Promise<boolean>>();
   readonly #idleWaits = new Map<number, readonly string[] | undefined>();
-  /** The file that each session drives, as pi names it. */
+  /** The file of each session, as pi names it. */
   readonly #files = new Map<string, string>();
   readonly #claims = new FileClaims((message) => this.#send(message));
   readonly #trusted = new TrustedFolders((message) => this.#send(message));
@@ -71,18 +72,18 @@ export class SessionWorker {
   readonly #models = new ModelReports((message) => this.#send(message));
   readonly #records = new RecordPublisher((message) => this.#send(message));
   readonly #extensionErrors = new ExtensionErrorLog((message, fields) => this.#log("warn", message, fields));
-  /** Messages that came before pi was loaded. */
+  /** Messages that arrived before pi was loaded. */
   #queuedUntilLoaded: Exclude<ToWorker, { kind: "start" | "ping" }>[] | undefined = [];
   #builder: SessionBuilder | undefined;
   #factory: AgentFactory | undefined;
-  /** No client is left, and none can come: dialogs are not shown. */
+  /** No client is left, so dialogs are not shown. */
   #dialogsDisabled = false;
   #sessionDefaults: Pick<WorkerConfig, "pendingUi" | "budget" | "turnStallMs"> = { pendingUi: 1 };
   #loadFailure: Failure | undefined;
 
   /**
-   * @param post takes what is for the server thread, batch by batch, with a size in bytes
-   * @param window bytes that are posted before `took` has said that some were taken
+   * @param post takes batches for the server thread, each with its size in bytes
+   * @param window bytes that may be posted before the server thread has handled them
    */
   constructor(
     runtime: Runtime,
@@ -103,12 +104,12 @@ export class SessionWorker {
     else this.#handle(message);
   }
 
-  /** A batch of messages has been taken; goes out with the answers that were given at once. */
+  /** The end of a batch. Acknowledges it, after the direct replies. */
   acknowledgeBatch(): void {
     this.#send({ kind: "batch_ack" });
   }
 
-  /** The server thread has taken that many bytes of what was posted. */
+  /** The server thread has handled that many bytes. */
   addCredit(bytes: number): void {
     this.#sendQueue.addCredit(bytes);
   }
@@ -236,7 +237,7 @@ export class SessionWorker {
     this.#sessions.set(sessionId, session);
     const outcome = await build(builder, this.#hooks(session, builder));
     if (outcome.ok && !session.closed) session.built(outcome.value);
-    // Acknowledged is what would be there after a crash.
+    // A reply promises only what a crash leaves in place.
     const unkept = outcome.ok && !session.closed ? await this.#records.publishNow(session) : undefined;
     if (session.closed) {
       if (outcome.ok) void this.#dispose(outcome.value);
@@ -264,7 +265,7 @@ export class SessionWorker {
     this.#sessions.delete(sessionId);
     this.#files.delete(sessionId);
     const agent = session.close(STOPPED);
-    // The file is its next owner's only once this one's extensions are through with it.
+    // The next owner gets the file only after this one's extensions have ended.
     if (agent !== undefined) await this.#dispose(agent);
     this.#send({ kind: "park_result", ref, record });
   }
@@ -326,7 +327,7 @@ export class SessionWorker {
     const found = await this.#builder?.identify(sessionPath).catch(unreadable);
     if (found?.ok) {
       const { path, header } = found.value;
-      // The file's id becomes the session's, unless it is none that a client could name.
+      // The file's id becomes the session's id, unless no client could name it.
       const id = USABLE_ID.test(header.id) ? header.id : this.#runtime.uuid();
       this.#send({ kind: "header", ref, id, file: path });
     } else this.#refuse(ref, found?.failure ?? this.#loadFailure ?? NO_PI);
@@ -369,7 +370,7 @@ export class SessionWorker {
     const results = await Promise.all(
       agents.map((agent) => agent === undefined ? true : this.#dispose(agent)),
     );
-    // Extensions of deleted sessions may still shut down.
+    // Extensions of deleted sessions may still run their shutdown handlers.
     await Promise.all(this.#disposals);
     const disposed = results.filter((ok) => ok).length;
     const failed = results.length - disposed;
@@ -388,7 +389,7 @@ export class SessionWorker {
     return disposal;
   }
 
-  /** Disposes an agent, within a bound: its extensions may never come back. */
+  /** Disposes an agent within a time limit, because its extensions may never return. */
   #disposeSoon(agent: AgentPort): Promise<boolean> {
     const gone = agent.dispose().then(() => true, (error) => {
       this.#log("warn", "disposing a session failed", { error: errorMessage(error) });

@@ -9,7 +9,7 @@ const MARK = "BENCH_MEMORY ";
 async function report(): Promise<void> {
   const collect: unknown = Reflect.get(globalThis, "gc");
   if (typeof collect !== "function") throw new Error("start me with --v8-flags=--expose-gc");
-  // Twice, with a turn between: what finalizers let go of is garbage then.
+  // Twice, with a turn between: objects of finalizers are garbage then.
   collect();
   await new Promise((resolve) => setTimeout(resolve, 20));
   collect();

@@ -98,7 +98,7 @@ Deno.test("store: a temporary file of a server that was killed is removed, and a
     );
   }));
 
-Deno.test("store: a disk that refuses is told once, rejects, and is tried again with the latest state", () =>
+Deno.test("store: a disk that refuses is reported once, rejects, and is tried again with the latest state", () =>
   inFolder(async (folder) => {
     let full = true;
     const { store, clock, records } = storeOf(folder, {
