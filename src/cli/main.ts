@@ -203,7 +203,7 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
   if (place !== undefined) return fail(place, EXIT_USAGE);
   const stdio = wantsStdio(config, runtime);
   if (!stdio && !config.ws) {
-    return fail("--no-ws: stdin is no pipe, so there is nothing to serve; add --stdio on", EXIT_USAGE);
+    return fail("--no-ws: stdin is not a pipe, so there is nothing to serve; add --stdio on", EXIT_USAGE);
   }
   runtime.guardStdout();
   // A folder that is removed later would keep every new thread from starting.

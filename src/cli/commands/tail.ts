@@ -12,7 +12,7 @@ import { printable } from "../tables.ts";
 const FLAGS = [
   { name: "all", about: "all sessions, those to come too" },
   { name: "events", value: "TYPES", about: "only events of these types, separated by commas" },
-  { name: "json", about: "one JSON line for each event, as it comes over the wire" },
+  { name: "json", about: "one JSON line for each event, in its wire form" },
   ...SERVER_FLAGS,
 ];
 

@@ -55,7 +55,7 @@ export function checkRuntime(io: Io): readonly Finding[] {
     ? [
       warn(
         "sandbox",
-        "Deno holds sessions to permissions only where it is told to",
+        "Deno limits the permissions of sessions only with --sandbox on",
         "start with --sandbox on",
       ),
     ]

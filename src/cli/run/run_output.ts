@@ -10,7 +10,7 @@ import { printable } from "../tables.ts";
 
 const MOST_NOTE = 100;
 
-/** One line for each item of a subscription, as it comes over the wire. */
+/** One line for each item of a subscription, in its wire form. */
 export function jsonLine(item: SubscriptionItem): string {
   const { kind, ...rest } = item;
   return `${JSON.stringify({ type: kind, ...rest })}\n`;
