@@ -150,11 +150,11 @@ export function modelsOf(session: Session): Models {
 
 /** What is followed of one session's runs. */
 interface Run {
-  /** From agent_start to pi's own agent_settled; the latter comes after extensions have been told. */
+  /** From agent_start to pi's own agent_settled; the latter comes after the handlers of extensions. */
   open: boolean;
   /** The last run ended in an error that pi does not try again. */
   failed: boolean;
-  /** Whether messages wait, told to us also when pi is not to know. */
+  /** Whether messages wait. This server sees them even while pi must not. */
   readonly hasQueued: () => boolean;
   waiting: (() => void)[];
 }
@@ -245,7 +245,7 @@ export function isRunning(session: Session): boolean {
   return session.isStreaming || runOf(session).open;
 }
 
-/** Resolves when pi has let go of the current run. */
+/** Resolves when pi has finished the current run. */
 export function whenIdle(session: Session): Promise<void> {
   const run = runOf(session);
   if (!run.open) return session.waitForIdle();
@@ -327,7 +327,7 @@ export function treeOf({ sessionManager }: Session): { leafId: string | null; pl
   return { leafId: above(sessionManager.getLeafId()), placed };
 }
 
-/** What extensions are told beside the bindings of every version: dialogs go to a client, as in pi's RPC mode. */
+/** Additional bindings for extensions in this version: dialogs go to a client, as in pi's RPC mode. */
 export const BINDINGS: { readonly mode: "rpc" } = { mode: "rpc" };
 
 /** What pi's command line adds to the environment of all that it starts. */

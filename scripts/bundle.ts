@@ -116,7 +116,7 @@ export function exportName(key: string): string {
   return key === "." ? "mod" : key.replace(/^\.\//, "");
 }
 
-/** Every export for Node; the program alone for a binary, which nobody imports. */
+/** Every export for Node; only the program for a binary, which no program imports. */
 function entryPoints(platform: BundleOptions["platform"], { exports }: Project): Record<string, string> {
   const wanted = Object.entries(exports).filter(([key]) => platform === "node" || key === ".");
   return Object.fromEntries(wanted.map(([key, file]) => [exportName(key), file]));

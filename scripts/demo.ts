@@ -29,7 +29,7 @@ function say(line: string): void {
   console.log(`${dim(`${seconds}s`)} ${line}`);
 }
 
-/** Prints one session's events under its name; text in pieces of a line's length, as it comes. */
+/** Prints one session's events under its name; text in pieces of a line's length, while it streams. */
 class Narrator {
   readonly #label: string;
   #line = "";
@@ -163,7 +163,7 @@ async function drive(alpha: Client, beta: Client): Promise<void> {
     await client.request({ type: "subscribe", sessionId });
   }));
 
-  say(bold("Both prompt at once: alpha is told to write, beta to use a tool"));
+  say(bold("Both prompt at once: alpha writes, beta uses a tool"));
   const story = alpha.request({
     type: "prompt",
     sessionId: "alpha",

@@ -17,14 +17,14 @@ const END = "<!-- reference:end -->";
 
 /** What each command is for. */
 export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
-  hello: "Agrees on a protocol version and says who the client is; a client may leave it out.",
+  hello: "Agrees on a protocol version and names the client; a client may leave it out.",
   ping: "Answers at once, with the server's clock in milliseconds.",
   get_schema: "Returns the JSON Schema of the whole protocol, or of one command with its `data`.",
   get_metrics:
     "Counts since the start: answers by outcome, refusals by limit, traffic, delays of threads, tokens and cost.",
-  health_check: "Says whether all is well, with a sentence for each thing that is not.",
+  health_check: "Returns whether the server is healthy, with a sentence for each problem.",
   set_budget:
-    "Sets what the session may spend in all (money, turns, time in which its agent works) instead of what was set before; " +
+    "Sets what the session may spend in all (money, turns, time in which its agent works), in place of the last budget; " +
     "without a limit it may spend anything.",
   list_sessions: "Lists the sessions that are live, with their state.",
   create_session:
@@ -47,7 +47,7 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   abort: "Stops the run, a retry wait or a compaction, empties the queue and returns what was in it.",
   clear_queue: "Empties the queue and returns what was in it; the run goes on.",
   get_state: "Returns the state of a session.",
-  dismiss_interrupted: "Lets go of the messages that a crash has kept from finishing.",
+  dismiss_interrupted: "Drops the messages that a crash stopped.",
   get_messages:
     "Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`. At most 8 MiB: `truncated` and `before` lead to the older ones.",
   set_session_name: "Names the session; blanks at both ends are dropped.",
@@ -58,16 +58,16 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   get_last_assistant_text:
     "Returns the text of the last answer, or `null`; of a very long one the beginning, with `truncated`.",
   get_session_stats: "Counts messages, tool calls, tokens and cost (USD).",
-  get_context_usage: "Says how full the model's context is; `null` when that cannot be told.",
+  get_context_usage: "Returns how full the model's context is; `null` when that is unknown.",
   cycle_model: "Goes on to the next model that is available; `null` when there is only one.",
   set_thinking_level: "Sets how much the model thinks, and returns the level that the model makes of it.",
   cycle_thinking_level: "Goes on to the next level of the model; `null` when it does not think.",
-  set_steering_mode: "Says whether steering messages are delivered all at once or one in each turn.",
-  set_follow_up_mode: "Says whether follow-ups are delivered all at once or one after the other.",
+  set_steering_mode: "Sets whether steering messages are delivered all at once or one in each turn.",
+  set_follow_up_mode: "Sets whether follow-ups are delivered all at once or one after the other.",
   compact: "Replaces the older messages by a summary that the model writes.",
   abort_compaction: "Stops a compaction, or the summary of a `navigate_tree`.",
-  set_auto_compaction: "Says whether pi compacts by itself when the context is nearly full.",
-  set_auto_retry: "Says whether pi tries again after errors of the model that may pass.",
+  set_auto_compaction: "Sets whether pi compacts by itself when the context is nearly full.",
+  set_auto_retry: "Sets whether pi retries after temporary errors of the model.",
   abort_retry: "Ends the wait before a retry; the error is then final.",
   extension_ui_response: "Answers a dialog; `cancelled` closes any kind without an answer.",
   new_session: "Replaces the session by an empty one with a file of its own.",
@@ -84,7 +84,7 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   get_commands:
     "Lists slash commands, prompt templates and skills that `prompt` understands, with their source.",
   get_skills: "Lists the skills that are loaded.",
-  get_tools: "Lists the tools that there are, and whether the model may use them.",
+  get_tools: "Lists all tools, and whether the model may use them.",
   set_tools: "Sets which tools the model may use.",
   list_session_files: "Lists pi's session files beside the one of this session, newest first.",
   mint_token:
@@ -104,7 +104,7 @@ const RUN_EVENTS: Readonly<Record<string, string>> = {
     "The model's message grows; `assistantMessageEvent` says by what. `full` adds the message so far.",
   message_end: "A message is complete; it is given whole.",
   tool_execution_start: "A tool begins.",
-  tool_execution_update: "A tool tells what it has so far.",
+  tool_execution_update: "A tool reports its output so far.",
   tool_execution_end: "A tool has ended.",
   turn_end: "A turn is over. `full` adds its message and tool results.",
   agent_end: "The agent stops, perhaps to retry or to compact. `full` adds the messages.",
@@ -117,9 +117,9 @@ const RUN_EVENTS: Readonly<Record<string, string>> = {
 };
 
 const SESSION_EVENTS: Readonly<Record<string, string>> = {
-  session_info_changed: "The session has got another name.",
+  session_info_changed: "The session has another name.",
   thinking_level_changed: "The thinking level has changed.",
-  model_changed: "The session has got another model.",
+  model_changed: "The session has another model.",
   bash_output: "A client's shell command has printed something; `commandId` is the `id` of its `bash`.",
   session_replaced:
     "Another session of pi's stands behind the same id: after `new_session`, `switch_session_file`, `fork`, `clone`, " +
@@ -129,10 +129,10 @@ const SESSION_EVENTS: Readonly<Record<string, string>> = {
     "damaged one. Sent first of all by a session that was loaded or resumed.",
   storage_error:
     "pi could not write its session file; what is missing there is kept in memory and written once the disk takes it.",
-  budget_exceeded: "The session has spent what it may: messages are refused until `set_budget` raises that.",
-  turn_stalled: "A run has been silent for long; `phase` says whom it waits for. Told again while it lasts.",
-  extension_ui_request: "An extension asks or tells something; further fields depend on `method`.",
-  extension_ui_resolved: "A dialog is over, by whomever.",
+  budget_exceeded: "The session has used up its budget; messages are refused until `set_budget` raises it.",
+  turn_stalled: "A run has been silent for long; `phase` says what it waits for. Sent again while it lasts.",
+  extension_ui_request: "An extension opens a dialog or sends a notice; further fields depend on `method`.",
+  extension_ui_resolved: "A dialog is over; `by` says how it ended.",
   extension_error:
     "An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`). " +
     "`load` also reports settings, models, skills, prompts and packages that pi cannot use. `extensionPath` is the " +
@@ -147,7 +147,7 @@ const SERVER_SENTENCES: Readonly<Record<string, string>> = {
     "The session is idle and on disk alone: it is still listed, and the next command that needs it brings it back.",
   session_resumed: "A parked session is live again; `epoch` is the one that its events carry.",
   session_crashed:
-    "What ran the session has died; its unanswered commands have been answered. `status` is `parked`, with the new " +
+    "The worker of the session was lost; its open commands have been answered. `status` is `parked`, with the new " +
     "`epoch`, or `deleted` for a session in memory. Subscriptions to it have ended.",
   server_shutdown: "The server shuts down; runs may go on for `timeoutMs`.",
 };

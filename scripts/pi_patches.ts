@@ -1,4 +1,4 @@
-// Where pi and its dependencies must be told that they are bundled: texts to replace, files read at run time,
+// Does: patches pi and its dependencies for a bundle: texts to replace, files read at run time,
 // packages that may be absent. Everything here is tied to pinned versions: the build fails, naming the place, when
 // a text is no longer found or a patched file no longer reached. Used by bundle.ts; pi_patches_next.ts says the
 // same of the newer pi.

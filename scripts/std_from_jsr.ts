@@ -15,7 +15,7 @@ export function fromJsr(text: string): string {
     if (major === undefined) continue;
     const [, part, rest = ""] = /^@std\/([^/]+)(\/.*)?$/.exec(name) ?? [];
     if (part === undefined) {
-      throw new Error(`${name} comes from npm's copy of the standard library, but is no @std name`);
+      throw new Error(`${name} comes from npm's copy of the standard library, but is not a @std name`);
     }
     config.imports[name] = `jsr:@std/${part}@${major}${rest}`;
   }

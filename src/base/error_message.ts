@@ -1,7 +1,7 @@
-// What an unknown thrown value says, for every layer. Extensions may throw anything: a value without a prototype, a
-// symbol, an error whose message throws. Never throws, and imports nothing.
+// Does: describes any thrown value: a value without a prototype, a symbol, an error whose message throws.
+// Used by: every folder. Invariant: it never throws, and imports nothing.
 
-/** Characters of a message that are kept. */
+/** The most characters of a message. */
 const MOST_CHARS = 16_384;
 
 const UNPRINTABLE = "an error that cannot be printed";
@@ -31,7 +31,7 @@ export function errorMessage(error: unknown): string {
   }) ?? UNPRINTABLE;
 }
 
-/** Whether code that knows nothing of odd values can print it, by its message and stack or by `String`. */
+/** Whether code that expects normal errors can print it, by its message and stack or by `String`. */
 export function isPrintable(error: unknown): boolean {
   if (typeof error === "symbol") return false;
   return guarded(() => {
@@ -42,7 +42,7 @@ export function isPrintable(error: unknown): boolean {
   }) !== undefined;
 }
 
-/** The stack of an error where it has one, else its message. */
+/** The stack of an error, else its message. */
 export function errorStack(error: unknown): string {
   const stack = guarded(() => {
     const found: unknown = error instanceof Error ? error.stack : undefined;

@@ -1,8 +1,8 @@
-// The server's log: one line a record on stderr, as text for people or as JSON for machines. Never holds a
-// token, and never stdout, which belongs to the protocol.
+// Does: writes the server's log on stderr, one line a record, as text or as JSON.
+// Used by: both threads. Invariant: it never holds a token, and never goes to stdout, which carries the protocol.
 import { toJson } from "./text.ts";
 
-/** How grave a record is; `silent` as a threshold shows none. */
+/** The gravity of a record. `silent` as a threshold shows none. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 /** The levels, least grave first. */
@@ -19,7 +19,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** Where and how records are written. */
+/** Options of a log. */
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: "text" | "json";
@@ -27,7 +27,7 @@ export interface LogOptions {
   write(line: string): void;
 }
 
-/** Characters that a terminal acts on instead of showing them; those of an escape sequence with its parameters. */
+/** Characters that a terminal acts on, with the parameters of an escape sequence. */
 const UNSHOWN = /[\p{Cc}\p{Bidi_Control}](?:\[[0-?]*[ -/]*[@-~])?/gu;
 
 /** The same character by its number, as JSON writes it. */
@@ -38,7 +38,7 @@ function numbered(text: string): string {
   );
 }
 
-/** A value of a record. Peers and extensions choose some of them, so nothing that a terminal acts on is left. */
+/** A value of a record. Peers and extensions choose some values, so control characters are removed. */
 function shown(value: unknown): string {
   if (typeof value === "string" && /^\S+$/.test(value) && numbered(value) === value) return value;
   return numbered(JSON.stringify(value) ?? "undefined");
@@ -46,7 +46,7 @@ function shown(value: unknown): string {
 
 function textLine(time: string, level: string, message: string, fields: LogFields): string {
   const details = Object.entries(fields).map(([name, value]) => ` ${name}=${shown(value)}`);
-  // One record is one line: a message that holds line ends must not look like several records.
+  // One record is one line, so a message must not contain line ends.
   const line = message.replace(/[\r\n\u2028\u2029]+/g, " ⏎ ").replaceAll("\t", " ").replace(UNSHOWN, "");
   return `${time} ${level.padEnd(5)} ${line}${details.join("")}\n`;
 }

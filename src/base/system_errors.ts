@@ -1,5 +1,5 @@
-// Names the refusals of the system that the server answers in words, whatever the runtime throws for them. Never
-// throws, and imports nothing.
+// Does: names the refusals of the system that the server answers in words, on every runtime.
+// Used by: the worker's files. Invariant: it never throws, and imports nothing.
 
 const CODES = {
   missing: ["ENOENT", "ENOTDIR"],
@@ -16,12 +16,12 @@ function textAt(error: unknown, name: "code" | "name"): string {
   }
 }
 
-/** The code that Node's API gives an error of the system; empty where there is none. */
+/** The code of a system error in Node's API. Empty without one. */
 export function codeOf(error: unknown): string {
   return textAt(error, "code");
 }
 
-/** Whether the system refused for that reason. Deno's sandbox throws errors by name, and in part without a code. */
+/** Whether the system refused for that reason. Deno's sandbox throws errors by name, some without a code. */
 export function isSystemError(error: unknown, reason: keyof typeof CODES): boolean {
   const codes: readonly string[] = CODES[reason];
   return codes.includes(codeOf(error)) || codes.includes(textAt(error, "name"));

@@ -1,7 +1,7 @@
-// Text that every client can read. A JavaScript string can hold half of a surrogate pair, and JSON.stringify writes
-// such a half as an escape that strict JSON readers refuse. Everything that leaves the server is encoded here. Pure.
+// Does: replaces halves of surrogate pairs, which strict JSON readers refuse. Pure.
+// Used by: every encoder. Invariant: everything that leaves the server is encoded here.
 
-/** Stands for what cannot be shown: U+FFFD, as a decoder of broken UTF-8 puts it. */
+/** U+FFFD, as a decoder of broken UTF-8 inserts it. */
 export const REPLACEMENT: string = "\ufffd";
 
 const BACKSLASH = 92;
@@ -29,7 +29,7 @@ export function wellFormed(json: string): string {
   for (; at >= 0; at = json.indexOf("\\ud", at + 3)) {
     let first = at;
     while (first > 0 && json.charCodeAt(first - 1) === BACKSLASH) first--;
-    // Behind an odd number of backslashes this one is text: somebody's source code.
+    // After an odd number of backslashes it is ordinary text, such as source code.
     if ((at - first) % 2 === 1 || !isSurrogateDigit(json.charCodeAt(at + 3))) continue;
     parts.push(json.slice(from, at));
     from = at + 6;
@@ -38,7 +38,7 @@ export function wellFormed(json: string): string {
   return [...parts, json.slice(from)].join(REPLACEMENT);
 }
 
-/** The JSON of a value, which every client can read. Throws what JSON.stringify throws: a circle, a BigInt. */
+/** The JSON of a value for every client. Throws the errors of JSON.stringify: a circle, a BigInt. */
 export function toJson(value: unknown): string {
   const json: string | undefined = JSON.stringify(value);
   return json === undefined ? "null" : wellFormed(json);
@@ -51,11 +51,11 @@ function isPlain(value: unknown): value is object {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Puts U+FFFD in place of each half of a surrogate pair in the strings of a value, in lists and plain objects. */
+/** Replaces each half of a surrogate pair in the strings of a value, in lists and plain objects. */
 export function mend(root: unknown): void {
   if (!isPlain(root)) return;
   const seen = new Set<object>([root]);
-  // A set is walked in the order in which it grows.
+  // A set is visited in the order of its growth.
   for (const holder of seen) {
     for (const name of Object.keys(holder)) {
       const value: unknown = Reflect.get(holder, name);
@@ -66,7 +66,7 @@ export function mend(root: unknown): void {
   }
 }
 
-/** The beginning of a text: at most so many UTF-16 code units, and no half of a character at its end. */
+/** The beginning of a text: at most that many UTF-16 code units, without half a character at its end. */
 export function cut(text: string, most: number): string {
   if (text.length <= most) return text;
   return text.slice(0, most > 0 && opensPair(text.charCodeAt(most - 1)) ? most - 1 : most);

@@ -1,9 +1,9 @@
-// The text of the answer that is under way, or of the last one, put together from a subscription's items: deltas,
-// whole messages, and snapshots after a gap.
+// Does: joins the text of the current or last answer from a subscription's deltas, messages and snapshots.
+// Used by: programs that show an answer while it streams.
 import { isRecord } from "../base/json.ts";
 import type { SubscriptionItem } from "./subscription_types.ts";
 
-/** The text blocks of a message of pi's, by index. */
+/** The text blocks of one of pi's messages, by index. */
 function blocksOf(message: unknown): Map<number, string> {
   const blocks = new Map<number, string>();
   const content = isRecord(message) ? message["content"] : undefined;
@@ -41,12 +41,15 @@ export class AnswerText {
     return [...this.#blocks].sort(([a], [b]) => a - b).map(([, text]) => text).join("");
   }
 
-  /** Whether the answer is under way. */
+  /** Whether the answer still streams. */
   get streaming(): boolean {
     return this.#streaming;
   }
 
-  /** False while the text is not known: a snapshot left the last answer out; `get_last_assistant_text` has it. */
+  /**
+   * False while the text is unknown, because a snapshot left out the last answer. `get_last_assistant_text` has
+   * it.
+   */
   get known(): boolean {
     return this.#known;
   }

@@ -1,5 +1,5 @@
-// The client: one connection that is kept alive, the commands under way on it and the subscriptions, tied
-// together. mod.ts makes it; requests.ts and subscription.ts know what to do when the connection is lost.
+// Does: the client: one connection that it keeps alive, its running commands and its subscriptions.
+// Used by: mod.ts and browser.ts. Uses: connection.ts, requests.ts and subscription.ts.
 import { isRecord } from "../base/json.ts";
 import type { CommandMap, DataMap, Greeting, Settled, WireCommandName } from "../protocol/generated/mod.ts";
 import { deferred } from "../base/async/deferred.ts";
@@ -10,44 +10,44 @@ import { Requests } from "./requests.ts";
 import { ActiveSubscription } from "./subscription.ts";
 import type { SubscribeOptions, Subscription } from "./subscription_types.ts";
 
-/** The fields of a command, without those that the client fills in. */
+/** The fields of a command, without those that the client adds. */
 export type FieldsOf<N extends WireCommandName> = Omit<CommandMap[N], "id" | "type" | "idempotencyKey">;
 
-/** An answer with what the envelope tells. */
+/** An answer with the fields of its envelope. */
 export interface Answer<N extends WireCommandName> {
-  /** What the command answers with. */
+  /** The `data` of the answer. */
   readonly data: DataMap[N];
-  /** The session's version after it, of a session's command. */
+  /** The session's version after a session command. */
   readonly sessionVersion?: number;
   /** Whether it is the stored answer to an earlier try. */
   readonly replayed: boolean;
 }
 
-/** How to send a command. */
+/** Options of one request. */
 export interface RequestOptions {
-  /** Stops waiting for the answer; what the command does goes on. */
+  /** Ends the wait for the answer. The command itself goes on. */
   readonly signal?: AbortSignal;
-  /** A key of your own, to try again in another life of the program. Default: a new one for each request. */
+  /** A key of your own, for a retry in a later run of the program. Default: a new one for each request. */
   readonly idempotencyKey?: string;
 }
 
-/** How a client behaves. */
+/** Options of a client. */
 export interface ClientOptions {
   /** Milliseconds for the connection to open and greet. Default: 10,000; for a child 60,000. */
   readonly connectTimeoutMs?: number;
-  /** Milliseconds for which a lost server is waited for, before requests fail. Default: 300,000. */
+  /** Milliseconds to wait for a lost server before requests fail. Default: 300,000. */
   readonly reconnectTimeoutMs?: number;
-  /** Milliseconds of silence after which the server is asked whether it is there. Default: 20,000. */
+  /** Milliseconds of silence before a ping to the server. Default: 20,000. */
   readonly heartbeatMs?: number;
-  /** Milliseconds for which commands that the server has no room for are tried again. Default: 120,000. */
+  /** Milliseconds in which refused commands are retried while the server has no room. Default: 120,000. */
   readonly retryTimeoutMs?: number;
-  /** Told when the connection is lost, is back, or is given up; then with the error that ended it. */
+  /** Called when the connection is lost, back, or given up; then with the error. */
   readonly onConnection?: (state: "connected" | "lost" | "closed", reason?: string, error?: Error) => void;
-  /** Told of the server's own events: sessions that come and go, its shutdown. */
+  /** Called with each server event: sessions that come and go, and the shutdown. */
   readonly onServerEvent?: (type: string, data: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Fills in what a client was not told. */
+/** The timeouts with their defaults. */
 export function patienceOf(options: ClientOptions, connectMs: number): ConnectionTimeouts {
   return {
     connectMs: options.connectTimeoutMs ?? connectMs,
@@ -56,7 +56,7 @@ export function patienceOf(options: ClientOptions, connectMs: number): Connectio
   };
 }
 
-/** Calls a function of the user's. What it throws is an uncaught error, and disturbs nothing here. */
+/** Calls a function of the user. Its error is an uncaught error, and does not disturb the client. */
 function tell(call: () => void): void {
   try {
     call();
@@ -88,14 +88,14 @@ export class Client implements AsyncDisposable {
     });
   }
 
-  /** Opens a client over that kind of link; for transports of your own. */
+  /** Opens a client over a link of that kind, for transports of your own. */
   static async open(dial: Dial, patience: ConnectionTimeouts, options: ClientOptions = {}): Promise<Client> {
     const client = new Client(dial, patience, options);
     await client.#connection.start();
     return client;
   }
 
-  /** What the server said first, on the connection that is open or was open last. */
+  /** The greeting of the current connection, or of the last one. */
   get greeting(): Greeting {
     if (this.#greeting === undefined) throw new Error("the client has no connection yet");
     return this.#greeting;
@@ -108,7 +108,7 @@ export class Client implements AsyncDisposable {
    * @param fields its fields
    * @returns the command's `data`
    * @throws {RequestError} when the server answers with an error
-   * @throws {ConnectionLostError} when the server does not come back, or nobody can tell whether it ran
+   * @throws {ConnectionLostError} when the server does not come back, or the outcome is unknown
    *
    * @example
    * ```ts
@@ -127,7 +127,7 @@ export class Client implements AsyncDisposable {
     return (await this.exchange(type, fields, options)).data;
   }
 
-  /** The same as `request`, with what the answer's envelope tells. */
+  /** Like `request`, with the fields of the answer's envelope. */
   exchange<N extends WireCommandName>(
     type: N,
     fields: FieldsOf<N>,
@@ -165,9 +165,9 @@ export class Client implements AsyncDisposable {
    * Subscribes to a session, or with `*` to all.
    *
    * @param target the session's id, or `*`
-   * @param options what of it, and from where
-   * @returns its events as an async iterator, once the server has answered
-   * @throws {RequestError} when there is no such session
+   * @param options which events, and from where
+   * @returns its events as an async iterator, after the server's answer
+   * @throws {RequestError} when the session does not exist
    * @throws {Error} when this client is subscribed to it already
    */
   async subscribe(target: string, options: SubscribeOptions = {}): Promise<Subscription> {
@@ -204,15 +204,15 @@ export class Client implements AsyncDisposable {
     this.#connection.hurry();
   }
 
-  /** Ends subscriptions, requests and the connection. A server that is our child finishes its work first. */
+  /** Ends subscriptions, requests and the connection. A server that is a child finishes its work first. */
   close(): Promise<void> {
     this.#closing = true;
     for (const subscription of [...this.#subscriptions.values()]) subscription.end();
-    // Who closes it a second time waits for the same end.
+    // A second caller waits for the same end.
     return this.#closed ??= this.#connection.close();
   }
 
-  /** The same as `close`. */
+  /** Like `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -246,7 +246,7 @@ export class Client implements AsyncDisposable {
   #opened(greeting: Greeting): void {
     this.#greeting = greeting;
     this.#requests.begin(greeting.data.capabilities.includes("idempotency"));
-    // What the subscriptions missed comes before the answers that followed it.
+    // Missed events come before the answers that followed them.
     let open = 1;
     const settled = (): void => {
       if (--open === 0) this.#requests.opened();
@@ -281,7 +281,7 @@ export class Client implements AsyncDisposable {
     } else if (typeof type === "string") this.#serverEvent(type, message["data"]);
   }
 
-  /** Whose the events of a session are: a subscription by id overrides `*` from its answer on. */
+  /** The subscription that a session's events belong to. One by id overrides `*` after its answer. */
   #of(sessionId: unknown): ActiveSubscription | undefined {
     const own = typeof sessionId === "string" ? this.#subscriptions.get(sessionId) : undefined;
     return own?.listening === true ? own : this.#subscriptions.get("*");
@@ -300,7 +300,7 @@ export class Client implements AsyncDisposable {
 function answerOf<N extends WireCommandName>(response: Message): Answer<N> {
   const { data, sessionVersion, replayed } = response;
   return {
-    // What that command answers with, by the server's own schema.
+    // The server's own schema guarantees the type of the answer.
     data: data as DataMap[N],
     ...(typeof sessionVersion === "number" ? { sessionVersion } : {}),
     replayed: replayed === true,

@@ -1,5 +1,5 @@
-// Keeps one link to the server alive: dials, waits for the greeting, notices a link that has died without a word,
-// and dials again with growing pauses until it is told to stop or has tried for too long.
+// Does: keeps one link to the server alive: dials, waits for the greeting, pings, and dials again with growing pauses.
+// Used by: client.ts. Invariant: it dials again until it is closed or has tried for too long.
 import { tryParseRecord } from "../base/json.ts";
 import type { Greeting } from "../protocol/generated/mod.ts";
 import { deferred } from "../base/async/deferred.ts";
@@ -9,34 +9,34 @@ import type { Dial, Link } from "./transports/link.ts";
 /** A message from the server, parsed. */
 export type Message = Readonly<Record<string, unknown>>;
 
-/** How patient a connection is, in milliseconds. */
+/** Timeouts of a connection, in milliseconds. */
 export interface ConnectionTimeouts {
-  /** For a connection to open and greet. */
+  /** For the connection to open and greet. */
   readonly connectMs: number;
-  /** For the server to come back after a loss; 0 means that it is not waited for, `Infinity` that it always is. */
+  /** For a lost server to return. 0 means no wait, `Infinity` no limit. */
   readonly reconnectMs: number;
-  /** Of silence, after which the server is asked whether it is there; 0 means never. */
+  /** Silence before a ping. 0 means never. */
   readonly heartbeatMs: number;
 }
 
-/** Whom a connection tells. */
+/** The receiver of a connection's reports. */
 export interface ConnectionListener {
   /** A link is open and has greeted. */
   opened(greeting: Greeting): void;
-  /** With the length of its text. */
+  /** A message, with the length of its text. */
   message(message: Message, bytes: number): void;
-  /** The link is gone; it is dialled again. */
+  /** The link is gone, and is dialled again. */
   lost(reason: string): void;
-  /** It is over for good. */
+  /** The connection is over for good. */
   ended(error: Error): void;
 }
 
 const FIRST_PAUSE_MS = 25;
-/** How long a server may take to answer the ping of `hurry`. */
+/** Milliseconds in which the server must answer the ping of `hurry`. */
 const HURRY_MS = 3000;
 const LONGEST_PAUSE_MS = 5000;
 
-/** A link that is dialled again when it is lost. */
+/** A link that is dialled again after a loss. */
 export class Connection {
   readonly #dial: Dial;
   readonly #patience: ConnectionTimeouts;
@@ -46,7 +46,7 @@ export class Connection {
   #link: Link | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #heard = true;
-  /** Ends the pause before the next dial, while there is one. */
+  /** Ends the pause before the next dial. */
   #wake: (() => void) | undefined;
 
   constructor(dial: Dial, patience: ConnectionTimeouts, listener: ConnectionListener) {
@@ -60,7 +60,7 @@ export class Connection {
     return this.#state === "open";
   }
 
-  /** Dials for the first time; rejects when that fails. */
+  /** Dials for the first time. Rejects when that fails. */
   async start(): Promise<void> {
     try {
       await this.#connect();
@@ -74,7 +74,7 @@ export class Connection {
     if (this.#state === "open") this.#link?.send(text);
   }
 
-  /** Dials now instead of after the pause. A link that looks open is asked whether it still is. */
+  /** Dials now instead of after the pause. Pings a link that looks open. */
   hurry(): void {
     this.#wake?.();
     const link = this.#link;
@@ -88,20 +88,20 @@ export class Connection {
     }, HURRY_MS);
   }
 
-  /** Ends it; resolves when the link is gone. */
+  /** Closes the connection. Resolves when the link is gone. */
   async close(): Promise<void> {
     const link = this.#link;
     this.#end(new ConnectionLostError("the client was closed"));
     await link?.close();
   }
 
-  /** Gives the link up, as one does with a dead one. */
+  /** Gives up a dead link. */
   #drop(link: Link, reason: string): void {
     if (this.#link !== link || this.#state !== "open") return;
     this.#link = undefined;
     this.#state = "dialling";
     clearInterval(this.#heartbeat);
-    // The listener may have sent something on it: that it goes down is told before it is dialled anew.
+    // The listener may have sent something on it, so it learns of the loss before the next dial.
     this.#listener.lost(reason);
     void this.#again(reason);
   }
@@ -115,10 +115,10 @@ export class Connection {
     this.#listener.ended(error);
   }
 
-  /** One link, up to its greeting. */
+  /** Opens one link, up to its greeting. */
   async #connect(): Promise<void> {
     const greeted = deferred<Greeting>();
-    // Nobody may be waiting any more when it fails.
+    // No caller may be waiting when it fails.
     greeted.promise.catch(() => {});
     let link: Link | undefined;
     const timeout = new AbortController();
@@ -133,7 +133,7 @@ export class Connection {
           const message = tryParseRecord(text);
           if (message === undefined) return;
           if (link !== undefined && this.#link === link) return this.#receive(message, text.length);
-          // The greeting comes first, and may come before the dial is known to have succeeded.
+          // The greeting is the first message, and may arrive before the dial has resolved.
           if (message["type"] === "server_ready") greeted.resolve(message as unknown as Greeting);
         },
         closed: (reason) => {
@@ -186,14 +186,14 @@ export class Connection {
       pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
     ) {
       if (performance.now() >= until) return this.#end(new ConnectionLostError(reason));
-      // Many clients that lost the same server do not come back at the same moment.
+      // A random pause, so that many clients do not return at the same moment.
       await this.#rest(pause * (0.5 + Math.random() / 2));
       try {
         return await this.#connect();
       } catch (error) {
-        // Another try with the same token changes nothing.
+        // A retry with the same token would fail too.
         if (error instanceof TokenRefusedError) return this.#end(error);
-        // The next round, or the end: what the first loss said is what counts.
+        // Another round, or the end. The reason of the first loss counts.
       }
     }
   }

@@ -1,31 +1,34 @@
-// The dialogs of one session's extensions (docs/PROTOCOL.md#dialogs): shown to a handler once each, answered, and taken back
-// when somebody else was quicker. What comes again after a reconnect is not shown again.
+// Does: shows each dialog of a session's extensions to a handler once, and sends the answer (docs/PROTOCOL.md#dialogs).
+// Used by: subscription.ts. It closes a dialog that another client has answered.
 import { isRecord } from "../base/json.ts";
 import { RequestError } from "./errors.ts";
 
-/** A question of an extension. */
+/** A dialog of an extension. */
 export interface Dialog {
   /** The session whose extension asks. */
   readonly sessionId: string;
   /** Id of the dialog. */
   readonly requestId: string;
-  /** What kind of answer it wants: one of `options`, yes or no, a line, a text. */
+  /** The kind of answer: one of `options`, yes or no, a line, or a text. */
   readonly method: "select" | "confirm" | "input" | "editor";
   /** The question. */
   readonly title: string;
-  /** To choose from, of a `select`. */
+  /** The options of a `select`. */
   readonly options?: readonly string[];
-  /** More about the question, of a `confirm`. */
+  /** More text of a `confirm`. */
   readonly message?: string;
-  /** Shown in an empty field, of an `input`. */
+  /** The text in an empty field of an `input`. */
   readonly placeholder?: string;
   /** The text to edit, of an `editor`. */
   readonly prefill?: string;
-  /** Aborts when the dialog is over: answered elsewhere, timed out, or its session is gone. */
+  /** Aborts when the dialog ends: another client answered, it timed out, or its session is gone. */
   readonly signal: AbortSignal;
 }
 
-/** What one says: a text for `select`, `input` and `editor`, a boolean for `confirm`; null cancels, undefined leaves it to others. */
+/**
+ * An answer: a text for `select`, `input` and `editor`, a boolean for `confirm`. null cancels; undefined leaves
+ * it to other clients.
+ */
 export type DialogAnswer = string | boolean | null | undefined;
 
 /** Shows a dialog and returns its answer. */
@@ -33,18 +36,18 @@ export type DialogHandler = (dialog: Dialog) => DialogAnswer | Promise<DialogAns
 
 type Send = (fields: Readonly<Record<string, unknown>>) => Promise<unknown>;
 
-/** The events that tell of dialogs. */
+/** The events about dialogs. */
 export const DIALOG_EVENTS: readonly string[] = ["extension_ui_request", "extension_ui_resolved"];
 
 const METHODS: ReadonlySet<unknown> = new Set(["select", "confirm", "input", "editor"]);
-/** So many ids of past dialogs are remembered, for events that come again. */
+/** The ids of past dialogs that are kept, for events that arrive again. */
 const REMEMBERED = 1024;
 
 function isMethod(value: unknown): value is Dialog["method"] {
   return METHODS.has(value);
 }
 
-/** The wire's answer of what a handler returned. */
+/** The wire form of a handler's answer. */
 function responseOf(method: Dialog["method"], answer: DialogAnswer): Readonly<Record<string, unknown>> {
   if (answer === null) return { method: "cancelled" };
   return method === "confirm" ? { method, confirmed: answer === true } : { method, value: String(answer) };
@@ -58,14 +61,14 @@ export class Dialogs {
   readonly #open = new Map<string, AbortController>();
   readonly #seen = new Set<string>();
 
-  /** @param send sends `extension_ui_response`, @param failed is told what a handler threw */
+  /** @param send sends `extension_ui_response`, @param failed gets the errors of handlers */
   constructor(handler: DialogHandler, send: Send, failed: (error: unknown) => void) {
     this.#handler = handler;
     this.#send = send;
     this.#failed = failed;
   }
 
-  /** Looks at an event of a session. */
+  /** Takes an event of a session. */
   event(sessionId: string, event: Readonly<Record<string, unknown>>): void {
     const { type, requestId } = event;
     if (typeof requestId !== "string") return;
@@ -73,7 +76,7 @@ export class Dialogs {
     else if (type === "extension_ui_resolved") this.#over(requestId);
   }
 
-  /** Looks at the dialogs that a subscription was told to be open. */
+  /** Takes the open dialogs of a subscription's answer. */
   pending(sessionId: string, requests: readonly unknown[]): void {
     for (const request of requests) {
       if (!isRecord(request)) continue;
@@ -82,7 +85,7 @@ export class Dialogs {
     }
   }
 
-  /** All are over. */
+  /** Ends all dialogs. */
   close(): void {
     for (const id of [...this.#open.keys()]) this.#over(id);
   }
@@ -126,7 +129,7 @@ export class Dialogs {
     try {
       await this.#send({ sessionId, requestId, response: responseOf(method, answer) });
     } catch (error) {
-      // Somebody was quicker; also our own answer, sent twice around a lost connection.
+      // Another client was quicker, or our own answer was sent twice around a lost connection.
       const late = error instanceof RequestError && error.code.startsWith("ui_");
       if (!late) throw error;
     }

@@ -1,4 +1,5 @@
-// The two ways in which a request fails: the server refused it, or nobody can tell any more what came of it.
+// Does: the errors of a request: a refusal, a lost connection, a refused token.
+// Used by: the client and its users.
 
 /** The server answered with an error. `message` is its sentence, `code` is for programs. */
 export class RequestError extends Error {
@@ -26,7 +27,7 @@ export class RequestError extends Error {
   }
 }
 
-/** The connection is gone for good, or was lost while a command that must not run twice was under way. */
+/** The connection is gone for good, or was lost during a command that must not run twice. */
 export class ConnectionLostError extends Error {
   /** The error's class, for logs. */
   override readonly name = "ConnectionLostError";
@@ -37,7 +38,7 @@ export class ConnectionLostError extends Error {
   }
 }
 
-/** The server answers, but it does not accept the token: it has expired, was revoked, or is another server's. */
+/** The server does not accept the token: it has expired, was revoked, or belongs to another server. */
 export class TokenRefusedError extends Error {
   /** The error's class, for logs. */
   override readonly name = "TokenRefusedError";

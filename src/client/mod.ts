@@ -36,7 +36,7 @@ export * from "./subscription_types.ts";
 export type * from "../protocol/generated/mod.ts";
 export type * from "../protocol/pi_events.ts";
 
-/** Where to connect. What is left out is found on this machine, on Deno and Node. */
+/** Where to connect. On Deno and Node, missing values come from this machine. */
 export interface ConnectOptions extends ClientOptions {
   /** The WebSocket's address. Default: the one in `endpoint.json` in the state folder. */
   readonly url?: string;
@@ -49,7 +49,7 @@ export interface ConnectOptions extends ClientOptions {
   readonly stateDir?: string;
 }
 
-/** How to start a server of one's own. */
+/** How to start a server as a child. */
 export interface SpawnOptions extends ClientOptions, SpawnCommand {}
 
 /** The platform's WebSocket and, on Node before 22, the one of the package `ws`. */
@@ -63,9 +63,9 @@ async function socketClass(): Promise<SocketClass> {
 /**
  * Connects to a running server over WebSocket.
  *
- * @param options where it is; by default the one that runs on this machine
- * @returns the client, once the server has greeted
- * @throws {Error} when there is no server, or it does not let us in
+ * @param options its address; by default the server of this machine
+ * @returns the client, after the greeting
+ * @throws {Error} when there is no server, or it refuses the token
  *
  * @example
  * ```ts
@@ -101,6 +101,6 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
  */
 export async function spawn(options: SpawnOptions = {}): Promise<Client> {
   const { connectMs } = patienceOf(options, 60_000);
-  // A child that has ended does not come back, and its pipes do not die in silence.
+  // A child that has ended does not return, and its pipes report its end.
   return await Client.open(childDial(options), { connectMs, reconnectMs: 0, heartbeatMs: 0 }, options);
 }

@@ -1,12 +1,12 @@
-// The commands that are under way: each gets exactly one outcome, over as many connections as it takes. After a
-// lost connection a command is sent again where that is safe, which is where it only reads, where it may run
-// twice, or where it carried an idempotency key; a refusal for lack of room is tried again when it says.
+// Does: gives each command exactly one outcome, over as many connections as it takes.
+// Used by: client.ts. It retries a refusal for lack of room after the time that the server names.
+// Invariant: after a loss it sends a command again only if that only reads, may run twice, or has an idempotency key.
 import { isRecord } from "../base/json.ts";
 import { KEYED, REPEATABLE } from "../protocol/generated/command_traits.ts";
 import type { Message } from "./connection.ts";
 import { ConnectionLostError, RequestError } from "./errors.ts";
 
-/** What came of a command. */
+/** The outcome of a command. */
 export type Outcome =
   | { readonly ok: true; readonly response: Message }
   | { readonly ok: false; readonly error: unknown };
@@ -15,11 +15,11 @@ export type Outcome =
 export interface Asked {
   readonly type: string;
   readonly fields: Readonly<Record<string, unknown>>;
-  /** For one key of several requests, such as from an earlier life of the program. */
+  /** One key for several requests, for example from an earlier run of the program. */
   readonly idempotencyKey?: string;
-  /** Whether it means something on the connection of now alone: it fails with it. */
+  /** Whether it concerns only the current connection. It fails with that connection. */
   readonly passing?: boolean;
-  /** Called once, before anything else that the server sent later is looked at. */
+  /** Called once, before any later message of the server is handled. */
   done(outcome: Outcome): void;
 }
 
@@ -29,33 +29,33 @@ interface Entry extends Omit<Asked, "idempotencyKey" | "fields"> {
   readonly body: string;
   idempotencyKey?: string;
   readonly ownKey: boolean;
-  /** `new`: to be sent; `sent`: an answer is due on this connection; `resting`: it waits for its next try. */
+  /** `new`: not sent; `sent`: an answer is due on this connection; `resting`: it waits for its next try. */
   state: "new" | "sent" | "resting";
   sentWithKey: boolean;
-  /** Milliseconds of the monotonic clock after which refusals are final. */
+  /** Milliseconds of the monotonic clock after which a refusal is final. */
   readonly until: number;
   tries: number;
   timer?: ReturnType<typeof setTimeout>;
 }
 
-/** Nothing ran, and there may be room later. */
+/** Codes of commands that did not run, and may find room later. */
 const REFUSED: ReadonlySet<string> = new Set(["rate_limited", "overloaded", "shutting_down"]);
 const FIRST_REST_MS = 100;
 const LONGEST_REST_MS = 5000;
 
-/** All commands under way of one client. */
+/** All running commands of one client. */
 export class Requests {
   readonly #send: (text: string) => void;
   readonly #retryMs: number;
   readonly #entries = new Map<string, Entry>();
-  /** `begun`: there is a connection, but what was under way waits for what is urgent. */
+  /** `begun`: the connection is open, but running commands wait for urgent ones. */
   #phase: "away" | "begun" | "open" = "away";
   #keys = false;
   #next = 1;
 
   /**
-   * @param send hands a text to the open connection
-   * @param retryMs milliseconds for which refused commands are tried again
+   * @param send sends a text on the open connection
+   * @param retryMs milliseconds in which refused commands are retried
    */
   constructor(send: (text: string) => void, retryMs: number) {
     this.#send = send;
@@ -63,12 +63,13 @@ export class Requests {
   }
 
   /**
-   * Sends a command as soon as there is a connection, an urgent one before `opened`; returns its id.
+   * Sends a command as soon as a connection is open, and an urgent one before `opened`. Returns its id.
    *
    * @throws {TypeError} when its fields cannot be written as JSON
    */
   add(asked: Asked, urgent = false): string {
-    // Now, and not when it is sent: what is no JSON fails before it is one of ours, and every try says the same.
+    // Now, and not at the send: an invalid value fails before the command is stored, and every try sends the
+    // same text.
     const body = JSON.stringify(asked.fields);
     const id = String(this.#next++);
     const { type, passing = false, done } = asked;
@@ -94,14 +95,14 @@ export class Requests {
     return id;
   }
 
-  /** Forgets a command: its answer goes nowhere. */
+  /** Drops a command. Its answer is ignored. */
   drop(id: string): void {
     clearTimeout(this.#entries.get(id)?.timer);
     this.#entries.delete(id);
   }
 
   /**
-   * A connection is there.
+   * A connection is open.
    *
    * @param keys whether the server knows idempotency keys
    */
@@ -110,14 +111,14 @@ export class Requests {
     this.#keys = keys;
   }
 
-  /** Everything that has no answer yet goes out, in the order in which it was asked. */
+  /** Sends everything without an answer, in order. */
   opened(): void {
     if (this.#phase !== "begun") return;
     this.#phase = "open";
     for (const entry of [...this.#entries.values()]) if (entry.state === "new") this.#transmit(entry);
   }
 
-  /** The connection is gone: what cannot be sent again fails. */
+  /** The connection is lost. Commands that must not be repeated fail. */
   lost(reason: string): void {
     this.#phase = "away";
     for (const entry of [...this.#entries.values()]) {
@@ -129,13 +130,13 @@ export class Requests {
     }
   }
 
-  /** Nothing will be answered any more. */
+  /** No further answer will arrive. */
   ended(error: Error): void {
     this.#phase = "away";
     for (const entry of [...this.#entries.values()]) this.#finish(entry, { ok: false, error });
   }
 
-  /** Takes an answer; false when nobody asked. */
+  /** Takes an answer. False when no command waits for it. */
   answer(response: Message): boolean {
     const { id } = response;
     const entry = typeof id === "string" ? this.#entries.get(id) : undefined;
@@ -148,7 +149,10 @@ export class Requests {
     return true;
   }
 
-  /** Whether there is room for everything but the key that nobody asked for: then it goes without. */
+  /**
+   * Whether the server has room for the command but not for its key, which the client chose. It then goes
+   * without a key.
+   */
   #keyless(entry: Entry, { code, data }: Message): boolean {
     const limit = isRecord(data) ? data["limit"] : undefined;
     const full = code === "overloaded" && typeof limit === "string" && limit.startsWith("idempotency");
@@ -171,7 +175,7 @@ export class Requests {
     entry.done(outcome);
   }
 
-  /** Whether a refused command is tried again. */
+  /** Whether a refused command is retried. */
   #rests(entry: Entry, response: Message): boolean {
     const { code, retryAfterMs } = response;
     if (typeof code !== "string" || !REFUSED.has(code)) return false;

@@ -1,6 +1,6 @@
-// The events of one session, or of all, as an async iterator that outlives connections. It knows how far it has
-// come, asks again from there after every loss, and says so in its items when the server could give the state
-// only (docs/PROTOCOL.md#subscribing). What comes between asking again and the answer is dropped: the replay repeats it.
+// Does: delivers the events of one session, or of all, as an async iterator that outlives connections.
+// Used by: client.ts. After a loss it subscribes again from its cursor (docs/PROTOCOL.md#subscribing).
+// Invariant: it drops events between a new request and its answer, because the replay repeats them.
 import { isRecord } from "../base/json.ts";
 import { type Deferred, deferred } from "../base/async/deferred.ts";
 import type { Message } from "./connection.ts";
@@ -10,7 +10,7 @@ import type { Cursor, SubscribeOptions, Subscription, SubscriptionItem } from ".
 import type { SessionInfo, Snapshot, Subscribed } from "../protocol/generated/mod.ts";
 
 interface Place {
-  /** Unknown for a session that `*` met by an event; its next answer says. */
+  /** Unknown for a session that `*` met by an event. Its next answer has it. */
   epoch: string | undefined;
   seq: number;
 }
@@ -20,20 +20,19 @@ interface Queued {
   readonly bytes: number;
 }
 
-/** What a subscription is made of. */
 export interface SubscriptionParts {
   readonly target: string;
   readonly options: SubscribeOptions;
   readonly requests: Requests;
   readonly dialogs?: Dialogs;
-  /** Called once, when it is over. */
+  /** Called once at the end. */
   over(): void;
 }
 
-/** Beyond so much that its reader has not taken, a subscription stops listening and asks again later. */
+/** Bytes of unread events above which a subscription stops listening and asks again later. */
 const QUEUED_BYTES = 16 * 1024 * 1024;
 
-/** A subscription, and what the client tells it. */
+/** A subscription, with the methods that the client calls. */
 export class ActiveSubscription implements Subscription {
   readonly target: string;
   readonly started: Promise<void>;
@@ -68,7 +67,7 @@ export class ActiveSubscription implements Subscription {
     return this.#start;
   }
 
-  /** Whether events of that session are for this subscription: not before its first answer. */
+  /** Whether events of that session belong to this subscription: not before its first answer. */
   get listening(): boolean {
     return this.#established && this.#phase !== "over";
   }
@@ -78,14 +77,14 @@ export class ActiveSubscription implements Subscription {
     return place?.epoch === undefined ? undefined : { epoch: place.epoch, seq: place.seq };
   }
 
-  /** The connection is gone. */
+  /** The connection is lost. */
   lost(): void {
     if (!this.#established || this.#phase === "over") return;
     this.#withdraw();
     if (this.#phase !== "paused") this.#phase = "away";
   }
 
-  /** There is a connection again; false when there is nothing to ask, else `answered` is called. */
+  /** The connection is open again. False when there is nothing to ask; otherwise `answered` is called. */
   reopened(answered: () => void): boolean {
     if (this.#phase !== "away") return false;
     this.#ask(true);
@@ -93,7 +92,7 @@ export class ActiveSubscription implements Subscription {
     return true;
   }
 
-  /** The server has stopped delivering, or what ran the session has died: from where we are. */
+  /** The server has stopped delivering, or the worker was lost. Asks again from the cursor. */
   again(): void {
     if (this.#established && (this.#phase === "live" || this.#phase === "asking")) this.#ask(true);
   }
@@ -116,7 +115,7 @@ export class ActiveSubscription implements Subscription {
     this.#places.set(sessionId, { epoch: place?.epoch, seq });
     const { type } = event;
     const told = { ...event, type: typeof type === "string" ? type : "unknown" };
-    // Some come for the dialogs alone.
+    // Some events arrive only for the dialogs.
     if (this.#parts.options.events?.includes(told.type) === false) return;
     this.#push({
       kind: "event",
@@ -127,20 +126,20 @@ export class ActiveSubscription implements Subscription {
     }, bytes);
   }
 
-  /** The server says how far a filtered subscription has come. */
+  /** Takes the cursor of a filtered subscription. */
   moved(sessionId: string, epoch: string, seq: number): void {
     const place = this.#places.get(sessionId);
     if (this.#phase !== "live" || place === undefined || place.epoch !== epoch) return;
     place.seq = Math.max(place.seq, seq);
   }
 
-  /** A session is gone. */
+  /** A session was deleted. */
   deleted(sessionId: string): void {
     if (sessionId === this.target) this.end();
     else this.#places.delete(sessionId);
   }
 
-  /** No more items; with an error the reader gets that after what is queued. */
+  /** Ends the items. With an error, the reader gets it after the queued items. */
   end(error?: unknown): void {
     if (this.#phase === "over") return;
     this.#withdraw();
@@ -148,7 +147,7 @@ export class ActiveSubscription implements Subscription {
     this.#error = error;
     if (error === undefined) this.#first.resolve();
     else this.#first.reject(error);
-    // Nobody may be waiting for the start any more.
+    // No caller may be waiting for the start.
     this.#first.promise.catch(() => {});
     this.#parts.dialogs?.close();
     for (const reader of this.#readers.splice(0)) {
@@ -187,14 +186,14 @@ export class ActiveSubscription implements Subscription {
     return this.close().then(() => ({ done: true, value: undefined }));
   }
 
-  /** Ends it, here and at the server. */
+  /** Ends the subscription, here and at the server. */
   close(): Promise<void> {
     if (this.#phase === "over") return Promise.resolve();
     this.end();
     this.#queue = [];
     this.#head = 0;
     return new Promise((resolve) => {
-      // It is over here whatever the server says: a lost connection has ended it there.
+      // It is over here in any case. A lost connection has ended it at the server.
       const fields = { sessionId: this.target };
       this.#parts.requests.add({ type: "unsubscribe", fields, passing: true, done: () => resolve() });
     });
@@ -234,7 +233,7 @@ export class ActiveSubscription implements Subscription {
     }, urgent);
   }
 
-  /** The types to ask the server for. */
+  /** The event types to request. */
   #wanted(events: readonly string[]): readonly string[] {
     return this.#parts.dialogs === undefined ? events : [...new Set([...events, ...DIALOG_EVENTS])];
   }
@@ -253,7 +252,7 @@ export class ActiveSubscription implements Subscription {
     this.#established = true;
     this.#phase = "live";
     if (this.target !== "*") {
-      // The schema of the answer to a subscription by id.
+      // The server's own schema guarantees the type of the answer.
       const start = data as Subscribed;
       this.#start ??= start;
       this.#take(this.target, start, this.#bytesOf(start.snapshot));
@@ -264,7 +263,7 @@ export class ActiveSubscription implements Subscription {
       for (const [id, start] of Object.entries(sessions)) {
         const place = this.#places.get(id);
         if (again && place?.epoch === undefined && start.seq > (place?.seq ?? 0)) {
-          // It began while we were away, or its epoch was not known: what it did meanwhile is asked for.
+          // It began during the loss, or its epoch was unknown. Its missed events are requested.
           this.#places.set(id, { epoch: start.epoch, seq: place?.seq ?? 0 });
           unheard = true;
         } else this.#take(id, start, this.#bytesOf(start.snapshot));
@@ -278,7 +277,7 @@ export class ActiveSubscription implements Subscription {
     return snapshot === undefined ? 0 : JSON.stringify(snapshot).length;
   }
 
-  /** Where one session starts from. */
+  /** Takes the start of one session. */
   #take(sessionId: string, start: Subscribed, bytes: number): void {
     const { mode, epoch, seq, snapshot, pendingUi } = start;
     const sessionInfo: SessionInfo = start.sessionInfo;

@@ -1,33 +1,34 @@
-// What a subscription takes and gives, as its user sees it; subscription.ts does the work.
+// Does: the types of a subscription for its user: options, items and cursors.
+// Used by: subscription.ts, which does the work.
 import type { EventMap, SessionInfo, Snapshot, Subscribed } from "../protocol/generated/mod.ts";
 import type { PiEventMap } from "../protocol/pi_events.ts";
 import type { DialogHandler } from "./dialogs.ts";
 
-/** How far one has come in a session's events. */
+/** The point up to which a client has read a session. */
 export interface Cursor {
-  /** The stretch of numbering. */
+  /** The epoch. */
   readonly epoch: string;
-  /** The last event that was seen. */
+  /** The seq of the last event. */
   readonly seq: number;
 }
 
-/** How to subscribe. */
+/** Options of a subscription. */
 export interface SubscribeOptions {
-  /** Every event after this first; for `*` by session. Default: from now on. */
+  /** First every event after this cursor; for `*` by session. Default: from now on. */
   readonly from?: Cursor | { readonly sessions: Readonly<Record<string, Cursor>> };
-  /** Whether the state comes first, as a snapshot item. Default: false. */
+  /** Whether a snapshot item comes first. Default: false. */
   readonly snapshot?: boolean;
-  /** `delta`: what is new in each event; `full`: pi's events unchanged. Default: `delta`. */
+  /** `delta`: only the new part of each event; `full`: pi's events unchanged. Default: `delta`. */
   readonly updates?: "delta" | "full";
   /** Only events of these types. Default: all. */
   readonly events?: readonly string[];
-  /** Answers the dialogs of the sessions' extensions. Default: they are left to others. */
+  /** Answers the dialogs of the sessions' extensions. Default: other clients answer them. */
   readonly onDialog?: DialogHandler;
-  /** Bytes of events that may wait for the reader before the server is asked again later. Default: 16 MiB. */
+  /** Bytes of unread events above which the client stops listening and asks again later. Default: 16 MiB. */
   readonly queuedBytes?: number;
 }
 
-/** An event of a session: `type`, and what pi puts beside it. */
+/** An event of a session: `type`, and pi's own fields. */
 export interface SessionEvent {
   /** Type of the event, such as `message_update`. */
   readonly type: string;
@@ -35,31 +36,31 @@ export interface SessionEvent {
   readonly [field: string]: unknown;
 }
 
-/** An event, with its address. */
+/** An event with its address. */
 export interface EventItem {
-  /** Says that it is an event. */
+  /** Marks an event. */
   readonly kind: "event";
-  /** The session that it is of. */
+  /** The session of the event. */
   readonly sessionId: string;
   /** Its number. */
   readonly seq: number;
   /** The event. */
   readonly event: SessionEvent;
-  /** It stands for so many events, the last of which has this number. */
+  /** The number of events that it stands for. The last one has this seq. */
   readonly coalesced?: number;
 }
 
-/** The state of a session in place of events: it was asked for, or the events are gone. */
+/** The state of a session in place of events, because it was requested or the events are gone. */
 export interface SnapshotItem {
-  /** Says that it is a state. */
+  /** Marks a snapshot. */
   readonly kind: "snapshot";
-  /** The session that it is of. */
+  /** The session of the snapshot. */
   readonly sessionId: string;
-  /** The stretch of numbering from here on. */
+  /** The epoch from here on. */
   readonly epoch: string;
-  /** The last event that is in the state. */
+  /** The seq of the last event in the state. */
   readonly seq: number;
-  /** Whether there were events that this takes the place of. */
+  /** Whether it replaces missed events. */
   readonly missed: boolean;
   /** The state. */
   readonly snapshot: Snapshot;
@@ -89,9 +90,9 @@ export interface Subscription extends AsyncIterableIterator<SubscriptionItem, un
   readonly target: string;
   /** The first answer of a subscription by id. */
   readonly start: Subscribed | undefined;
-  /** Where one is in a session, to go on from in another life of the program. */
+  /** The cursor in a session, for a later run of the program. */
   cursor(sessionId?: string): Cursor | undefined;
-  /** Ends it, here and at the server. */
+  /** Ends the subscription, here and at the server. */
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
-// Every number of the system that an operator can set (docs/PROTOCOL.md#limits): default, range, unit and reason. Flags
-// (`--max-…`) and variables (`PI_SERVER_MAX_…`) are made from this table. Pure.
+// Does: holds every limit that an operator can set, with default, range, unit and reason (docs/PROTOCOL.md#limits). Pure.
+// Used by: the governor, the flags (`--max-…`) and the variables (`PI_SERVER_MAX_…`).
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -11,7 +11,7 @@ export interface LimitSpec {
   readonly most: number;
   readonly unit: "bytes" | "count" | "chars" | "ms";
   readonly about: string;
-  /** Name of the flag, where it is not `max-` and the name. */
+  /** Name of the flag, unless it is `max-` and the name. */
   readonly flag?: string;
 }
 
@@ -19,7 +19,7 @@ const TABLE = {
   frameBytes: {
     value: 10 * MIB,
     least: 1 * KIB,
-    // Deno's own cap on an inbound WebSocket message is 64 MiB; ours is checked behind it.
+    // Deno limits an inbound WebSocket message to 64 MiB itself. This limit is checked after that.
     most: 64 * MIB,
     unit: "bytes",
     about: "largest inbound message",
@@ -34,7 +34,7 @@ const TABLE = {
   },
   connections: { value: 1000, least: 1, most: 100_000, unit: "count", about: "WebSocket connections" },
   connectionsPerToken: {
-    // Deno holds up to 64 MiB of a message that is not complete, and nothing in JavaScript can see it.
+    // Deno holds up to 64 MiB of an incomplete message, and JavaScript cannot see it.
     value: 32,
     least: 1,
     most: 100_000,
@@ -154,10 +154,10 @@ const TABLE = {
   idleSessionMs: {
     value: 30 * 60_000,
     least: 1,
-    // What a timer can hold is 24.8 days.
+    // A timer can hold 24.8 days.
     most: 24 * 86_400_000,
     unit: "ms",
-    about: "idle time after which a session that nobody watches is parked",
+    about: "idle time after which a session without a subscriber is parked",
     flag: "idle-session-ms",
   },
   hostSilentMs: {
@@ -165,19 +165,19 @@ const TABLE = {
     least: 1_000,
     most: 3_600_000,
     unit: "ms",
-    about: "silence after which a host is replaced",
+    about: "silence after which a worker is replaced",
     flag: "host-silent-ms",
   },
   hostMemoryBytes: {
-    // Far above what sessions need (100 that are idle: some MiB), far below where V8 ends the whole process.
+    // Far above what sessions need (100 idle ones: some MiB), far below the heap at which V8 ends the process.
     value: 2048 * MIB,
     least: 64 * MIB,
     most: 1024 * 1024 * MIB,
     unit: "bytes",
-    about: "memory at which a host is replaced",
+    about: "memory at which a worker is replaced",
   },
   peerSilentMs: {
-    // Half of it is no less than STALL_MS: a peer that takes nothing of what is queued for it is told so before.
+    // Half of it is at least STALL_MS, so a peer that reads nothing is closed for that reason first.
     value: 60_000,
     least: 100,
     most: 3_600_000,
@@ -190,7 +190,7 @@ const TABLE = {
     least: 100,
     most: 24 * 86_400_000,
     unit: "ms",
-    about: "silence of a run after which it is told as stalled",
+    about: "silence of a run after which it is reported as stalled",
     flag: "turn-stall-ms",
   },
 } as const satisfies Record<string, LimitSpec>;
@@ -214,72 +214,72 @@ export function withDefaults(over: Partial<Limits> = {}): Limits {
   return Object.fromEntries(values) as Limits;
 }
 
-/** Milliseconds after which a command that met a full queue is worth sending again. */
+/** Milliseconds after which a retry makes sense when a queue was full. */
 export const RETRY_AFTER_MS: number = 250;
 
 /** Bytes of commands that a stdio connection reads ahead while it waits for room, to find an `abort`. */
 export const READ_AHEAD_BYTES: number = 10 * MIB;
 
-/** Bytes handed to a socket at a time; the rest stays in the outbox, where it can be freed. */
+/** Bytes that a socket gets at a time. The rest stays in the outbox, where it can be freed. */
 export const SOCKET_WINDOW_BYTES: number = 64 * KIB;
 
-/** Answers that may be queued for a WebSocket peer before its commands wait until it has read some. */
+/** Answers in the queue of a WebSocket peer at which its commands wait. */
 export const ANSWERS_AHEAD: number = 16_384;
 
-/** Most bytes of JSON that one answer gives of a session's history. */
+/** The most bytes of JSON of a session's history in one answer. */
 export const ANSWER_BYTES: number = 8 * MIB;
 
-/** Most bytes of the snapshot of one session, and of all snapshots that one host writes into one answer. */
+/** The most bytes of one session's snapshot, and of all snapshots that one worker writes into one answer. */
 export const SNAPSHOT_BYTES: number = 4 * MIB;
 export const SNAPSHOTS_BYTES: number = 16 * MIB;
 
-/** Large answers of one connection that are asked for and not handed to its socket; further commands for them wait. */
+/** Large answers of one connection that may be under way. Further commands for large answers wait. */
 export const BULK_AHEAD: number = 2;
 
-/** Most UTF-16 units of a history that becomes a web page: pi holds the page several times while it makes it. */
+/** The most UTF-16 units of a history for a web page. pi holds the page several times. */
 export const EXPORT_UNITS: number = 32 * MIB;
 
-/** Bytes that a host posts at a time, and that it may have posted before the router thread has taken some. */
+/** Bytes that a worker posts at a time, and bytes that it may post ahead of the server thread. */
 export const CROSSING_BATCH_BYTES: number = 64 * KIB;
 export const CROSSING_WINDOW_BYTES: number = 256 * KIB;
 
-/** Milliseconds in which a peer must take something while output is queued for it. */
+/** Milliseconds in which a peer must read something while output waits. */
 export const STALL_MS: number = 30_000;
 
 /** Milliseconds between two cursors of a filtered subscription. */
 export const CURSOR_MS: number = 10_000;
 
-/** Sessions that one host builds at the same time. */
+/** Sessions that one worker builds at the same time. */
 export const BUILDS_AT_ONCE: number = 4;
 
 /** Milliseconds that disposing one session may take. */
 export const DISPOSE_MS: number = 5_000;
 
-/** Most bytes of a file that pi reads by itself: instructions, settings, a skill, a prompt, a theme. */
+/** The most bytes of a file that pi reads by itself: instructions, settings, a skill, a prompt, a theme. */
 export const RESOURCE_BYTES: number = 1024 * 1024;
 
-/** Most bytes of the file of an extension, which may be a bundle. */
+/** The most bytes of an extension's file, which may be a bundle. */
 export const EXTENSION_BYTES: number = 16 * 1024 * 1024;
 
-/** Milliseconds that `session_start` handlers of extensions may hold up a session's mailbox. */
+/** Milliseconds that `session_start` handlers of extensions may delay a session's mailbox. */
 export const SESSION_START_MS: number = 30_000;
 
-/** Milliseconds that a timed-out bash or compaction may still hold its mailbox once it was told to stop. */
+/** Milliseconds that a timed-out bash or compaction may still hold its mailbox after it was stopped. */
 export const COMMAND_GRACE_MS: number = 5_000;
 
-/** Milliseconds without an answer from which a host is an issue of `health_check`. */
+/** Milliseconds of a worker's silence that count as an issue of `health_check`. */
 export const HOST_SLOW_MS: number = 5_000;
 
-/** Milliseconds by which the router thread may be late before that is an issue of `health_check`. */
+/** Delay of the server thread in milliseconds that counts as an issue of `health_check`. */
 export const LOOP_SLOW_MS: number = 1_000;
 
-/** Milliseconds between two SIGINTs from which the second one means "now". */
+/** Milliseconds after a SIGINT before a second one means "now". */
 export const IMPATIENT_MS: number = 1_000;
 
-/** Tokens that may be minted and neither revoked nor expired. */
+/** The most minted tokens that are neither revoked nor expired. */
 export const MINTED_TOKENS: number = 1_000;
 
-/** Whether that is the name of a limit. */
+/** Whether a text is the name of a limit. */
 export function isLimitName(name: unknown): name is LimitName {
   return typeof name === "string" && Object.hasOwn(TABLE, name);
 }

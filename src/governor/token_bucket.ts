@@ -1,13 +1,13 @@
-// Rates: each key has a bucket of as many tokens as may be used in a minute, which fills up again at that pace.
-// A bucket is one number, the time at which it is full again, so that one that is full need not be kept.
-// Pure: time is an argument, in milliseconds on a clock that never goes back.
+// Does: limits rates. Each key has a bucket with the tokens of one minute, which fills again at that pace. Pure.
+// Used by: governor.ts. A bucket is the time at which it is full, so a full bucket need not be stored.
+// Invariant: time is an argument, in milliseconds on a clock that never goes back.
 
 const MINUTE_MS = 60_000;
 
-/** Milliseconds that sums of fractions may be off by; without it the last token of a bucket could be refused. */
+/** Tolerance for sums of fractions in milliseconds. Without it the last token of a bucket could be refused. */
 const ROUNDING_MS = 1e-3;
 
-/** Buckets that are kept before those that have filled up again are looked for. */
+/** The number of buckets at which full ones are dropped. */
 const SWEEP_FROM = 64;
 
 /** Buckets of one size, by key. */
@@ -16,22 +16,22 @@ export class TokenBuckets<K> {
   readonly #fullAt = new Map<K, number>();
   #sweepAt = SWEEP_FROM;
 
-  /** @param perMinute tokens of a full bucket, and tokens that come in within a minute */
+  /** @param perMinute tokens of a full bucket, and of one minute */
   constructor(perMinute: number) {
     this.#perMinute = perMinute;
   }
 
-  /** Buckets that are kept; one that is full again may be among them for a while. */
+  /** The number of stored buckets. Some may be full. */
   get size(): number {
     return this.#fullAt.size;
   }
 
-  /** Whole milliseconds after which there is a token; 0 when there is one. A wait of exactly that is enough. */
+  /** Whole milliseconds until the next token; 0 when there is one. A wait of exactly that time is enough. */
   waitMs(key: K, now: number): number {
     const readyAt = this.#readyAt(key);
     if (readyAt <= now) return 0;
     const ms = Math.ceil(readyAt - now);
-    // The difference was rounded; the sum is what a later look will be compared with.
+    // The difference was rounded, and a later check compares the sum.
     return now + ms < readyAt ? ms + 1 : ms;
   }
 
@@ -46,7 +46,7 @@ export class TokenBuckets<K> {
     this.#fullAt.delete(key);
   }
 
-  /** When the bucket has a token: when it lacks no more than all but one. */
+  /** The time at which the bucket has a token. */
   #readyAt(key: K): number {
     const fullAt = this.#fullAt.get(key);
     if (fullAt === undefined) return -Infinity;

@@ -1,6 +1,6 @@
-// Does: listens for HTTP: makes the gate and the pages out of the configuration, and puts them before the WebSockets.
+// Does: listens for HTTP, and puts the gate and the pages before the WebSockets.
 // Used by: server.ts.
-// Invariant: pages that need much code load it at the first request for them.
+// Invariant: a page that needs much code loads it at the first request.
 import type { Config } from "../config/config.ts";
 import type { Governor } from "../governor/governor.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -9,7 +9,6 @@ import type { TokenStore } from "./auth/token_store.ts";
 import type { Router } from "./router/router.ts";
 import { WebSocketTransport } from "./transports/websocket.ts";
 
-/** What listening needs of the server. */
 export interface HttpServerParts {
   readonly config: Config;
   readonly runtime: Runtime;
@@ -22,7 +21,7 @@ export interface HttpServerParts {
   readonly schema: () => string;
 }
 
-/** Listens. Throws `ListenError` when the address cannot be had. */
+/** Listens. Throws `ListenError` when the address is not available. */
 export function listenForHttp(parts: HttpServerParts): Promise<WebSocketTransport> {
   const { config, runtime, router, governor, tokens, ready, schema } = parts;
   return WebSocketTransport.listen({

@@ -1,26 +1,26 @@
-// Graceful shutdown (docs/PROTOCOL.md#shutdown) as a state machine: running → refusing → draining → closing → closed.
-// Decides the order and the bounds; what each step does is handed in.
+// Does: graceful shutdown (docs/PROTOCOL.md#shutdown) as a state machine: running → refusing → draining → closing → closed.
+// Used by: server.ts, which passes in the work of each step. This file decides the order and the limits.
 import { deadline } from "../base/async/deadline.ts";
 import type { Clock } from "../runtime/runtime.ts";
 
-/** Where the server stands. */
+/** The phase of the server. */
 export type Phase = "running" | "refusing" | "draining" | "closing" | "closed";
 
-/** What moves it on. */
+/** The events that move it on. */
 export type Step = "begin" | "announced" | "drained" | "deadline" | "disposed";
 
-/** What a shutdown came to; sessions. */
+/** The result of a shutdown, in sessions. */
 export interface ShutdownResult {
-  /** Were busy and ended by themselves. */
+  /** Busy sessions that ended by themselves. */
   readonly drained: number;
-  /** Were still busy at the deadline and were aborted. */
+  /** Sessions that were busy at the deadline and were aborted. */
   readonly aborted: number;
   readonly disposed: number;
-  /** Could not be disposed in time. */
+  /** Sessions that could not be disposed in time. */
   readonly failed: number;
 }
 
-/** The one transition function; a step that does not belong to a phase changes nothing. */
+/** The only transition function. A step that does not fit the phase changes nothing. */
 export function next(phase: Phase, step: Step): Phase {
   if (phase === "running" && step === "begin") return "refusing";
   if (phase === "refusing" && step === "announced") return "draining";
@@ -29,23 +29,23 @@ export function next(phase: Phase, step: Step): Phase {
   return phase;
 }
 
-/** What the steps do. */
+/** The work of the steps. */
 export interface ShutdownParts {
   readonly clock: Clock;
   refuse(): void;
   announce(reason: string, timeoutMs: number): void;
   /** Resolves when nothing runs. */
   idle(): Promise<void>;
-  /** Counts the busy sessions, and with `stop` has them stopped. */
+  /** Counts the busy sessions, and with `stop` stops them. */
   busy(stop: boolean): Promise<number>;
   dispose(): Promise<{ disposed: number; failed: number }>;
-  /** Output out, peers told, sockets and state folder released. */
+  /** Sends all output, closes the sockets, and releases the state folder. */
   close(): Promise<void>;
-  /** Everything is over. */
+  /** The shutdown is complete. */
   closed(result: ShutdownResult): void;
 }
 
-/** Milliseconds that aborted runs get to say that they ended. */
+/** Milliseconds that aborted runs get to report their end. */
 const ABORT_GRACE_MS = 2_000;
 
 /** One server's shutdown. */
@@ -64,13 +64,13 @@ export class Shutdown {
     return this.#phase;
   }
 
-  /** Begins, or joins what has begun: always the same promise. */
+  /** Begins a shutdown, or joins a running one. Always returns the same promise. */
   begin(reason: string, timeoutMs: number): Promise<ShutdownResult> {
     this.#result ??= this.#run(reason, timeoutMs);
     return this.#result;
   }
 
-  /** Begins with no patience for what runs, or loses it now. */
+  /** Begins a shutdown that waits for no run, or stops waiting now. */
   hurry(reason: string): Promise<ShutdownResult> {
     this.#hurried = true;
     const result = this.begin(reason, 0);

@@ -53,7 +53,7 @@ const USABLE_ID = new RegExp(SESSION_ID_PATTERN);
 const NO_PI = failure("internal", "pi is not loaded");
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
 
-/** How a session begins. */
+/** The start of a session. */
 type SessionStart = Pick<SessionParts, "sessionId" | "demand" | "epoch" | "restoredFrom" | "interrupted">;
 type Build = (builder: SessionBuilder, hooks: AgentHooks) => Promise<Outcome<AgentPort>>;
 
@@ -65,7 +65,7 @@ export class SessionWorker {
   readonly #sessions = new Map<string, Session>();
   readonly #disposals = new Set<Promise<boolean>>();
   readonly #idleWaits = new Map<number, readonly string[] | undefined>();
-  /** The file that each session drives, as pi names it. */
+  /** The file of each session, as pi names it. */
   readonly #files = new Map<string, string>();
   readonly #claims = new FileClaims((message) => this.#send(message));
   readonly #trusted = new TrustedFolders((message) => this.#send(message));
@@ -360,7 +360,7 @@ export class SessionWorker {
     const results = await Promise.all(
       agents.map((agent) => agent === undefined ? true : this.#dispose(agent)),
     );
-    // Extensions of deleted sessions may still shut down.
+    // Extensions of deleted sessions may still run their shutdown handlers.
     await Promise.all(this.#disposals);
     const disposed = results.filter((ok) => ok).length;
     const failed = results.length - disposed;

@@ -50,7 +50,7 @@ Deno.test("error message: errors, texts and whatever can be made a text", () => 
   assertEquals(errorMessage("x".repeat(1_000_000)).length, 16_384);
 });
 
-Deno.test("error message: what cannot be printed says so, and is told from the rest", () => {
+Deno.test("error message: an unprintable value says so and differs from the others", () => {
   for (const value of UNPRINTABLE) {
     assertEquals([errorMessage(value), errorStack(value), isPrintable(value)].map(String), [
       "an error that cannot be printed",

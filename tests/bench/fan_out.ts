@@ -56,7 +56,7 @@ async function bare(readers: readonly BareReader[]): Promise<Round> {
   return { perSecond: events / whole(readers), bytes: median(readers.map(({ bytes }) => bytes)) };
 }
 
-/** Deltas per second that a session gets through when nobody listens. */
+/** Deltas per second of a session without a subscriber. */
 async function alone(control: Client): Promise<number> {
   const started = performance.now();
   await control.ok({ type: "prompt", sessionId: "bench", message: prompt(ORDER), waitFor: "settled" });

@@ -1,5 +1,5 @@
 // (g) Reconnect: a client that missed 1,000 deltas connects again and subscribes with `from`; time from connect
-// to the last missed event, against a bare server that sends the same texts to whoever asks.
+// to the last missed event, against a bare server that sends the same texts to every client.
 // Usage: deno run -A tests/bench/reconnect.ts [--quick] [sources|node|binary …]
 
 import { Client } from "./support/client.ts";

@@ -1,6 +1,6 @@
-// (a) Round trip of `ping` (answered by the router thread) and `get_state` (answered by the host), one at a time
-// and pipelined with few and with many in flight, on every build, against a bare server on the same runtime that
-// parses and stringifies. With few in flight a thread that is woken is most of what the host costs.
+// (a) Round trip of `ping` (answered by the server thread) and `get_state` (answered by the worker), on every build.
+// One at a time, and pipelined with few and with many in flight. The baseline is a bare server on the same runtime
+// that parses and stringifies. With few in flight, the cost of a worker is mostly the wake-up of its thread.
 // Usage: deno run -A tests/bench/round_trip.ts [--quick] [sources|node|binary …]
 
 import { Client, oneAtATime, pipelined } from "./support/client.ts";

@@ -1,5 +1,5 @@
 // A reader that never reads, in front of 200 MB of events that 19 others read, with the default limits: the
-// router thread's heap and external memory after a collection, against a run without that reader. Then a reader
+// server thread's heap and external memory after a collection, against a run without that reader. Then a reader
 // that stalls and wakes up: it gets `lagged`, subscribes again from there, and ends with the right state.
 // On Node too; the binary tells nothing of its heap, so there the whole process's resident memory is compared.
 // Usage: deno run -A tests/bench/stalled_reader.ts [--quick] [sources|node|binary …]
@@ -45,7 +45,7 @@ interface Reading {
   readonly rss: number;
 }
 
-/** What the router thread holds after a collection; of the binary, what the process holds. */
+/** What the server thread holds after a collection; of the binary, what the process holds. */
 async function reading({ child }: BenchServer, target: Target): Promise<Reading> {
   if (target === "binary") return { heapUsed: NaN, external: NaN, rss: await child.memory() * 1e6 };
   const lines = (): string[] => child.stderr.split("\n").slice(0, -1).filter((line) => line.startsWith(MARK));

@@ -1,5 +1,5 @@
-// The client for web pages, here on Deno, which has what it uses of a browser: a refused token is told from a server
-// that is down, a lost one is dialled at once when the network is back, and the bundle is small.
+// The client for web pages, here on Deno, which has what it uses of a browser. A refused token differs from a server
+// that is down. A lost server is dialled at once when the network is back. The bundle is small.
 import { assert, assertEquals } from "@std/assert";
 import * as esbuild from "esbuild";
 import { browserClient } from "../../scripts/browser_client.ts";
@@ -44,7 +44,7 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   }
 }
 
-Deno.test("a refused token is told from a server that cannot be reached", async () => {
+Deno.test("a refused token differs from a server that cannot be reached", async () => {
   const { state, server } = serve();
   state.letsIn = false;
   const refused = await failure(connect({ url: state.url, token: "wrong" }));
@@ -69,7 +69,7 @@ Deno.test("a token that is revoked while the connection is lost ends the client 
   await server.shutdown();
 });
 
-Deno.test("a lost server is dialled at once when the client is told to hurry", async () => {
+Deno.test("a lost server is dialled at once when the client hurries", async () => {
   let dials = 0;
   let down = false;
   let listener: LinkListener | undefined;

@@ -92,7 +92,7 @@ export class FakeServer {
   /** The link that was opened last. */
   get link(): FakeLink {
     const link = this.links.at(-1);
-    if (link === undefined) throw new Error("nobody has dialled");
+    if (link === undefined) throw new Error("no client has dialled");
     return link;
   }
 

@@ -1,5 +1,5 @@
-// What the client does with commands around refusals and lost connections: sent again where that is safe, told
-// where it is not, and never answered twice.
+// The client's commands around refusals and lost connections: sent again where that is safe, an error where it is
+// not, and never answered twice.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client, ConnectionLostError, RequestError } from "../../src/client/mod.ts";
 import { FakeServer, turn } from "./fake_server.ts";
@@ -157,7 +157,7 @@ Deno.test("client: an abort ends the wait and forgets the answer", () =>
     server.link.answer("ping", { now: 1 });
   }));
 
-Deno.test("client: the first connection that fails is told", async () => {
+Deno.test("client: the first connection that fails is reported", async () => {
   const server = new FakeServer();
   server.down = true;
   assertEquals(String(await assertRejects(() => Client.open(server.dial, PATIENCE))), "Error: down");
@@ -188,7 +188,7 @@ Deno.test("client: what is sent again is what was asked for first", () =>
     await asked;
   }, ["idempotency"]));
 
-Deno.test("client: what the user's own functions throw is told as uncaught, and the client goes on", async () => {
+Deno.test("client: an error of the user's own functions is uncaught, and the client goes on", async () => {
   const told: unknown[] = [];
   const heard = (event: ErrorEvent) => {
     event.preventDefault();

@@ -1,5 +1,5 @@
 // The client's subscriptions over lost connections, against a server of the test's own: no event twice, none left
-// out, and a gap is told. What a real server does is in tests/conformance/client_test.ts.
+// out, and a gap is reported. What a real server does is in tests/conformance/client_test.ts.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client, type Dialog, isEvent, RequestError, type SubscriptionItem } from "../../src/client/mod.ts";
 import type { SubscribeOptions } from "../../src/client/mod.ts";
@@ -49,7 +49,7 @@ Deno.test("subscription: goes on from where it was, and drops what comes before 
     assertEquals(seqs(items), [5, 6, 7, 8, 9]);
   }));
 
-Deno.test("subscription: a gap that the server cannot fill is told by the state", () =>
+Deno.test("subscription: a gap that the server cannot fill becomes a snapshot", () =>
   watch("a", started("live", 4), async ({ server, items }) => {
     server.link.event("a", 5);
     const link = await server.cut();

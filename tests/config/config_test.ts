@@ -76,7 +76,7 @@ Deno.test("config: every limit has a flag and a variable, and its range is exact
   }
 });
 
-Deno.test("config: what is no number in range is refused with the flag, what was expected and what came", () => {
+Deno.test("config: a number out of range is refused with the flag, the expected value and the given one", () => {
   const bad = ["", " ", "NaN", "Infinity", "-1", "1.5", "0x10", "1e3", "65536", "3141ms", "1,000", "١", "+1"];
   for (const value of bad) {
     refused([`--port=${value}`], ["--port", "an integer from 0 to 65535", `"${value}"`]);

@@ -10,7 +10,7 @@ import { alone, settled, shared } from "./suite.ts";
 const test = shared(["--turn-stall-ms=300"], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));
 const bash = (command: string) => calls([{ name: "bash", args: { command } }]);
 
-test("budget: used up, told, refused, raised, and the next prompt runs", async (bench) => {
+test("budget: used up, reported, refused, raised, and the next prompt runs", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
   const set = await wire.ok({ type: "set_budget", sessionId: id, maxTurns: 2 });
@@ -99,7 +99,7 @@ alone("budget: the server's own holds for every session until a client sets one"
   await settled(wire, other.id, "one");
 });
 
-test("stalled: a silent model, a silent tool and a person are told apart, and none is aborted", async (bench) => {
+test("stalled: a silent model, a silent tool and a person differ in phase, and none is aborted", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
   const marker = bench.name("stall");

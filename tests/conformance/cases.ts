@@ -57,7 +57,7 @@ async function firstUserEntry(scene: Scene): Promise<string> {
   return stringAt(arrayAt(data, "messages"), 0, "entryId");
 }
 
-/** A file in the session's folder that is no session. */
+/** A file in the session's folder that is not a session. */
 async function plainFile({ cwd }: Scene): Promise<string> {
   await Deno.writeTextFile(`${cwd}/plain.txt`, "no session\n");
   return `${cwd}/plain.txt`;

@@ -1,5 +1,5 @@
-// The client that is published with the server, against this build of it: behind a proxy that cuts its connection
-// every 300 ms during a turn of 5 MB it ends with the exact text, on Deno, in Node and in a browser.
+// The published client against this build of the server. Behind a proxy that cuts its connection every 300 ms during
+// a turn of 5 MB it ends with the exact text, on Deno, in Node and in a browser.
 import { assert, assertEquals, assertGreaterOrEqual, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect, RequestError, spawn } from "../../src/client/mod.ts";
 import { digestOf, drive, type Job, type Report } from "../client/cut_driver.ts";
@@ -44,7 +44,7 @@ async function survives(bench: Bench, drive: (job: Job) => Promise<Report>): Pro
   const wire = await bench.connect();
   const { id } = await bench.session(wire);
   const driven = drive({ url: proxy.url, token: await bench.server.token(), sessionId: id, message: marker });
-  // Whatever goes wrong on the other side is told at once.
+  // Any failure of the other side is reported at once.
   const failed = driven.then(() => new Promise<never>(() => {}));
   await Promise.race([
     until(() => proxy.cuts >= CUTS ? true : undefined, 30_000, () => "too few cuts"),
@@ -81,7 +81,7 @@ alone("client: finds the server in its state folder, and answers a dialog over i
   await client.request("prompt", { sessionId, message: "/pick" });
   await until(() => told.length > 0, 10_000, () => "no notification");
   assertEquals([asked, told], [[["Which?", ["A", "B"]]], ["picked B"]]);
-  const error = await assertRejects(() => client.request("get_state", { sessionId: "nobody" }));
+  const error = await assertRejects(() => client.request("get_state", { sessionId: "missing" }));
   assert(error instanceof RequestError && error.code === "session_not_found");
   await client.request("delete_session", { sessionId });
   await reading;
@@ -124,7 +124,7 @@ alone("client: a server of its own needs no arguments, also beside one that runs
   assertEquals([endpoints.length, during.length, after.length], [0, 1, 0], stdout);
 });
 
-alone("client: a program that is not there is told", async () => {
+alone("client: a missing program is reported", async () => {
   const error = await assertRejects(() => spawn({ command: "/nowhere/pi-server" }));
   assertStringIncludes(String(error), "/nowhere/pi-server cannot be started");
 });

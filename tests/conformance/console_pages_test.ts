@@ -1,5 +1,5 @@
 // The console over HTTP, black box: the page and its files, the headers that keep others out of it, whose Origin may
-// connect, what is no file of it, and the flags --console and --base-path.
+// connect, which paths are not files of it, and the flags --console and --base-path.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { addressesIn, CONSOLE_HEADERS, loadConsole, policyOf, statusOf } from "../support/console_page.ts";

@@ -85,7 +85,7 @@ test("console: a token in the fragment lets in, and leaves the address and every
 test("console: without a token, and with a wrong one, the page asks for one and says why", (bench) =>
   at(bench, async (person) => {
     const page = await person.open();
-    await page.getByLabel("Token").fill("a-token-that-nobody-has-minted-0123456789");
+    await page.getByLabel("Token").fill("a-token-that-was-never-minted-0123456789");
     await page.getByRole("button", { name: "Connect" }).click();
     await page.getByRole("alert").waitFor();
     await page.getByLabel("Token").fill(await minted(bench, { role: "observe" }));
@@ -359,13 +359,13 @@ test("console: while the network is away a banner says so, what was typed stays,
   const banner = page.getByRole("status").getByText("cannot be reached");
   await banner.waitFor();
   await wire.ok(
-    { type: "prompt", sessionId: id, message: "while nobody looked", waitFor: "settled" },
+    { type: "prompt", sessionId: id, message: "while it was closed", waitFor: "settled" },
     30_000,
   );
   assertEquals(await message(page).inputValue(), "half a senten");
   line.go();
   await banner.waitFor({ state: "detached" });
-  await answers(page).getByText("echo: while nobody looked").waitFor();
+  await answers(page).getByText("echo: while it was closed").waitFor();
   assertEquals(await answers(page).count(), 1);
   assertEquals(await message(page).inputValue(), "half a senten");
   assertEquals([person.left, person.wrong], [[], []]);

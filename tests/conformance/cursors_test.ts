@@ -1,4 +1,4 @@
-// Whoever leaves events out is told every ten seconds how far the sessions have come (docs/PROTOCOL.md#coming-back).
+// Subscribers with a filter get a cursor every ten seconds (docs/PROTOCOL.md#coming-back).
 import { assertEquals } from "@std/assert";
 import { follow, open, turn } from "../support/delivery.ts";
 import type { Follower } from "../support/follower.ts";

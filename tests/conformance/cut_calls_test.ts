@@ -167,7 +167,7 @@ function assertRefused({ ran, text, results }: Tried, name: string, what: string
 
 const STREAMED = APIS.filter((api) => api !== "google-generative-ai");
 
-alone("a call whose arguments are cut is not run, and the model is told", async (bench) => {
+alone("a call whose arguments are cut is not run, and the model gets an error", async (bench) => {
   const { model, scripts } = scripted();
   await using _ = model;
   await model.register(bench.home.agentDir, RETRY);
@@ -186,7 +186,7 @@ alone("a call whose arguments are cut is not run, and the model is told", async 
   }
 });
 
-alone("text that is no JSON is not mended into a call", async (bench) => {
+alone("text that is not JSON is not mended into a call", async (bench) => {
   const { model, scripts } = scripted();
   await using _ = model;
   await model.register(bench.home.agentDir, RETRY);

@@ -1,6 +1,6 @@
-// What is in a session file, looked at before pi opens it (docs/PROTOCOL.md#sessions), at load_session, switch_session_file and when a
-// parked session goes on: entries of a newer pi and circles are refused, damage is repaired and told, and other sessions
-// are served meanwhile.
+// The check of a session file before pi opens it (docs/PROTOCOL.md#sessions): at load_session, switch_session_file and
+// when a parked session goes on. Entries of a newer pi and circles are refused. Damage is repaired and reported. Other
+// sessions are served meanwhile.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type Json, type JsonObject, messageText, objectAt, stringAt } from "../support/json.ts";
@@ -146,7 +146,7 @@ for (const [way, open] of Object.entries(WAYS)) {
     });
   }
 
-  test(`${way}: a damaged line costs itself alone, and the loss is told before anything is written`, async (bench) => {
+  test(`${way}: a damaged line costs itself alone, and the loss is reported before anything is written`, async (bench) => {
     const wire = await bench.connect();
     const watcher = await watching(bench);
     const lines = history().all.map((entry) => JSON.stringify(entry));
@@ -181,7 +181,7 @@ for (const [way, open] of Object.entries(WAYS)) {
     assertEquals(messages.map(messageText), [...left, marker, "went on"], "another pi reads all of it");
     await wire.ok({ type: "delete_session", sessionId: id });
     const again = await wire.ok({ type: "load_session", sessionId: id, sessionPath: path });
-    assertEquals(at(again, "sessionInfo", "fileRepair"), undefined, "it is told once");
+    assertEquals(at(again, "sessionInfo", "fileRepair"), undefined, "it is reported once");
     assertEquals(await texts(wire, id), [...left, marker, "went on"]);
     assertEquals(JSON.stringify((await wire.ok({ type: "health_check" })).issues).includes(path), false);
   });
@@ -220,16 +220,16 @@ test("list_stored_sessions: what the loaded pi cannot open is marked with what i
   assertEquals(marks.sort(), [["newer", ["future_entry"], 4], ["whole", undefined, 4]]);
 });
 
-test("load_session: a model that is not there any more, and which one stands in for it, is told", async (bench) => {
+test("load_session: a missing model and its replacement are reported", async (bench) => {
   const wire = await bench.connect();
   const watcher = await watching(bench);
   const entries = new Entries();
-  entries.custom({ type: "model_change", provider: "nobody", modelId: "gone" });
+  entries.custom({ type: "model_change", provider: "unknown-maker", modelId: "gone" });
   entries.user("one");
   entries.assistant("two");
   for (const entry of entries.all) {
     if (at(entry, "message", "role") === "assistant") {
-      Object.assign(entry.message ?? {}, { provider: "nobody", model: "gone" });
+      Object.assign(entry.message ?? {}, { provider: "unknown-maker", model: "gone" });
     }
   }
   const { id, response } = await load(bench, wire, entries.all.map((entry) => JSON.stringify(entry)));
@@ -238,7 +238,7 @@ test("load_session: a model that is not there any more, and which one stands in 
   assertEquals(at(told, "event", "model"), at(info, "model"));
 });
 
-test("load_session: a whole file is opened as it is, and nothing is told", async (bench) => {
+test("load_session: a whole file is opened as it is, and nothing is reported", async (bench) => {
   const wire = await bench.connect();
   const { id } = await load(bench, wire, history().all.map((entry) => JSON.stringify(entry)));
   assertEquals(await texts(wire, id), SAID);

@@ -1,4 +1,4 @@
-// Nobody waits long for somebody else (docs/PROTOCOL.md#commands-and-responses). Bounds are counts of messages and shares of one time,
+// Fairness between clients (docs/PROTOCOL.md#commands-and-responses). Bounds are counts of messages and shares of one time,
 // since times depend on the machine.
 import { assert, assertEquals } from "@std/assert";
 import { follow, Lead, open, pieces, stream, turn } from "../support/delivery.ts";
@@ -48,7 +48,7 @@ test("fairness: one session at full speed and 50,000 pipelined pings do not hold
   assertEquals(await ended, 0);
   await busy.seen(loud, "agent_settled");
   busy.check();
-  // Whoever had to wait for the end of what others want would have asked once or twice.
+  // A client that had to wait for the others would have asked once or twice.
   assert(pings.length >= 20 && states.length >= 20, `${pings.length} pings, ${states.length} states`);
   for (const { ms, events } of [...pings, ...states]) {
     assert(ms < all / 2, `an answer took ${ms} of the ${all} ms that everything took`);
@@ -56,7 +56,7 @@ test("fairness: one session at full speed and 50,000 pipelined pings do not hold
   }
 });
 
-test("fairness: a huge answer for one is no wait for another", async (bench) => {
+test("fairness: a huge answer for one client does not delay another", async (bench) => {
   const quiet = await follow(bench);
   const id = await open(bench, quiet, { inMemory: true });
   for (let n = 0; n < 3; n++) await turn(bench, quiet, id, pieces(40, 20_000));

@@ -1,4 +1,4 @@
-// The fleet's view (docs/PROTOCOL.md#subscribing): `"*"` with cursors. Each session goes on from where it was, those that nobody
+// The fleet's view (docs/PROTOCOL.md#subscribing): `"*"` with cursors. Each session goes on from where it was, those that no client
 // named live, new ones from their first event on; with one host and with several, every event exactly once.
 import { assert, assertEquals } from "@std/assert";
 import {

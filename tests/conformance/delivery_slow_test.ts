@@ -1,5 +1,5 @@
-// Readers that do not read (docs/PROTOCOL.md#reading-slowly): what waits for them is merged, then they are told that
-// they lag, then they are closed; they come back to the right state, and nobody else notices any of it.
+// Readers that do not read (docs/PROTOCOL.md#reading-slowly): what waits for them is merged, then they get `lagged`,
+// then they are closed. They come back to the right state, and no other client notices.
 import { assert, assertEquals } from "@std/assert";
 import { RawPipe } from "../support/channel.ts";
 import { installDialogs, recorded, uiPrompt } from "../support/dialog_extension.ts";
@@ -19,7 +19,7 @@ import { calls, text } from "../support/model_server.ts";
 import { deadline, until } from "../support/wait.ts";
 import { alone, type Bench, shared } from "./suite.ts";
 
-/** One turn: less than the outbox takes before it merges, so that whoever reads gets every event by itself. */
+/** One turn: less than the outbox takes before it merges, so that a reader gets every event by itself. */
 const TURN = pieces(30, 20_000);
 /** As many turns as fill the kernels' buffers, the socket's window and the outbox of one that does not read. */
 const TURNS = 14;
@@ -45,7 +45,7 @@ async function asleep(
   return { id, sleeper, awake };
 }
 
-/** Streams turns to whoever is awake, who gets every event by itself. */
+/** Streams turns to every reader that is awake, which gets every event by itself. */
 async function streamed(bench: Bench, awake: Follower, id: string, turns = TURNS): Promise<void> {
   for (let n = 0; n < turns; n++) {
     const before = awake.session(id).types.filter((type) => type === "agent_settled").length;
@@ -78,7 +78,7 @@ async function caughtUp(
     await client.until(() => lags() || at().join() === ends.join(), `${ends} of ${ids}`);
     client.check();
     if (!lags()) return client.session(first).modes;
-    // The last event comes before `lagged`, of each session that is told so.
+    // The last event comes before `lagged`, of each session that lags.
     await client.ok({ type: "ping" });
     assert(at().some((seq, n) => seq > (before[n] ?? 0)), "every attempt gets further");
   }
@@ -139,7 +139,7 @@ alone("slow: what waits is merged, and the numbers are all there", async (bench)
   assertEquals(sleeper.session(id).merged, merged);
 });
 
-alone("slow: of a running tool the last state is told, and its numbers are handed on", async (bench) => {
+alone("slow: of a running tool the last state is sent, with all its numbers", async (bench) => {
   await bench.start([...MERGES, ...LOG]);
   const { id, sleeper, awake } = await asleep(bench);
   await streamed(bench, awake, id);
@@ -171,7 +171,7 @@ alone("slow: of full updates the last one is kept", async (bench) => {
   assertEquals(sleeper.session(id).lagged, undefined);
 });
 
-alone("slow: a reader that lags is told once, and comes back with every event", async (bench) => {
+alone("slow: a reader that lags gets `lagged` once, and comes back with every event", async (bench) => {
   await bench.start([...LAGS, ...LOG]);
   await installDialogs(`${bench.home.agentDir}/extensions`);
   const { id, sleeper, awake } = await asleep(bench);
@@ -325,7 +325,7 @@ alone("slow, stdio: past the last limit the parent is given up, and the server e
   sleeper.channel.pause();
   await streamed(bench, awake, id);
   for (let n = 0; n < 3; n++) sleeper.channel.send(JSON.stringify({ type: "get_messages", sessionId: id }));
-  // No code can be told over a pipe: its end is what tells that nothing more will come.
+  // A pipe carries no code. Its end means that nothing more will come.
   await awake.until(
     () => /too slowly/.test(server.stderr) || (awake.send({ type: "ping" }), false),
     "the log",

@@ -8,7 +8,7 @@ import { ANTHROPIC, calls, Gate, hang, OPENAI, status, text } from "../support/m
 import { withSummary } from "../support/summaries.ts";
 import { type Bench, shared } from "./suite.ts";
 
-/** Changes the history without a word: by a command of its own, and a message that is nobody's. */
+/** Changes the history without an event: by a command of its own, and a message without a client. */
 const REWRITER = `export default function (pi) {
   pi.registerCommand("back", {
     description: "Goes back to before the last question",

@@ -112,7 +112,7 @@ test("dialogs: each kind goes to both clients and back; the request has exactly 
   assertEquals(new Set(requests.map((event) => event.requestId)).size, ROUNDS.length, "requestIds repeat");
 });
 
-test("dialogs: notices carry pi's RPC field names, and nobody has to answer", async (bench) => {
+test("dialogs: notices carry pi's RPC field names, and need no answer", async (bench) => {
   const { first, second, id, cwd } = await pair(bench);
   const calls: Json[][] = [
     ["notify", "hello", "warning"],
@@ -219,7 +219,7 @@ test("dialogs: a wrong answer is refused and the dialog stays open", async (benc
   );
   const other = await bench.session(second);
   await second.refused("ui_request_not_found", answer(other.id, shown, { method: "select", value: "A" }));
-  await second.refused("session_not_found", answer("nobody", shown, { method: "select", value: "A" }));
+  await second.refused("session_not_found", answer("missing", shown, { method: "select", value: "A" }));
   assertEquals(arrayAt(await second.ok({ type: "list_pending_ui", sessionId: id }), "requests").length, 1);
   await second.ok(answer(id, shown, { method: "select", value: "A" }));
   const confirm = await shownTo(first, id);
@@ -229,7 +229,7 @@ test("dialogs: a wrong answer is refused and the dialog stays open", async (benc
   assertEquals(await recorded(cwd, "wrong.json"), ["A", true]);
 });
 
-test("dialogs: timeoutMs ends it for every subscriber, and a late answer is told so", async (bench) => {
+test("dialogs: timeoutMs ends it for every subscriber, and a late answer is refused", async (bench) => {
   const { first, second, id, cwd } = await pair(bench);
   const timeout = { timeout: 60 };
   const calls: Json[][] = [
@@ -337,5 +337,5 @@ test("dialogs: neither request nor answer reaches a connection that doesn't watc
   const seen = JSON.stringify(stranger.messages);
   assert(!seen.includes("Private title") && !seen.includes("a private word"), "a stranger saw the dialog");
   // Not even other watchers learn what was answered.
-  assert(!JSON.stringify(first.messages).includes("a private word"), "the answer was told to another client");
+  assert(!JSON.stringify(first.messages).includes("a private word"), "the answer went to another client");
 });

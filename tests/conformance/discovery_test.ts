@@ -1,5 +1,5 @@
 // What a session has at hand (docs/PROTOCOL.md#commands-on-history-and-discovery): slash commands, prompt templates, skills and tools, from the user's folder
-// and from a trusted project; and reload, which takes in what is new and harms nobody else.
+// and from a trusted project; and reload, which loads new files and harms no other session.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
@@ -88,7 +88,7 @@ test("templates, skills and slash commands work through prompt", async (bench) =
     waitFor: "settled",
   });
   assertEquals([handled.disposition, handled.text], ["handled", null]);
-  // What is no command of anyone goes to the model as it is.
+  // An unknown command goes to the model unchanged.
   for (const unknown of ["/constructor", "/__proto__", "/skill:none"]) {
     const marker = `${unknown} ${bench.name("unknown")}`;
     bench.model.script(marker, text(["as it is"]));
@@ -113,7 +113,7 @@ test("a trusted project's template, skill and command are there; an untrusted on
   assert(here.has("greet") && here.has("skill:baking"));
 });
 
-/** A folder with the same `.pi` that nobody trusted. */
+/** A folder with the same `.pi` that is not trusted. */
 async function copyOf(bench: Bench, from: string): Promise<string> {
   const to = await bench.home.folder(bench.name("copy"));
   for (const path of ["prompts/local.md", "skills/gardening/SKILL.md", "extensions/mine.ts"]) {
@@ -234,7 +234,7 @@ alone("reload in one session leaves other sessions' providers and the demo model
   await wire.ok({ type: "set_model", sessionId: own.id, provider: "homemade", modelId: "hm-1" });
   assertEquals((await settled(wire, own.id, "hello")).text, "homemade answer");
   const third = await bench.watched(wire);
-  // A provider of one session's extension is no other session's.
+  // A provider of one session's extension does not exist in another session.
   await wire.refused("model_not_found", {
     type: "set_model",
     sessionId: third.id,

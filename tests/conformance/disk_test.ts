@@ -150,7 +150,7 @@ onDisk("disk: read-only, the same", "stateDir", async (bench, path) => {
   const wire = await bench.connect();
   const session = await bench.session(wire);
   await wire.ok(bash(session.id, "a"));
-  // A disk that is written to is not made read-only, so the journal has to let go of its file first.
+  // A disk that is written to is not made read-only, so the journal has to close its file first.
   await fill(path);
   await wire.refused("internal", { type: "prompt", sessionId: session.id, message: "x".repeat(8192) });
   await Deno.remove(`${path}/filler`);
@@ -163,7 +163,7 @@ onDisk("disk: read-only, the same", "stateDir", async (bench, path) => {
       return READ_ONLY.test(String(error)) || undefined;
     },
     10_000,
-    () => "nobody has noticed that the disk is read-only",
+    () => "the server has not noticed that the disk is read-only",
   );
   await refusesAndRecovers(
     bench,
@@ -182,7 +182,7 @@ alone("disk: permission lost, the same", async (bench) => {
   await refusesAndRecovers(bench, wire, session, /EACCES/, () => Promise.resolve());
 });
 
-alone("disk: slow, a prompt waits for its intent, and nobody else for the prompt", async (bench) => {
+alone("disk: slow, a prompt waits for its intent, and no other command for the prompt", async (bench) => {
   await bench.start([], { env: { PI_SERVER_FAULTS: "sync:journal=slow1500" } });
   const wire = await bench.connect();
   const [slow, other] = [await bench.session(wire), await bench.session(wire)];
@@ -205,7 +205,7 @@ onDisk(
     await bench.start();
     const wire = await bench.connect();
     const { id } = await bench.watched(wire);
-    // More than a page: what fits into the last one of the file is no failed write.
+    // More than a page: a write that fits into the last one of the file does not fail.
     const say = async (word: string) => {
       const marker = bench.name(word);
       bench.model.script(marker, text([`${word} `, "x".repeat(5000)]));

@@ -20,7 +20,7 @@ async function examples(): Promise<JsonObject[]> {
   const page = await Deno.readTextFile(`${REPO}/docs/PROTOCOL.md`);
   return jsonBlocks(page).map((block) => {
     const value: unknown = JSON.parse(block);
-    assert(isObject(value), `an example is no object: ${brief(value)}`);
+    assert(isObject(value), `an example is not an object: ${brief(value)}`);
     return value;
   });
 }

@@ -1,4 +1,4 @@
-// Where export_html writes: over no session file, whoever drives it and whatever it is called. What is refused or
+// Where export_html writes: never over a session file, whichever session drives it and whatever its name. What is refused or
 // fails leaves no file behind.
 
 import { assert, assertEquals } from "@std/assert";

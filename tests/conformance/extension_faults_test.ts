@@ -90,7 +90,7 @@ test("one that throws at load is an extension_error with event load, and the oth
   assertEquals((await bench.model.request(marker, 1)).toolResults, ["fine"]);
 });
 
-test("ones that throw in hooks and tools: told, and the turn goes on", async (bench) => {
+test("ones that throw in hooks and tools: reported, and the turn goes on", async (bench) => {
   const wire = await bench.connect();
   const hooks = ["turn_start", "message_end", "agent_end", "tool_call_never"]
     .map((name) => `pi.on("${name}", async () => { throw new Error("thrown in ${name}"); });`).join("\n");
@@ -135,7 +135,7 @@ test("a tool whose details can't be encoded harms neither the order of events no
   await stillWorks(bench, wire, bystander.id);
   const messages = await wire.request({ type: "get_messages", sessionId: id });
   assert(messages.success === true || messages.code === "internal", JSON.stringify(messages));
-  // The state has its form all the same, with a mark in the place of what cannot be told.
+  // The state has its form all the same, with a mark in place of the value that cannot be encoded.
   const { snapshot } = await wire.ok({ type: "subscribe", sessionId: id, snapshot: true });
   const told = arrayAt(snapshot, "messages").map((one) => [at(one, "role"), at(one, "unencodable")]);
   assertEquals(told, [["user", undefined], ["assistant", undefined], ["toolResult", true], [
@@ -166,7 +166,7 @@ alone("one that prints wherever it can: stdout carries the protocol alone", asyn
   await wire.ok({ type: "delete_session", sessionId: id });
   await wire.close();
   assertEquals(await bench.server.exitCode(), 0);
-  // The checker refuses every line that is no protocol message; the noise must be on stderr instead.
+  // The checker refuses every line that is not a protocol message; the noise must be on stderr instead.
   for (const where of ["load", "start", "turn", "tool", "later", "end"]) {
     for (const how of ["log", "info", "raw"]) {
       assertStringIncludes(bench.server.stderr, `NOISE ${how} ${where}`);

@@ -152,7 +152,7 @@ alone("what extensions print never reaches stdout", async (bench) => {
   const marker = bench.name("noise");
   bench.model.script(marker, calls([{ name: "stamp", args: { word: "red" } }]), text(["quiet"]));
   await settled(wire, id, marker);
-  // The checker refuses every line that is no protocol message; the noise must be on stderr instead.
+  // The checker refuses every line that is not a protocol message; the noise must be on stderr instead.
   await wire.close();
   assertEquals(await bench.server.exitCode(), 0);
   for (const noise of ["NOISE at load", "NOISE in a tool", "NOISE raw"]) {

@@ -1,5 +1,5 @@
-// Modes of the files that a session writes: session files are for the user alone, and no write changes the mode of a
-// file that exists, on every build and for every writer: the server, pi, and an extension through node:fs.
+// Modes of the files that a session writes. Session files are for the user alone. No write changes the mode of an
+// existing file, on every build and for every writer: the server, pi, and an extension through node:fs.
 
 import { assertEquals } from "@std/assert";
 import { stringAt } from "../support/json.ts";

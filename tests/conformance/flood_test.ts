@@ -1,4 +1,4 @@
-// A flood of peers that nobody let in (docs/SECURITY.md): silent ones, half requests, slow headers, wrong tokens.
+// A flood of unauthenticated peers (docs/SECURITY.md): silent ones, half requests, slow headers, wrong tokens.
 // Who is in works on, and who has the token comes in. Bounded in number and time; the long form with 10,000 peers
 // is `PI_SERVER_FLOOD=10000`, which needs as many descriptors (`ulimit -n`) here and in the server.
 
@@ -32,7 +32,7 @@ async function comesIn(bench: Bench, name: string): Promise<void> {
   );
 }
 
-/** Asks again and again until told to stop; returns the slowest answer, in milliseconds. */
+/** Asks again and again until stopped; returns the slowest answer, in milliseconds. */
 async function pings(wire: Wire, over: AbortSignal): Promise<number> {
   let slowest = 0;
   while (!over.aborted) {

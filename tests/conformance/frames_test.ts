@@ -1,5 +1,5 @@
 // Messages of every length that a WebSocket frame's head tells in another way: each arrives whole and alone, and
-// its length is told in the fewest bytes, as RFC 6455 demands (which the raw channel checks).
+// its length takes the fewest bytes, as RFC 6455 demands (which the raw channel checks).
 import { assert, assertEquals } from "@std/assert";
 import { follow, open } from "../support/delivery.ts";
 import { arrayAt, messageText } from "../support/json.ts";

@@ -34,7 +34,7 @@ async function refused(
 }
 
 const CASES: Record<string, Case> = {
-  "bad JSON and JSON that is no object are invalid_json": async (wire) => {
+  "bad JSON and JSON that is not an object are invalid_json": async (wire) => {
     for (
       const text of ["{bad", "[1]", '"x"', "42", "null", "true", '{"id":"1"', '{"type":"ping"} {}', "  "]
     ) {
@@ -44,7 +44,7 @@ const CASES: Record<string, Case> = {
     }
     await wire.ok({ type: "ping" });
   },
-  "no type, or one that is no string, is invalid_params; a valid id is echoed": async (wire) => {
+  "no type, or one that is not a string, is invalid_params; a valid id is echoed": async (wire) => {
     await refused(wire, "{}", "invalid_params");
     const response = await refused(wire, '{"type":5,"id":"five"}', "invalid_params", "five");
     assertEquals(response.command, "unknown");
@@ -188,7 +188,7 @@ async function stdioOnly(wire: Wire): Promise<void> {
   wire.sendRaw(new Uint8Array([...bytes('{"type":"ping","id":"'), 0xff, 0xc3, ...bytes('"}\n')]));
   const malformed = await wire.next((message) => message.type === "response" && message.id === undefined);
   assertEquals(malformed.code, "invalid_json");
-  // A lone CR within a line is no delimiter: JSON allows it as white space.
+  // A lone CR within a line is not a delimiter: JSON allows it as white space.
   wire.sendRaw(bytes('{"type":"ping",\r"id":"cr"}\n'), ["cr"]);
   assertEquals((await wire.response("cr")).success, true);
   // A line that is too long is answered once, the rest of it is dropped, the stream goes on.
@@ -290,7 +290,7 @@ test("two connections may use the same id, and hear only their own answers", asy
   const [a, b] = [await bench.connect("a"), await bench.connect("b")];
   const [first, second] = await Promise.all([
     a.request({ type: "ping", id: "same" }),
-    b.request({ type: "get_state", id: "same", sessionId: "nobody" }),
+    b.request({ type: "get_state", id: "same", sessionId: "missing" }),
   ]);
   assertEquals([first.success, second.code], [true, "session_not_found"]);
   assert(Number.isInteger((await a.ok({ type: "ping" })).now));

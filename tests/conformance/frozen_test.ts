@@ -1,5 +1,5 @@
 // A process that was stopped and goes on (PROTOCOL, Timeouts): a paused container, a laptop that sleeps. The time in
-// between counts for nothing: no host is replaced, no deadline passes, no silence is told. Tokens expire all the same.
+// between counts for nothing: no worker is replaced, no deadline passes, no silence is reported. Tokens expire all the same.
 
 import { assert, assertEquals } from "@std/assert";
 import { at, numberAt, stringAt } from "../support/json.ts";
@@ -71,8 +71,8 @@ alone("frozen: timeouts, silence and budgets wait, and a token expires by the wa
   const told = wire.events(id).filter(({ type }) => type === "turn_stalled").map((event) =>
     Math.floor(numberAt(event, "silentMs") / 3_000)
   );
-  assertEquals(told, [...new Set(told)], "silence is told once for each multiple");
-  assert(told.every((multiple) => multiple <= 2), `silence told: ${told}`);
+  assertEquals(told, [...new Set(told)], "silence is reported once for each multiple");
+  assert(told.every((multiple) => multiple <= 2), `silence reported: ${told}`);
   const state = await wire.ok({ type: "get_state", sessionId: id });
   const used = numberAt(state, "usage", "wallMs");
   assert(used >= 5_500 && used < 6_000 + FROZEN_MS - 1_500, `the budget counts ${used} ms`);

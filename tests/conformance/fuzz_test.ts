@@ -56,7 +56,7 @@ async function responses(wire: Wire, due: number, about: () => string): Promise<
   return ids;
 }
 
-/** What was judged is let go, or the test itself would grow. */
+/** Checked messages are dropped, or the test itself would grow. */
 function forget(wire: Wire): void {
   wire.transcript.length = 0;
   wire.messages.length = 0;

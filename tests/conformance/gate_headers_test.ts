@@ -73,7 +73,7 @@ test("headers: no other Host gets in, neither as a socket nor to a page, whateve
     kept(await asked(port, [`Host: ${one}`, `HOST: ${two}`]), `Host twice: ${one}, ${two}`);
   }
   kept(await upgraded(port, ["X-Forwarded-Host: localhost", "Host: evil.example", bearer]), "forwarded");
-  // The name of another host in the request's target is no way around the header.
+  // The name of another host in the request's target does not bypass the header.
   kept(await upgraded(port, ["Host: evil.example", bearer], `http://127.0.0.1:${port}/`), "absolute target");
   const status = await upgraded(port, [`Host: 127.0.0.1:${port}`, bearer], "http://evil.example/");
   assert([400, 403, 404].includes(status), `absolute target, good Host: ${status}`);

@@ -75,7 +75,7 @@ test("gate: a foreign Origin is 403, before the token is looked at", async (benc
   assertEquals((await upgrade(port, { Connection: "Upgrade, close", Origin: ALLOWED })).status, 401);
 });
 
-test("gate: a Host that is no loopback is 403", async (bench) => {
+test("gate: a Host that is not loopback is 403", async (bench) => {
   const { port, token } = await place(bench);
   const Authorization = `Bearer ${token}`;
   for (
@@ -176,11 +176,11 @@ alone("--no-auth on loopback: no token needed, Origin and Host still are looked 
   assertEquals((await upgrade(port, { Connection: "Upgrade, close", Host: "evil.example" })).status, 403);
 });
 
-/** An address of documentation (RFC 5737): nobody's, so that nothing here is open to anybody. */
+/** An address of documentation (RFC 5737), which no machine has, so that nothing here is open to others. */
 const BEYOND = "192.0.2.1";
 
 alone(
-  "a bind beyond loopback is told loudly, has a token first, and never goes without one",
+  "a bind beyond loopback is logged loudly, has a token first, and never goes without one",
   async (bench) => {
     const { stateDir } = bench.home;
     const open = bench.spawn({ args: ["--host", BEYOND] });

@@ -102,7 +102,7 @@ test("new_session: empty, another file, same wire session; model, level and name
   assertEquals([header.parentSession, header.cwd], [old, after.cwd]);
 });
 
-test("new_session keeps the session's tools, its queue modes and what it was told to retry", async (bench) => {
+test("new_session keeps the session's tools, its queue modes and its retry switch", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire, { tools: ["read", "grep"] });
   const active = async () =>
@@ -117,7 +117,7 @@ test("new_session keeps the session's tools, its queue modes and what it was tol
   assertEquals([after.steeringMode, after.autoCompactionEnabled], ["all", false]);
 });
 
-test("switch_session_file: there and back; its own file is no conflict", async (bench) => {
+test("switch_session_file: there and back; its own file does not conflict", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
   const first = await turn(bench, wire, id, "first file");
@@ -156,7 +156,7 @@ test("fork: the branch before that message, its text back, the old file untouche
   for (const entryId of wrong) {
     await wire.refused("entry_not_found", { type: "fork", sessionId: id, entryId });
   }
-  // An assistant's entry is no place to fork at.
+  // A fork cannot start at an assistant's entry.
   const tree = arrayAt(await wire.ok({ type: "get_tree", sessionId: id }), "nodes");
   const answer = tree.find((node) => at(node, "role") === "assistant");
   const entryId = stringAt(answer, "entryId");
@@ -338,7 +338,7 @@ test("a replacement holds the mailbox: what was sent after it lands in the new s
   assert(stored.includes(marker) && !stored.includes(old));
 });
 
-/** Has pi trip over the first date that it writes once it has let go of the old session. */
+/** Has pi trip over the first date that it writes after it has given up the old session. */
 const TRIP = `export default (pi) => pi.on("session_shutdown", ({ reason }) => {
   if (reason !== "resume") return;
   const { toISOString } = Date.prototype;
@@ -350,7 +350,7 @@ const TRIP = `export default (pi) => pi.on("session_shutdown", ({ reason }) => {
 `;
 
 alone(
-  "a replacement that fails halfway: the old session is opened again, and told as recovered",
+  "a replacement that fails halfway: the old session is opened again, with the reason recovered",
   async (bench) => {
     const extensions = `${bench.home.agentDir}/extensions`;
     await Deno.mkdir(extensions, { recursive: true });

@@ -206,10 +206,10 @@ test("faulty tools and commands are an extension_error, and go to neither client
   assertEquals(await listed(), good);
   const atLoad = faults();
   // The newer pi throws by itself where parameters are missing.
-  assert(atLoad >= 8, `${atLoad} faults told`);
+  assert(atLoad >= 8, `${atLoad} faults reported`);
   await settled(wire, id, "/again");
   assertEquals(await listed(), good);
-  assert(faults() >= 2 * atLoad - 1, `${faults()} faults told`);
+  assert(faults() >= 2 * atLoad - 1, `${faults()} faults reported`);
   await wire.ok({ type: "reload", sessionId: id });
   assertEquals(await listed(), good);
   const marker = bench.name("offer");

@@ -1,5 +1,6 @@
-// Safe retries (docs/PROTOCOL.md#safe-retries): a key runs its command once and gives the same answer again, while it runs, after it, on
-// another connection and after a restart; another command under the key is told so; what did not run is not kept.
+// Safe retries (docs/PROTOCOL.md#safe-retries): a key runs its command once and gives the same answer again: while it
+// runs, after it, on another connection and after a restart. Another command under the key is a conflict. The server
+// does not keep a command that did not run.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { arrayAt, at, brief, type JsonObject, numberAt, stringAt } from "../support/json.ts";
@@ -54,7 +55,7 @@ keyed("keys: id, waitFor and waitMs make no other command; every other field doe
   assertEquals(at(first, "data", "text"), "said");
   await replays(wire, { ...prompt, id: "two", waitFor: "accepted" }, first);
   await replays(wire, { ...prompt, waitFor: "settled", waitMs: 5 }, first);
-  // The order of the fields is nobody's business.
+  // The order of the fields does not matter.
   const { type, ...fields } = prompt;
   await replays(wire, { ...fields, type }, first);
   const others: JsonObject[] = [
@@ -365,7 +366,7 @@ alone(
     const sessionId = String(at(unknown, "data", "sessionId"));
     assertMatch(sessionId, /^[0-9a-f-]{36}$/);
     assertEquals(await after.ok({ type: "list_sessions" }), { sessions: [] });
-    // Whoever decides that it is to be there can have it under that very id.
+    // A client can create it again under that very id.
     const again = await after.ok({ ...create, sessionId, idempotencyKey: "again" });
     assertEquals(again.sessionId, sessionId);
     await bench.server.kill();

@@ -1,5 +1,5 @@
 // What a crash keeps from finishing (docs/PROTOCOL.md#interrupted-messages): the text of every accepted prompt, steer and follow-up is there after
-// a kill, told as started or not, is not run again by itself, and stays until the client lets go of it.
+// a kill, marked as started or not. It is not run again by itself, and stays until the client dismisses it.
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
@@ -20,7 +20,7 @@ function brief(state: JsonObject): string[] {
 }
 
 alone(
-  "interrupted: a kill loses no accepted message, and the next server tells them until they are let go of",
+  "interrupted: a kill loses no accepted message, and the next server lists them until they are dismissed",
   async (bench) => {
     await bench.start();
     const wire = await bench.connect();
@@ -98,7 +98,7 @@ alone("interrupted: what ended, was aborted, taken back or refused is not interr
   assertEquals(brief(await stateAfter(await reborn(bench), id)), []);
 });
 
-alone("interrupted: a message that was queued and has begun is told as started", async (bench) => {
+alone("interrupted: a message that was queued and has begun counts as started", async (bench) => {
   await bench.start();
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
@@ -119,7 +119,7 @@ alone("interrupted: a message that was queued and has begun is told as started",
   ]);
 });
 
-alone("interrupted: what waits in the queue when the server stops is told by the next one", async (bench) => {
+alone("interrupted: the next server lists messages that waited in the queue at the stop", async (bench) => {
   await bench.start(["--shutdown-timeout", "300"]);
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);

@@ -1,5 +1,5 @@
 // Two programs and one session file (docs/PROTOCOL.md#error-codes, `session_in_use`): of two servers one drives it, a dead one's
-// lease is taken over, and what a pi terminal writes into it is noticed and told.
+// lease is taken over, and what a pi terminal writes into it is noticed and reported.
 
 import { assert, assertEquals } from "@std/assert";
 import { SessionManager } from "@mariozechner/pi-coding-agent";
@@ -44,7 +44,7 @@ async function answered(bench: Bench, wire: Wire): Promise<{ id: string; file: s
 const roots = (bench: Bench): string[] => ["--root", `${bench.home.agentDir}/sessions`];
 
 alone(
-  "leases: of two servers one drives a file; the other is told who, and gets it when it is free",
+  "leases: of two servers one drives a file; the other learns which, and gets it when it is free",
   async (bench) => {
     const first = await bench.start([...IDLE, ...roots(bench)]);
     const wire = await bench.connect();
@@ -54,7 +54,7 @@ alone(
     const refused = await other.wire.refused("session_in_use", { type: "load_session", sessionPath: file });
     const { url } = await first.endpoint();
     assertEquals(objectAt(refused, "data"), { pid: first.pid, host: Deno.hostname(), endpoint: url });
-    // Parked, it is nobody's; brought back elsewhere, it is the other's.
+    // A parked session owns no file. Brought back elsewhere, the file belongs to the other server.
     await wire.ok({ type: "unsubscribe", sessionId: id });
     const parked = async () => (await wire.ok({ type: "get_state", sessionId: id })).status === "parked";
     await until(parked, 15_000, () => "the session to be parked");
@@ -127,7 +127,7 @@ alone("leases: a dead server's is taken over, by another and by its own successo
   await Deno.remove(`${bench.home.stateDir}/endpoint.json`);
   await bench.start();
   const again = await bench.connect();
-  // Parked, it is nobody's, so its lease went with the dead server.
+  // A parked session owns no file, so its lease went with the dead server.
   await until(
     async () => await Deno.stat(`${ownFile}.lease`).then(() => undefined, () => true),
     10_000,
@@ -202,7 +202,7 @@ alone("leases: a file that is put in the place of ours is noticed, also at the s
 });
 
 alone(
-  "leases: a write in the middle of a run is told, nothing is lost, and the next command is refused",
+  "leases: a write in the middle of a run is reported, nothing is lost, and the next command is refused",
   async (bench) => {
     await bench.start(roots(bench));
     const wire = await bench.connect();

@@ -22,7 +22,7 @@ async function volley(bench: Bench, name: string, commands: JsonObject[]) {
 }
 
 alone(
-  "limits: a session takes 100 commands a minute, whoever sends them, and says when it takes more",
+  "limits: a session takes 100 commands a minute from all clients, and says when it takes more",
   async (bench) => {
     await bench.start([], { defaultRates: true });
     const wire = await bench.connect();

@@ -266,7 +266,7 @@ alone("parking: a parked session is deleted without being brought back; its file
 });
 
 alone(
-  "parking: a file that is gone is told to whoever needs it, and the session stays parked",
+  "parking: a missing file is an error for the command that needs it, and the session stays parked",
   async (bench) => {
     await bench.start(IDLE);
     const wire = await bench.connect();

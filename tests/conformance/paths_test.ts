@@ -61,7 +61,7 @@ async function trapped(
 /** What the server itself writes in its state folder while it works. */
 const WRITTEN = ["journal.jsonl", "sessions"];
 
-/** Names of everything in a folder, and sizes and times of what nobody has a reason to write. */
+/** Names of everything in a folder, and sizes and times of files that must not change. */
 async function lookOf(folder: string): Promise<string[]> {
   const names = [];
   for await (const { name } of Deno.readDir(folder)) {

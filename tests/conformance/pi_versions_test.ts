@@ -31,7 +31,7 @@ const texts = async (wire: Wire, sessionId: string): Promise<string[]> =>
 const settles = (wire: Wire, id: string): number =>
   wire.events(id).filter((event) => event.type === "agent_settled").length;
 
-test("the system prompt is no message: not in events, messages, snapshot, tree or counts", async (bench) => {
+test("the system prompt is not a message: not in events, messages, snapshot, tree or counts", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.session(wire);
   await wire.ok({ type: "subscribe", sessionId: id, updates: "full" });

@@ -35,7 +35,7 @@ alone("command line: --version and --help", async (bench) => {
   for (const flag of flags.split(" ")) assertStringIncludes(help.stdout, `--${flag}`);
 });
 
-alone("command line: a reader that goes away is no error", async (bench) => {
+alone("command line: a reader that goes away causes no error", async (bench) => {
   const server = bench.spawn({ args: ["--help"], bare: true, mode: "stdio" });
   await server.child.stdout.cancel();
   assertEquals([await server.exitCode(), said(server.stderr)], [0, []]);
@@ -266,7 +266,7 @@ alone(
 );
 
 alone(
-  "SIGTERM with a turn that hangs: --shutdown-timeout aborts it, its waiter is told, exit 0",
+  "SIGTERM with a turn that hangs: --shutdown-timeout aborts it, its waiter gets an answer, exit 0",
   async (bench) => {
     await bench.start(["--shutdown-timeout", "500ms"]);
     const wire = await bench.connect();

@@ -1,5 +1,5 @@
 // Turns against pi's real providers (docs/PROTOCOL.md#prompts-and-when-a-run-is-over): streamed text, deltas and full updates, tools that do
-// real work, retries, errors, images, and what a waiter is told.
+// real work, retries, errors, images, and the answers of waiters.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type JsonObject, messageText, numberAt, objectAt, stringAt } from "../support/json.ts";

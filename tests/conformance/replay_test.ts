@@ -74,7 +74,7 @@ test("replay: from where the session stands is a replay of nothing, and the next
   const client = await follow(bench);
   const id = await open(bench, client);
   const { epoch } = await client.subscribe(id);
-  // Also of a session that has told nothing yet.
+  // Also of a session without any event.
   for (let round = 0; round < 2; round++) {
     const { seq } = client.session(id);
     const data = await client.subscribe(id, { from: { epoch: epoch ?? "", seq } });
@@ -185,9 +185,9 @@ test("replay: a cursor for what can be no session's id is invalid_params", async
 test("replay: of an unknown session it is session_not_found", async (bench) => {
   const client = await follow(bench);
   const from = { epoch: "e", seq: 3 };
-  await client.refused("session_not_found", { type: "subscribe", sessionId: "nobody", from });
+  await client.refused("session_not_found", { type: "subscribe", sessionId: "missing", from });
   const { sessions } = await client.subscribe("*", { from: { sessions: { nobody: from } } });
-  assertEquals(Object.hasOwn(objectAt({ sessions }, "sessions"), "nobody"), false);
+  assertEquals(Object.hasOwn(objectAt({ sessions }, "sessions"), "missing"), false);
 });
 
 test("replay: snapshot:true adds the state in every mode, exactly at seq", async (bench) => {

@@ -129,8 +129,12 @@ test("resources: instructions of a trusted folder reach the model, in pi's order
   await write(`${cwd}/.pi/SYSTEM.md`, "the system prompt");
   await write(`${cwd}/.pi/APPEND_SYSTEM.md`, "the appendix");
   for (const trusted of [true, false]) {
-    const { id } = await bench.session(wire, { sessionId: bench.name("told"), cwd, trustProject: trusted });
-    const marker = bench.name("told");
+    const { id } = await bench.session(wire, {
+      sessionId: bench.name("instructed"),
+      cwd,
+      trustProject: trusted,
+    });
+    const marker = bench.name("instructed");
     bench.model.script(marker, text(["ok"]));
     await settled(wire, id, marker);
     const [system] = arrayAt((await bench.model.request(marker)).body, "messages");

@@ -79,7 +79,7 @@ alone("restart: sessions come back parked, as they were, with their numbers", as
   assertEquals(arrayAt(await again.ok({ type: "get_messages", sessionId: blank }), "messages"), []);
 });
 
-/** pi's own view of a file; what newer pi notes of its own prompt is no message of the protocol. */
+/** pi's own view of a file; what newer pi notes of its own prompt is not a message of the protocol. */
 function messagesIn(file: SessionManager): { role: string }[] {
   return file.buildSessionContext().messages.filter(({ role }) => String(role) !== "system");
 }
@@ -131,7 +131,7 @@ alone("restart: damaged records are set aside with a warning, the others come ba
     (await Deno.readTextFile(changed)).replace('"sessionVersion":0', '"sessionVersion":7'),
   );
   await Deno.writeTextFile(`${bench.home.stateDir}/sessions/foreign.json`, '{"some":"thing"}\n');
-  await Deno.writeTextFile(`${bench.home.stateDir}/sessions/notes.txt`, "somebody's");
+  await Deno.writeTextFile(`${bench.home.stateDir}/sessions/notes.txt`, "someone's");
   await bench.start();
   const again = await bench.connect();
   const sessions = arrayAt(await again.ok({ type: "list_sessions" }), "sessions");

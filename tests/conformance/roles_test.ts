@@ -80,7 +80,7 @@ test("roles: each role with each command of the schema", async (bench) => {
     const allowed: string[] = [];
     for (const type of commands) {
       const fields = Object.entries(MINIMAL).find(([name]) => name === type)?.[1] ?? {};
-      // A session that there isn't: nothing runs, and a role is looked at before that is told.
+      // A session that there isn't: nothing runs, and the role is checked first.
       const about = Object.hasOwn(fields, "sessionId") ? { sessionId: "no-such-session" } : {};
       const { code } = await wire.request({ type, ...objectAt(fields), ...about }, 60_000);
       assert(code !== "invalid_params", `${type} needs more than tests/protocol/minimal.ts gives it`);
@@ -117,7 +117,7 @@ test("roles: a token for some sessions learns of no other, by any way", async (b
   await wire.ok({ type: "delete_session", sessionId: "mine-later" });
   await wire.next((message) => message.type === "session_deleted");
   const heard = JSON.stringify(wire.messages.filter((message) => message.code !== "forbidden"));
-  assert(!heard.includes(other.id), "the other session was told of");
+  assert(!heard.includes(other.id), "the other session was mentioned");
 });
 
 test("roles: a token that is revoked closes its connections with 1008 and opens none", async (bench) => {

@@ -153,7 +153,7 @@ const SCRIPT: readonly (string | Pair)[] = [
   { ours: { type: "set_session_name", name: "   " } },
 ];
 
-/** The same answer for the same question, whoever asks: words are counted, since the homes' paths differ in length. */
+/** The same answer for the same question from any client: words are counted, since the homes' paths differ in length. */
 function answerOf(request: ModelRequest): Step {
   if (asksForSummary(request)) return text(["the gist of it"]);
   if (request.userText.includes("use-tool") && request.toolResults.length === 0) {

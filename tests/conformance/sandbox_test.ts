@@ -1,5 +1,5 @@
 // What Deno holds an extension to (docs/SECURITY.md): no write outside the roots, not the token, no connection
-// elsewhere, and no asking for more. Node has nothing of the kind, which is told; there the cases are left out.
+// elsewhere, and no asking for more. Node has nothing of the kind and says so; there the cases are left out.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { isObject, type JsonObject } from "../support/json.ts";
@@ -28,13 +28,13 @@ const tries = {
   ${Object.entries(things).map(([name, code]) => `${name}: async () => ${code},`).join("\n  ")}
 };
 export default async function () {
-  const told = {};
+  const tried = {};
   for (const [name, run] of Object.entries(tries)) {
-    try { told[name] = "did: " + String(await run()).slice(0, 60); } catch (error) {
-      told[name] = "failed: " + (error?.name + " " + error?.code + " " + error?.message).slice(0, 200);
+    try { tried[name] = "did: " + String(await run()).slice(0, 60); } catch (error) {
+      tried[name] = "failed: " + (error?.name + " " + error?.code + " " + error?.message).slice(0, 200);
     }
   }
-  fs.writeFileSync(${JSON.stringify(`${cwd}/tried.json`)}, JSON.stringify(told));
+  fs.writeFileSync(${JSON.stringify(`${cwd}/tried.json`)}, JSON.stringify(tried));
 }
 `;
 
@@ -88,7 +88,7 @@ onDeno("sandbox: an extension cannot write outside, read the token, or connect e
   for (const name of Object.keys(denied)) {
     assertStringIncludes(String(told[name]), "failed: ", name);
   }
-  // Through Node's sockets the refusal looks like that of a port where nobody listens; somebody does here.
+  // Through Node's sockets the refusal looks like that of a closed port. Here a program listens.
   for (const name of ["write", "writeDeno", "token", "tokenDeno", "fetched", "named"]) {
     assert(/NotCapable|EACCES|EPERM|ERR_ACCESS/.test(String(told[name])), `${name}: ${told[name]}`);
   }

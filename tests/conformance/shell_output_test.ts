@@ -1,5 +1,5 @@
-// What shell commands print, of clients and of the bash tool: the end of a long output is shown, never nothing; what is
-// missing is said and lies whole in a private log; what a read cuts in two is joined; a flood starves nobody.
+// The output of shell commands, of clients and of the bash tool. An answer shows the end of a long output and names
+// the private log that holds all of it. Characters that a read cuts are joined. A flood starves no session.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { at, type JsonObject, stringAt } from "../support/json.ts";
@@ -69,7 +69,7 @@ test("the log is the user's alone, in a folder of the user's alone", async (benc
   const [logged = ""] = /\/\S*\.log/.exec(result) ?? [];
   assertEquals(await modeOf(logged), 0o600);
   assertEquals(logged.slice(0, logged.lastIndexOf("/")), folder);
-  // A model may look at what it was told of.
+  // A model may read the log that it was shown.
   const marker = bench.name("read");
   bench.model.script(
     marker,
@@ -168,35 +168,38 @@ async function worst(wire: Wire, id: string, during: Promise<JsonObject>): Promi
   return most;
 }
 
-alone("a flood of a client's and of the tool's shell starves nobody and fills no memory", async (bench) => {
-  await bench.start();
-  const wire = await bench.connect();
-  const flooding = await bench.connect("flooding");
-  const { id } = await bench.session(wire);
-  const other = await bench.session(wire);
-  const resident = async () => {
-    const status = await Deno.readTextFile(`/proc/${bench.server.pid}/status`);
-    return Number(/VmRSS:\s*(\d+)/.exec(status)?.[1]) / 1024;
-  };
-  const command = "timeout 4 yes";
-  const before = TARGET === "node" || Deno.build.os !== "linux" ? 0 : await resident();
-  const begun = performance.now();
-  const client = flooding.ok({ type: "bash", sessionId: id, command }, 60_000);
-  const slowest = await worst(wire, other.id, client);
-  assertEquals((await client).exitCode, 124);
-  // Read at 4 MiB a second after the first MiB; without that it is a multiple.
-  const { size } = await Deno.stat(stringAt(await client, "fullOutputPath"));
-  const seconds = (performance.now() - begun) / 1000;
-  assert(size < (2 + 4 * seconds) * MIB, `${size} bytes of a client's flood were read in ${seconds} s`);
-  const marker = bench.name("flood");
-  bench.model.script(marker, calls([{ name: "bash", args: { command } }]), text(["done"]));
-  const run = flooding.ok({ type: "prompt", sessionId: id, message: marker, waitFor: "settled" }, 60_000);
-  const slower = Math.max(slowest, await worst(wire, other.id, run));
-  assertEquals(at(await run, "text"), "done");
-  // A loaded machine is slow by itself; a starved session waits for seconds.
-  assert(slower < 2_000, `the slowest answer took ${slower} ms`);
-  if (before > 0) {
-    const more = await resident() - before;
-    assert(more < 256, `${more} MiB more`);
-  }
-});
+alone(
+  "a flood of a client's and of the tool's shell starves no session and fills no memory",
+  async (bench) => {
+    await bench.start();
+    const wire = await bench.connect();
+    const flooding = await bench.connect("flooding");
+    const { id } = await bench.session(wire);
+    const other = await bench.session(wire);
+    const resident = async () => {
+      const status = await Deno.readTextFile(`/proc/${bench.server.pid}/status`);
+      return Number(/VmRSS:\s*(\d+)/.exec(status)?.[1]) / 1024;
+    };
+    const command = "timeout 4 yes";
+    const before = TARGET === "node" || Deno.build.os !== "linux" ? 0 : await resident();
+    const begun = performance.now();
+    const client = flooding.ok({ type: "bash", sessionId: id, command }, 60_000);
+    const slowest = await worst(wire, other.id, client);
+    assertEquals((await client).exitCode, 124);
+    // Read at 4 MiB a second after the first MiB; without that it is a multiple.
+    const { size } = await Deno.stat(stringAt(await client, "fullOutputPath"));
+    const seconds = (performance.now() - begun) / 1000;
+    assert(size < (2 + 4 * seconds) * MIB, `${size} bytes of a client's flood were read in ${seconds} s`);
+    const marker = bench.name("flood");
+    bench.model.script(marker, calls([{ name: "bash", args: { command } }]), text(["done"]));
+    const run = flooding.ok({ type: "prompt", sessionId: id, message: marker, waitFor: "settled" }, 60_000);
+    const slower = Math.max(slowest, await worst(wire, other.id, run));
+    assertEquals(at(await run, "text"), "done");
+    // A loaded machine is slow by itself; a starved session waits for seconds.
+    assert(slower < 2_000, `the slowest answer took ${slower} ms`);
+    if (before > 0) {
+      const more = await resident() - before;
+      assert(more < 256, `${more} MiB more`);
+    }
+  },
+);

@@ -68,7 +68,7 @@ alone(
 );
 
 alone(
-  "start folder: one that is gone at the start is no hindrance where every path is absolute",
+  "start folder: one that is gone at the start does not matter where every path is absolute",
   async (bench) => {
     // Deno itself does not start there.
     if (TARGET !== "node") return;

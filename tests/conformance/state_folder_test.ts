@@ -13,7 +13,7 @@ const mode = async (path: string): Promise<string> =>
 /** Whether servers and tests may give files away here. */
 const ROOT = Deno.uid() === 0;
 
-/** Another user's id; nobody has to be behind it. */
+/** Another user's id, which need not exist. */
 const SOMEBODY_ELSE = 54_321;
 
 /** Starts, and waits for the refusal. */
@@ -41,7 +41,7 @@ alone("state folder: one that was open to others is closed before the server lis
 });
 
 alone(
-  "state folder: a token that is a link, a folder, too short or somebody else's is refused",
+  "state folder: a token that is a link, a folder, too short or of another user is refused",
   async (bench) => {
     const { dir, stateDir } = bench.home;
     const token = `${stateDir}/token`;
@@ -61,7 +61,7 @@ alone(
         await Deno.writeTextFile(token, "0123456789abcdef".repeat(4));
         await Deno.chown(token, SOMEBODY_ELSE, SOMEBODY_ELSE);
       };
-      cases.push(["somebody else's", given, /cannot be used/]);
+      cases.push(["another user's", given, /cannot be used/]);
     }
     for (const [what, make, says] of cases) {
       await make();
@@ -76,7 +76,7 @@ alone(
 );
 
 alone(
-  "state folder: one of somebody else's, and a link to one that others may write to, are refused",
+  "state folder: one of another user, and a link to one that others may write to, are refused",
   async (bench) => {
     const { dir, stateDir } = bench.home;
     await Deno.mkdir(`${dir}/open`);

@@ -173,7 +173,7 @@ for (
   });
 }
 
-test("set_auto_retry: off, an HTTP 500 is final and told as what it is; on, it is retried", async (bench) => {
+test("set_auto_retry: off, an HTTP 500 is final and reported as such; on, it is retried", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
   const marker = bench.name("down");

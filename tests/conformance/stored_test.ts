@@ -66,7 +66,7 @@ test("load_session: the file's id by default, its messages, name and folder; a n
   assertEquals((await settled(wire, piId, marker)).text, "went on");
   assertEquals(await texts(wire, piId), ["stored question", "stored answer", marker, "went on"]);
   const request = await bench.model.request(marker);
-  assert(JSON.stringify(request.body).includes("stored answer"), "the model was not told the history");
+  assert(JSON.stringify(request.body).includes("stored answer"), "the model did not get the history");
   const { leaf, nodes } = await piTree(path);
   assertEquals(wireTree(await wire.ok({ type: "get_tree", sessionId: piId })), { leaf, nodes });
   await wire.ok({ type: "delete_session", sessionId: piId });
@@ -260,7 +260,7 @@ export default function () {}`,
   await wire.ok({ type: "get_commands", sessionId: String(data.sessionId) });
   assertEquals(await isLoaded(), false, "load_session ran code of an untrusted folder");
   await wire.ok({ type: "delete_session", sessionId: String(data.sessionId) });
-  // Trust in one folder is no trust in the folder that another file names.
+  // Trust in one folder does not cover the folder that another file names.
   const trusted = await bench.home.folder(bench.name("trusted"));
   const { id } = await bench.watched(wire, { sessionId: bench.name("t"), cwd: trusted, trustProject: true });
   await wire.ok({ type: "switch_session_file", sessionId: id, sessionPath: path });

@@ -1,4 +1,4 @@
-// What a peer that nobody let in is given: a place among so many, and ten seconds (docs/SECURITY.md).
+// An unauthenticated peer gets a slot among a few, and ten seconds (docs/SECURITY.md).
 
 import { assertEquals } from "@std/assert";
 import { encode, Flood, STRANGERS } from "../support/flood.ts";

@@ -35,7 +35,7 @@ test("subscribe: tells mode, epoch, seq and state, before the first event", asyn
   assertEquals(at(again, "sessionInfo", "subscribers"), 1);
 });
 
-test("nobody hears a session without subscribing; two subscribers hear the same", async (bench) => {
+test("a connection hears a session only after subscribing; two subscribers hear the same", async (bench) => {
   const [a, b, c] = [await bench.connect("a"), await bench.connect("b"), await bench.connect("c")];
   const { id } = await bench.watched(a);
   await b.ok({ type: "subscribe", sessionId: id });
@@ -148,12 +148,12 @@ test("switch_session subscribes with full updates", async (bench) => {
   await turn(bench, wire, id);
   const updates = wire.events(id).filter((event) => event.type === "message_update");
   assert(updates.length >= 3 && updates.every((event) => typeof event.message === "object"));
-  await wire.refused("session_not_found", { type: "switch_session", sessionId: "nobody" });
+  await wire.refused("session_not_found", { type: "switch_session", sessionId: "missing" });
 });
 
 test("subscribe: of an unknown session it is session_not_found", async (bench) => {
   const wire = await bench.connect();
-  await wire.refused("session_not_found", { type: "subscribe", sessionId: "nobody" });
+  await wire.refused("session_not_found", { type: "subscribe", sessionId: "missing" });
   await wire.refused("invalid_params", { type: "subscribe" });
   await wire.refused("invalid_params", { type: "subscribe", sessionId: "*", events: "all" });
 });

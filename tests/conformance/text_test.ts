@@ -1,4 +1,4 @@
-// Halves of surrogate pairs (PROTOCOL, first section): whoever brings one in, no frame carries it. The checker of
+// Halves of surrogate pairs (docs/PROTOCOL.md#framing): no frame carries one, wherever it comes from. The checker of
 // each connection looks at every frame; what a provider gets and what pi's files hold is looked at here.
 
 import { assert, assertEquals } from "@std/assert";

@@ -98,7 +98,7 @@ alone("thrown: the same in the server's own thread", async (bench) => {
 });
 
 for (const [api, fields] of [["openai", {}], ["anthropic", ANTHROPIC]] as const) {
-  test(`thrown: a tool's error is told to the model and the client, and the run ends (${api})`, async (bench) => {
+  test(`thrown: a tool's error reaches the model and the client, and the run ends (${api})`, async (bench) => {
     const wire = await bench.connect();
     const { id } = await bench.watched(wire, fields);
     for (const kind of KINDS) {

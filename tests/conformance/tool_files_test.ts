@@ -11,7 +11,7 @@ import { alone, type Bench, settled, shared, TARGET } from "./suite.ts";
 const test = shared();
 const MIB = 1024 * 1024;
 
-/** Calls one tool in a turn of its own; what the model is told of it, and how long that took. */
+/** Calls one tool in a turn of its own; the result that the model gets, and how long that took. */
 async function use(bench: Bench, wire: Wire, id: string, name: string, args: JsonObject) {
   const marker = bench.name("use");
   bench.model.script(marker, calls([{ name, args }]) as Step, text(["done"]));
@@ -143,7 +143,7 @@ test("a PNG is shown as an image", async (bench) => {
   assertEquals(at(content[1], "type"), "image");
 });
 
-alone("sessions that read FIFOs hold up nobody, and the server ends in time", async (bench) => {
+alone("sessions that read FIFOs block no other session, and the server ends in time", async (bench) => {
   await bench.start();
   const wire = await bench.connect();
   const other = await bench.watched(wire);

@@ -1,6 +1,6 @@
-// Traps that servers of this kind have fallen into and that no other file covers: a taken id while its session
-// streams, a subscriber that leaves in the middle of a fan-out, ids that are names of JavaScript, models without a
-// key, replacements that race with everything else.
+// Traps that servers of this kind have fallen into and that no other file covers. A taken id while its session
+// streams, and a subscriber that leaves in the middle of a fan-out. Ids that are names of JavaScript, models without
+// a key, and replacements that race with everything else.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type JsonObject, messageText, numberAt, stringAt } from "../support/json.ts";
@@ -120,7 +120,7 @@ test("a model that pi knows but has no key for is no_api_key; one it doesn't kno
   assert(!/\/(home|root|tmp|work|usr)\//.test(stringAt(refusal, "error")), stringAt(refusal, "error"));
 });
 
-test("an HTTP 500 that outlasts the retries is told as what it is", async (bench) => {
+test("an HTTP 500 that outlasts the retries is reported as such", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
   const marker = bench.name("on-fire");
@@ -133,7 +133,7 @@ test("an HTTP 500 that outlasts the retries is told as what it is", async (bench
   assertEquals(wire.events(id).filter((event) => event.type === "auto_retry_start").length, 3);
 });
 
-test("delete_session from two clients at once: one deletes, the other is told", async (bench) => {
+test("delete_session from two clients at once: one deletes, the other gets an error", async (bench) => {
   const wire = await bench.connect();
   const other = await bench.connect("other");
   const { id } = await gated(bench, wire);

@@ -257,7 +257,7 @@ for (const [name, pick] of [["early", 8], ["middle", 30], ["last", -1]] as const
     const reloaded = await piTree(file);
     assertEquals(mine, { leaf: reloaded.leaf, nodes: reloaded.nodes });
     // Label entries get new ids in each fork; all else is the same, the labels too. What pi appends when it
-    // opens a branch that says nothing of model or level is no difference.
+    // opens a branch without model or level makes no difference.
     const known = new Set(expected.nodes.map((node) => node.entryId));
     const opened = (node: { entryId: string; entryType: string }) =>
       !known.has(node.entryId) && ["thinking_level_change", "model_change"].includes(node.entryType);

@@ -33,7 +33,7 @@ alone(
     const wire = await bench.connect();
     const one = await project(bench);
     const two = await project(bench);
-    assert(await leftOut(wire, one.cwd) !== undefined, "nobody has said anything");
+    assert(await leftOut(wire, one.cwd) !== undefined, "no client has said anything");
     assertEquals(await one.runs(), 0);
     assertEquals(await leftOut(wire, one.cwd, { trustProject: true }), undefined);
     // Sessions go to the hosts in turn, so both have heard of it.

@@ -11,11 +11,11 @@ const EXTENSION = (name: string, reads = ""): string => `
 import * as fs from "node:fs";
 import { word } from "./word.ts";
 export default function (pi) {
-  let told = word;
+  let shown = word;
   if (${JSON.stringify(reads)} !== "") {
-    try { told = fs.readFileSync(${JSON.stringify(reads)}, "utf8"); } catch { told = "denied"; }
+    try { shown = fs.readFileSync(${JSON.stringify(reads)}, "utf8"); } catch { shown = "denied"; }
   }
-  pi.registerCommand(${JSON.stringify(name)}, { description: told, handler: async () => {} });
+  pi.registerCommand(${JSON.stringify(name)}, { description: shown, handler: async () => {} });
 }
 `;
 

@@ -14,7 +14,7 @@ import { alone, type Bench, listed, shared } from "./suite.ts";
 /** Commands of a session that change nothing of it. */
 const READS = /^(get_|list_|switch_session$|export_html$|extension_ui_response$)/;
 
-/** What a refused command leaves as it was: all of the state but when somebody last tried something. */
+/** What a refused command leaves as it was: all of the state except the time of the last try. */
 function standing({ lastActivityAt: _, ...rest }: JsonObject): JsonObject {
   return rest;
 }
@@ -88,22 +88,25 @@ alone(
   },
 );
 
-versioned("versions: of two who change the same version one wins, and the other is told", async (bench) => {
-  const [a, b] = [await bench.connect("a"), await bench.connect("b")];
-  const { id } = await bench.session(a);
-  const name = (wire: Wire, name: string) =>
-    wire.request({ type: "set_session_name", sessionId: id, name, ifSessionVersion: 0 });
-  const [one, two] = await Promise.all([name(a, "from a"), name(b, "from b")]);
-  assertEquals([one.success, two.success].sort(), [false, true]);
-  const lost = one.success ? two : one;
-  assertEquals([lost.code, lost.sessionVersion, at(lost, "data", "sessionVersion")], [
-    "version_conflict",
-    1,
-    1,
-  ]);
-  const { sessionName } = await state(a, id);
-  assertEquals(sessionName, one.success ? "from a" : "from b");
-});
+versioned(
+  "versions: of two changes to the same version one wins, and the other gets a conflict",
+  async (bench) => {
+    const [a, b] = [await bench.connect("a"), await bench.connect("b")];
+    const { id } = await bench.session(a);
+    const name = (wire: Wire, name: string) =>
+      wire.request({ type: "set_session_name", sessionId: id, name, ifSessionVersion: 0 });
+    const [one, two] = await Promise.all([name(a, "from a"), name(b, "from b")]);
+    assertEquals([one.success, two.success].sort(), [false, true]);
+    const lost = one.success ? two : one;
+    assertEquals([lost.code, lost.sessionVersion, at(lost, "data", "sessionVersion")], [
+      "version_conflict",
+      1,
+      1,
+    ]);
+    const { sessionName } = await state(a, id);
+    assertEquals(sessionName, one.success ? "from a" : "from b");
+  },
+);
 
 versioned(
   "versions: created and loaded sessions begin at 0, and failures and subscriptions add nothing",
@@ -138,7 +141,7 @@ versioned("versions: a session that is not deleted at its version goes on", asyn
 });
 
 alone(
-  "versions: a kill takes none back that was told; another session of that id begins at 0",
+  "versions: a kill takes back none that a client saw; another session of that id begins at 0",
   async (bench) => {
     await bench.start();
     const wire = await bench.connect();

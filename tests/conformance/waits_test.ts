@@ -59,7 +59,7 @@ alone("a provider's long Retry-After is a retry that clients see, and an abort e
   }
 });
 
-alone("an abort ends the wait of an SDK that the user has told to retry", async (bench) => {
+alone("an abort ends the wait of an SDK that the user's settings make retry", async (bench) => {
   let fails = true;
   await using model = new RawModel(({ api }) => fails ? late() : say(api, "fine"));
   const provider = { maxRetries: 2, maxRetryDelayMs: 0 };

@@ -29,7 +29,9 @@ async function page(bench: Bench): Promise<Map<string, number>> {
     if (/^[a-z_]+(\{[^}]*\})? \S+$/.test(line)) {
       const at = line.lastIndexOf(" ");
       samples.set(line.slice(0, at), Number(line.slice(at + 1)));
-    } else if (line !== "") assert(/^# (HELP|TYPE) pi_server_/.test(line), `"${line}" is no Prometheus text`);
+    } else if (line !== "") {
+      assert(/^# (HELP|TYPE) pi_server_/.test(line), `"${line}" is not Prometheus text`);
+    }
   }
   return samples;
 }
@@ -123,7 +125,7 @@ alone("metrics: Prometheus reads the same numbers, from who has the token", asyn
 });
 
 alone(
-  "health: a host that is stuck is told as long as it is, and others are served meanwhile",
+  "health: a stuck worker is reported while it lasts, and others are served meanwhile",
   async (bench) => {
     await bench.home.extension("spinner", SPINNER);
     // Silence is an issue from half of this on.

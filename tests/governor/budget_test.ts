@@ -34,7 +34,7 @@ Deno.test("budget: only the time in which the agent works counts", () => {
   assertEquals(budget.wallMsLeft(20_000), 0);
 });
 
-Deno.test("budget: raising it lets go on from what was spent, also by an earlier life", () => {
+Deno.test("budget: raising it continues from the usage so far, also of an earlier life", () => {
   const budget = new Budget({ maxTurns: 5, onExceed: "pause" }, { usd: 2, turns: 5, wallMs: 7 });
   assertEquals(budget.exceeded(0), "maxTurns");
   budget.set({ maxTurns: 6, maxUsd: 2.5, onExceed: "pause" });

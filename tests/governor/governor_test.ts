@@ -132,7 +132,7 @@ Deno.test("governor: a refusal says when, and a retry right then passes", () => 
   }
 });
 
-Deno.test("governor: the longer of two waits is the one that is told", () => {
+Deno.test("governor: the answer names the longer of two waits", () => {
   const governor = new Governor(withDefaults({ commandsPerMinutePerSession: 10, commandsPerMinute: 1 }));
   assertEquals(governor.command("a", 0), undefined);
   assertEquals(governor.command("a", 0)?.retryAfterMs, 60_000);

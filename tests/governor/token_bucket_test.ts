@@ -30,7 +30,7 @@ Deno.test("token bucket: a wait of exactly what was said is enough, and a millis
       let now = start;
       for (let round = 0; round < 50; round++) {
         const ms = buckets.waitMs("a", now);
-        assert(Number.isInteger(ms), `${rate}: ${ms} is no integer`);
+        assert(Number.isInteger(ms), `${rate}: ${ms} is not an integer`);
         if (ms > 0) assert(buckets.waitMs("a", now + ms - 1) > 0, `${rate}: a shorter wait is enough`);
         now += ms;
         assertEquals(buckets.waitMs("a", now), 0, `${rate} at ${start}, round ${round}`);
@@ -47,7 +47,7 @@ Deno.test("token bucket: over a long time as many pass as the rate says", () => 
   assert(taken >= 1095 && taken <= 1100, `${taken} in ten minutes, of which the first 100 at once`);
 });
 
-Deno.test("token bucket: what was not used for a minute is no more than a full bucket", () => {
+Deno.test("token bucket: an unused bucket never holds more than a full one", () => {
   const buckets = new TokenBuckets<string>(10);
   takeAll(buckets, 0);
   assertEquals(takeAll(buckets, 60_000), 10);

@@ -46,14 +46,14 @@ for (const [type, fields] of Object.entries(MINIMAL)) {
   });
 }
 
-Deno.test("codec: what is no JSON is invalid_json", () => {
+Deno.test("codec: a text that is not JSON is invalid_json", () => {
   for (const text of ["", " ", "{", "{}}", "\ufeff{}", "NaN", "{'type':'ping'}", '{"type":"ping",}']) {
     const refusal = says(text, "invalid_json");
     assertEquals([refusal.id, refusal.command], [undefined, "unknown"], text);
   }
 });
 
-Deno.test("codec: JSON that is no object is invalid_json and says what came", () => {
+Deno.test("codec: JSON that is not an object is invalid_json and names the kind", () => {
   says("[]", "invalid_json", "an array");
   says("null", "invalid_json", "null");
   says('"ping"', "invalid_json", "ping");

@@ -79,7 +79,7 @@ for (const ending of ["\n", "\r\n", ""]) {
   });
 }
 
-Deno.test("jsonl: a line over the limit is told once, discarded, and the stream goes on", () => {
+Deno.test("jsonl: a line over the limit is reported once, discarded, and the stream goes on", () => {
   const long = bytes("y".repeat(FRAME * 5));
   const chunks = [bytes("a\n"), long, long, long, bytes("rest\r\nb\n"), long, bytes("\nc")];
   assertEquals(decode(chunks), [
@@ -91,7 +91,7 @@ Deno.test("jsonl: a line over the limit is told once, discarded, and the stream 
   ]);
 });
 
-Deno.test("jsonl: a line that is too large is told before it ends", () => {
+Deno.test("jsonl: a line that is too large is reported before it ends", () => {
   const decoder = new JsonlDecoder(4);
   assertEquals([...decoder.push(bytes("12345"))], [], "the fifth byte may be the CR");
   assertEquals([...decoder.push(bytes("6"))], [{ kind: "too_large" }]);

@@ -173,7 +173,7 @@ Deno.test("common: no file is read from a pipe, a device or a folder, and none i
   });
 });
 
-Deno.test("common: a private folder is no link to where others may write", async () => {
+Deno.test("common: a private folder is never a link to where others may write", async () => {
   await inPlace(async (folder) => {
     await Deno.mkdir(`${folder}/shared`);
     await Deno.chmod(`${folder}/shared`, 0o777);
@@ -237,7 +237,7 @@ Deno.test("common: random texts have their length and differ", () => {
   assertEquals(common.sha256(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
 });
 
-Deno.test("runtime: a process that has ended and that nobody has waited for is not alive", async () => {
+Deno.test("runtime: a process that has ended without a waiting parent is not alive", async () => {
   if (Deno.build.os !== "linux") return;
   // The shell starts a child and becomes a program that never waits for it.
   const shell = new Deno.Command("/bin/sh", {

@@ -17,7 +17,7 @@ Deno.test("a new stranger takes the place of the one that has been there the lon
   assertEquals(gone, ["a", "c", "d", "e"]);
 });
 
-Deno.test("who was let in, or went, is hung up on by nobody", () => {
+Deno.test("a peer that authenticated or went is not dropped", () => {
   const gone: string[] = [];
   const strangers = new HandshakeLimiter<string>((peer) => gone.push(peer), 10, LONG_MS);
   for (const peer of ["a", "b", "c", "d", "e"]) strangers.came(peer);

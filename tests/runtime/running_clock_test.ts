@@ -80,7 +80,7 @@ Deno.test("running clock: what is late by less than a second is late, and no sta
   kept.clear();
 });
 
-Deno.test("running clock: it is the machine's own while nobody keeps it", () => {
+Deno.test("running clock: it is the machine's own clock while it is not kept", () => {
   const { machine, clock, kept } = make();
   const again = clock.keep();
   kept.clear();

@@ -32,7 +32,7 @@ async function compiledBy(
   }
 }
 
-Deno.test("compile: a base runtime that cannot be had is told, and is no success unless that is allowed", () =>
+Deno.test("compile: a missing base runtime is reported, and fails unless that is allowed", () =>
   compiledBy('echo "error sending request for url (denort.zip)" >&2; exit 1', async (missing, said, dist) => {
     assertStringIncludes(
       said,

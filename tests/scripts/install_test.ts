@@ -136,7 +136,7 @@ installer("a wrong checksum installs nothing and leaves the older one", async ()
   assertStringIncludes(said, await sha256(LINUX_BINARY));
 });
 
-installer("an unknown system or machine is told so before anything is downloaded", async () => {
+installer("an unknown system or machine is an error before any download", async () => {
   for (
     const [os, machine] of [["Plan9", "x86_64"], ["Linux", "riscv64"], ["MINGW64_NT", "x86_64"]] as const
   ) {
@@ -164,7 +164,7 @@ installer("what is not there is named", async () => {
   assertStringIncludes(unlisted.said, `does not list ${name}`);
 });
 
-installer("a folder that has the program's name is told, and gets nothing", async () => {
+installer("a folder with the program's name is an error, and gets nothing", async () => {
   const { code, said, installed } = await install(await release(), { before: { "pi-server/mine": "text" } });
   assertEquals(code, 1, said);
   assertStringIncludes(said, "/pi-server is a folder");

@@ -1,5 +1,5 @@
-// What a release is made of, as far as it can be held to something here: the CHANGELOG's words, the switch to JSR's
-// standard library, and the workflows, which must pin what they run, ask for little, and know every binary.
+// The parts of a release that can be tested here: the CHANGELOG's words and the switch to JSR's standard library. The
+// workflows must pin the actions that they run, ask for few permissions, and know every binary.
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { parse } from "@std/yaml";
 import { notesOf, versionOf } from "../../scripts/release_notes.ts";

@@ -13,7 +13,7 @@ function head(...numbers: readonly (readonly [at: number, size: 16 | 32, value: 
   return bytes;
 }
 
-Deno.test("targets: executables are told apart by their heads", () => {
+Deno.test("targets: executables differ by their heads", () => {
   assertEquals(systemOf(head([0, 32, 0x464c457f], [18, 16, 0x3e])), "linux-x64");
   assertEquals(systemOf(head([0, 32, 0x464c457f], [18, 16, 0xb7])), "linux-arm64");
   assertEquals(systemOf(head([0, 32, 0xfeedfacf], [4, 32, 0x0100_0007])), "macos-x64");

@@ -20,7 +20,7 @@ Deno.test("shutdown: every step in every phase moves as the table says, or not a
   }
 });
 
-/** A shutdown whose steps are logged and end when told. */
+/** A shutdown whose steps are logged and end on command. */
 class Bench {
   readonly clock = new FakeClock();
   readonly log: string[] = [];

@@ -82,7 +82,7 @@ export class Script {
   }
 
   #end(): SessionEvent {
-    // The mark says that the block was begun; it is no part of the text.
+    // The mark says that the block was begun. It is not part of the text.
     const text = (this.streaming ?? "").replace("→", "");
     const message = { role: "assistant", content: text === "" ? [] : [{ type: "text", text }] };
     this.streaming = undefined;

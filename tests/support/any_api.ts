@@ -14,7 +14,7 @@ export interface ApiRequest {
 /** The server; `await using` closes it. */
 export class AnyApi implements AsyncDisposable {
   readonly requests: ApiRequest[] = [];
-  /** Answers by path; undefined: refused with a status and a word that nobody tries again after. */
+  /** Answers by path; undefined: refused with a status and a word after which pi does not retry. */
   answer: (request: ApiRequest) => unknown = () => undefined;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 

@@ -88,7 +88,7 @@ function frameAt(bytes: Uint8Array): { start: number; end: number } | undefined 
   const length = short === 126 ? view.getUint16(2) : short === 127 ? Number(view.getBigUint64(2)) : short;
   const fewest = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   if (start !== fewest) {
-    throw new Error(`${length} bytes are told in a head of ${start} bytes, not ${fewest}`);
+    throw new Error(`${length} bytes have a head of ${start} bytes, not ${fewest}`);
   }
   return { start, end: start + length };
 }
@@ -126,7 +126,7 @@ export class RawSocket implements Channel {
       const count = await conn.read(buffer);
       return count === null ? undefined : buffer.subarray(0, count);
     };
-    // In a turn of its own: whoever connects sets `onText` first.
+    // In a turn of its own, because the caller sets `onText` first.
     setTimeout(() => void this.#intake.run(rest, (bytes) => this.#cut(bytes), read), 0);
   }
 

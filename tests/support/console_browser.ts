@@ -1,5 +1,5 @@
-// The console in a real Chromium: one browser for a file, a tab with storage of its own for each person, and a record
-// of everything that must not happen: a script that ran, a request that left, a rule of the policy that was needed.
+// The console in a real Chromium: one browser for a file, and a tab with storage of its own for each person. It
+// records everything that must not happen: a script that ran, a request that left, a broken rule of the policy.
 
 import axe from "axe-core";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";

@@ -39,7 +39,7 @@ interface Keyed {
   readonly command: JsonObject;
   /** The first answer that came. */
   answer?: JsonObject;
-  /** Whether a retry was told that nobody knows. */
+  /** Whether a retry got `outcome_unknown`. */
   unknown?: true;
 }
 
@@ -54,7 +54,7 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** How often each thing was seen; shown at the end, so that nobody takes an idle run for a good one. */
+/** How often each thing was seen; shown at the end, so that an idle run does not look good. */
 export interface Tally {
   kills: number;
   points: number;
@@ -105,7 +105,7 @@ export class CrashDriver {
       const work = this.#work(wire).catch((error) => {
         if (!/closed before|not open|closed with/.test(String(error))) throw error;
       });
-      // Told below, once the server is dead; until then nobody listens.
+      // Set below, after the server is dead.
       work.catch(() => {});
       const { server } = this.#bench;
       const ms = how === "moment" ? this.#random() * 2500 : 3000;
@@ -158,7 +158,7 @@ export class CrashDriver {
     this.#taken(keyed, response);
   }
 
-  /** Sends commands again; each is told the old answer, that nobody knows, or runs now. */
+  /** Sends commands again; each gets the old answer, `outcome_unknown`, or runs now. */
   async #retry(wire: Wire, commands: readonly Keyed[]): Promise<void> {
     for (let at = 0; at < commands.length; at += 32) {
       await Promise.all(
@@ -202,7 +202,7 @@ export class CrashDriver {
       await wire.ok({ type: "create_session", sessionId, cwd }, 60_000);
       this.#folders.set(sessionId, cwd);
     }
-    // One that was created just before its server died may have been announced to nobody.
+    // One that was created just before its server died may not have been announced.
     for (const sessionId of known) this.#folders.set(sessionId, await this.#bench.home.folder(sessionId));
   }
 

@@ -7,7 +7,7 @@ import { Follower } from "./follower.ts";
 import { arrayAt, type Json, type JsonObject } from "./json.ts";
 import { Gate, type Held, type Hold, text } from "./model_server.ts";
 
-/** Flags for cases that count every event: however fast the stream, nothing is merged for whoever reads it. */
+/** Flags for cases that count every event: however fast the stream, nothing is merged for a client that reads it. */
 export const UNMERGED: string[] = [
   ...["--outbox-soft-bytes", "64MiB"],
   ...["--outbox-hard-bytes", "128MiB"],
@@ -33,7 +33,7 @@ export function pieces(count: number, chars = 16): string[] {
   return Array.from({ length: count }, (_, index) => `${index} `.padEnd(chars, "."));
 }
 
-/** The end of a stream of that many pieces, which does not come before it is let go, however fast the rest was. */
+/** The end of a stream of that many pieces, which does not come before its release, however fast the rest was. */
 export class Ending extends Gate {
   readonly hold: Hold;
 
@@ -124,7 +124,7 @@ export async function assertCaughtUp(client: Follower, control: Follower, sessio
   assertEquals(client.session(sessionId).streaming, undefined);
 }
 
-/** What the client was told of is all that the witness was told after `seq`, who has heard everything from 1 on. */
+/** The client got everything that the witness got after `seq`. The witness has heard everything from 1 on. */
 export async function assertHeard(
   client: Follower,
   witness: Follower,

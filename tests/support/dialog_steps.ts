@@ -9,7 +9,7 @@ export async function shownTo(wire: Wire, sessionId: string): Promise<JsonObject
   return objectAt(await wire.event(sessionId, "extension_ui_request"), "event");
 }
 
-/** How that dialog ended, as this connection was told. */
+/** How that dialog ended, as this connection saw it. */
 export async function endedBy(
   wire: Wire,
   sessionId: string,

@@ -1,4 +1,4 @@
-// Peers that nobody let in: silent ones, half requests, slow headers, wrong tokens, other protocols.
+// Unauthenticated peers: silent ones, half requests, slow headers, wrong tokens, other protocols.
 
 /** Most strangers that are waited for at once. */
 export const STRANGERS = 512;

@@ -58,10 +58,10 @@ export function status(code: number, message: string): Step {
 }
 
 /**
- * Some text, then silence until the client goes away. A case that aborts a request as soon as it has come in holds
- * the answer's head back by a gate and opens it when the abort is answered: Deno's `fetch` (2.4 to 2.9) forgets to
- * close a connection that is given up in the very moment in which the head arrives, and `Deno.serve` does not always
- * see that a client has gone while there is no answer yet.
+ * Some text, then silence until the client goes away. A case that aborts a request as soon as it has come in delays
+ * the answer's head by a gate, and opens it when the abort is answered. Deno's `fetch` (2.4 to 2.9) forgets to close a
+ * connection that is given up in the very moment in which the head arrives. `Deno.serve` does not always see that a
+ * client has gone while there is no answer yet.
  */
 export function hang(deltas: string[] = ["thinking about it "], head?: Gate): Step {
   return { kind: "hang", deltas, ...(head === undefined ? {} : { head }) };
@@ -212,7 +212,7 @@ function holdOf(step: Exclude<Step, { kind: "status" }>, gone: Promise<void>): H
     gate === undefined || index < gateAfter ? hold?.(index) : gate.opened.then(() => hold?.(index));
 }
 
-/** Writes the frames; a client that leaves early is told through `left`. */
+/** Writes the frames; a client that leaves early is reported through `left`. */
 function streamResponse(
   request: ModelRequest,
   step: Exclude<Step, { kind: "status" }>,

@@ -1,5 +1,5 @@
-// Makes recorded messages fit for a page that is the same each time it is made: what changes from run to run (ids,
-// times, paths, ports) gets a fixed value, long texts and lists are cut, and JSON is laid out in few lines. Pure.
+// Makes recorded messages fit for a page that is the same each time. Values that change from run to run (ids, times,
+// paths, ports) get a fixed value, long texts and lists are cut, and JSON is laid out in few lines. Pure.
 
 import { isObject, type Json, type JsonObject } from "./json.ts";
 

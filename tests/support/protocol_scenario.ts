@@ -299,7 +299,7 @@ async function stored({ recorder, model, home }: Scene): Promise<void> {
   await wire.event(OLD, "session_file_repaired");
 }
 
-/** A token for somebody who only watches, and its end. */
+/** A token for a client that only watches, and its end. */
 async function access({ recorder }: Scene): Promise<void> {
   const made = await recorder.show({
     type: "mint_token",

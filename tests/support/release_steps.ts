@@ -43,7 +43,7 @@ export default function (pi: ExtensionAPI): void {
       ({ content: [{ type: "text" as const, text: new Stamp(Kind.Large).say(word) }], details: {} }),
   });
   pi.registerCommand("stamp", {
-    description: "Writes down what it was told",
+    description: "Writes down its task",
     handler: async (text, ctx) => {
       const seen = { said: new Stamp(Kind.Small).say(text), agentDir: getAgentDir(),
         oauth: getOAuthProviders?.().map(({ id }) => id), lines: new Text("one", 0, 0).render(20).length };

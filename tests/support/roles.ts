@@ -2,7 +2,7 @@
 // for the walk over the wire.
 import { type Role, ROLES } from "../../src/protocol/schema/roles.ts";
 
-/** What each role adds to the one before it. A command that is not here fails: somebody must decide. */
+/** What each role adds to the one before it. A command that is not here fails, until it gets a role. */
 export const ADDED: Readonly<Record<Role, readonly string[]>> = {
   observe: [
     ..."hello ping get_schema list_sessions subscribe unsubscribe switch_session list_stored_sessions".split(

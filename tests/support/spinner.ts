@@ -1,6 +1,6 @@
 // An extension whose command keeps the thread of its session busy without ever yielding.
 
-/** Source of the extension: `/spin` spins for as many milliseconds as it is told, or forever. */
+/** Source of the extension: `/spin` spins for that many milliseconds, or forever. */
 export const SPINNER: string = `
 export default function (pi) {
   pi.registerCommand("spin", {

@@ -1,5 +1,5 @@
 // A network line between a browser and the server, on loopback, that can be stopped: what is open is hung up on, and
-// nobody gets through until it goes on.
+// no client gets through until it goes on.
 
 /** A network line between the browser and the server that can be stopped. */
 export class StoppableLine implements AsyncDisposable {

@@ -8,7 +8,7 @@ export function asksForSummary(request: ModelRequest): boolean {
   return request.userText.includes("<conversation>");
 }
 
-/** Answers requests for summaries as told, for the while of the body. */
+/** Answers requests for summaries with the given text while the body runs. */
 export async function withSummary<T>(
   model: ModelServer,
   step: (request: ModelRequest) => Step,

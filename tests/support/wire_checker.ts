@@ -85,7 +85,7 @@ export function checkTranscript(transcript: readonly Entry[], complete = true): 
     const message = parsed(entry.text, faults);
     if (!message) continue;
     if (first !== (message.type === "server_ready")) {
-      faults.push(first ? `first message is no greeting: ${brief(message)}` : "second greeting");
+      faults.push(first ? `first message is not a greeting: ${brief(message)}` : "second greeting");
     }
     first = false;
     if (message.type === "response") {

@@ -15,7 +15,7 @@ import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE } from "./fake_runtime.ts";
 import type { SessionFiles } from "../../src/worker/session/files/session_file_access.ts";
 
-/** Nobody listens; a delta reader; a reader of both forms. */
+/** No subscriber; a delta reader; a reader of both forms. */
 export const NOBODY: SubscriberDemand = { full: false, subscribers: 0 };
 export const DELTA: SubscriberDemand = { full: false, subscribers: 1 };
 export const BOTH: SubscriberDemand = { full: true, subscribers: 2 };
@@ -33,7 +33,7 @@ export function brief(reply: Reply | undefined): unknown {
   return reply.ok ? JSON.parse(reply.dataText) : reply.failure.code;
 }
 
-/** A place where everything is inside the roots, and whose files nobody else drives. */
+/** A place where everything is inside the roots, and whose files no other session drives. */
 export function placeOf(files: Files = EVERYWHERE, over: Partial<SessionFiles> = {}): SessionFiles {
   return {
     guard: new PathGuard(files, ["/"]),
@@ -46,7 +46,7 @@ export function placeOf(files: Files = EVERYWHERE, over: Partial<SessionFiles> =
   };
 }
 
-/** A host's claims, and a router thread that answers each `claim` with the owner that `owners` names. */
+/** A host's claims, and a server thread that answers each `claim` with the owner that `owners` names. */
 export function answeredClaims(owners: ReadonlyMap<string, string> = new Map()) {
   const sent: FromWorker[] = [];
   const claims: FileClaims = new FileClaims((message) => {

@@ -1,4 +1,4 @@
-// A host's view of the book of session files: each question gets its own answer, and the list is what was told.
+// A worker's view of file owners: each claim gets its own answer, and the list holds the reported owners.
 import { assertEquals } from "@std/assert";
 import { FileClaims } from "../../src/worker/file_claims.ts";
 import type { FromWorker } from "../../src/ipc/messages.ts";
@@ -34,7 +34,7 @@ Deno.test("claims: answers are matched by their numbers, whatever their order", 
   assertEquals(asked, { "/1": "free", "/2": "constructor", "/3": "other" });
 });
 
-Deno.test("claims: a change of file is told as it is, none as none", () => {
+Deno.test("claims: a change of file is reported, also a change to none", () => {
   const { sent, claims } = bench();
   claims.setFile("a", "/f");
   claims.setFile("a", undefined);

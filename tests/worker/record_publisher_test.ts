@@ -1,4 +1,4 @@
-// What a host tells of its sessions: an answer waits for the disk also when an event has told the record before it.
+// The records of a worker's sessions: a reply waits for the disk also when an event has sent the record before it.
 import { assertEquals } from "@std/assert";
 import type { FromWorker } from "../../src/ipc/messages.ts";
 import { RecordPublisher } from "../../src/worker/record_publisher.ts";
@@ -22,7 +22,7 @@ function make() {
   return { records, sent, keep, change, state };
 }
 
-Deno.test("records: what is told twice is waited for twice, until it is on disk", async () => {
+Deno.test("records: a record that is sent twice is waited for twice, until it is on disk", async () => {
   const { records, sent, keep, state } = make();
   keep();
   keep();

@@ -39,7 +39,7 @@ export class BuilderBench implements AsyncDisposable {
   readonly builds: PromiseWithResolvers<Outcome<AgentPort>>[] = [];
   readonly strays: AgentPort[] = [];
   readonly logs: string[] = [];
-  /** Who drives which file, as the router thread would answer. */
+  /** Who drives which file, as the server thread would answer. */
   readonly owners = new Map<string, string>();
   readonly sent: FromWorker[];
   readonly builder: SessionBuilder;
@@ -77,7 +77,7 @@ export class BuilderBench implements AsyncDisposable {
       claims.handlers.file_owner({ kind: "file_owner", file, ...defined({ sessionId }) });
   }
 
-  /** The router thread tells that a file is live. */
+  /** The server thread tells that a file is live. */
   readonly learn: (file: string, sessionId: string) => void;
 
   /** @param over the configuration; without it `root` and `sessions` are the roots */

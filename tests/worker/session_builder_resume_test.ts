@@ -1,5 +1,5 @@
 // The builder brings parked sessions back: only a regular file at the real path that was kept is opened, and four
-// files that would block whoever opens them hold up nothing.
+// files that would block their reader hold up nothing.
 import { assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/ipc/session_record.ts";
 import { recordOf } from "../server/manager/fakes.ts";

@@ -184,7 +184,7 @@ Deno.test("builder: a session whose folder is gone, or is outside the roots, is 
     assertStringIncludes(sentence, cwd);
     assertEquals(Deno.readTextFileSync(`${top}/root/s.jsonl`), text, "the file is as it was");
   }
-  assertEquals([bench.requests, bench.sent], [[], []], "and nobody claimed it");
+  assertEquals([bench.requests, bench.sent], [[], []], "and no session claimed it");
 });
 
 Deno.test("builder: a file that another session drives is session_in_use, and left alone", async () => {

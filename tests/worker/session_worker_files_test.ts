@@ -1,4 +1,4 @@
-// A host between its agents and the router thread: session files that are inspected, claimed and told, lists, and
+// A host between its agents and the server thread: session files that are inspected, claimed and reported, lists, and
 // dialogs that clients find in the state of their session.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Question } from "../../src/worker/session/dialogs.ts";
@@ -97,7 +97,7 @@ Deno.test("host: a load asks whose the file is, and goes on with the answer", as
   assertEquals(Reflect.get(Object(await bench.answer(loaded)), "sessionId"), "a");
 });
 
-Deno.test("host: what file a session drives is told, and no more once it is gone", async () => {
+Deno.test("host: the file of a session is reported, and no longer after its end", async () => {
   const bench = await HostBench.loaded();
   await bench.live("a");
   const { fileChanged } = at(bench.hooks, 0);
@@ -130,7 +130,7 @@ for (const end of ["cancelled", "failed"] as const) {
     await turn();
     bench.host.receive({ kind: "claim_result", ref: at(bench.of("claim_file"), 0).ref });
     assertEquals(await bench.answer(ref), end === "cancelled" ? { cancelled: true } : "agent_error");
-    // The router thread's book, as it stands after all that the host has told.
+    // The server thread's file owners after all reports of the worker.
     const book = new FileOwners(() => {});
     for (const message of bench.posted) {
       if (message.kind === "claim_file") book.claim(message.file, message.sessionId);
@@ -222,7 +222,7 @@ Deno.test("host: a dialog that cannot be encoded harms no other session and no o
   assertEquals(attached.map(({ sessionId }) => sessionId), ["a", "b"]);
 });
 
-Deno.test("host: events and questions of an agent whose session is gone are nobody's", async () => {
+Deno.test("host: events and dialogs of an agent whose session is gone are dropped", async () => {
   const bench = await HostBench.loaded();
   await bench.live("a");
   const { emit, ask, replacing } = at(bench.hooks, 0);

@@ -39,7 +39,7 @@ export class HostBench {
   constructor(config: WorkerConfig = CONFIG, files: Files = EVERYWHERE) {
     this.host = new SessionWorker(fakeRuntime(this.clock, { files }), () => this.loading.promise, (batch) => {
       this.posted.push(...batch);
-      // A router thread that keeps every record at once.
+      // A server thread that keeps every record at once.
       for (const message of batch) {
         if (message.kind === "save_record" && message.ref !== undefined) {
           this.host.receive({ kind: "record_saved", ref: message.ref });

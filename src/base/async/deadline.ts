@@ -2,12 +2,12 @@
 // Used by: both threads. A session's pausable timers count as a clock too.
 // Invariant: no timer outlives the result.
 
-/** Whatever starts a timer. */
+/** A source of timers. */
 export interface TimerSource {
   after(ms: number, fn: () => void): { clear(): void };
 }
 
-/** Resolves with `work`, or with `late` once `ms` milliseconds have passed. Rejects when `work` rejects in time. */
+/** Resolves with `work`, or with `late` after `ms` milliseconds. Rejects when `work` rejects in time. */
 export async function deadline<T, const L>(
   clock: TimerSource,
   ms: number,

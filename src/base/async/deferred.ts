@@ -1,13 +1,13 @@
-// A promise with its two ends in hand; Node before 22 has no Promise.withResolvers.
+// Does: a promise with its two functions. Node before 22 has no Promise.withResolvers.
+// Used by: the client and the worker.
 
-/** A promise that somebody else settles. */
+/** A promise that its owner settles. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   resolve(value: T): void;
   reject(reason: unknown): void;
 }
 
-/** A new one. */
 export function deferred<T>(): Deferred<T> {
   let resolve: (value: T) => void = () => {};
   let reject: (reason: unknown) => void = () => {};

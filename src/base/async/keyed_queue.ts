@@ -1,12 +1,12 @@
-// Keeps what goes to a session in the order in which it came, while some of it waits for the disk. Where nothing
-// waits everything passes at once.
+// Does: keeps the messages to a session in order while one of them waits for the disk.
+// Used by: the manager. Without a waiting message everything passes at once.
 
-/** One queue for each session that has something waiting. */
+/** One queue for each session with a waiting message. */
 export class KeyedQueue {
   readonly #queues = new Map<string, (() => Promise<void> | undefined)[]>();
   #untilClear: (() => void)[] = [];
 
-  /** Calls `fn`: now, or behind what waits in that session. */
+  /** Calls `fn` now, or after the waiting messages of that session. */
   run(sessionId: string, fn: () => void): void {
     const queue = this.#queues.get(sessionId);
     if (queue === undefined) fn();
@@ -18,7 +18,7 @@ export class KeyedQueue {
     }
   }
 
-  /** Calls `fn` with what `ready` resolves to; what comes later for that session waits until then. */
+  /** Calls `fn` with the value of `ready`. Later messages of that session wait until then. */
   runAfter<T>(sessionId: string, ready: Promise<T>, fn: (value: T) => void): void {
     const queue = this.#queues.get(sessionId);
     const turn = (): Promise<void> => ready.then(fn);
@@ -27,12 +27,12 @@ export class KeyedQueue {
     void this.#run(sessionId);
   }
 
-  /** Whether nothing waits, in no session. */
+  /** Whether nothing waits in any session. */
   get isIdle(): boolean {
     return this.#queues.size === 0;
   }
 
-  /** Resolves when that is so. */
+  /** Resolves when nothing waits. */
   idle(): Promise<void> {
     if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#untilClear.push(resolve));

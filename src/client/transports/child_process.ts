@@ -1,5 +1,5 @@
-// A link to a server that is our child, over its stdin and stdout (docs/PROTOCOL.md#framing). On Deno and on Node, both through
-// node:child_process. The child ends when its input does; what it was asked for is finished first.
+// Does: a link to a server that is a child of this process, over its stdin and stdout (docs/PROTOCOL.md#framing).
+// Used by: mod.ts, on Deno and on Node. The child finishes its commands and ends when its input ends.
 import type { ChildProcess } from "node:child_process";
 import { JsonlDecoder } from "../../protocol/jsonl.ts";
 import { deferred } from "../../base/async/deferred.ts";
@@ -15,16 +15,16 @@ export interface SpawnCommand {
   readonly cwd?: string;
   /** Variables beside this process's own. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What its log is given to; default: this process's stderr. */
+  /** Gets the child's log. Default: this process's stderr. */
   readonly onLog?: (text: string) => void;
 }
 
-/** Most bytes of one message from the server: far above what it sends. */
+/** The most bytes of one message from the server, far above what it sends. */
 const LINE_BYTES = 512 * 1024 * 1024;
-/** Milliseconds that the child gets to end by itself. */
+/** Milliseconds that the child gets to end itself. */
 const END_MS = 35_000;
 
-/** Starts the child when dialled. */
+/** Starts the child at each dial. */
 export function childDial(options: SpawnCommand): Dial {
   return async (listener) => {
     const [{ spawn }, { mkdtemp, rm }, { tmpdir }, { join }, { default: process }] = await Promise.all([
@@ -35,7 +35,7 @@ export function childDial(options: SpawnCommand): Dial {
       import("node:process"),
     ]);
     const { command = "pi-server", cwd, env, onLog } = options;
-    // A server that runs already owns the usual state folder.
+    // Another server may own the usual state folder.
     const folder = options.args === undefined ? await mkdtemp(join(tmpdir(), "pi-server-")) : undefined;
     const args = options.args ?? ["--no-ws", "--state-dir", folder ?? ""];
     const child = spawn(command, [...args], {
@@ -56,9 +56,9 @@ export function childDial(options: SpawnCommand): Dial {
     };
     child.once("spawn", () => started.resolve());
     child.once("error", (error: Error) => end(`${command} cannot be started: ${error.message}`));
-    // "close" comes after the last output; "exit" may come before it.
+    // "close" comes after the last output. "exit" may come before it.
     child.once("close", (code, signal) => end(`${command} has ended with ${signal ?? `exit code ${code}`}`));
-    // A child that is gone takes nothing more; its end is told by "close".
+    // A child that is gone takes no input. "close" reports its end.
     child.stdin?.on("error", () => {});
     const decoder = new JsonlDecoder(LINE_BYTES);
     child.stdout?.on("data", (chunk: Uint8Array) => {

@@ -1,20 +1,20 @@
-// Finds a server on this machine the way the protocol says (docs/PROTOCOL.md#http-and-who-may-connect): `endpoint.json` and `token` in its state folder.
-// On Deno and on Node; a browser is told where to go.
+// Does: finds the server of this machine through `endpoint.json` and `token` in its state folder.
+// Used by: mod.ts, on Deno and on Node. See docs/PROTOCOL.md#http-and-who-may-connect.
 import { isLoopback } from "../../base/loopback.ts";
 import { isRecord, tryParse } from "../../base/json.ts";
 
-/** Where a server is, and what lets one in. */
+/** The address of a server, and its token. */
 export interface Place {
   /** Its WebSocket's address. */
   readonly url: string;
-  /** The token; absent when the server asks for none. */
+  /** The token. Absent when the server asks for none. */
   readonly token?: string;
 }
 
 const variable = (env: Readonly<Record<string, string | undefined>>, name: string): string | undefined =>
   env[name] === "" ? undefined : env[name];
 
-/** Reads the address and the token from the state folder; what is given goes first. No other machine gets it. */
+/** Reads the address and the token from the state folder. Given values win. No other machine gets the token. */
 export async function discover(
   given: { readonly url?: string; readonly token?: string; readonly stateDir?: string },
 ): Promise<Place> {
@@ -33,10 +33,10 @@ export async function discover(
     join(homedir(), ".pi", "server");
   const read = async (file: string): Promise<string | undefined> => {
     try {
-      // Opening a pipe would wait for its other end.
+      // The open of a pipe would wait for its other end.
       return (await stat(file)).isFile() ? await readFile(file, "utf8") : undefined;
     } catch {
-      // Not there, or not for us: what follows says what is missing.
+      // It is missing or not readable. The later error names what is missing.
       return undefined;
     }
   };
@@ -56,7 +56,7 @@ export async function discover(
   return { url, ...(token === undefined ? {} : { token: token.trim() }) };
 }
 
-/** Whether that address is on this machine: a loopback one, or on the host that this machine's server has left. */
+/** Whether an address is on this machine: a loopback one, or the host in this machine's endpoint file. */
 function isHere(url: string, own: string | undefined): boolean {
   if (!URL.canParse(url)) return false;
   const { hostname } = new URL(url);

@@ -1,21 +1,21 @@
-// What a client needs of a transport: whole text messages both ways, and word of its end. websocket.ts and child_process.ts
-// make such links; connection.ts keeps one alive.
+// Does: describes a transport for the client: whole text messages both ways, and a report of the end. Types only.
+// Used by: connection.ts. websocket.ts and child_process.ts implement it.
 
 /** One connection to a server, open. */
 export interface Link {
   /** Sends one JSON object. */
   send(text: string): void;
-  /** Ends it; resolves when it is gone. */
+  /** Ends the link. Resolves when it is gone. */
   close(): Promise<void>;
 }
 
-/** Whom a link tells. */
+/** The receiver of a link's reports. */
 export interface LinkListener {
-  /** A message came. */
+  /** A message has arrived. */
   message(text: string): void;
-  /** It is over; called once, also after `close`. */
+  /** The link is gone. Called once, also after `close`. */
   closed(reason: string): void;
 }
 
-/** Opens a link; rejects when there is none to be had, or the signal aborts. */
+/** Opens a link. Rejects when that fails, or the signal aborts. */
 export type Dial = (listener: LinkListener, signal: AbortSignal) => Promise<Link>;

@@ -1,10 +1,10 @@
-// A link over WebSocket (docs/PROTOCOL.md#http-and-who-may-connect): the token goes in a subprotocol, since browsers send no headers. The entry
-// names the class of the sockets: browser.ts the page's own, mod.ts on Node before 22 the one of the package `ws`.
+// Does: a link over WebSocket. The token goes in a subprotocol, because browsers send no headers.
+// Used by: browser.ts with the page's class, and mod.ts, before Node 22 with the one of the package `ws`.
 import { deadline } from "../../base/async/deadline.ts";
 import { deferred } from "../../base/async/deferred.ts";
 import type { Dial, Link, LinkListener } from "./link.ts";
 
-/** The part of a WebSocket that all of them have. */
+/** The common part of all WebSocket classes. */
 interface Socket {
   onopen: unknown;
   onclose: unknown;
@@ -20,22 +20,22 @@ export type SocketClass = new (url: string, protocols: string[]) => Socket;
 /** Milliseconds that a closing handshake may take. */
 const CLOSE_MS = 2000;
 
-/** The platform's own class; undefined where it has none. */
+/** The platform's own class. Undefined without one. */
 export function platformSocket(): SocketClass | undefined {
   const own: unknown = Reflect.get(globalThis, "WebSocket");
   return typeof own === "function" ? own as SocketClass : undefined;
 }
 
-/** Where a dial goes. */
+/** The address of a dial. */
 export interface Address {
   /** The WebSocket's address. */
   readonly url: string;
-  /** The token; absent when the server asks for none. */
+  /** The token. Absent when the server asks for none. */
   readonly token?: string;
 }
 
 /**
- * Dials the address that `find` gives, asked anew each time: a server that comes back may listen elsewhere.
+ * Dials the address that `find` returns. It asks again for each dial, because a restarted server may listen elsewhere.
  *
  * @param explain turns the failure of a dial into a more exact one
  */
@@ -85,7 +85,7 @@ function open(socket: Socket, url: string, listener: LinkListener, signal: Abort
       signal.removeEventListener("abort", abort);
       gone.resolve();
       const why = reason || trouble || `code ${code ?? "none"}`;
-      // Browsers tell nobody why an upgrade was refused.
+      // Browsers hide why an upgrade was refused.
       if (!opened) {
         reject(new Error(`${url} cannot be reached (${why}); is the server up, and is the token right?`));
       } else listener.closed(`the connection to ${url} was closed (${why})`);
@@ -98,7 +98,7 @@ function startTimer(ms: number, fn: () => void): { clear(): void } {
   return { clear: () => clearTimeout(timer) };
 }
 
-/** Waits for the other side's goodbye, but not for long: a dead peer says none. */
+/** Waits for the close frame of the other side, but not for long, because a dead peer sends none. */
 async function end(socket: Socket, gone: Promise<void>): Promise<void> {
   socket.close(1000, "done");
   await deadline({ after: startTimer }, CLOSE_MS, gone, undefined);

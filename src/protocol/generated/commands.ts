@@ -17,7 +17,7 @@ export interface SessionCommand extends AnyCommand {
   sessionId: string;
 }
 
-/** Agrees on a protocol version and says who the client is; a client may leave it out. */
+/** Agrees on a protocol version and names the client; a client may leave it out. */
 export interface HelloCommand extends AnyCommand {
   /** Says what it is. */
   type: "hello";
@@ -227,7 +227,7 @@ export interface SetSessionNameCommand extends SessionCommand {
   name: string;
 }
 
-/** Lets go of the messages that a crash has kept from finishing. */
+/** Drops the messages that a crash stopped. */
 export interface DismissInterruptedCommand extends SessionCommand {
   /** Says what it is. */
   type: "dismiss_interrupted";
@@ -281,7 +281,7 @@ export interface GetSessionStatsCommand extends SessionCommand {
   type: "get_session_stats";
 }
 
-/** Says how full the model's context is; `null` when that cannot be told. */
+/** Returns how full the model's context is; `null` when that is unknown. */
 export interface GetContextUsageCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_context_usage";
@@ -309,7 +309,7 @@ export interface CycleThinkingLevelCommand extends SessionCommand {
   type: "cycle_thinking_level";
 }
 
-/** Says whether steering messages are delivered all at once or one in each turn. */
+/** Sets whether steering messages are delivered all at once or one in each turn. */
 export interface SetSteeringModeCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_steering_mode";
@@ -317,7 +317,7 @@ export interface SetSteeringModeCommand extends SessionCommand {
   mode: "all" | "one-at-a-time";
 }
 
-/** Says whether follow-ups are delivered all at once or one after the other. */
+/** Sets whether follow-ups are delivered all at once or one after the other. */
 export interface SetFollowUpModeCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_follow_up_mode";
@@ -339,7 +339,7 @@ export interface AbortCompactionCommand extends SessionCommand {
   type: "abort_compaction";
 }
 
-/** Says whether pi compacts by itself when the context is nearly full. */
+/** Sets whether pi compacts by itself when the context is nearly full. */
 export interface SetAutoCompactionCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_auto_compaction";
@@ -347,7 +347,7 @@ export interface SetAutoCompactionCommand extends SessionCommand {
   enabled: boolean;
 }
 
-/** Says whether pi tries again after errors of the model that may pass. */
+/** Sets whether pi retries after temporary errors of the model. */
 export interface SetAutoRetryCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_auto_retry";
@@ -454,7 +454,7 @@ export interface GetSkillsCommand extends SessionCommand {
   type: "get_skills";
 }
 
-/** Lists the tools that there are, and whether the model may use them. */
+/** Lists all tools, and whether the model may use them. */
 export interface GetToolsCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_tools";
@@ -527,7 +527,7 @@ export interface GetMetricsCommand extends AnyCommand {
   sessionId?: string;
 }
 
-/** Says whether all is well, with a sentence for each thing that is not. */
+/** Returns whether the server is healthy, with a sentence for each problem. */
 export interface HealthCheckCommand extends AnyCommand {
   /** Says what it is. */
   type: "health_check";
@@ -536,8 +536,8 @@ export interface HealthCheckCommand extends AnyCommand {
 }
 
 /**
- * Sets what the session may spend in all (money, turns, time in which its agent works) instead of what was
- * set before; without a limit it may spend anything.
+ * Sets what the session may spend in all (money, turns, time in which its agent works), in place of the last
+ * budget; without a limit it may spend anything.
  */
 export interface SetBudgetCommand extends SessionCommand {
   /** Says what it is. */

@@ -17,7 +17,7 @@ export interface AgentSettledEvent {
   notice?: string;
 }
 
-/** The session has got another model. */
+/** The session has another model. */
 export interface ModelChangedEvent {
   /** Says what it is. */
   type: "model_changed";
@@ -35,7 +35,7 @@ export interface BashOutputEvent {
   chunk: string;
 }
 
-/** An extension asks or tells something; further fields depend on `method`. */
+/** An extension opens a dialog or sends a notice; further fields depend on `method`. */
 export interface ExtensionUiRequestEvent {
   /** Says what it is. */
   type: "extension_ui_request";
@@ -45,7 +45,7 @@ export interface ExtensionUiRequestEvent {
   method: string;
 }
 
-/** A dialog is over, by whomever. */
+/** A dialog is over; `by` says how it ended. */
 export interface ExtensionUiResolvedEvent {
   /** Says what it is. */
   type: "extension_ui_resolved";
@@ -92,7 +92,7 @@ export interface SessionReplacedEvent {
   sessionFile?: string;
 }
 
-/** The session has spent what it may: messages are refused until `set_budget` raises that. */
+/** The session has used up its budget; messages are refused until `set_budget` raises it. */
 export interface BudgetExceededEvent {
   /** Says what it is. */
   type: "budget_exceeded";
@@ -104,7 +104,7 @@ export interface BudgetExceededEvent {
   usage: BudgetUsage;
 }
 
-/** A run has been silent for long; `phase` says whom it waits for. Told again while it lasts. */
+/** A run has been silent for long; `phase` says what it waits for. Sent again while it lasts. */
 export interface TurnStalledEvent {
   /** Says what it is. */
   type: "turn_stalled";

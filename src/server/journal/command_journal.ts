@@ -347,7 +347,7 @@ export class CommandJournal {
     if (this.#messages.bytes < keptMessageBytes) return undefined;
     const sentence =
       `Messages under way and interrupted ones take ${this.#messages.bytes} characters (limit keptMessageBytes: ` +
-      `${keptMessageBytes}); let go of interrupted ones with dismiss_interrupted`;
+      `${keptMessageBytes}); drop interrupted ones with dismiss_interrupted`;
     return failure("overloaded", sentence, { retryAfterMs: 1_000, data: { limit: "keptMessageBytes" } });
   }
 

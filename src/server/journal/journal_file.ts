@@ -81,7 +81,7 @@ export class JournalFile {
     try {
       const found = await files.stat(path);
       // The read of a pipe would wait for ever.
-      if (found !== undefined && found.kind !== "file") throw new Error("it is no file");
+      if (found !== undefined && found.kind !== "file") throw new Error("it is not a file");
       if (found !== undefined) { for await (const bytes of files.chunks(path)) folding.take(bytes); }
     } catch (error) {
       unreadable = errorMessage(error);

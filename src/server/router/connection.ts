@@ -1,5 +1,5 @@
-// One peer as the router sees it: its outbox, its unanswered commands, and, where the peer waits instead of
-// being refused (stdio), the commands that were read ahead. Knows no command beyond that.
+// Does: one peer as the router sees it: outbox, unanswered commands, and commands that were read ahead (stdio).
+// Used by: the router and the subscriptions. It knows nothing else of commands.
 import type { Access } from "../auth/access.ts";
 import { READ_AHEAD_BYTES } from "../../governor/limits.ts";
 import type { EncodedEvent } from "../../ipc/messages.ts";
@@ -8,14 +8,13 @@ import { BulkTurns, type Held } from "./bulk_turns.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { Peer } from "./peer.ts";
 
-/** What a connection is made of. */
 export interface ConnectionParts {
   readonly id: number;
   readonly peer: Peer;
   readonly clock: Clock;
   readonly limits: OutboxLimits;
   readonly access: Access;
-  /** The peer reads too slowly to be kept. */
+  /** The peer reads too slowly and must go. */
   giveUp(connection: Connection, reason: "full" | "stalled"): void;
 }
 
@@ -26,13 +25,13 @@ export class Connection {
   readonly outbox: Outbox;
   /** Its large answers, a few at a time. */
   readonly bulk = new BulkTurns();
-  /** What the peer's token lets it do. */
+  /** The rights of the peer's token. */
   readonly access: Access;
-  /** Sessions that this connection has sent a command to, for the end of its input. */
+  /** Sessions that got a command from this connection, for the end of its input. */
   readonly usedSessions = new Set<string>();
-  /** How often the peer was told that it lags. */
+  /** The number of `lagged` messages. */
   lagged = 0;
-  /** Whether a valid command has come. */
+  /** Whether a valid command has arrived. */
   hasSentCommand = false;
   readonly #lagging = new Set<string>();
   readonly #backlog: Held[] = [];
@@ -55,16 +54,16 @@ export class Connection {
     return this.#open;
   }
 
-  /** @param sent called once a large answer was handed to the transport */
+  /** @param sent called after a large answer was passed to the transport */
   send(text: string, sent?: () => void): void {
     if (this.#open) this.outbox.push(text, sent);
   }
 
-  /** Queues an event, unless the peer lags behind in that session; then it is told so, once. */
+  /** Queues an event, unless the peer lags in that session. The first such event sends `lagged`. */
   sendEvent(sessionId: string, epoch: string, record: EncodedEvent, text: string): void {
     if (!this.#open) return;
     if (this.#lagging.size > 0 && this.#lagging.has(sessionId)) {
-      // Somebody has to answer: a question gets through.
+      // A dialog passes, because a client has to answer it.
       if (record.type === "extension_ui_request") this.outbox.push(text);
       return;
     }
@@ -75,20 +74,20 @@ export class Connection {
     this.outbox.push(JSON.stringify({ type: "lagged", sessionId, epoch, afterSeq: record.seq }));
   }
 
-  /** Whether the peer was told that it lags behind in that session. */
+  /** Whether the peer lags in that session. */
   lags(sessionId: string): boolean {
     return this.#lagging.has(sessionId);
   }
 
-  /** The peer subscribes again, to one session or to all: it gets events again. */
+  /** The peer subscribes again, to one session or to all, and gets events again. */
   caughtUp(target: string): void {
     if (target === "*") this.#lagging.clear();
     else this.#lagging.delete(target);
-    // What is queued stands before the answer; nothing that comes after it may be merged into that.
+    // Queued events come before the answer, so no later event may be merged into them.
     this.outbox.forget(target);
   }
 
-  /** A command has been taken on; `answered` must follow. */
+  /** A command was accepted. `answered` must follow. */
   asked(): void {
     this.#unanswered++;
   }
@@ -98,7 +97,7 @@ export class Connection {
     this.#checkQuiet();
   }
 
-  /** Whether commands wait for room; then later ones must line up behind them. */
+  /** Whether commands wait for room. Later ones must then wait behind them. */
   get holding(): boolean {
     return this.#backlog.length > 0;
   }
@@ -108,9 +107,9 @@ export class Connection {
     this.#heldBytes += held.bytes;
   }
 
-  /** Tries the held commands again, in order, until one still finds no room. */
+  /** Tries the held commands again, in order, until one finds no room. */
   retry(take: (held: Held) => "taken" | "full"): void {
-    // A command that is answered at once makes room, and so comes by here again.
+    // A command with an immediate answer makes room, and returns here.
     if (this.#retrying) return;
     this.#retrying = true;
     while (this.#backlog.length > 0) {
@@ -130,7 +129,7 @@ export class Connection {
     return new Promise((resolve) => this.#rooms.push(resolve));
   }
 
-  /** Resolves when every command that was read has been answered. */
+  /** Resolves when every command has its answer. */
   drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#quiet.push(resolve);

@@ -1,9 +1,9 @@
-// Every now and then, tells subscribers that asked for some events only how far a session has come, so that
-// they can come back from there (docs/PROTOCOL.md#coming-back). Costs nothing between two ticks.
+// Does: sends `cursor` messages to subscribers with a filter, at a fixed interval (docs/PROTOCOL.md#coming-back).
+// Used by: the router. It costs nothing between two ticks.
 import { CURSOR_MS } from "../../governor/limits.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 
-/** The ticking, and what each connection was told last. */
+/** The timer, and the last cursor of each connection. */
 export class Cursors {
   readonly #clock: Clock;
   readonly #tick: () => void;

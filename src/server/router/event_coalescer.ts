@@ -1,6 +1,6 @@
-// The queued events of one connection, and how they are merged when a reader lags: pieces of one content block
-// are joined, a tool's state gives way to its later one. A merged event says how many numbers it stands for,
-// so that a reader sees neither gap nor repeat. Pure.
+// Does: queues the events of one connection, and merges them when the reader lags. Pure.
+// Used by: outbox.ts. Pieces of one content block are joined; a later state of a tool replaces an earlier one.
+// Invariant: a merged event tells how many numbers it stands for, so a reader sees neither gap nor repeat.
 import { type CoalesceHint, DELTA_SUFFIX, type EncodedEvent } from "../../ipc/messages.ts";
 import { eventPrefix } from "../../protocol/events.ts";
 
@@ -14,9 +14,9 @@ export interface QueuedEvent {
   readonly text: string;
   /** Pieces that were joined to the first one, oldest first, encoded. */
   pieces: { readonly loose: string[]; readonly joined: string[] } | undefined;
-  /** The number that `text` carries. */
+  /** The seq in `text`. */
   readonly first: number;
-  /** How many sequence numbers it stands for. */
+  /** The number of seqs that it stands for. */
   covers: number;
   bytes: number;
   state: "queued" | "sent" | "merged";
@@ -25,7 +25,7 @@ export interface QueuedEvent {
   after: QueuedEvent | undefined;
 }
 
-/** Pieces that are kept one by one: each keeps the whole text alive that it was cut out of. */
+/** Pieces that are kept one by one. Each keeps alive the whole text that it was cut from. */
 const LOOSE_PIECES = 256;
 
 interface Lane {
@@ -33,12 +33,12 @@ interface Lane {
   readonly states: Map<string, QueuedEvent>;
 }
 
-/** States of different kinds never stand for each other, whatever they are called. */
+/** States of different kinds never replace each other, whatever their keys are. */
 function stateKey(type: string, key: string): string {
   return `${type} ${key}`;
 }
 
-/** In its full form an update carries the whole message: a later one stands for an earlier one. */
+/** In its full form an update carries the whole message, so a later one replaces an earlier one. */
 function mergeFor(record: EncodedEvent, text: string): CoalesceHint | undefined {
   if (record.coalesce?.kind !== "delta" || text !== record.full) return record.coalesce;
   return { kind: "state", key: "message" };
@@ -55,12 +55,12 @@ export class EventCoalescer {
     return this.#bytes;
   }
 
-  /** Events that were merged into others so far. */
+  /** The number of events that were merged into others. */
   get coalesced(): number {
     return this.#coalesced;
   }
 
-  /** Merges nothing more into what is queued of that session, or of any (`*`). */
+  /** Merges nothing more into queued events of that session, or of any (`*`). */
   forget(target: string): void {
     if (target === "*") this.#lanes.clear();
     else this.#lanes.delete(target);
@@ -71,7 +71,7 @@ export class EventCoalescer {
     this.#bytes = 0;
   }
 
-  /** Takes an event in; `item` is what to queue, if it was not merged, `bytes` what the queue grew by. */
+  /** Adds an event. `item` is what to queue, if it was not merged, and `bytes` the growth of the queue. */
   add(
     sessionId: string,
     record: EncodedEvent,
@@ -86,7 +86,7 @@ export class EventCoalescer {
     return { item, bytes: this.#bytes - before };
   }
 
-  /** The text to send; undefined for an event that another one stands for. */
+  /** The text to send. Undefined for an event that another one replaces. */
   take(item: QueuedEvent): string | undefined {
     if (item.state === "merged") return undefined;
     item.state = "sent";
@@ -95,7 +95,7 @@ export class EventCoalescer {
     if (item.covers === 1) return item.text;
     const { sessionId, seq, first, pieces, covers } = item;
     const event = item.text.slice(eventPrefix(sessionId, first).length);
-    // Texts in JSON can be joined as they are: what one escape needs is never cut in two.
+    // Texts in JSON can be joined as they are, because no escape is cut in two.
     const whole = pieces === undefined
       ? event
       : [event.slice(0, -DELTA_SUFFIX.length), ...pieces.joined, ...pieces.loose, DELTA_SUFFIX].join("");
@@ -145,7 +145,7 @@ export class EventCoalescer {
     return item;
   }
 
-  /** Its numbers go to whatever came after it: that one stands for both from now on. */
+  /** Its numbers go to the next event, which stands for both from now on. */
   #supersede(older: QueuedEvent): void {
     if (older.after === undefined) return;
     const { after } = older;
@@ -171,7 +171,7 @@ export class EventCoalescer {
       last.pieces.joined.push(last.pieces.loose.join(""));
       last.pieces.loose.length = 0;
     }
-    // Numbers in between were left out for this reader; they are covered, too.
+    // Numbers in between were left out for this reader, and are covered too.
     last.covers += seq - last.seq;
     last.seq = seq;
     last.bytes += piece.length;

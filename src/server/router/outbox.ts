@@ -1,41 +1,40 @@
-// What waits for one peer (docs/PROTOCOL.md#reading-slowly), counted in bytes. Hands the transport a little at a
-// time, so that the rest can be freed at once; merges events when much is queued; says when a session's events
-// no longer fit, when the peer takes nothing, and when there is too much of everything.
+// Does: queues the messages of one peer, counted in bytes (docs/PROTOCOL.md#reading-slowly). It merges, lags, or gives up.
+// Used by: connection.ts. Uses: event_coalescer.ts.
+// Invariant: it gives the transport a little at a time, so that the rest can be freed at once.
 import type { EncodedEvent } from "../../ipc/messages.ts";
 import { ANSWERS_AHEAD, SOCKET_WINDOW_BYTES, STALL_MS } from "../../governor/limits.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 import { EventCoalescer, type QueuedEvent } from "./event_coalescer.ts";
 import type { Peer } from "./peer.ts";
 
-/** Bytes from which something happens. */
+/** Bytes at each threshold. */
 export interface OutboxLimits {
   readonly outboxSoftBytes: number;
   readonly outboxHardBytes: number;
   readonly outboxCloseBytes: number;
 }
 
-/** What an outbox is made of. */
 export interface OutboxParts {
   readonly wire: Peer;
   readonly clock: Clock;
   readonly limits: OutboxLimits;
-  /** The peer is to be given up; called once. */
+  /** The peer must go. Called once. */
   giveUp(reason: "full" | "stalled"): void;
 }
 
 interface Plain {
   readonly kind: "plain";
   readonly text: string;
-  /** Of a large answer: called once it was handed over. */
+  /** Of a large answer: called after it was passed on. */
   readonly sent?: (() => void) | undefined;
 }
 
 type Item = Plain | QueuedEvent;
 
-/** The share of `outboxCloseBytes` from which the commands of a peer wait for it to read answers. */
+/** The share of `outboxCloseBytes` at which the commands of a peer wait until it reads answers. */
 const CLOSE_SHARE = 1 / 4;
 
-/** Bytes of a text in UTF-8, at least: exact for ASCII, which JSON mostly is. */
+/** A lower bound of a text's bytes in UTF-8. Exact for ASCII, as most JSON is. */
 function bytesOf(text: string): number {
   return text.length;
 }
@@ -45,19 +44,19 @@ export class Outbox {
   readonly #parts: OutboxParts;
   readonly #events = new EventCoalescer();
   readonly #flushed: (() => void)[] = [];
-  /** What was sent leaves holes at the front, so that nothing keeps it. */
+  /** Sent messages leave holes at the front, so that nothing keeps them alive. */
   #queue: (Item | undefined)[] = [];
   #head = 0;
   #bytes = 0;
-  /** How many messages are queued that are never dropped, and their bytes but for those of large answers. */
+  /** The number of queued messages that are never dropped, and their bytes without those of large answers. */
   #plain = 0;
   #plainBytes = 0;
   #rooms: (() => void)[] = [];
   #sent = 0;
   #stall: Timer | undefined;
-  /** What the transport held when it was asked last. */
+  /** The transport's waiting bytes at the last check. */
   #buffered = 0;
-  /** When something last moved, on the monotonic clock. */
+  /** The time of the last movement, on the monotonic clock. */
   #movedAt = 0;
   #closed = false;
 
@@ -66,17 +65,17 @@ export class Outbox {
     parts.wire.onDrain = () => this.#pump();
   }
 
-  /** What is queued here, beyond what the transport holds. */
+  /** Queued bytes here, without those of the transport. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Bytes handed to the transport so far. */
+  /** Bytes passed to the transport so far. */
   get sent(): number {
     return this.#sent;
   }
 
-  /** Events that were merged into others so far. */
+  /** The number of events that were merged into others. */
   get coalesced(): number {
     return this.#events.coalesced;
   }
@@ -122,12 +121,12 @@ export class Outbox {
     return this.#events.bytes <= outboxHardBytes;
   }
 
-  /** Merges nothing more into what is queued of that session, or of any (`*`). */
+  /** Merges nothing more into queued events of that session, or of any (`*`). */
   forget(target: string): void {
     this.#events.forget(target);
   }
 
-  /** Resolves when everything has been handed over and taken. */
+  /** Resolves when the transport has sent everything. */
   flushed(): Promise<void> {
     return new Promise((resolve) => {
       this.#flushed.push(resolve);
@@ -149,7 +148,7 @@ export class Outbox {
     this.#makeRoom();
   }
 
-  /** Hands an event over at once where nothing waits before it; false when there is no room. */
+  /** Passes an event on at once when nothing waits before it. False when there is no room. */
   #sendNow(text: string): boolean {
     const { wire, clock } = this.#parts;
     const { buffered } = wire;
@@ -170,9 +169,9 @@ export class Outbox {
 
   #pump(): void {
     const { wire, clock } = this.#parts;
-    // Asked once and then estimated: on Deno the question itself has its price.
+    // Asks once and then estimates, because the question is not free on Deno.
     let buffered = wire.buffered;
-    // A peer has taken something when less is left of what it was handed. That there is room for more says nothing.
+    // A peer has taken bytes when fewer wait in the transport. Free room alone proves nothing.
     let moved = buffered < this.#buffered;
     const empty = buffered === 0;
     while (this.#head < this.#queue.length && buffered < SOCKET_WINDOW_BYTES) {
@@ -180,7 +179,7 @@ export class Outbox {
       this.#queue[this.#head++] = undefined;
       if (item === undefined) continue;
       const text = item.kind === "plain" ? item.text : this.#events.take(item);
-      // An event that was merged into a later one leaves nothing behind.
+      // An event that was merged into a later one has no text.
       if (text === undefined) continue;
       this.#bytes -= item.kind === "plain" ? bytesOf(text) : item.bytes;
       buffered += bytesOf(text);
@@ -200,16 +199,16 @@ export class Outbox {
     if (buffered > 0) this.#watch(STALL_MS);
   }
 
-  /** Counts a message that is never dropped as gone. */
+  /** Counts a message that is never dropped as sent. */
   #handedOver({ text, sent }: Plain): void {
     this.#plain--;
     if (sent === undefined) this.#plainBytes -= bytesOf(text);
     else sent();
   }
 
-  /** Whether so many answers are queued, or so large ones, that no more may be asked for. */
+  /** Whether too many or too large answers are queued for further commands. */
   #isAhead(share: number): boolean {
-    // Large answers have turns of their own. One share of commands more must not close a peer that reads.
+    // Large answers have turns of their own. Another share of commands must not close a peer that reads.
     const most = this.#parts.limits.outboxCloseBytes * CLOSE_SHARE;
     return this.#plain > ANSWERS_AHEAD * share || this.#plainBytes > most * share;
   }
@@ -221,7 +220,7 @@ export class Outbox {
   #emptied(): void {
     this.#queue = [];
     this.#head = 0;
-    // Asked only where somebody waits for it: on Deno the question has its price.
+    // Asks only when a caller waits, because the question is not free on Deno.
     if (this.#flushed.length === 0 || this.#parts.wire.buffered > 0) return;
     for (const fn of this.#flushed.splice(0)) fn();
   }

@@ -1,6 +1,7 @@
-// What a transport gives the router: one peer's pipe for whole messages. Types only.
+// Does: describes one peer of a transport, a pipe for whole messages. Types only.
+// Used by: the router and the transports.
 
-/** How a socket is closed: the code and what it is told. */
+/** How a socket is closed: the code and the reason. */
 export interface CloseFrame {
   readonly code: number;
   readonly reason: string;
@@ -10,14 +11,14 @@ export interface CloseFrame {
 export interface Peer {
   readonly transport: "websocket" | "stdio" | "memory";
   /**
-   * Whether a full queue makes the peer wait instead of being refused (stdio): the transport then stops
-   * reading until `Connection.room` resolves.
+   * Whether a full queue makes the peer wait instead of a refusal (stdio). The transport then stops reading until
+   * `Connection.whenWritable` resolves.
    */
   readonly blocksWhenFull: boolean;
   send(text: string): void;
-  /** Bytes handed over that the peer has not taken yet. */
+  /** Sent bytes that the peer has not taken yet. */
   readonly buffered: number;
-  /** Set by the router: called when `buffered` has fallen. */
+  /** Set by the router. Called when `buffered` has fallen. */
   onDrain: () => void;
   close(code: number, reason: string): void;
 }

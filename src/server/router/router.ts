@@ -1,5 +1,6 @@
-// Takes decoded commands of all connections, refuses what is to be refused in the order of PROTOCOL §3, and
-// sends the rest to the router's own commands or to the manager. Fans events out to subscribers.
+// Does: takes the commands of all connections, refuses or forwards them, and fans events out to subscribers.
+// Used by: server.ts and the transports. Uses: server_commands.ts and the manager.
+// Invariant: refusals are checked in the order of docs/PROTOCOL.md#limits.
 import { Codec, type Decoded, exceeds } from "../../protocol/codec.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
@@ -27,18 +28,17 @@ import { ServerMetrics } from "./server_metrics.ts";
 import type { CloseFrame, Peer } from "./peer.ts";
 import { encodeFailure, encodeSuccess, type ResponseHead } from "../../protocol/envelope.ts";
 
-/** What the router is made of. */
 export interface RouterParts {
   readonly manager: SessionManager;
   readonly governor: Governor;
   readonly log: Log;
   readonly clock: Clock;
-  /** What every connection is told first; asked for at each one, since endpoints come up one by one. */
+  /** The greeting of a connection. Called for each one, because endpoints come up one by one. */
   greeting(): Greeting;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
   /** A sentence for each folder that sessions need and cannot use. */
   folderIssues?(): Promise<readonly string[]>;
-  /** Minted tokens, once the state folder is there; absent: none can be minted. */
+  /** Minted tokens, when the state folder exists. Absent: none can be minted. */
   readonly tokens?: () => TokenStore | undefined;
 }
 
@@ -50,7 +50,6 @@ const NO_PERMIT: Permit = { release() {} };
 const TOO_LARGE: CloseFrame = { code: 1009, reason: "The message is too large" };
 const TOO_MANY_INVALID: CloseFrame = { code: 1008, reason: "Too many invalid messages" };
 
-/** The router. */
 export class Router {
   readonly parts: RouterParts;
   readonly #subscriber: SubscriptionService;
@@ -60,9 +59,9 @@ export class Router {
   readonly #codec: Codec;
   readonly #subscriptions = new Subscriptions();
   readonly #connections = new Set<Connection>();
-  /** How the server is doing. */
+  /** The metrics of the server. */
   readonly vitals: ServerMetrics;
-  /** Those with commands that wait for room. */
+  /** Connections with commands that wait for room. */
   readonly #backlogs = new Set<Connection>();
   #refusing = false;
   #ids = 0;
@@ -87,7 +86,7 @@ export class Router {
     this.#cursors = new Cursors(parts.clock, () => this.#tellCursors());
   }
 
-  /** Starts the hosts and listens to them. */
+  /** Starts the workers and listens to them. */
   open(): void {
     this.parts.manager.start({
       // Bound, since a closure would be one more frame on the way of every event.
@@ -103,14 +102,14 @@ export class Router {
     this.#cursors.start();
   }
 
-  /** A token was revoked: whoever came in with it goes. */
+  /** A token was revoked. Ends its connections. */
   revoked(tokenId: string): void {
     for (const connection of this.connections) {
       if (connection.access.id === tokenId) this.#disconnect(connection, "The token was revoked");
     }
   }
 
-  /** Lets go of its timers. */
+  /** Clears its timers. */
   close(): void {
     this.#expiry.close();
     this.#cursors.stop();
@@ -121,7 +120,7 @@ export class Router {
     return [...this.#connections];
   }
 
-  /** Takes a new peer on, with what its token lets it do, and greets it. */
+  /** Accepts and greets a new peer with the rights of its token. */
   accept(wire: Peer, access: Access = ADMIN): Connection {
     const { governor, log, clock } = this.parts;
     const connection = new Connection({
@@ -132,8 +131,11 @@ export class Router {
       access,
       giveUp: (slow, reason) => {
         governor.counters.evicted++;
-        log.warn("a connection is closed: it reads too slowly", { connection: slow.id, reason });
-        slow.peer.close(1013, "You read too slowly; connect again and subscribe from where you are");
+        log.warn("a connection was closed because its client reads too slowly", {
+          connection: slow.id,
+          reason,
+        });
+        slow.peer.close(1013, "The client reads too slowly; connect again and subscribe with your cursor");
         this.closed(slow);
       },
     });
@@ -145,7 +147,7 @@ export class Router {
     return connection;
   }
 
-  /** The peer is gone; what it has started goes on. */
+  /** The peer is gone. Its runs go on. */
   closed(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     this.parts.log.debug("a client is gone", { connection: connection.id });
@@ -158,7 +160,7 @@ export class Router {
     this.#subscriber.demandChanged();
   }
 
-  /** Takes one message. Says how a socket is to be closed for it, if it is; on stdio the stream goes on. */
+  /** Takes one message. Returns a close frame when the socket must close; on stdio the stream goes on. */
   receive(connection: Connection, text: string): CloseFrame | undefined {
     this.parts.governor.counters.bytesIn += text.length;
     if (exceeds(text, this.parts.governor.limits.frameBytes)) {
@@ -171,36 +173,36 @@ export class Router {
     return undefined;
   }
 
-  /** A message was larger than a frame may be. */
+  /** A message exceeded the size of a frame. */
   tooLarge(connection: Connection): void {
     const most = this.parts.governor.limits.frameBytes;
     const sentence = `The message has more than ${most} bytes; send less, or raise --max-frame-bytes`;
     this.#refuse(connection, failure("frame_too_large", sentence, { data: { limit: "frameBytes" } }));
   }
 
-  /** A message was no text in UTF-8. */
+  /** A message was not valid UTF-8. */
   malformed(connection: Connection): void {
     this.#refuse(connection, failure("invalid_json", "The message is not valid UTF-8"));
   }
 
-  /** From now on new commands are refused, but those that read or stop something. */
+  /** Refuses new commands from now on, except those that read or stop something. */
   refuse(): void {
     this.#refusing = true;
   }
 
-  /** Tells every connection. */
+  /** Sends a server event to every connection. */
   announce(type: string, data: Record<string, unknown>): void {
     const text = encodeServerEvent(type, data);
     const { sessionId } = data;
     for (const connection of this.connections) {
       if (typeof sessionId !== "string" || sees(connection.access, sessionId)) connection.send(text);
     }
-    // A parked session that comes back has another epoch, but the same subscribers to come.
+    // A parked session returns with another epoch, but its subscribers stay.
     const gone = type === "session_deleted" || type === "session_crashed";
     if (gone && typeof sessionId === "string") this.#subscriptions.dropSession(sessionId);
   }
 
-  /** Tells subscribers that leave events out how far their sessions have come. */
+  /** Sends their cursors to subscribers with a filter. */
   #tellCursors(): void {
     const { manager } = this.parts;
     for (const { connection, sessionIds } of this.#subscriptions.filtered(manager.sessionIds)) {
@@ -214,7 +216,7 @@ export class Router {
     }
   }
 
-  /** Answers what is no valid command; one too many in a minute ends a socket. */
+  /** Answers an invalid command. Too many in a minute end a socket. */
   #refuse(
     connection: Connection,
     failed: Failure,
@@ -246,7 +248,7 @@ export class Router {
     this.#backlogs.add(connection);
   }
 
-  /** Counts a command: once, however long it then waits for room. */
+  /** Counts a command once, however long it waits for room. */
   #rate(connection: Connection, command: Command, spec: CommandSpec): Failure | undefined {
     const { governor, manager, clock } = this.parts;
     if (spec.exempt || (this.#refusing && !spec.duringShutdown)) return undefined;
@@ -257,7 +259,7 @@ export class Router {
     return governor.command(about, clock.monotonic());
   }
 
-  /** Runs or refuses a command; "full" when there is no room and the peer is one that waits. */
+  /** Runs or refuses a command. Returns "full" when there is no room and the peer waits. */
   #admit(connection: Connection, held: Held, kept?: Permit): "taken" | "full" {
     const { governor, manager } = this.parts;
     const { command, spec, keyed } = held;
@@ -323,7 +325,7 @@ export class Router {
     return refused;
   }
 
-  /** Turns the one answer into the one response, and makes room. */
+  /** Turns the one reply into the one response, and makes room. */
   #replyTo(connection: Connection, command: Command, permit: Permit, bulk: boolean): ReplyTo {
     const sent = bulk ? (): void => this.#bulkEnded(connection) : undefined;
     let open = true;
@@ -344,7 +346,7 @@ export class Router {
     };
   }
 
-  /** A large answer was handed to the socket: commands that waited for that start, in a turn of their own. */
+  /** A large answer was passed to the socket. Waiting commands start in a turn of their own. */
   #bulkEnded(connection: Connection): void {
     connection.bulk.ended();
     if (!connection.bulk.waits) return;
@@ -352,7 +354,7 @@ export class Router {
       while (connection.open) {
         const next = connection.bulk.next();
         if (next === undefined) return;
-        // It keeps its place among the commands in flight, and was counted as asked when it came.
+        // It keeps its place among the commands in flight, and was counted at its arrival.
         const taken = this.#admit(connection, next.held, next.permit);
         if (taken === "full") {
           connection.defer(next.held);
@@ -363,7 +365,7 @@ export class Router {
     });
   }
 
-  /** Room in a mailbox may be what another waiting connection needs, so all of them are asked. */
+  /** Another waiting connection may need the room in a mailbox, so all of them try again. */
   #makeRoom(answered: Connection): void {
     if (this.#backlogs.size === 0) return;
     for (const connection of new Set([answered, ...this.#backlogs])) {
@@ -372,7 +374,7 @@ export class Router {
     }
   }
 
-  /** Ends a connection whose token is over; what it has started goes on. */
+  /** Ends a connection whose token has ended. Its runs go on. */
   #disconnect(connection: Connection, reason: string): void {
     connection.peer.close(1008, reason);
     this.closed(connection);
@@ -382,7 +384,7 @@ export class Router {
     this.#reply(connection, command, { ok: false, failure: failed });
   }
 
-  /** @param sent called once the response was handed to the socket */
+  /** @param sent called after the response was passed to the socket */
   #reply(connection: Connection, command: Command, reply: Reply, sent?: () => void): void {
     const head: ResponseHead = {
       ...(command.id === undefined ? {} : { id: command.id }),
@@ -406,7 +408,7 @@ export class Router {
   }
 }
 
-/** The limit that a refusal is about. */
+/** The limit of a refusal. */
 function limitOf(failed: Failure | undefined): LimitName | undefined {
   const { data } = failed ?? {};
   const name: unknown = typeof data === "object" && data !== null ? Reflect.get(data, "limit") : undefined;

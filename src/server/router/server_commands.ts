@@ -1,5 +1,5 @@
-// The commands that the router answers itself or puts together from several hosts: hello, ping, get_schema,
-// list_sessions, create_session, subscribe, unsubscribe, switch_session (docs/PROTOCOL.md#server-commands).
+// Does: handles the server's own commands, alone or from the replies of several workers.
+// Used by: the router. See docs/PROTOCOL.md#server-commands.
 import type { Command, CommandName, CommandOf } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import { commandSchema } from "../../protocol/json_schema.ts";
@@ -17,7 +17,7 @@ import type { ServerMetrics } from "./server_metrics.ts";
 import type { SubscriptionService } from "./subscription_service.ts";
 import type { Wanted } from "./subscriptions.ts";
 
-/** What these commands need of the router. */
+/** The router, as these commands need it. */
 export interface OwnContext {
   readonly manager: SessionManager;
   readonly subscriber: SubscriptionService;
@@ -35,7 +35,7 @@ function on<N extends CommandName>(
   name: N,
   run: (router: OwnContext, connection: Connection, command: CommandOf<N>, asker: ReplyTo) => void,
 ): readonly [N, Own] {
-  // The map is asked by the command's own type, so the command is that of this entry.
+  // The caller looks up a handler by the command's type, so the command belongs to this entry.
   return [
     name,
     (router, connection, command, asker) => run(router, connection, command as CommandOf<N>, asker),
@@ -72,7 +72,7 @@ function getSchema(
   answer(asker, { schema, schemaHash: hash });
 }
 
-/** Puts together what all hosts answer, of the sessions that the connection's token is for. */
+/** Joins the replies of all workers, for the sessions of the connection's token. */
 function gather(
   manager: SessionManager,
   { access }: Connection,
@@ -81,10 +81,10 @@ function gather(
   around: (parts: string) => string,
 ): void {
   const { asked } = manager;
-  // In the order of the hosts, not of their answers.
+  // In the order of the workers, and not of their replies.
   const parts = new Map<number, readonly string[]>(asked.map((host) => [host, []]));
   let failed: Failure | undefined;
-  // One more than hosts, since there may be none to ask.
+  // One more than workers, because there may be none to ask.
   let open = asked.length + 1;
   const finish = (): void => {
     if (--open > 0) return;
@@ -127,7 +127,7 @@ function listSessions(router: OwnContext, connection: Connection, _: unknown, as
     return [infoText];
   };
   gather(manager, connection, asker, of, (infos) => {
-    // Looked up now: one that was parked since its host answered is in the list already.
+    // Looked up now. A session that was parked after its worker's reply is in the list already.
     const seen = manager.parked.filter(({ sessionId }) => sees(connection.access, sessionId));
     const parked = seen.filter(({ sessionId }) => !live.has(sessionId)).map(({ infoText }) => infoText);
     return `{"sessions":[${[infos, ...parked].filter((text) => text !== "").join(",")}]}`;
@@ -155,7 +155,7 @@ function subscribe(
   else router.subscriber.subscribe(request, sessionId, ofAll ? undefined : from);
 }
 
-/** Minted tokens live in the state folder, which is there before anybody can ask. */
+/** Minted tokens are in the state folder, which exists before any client can ask. */
 const NO_TOKENS = failure("internal", "There is no state folder yet; try again");
 
 function mintToken(

@@ -1,5 +1,5 @@
-// How the server is doing: what get_metrics, health_check and /metrics tell, put together from the counters, the
-// hosts' signs of life and the connections that are open. Decides nothing.
+// Does: builds get_metrics, health_check and /metrics from counters, heartbeats and open connections.
+// Used by: the router. It decides nothing.
 import type { Governor } from "../../governor/governor.ts";
 import { HOST_SLOW_MS, LOOP_SLOW_MS } from "../../governor/limits.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
@@ -8,7 +8,6 @@ import type { Health, Metrics } from "../../protocol/schema/monitoring_commands.
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Connection } from "./connection.ts";
 
-/** What the vitals are read from. */
 export interface VitalsParts {
   readonly governor: Governor;
   readonly manager: SessionManager;
@@ -18,7 +17,7 @@ export interface VitalsParts {
   folderIssues?(): Promise<readonly string[]>;
 }
 
-/** The vitals of one server. */
+/** The metrics of one server. */
 export class ServerMetrics {
   readonly #parts: VitalsParts;
   readonly #startedAt: number;
@@ -28,7 +27,7 @@ export class ServerMetrics {
     this.#startedAt = parts.clock.monotonic();
   }
 
-  /** A connection is gone: what it counted is kept. */
+  /** A connection is gone. Its counts are kept. */
   absorb({ outbox, lagged }: Connection): void {
     const { counters } = this.#parts.governor;
     counters.lagged += lagged;
@@ -104,7 +103,7 @@ export class ServerMetrics {
   }
 }
 
-/** Sentences on what was not loaded that one report holds, at most. */
+/** The most sentences about load errors in one report. */
 const LOAD_ISSUES = 100;
 
 /** One sentence for each problem, however many sessions have it. */

@@ -1,5 +1,6 @@
-// Carries out subscribe, unsubscribe and switch_session (docs/PROTOCOL.md#subscribing): asks the hosts for the state at a point
-// of the order, decides between live, replay and snapshot, and lets events flow from exactly there.
+// Does: handles subscribe, unsubscribe and switch_session (docs/PROTOCOL.md#subscribing).
+// Used by: the router. It asks workers for the state at one point, chooses live, replay or snapshot, and starts delivery.
+// Invariant: events flow from exactly that point.
 import type { Failure } from "../../protocol/errors.ts";
 import { sees } from "../auth/access.ts";
 import type { EncodedEvent, SessionState } from "../../ipc/messages.ts";
@@ -9,17 +10,17 @@ import type { ReplyTo } from "../journal/reply_to.ts";
 import type { Connection } from "./connection.ts";
 import { deliver, type Subscriptions, type Wanted } from "./subscriptions.ts";
 
-/** How far a client has come. */
+/** The point up to which a client has read. */
 export interface Cursor {
   readonly epoch: string;
   readonly seq: number;
 }
 
-/** A subscription that is asked for. */
+/** A request to subscribe. */
 export interface Request {
   readonly connection: Connection;
   readonly wanted: Wanted;
-  /** Whether the whole state is wanted in any case. */
+  /** Whether a snapshot is wanted in any case. */
   readonly snapshot: boolean;
   /** The version that the session must have. */
   readonly ifSessionVersion?: number;
@@ -28,7 +29,7 @@ export interface Request {
 
 type Mode = "live" | "replay" | "snapshot";
 
-/** What a subscription begins with: the mode, and the events between the cursor and the state. */
+/** The start of a subscription: the mode, and the events between the cursor and the state. */
 interface Start {
   readonly mode: Mode;
   readonly missed: readonly EncodedEvent[];
@@ -44,7 +45,7 @@ function answerText(attachment: SessionState, mode: Mode): string {
   return `${head},"sessionInfo":${infoText},"pendingUi":[${pendingUi.join(",")}]${state}}`;
 }
 
-/** Ties subscriptions to the manager. */
+/** Connects subscriptions and the manager. */
 export class SubscriptionService {
   readonly #manager: SessionManager;
   readonly #subscriptions: Subscriptions;
@@ -59,12 +60,12 @@ export class SubscriptionService {
     this.#one(request, sessionId, from, ({ attachment, mode }) => answerText(attachment, mode));
   }
 
-  /** Subscribes to one session in the way of clients that read whole messages. */
+  /** Subscribes to one session with full updates. */
   switch(request: Request, sessionId: string): void {
     this.#one(request, sessionId, undefined, ({ attachment }) => `{"sessionInfo":${attachment.infoText}}`);
   }
 
-  /** Subscribes to all sessions, now and later; those that the cursors name from there. */
+  /** Subscribes to all sessions, now and later. Sessions with a cursor start there. */
   subscribeAll(request: Request, from: Readonly<Record<string, Cursor>>): void {
     const { connection, wanted, asker } = request;
     const asked = this.#subscriptions.ask(connection, "*", wanted);
@@ -73,7 +74,7 @@ export class SubscriptionService {
     this.demandChanged();
     const found = new Map<string, { attachment: SessionState; start: Start }>();
     let failed: Failure | undefined;
-    // One more than hosts, since there may be none to ask.
+    // One more than workers, because there may be none to ask.
     let open = hosts.length + 1;
     const parked = this.#manager.parked.filter(({ sessionId }) => sees(connection.access, sessionId));
     const finish = (): void => {
@@ -94,7 +95,7 @@ export class SubscriptionService {
       this.#manager.stateOf(sessionId, true, (again) => {
         const [attachment] = isFailure(again) ? [] : again;
         const left = parked.find((one) => one.sessionId === sessionId);
-        // One that cannot be brought back is told to be missed, never to be as it was.
+        // A session that cannot be brought back is reported as missed.
         if (attachment === undefined && left !== undefined) {
           found.set(sessionId, { attachment: left, start: SNAPSHOT });
         } else if (attachment === undefined) found.delete(sessionId);
@@ -111,31 +112,31 @@ export class SubscriptionService {
           const start = this.#start(attachment, wanted, cursorOf(from, attachment.sessionId));
           found.set(attachment.sessionId, { attachment, start });
           if (start.mode !== "snapshot" || attachment.snapshot !== undefined) continue;
-          // The log has moved on since it was looked at: the state is asked for after all.
+          // The replay buffer has advanced since the check, so the state is needed after all.
           whole(attachment.sessionId);
         }
       }
       finish();
     });
-    // A parked session has nothing to tell to whoever has seen its last event; others need its whole state.
+    // A client that has seen the last event needs nothing of a parked session. Others need its whole state.
     let room = request.snapshot ? this.#manager.maxSessions : 0;
     for (const { sessionId, epoch, seq } of parked) {
       const cursor = cursorOf(from, sessionId);
       if (cursor !== undefined && (cursor.epoch !== epoch || cursor.seq !== seq)) whole(sessionId);
-      // Asked for the state of all, it gives no more than may live at a time: the rest would push these out again.
+      // It brings back at most as many as may be live, because more would push these out again.
       else if (room-- > 0) whole(sessionId, (attachment) => this.#start(attachment, wanted, cursor));
     }
     finish();
   }
 
-  /** Ends a subscription; false when there was none. */
+  /** Ends a subscription. False when there was none. */
   unsubscribe(connection: Connection, target: string): boolean {
     const ended = this.#subscriptions.remove(connection, target);
     if (ended) this.demandChanged();
     return ended;
   }
 
-  /** Tells the hosts who wants what, of every session. */
+  /** Reports the demand for every session to the workers. */
   demandChanged(): void {
     for (const sessionId of this.#manager.sessionIds) this.#tell(sessionId);
   }
@@ -191,17 +192,17 @@ export class SubscriptionService {
     connection.caughtUp("*");
     const told = new Map<string, number>();
     for (const [sessionId, { attachment, start }] of found) {
-      // One that has crashed since counts from 1 again.
+      // A session that has crashed since then counts from 1 again.
       const { epoch } = this.#manager.replayOf(sessionId) ?? attachment;
       if (epoch === attachment.epoch) told.set(sessionId, attachment.seq);
-      // A subscription of its own goes on as it was.
+      // A subscription by id goes on unchanged.
       if (this.#subscriptions.has(connection, sessionId)) continue;
       for (const record of start.missed) deliver(connection, sessionId, attachment.epoch, record, wanted);
     }
     this.#subscriptions.commitWildcard(connection, gathering, told);
   }
 
-  /** Decided when the answer has come: then the log ends exactly where the answer stands. */
+  /** Decides when the reply arrives. The replay buffer then ends exactly at the reply. */
   #start(attachment: SessionState, wanted: Wanted, from: Cursor | undefined): Start {
     if (from === undefined) return LIVE;
     const { sessionId, epoch, seq } = attachment;
@@ -211,7 +212,7 @@ export class SubscriptionService {
     return { mode: "replay", missed: kept.log.since(from.seq) };
   }
 
-  /** Sessions whose cursors the log does not reach any more, as far as one can tell beforehand. */
+  /** Sessions whose cursors are probably older than the replay buffer. */
   #stale(wanted: Wanted, from: Readonly<Record<string, Cursor>>): string[] {
     return Object.entries(from).filter(([sessionId, { epoch, seq }]) => {
       const kept = this.#manager.replayOf(sessionId);

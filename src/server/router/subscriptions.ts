@@ -1,28 +1,29 @@
-// Who gets which events (docs/PROTOCOL.md#subscribing). A subscription by id overrides `*` for that session; a
-// subscription counts as demand from the moment it is asked for, and delivers from its answer on.
+// Does: knows which connection gets which events (docs/PROTOCOL.md#subscribing). One by id overrides `*`.
+// Used by: subscription_service.ts and the router.
+// Invariant: a subscription counts as demand from its request on, and delivers from its answer on.
 import type { EncodedEvent, SubscriberDemand } from "../../ipc/messages.ts";
 import { sees } from "../auth/access.ts";
 import type { Updates } from "../../protocol/events.ts";
 import type { Connection } from "./connection.ts";
 
-/** What a subscriber wants. */
+/** The wish of a subscriber. */
 export interface Wanted {
   readonly updates: Updates;
-  /** Only these types; all when absent. */
+  /** Only these types. Absent: all. */
   readonly events?: ReadonlySet<string>;
 }
 
-/** Events on their way to subscribers, one number after the other. */
+/** Events for subscribers, with consecutive numbers. */
 export interface Published {
   readonly sessionId: string;
   readonly epoch: string;
   readonly records: readonly EncodedEvent[];
 }
 
-/** A `*` subscription whose answer is being put together from several hosts. */
+/** A `*` subscription whose answer several workers still build. */
 interface PendingWildcard {
   readonly wanted: Wanted;
-  /** Hosts that were asked and have not answered. Events of others belong behind the answer. */
+  /** Workers without a reply. Events of the other workers belong behind the answer. */
   readonly unanswered: Set<number>;
   readonly held: Published[];
 }
@@ -37,7 +38,7 @@ export class Subscriptions {
   readonly #asked = new Map<Connection, Map<symbol, { target: string; wanted: Wanted }>>();
   readonly #gathering = new Map<Connection, PendingWildcard>();
 
-  /** Counts a subscription that was asked for; `settle` ends that and says whether it is still wanted. */
+  /** Counts a requested subscription. `settle` ends that, and tells whether it is still wanted. */
   ask(connection: Connection, target: string, wanted: Wanted): { settle(): boolean } {
     const asked = this.#asked.get(connection) ?? new Map<symbol, { target: string; wanted: Wanted }>();
     const key = Symbol(target);
@@ -52,7 +53,7 @@ export class Subscriptions {
     };
   }
 
-  /** Delivers from now on; replaces what there was for that target. */
+  /** Delivers from now on. Replaces the old subscription to that target. */
   add(connection: Connection, target: string, wanted: Wanted): void {
     const targets = this.#byConnection.get(connection) ?? new Map<string, Wanted>();
     targets.set(target, wanted);
@@ -63,12 +64,12 @@ export class Subscriptions {
     this.#bySession.set(target, subscribers);
   }
 
-  /** Whether the connection has a subscription to exactly that. */
+  /** Whether the connection has a subscription to exactly that target. */
   has(connection: Connection, target: string): boolean {
     return this.#byConnection.get(connection)?.has(target) ?? false;
   }
 
-  /** Ends one subscription, also one that was only asked for; false when there was none. */
+  /** Ends one subscription, also a requested one. False when there was none. */
   remove(connection: Connection, target: string): boolean {
     const unasked = this.#unask(connection, target);
     const targets = this.#byConnection.get(connection);
@@ -79,7 +80,7 @@ export class Subscriptions {
     return true;
   }
 
-  /** Ends everything of a connection. */
+  /** Ends all subscriptions of a connection. */
   drop(connection: Connection): void {
     for (const target of this.#byConnection.get(connection)?.keys() ?? []) {
       if (target !== "*") this.#dropFrom(target, connection);
@@ -90,7 +91,7 @@ export class Subscriptions {
     this.#gathering.delete(connection);
   }
 
-  /** Forgets a session that is gone. */
+  /** Drops a session that is gone. */
   dropSession(sessionId: string): void {
     for (const connection of this.#bySession.get(sessionId) ?? []) {
       const targets = this.#byConnection.get(connection);
@@ -100,7 +101,7 @@ export class Subscriptions {
     this.#bySession.delete(sessionId);
   }
 
-  /** Who wants which form of a session's events. */
+  /** The forms of a session's events that are wanted. */
   demand(sessionId: string): SubscriberDemand {
     const forms = new Set<Updates>();
     const subscribers = new Set<Connection>();
@@ -124,7 +125,7 @@ export class Subscriptions {
     return { full: forms.has("full"), subscribers: subscribers.size };
   }
 
-  /** Whether somebody subscribes to that very session, or has asked to. */
+  /** Whether a connection has subscribed to that very session, or has asked to. */
   watched(sessionId: string): boolean {
     if (this.#bySession.has(sessionId)) return true;
     return [...this.#asked.values()].some((asked) =>
@@ -141,21 +142,21 @@ export class Subscriptions {
     return keys.length > 0;
   }
 
-  /** Starts to hold what belongs behind the answer to a `*` subscription. */
+  /** Holds events that belong behind the answer to a `*` subscription. */
   beginWildcard(connection: Connection, wanted: Wanted, hosts: readonly number[]): PendingWildcard {
     const gathering: PendingWildcard = { wanted, unanswered: new Set(hosts), held: [] };
     this.#gathering.set(connection, gathering);
     return gathering;
   }
 
-  /** The answer was a failure: what there was before goes on. */
+  /** The answer was a failure. The old subscription goes on. */
   abortWildcard(connection: Connection, gathering: PendingWildcard): void {
     if (this.#gathering.get(connection) !== gathering) return;
     this.#gathering.delete(connection);
     for (const published of gathering.held) this.#deliver(connection, published);
   }
 
-  /** The answer is out: delivers what was held and is not in the answer, then as usual. */
+  /** The answer is out. Delivers the held events that it does not contain, then as usual. */
   commitWildcard(
     connection: Connection,
     gathering: PendingWildcard,
@@ -171,13 +172,13 @@ export class Subscriptions {
     }
   }
 
-  /** Gives events to everyone who is to have them. */
+  /** Delivers events to every subscriber. */
   publish(published: Published, host: number): void {
     const own = this.#bySession.get(published.sessionId);
-    // Over copies: a connection may go away in the middle.
+    // Iterates over copies, because a connection may close in the middle.
     for (const connection of [...own ?? []]) this.#deliver(connection, published);
     for (const connection of [...this.#wildcards]) {
-      // While a new `*` is put together, the old one goes on for hosts that have not answered yet.
+      // During a new `*`, the old one goes on for workers without a reply.
       const gathering = this.#gathering.get(connection);
       const waits = gathering === undefined || gathering.unanswered.has(host);
       if (!own?.has(connection) && waits) this.#deliver(connection, published);
@@ -187,7 +188,7 @@ export class Subscriptions {
     }
   }
 
-  /** Every subscription that leaves events out, with the sessions that it is about. */
+  /** Every subscription with a filter, and its sessions. */
   *filtered(
     sessionIds: readonly string[],
   ): Generator<{ connection: Connection; sessionIds: readonly string[] }> {
@@ -204,7 +205,7 @@ export class Subscriptions {
   #deliver(connection: Connection, { sessionId, epoch, records }: Published): void {
     const targets = this.#byConnection.get(connection);
     const wanted = targets?.get(sessionId) ?? targets?.get("*");
-    // `*` means all that the connection's token is for.
+    // `*` means all sessions of the connection's token.
     if (wanted === undefined || !sees(connection.access, sessionId)) return;
     for (const record of records) deliver(connection, sessionId, epoch, record, wanted);
   }
@@ -216,7 +217,7 @@ export class Subscriptions {
   }
 }
 
-/** Sends an event in the form that is wanted, unless it was not asked for. */
+/** Sends an event in the wanted form, unless the filter excludes it. */
 export function deliver(
   connection: Connection,
   sessionId: string,
@@ -225,7 +226,7 @@ export function deliver(
   wanted: Wanted,
 ): void {
   if (wanted.events !== undefined && !wanted.events.has(record.type)) return;
-  // An event that has one form only carries that one.
+  // An event with one form carries only that one.
   const text = wanted.updates === "full" ? record.full ?? record.text : record.text;
   connection.sendEvent(sessionId, epoch, record, text);
 }

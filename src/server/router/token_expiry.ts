@@ -1,9 +1,9 @@
-// Ends connections when their tokens expire by the wall clock, which may be set and runs on while the machine sleeps:
-// it is looked at again and again, in one timer for all connections that came in with such a token.
+// Does: ends connections when their tokens expire by the wall clock, with one timer for all of them.
+// Used by: the router. The wall clock may be set, and runs on while the machine sleeps, so it is checked again and again.
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 import type { Connection } from "./connection.ts";
 
-/** Milliseconds between two looks at the wall clock, while any token can expire. */
+/** Milliseconds between two checks of the wall clock, while any token can expire. */
 const LOOK_MS = 1_000;
 
 /** The tokens of all connections. */
@@ -18,7 +18,7 @@ export class TokenExpiry {
     this.#end = end;
   }
 
-  /** From now on until the token expires; soon when it has expired since the gate saw it. */
+  /** Watches a connection until its token expires. It may have expired since the gate saw it. */
   watch(connection: Connection): void {
     const { expiresAt } = connection.access;
     if (expiresAt === undefined) return;

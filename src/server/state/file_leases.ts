@@ -1,5 +1,5 @@
 // Does: takes a lease beside a session file, so that no other server drives it (docs/PROTOCOL.md#error-codes).
-// Used by: owner_file.ts. A server with another state folder finds it too.
+// Used by: server/manager/file_claims.ts. A server with another state folder finds it too.
 // Invariant: a live session holds its lease. The lease of a dead owner is taken over.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Log } from "../../base/log.ts";

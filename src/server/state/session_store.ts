@@ -74,7 +74,7 @@ export class SessionStore implements Store {
   async load(wanted: boolean): Promise<readonly SessionRecord[]> {
     const { files, folder } = this.#parts;
     const found = await files.stat(folder);
-    if (found !== undefined && found.kind !== "directory") await this.#setAside(folder, "it is no folder");
+    if (found !== undefined && found.kind !== "directory") await this.#setAside(folder, "it is not a folder");
     await files.makePrivateFolder(folder);
     if (!wanted) return [];
     const names = [...await files.list(folder)];
@@ -211,7 +211,9 @@ function encode(record: SessionRecord, sha256: (text: string) => string): string
 function decode(text: string, sha256: (text: string) => string): SessionRecord | string {
   const [head = "", body = ""] = text.split("\n");
   const about = tryParse(head);
-  if (!isRecord(about) || typeof about["format"] !== "number") return "it is no record of this server's";
+  if (!isRecord(about) || typeof about["format"] !== "number") {
+    return "it is not a session record of pi-server";
+  }
   if (about["format"] > FORMAT) return `it is of format ${about["format"]}, from a newer server`;
   if (about["sum"] !== sha256(body)) return "it is torn, or was changed";
   const record = tryParse(body);

@@ -81,7 +81,7 @@ const ROWS: readonly Row[] = [
   {
     name: "lagged_total",
     kind: "counter",
-    help: "Times a reader was told that it lags",
+    help: "Number of lagged messages to slow readers",
     of: (m) => m.lagged,
   },
   {

@@ -31,12 +31,12 @@ import type { SessionFiles } from "./files/session_file_access.ts";
 export type { Handled, Job } from "./session_context.ts";
 /** Carries out one kind of command. */
 export type Handler = parts.Handler<Session>;
-/** What is to be done about a command that takes too long. */
+/** What to do with a command that takes too long. */
 export type OnTimeout = parts.OnTimeout<Session>;
-/** What a session needs of its host. */
+/** The worker, as a session needs it. */
 export type SessionParts = parts.SessionParts<Session>;
 
-/** Events after which what is kept of a session may be another. */
+/** Events after which the session record may have changed. */
 const KEPT_AFTER: ReadonlySet<string> = new Set([
   "agent_settled",
   "compaction_end",
@@ -54,15 +54,15 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #mailbox = new Mailbox();
   readonly #unanswered = new Map<number, Job>();
-  /** Who waits for the current run to settle. */
+  /** The waiters for the current run. */
   readonly waiters: RunWaiters;
   readonly #timers: Timers;
   readonly #timeouts: PausableTimers;
-  /** What extensions ask of people. */
+  /** The dialogs of the session's extensions. */
   readonly dialogs: Dialogs;
   readonly #recorder: EventEncoder;
   readonly #dates = new Dates();
-  /** What its runs may spend, and whether they are silent. */
+  /** The budget and the stall detector. */
   readonly watch: RunGuards;
   readonly #createdAt: number;
   #state: State = "building";
@@ -104,7 +104,7 @@ export class Session {
     this.#createdAt = left === undefined ? parts.clock.now() : Date.parse(left.info.createdAt);
     this.#lastActivity = left === undefined ? this.#createdAt : Date.parse(left.info.lastActivityAt);
     this.#version = left?.info.sessionVersion ?? 0;
-    // Parking keeps the epoch, so its numbers go on.
+    // Parking keeps the epoch, so the numbers go on.
     this.#seq = left?.info.epoch === parts.epoch ? left.info.seq : 0;
   }
 
@@ -112,33 +112,33 @@ export class Session {
     return this.#state === "closed";
   }
 
-  /** Whether pi's runtime is there. */
+  /** Whether pi's runtime exists. */
   get live(): boolean {
     return this.#state === "live";
   }
 
-  /** Nothing runs, waits or is being built. */
+  /** Whether nothing runs, waits or is being built. */
   get idle(): boolean {
     if (this.#state === "building") return false;
     return this.#unanswered.size === 0 && this.#tracked === 0 && !(this.#agent?.busy() ?? false);
   }
 
-  /** The agent; only handlers of a live session get to ask. */
+  /** The agent. Only handlers of a live session call this. */
   get agent(): AgentPort {
     if (this.#agent === undefined) throw new Error(`Session ${this.sessionId} has no agent`);
     return this.#agent;
   }
 
-  /** pi's runtime is built. */
+  /** pi's runtime has been built. */
   built(agent: AgentPort): void {
     this.#agent = agent;
     this.#snapshot = new SnapshotState(() => agent.messages());
   }
 
-  /** The session exists: lets in what waited for the build, and starts the extensions. */
+  /** The session exists: starts the waiting commands and the extensions. */
   open(): void {
     this.#state = "live";
-    // In front of the first events, so that a client that subscribes right behind the creation sees them.
+    // Before the first events, so that a client that subscribes right after the creation sees them.
     for (const fn of this.#untilBuilt.splice(0)) fn();
     if (this.closed) return;
     const late = this.#timeouts.after(SESSION_START_MS, () => {
@@ -153,13 +153,13 @@ export class Session {
     });
   }
 
-  /** Calls `fn` once the session is live or has failed to become so; at once when that is clear. */
+  /** Calls `fn` when the session is live or its build has failed, and at once when that is known. */
   whenBuilt(fn: () => void): void {
     if (this.#state === "building") this.#untilBuilt.push(fn);
     else fn();
   }
 
-  /** Where files are, for commands that name some. */
+  /** The files, for commands that name some. */
   get place(): SessionFiles {
     return this.#parts.place;
   }
@@ -168,7 +168,7 @@ export class Session {
     this.#demand = demand;
   }
 
-  /** Takes a command; it is answered exactly once. */
+  /** Takes a command. It gets exactly one reply. */
   submit(job: Job): void {
     this.#unanswered.set(job.ref, job);
     if (this.#state === "building") this.#untilBuilt.push(() => this.#route(job));
@@ -192,10 +192,10 @@ export class Session {
     };
   }
 
-  /** What is kept of the session while it is parked. */
+  /** The session record. */
   record(): SessionRecord {
     const budget = this.watch.budget.kept;
-    // What was interrupted is the router thread's to keep.
+    // The server thread keeps the interrupted messages.
     const { interrupted: _interrupted, ...info } = this.info();
     return {
       info,
@@ -205,15 +205,17 @@ export class Session {
     };
   }
 
-  /** Nothing runs, nobody is asked anything, and the session could be built again as it is. */
+  /**
+   * Whether the session can be parked: nothing runs, no dialog is open, and its file and record are complete.
+   */
   get parkable(): boolean {
     return this.live && this.idle && this.dialogs.pending.length === 0 && this.agent.restorable();
   }
 
   /**
-   * The whole state after the last event; what is returned encodes it.
+   * The whole state after the last event. The returned function encodes it.
    *
-   * @param most bytes that its messages may have
+   * @param most bytes of its messages
    */
   snapshot(most: number): () => string {
     const state = { ...this.#snapshot?.read(most), ...this.#unreported() };
@@ -221,24 +223,24 @@ export class Session {
       try {
         return toJson(state);
       } catch (error) {
-        // A message holds something that cannot be encoded; the event of that message says so too.
+        // A message cannot be encoded. The event of that message has reported it.
         this.#internalError("snapshot", error);
         return JSON.stringify({ unencodable: true });
       }
     };
   }
 
-  /** A client has seen what was interrupted, and lets go of it. */
+  /** A client has dismissed the interrupted messages. */
   dismissInterrupted(): void {
     this.#interrupted = [];
   }
 
-  /** Messages have changed without an event: what a client reads anew must show it. */
+  /** Messages have changed without an event, and the next snapshot must show it. */
   rewritten(): void {
     this.#snapshot?.reread();
   }
 
-  /** Stamps, encodes and sends an event, in the forms that someone wants. Never throws. */
+  /** Numbers, encodes and sends an event in the wanted forms. Never throws. */
   emit(event: SessionEvent): void {
     if (this.#state === "closed") return;
     this.#seq++;
@@ -253,7 +255,7 @@ export class Session {
     this.#parts.changed();
   }
 
-  /** Keeps the session from counting as idle until that is over; it never rejects. */
+  /** Keeps the session from counting as idle until the work is over. The promise never rejects. */
   track(work: Promise<void>): void {
     this.#tracked++;
     void work.then(() => {
@@ -262,7 +264,7 @@ export class Session {
     });
   }
 
-  /** The server stops: so do the run and the bash, which end by themselves, with their events and answers. */
+  /** The server stops. Stops the run and bash, which end with their own events and replies. */
   stop(): void {
     if (!this.live) return;
     this.#messages.keepQueued();
@@ -271,8 +273,8 @@ export class Session {
   }
 
   /**
-   * Ends the session at once: whoever waits is answered with `why`. What runs is stopped by disposing the
-   * agent, which is returned.
+   * Ends the session at once, with `why` as the reply to every waiting command. Disposing the returned agent stops
+   * everything that runs.
    */
   close(why: Failure): AgentPort | undefined {
     if (this.#state === "closed") return undefined;
@@ -284,19 +286,19 @@ export class Session {
     this.#timers.clear();
     this.waiters.clear();
     for (const job of [...this.#unanswered.values()]) {
-      // A deletion is what closes the session, and answers itself.
+      // A deletion closes the session, and replies itself.
       if (job.command.type !== "delete_session") this.#answer(job, { ok: false, failure: why });
     }
     for (const fn of this.#untilBuilt.splice(0)) fn();
     return this.#agent;
   }
 
-  /** Ends the session on a client's word. */
+  /** Ends the session for a client. */
   remove(): void {
     this.#parts.removed(this);
   }
 
-  /** Has the run stopped. */
+  /** Stops the run. */
   #abortRun(): void {
     this.waiters.withdraw(this.agent.abort());
     this.dialogs.cancel("cancelled");
@@ -308,7 +310,7 @@ export class Session {
       return this.#answer(job, { ok: false, failure: noSession(this.sessionId) });
     }
     const spec = specOf(job.command.type);
-    // Looking is no activity.
+    // A read does not count as activity.
     if (spec.mutates) this.#lastActivity = this.#parts.clock.now();
     const slow = isSlow(job.command);
     const run = (): Promise<void> | undefined => this.#run(job, spec);
@@ -317,7 +319,7 @@ export class Session {
     else void run();
   }
 
-  /** Runs one command; what it returns resolves when it no longer stands in the way of the next. */
+  /** Runs one command. The promise resolves when the next one may start. */
   #run(job: Job, spec: CommandSpec): Promise<void> | undefined {
     if (!this.#unanswered.has(job.ref)) return undefined;
     const stale = versionConflict(job.command, this.#version);
@@ -366,15 +368,15 @@ export class Session {
     await this.#timeouts.within(onTimeout.holdMs, handled);
   }
 
-  /** Answers; what it returns resolves when the answer is out, where that has to wait for the disk. */
+  /** Replies. The promise resolves when the reply is out; undefined unless that waits for the disk. */
   #conclude(job: Job, spec: CommandSpec, handled: Handled): Promise<void> | undefined {
     if (!handled.ok) return void this.#answer(job, handled);
-    // Answered meanwhile: the session is gone, and nothing may start any more.
+    // The session is gone and has replied already. Nothing may start any more.
     if (!this.#unanswered.has(job.ref)) return undefined;
     if (spec.mutates) this.#version++;
     if (handled.message !== undefined) this.#messages.accept(job.ref, handled.message);
     const kept = spec.mutates && this.live ? this.#parts.keep(this) : undefined;
-    // A prompt runs by now: its answer comes before its events.
+    // A prompt runs by now, and its reply comes before its events.
     if (kept === undefined || handled.pending !== undefined || handled.afterReply !== undefined) {
       return void this.#answerNow(job, handled);
     }

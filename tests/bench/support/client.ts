@@ -43,7 +43,7 @@ export function eventType(payload: Uint8Array): string {
   const start = find(payload, EVENT_TYPE);
   if (start < 0) return "";
   const from = start + EVENT_TYPE.length;
-  // By far the most common one is told without making a string.
+  // The most common one is recognised without making a string.
   let same = 0;
   while (same < UPDATE.length && payload[from + same] === UPDATE[same]) same++;
   if (same === UPDATE.length) return "message_update";

@@ -1,5 +1,5 @@
 // A WebSocket client that costs little, so that a benchmark measures the server: frames are cut out of the read
-// buffer and handed over as bytes, never decoded unless somebody asks. Can stop reading, as a stalled peer does.
+// buffer and handed over as bytes, decoded only on request. Can stop reading, as a stalled peer does.
 
 import { frame, writeAll } from "../../support/client_frame.ts";
 
@@ -37,7 +37,7 @@ export class LeanSocket {
     this.#filled = rest.length;
     const ended = Promise.withResolvers<number>();
     this.closed = ended.promise;
-    // In a turn of its own: whoever connects sets `onText` first.
+    // In a turn of its own, because the caller sets `onText` first.
     setTimeout(() => {
       this.#read().catch(() => {}).finally(() => {
         this.closeCode ??= 0;

@@ -1,5 +1,5 @@
 // The program with one thing more, for benchmarks alone: on SIGUSR2 it collects garbage and prints what the
-// router thread's heap holds. Usage: deno run -A --v8-flags=--expose-gc memory_entry.ts [pi-server's flags]
+// server thread's heap holds. Usage: deno run -A --v8-flags=--expose-gc memory_entry.ts [pi-server's flags]
 
 import { main } from "../../../mod.ts";
 
@@ -9,7 +9,7 @@ const MARK = "BENCH_MEMORY ";
 async function report(): Promise<void> {
   const collect: unknown = Reflect.get(globalThis, "gc");
   if (typeof collect !== "function") throw new Error("start me with --v8-flags=--expose-gc");
-  // Twice, with a turn between: what finalizers let go of is garbage then.
+  // Twice, with a turn between: objects of finalizers are garbage then.
   collect();
   await new Promise((resolve) => setTimeout(resolve, 20));
   collect();

@@ -39,7 +39,7 @@ const sample = (at: number, uptimeMs: number, events: number): Sample => ({
   ...{ at, metrics: metrics(uptimeMs, events), byModel: {}, bySession: {} },
 });
 
-Deno.test("what asks nothing is no dialog, and fields of another kind do no harm", () => {
+Deno.test("a notice is not a dialog, and fields of another kind do no harm", () => {
   assertEquals(dialogOf("a", { requestId: "1", method: "notify" }, 5), undefined);
   assertEquals(dialogOf("a", { method: "select" }, 5), undefined);
   const dialog = dialogOf("a", { requestId: "1", method: "select", title: 7, options: [1, "b"] }, 5);

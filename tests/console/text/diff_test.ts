@@ -31,7 +31,7 @@ Deno.test("removed and same lines make the old text, added and same lines the ne
   }
 });
 
-Deno.test("two large texts without a common line are told as a whole", () => {
+Deno.test("two large texts without a common line are shown as a whole", () => {
   const large = (word: string): string => Array.from({ length: 3000 }, (_, i) => `${word} ${i}`).join("\n");
   const lines = lineDiff(large("old"), large("new"));
   assertEquals(lines.length, 6000);

@@ -71,7 +71,7 @@ Deno.test("no character is lost, whatever comes", () => {
   }
 });
 
-Deno.test("a code block without an end is told as one", () => {
+Deno.test("a code block without an end counts as one", () => {
   const text = new ChunkedText("Look:\n\n```ts\nconst a = 1;\nconst b");
   assertEquals(text.openCode, { language: "ts", code: "const a = 1;\nconst b" });
   text.append(" = 2;\n```\n");

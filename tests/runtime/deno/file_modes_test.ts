@@ -37,7 +37,7 @@ for (const [name, write] of Object.entries(WRITES)) {
             await Deno.writeTextFile(old, "something");
             await Deno.chmod(old, mode);
             await write(old, asked);
-            // Born and truncated within one tick of the clock, a file cannot be told from a new one.
+            // Born and truncated within one tick of the clock, a file looks like a new one.
             if (name.includes("append") || asked === undefined || asked === 0o666) {
               assertEquals(modeOf(old), mode, `old, ${asked?.toString(8)}`);
             }

@@ -88,7 +88,7 @@ Deno.test("token book: tokens outlive a restart, and the file tells none of them
   });
 });
 
-Deno.test("token book: a revoked token is nothing any more, also after a restart, and its end is told", async () => {
+Deno.test("token book: a revoked token opens nothing, also after a restart, and its end is reported", async () => {
   await inPlace(async ({ open }) => {
     const book = await open(OWN);
     const ended: string[] = [];

@@ -1,5 +1,5 @@
-// The ledger over a disk that the test commands: intents are on it before a command may pass, many share one fsync,
-// a disk that refuses is told and forgiven, and a second ledger finds what the first one left.
+// The journal over a disk that the test commands. Intents are on it before a command may pass, and many share one
+// fsync. A disk that refuses is reported and tried again. A second journal finds what the first one left.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Command } from "../../../src/protocol/schema/commands.ts";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
@@ -82,7 +82,7 @@ class Bench {
   }
 }
 
-Deno.test("ledger: an intent is on disk before its command passes, and its answer before it is told", async () => {
+Deno.test("ledger: an intent is on disk before its command passes, and its outcome before the answer", async () => {
   const bench = await Bench.open();
   const gate = Promise.withResolvers<void>();
   bench.disk.trouble = (operation) => operation === "sync" ? gate.promise : undefined;
@@ -195,7 +195,7 @@ Deno.test("ledger: what was intact in a damaged file is on disk again before any
   assertEquals(aside.map((name) => bench.disk.text(name)), [text]);
 });
 
-Deno.test("ledger: a session's record is brought up to the version that was told last, until it is deleted", async () => {
+Deno.test("ledger: a session's record is brought up to the version that a client saw last, until it is deleted", async () => {
   const first = await Bench.open();
   const record = (sessionId: string, sessionVersion: number) => ({
     info: { sessionId, sessionVersion },
@@ -222,7 +222,7 @@ Deno.test("ledger: a session's record is brought up to the version that was told
   assertEquals(versions(await Bench.open(first.disk), 0), [5, 0, 0, 0]);
 });
 
-Deno.test("ledger: a slash command counts as begun, since nobody can tell how far it got", async () => {
+Deno.test("ledger: a slash command counts as begun, because its progress is unknown", async () => {
   const first = await Bench.open();
   first.prompt("/deploy now");
   first.send({ type: "follow_up", message: "/not a command here" });
@@ -233,7 +233,7 @@ Deno.test("ledger: a slash command counts as begun, since nobody can tell how fa
   ]);
 });
 
-Deno.test("ledger: a disk that refuses is told; nothing passes, and all is well once it takes again", async () => {
+Deno.test("ledger: a disk that refuses is reported; nothing passes, and all is well once it takes again", async () => {
   for (const operation of ["append", "sync", "rename", "newFile", "syncFolder"]) {
     const bench = await Bench.open();
     if (operation === "append" || operation === "sync") {
@@ -303,7 +303,7 @@ Deno.test("ledger: a file that has grown beyond its worth is written anew, and s
   assertEquals((await Bench.open(bench.disk)).interrupted(), ["prompt stays false"]);
 });
 
-Deno.test("ledger: too much of messages is overloaded until some are let go of", async () => {
+Deno.test("ledger: too many messages are overloaded until some are dismissed", async () => {
   const bench = await Bench.open();
   bench.prompt("x".repeat(2000));
   const full = bench.prompt("more");
@@ -340,7 +340,7 @@ Deno.test("ledger: an answer that needed no host is kept all the same", async ()
   assertEquals(second.ledger.find(keyed, spec)?.kind, "answer");
 });
 
-Deno.test("ledger: messages of sessions that nobody knows any more are kept for a month", async () => {
+Deno.test("ledger: messages of unknown sessions are kept for a month", async () => {
   const first = await Bench.open();
   first.prompt("cut");
   await turn();

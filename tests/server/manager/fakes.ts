@@ -71,7 +71,7 @@ export class ScriptedHost {
   readonly sent: ToWorker[] = [];
   terminated = 0;
   dismissed = 0;
-  /** Whether it owes an answer to whoever asks for a sign of life. */
+  /** Whether it owes a reply to a ping. */
   silent = false;
   readonly #events: LinkEvents;
 
@@ -144,7 +144,7 @@ export function keptLog(): { log: Log; records: string[] } {
   return { records, log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") } };
 }
 
-/** An asker and what it was told. */
+/** A receiver and its replies. */
 export class FakeAsker implements ReplyTo {
   readonly connection: number;
   readonly replies: Reply[] = [];

@@ -1,4 +1,4 @@
-// The book of session files: one session a file, whoever asks and however often, and every change is told once.
+// The book of session files: one session a file, for any number of requests, and every change is reported once.
 import { assertEquals } from "@std/assert";
 import { FileOwners } from "../../../src/server/manager/file_claims.ts";
 
@@ -8,7 +8,7 @@ function bench() {
   return { book, changes };
 }
 
-Deno.test("claims book: the first session gets a file, another is told whose it is", () => {
+Deno.test("claims book: the first session gets a file, another learns whose it is", () => {
   const { book, changes } = bench();
   assertEquals(book.owner("/f"), undefined);
   assertEquals([book.claim("/f", "a"), book.claim("/f", "b"), book.claim("/f", "a")], [
@@ -19,7 +19,7 @@ Deno.test("claims book: the first session gets a file, another is told whose it 
   assertEquals([book.owner("/f"), changes], ["a", ["/f=a"]], "asking again changes nothing");
 });
 
-Deno.test("claims book: a session may claim a second file before it lets go of its first", () => {
+Deno.test("claims book: a session may claim a second file before it releases its first", () => {
   const { book, changes } = bench();
   book.claim("/old", "a");
   book.claim("/new", "a");
@@ -43,7 +43,7 @@ Deno.test("claims book: a session that is gone holds nothing, and others keep wh
   for (const file of ["/1", "/2"]) book.claim(file, "a");
   book.claim("/3", "b");
   book.setFile("a", undefined);
-  book.setFile("nobody", undefined);
+  book.setFile("missing", undefined);
   assertEquals(["/1", "/2", "/3"].map((file) => book.owner(file)), [undefined, undefined, "b"]);
   assertEquals(changes.slice(3), ["/1=", "/2="]);
 });

@@ -139,7 +139,7 @@ Deno.test("event logs: many emptied ones do not keep a new event from its place"
 Deno.test("event logs: a session that is dropped takes its bytes with it, and its namesake starts afresh", () => {
   const logs = logsOf(10, 100, { a: 3, b: 1 });
   logs.drop("a");
-  logs.drop("nobody");
+  logs.drop("missing");
   assertEquals([logs.of("a"), logs.bytes], [undefined, EACH]);
   logs.append("a", [record(1)]);
   assertEquals([logs.of("a")?.lastSeq, logs.bytes], [1, 2 * EACH]);
@@ -154,7 +154,7 @@ Deno.test("event logs: names of JavaScript's own are names", () => {
   }
 });
 
-Deno.test("event logs: the full form, which nobody is given from here, is not kept", () => {
+Deno.test("event logs: the full form, which no replay uses, is not kept", () => {
   const logs = logsOf(10, 100);
   logs.append("a", [{ ...record(1), full: "y".repeat(1_000_000) }]);
   const [kept] = logs.of("a")?.since(0) ?? [];

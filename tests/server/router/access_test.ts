@@ -40,7 +40,7 @@ Deno.test("access: each role is let through to its own commands and those before
   }
 });
 
-Deno.test("access: a message that is wrong is told so before any role is looked at", () => {
+Deno.test("access: an invalid message is refused before any role is checked", () => {
   const bench = new RouterBench();
   const peer = bench.connect({ id: "t", role: "observe" });
   peer.send({ id: "1", type: "bash", sessionId: "a", command: 7 });
@@ -50,7 +50,7 @@ Deno.test("access: a message that is wrong is told so before any role is looked 
 
 const SCOPED: Access = { id: "t", role: "drive", sessions: new Set(["a"]) };
 
-Deno.test("access: a token for some sessions is told the same of others whether they exist or not", () => {
+Deno.test("access: a token for some sessions gets the same answer for others whether they exist or not", () => {
   const bench = new RouterBench({}, 1);
   bench.live("a");
   bench.live("beta");
@@ -99,7 +99,7 @@ Deno.test("access: * means the token's own sessions: in the answer, in events, i
   assertEquals(demands.filter(({ sessionId }) => sessionId === "a").at(-1)?.demand.subscribers, 1);
 });
 
-Deno.test("access: server events about other sessions are not told, those about all are", () => {
+Deno.test("access: server events about other sessions are not sent, those about all are", () => {
   const bench = new RouterBench();
   const peer = bench.connect(SCOPED);
   bench.live("b");

@@ -1,4 +1,4 @@
-// How far sessions have come, told every now and then: only when they have gone on, and to each by itself.
+// Cursors of sessions at an interval: only after new events, and for each connection by itself.
 import { assertEquals } from "@std/assert";
 import { CURSOR_MS } from "../../../src/governor/limits.ts";
 import { Cursors } from "../../../src/server/router/cursors.ts";
@@ -58,7 +58,7 @@ Deno.test("cursors: a tick that fails does not end the ticking", async () => {
   cursors.stop();
 });
 
-Deno.test("cursors: a session is told when it has gone on, to each connection by itself", () => {
+Deno.test("cursors: each connection gets a cursor when a session has advanced", () => {
   const { cursors } = make();
   const told = JSON.stringify({ type: "cursor", sessionId: "a", epoch: "e", seq: 3 });
   assertEquals(cursors.next(ONE, "a", "e", 3), told);
@@ -68,7 +68,7 @@ Deno.test("cursors: a session is told when it has gone on, to each connection by
   assertEquals(cursors.next(TWO, "a", "e", 3), undefined);
 });
 
-Deno.test("cursors: sessions and epochs are told apart; one without events has no cursor", () => {
+Deno.test("cursors: sessions and epochs differ; one without events has no cursor", () => {
   const { cursors } = make();
   assertEquals(cursors.next(ONE, "a", "e", 0), undefined);
   for (

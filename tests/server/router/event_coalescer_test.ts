@@ -107,7 +107,7 @@ Deno.test("merging: another block, another kind of piece, or anything in between
     ["another kind", [piece("a"), piece("b", 0, "thinking_delta")], ["1 a", "2 b"]],
     ["an event between", [piece("a"), plain(), piece("b"), piece("c")], ["1 a", "2 turn_start", "3-4 bc"]],
     ["a tool between", [piece("a"), tool("t", "one"), piece("b")], ["1 a", "2 one", "3 b"]],
-    ["an end is no piece", [piece("a"), piece("b", 0, "text_end")], ["1 a", "2 b"]],
+    ["an end is not a piece", [piece("a"), piece("b", 0, "text_end")], ["1 a", "2 b"]],
   ];
   for (const [what, events, expected] of cases) {
     const queue = new Queue();

@@ -123,7 +123,7 @@ Deno.test("outbox: flushed resolves when nothing is queued and the transport has
   assertEquals(flushed, 2);
 });
 
-Deno.test("outbox: close drops what is queued and lets go of who waits for the flush", async () => {
+Deno.test("outbox: close drops the queue and resolves waits for the flush", async () => {
   const { wire, outbox } = make();
   wire.buffered = SOCKET_WINDOW_BYTES;
   outbox.push("never");
@@ -252,7 +252,7 @@ Deno.test("outbox: a closed one takes events and counts nothing", () => {
   wire.buffered = SOCKET_WINDOW_BYTES;
   push(outbox, 1);
   outbox.close();
-  assertEquals([push(outbox, 2), outbox.bytes], [true, 0], "nobody is to be told that they lag");
+  assertEquals([push(outbox, 2), outbox.bytes], [true, 0], "no peer must get lagged");
   wire.drain();
   assertEquals(wire.sent, []);
 });

@@ -31,7 +31,7 @@ async function make(limits: Partial<Limits>): Promise<Bench> {
   return bench;
 }
 
-Deno.test("router: a session's commands are counted whoever sends them, and exempt ones never", async () => {
+Deno.test("router: a session's commands are counted from all clients, and exempt ones never", async () => {
   const bench = await make({ commandsPerMinutePerSession: 2 });
   const [one, two] = [connect(bench), connect(bench)];
   one.send({ id: "1", type: "get_state", sessionId: "a" });
@@ -49,7 +49,7 @@ Deno.test("router: a session's commands are counted whoever sends them, and exem
   assertEquals(bench.host.of("command").length, 6);
 });
 
-Deno.test("router: after exactly the time that was told, a command passes", async () => {
+Deno.test("router: after exactly the named time, a command passes", async () => {
   const bench = await make({ commandsPerMinutePerSession: 7 });
   const peer = connect(bench);
   for (let id = 0; id < 7; id++) peer.send({ id: `${id}`, type: "get_state", sessionId: "a" });
@@ -127,7 +127,7 @@ Deno.test("router: while it shuts down, what is refused for that is not counted"
   assertEquals(peer.answers(), Array(3).fill("c:shutting_down"));
 });
 
-Deno.test("router: one invalid message too many is told as such, and ends a socket", async () => {
+Deno.test("router: one invalid message too many is rate_limited, and ends a socket", async () => {
   const bench = await make({ invalidPerMinutePerConnection: 3 });
   const [peer, other] = [connect(bench), connect(bench)];
   assertEquals(peer.sendText("{"), undefined);

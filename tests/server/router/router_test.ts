@@ -283,7 +283,7 @@ Deno.test("router: a peer that goes away takes its demand along; its commands go
   assertEquals([one.codes(), two.take()], [["undefined:ok"], []], "the subscribe's answer and no more");
 });
 
-Deno.test("router: a reader that is too slow is closed with 1013 and costs nobody else", () => {
+Deno.test("router: a reader that is too slow is closed with 1013 and costs no other client", () => {
   const bench = new Bench({ outboxCloseBytes: 65_536 });
   const wire = new FakeWire();
   bench.router.accept(wire);

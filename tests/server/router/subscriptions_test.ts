@@ -249,7 +249,7 @@ Deno.test("subscriptions: of two * that overlap the last one holds, and a peer t
   assertEquals([bench.got("one"), bench.subscriptions.demand("a")], [[], NOBODY]);
 });
 
-Deno.test("subscriptions: what was held and is in the answer already is not told again", () => {
+Deno.test("subscriptions: a held event that the answer contains is not sent again", () => {
   const bench = new Bench();
   const one = bench.connect("one");
   const gathering = bench.subscriptions.beginWildcard(one, DELTA, [0, 1]);

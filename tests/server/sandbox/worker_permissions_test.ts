@@ -74,7 +74,7 @@ Deno.test("sandbox: roots replace the working folder; a link counts by both of i
   });
 });
 
-Deno.test("sandbox: a state folder that sessions could read is told of", async () => {
+Deno.test("sandbox: a state folder that sessions could read is logged", async () => {
   await inPlace(async (top, facts) => {
     for (const stateDir of [`${top}/work/state`, `${top}/work`, `${top}/tmp/x/y`]) {
       assertEquals((await makeSandbox({ ...facts, stateDir })).warnings.length, 1, stateDir);

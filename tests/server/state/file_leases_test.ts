@@ -59,7 +59,7 @@ class World {
   }
 }
 
-Deno.test("leases: one server drives a file; the other is told who, until it lets go", async () => {
+Deno.test("leases: one server drives a file; the other learns which, until the first releases it", async () => {
   const world = new World();
   const [one, two] = [world.server(1).leases, world.server(2).leases];
   assertEquals(await one.acquire(FILE), undefined);
@@ -67,7 +67,7 @@ Deno.test("leases: one server drives a file; the other is told who, until it let
   assertEquals(await two.acquire(FILE), { pid: 1, host: "here", endpoint: "ws://here:1/" });
   assertEquals(await two.acquire("/sessions/b.jsonl"), undefined);
   await two.release(FILE);
-  assertEquals((await two.acquire(FILE))?.pid, 1, "nobody lets go of another's");
+  assertEquals((await two.acquire(FILE))?.pid, 1, "no server releases another's lease");
   await one.release(FILE);
   assertEquals(await two.acquire(FILE), undefined);
   await two.releaseAll();
@@ -87,7 +87,7 @@ Deno.test("leases: a dead process's is taken over, also when its number lives on
   }
 });
 
-Deno.test("leases: one of an earlier owner of the same state folder is nobody's, wherever that lived", async () => {
+Deno.test("leases: one of an earlier owner of the same state folder is stale, wherever that lived", async () => {
   const world = new World();
   await world.server(1, { stateId: "same", host: "old-container" }).leases.acquire(FILE);
   assertEquals(await world.server(1, { stateId: "same", start: "later" }).leases.acquire(FILE), undefined);
@@ -109,7 +109,7 @@ Deno.test("leases: of two that take over from a dead one, one gets it", async ()
   assertEquals(got.filter((holder) => holder === undefined).length, 1);
 });
 
-Deno.test("leases: a file that is no lease is taken over; where none can be written nobody is kept out", async () => {
+Deno.test("leases: a file that is not a lease is taken over; where none can be written no session is refused", async () => {
   const world = new World();
   for (const text of ["", "{", '{"pid":"1"}', "null"]) {
     world.files.set(`${FILE}.lease`, text);

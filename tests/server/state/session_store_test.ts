@@ -98,7 +98,7 @@ Deno.test("store: a temporary file of a server that was killed is removed, and a
     );
   }));
 
-Deno.test("store: a disk that refuses is told once, rejects, and is tried again with the latest state", () =>
+Deno.test("store: a disk that refuses is reported once, rejects, and is tried again with the latest state", () =>
   inFolder(async (folder) => {
     let full = true;
     const { store, clock, records } = storeOf(folder, {
@@ -138,7 +138,7 @@ Deno.test("store: what is none of its own is set aside, and none of it keeps the
     );
     assertEquals(await Deno.readTextFile(`${folder}/notes.txt.aside`), "mine");
     assertEquals(await Deno.readTextFile(`${folder}.aside`), "a file in its place");
-    assert(records.join().includes("it is no folder"));
+    assert(records.join().includes("it is not a folder"));
   }));
 
 Deno.test("store: trouble stays until all that is owed is written, whatever else works meanwhile", () =>

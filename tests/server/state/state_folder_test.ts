@@ -123,7 +123,7 @@ Deno.test("state folder: an empty, short or odd token is refused with the next s
   });
 });
 
-Deno.test("state folder: a second owner is refused and told where the first one listens", async () => {
+Deno.test("state folder: a second owner is refused, and the error names the first one's address", async () => {
   await inPlace(async (path) => {
     const first = await StateFolder.open(path, machine(1));
     const second = (): Promise<StateFolder> => StateFolder.open(path, machine(2, [1]));
@@ -164,7 +164,7 @@ Deno.test("state folder: an owner with our own id that is not us is dead", async
   });
 });
 
-Deno.test("state folder: an id that another process has by now is no owner", async () => {
+Deno.test("state folder: an id that another process has by now does not own it", async () => {
   await inPlace(async (path) => {
     await StateFolder.open(path, machine(7, [], "boot/1"));
     const reused: Runtime = { ...machine(2, [7]), processStartId: (pid) => pid === 7 ? "boot/99" : "boot/2" };
@@ -219,7 +219,7 @@ Deno.test("state folder: of several that find a dead owner, the one that came fi
   });
 });
 
-Deno.test("state folder: one that died while it took over is in nobody's way", async () => {
+Deno.test("state folder: one that died while it took over blocks no successor", async () => {
   await inPlace(async (path) => {
     await Deno.mkdir(path, { recursive: true });
     await Deno.writeTextFile(`${path}/owner.json`, '{"pid":99}');
@@ -246,7 +246,7 @@ Deno.test("state folder: who comes late does not replace an owner that took over
   });
 });
 
-Deno.test("state folder: a path that is no folder is refused with the next step", async () => {
+Deno.test("state folder: a path that is not a folder is refused with the next step", async () => {
   await inPlace(async (path) => {
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
     await Deno.writeTextFile(path, "a file");
@@ -292,7 +292,7 @@ Deno.test("state folder: an id that is none is refused with the next step, or as
   });
 });
 
-Deno.test("state folder: who lets go of it leaves alone what belongs to a later owner", async () => {
+Deno.test("state folder: a release does not touch the files of a later owner", async () => {
   await inPlace(async (path) => {
     const first = await StateFolder.open(path, machine(1));
     await Deno.remove(path, { recursive: true });

@@ -36,7 +36,7 @@ Deno.test("console pages: the page is asked for anew, what it names stays for go
   }
 });
 
-Deno.test("console pages: who has an answer is told so, and only then", async () => {
+Deno.test("console pages: a client with the same answer gets 304, and only then", async () => {
   const { headers } = await ask("");
   const tag = headers?.etag ?? "";
   for (const known of [tag, `W/${tag}`, `"x", ${tag}`, "*"]) {

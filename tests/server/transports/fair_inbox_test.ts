@@ -93,7 +93,7 @@ Deno.test("pace: where reading can stop it does, and goes on once half of it is 
   assertEquals(large.events, ["pause", `resume at ${SHARE + 2}`]);
 });
 
-Deno.test("pace: where it cannot, too many messages or bytes are told, once, and dropped", () => {
+Deno.test("pace: where it cannot, too many messages or bytes are reported once and dropped", () => {
   const world = new World();
   world.push(0, SHARE + 65_536);
   assertEquals(world.events, []);

@@ -11,7 +11,7 @@ import { GREETING } from "../../support/greeting.ts";
 
 const encoder = new TextEncoder();
 
-/** A parent process: its end of both pipes, and what the transport told the server. */
+/** A parent process: its end of both pipes, and the reports of the transport. */
 class Bench {
   readonly made: ReturnType<typeof makeManager>;
   readonly router: Router;
@@ -137,7 +137,7 @@ Deno.test("stdio: after the end of input, an output without a reader is noticed 
   assertEquals([silent.ends, silent.broken], [[false], 0]);
 });
 
-Deno.test("stdio: a line that is malformed or too long is told, and the stream goes on", async () => {
+Deno.test("stdio: a line that is malformed or too long is reported, and the stream goes on", async () => {
   const bench = new Bench({ frameBytes: 1024 });
   await bench.feed("nonsense\n", `${"x".repeat(1025)}\n`, "x".repeat(5_000), `\n{"id":"1","type":"ping"}\n`);
   const expected = [
@@ -189,7 +189,7 @@ Deno.test("stdio: with ten MiB read ahead it stops reading until there is room",
   assertEquals(bench.taken - before, 12, "one left the queue, one was read");
 });
 
-Deno.test("stdio: the end of input is told once everything before it was taken, with a last line", async () => {
+Deno.test("stdio: the end of input is reported after everything before it, with a last line", async () => {
   const bench = new Bench();
   await bench.feed('{"id":"1","type":"ping"}');
   assertEquals(bench.ends, []);
@@ -222,7 +222,7 @@ Deno.test("stdio: commands that are held at the end of input still run, and are 
   assertEquals([...bench.connection?.usedSessions ?? []], ["a"]);
 });
 
-Deno.test("stdio: an output that nobody reads is told once, and is no end of input", async () => {
+Deno.test("stdio: an output without a reader is reported once, and does not end the input", async () => {
   const bench = new Bench();
   await turn();
   bench.gate = Promise.withResolvers();

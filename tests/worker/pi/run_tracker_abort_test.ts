@@ -79,7 +79,7 @@ Deno.test("settle: an abort while a prompt is prepared stops its run, and is for
   assertEquals(none.last?.aborted, false);
 });
 
-Deno.test("settle: an abort of an idle session is no abort of the next run", async () => {
+Deno.test("settle: an abort of an idle session does not abort the next run", async () => {
   const bench = new Bench();
   bench.settler.abort(false);
   bench.start();
@@ -103,7 +103,7 @@ Deno.test("settle: an abort is over with its run", async () => {
   assertEquals(bench.results.map(({ aborted }) => aborted), [true, false]);
 });
 
-Deno.test("settle: an abort of a prompt that pi then turns down is no abort of the next run", async () => {
+Deno.test("settle: an abort of a prompt that pi then turns down does not abort the next run", async () => {
   const bench = new Bench();
   bench.settler.accepted();
   bench.settler.abort(false);

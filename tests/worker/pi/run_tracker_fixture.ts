@@ -1,10 +1,10 @@
-// An agent for the tests of the settler: it is in whatever state the test puts it, and keeps what it was told.
+// An agent for the tests of the settler: the test sets its state, and it records its calls.
 import { assertEquals } from "@std/assert";
 import type { RunResult } from "../../../src/worker/session/agent_port.ts";
 import { type Run, RunTracker } from "../../../src/worker/pi/run_tracker.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
-/** An agent that is what the test says, and a record of what the settler told it. */
+/** An agent in the state that the test sets, and a record of the tracker's calls. */
 export class Bench implements Run {
   readonly clock = new FakeClock();
   readonly settler = new RunTracker(this, this.clock);
@@ -46,7 +46,7 @@ export class Bench implements Run {
     this.results.push(result);
   }
 
-  /** The agent loop lets go of its run. */
+  /** The agent loop ends its run. */
   letGo(): void {
     this.streaming = false;
     this.#idle.resolve();

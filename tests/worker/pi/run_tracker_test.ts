@@ -34,7 +34,7 @@ Deno.test("settle: the prompt's return before agent_start or agent_end settles n
   await bench.over(1);
 });
 
-Deno.test("settle: it waits until the agent loop has let go, which it does without an event", async () => {
+Deno.test("settle: it waits until the agent loop has ended, which happens without an event", async () => {
   const bench = new Bench();
   bench.start();
   bench.on("agent_end", { messages: [] });

@@ -119,7 +119,7 @@ for (const [question, response, answer] of METHODS) {
   });
 }
 
-Deno.test("dialogs: any of them can be declined, which is no answer", async () => {
+Deno.test("dialogs: any of them can be declined, which counts as no answer", async () => {
   const bench = new Bench();
   for (const question of [SELECT, CONFIRM, INPUT, EDITOR]) bench.ask(question);
   for (const id of bench.ids) assertEquals(bench.respond(id, { method: "cancelled" }), "taken");
@@ -128,7 +128,7 @@ Deno.test("dialogs: any of them can be declined, which is no answer", async () =
   assertEquals(bench.ended, ["u1 client", "u2 client", "u3 client", "u4 client"]);
 });
 
-Deno.test("dialogs: the first answer wins, later ones are told so, and nothing more is emitted", async () => {
+Deno.test("dialogs: the first answer wins, later ones are refused, and nothing more is emitted", async () => {
   const bench = new Bench();
   bench.ask(CONFIRM);
   assertEquals(bench.respond("u1", { method: "confirm", confirmed: true }), "taken");
@@ -210,7 +210,7 @@ Deno.test("dialogs: a timeout ends a dialog at its moment, tells the client how 
   assertEquals([bench.ended.length, bench.answers], [2, ["nothing", true]]);
 });
 
-Deno.test("dialogs: a signal ends its dialog as cancelled; one that is aborted already asks nobody", async () => {
+Deno.test("dialogs: a signal ends its dialog as cancelled; one that is aborted already opens no dialog", async () => {
   const bench = new Bench();
   const [one, other] = [new CountedSignal(), new CountedSignal()];
   bench.ask({ ...INPUT, signal: one.signal });
@@ -267,7 +267,7 @@ Deno.test("dialogs: one more than the limit is cancelled, with an error for peop
   assertEquals(bench.ids, ["u2", "u3"], "an end makes room");
 });
 
-Deno.test("dialogs: close ends them with their session, and asks nobody after that", async () => {
+Deno.test("dialogs: close ends them with their session, and opens none after that", async () => {
   const bench = new Bench();
   bench.ask(CONFIRM);
   bench.dialogs.close();
@@ -289,7 +289,7 @@ Deno.test("dialogs: one that is asked while others are cancelled stays open", ()
   assertEquals([bench.ids, bench.ended], [["u3"], ["u1 cancelled", "u2 cancelled"]]);
 });
 
-Deno.test("dialogs: the last thousand that ended are told from ids that never were", () => {
+Deno.test("dialogs: the last thousand that ended differ from unknown ids", () => {
   const bench = new Bench();
   for (let count = 1; count <= 1_002; count++) {
     bench.ask(CONFIRM);

@@ -1,4 +1,4 @@
-// An agent that does what the test says: it keeps what it was told, and what takes time ends when the test ends
+// An agent that does what the test says: it records its calls, and slow calls end when the test ends
 // it. Imports no pi.
 import type {
   Acceptance,
@@ -156,7 +156,7 @@ export class FakeAgent implements AgentPort {
   /** What starts the handler of the next prompts, for those that are slash commands. */
   begin: (() => void) | undefined;
   isRestorable = true;
-  /** Its file, once somebody else has written to it. */
+  /** Its file, after another program has written to it. */
   foreign: string | undefined;
 
   info(): AgentInfo {

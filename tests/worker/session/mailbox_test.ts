@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { Mailbox, type MailboxJob } from "../../../src/worker/session/mailbox.ts";
 import { turn } from "../../support/fake_clock.ts";
 
-/** Jobs by name that end when told, and what has started and ended so far. */
+/** Jobs by name that end on command, and what has started and ended so far. */
 class Bench {
   readonly mailbox = new Mailbox();
   readonly log: string[] = [];
@@ -46,7 +46,7 @@ function opened(): Bench {
   return bench;
 }
 
-Deno.test("mailbox: jobs run one at a time in order of arrival, whoever sent them", async () => {
+Deno.test("mailbox: jobs run one at a time in order of arrival, from all connections", async () => {
   const bench = opened();
   for (const [name, connection] of [["a", 1], ["b", 2], ["c", 1]] as const) bench.push(name, connection);
   assertEquals(bench.log, ["a"]);
@@ -184,7 +184,7 @@ Deno.test("mailbox: close drops what waits, lets what runs end, and starts nothi
   assertEquals(bench.log, ["a"], "a closed mailbox does not open again");
 });
 
-Deno.test("mailbox: close lets go of those in the lane after that waited for a dropped job", async () => {
+Deno.test("mailbox: close releases jobs of the lane after that waited for a dropped job", async () => {
   const gated = new Bench();
   gated.push("a", 1);
   gated.after("get", 1);

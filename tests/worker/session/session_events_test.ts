@@ -8,7 +8,7 @@ const UPDATE = {
   assistantMessageEvent: { type: "text_delta", contentIndex: 0, delta: "x", partial: { content: "so far" } },
 };
 
-Deno.test("session events: seq counts from 1 without gap, also while nobody listens", async () => {
+Deno.test("session events: seq counts from 1 without gap, also without a subscriber", async () => {
   const bench = await SessionBench.live(DELTA);
   for (const type of ["a", "b"]) bench.session.emit({ type });
   bench.session.setDemand(NOBODY);
@@ -41,7 +41,7 @@ Deno.test("session events: the full form is encoded only where someone wants it"
   assertEquals([text.includes("so far"), JSON.parse(text).seq], [false, JSON.parse(full).seq]);
 });
 
-Deno.test("session events: an event of one form has it whoever listens", async () => {
+Deno.test("session events: an event of one form has it for every subscriber", async () => {
   const bench = await SessionBench.live({ full: true, subscribers: 1 });
   bench.session.emit({ type: "agent_start" });
   const record = at(bench.records, 0);

@@ -71,7 +71,7 @@ Deno.test("session: a handler that throws answers internal, is logged, and the n
   assertEquals(await bench.answer(bench.submit({ type: "set_session_name", name: "n" })), {});
 });
 
-Deno.test("session: a command without a handler is told so and blocks nothing", async () => {
+Deno.test("session: a command without a handler fails and blocks nothing", async () => {
   const bench = await SessionBench.live(NOBODY, { handlers: new Map() });
   assertEquals(await bench.answer(bench.submit({ type: "set_session_name", name: "n" })), "unknown_command");
   assertEquals(await bench.answer(bench.submit({ type: "set_session_name", name: "n" })), "unknown_command");
@@ -250,7 +250,7 @@ Deno.test("session: close answers everything that waits or runs with the reason,
   assertEquals(bench.agent.calls, ["start", "bash sleep"], "nothing that waited has run");
 });
 
-Deno.test("session: what comes to a closed session is session_not_found, and its events are nobody's", async () => {
+Deno.test("session: a command to a closed session is session_not_found, and its events are dropped", async () => {
   const bench = await SessionBench.live();
   bench.session.close(WHY);
   assertEquals(await bench.answer(bench.submit({ type: "get_state" })), "session_not_found");

@@ -1,4 +1,4 @@
-// One session and the people it asks: time that stands still, what is slow and holds nobody up, what an abort
+// One session and the people it asks: time that stands still, what is slow and blocks no other command, what an abort
 // cancels, and when a slash command's handler starts.
 import { assert, assertEquals } from "@std/assert";
 import type { Question } from "../../../src/worker/session/dialogs.ts";
@@ -76,7 +76,7 @@ Deno.test("session: a command's time stands still while a dialog is open", async
   const answer = bench.session.dialogs.ask(CONFIRM);
   const second = bench.session.dialogs.ask(CONFIRM);
   await bench.clock.advance(QUICK * 100);
-  assertEquals(bench.replies, [], "as long as somebody thinks about it");
+  assertEquals(bench.replies, [], "as long as a person thinks about it");
   bench.session.dialogs.respond("u1", { method: "confirm", confirmed: true });
   assertEquals(await answer, true);
   await bench.clock.advance(QUICK * 100);
@@ -140,7 +140,7 @@ Deno.test("session: stop cancels the open dialogs as well as the run and the bas
   assertEquals([await asked, bench.agent.calls], [undefined, ["start", "abort", "abortBash"]]);
 });
 
-Deno.test("session: close ends the dialogs with an event, leaves no timer, and asks nobody later", async () => {
+Deno.test("session: close ends the dialogs with an event, leaves no timer, and opens none later", async () => {
   const bench = await SessionBench.live();
   const asked = bench.session.dialogs.ask({ ...CONFIRM, timeoutMs: 60_000 });
   const ref = bench.submit(SET_MODEL);
@@ -155,7 +155,7 @@ Deno.test("session: close ends the dialogs with an event, leaves no timer, and a
   assertEquals([await bench.session.dialogs.ask(CONFIRM), bench.records.length], [undefined, 2]);
 });
 
-Deno.test("session: session_start that asks somebody may take longer than 30 s", async () => {
+Deno.test("session: session_start with an open dialog may take longer than 30 s", async () => {
   const bench = new SessionBench();
   bench.session.built(bench.agent);
   bench.session.open();
@@ -206,7 +206,7 @@ Deno.test("session: a slash command of a session that was deleted meanwhile is n
   bench.session.close(WHY);
   at(bench.agent.acceptances, 0).resolve(HANDLED);
   assertEquals(await bench.answer(ref), "cancelled");
-  assertEquals(bench.order.filter((what) => !what.startsWith("reply")), [], "its client was told cancelled");
+  assertEquals(bench.order.filter((what) => !what.startsWith("reply")), [], "its client got cancelled");
 });
 
 Deno.test("session: an open dialog alone does not keep a session from being idle", async () => {

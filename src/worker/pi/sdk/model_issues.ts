@@ -1,7 +1,7 @@
 // Does: says what the models of this user lack, before a session asks: no credentials at all, or a default model that
 // is missing or has no credentials.
 // Used by: factory.ts, once pi is loaded and when sessions are built while something is missing. Pure.
-// Invariant: where extensions may bring models of their own, a model that is not known yet is no issue.
+// Invariant: where extensions may bring models of their own, an unknown model does not count as an issue.
 
 /** What is known of the models. */
 export interface ModelFacts {

@@ -1,4 +1,4 @@
-// What the demo model says to what it was told. pi-ai's faux provider, which streams it, is not at stake here.
+// The answers of the demo model. pi-ai's faux provider, which streams it, is not at stake here.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { AssistantMessage, Context } from "@mariozechner/pi-ai";
 import { demoAnswer, type ProviderRegistry, registerDemo } from "../../../../src/worker/pi/sdk/demo_model.ts";

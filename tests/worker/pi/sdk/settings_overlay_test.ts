@@ -134,7 +134,7 @@ Deno.test("settings overlay: project settings are never written", () => {
   assertEquals(read(storage, "global"), {});
 });
 
-Deno.test("settings overlay: a file that is no JSON object is pi's to complain about", () => {
+Deno.test("settings overlay: pi itself reports a file that is not a JSON object", () => {
   const given = (storage: SettingsOverlay, scope: SettingsScope): string | undefined => {
     let seen: string | undefined;
     storage.withLock(scope, (current) => void (seen = current));
@@ -153,6 +153,6 @@ Deno.test("settings overlay: a file that is no JSON object is pi's to complain a
 Deno.test("settings overlay: names of JavaScript's own are data", () => {
   const project = JSON.parse('{"__proto__":{"steeringMode":"all"},"constructor":1}');
   const storage = overlay({ global: "{}", project: JSON.stringify(project) });
-  assertEquals(read(storage, "global"), {}, "an inherited field is no field");
+  assertEquals(read(storage, "global"), {}, "an inherited field does not count");
   assertEquals(JSON.stringify(read(storage, "project")), JSON.stringify(project));
 });

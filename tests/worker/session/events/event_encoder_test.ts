@@ -32,7 +32,7 @@ Deno.test("recorder: a piece is encoded as any other event would be, and can be 
   }
 });
 
-Deno.test("recorder: what is no piece is encoded in both forms where they differ, and pieces of one block share", () => {
+Deno.test("recorder: an event that is not a piece is encoded in both forms where they differ, and pieces of one block share", () => {
   const recorder = new EventEncoder("a");
   const [one, two] = [1, 2].map((seq) =>
     recorder.encode(seq, update({ type: "text_delta", delta: "x" }), false)

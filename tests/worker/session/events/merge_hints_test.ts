@@ -21,7 +21,7 @@ Deno.test("merge: a delta that says more than its piece is none: merged, the res
   );
 });
 
-Deno.test("merge: starts, ends and what is no delta stand for themselves", () => {
+Deno.test("merge: starts, ends and other events stand for themselves", () => {
   for (
     const type of [
       "text_start",

@@ -47,7 +47,7 @@ Deno.test("whole text: deltas of each kind are joined, blocks that stream at the
   );
 });
 
-Deno.test("whole text: a half that stays alone is told before its block or its message ends", () => {
+Deno.test("whole text: a half that stays alone is sent before its block or its message ends", () => {
   assertEquals(passed(piece("a\ud83d"), ended()), [piece("a"), piece("\ufffd"), ended()]);
   assertEquals(passed(piece("a\ud83d"), ended(1)), [piece("a"), ended(1)]);
   const end: SessionEvent = { type: "message_end", message: {} };

@@ -1,5 +1,5 @@
-// Session files on a real disk before pi opens them: what is whole is kept byte for byte, what is damaged is repaired
-// with the original kept, and what pi could not open without harm is refused and left as it was.
+// Session files on a real disk before pi opens them. A whole file is kept byte for byte. A damaged file is repaired,
+// and the original kept. A file that pi could not open without harm is refused and left unchanged.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { FileFormat } from "../../../../src/worker/session/agent_port.ts";
 import { FileChecker } from "../../../../src/worker/session/file_check/file_checker.ts";
@@ -93,7 +93,7 @@ Deno.test("checker: a whole file keeps its bytes, and a missing last line end is
   assertEquals(bench.logs, []);
 });
 
-Deno.test("checker: damage in every place is bridged, told, and the damaged file is kept", async () => {
+Deno.test("checker: damage in every place is bridged and reported, and the damaged file is kept", async () => {
   const nul = "\0".repeat(512);
   const half = textOf(C).slice(0, 60);
   const cases: [string, string, number[], string[]][] = [

@@ -29,7 +29,7 @@ Deno.test("forms: on Windows only plain names below a drive are paths", () => {
   for (const path of good) assertEquals(isForeign(path, "\\"), false, path);
 });
 
-Deno.test("forms: what is not there and is called like on another system is made by nobody", () => {
+Deno.test("forms: a missing file with a name of another system is never made", () => {
   for (const path of ["NUL", "a/aux.txt", "x\\y", "..\\..\\x", "C:x", "com1"]) {
     assertEquals(isOfAnotherSystem(path, "/"), true, path);
   }

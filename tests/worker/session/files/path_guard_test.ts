@@ -92,7 +92,7 @@ Deno.test("paths: what does not exist below an escaping link is forbidden, not m
   }
 });
 
-Deno.test("paths: what does not exist inside is missing, a file is no folder", async () => {
+Deno.test("paths: a path that does not exist inside is missing, a file is not a folder", async () => {
   await using place = await Place.make();
   for (const path of ["nope", "sub/nope/deeper", "file", "file/below", "~", "~/x"]) {
     assertEquals(await place.ask(path), "path_not_found", path);
@@ -142,7 +142,7 @@ Deno.test("paths: a file must be a regular one inside the roots", async () => {
     assertEquals(await ask(path), "path_forbidden", path);
   }
   const device = await new PathGuard(files, ["/"]).file(place.root, "/dev/null");
-  assertEquals(device.ok ? "taken" : device.failure.code, "path_forbidden", "a device is no file");
+  assertEquals(device.ok ? "taken" : device.failure.code, "path_forbidden", "a device is not a file");
 });
 
 Deno.test("paths: an output may be new or replace a file, in a folder that exists", async () => {

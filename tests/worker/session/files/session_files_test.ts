@@ -1,4 +1,4 @@
-// Session files on a real disk: what is none is told before pi could overwrite it, whatever it looks like, and
+// Session files on a real disk: a file of another kind is refused before pi could overwrite it, and
 // lists are in order, bounded, and undisturbed by files that are torn, huge, or no sessions at all.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
@@ -135,7 +135,7 @@ Deno.test("session files: anything else is not_a_session_file, and the sentence 
   assertStringIncludes(outcome.ok ? "" : outcome.failure.message, `${folder.path}/named`);
 });
 
-Deno.test("session files: of a huge file that is no session the beginning alone is read", async () => {
+Deno.test("session files: of a huge file that is not a session only the beginning is read", async () => {
   let read = 0;
   const endless = async function* (): AsyncGenerator<Uint8Array> {
     for (;; read++) {
@@ -174,7 +174,7 @@ Deno.test("session files: a session is described by its last name, first questio
   }]);
 });
 
-Deno.test("session files: a name that was taken back is no name, and a bare session has no question", async () => {
+Deno.test("session files: a name that was taken back does not count, and a bare session has no question", async () => {
   await using folder = await Folder.make();
   const session = await folder.only(`${line(HEADER)}${line({ type: "session_info", name: "x" })}`);
   assertEquals([session?.sessionName, session?.messageCount], ["x", 0]);
@@ -202,7 +202,7 @@ Deno.test("session files: a torn last line and lines that are no JSON count for 
   }
 });
 
-Deno.test("session files: a last line that is torn inside a character is no message either", async () => {
+Deno.test("session files: a last line that is torn inside a character does not count as a message", async () => {
   await using folder = await Folder.make();
   const bytes = new TextEncoder().encode(`${line(HEADER)}${message("user", "one")}{"type":"message","x":"ä`);
   const session = await folder.only(bytes.slice(0, -1));
@@ -247,7 +247,7 @@ Deno.test("session files: files that are filtered out leave room for others", as
   assertEquals(found.map(({ sessionId }) => sessionId), ["s6", "s4"]);
 });
 
-Deno.test("session files: what is no session or cannot be read is left out, and harms nothing", async () => {
+Deno.test("session files: a file that is not a session or cannot be read is left out, and harms nothing", async () => {
   await using folder = await Folder.make();
   await folder.write("good.jsonl", line(HEADER), 1_600_000_000);
   await folder.write("good.json", line(HEADER));
@@ -257,7 +257,7 @@ Deno.test("session files: what is no session or cannot be read is left out, and 
   await Deno.mkdir(`${folder.path}/folder.jsonl`);
   await Deno.symlink(`${folder.path}/nope`, `${folder.path}/dangling.jsonl`);
   await Deno.symlink("loop.jsonl", `${folder.path}/loop.jsonl`);
-  // Whoever opens a pipe that nobody writes to waits for ever.
+  // The open of a pipe without a writer waits for ever.
   const pipe = await new Deno.Command("mkfifo", { args: [`${folder.path}/pipe.jsonl`] }).output();
   assert(pipe.success);
   const gone = await folder.write("gone.jsonl", line({ ...HEADER, id: "gone" }));

@@ -1,4 +1,4 @@
-// A session's budget at work: when it is told, when a run is stopped, and what is refused until it is raised.
+// A session's budget at work: when it is reported, when a run is stopped, and what is refused until it is raised.
 import { assertEquals } from "@std/assert";
 import type { BudgetLimits } from "../../../../src/governor/budget.ts";
 import { SessionBudget } from "../../../../src/worker/session/guards/session_budget.ts";
@@ -28,7 +28,7 @@ function make(limits?: BudgetLimits) {
   return { clock, budget, told, made, follow, answer };
 }
 
-Deno.test("session budget: it is told once when it is used up, and messages are refused until it is raised", () => {
+Deno.test("session budget: it is reported once when it is used up, and messages are refused until it is raised", () => {
   const { budget, told, follow, answer } = make({ maxUsd: 1, onExceed: "pause" });
   follow("agent_start", "turn_start");
   budget.follow(answer(0.9));
@@ -40,7 +40,7 @@ Deno.test("session budget: it is told once when it is used up, and messages are 
   budget.set({ maxUsd: 5, onExceed: "pause" });
   assertEquals([budget.refusal, budget.state.usage.turns], [undefined, 1]);
   budget.follow(answer(10));
-  assertEquals(told, ["maxUsd", "maxUsd"], "told again, since it was raised meanwhile");
+  assertEquals(told, ["maxUsd", "maxUsd"], "reported again, because it was raised meanwhile");
 });
 
 Deno.test("session budget: a run begins no turn beyond it, and nothing that is complete is stopped", () => {
@@ -66,7 +66,7 @@ Deno.test("session budget: a tool does not start on money that is not there", ()
   assertEquals(made.stops, 1);
 });
 
-Deno.test("session budget: a run that nobody asked for is stopped; a retry of an old one is not", () => {
+Deno.test("session budget: a run of an extension is stopped; a retry of an old one is not", () => {
   const { made, follow } = make({ maxTurns: 1, onExceed: "pause" });
   follow("agent_start", "turn_start", "turn_end", "agent_end", "agent_start");
   assertEquals(made.stops, 0);

@@ -1,4 +1,4 @@
-// Silence: told after the threshold and at each multiple of it, with whom the run waits for; never outside a run.
+// Silence: reported after the threshold and at each multiple of it, with the phase; never outside a run.
 import { assertEquals } from "@std/assert";
 import { StallDetector } from "../../../../src/worker/session/guards/stall_detector.ts";
 import type { SessionEvent } from "../../../../src/protocol/events.ts";
@@ -20,7 +20,7 @@ function make(stallMs: number | undefined = 1000) {
   return { clock, watch, told, follow };
 }
 
-Deno.test("stall watch: a silent model is told again and again, until something is heard", async () => {
+Deno.test("stall watch: a silent model is reported again and again, until an event arrives", async () => {
   const { clock, told, follow, watch } = make();
   follow("agent_start");
   await clock.advance(900);
@@ -37,7 +37,7 @@ Deno.test("stall watch: a silent model is told again and again, until something 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("stall watch: each multiple is told once, also when a timer comes a little early", async () => {
+Deno.test("stall watch: each multiple is reported once, also when a timer comes a little early", async () => {
   const { clock, told, follow, watch } = make();
   let early = 0;
   const after = clock.after;

@@ -1,4 +1,4 @@
-// What events say of tokens and money: the model's answers and the ends of turns, and nothing that is no amount.
+// What events say of tokens and money: the model's answers and the ends of turns, and nothing that is not an amount.
 import { assertEquals } from "@std/assert";
 import { usageOf } from "../../../../src/worker/session/guards/usage.ts";
 
@@ -22,7 +22,7 @@ Deno.test("spending: other messages and events cost nothing", () => {
   assertEquals(end({ role: "assistant" }), undefined);
 });
 
-Deno.test("spending: what is no amount counts as nothing", () => {
+Deno.test("spending: a value that is not an amount counts as nothing", () => {
   const odd = { input: NaN, output: -1, cacheRead: "3", cacheWrite: Infinity, cost: null };
   const nothing = { turns: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0, costUsd: 0 };
   assertEquals(end({ role: "assistant", usage: odd }), nothing);
