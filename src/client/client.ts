@@ -41,13 +41,13 @@ export interface ClientOptions {
   readonly heartbeatMs?: number;
   /** Milliseconds for which commands that the server has no room for are tried again. Default: 120,000. */
   readonly retryTimeoutMs?: number;
-  /** Told when the connection is lost, is back, or is given up; then with the error that ended it. */
+  /** Called when the connection is lost, is back, or has ended; then with the error that ended it. */
   readonly onConnection?: (state: "connected" | "lost" | "closed", reason?: string, error?: Error) => void;
-  /** Told of the server's own events: sessions that come and go, its shutdown. */
+  /** Called with the server's own events: sessions that come and go, its shutdown. */
   readonly onServerEvent?: (type: string, data: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Fills in what a client was not told. */
+/** Fills in what the options leave out. */
 export function patienceOf(options: ClientOptions, connectMs: number): ConnectionTimeouts {
   return {
     connectMs: options.connectTimeoutMs ?? connectMs,

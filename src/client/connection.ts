@@ -101,7 +101,7 @@ export class Connection {
     this.#link = undefined;
     this.#state = "dialling";
     clearInterval(this.#heartbeat);
-    // The listener may have sent something on it: that it goes down is told before it is dialled anew.
+    // The listener may have sent something on it, so it hears of the loss before the next dial.
     this.#listener.lost(reason);
     void this.#again(reason);
   }

@@ -21,7 +21,7 @@ export async function readPictures(files: Iterable<File>): Promise<readonly Atta
   for (const file of files) {
     if (!KINDS.has(file.type)) {
       throw new Error(
-        `${file.name || "The file"} is no PNG, JPEG, GIF or WebP; send a picture of one of these kinds`,
+        `${file.name || "The file"} is not a PNG, JPEG, GIF or WebP; send a picture of one of these kinds`,
       );
     }
     if (file.size > MOST_BYTES) {
