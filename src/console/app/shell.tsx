@@ -1,6 +1,6 @@
 // The frame around the pages: navigation, the state of the connection, the banner while it is lost, and the form that
 // asks for a token.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Inbox } from "../pages/inbox.tsx";
 import { Server } from "../pages/server.tsx";
 import { SessionPage } from "../pages/session.tsx";
@@ -36,6 +36,12 @@ function skip(event: MouseEvent): void {
 function Frame() {
   const console = useConsole();
   const route = useCell(console.route);
+  const first = useRef(true);
+  useEffect(() => {
+    // Who works by keyboard or by ear goes on in the page that has just opened.
+    if (!first.current) document.getElementById("main")?.focus({ preventScroll: true });
+    first.current = false;
+  }, [route]);
   return (
     <div class={`frame at-${route.page}`}>
       <TopBar />

@@ -1,4 +1,4 @@
-// Pictures that a message or a tool's result holds as data. Data of another kind is only named.
+// Pictures that a message or a tool's result holds as data. Of other kinds the page shows the name alone.
 import { pictureOf } from "../text/links.ts";
 import { type Fields, text } from "../text/read.ts";
 

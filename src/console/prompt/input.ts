@@ -24,7 +24,7 @@ export interface Completion {
 
 const MOST = 8;
 
-/** The commands that the text may become; none when it does not begin one. */
+/** The commands that the text may become; none unless it is the beginning of one. */
 export function completions(text: string, commands: readonly Completion[]): readonly Completion[] {
   const begun = /^\/([^\s]*)$/.exec(text)?.[1]?.toLowerCase();
   if (begun === undefined) return [];

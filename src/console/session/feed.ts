@@ -50,7 +50,7 @@ export class SessionFeed {
   /** What the run is doing beside talking: a retry, a compaction, silence. */
   readonly note = new Cell("");
   readonly widgets = new Cell<readonly Widget[]>([]);
-  /** The text for a screen reader. */
+  /** What a screen reader says. */
   readonly spoken = new Cell("");
   /** Text that an extension or a fork puts into the prompt box. */
   readonly offered = new Cell<{ readonly text: string; readonly number: number }>({ text: "", number: 0 });

@@ -1,5 +1,5 @@
-// The open dialogs of all sessions: read for each connection, then kept by events. Answers go out from here, and a
-// dialog leaves when the server says that it is over, whichever client answered it.
+// The open dialogs of all sessions: read for each connection, then kept by events. Answers go out from here. A dialog
+// leaves when the server says that it is over, whichever client answered it.
 import { type Client, RequestError, type SessionEvent } from "../../client/browser.ts";
 import { Cell } from "../app/cell.ts";
 import { type Fields, number, text } from "../text/read.ts";
@@ -20,7 +20,7 @@ export interface OpenDialog {
 }
 
 const METHODS = ["select", "confirm", "input", "editor"] as const;
-/** A person cannot work through a longer list. */
+/** A person does not look through more than this. */
 const MOST_OPTIONS = 500;
 
 /** The dialog that fields of the wire tell; undefined for what asks nothing. */
@@ -44,7 +44,7 @@ export function dialogOf(sessionId: string, told: Fields, now: number): OpenDial
 /** All open dialogs. */
 export class DialogBook {
   readonly open = new Cell<readonly OpenDialog[]>([]);
-  /** Called for a dialog that has just been opened. */
+  /** Called with a dialog that has just been opened. */
   onOpen: (dialog: OpenDialog) => void = () => {};
   #client: Client | undefined;
 

@@ -126,7 +126,7 @@ export function doing(entry: SessionEntry, dialogs: number): Doing {
 
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
-/** The name that people gave it, else its id; of a generated id the beginning, after its folder. */
+/** The name that people gave it, else its id; of an id that the server chose the beginning, after its folder. */
 export function nameOf(
   entry: { readonly sessionId: string; readonly sessionName?: string; readonly cwd: string } | undefined,
 ): string {

@@ -18,7 +18,7 @@ function linesOf(text: string): readonly string[] {
   return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
 }
 
-/** What was removed from `before` and added to make `after`. Large texts without a common frame count as a whole. */
+/** What was removed from `before` and added to make `after`. Of large texts all lines are removed and added. */
 export function lineDiff(before: string, after: string): readonly DiffLine[] {
   const a = linesOf(before);
   const b = linesOf(after);

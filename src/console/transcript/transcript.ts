@@ -9,7 +9,7 @@ import { ChunkedText } from "./chunks.ts";
 export interface StreamingBlock {
   readonly type: "text" | "thinking" | "toolCall";
   readonly text: ChunkedText;
-  /** Of a tool call from a snapshot. */
+  /** Of a tool call, as the snapshot has it. */
   readonly call?: Fields;
 }
 
@@ -101,7 +101,7 @@ export class Transcript {
     return shift;
   }
 
-  /** Whether it holds more than it should while the reader does not look at the old part. */
+  /** Whether it holds more than it should while its reader is at the end. */
   get tooLarge(): boolean {
     return this.#rows.length > KEPT_ROWS + 500 || this.#chars > KEPT_CHARS * 1.1;
   }
@@ -148,7 +148,7 @@ export class Transcript {
     return this.#rows.length >= KEPT_ROWS || this.#chars >= KEPT_CHARS;
   }
 
-  /** Takes messages without an event: the newest of the session, `total` in all. */
+  /** Takes messages that came without an event: the newest of the session, `total` in all. */
   newest(messages: readonly Fields[], total: number): void {
     const missing = total - this.#count;
     if (missing <= 0 || this.#live !== undefined) return;
