@@ -200,7 +200,9 @@ export async function readTexts(root: string): Promise<Map<string, string>> {
         if (entry.name !== "node_modules") await walk(name);
       } else if (
         entry.isFile &&
-        /\.(?:tsx?|md|json|py|sh|ps1|go|rs|html|css|js|service|plist)$|\/Dockerfile$/.test(name)
+        /\.(?:tsx?|md|json|py|sh|ps1|go|rs|html|css|js|service|plist|conf)$|\/(?:Dockerfile|Caddyfile)$/.test(
+          name,
+        )
       ) await read(name);
     }
   };

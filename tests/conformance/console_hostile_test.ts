@@ -407,6 +407,8 @@ test(
     assert(traces.some((trace) => trace.startsWith("policy: img-src https://evil.example")));
     assert(!traces.some((trace) => trace.startsWith("ran:")), JSON.stringify(traces).slice(0, 500));
     assert(JSON.stringify(await page.evaluate(FORBIDDEN)).includes("onerror"));
+    // The browser tells of requests, too, that the policy has stopped.
+    assert(person.left.splice(0).length > 0);
   },
 );
 

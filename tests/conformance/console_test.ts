@@ -177,13 +177,15 @@ test("console: a tool call shows its arguments and its output, and Stop ends a r
     bench.model.script(
       marker,
       calls([{ name: "bash", args: { command: "echo out-of-the-tool" } }]),
-      text(["done"]),
+      text(["looked at it"]),
     );
     const page = await openSession(person, await bench.server.token(), id);
     await prompt(page, marker);
+    await answers(page).getByText("looked at it").waitFor();
     const tool = page.getByRole("group", { name: /^Tool bash/ });
-    await tool.waitFor();
-    await answers(page).getByText("done").waitFor();
+    const line = tool.getByRole("button").first();
+    if (await line.getAttribute("aria-expanded") === "false") await line.press("Enter");
+    await tool.getByRole("group", { name: "Output" }).getByText("out-of-the-tool").waitFor();
     const endless = bench.name("endless");
     const gate = new Gate();
     bench.model.script(endless, text(["never ", "ends"], { gate }));
