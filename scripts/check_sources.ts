@@ -71,6 +71,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "server/router": [...SHARED, "server/manager", "server/auth", "server/journal"],
   "server/transports": [...SHARED, "server/router", "server/auth", "console_files"],
   "server": [...SHARED, "config"],
+  "cli/attach": ["base", "protocol", "client", "runtime/terminal/io.ts", PORT],
   "cli/commands": [...FOR_SUBCOMMANDS, "cli"],
   "cli/doctor": [...FOR_SUBCOMMANDS, "cli"],
   "cli/run": [...FOR_SUBCOMMANDS, "cli"],

@@ -38,6 +38,8 @@ const BROKEN: readonly (readonly [file: string, code: string, expected: string])
   ["src/base/a.ts", 'import "../server/router/b.ts";', "nothing but itself"],
   ["src/server/router/a.ts", 'import { d } from "../../runtime/deno/deno.ts";', "only the entries"],
   ["src/server/router/a.ts", 'import * as pi from "@mariozechner/pi-ai";', "knows pi"],
+  ["src/cli/commands/a.ts", 'import { TUI } from "@mariozechner/pi-tui";', "knows pi"],
+  ["src/cli/attach/a.ts", 'import { b } from "../../server/router/b.ts";', "not server"],
   ["src/server/router/a.ts", 'import { b } from "./missing.ts";', "no such file"],
   ["src/server/router/a.ts", 'import { readFile } from "node:fs/promises";', "belong to src/runtime"],
   ["src/client/a.ts", 'import { b } from "../server/router/b.ts";', "client may import base, protocol, not"],

@@ -487,7 +487,9 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
   async #send(tab: SessionTab, text: string, behavior: "steer" | "followUp"): Promise<void> {
     if (text.startsWith("!")) {
       const excluded = text.startsWith("!!");
-      return await tab.shell(text.slice(excluded ? 2 : 1).trim(), excluded);
+      const command = text.slice(excluded ? 2 : 1).trim();
+      if (command !== "") await tab.shell(command, excluded);
+      return;
     }
     await tab.prompt(text, behavior, await this.#images.take(text));
   }

@@ -6,6 +6,7 @@ import { type Subcommand, UsageError } from "../subcommand.ts";
 
 /** The subcommand. */
 export const command: Subcommand = {
+  flags: SERVER_FLAGS,
   help: helpOf({
     usage: ["attach [SESSION] [flags]"],
     about:

@@ -6,8 +6,47 @@ import type { Style, Theme } from "./theme.ts";
 /** From so many characters on a piece ends at the next blank line that may end it. */
 const PIECE_CHARS = 1500;
 /** A piece without such a line is drawn as plain text from here on. */
-const PLAIN_CHARS = 32 * 1024;
+const PLAIN_CHARS = 16 * 1024;
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
+
+/** Where inline markup begins anew: a row of a table, an item of a list, a quote, a heading. */
+const NEW_UNIT = /^\s*(?:[|>#+-]|\*\s|\d+[.)])/;
+/** Marks of lists and quotes, one in the other. */
+const DEEP = /^[ \t]*(?:(?:[>*+-]|\d{1,9}[.)])[ \t]*){12}/;
+const MOST_UNIT_CHARS = 8000;
+const MOST_EMPHASIS = 150;
+const MOST_BRACKETS = 100;
+const MOST_OPEN_LINKS = 10;
+const MOST_BACKTICKS = 300;
+
+const count = (text: string, mark: RegExp): number => text.match(mark)?.length ?? 0;
+
+/** Whether inline markup is such that the Markdown library reads it in time: it tries each mark with each other. */
+function isTameUnit(unit: string): boolean {
+  return unit.length <= MOST_UNIT_CHARS && !DEEP.test(unit) &&
+    count(unit, /[*_~]/g) <= MOST_EMPHASIS && count(unit, /`/g) <= MOST_BACKTICKS &&
+    count(unit, /\[/g) <= MOST_BRACKETS && count(unit, /\]\(/g) - count(unit, /\)/g) <= MOST_OPEN_LINKS;
+}
+
+/** Whether a text costs the Markdown library no more time than its length. */
+function isTame(text: string): boolean {
+  let fence = "";
+  let unit = "";
+  for (const line of text.split("\n")) {
+    const mark = FENCE.exec(line)?.[1];
+    if (fence !== "") {
+      if (mark?.startsWith(fence)) fence = "";
+      continue;
+    }
+    if (mark !== undefined) fence = mark;
+    if (mark !== undefined || line.trim() === "" || NEW_UNIT.test(line)) {
+      if (!isTameUnit(unit)) return false;
+      unit = "";
+    }
+    unit += `${line}\n`;
+  }
+  return isTameUnit(unit);
+}
 
 /** The text in pieces, each complete Markdown by itself: never cut within a fence, a list item or a paragraph. */
 export function piecesOf(text: string): string[] {
@@ -71,14 +110,14 @@ export class MarkdownText {
   }
 
   #draw(text: string, width: number): string[] {
-    if (text.length <= PLAIN_CHARS) {
+    if (text.length <= PLAIN_CHARS && isTame(text)) {
       try {
         const style = this.#style === undefined ? undefined : { color: this.#style };
         return new Markdown(text, 0, 0, this.#theme.markdown, style).render(width).map((line) =>
           line.trimEnd()
         );
       } catch {
-        // Quotes or lists thousands of levels deep overflow the stack of the Markdown library: plain text follows.
+        // What overflows the stack of the Markdown library follows as plain text.
       }
     }
     return wrapPlain(text, width, this.#style);

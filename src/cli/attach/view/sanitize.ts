@@ -4,7 +4,7 @@
 /** Sequences that a terminal would act on, whole; an unfinished one loses its first character below. */
 const SEQUENCES =
   // deno-lint-ignore no-control-regex
-  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|\x1b[PX^_][^\x1b]*\x1b\\|\x1b[ -/]*[0-Z\\^-~]/g;
+  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\x9d]*(?:\x07|\x1b\\|\x9c)|\x1b[PX^_][^\x1b]*\x1b\\|\x1b[ -/]*[0-Z\\^-~]/g;
 const LINE_ENDS = /\r\n?|[\u2028\u2029\v\f\x85]/g;
 /** Control characters but LF; marks that turn the direction of text around; characters without any width or use. */
 const HIDDEN =
