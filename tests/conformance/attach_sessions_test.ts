@@ -58,7 +58,8 @@ test("attach: a dialog that another client answers goes away, Esc cancels one", 
       "all asked",
     ]),
   );
-  await terminal.shows("Elsewhere?");
+  // The command holds the same words while it stands in the editor.
+  await terminal.shows("Answer it there", "→ Yes");
   const { requests } = await wire.ok({ type: "list_pending_ui", sessionId: id });
   const requestId = stringAt(arrayAt({ requests: requests ?? [] }, "requests")[0], "requestId");
   const response = { method: "confirm", confirmed: true };
