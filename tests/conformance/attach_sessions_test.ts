@@ -207,7 +207,7 @@ test("attach: forks before a message, and goes on from another entry", async ({ 
   await terminal.hides("echo: question-d");
   const forked = await terminal.shows(/─\n\s*question-a\n/);
   assert(!forked.includes("echo: question-d"), forked);
-  assertStringIncludes(forked, "0.0%");
+  assertStringIncludes(forked, "↑0 ↓0");
 });
 
 attachAlone("attach: opens a session that is on disk alone", async ({ bench, attach }) => {
