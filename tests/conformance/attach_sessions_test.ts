@@ -58,7 +58,8 @@ test("attach: a dialog that another client answers goes away, Esc cancels one", 
       "all asked",
     ]),
   );
-  await terminal.shows("Elsewhere?");
+  // The command holds the same words while it stands in the editor.
+  await terminal.shows("Answer it there", "→ Yes");
   const { requests } = await wire.ok({ type: "list_pending_ui", sessionId: id });
   const requestId = stringAt(arrayAt({ requests: requests ?? [] }, "requests")[0], "requestId");
   const response = { method: "confirm", confirmed: true };
@@ -206,7 +207,7 @@ test("attach: forks before a message, and goes on from another entry", async ({ 
   await terminal.hides("echo: question-d");
   const forked = await terminal.shows(/─\n\s*question-a\n/);
   assert(!forked.includes("echo: question-d"), forked);
-  assertStringIncludes(forked, "0.0%");
+  assertStringIncludes(forked, "↑0 ↓0");
 });
 
 attachAlone("attach: opens a session that is on disk alone", async ({ bench, attach }) => {

@@ -32,6 +32,12 @@ test("attach: Enter steers while it works, Alt+Enter follows up, Esc stops", asy
   await terminal.shows("connected");
   await terminal.send("hold-on");
   await terminal.shows("I am at it");
+  await terminal.send("taken back");
+  await terminal.shows("Steer: taken back");
+  await terminal.press("M-Up");
+  await terminal.hides("Steer:");
+  await terminal.shows(/─\n\s*taken back\n/);
+  await terminal.press("C-c");
   await terminal.send("look there first");
   await terminal.shows("Steer: look there first");
   await terminal.type("and then tidy up");

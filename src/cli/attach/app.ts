@@ -1,6 +1,6 @@
 // The client on its screen: which panel has the keys, what each key does, and what the screen shows. It knows the
 // sessions through their tabs, and the server through the client library alone.
-import { matchesKey, TUI } from "@mariozechner/pi-tui";
+import { TUI } from "@mariozechner/pi-tui";
 import type { Client } from "../../client/mod.ts";
 import type { Timer } from "../../runtime/runtime.ts";
 import type { Io } from "../../runtime/terminal/io.ts";
@@ -9,17 +9,20 @@ import { dialogPanel } from "./dialogs/dialog_panel.ts";
 import type { Panel } from "./dialogs/panel.ts";
 import { PromptPanel } from "./dialogs/prompt_panel.ts";
 import type { SlashCommand } from "./dialogs/slash_completion.ts";
-import { type CommandTarget, KEYS, LOCAL_COMMANDS, localCommand } from "./local_commands.ts";
+import { KEYS, type KeyTarget, ownKey } from "./keys.ts";
+import { LOCAL_COMMANDS, localCommand } from "./local_commands.ts";
 import { imagePath, PastedImages } from "./pasted_images.ts";
 import { SessionActions, type Stage } from "./session/session_actions.ts";
 import { type OpenDialog, sentenceOf, type SessionTab, type TabListener } from "./session/session_tab.ts";
+import { TabStates } from "./session/tab_states.ts";
 import { Tabs } from "./session/tabs.ts";
 import type { ScreenTerminal } from "./terminal/screen_terminal.ts";
 import { type ConnectionState, footerLines, tabLine } from "./view/footer.ts";
 import { sanitize, sanitizeLine } from "./view/sanitize.ts";
 import { type Scene, Screen } from "./view/screen.ts";
 import type { Theme } from "./view/theme.ts";
-import { TranscriptView } from "./view/transcript_view.ts";
+import { linesAbove, linesBelow, type Notice } from "./view/surroundings.ts";
+import type { TranscriptView } from "./view/transcript_view.ts";
 
 /** What the client is made of. */
 export interface AppParts {
@@ -31,39 +34,25 @@ export interface AppParts {
   detach(): void;
 }
 
-const SPINNER = ["|", "/", "-", "\\"];
 const SPINNER_MS = 150;
 /** Two presses within this time are one wish. */
 const TWICE_MS = 600;
-/** Earlier messages of a session that the arrow keys lead to. */
-const REMEMBERED = 50;
-const QUEUE_LINES = 3;
-const WIDGET_LINES = 6;
-
-interface TabState {
-  readonly view: TranscriptView;
-  /** What was written in the editor when another tab was shown. */
-  draft: string;
-  /** Whether the arrow keys lead to the messages that the session had before. */
-  remembered: boolean;
-  commands: readonly SlashCommand[];
-}
 
 /** The client on its screen. */
-export class App implements Scene, TabListener, Stage, CommandTarget {
+export class App implements Scene, TabListener, Stage, KeyTarget {
   readonly #parts: AppParts;
   readonly #tui: TUI;
   readonly #tabs: Tabs;
   readonly #actions: SessionActions;
   readonly #prompt: PromptPanel;
   readonly #images: PastedImages;
-  readonly #states = new Map<SessionTab, TabState>();
+  readonly #states: TabStates;
   /** Panels that were opened one above the other by the person. */
   readonly #panels: Panel[] = [];
   #dialog: { readonly open: OpenDialog; readonly panel: Panel } | undefined;
   #edited: SessionTab | undefined;
   #connection: ConnectionState = "connected";
-  #notice: { readonly level: "info" | "warning" | "error"; readonly text: string } | undefined;
+  #notice: Notice | undefined;
   #spin = 0;
   #spinner: Timer | undefined;
   #lastKey = { key: "", at: 0 };
@@ -82,6 +71,7 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
       parts.io.cwd(),
       () => parts.io.now(),
     );
+    this.#states = new TabStates(parts.client, parts.theme);
     this.#images = new PastedImages(parts.io);
     this.#prompt = new PromptPanel(this.#tui, parts.theme, () => this.#commands(), {
       submit: (text, behavior) => this.#submit(text, behavior),
@@ -132,40 +122,19 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
 
   get view(): TranscriptView | undefined {
     const { shown } = this.#tabs;
-    return shown === undefined ? undefined : this.#stateOf(shown).view;
+    return shown === undefined ? undefined : this.#states.of(shown).view;
   }
 
   tabs(width: number): string {
     return tabLine(this.#tabs.all, this.#tabs.shown, width, this.#parts.theme);
   }
 
-  above(width: number): string[] {
-    const { theme } = this.#parts;
-    const { shown } = this.#tabs;
-    const lines: string[] = [];
-    if (shown !== undefined) {
-      lines.push(...shown.widgets.lines(false).slice(0, WIDGET_LINES).map((line) => ` ${line}`));
-      const { queue } = shown;
-      lines.push(...queue.slice(0, QUEUE_LINES).map((line) => theme.muted(` ${line}`)));
-      if (queue.length > QUEUE_LINES) lines.push(theme.muted(` … ${queue.length - QUEUE_LINES} more wait`));
-      const { activity } = shown;
-      if (activity !== undefined) {
-        lines.push(` ${theme.accent(SPINNER[this.#spin] ?? "")} ${theme.muted(activity)}`);
-      }
-    }
-    if (this.#notice !== undefined) {
-      const { level, text } = this.#notice;
-      lines.push((level === "info" ? theme.muted : theme[level])(` ${text}`));
-    }
-    return lines.length === 0 ? [] : ["", ...lines].map((line) => width < 1 ? "" : line);
+  above(): string[] {
+    return linesAbove(this.#tabs.shown, this.#notice, this.#spin, this.#parts.theme);
   }
 
   below(): string[] {
-    const { shown } = this.#tabs;
-    if (shown === undefined) return [];
-    const { status } = shown.widgets;
-    const widgets = shown.widgets.lines(true).slice(0, WIDGET_LINES).map((line) => ` ${line}`);
-    return status === "" ? widgets : [...widgets, this.#parts.theme.muted(` ${status}`)];
+    return linesBelow(this.#tabs.shown, this.#parts.theme);
   }
 
   footer(width: number): string[] {
@@ -194,13 +163,13 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
 
   editorText(tab: SessionTab, text: string): void {
     if (tab === this.#tabs.shown) this.#prompt.text = sanitize(text);
-    else this.#stateOf(tab).draft = sanitize(text);
+    else this.#states.of(tab).draft = sanitize(text);
     this.changed();
   }
 
   gone(tab: SessionTab, reason: string): void {
     const name = tab.name;
-    this.#states.delete(tab);
+    this.#states.forget(tab);
     this.#tabs.remove(tab);
     if (this.#connection === "closed") return;
     this.#run(async () => {
@@ -271,7 +240,7 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
   }
 
   closeTab(tab: SessionTab): void {
-    this.#states.delete(tab);
+    this.#states.forget(tab);
     this.#tabs.remove(tab);
     if (this.#tabs.shown === undefined) this.sessions();
   }
@@ -284,7 +253,7 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
   reload(tab: SessionTab): void {
     this.#run(async () => {
       await this.#parts.client.request("reload", { sessionId: tab.id });
-      this.#learnCommands(tab);
+      this.#states.learnCommands(tab);
       tab.note("info", "Extensions, skills, templates and settings are loaded again");
     });
   }
@@ -313,48 +282,69 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
     this.#parts.detach();
   }
 
+  get session(): SessionTab | undefined {
+    return this.#tabs.shown;
+  }
+
+  get writing(): boolean {
+    return this.panel === this.#prompt;
+  }
+
+  get empty(): boolean {
+    return this.#prompt.text === "";
+  }
+
+  get completing(): boolean {
+    return this.#prompt.completing;
+  }
+
+  turn(by: 1 | -1): void {
+    this.#tabs.turn(by);
+  }
+
+  showNumber(number: number): void {
+    this.#tabs.showNumber(number);
+  }
+
+  nextModel(tab: SessionTab, direction: "forward" | "backward"): void {
+    this.#actions.nextModel(tab, direction);
+  }
+
+  nextLevel(tab: SessionTab): void {
+    this.#actions.nextLevel(tab);
+  }
+
+  remember(): void {
+    const { session } = this;
+    if (session === undefined) return;
+    for (const text of this.#states.earlier(session)) this.#prompt.remember(text);
+  }
+
+  takeBack(tab: SessionTab): void {
+    this.#run(async () => {
+      const { steering, followUp } = await this.#parts.client.request("clear_queue", { sessionId: tab.id });
+      const texts = [...steering, ...followUp, this.#prompt.text].filter((text) => text !== "");
+      if (texts.length > 0) this.edit(texts.join("\n\n"));
+    });
+  }
+
   #run(act: () => Promise<unknown>): void {
     void act().catch((error: unknown) => this.fail(error)).finally(() => this.changed());
   }
 
-  #stateOf(tab: SessionTab): TabState {
-    let state = this.#states.get(tab);
-    if (state === undefined) {
-      const view = new TranscriptView(tab.transcript, this.#parts.theme, () => tab.older());
-      state = { view, draft: "", remembered: false, commands: [] };
-      this.#states.set(tab, state);
-      this.#learnCommands(tab);
-    }
-    return state;
-  }
-
-  #learnCommands(tab: SessionTab): void {
-    const load = async (): Promise<void> => {
-      const { commands } = await this.#parts.client.request("get_commands", { sessionId: tab.id });
-      const state = this.#states.get(tab);
-      if (state === undefined) return;
-      state.commands = commands.map(({ name, description = "" }) => ({
-        name: sanitizeLine(name),
-        description: sanitizeLine(description),
-      }));
-    };
-    // A session that cannot be opened says so itself.
-    void load().catch(() => {});
-  }
-
   #commands(): readonly SlashCommand[] {
     const { shown } = this.#tabs;
-    return [...LOCAL_COMMANDS, ...shown === undefined ? [] : this.#stateOf(shown).commands];
+    return [...LOCAL_COMMANDS, ...shown === undefined ? [] : this.#states.of(shown).commands];
   }
 
   /** Another tab is shown: its own draft stands in the editor. */
   #switched(shown: SessionTab | undefined): void {
     const before = this.#edited;
-    if (before !== undefined && this.#states.has(before)) this.#stateOf(before).draft = this.#prompt.text;
+    if (before !== undefined) this.#states.keepDraft(before, this.#prompt.text);
     this.#edited = shown;
     this.#notice = undefined;
     // What was written before there was a session is meant for the first one.
-    if (before !== undefined) this.#prompt.text = shown === undefined ? "" : this.#stateOf(shown).draft;
+    if (before !== undefined) this.#prompt.text = shown === undefined ? "" : this.#states.of(shown).draft;
     this.#showDialog();
   }
 
@@ -373,63 +363,16 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
 
   #turnSpinner(): void {
     this.#spinner = this.#parts.io.after(SPINNER_MS, () => {
-      this.#spin = (this.#spin + 1) % SPINNER.length;
+      this.#spin++;
       this.#turnSpinner();
       this.#tui.requestRender();
     });
   }
 
-  /** Whether a key was one of this client's own. */
   #key(data: string): boolean {
-    const is = (...keys: Parameters<typeof matchesKey>[1][]): boolean =>
-      keys.some((key) => matchesKey(data, key));
-    const { view } = this;
-    const { shown } = this.#tabs;
-    const writing = this.panel === this.#prompt;
+    const own = ownKey(data, this);
     this.changed();
-    for (let number = 1; number <= 9; number++) {
-      if (is(`alt+${number}` as Parameters<typeof matchesKey>[1])) {
-        return this.#done(() => this.#tabs.showNumber(number));
-      }
-    }
-    if (is("alt+k")) return this.#done(() => this.#tabs.turn(-1));
-    if (is("alt+j")) return this.#done(() => this.#tabs.turn(1));
-    if (is("shift+up")) return this.#done(() => view?.scroll(-1));
-    if (is("shift+down")) return this.#done(() => view?.scroll(1));
-    if (!writing) return false;
-    if (is("up") && shown !== undefined && this.#prompt.text === "") this.#remember(shown);
-    if (is("pageUp")) return this.#done(() => view?.scroll(-(view?.page ?? 0)));
-    if (is("pageDown")) return this.#done(() => view?.scroll(view?.page ?? 0));
-    if (is("ctrl+home")) return this.#done(() => view?.toTop());
-    if (is("ctrl+end")) return this.#done(() => view?.follow());
-    if (is("ctrl+o")) return this.#done(() => view?.unfold({ tools: !view.unfolded.tools }));
-    if (is("ctrl+t")) return this.#done(() => view?.unfold({ thinking: !view.unfolded.thinking }));
-    if (is("alt+s")) return this.#done(() => this.sessions());
-    if (is("alt+n")) return this.#done(() => this.newSession(""));
-    if (is("ctrl+d") && this.#prompt.text === "") return this.#done(() => this.detach());
-    if (is("ctrl+c")) return this.#done(() => this.#clear());
-    if (is("escape") && !this.#prompt.completing) return this.#done(() => this.#escape());
-    if (shown === undefined) return false;
-    if (is("alt+w")) return this.#done(() => this.closeTab(shown));
-    if (is("ctrl+l")) return this.#done(() => this.model(shown, ""));
-    if (is("ctrl+p")) return this.#done(() => this.#actions.nextModel(shown, "forward"));
-    if (is("shift+ctrl+p")) return this.#done(() => this.#actions.nextModel(shown, "backward"));
-    if (is("shift+tab")) return this.#done(() => this.#actions.nextLevel(shown));
-    return false;
-  }
-
-  #remember(tab: SessionTab): void {
-    const state = this.#stateOf(tab);
-    if (state.remembered) return;
-    state.remembered = true;
-    const texts = tab.transcript.items.flatMap((item) => item.kind === "user" ? [item.text] : []);
-    for (const text of texts.slice(-REMEMBERED)) this.#prompt.remember(text);
-  }
-
-  #done(act: () => void): true {
-    act();
-    this.#tui.requestRender();
-    return true;
+    return own;
   }
 
   /** Whether the same key was pressed just before. */
@@ -440,13 +383,13 @@ export class App implements Scene, TabListener, Stage, CommandTarget {
     return twice;
   }
 
-  #clear(): void {
+  clear(): void {
     if (this.#twice("ctrl+c")) return this.detach();
     this.#prompt.text = "";
     this.say("info", "Ctrl+C again detaches; everything goes on");
   }
 
-  #escape(): void {
+  escape(): void {
     const { shown } = this.#tabs;
     this.#notice = undefined;
     if (shown === undefined) return;

@@ -83,9 +83,9 @@ export async function attach(options: AttachOptions): Promise<AttachEnd> {
     void app.begin(options.session).catch((error: unknown) => end({ code: 1, line: sentenceOf(error) }));
     const result = await ended;
     app.stop();
-    await client.close();
     return result;
   } finally {
     terminal.stop();
+    await client.close();
   }
 }

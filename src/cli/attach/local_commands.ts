@@ -1,4 +1,4 @@
-// The slash commands of this client itself, and the text of its help. What is not among them goes to pi.
+// The slash commands of this client itself. What is not among them goes to pi.
 import type { SlashCommand } from "./dialogs/slash_completion.ts";
 import type { SessionTab } from "./session/session_tab.ts";
 
@@ -63,23 +63,3 @@ export function localCommand(text: string): { command: LocalCommand; rest: strin
   const command = LOCAL_COMMANDS.find((each) => each.name === name);
   return command === undefined ? undefined : { command, rest: rest.trim() };
 }
-
-/** The keys, for the help. */
-export const KEYS: readonly (readonly [keys: string, what: string])[] = [
-  ["Enter", "send; while it works: steer"],
-  ["Alt+Enter", "follow up, after the run"],
-  ["Esc", "stop what runs; twice: the tree"],
-  ["Ctrl+J, Shift+Enter", "new line"],
-  ["!command, !!command", "shell; with !! the model sees nothing of it"],
-  ["PageUp, PageDown", "scroll; Shift+Up, Shift+Down by a line"],
-  ["Ctrl+Home, Ctrl+End", "to the beginning, to the end"],
-  ["Ctrl+O, Ctrl+T", "unfold tools, unfold thinking"],
-  ["Alt+S", "sessions: live, parked, stored"],
-  ["Alt+N", "new session"],
-  ["Alt+1 … Alt+9", "go to a tab; Alt+J the next one, Alt+K the one before"],
-  ["Alt+W", "close the tab"],
-  ["Ctrl+L", "model; Ctrl+P the next one"],
-  ["Shift+Tab", "next thinking level"],
-  ["Ctrl+C", "empty the editor; twice: detach"],
-  ["Ctrl+D", "detach; everything goes on"],
-];

@@ -1,4 +1,4 @@
-// Images in messages: a user who pastes the path of one (as a terminal does for a file that is dropped on it) sends the
+// Images in messages: a pasted path of an image (a terminal pastes one for a file that is dropped on it) sends the
 // image itself, since the server may be on another machine. The editor shows a mark for each.
 import type { Io } from "../../runtime/terminal/io.ts";
 

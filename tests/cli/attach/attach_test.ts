@@ -1,0 +1,118 @@
+// How the client in the terminal ends: the terminal is given back whatever happens, and nothing is drawn after that.
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Client } from "../../../src/client/mod.ts";
+import { attach, type AttachEnd, type AttachOptions } from "../../../src/cli/attach/attach.ts";
+import type { Io, TerminalDevice, TerminalEnd } from "../../../src/runtime/terminal/io.ts";
+import { until } from "../../support/wait.ts";
+
+/** A terminal that keeps what was written to it. */
+class FakeTerminal implements TerminalDevice {
+  columns = 80;
+  rows = 24;
+  written = "";
+  last: string | undefined;
+  input: (text: string) => void = () => {};
+  end: (reason: TerminalEnd) => void = () => {};
+
+  open(onInput: (text: string) => void, _onResize: () => void, onEnd: (reason: TerminalEnd) => void): void {
+    this.input = onInput;
+    this.end = onEnd;
+  }
+
+  write(text: string): void {
+    assertEquals(this.last, undefined, "nothing is drawn once the terminal was given back");
+    this.written += text;
+  }
+
+  close(last: string): void {
+    assertEquals(this.last, undefined, "it is given back once");
+    this.last = last;
+  }
+}
+
+const GREETING = {
+  type: "server_ready",
+  data: { version: "0.1.0", protocolVersion: "1.0", serverId: "x", capabilities: [], limits: {} },
+};
+
+/** A client of a server that has no session, and makes none. */
+function quietServer(): Promise<Client> {
+  return Client.open(
+    (listener) => {
+      queueMicrotask(() => listener.message(JSON.stringify(GREETING)));
+      return Promise.resolve({
+        send(text) {
+          const { id, type } = JSON.parse(text);
+          if (type !== "list_sessions") return;
+          listener.message(JSON.stringify({ type: "response", id, success: true, data: { sessions: [] } }));
+        },
+        close: () => Promise.resolve(),
+      });
+    },
+    { connectMs: 1000, reconnectMs: 0, heartbeatMs: 0 },
+  );
+}
+
+/** Runs the client on such a terminal. */
+function run(
+  terminal: FakeTerminal | undefined,
+  connect: AttachOptions["connect"] = quietServer,
+): Promise<AttachEnd> {
+  const io: Pick<Io, "terminal" | "env" | "cwd" | "home" | "now" | "monotonic" | "after" | "readBytes"> = {
+    terminal: () => terminal,
+    env: () => undefined,
+    cwd: () => "/work",
+    home: () => "/home/me",
+    now: () => 0,
+    monotonic: () => 0,
+    after: () => ({ clear() {} }),
+    readBytes: () => Promise.resolve(undefined),
+  };
+  return attach({ connect, io: io as Io });
+}
+
+const shown = (terminal: FakeTerminal): Promise<boolean> =>
+  until(() => terminal.written.includes("connected"), 5000, () => terminal.written);
+
+for (
+  const [reason, code, line] of [
+    [{ kind: "error", error: new Error("boom \x1b[2J") }, 1, "a defect of pi-server attach: boom "],
+    [{ kind: "signal", name: "SIGTERM" }, 143, undefined],
+    [{ kind: "signal", name: "SIGHUP" }, 129, undefined],
+    [{ kind: "gone" }, 129, undefined],
+  ] as const
+) {
+  Deno.test(`the terminal is given back after ${reason.kind} ${"name" in reason ? reason.name : ""}`, async () => {
+    const terminal = new FakeTerminal();
+    const ended = run(terminal);
+    await shown(terminal);
+    assert(terminal.written.startsWith("\x1b[?1049h"), "the screen of before is kept");
+    terminal.end(reason);
+    const end = await ended;
+    assertEquals([end.code, end.line], [code, line]);
+    for (const undo of ["\x1b[?1049l", "\x1b[?25h", "\x1b[?2004l", "\x1b[0m"]) {
+      assertStringIncludes(terminal.last ?? "", undo);
+    }
+  });
+}
+
+Deno.test("Ctrl+D detaches and gives the terminal back", async () => {
+  const terminal = new FakeTerminal();
+  const ended = run(terminal);
+  await shown(terminal);
+  terminal.input("\x04");
+  assertEquals(await ended, { code: 0, line: "detached; the sessions go on" });
+  assertStringIncludes(terminal.last ?? "", "\x1b[?1049l");
+});
+
+Deno.test("without a terminal, in a small one, or without a server nothing is drawn", async () => {
+  assertEquals((await run(undefined)).code, 2);
+  const small = new FakeTerminal();
+  small.rows = 4;
+  assertStringIncludes((await run(small)).line ?? "", "too small: 80x4");
+  const terminal = new FakeTerminal();
+  const end = await run(terminal, () => Promise.reject(new Error("no server\x1b[31m answers")));
+  assertEquals(end, { code: 1, line: "no server answers" });
+  assertEquals([small.written, terminal.written, terminal.last], ["", "", undefined]);
+});
