@@ -38,7 +38,7 @@ export class FileClaims {
     this.#send({ kind: "session_file", sessionId, ...defined({ file }) });
   }
 
-  /** The session that drives that file now. */
+  /** The session that drives the file now. */
   liveSession(file: string): string | undefined {
     return this.#live.get(file);
   }

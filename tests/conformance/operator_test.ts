@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
 import { hang, status } from "../support/model_server.ts";
 import { get } from "../support/raw_http.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import type { ServerProcess } from "../support/server_process.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { alone, settled } from "./suite.ts";
@@ -106,7 +106,7 @@ alone(
   },
 );
 
-alone("operator: a default folder that is gone, and a bad --cwd, are told in words", async (bench) => {
+alone("operator: a default folder that is gone, and a bad --cwd, are reported in words", async (bench) => {
   const gone = await bench.home.folder("gone");
   await bench.start(["--cwd", gone]);
   const wire = await bench.connect();
@@ -142,7 +142,7 @@ alone(
 );
 
 alone(
-  "operator: Ctrl-C says what it waits for, and that a second one ends it; a signal at the end is no failure",
+  "operator: Ctrl-C says what it waits for, and that a second one ends it; a signal at the end causes no failure",
   async (bench) => {
     const server = await bench.start();
     const wire = await bench.connect();

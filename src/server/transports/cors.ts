@@ -1,5 +1,5 @@
 // Does: lets pages of allowed origins read plain HTTP answers, with the headers of the Fetch standard (CORS).
-// Used by: the WebSocket transport, for each answer that is no WebSocket. Pure.
+// Used by: the WebSocket transport, for each answer other than a WebSocket. Pure.
 // Invariant: only origins of --allow-origin get a header; the gate has refused the others before.
 import type { HttpAnswer, HttpRequest } from "../../runtime/runtime.ts";
 
