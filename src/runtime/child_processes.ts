@@ -28,16 +28,16 @@ function hideOwnVariables(): void {
 }
 
 /** Marks the children that this thread will have, not those of other threads. */
-export function tagWorkerProcesses(host: string, of: string | undefined): void {
+export function tagWorkerProcesses(worker: string, of: string | undefined): void {
   // On Deno threads share one environment, so this thread gets a copy, as on Node it has already.
   if ("Deno" in globalThis) Reflect.set(process, "env", asTheUserSet(Deno.env.toObject()));
   hideOwnVariables();
-  process.env[WORKER_VARIABLE] = host;
+  process.env[WORKER_VARIABLE] = worker;
   if (of !== undefined) process.env[VARIABLE] = of;
 }
 
-async function marked(of: string, host: string | undefined): Promise<number[]> {
-  const wanted = [`${VARIABLE}=${of}`, ...host === undefined ? [] : [`${WORKER_VARIABLE}=${host}`]];
+async function marked(of: string, worker: string | undefined): Promise<number[]> {
+  const wanted = [`${VARIABLE}=${of}`, ...worker === undefined ? [] : [`${WORKER_VARIABLE}=${worker}`]];
   const names = await readdir("/proc").catch(() => []);
   const pids = names.map(Number).filter((pid) => Number.isInteger(pid) && pid !== process.pid);
   const found = await Promise.all(pids.map(async (pid) => {
@@ -58,16 +58,16 @@ function kill(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
 }
 
 /** Ends all processes with the mark, or with both marks. Returns their number. */
-export async function endChildren(of: string, host?: string): Promise<number> {
-  const first = await marked(of, host);
+export async function endChildren(of: string, worker?: string): Promise<number> {
+  const first = await marked(of, worker);
   if (first.length === 0) return 0;
   for (const pid of first) kill(pid, "SIGTERM");
   const end = performance.now() + GRACE_MS;
   while (performance.now() < end) {
-    if ((await marked(of, host)).length === 0) return first.length;
+    if ((await marked(of, worker)).length === 0) return first.length;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  for (const pid of await marked(of, host)) kill(pid, "SIGKILL");
+  for (const pid of await marked(of, worker)) kill(pid, "SIGKILL");
   return first.length;
 }
 

@@ -228,9 +228,9 @@ export interface Runtime extends Clock {
   /** Marks later child processes, for `endChildren`. */
   tagChildProcesses(of: string): void;
   /** Marks later child processes of this thread as those of one worker too. */
-  tagWorkerProcesses(host: string, of: string | undefined): void;
+  tagWorkerProcesses(worker: string, of: string | undefined): void;
   /** Ends every process with that mark, or with both, where the system reports them. Returns their number. */
-  endChildren(of: string, host?: string): Promise<number>;
+  endChildren(of: string, worker?: string): Promise<number>;
   /** Memory, as this thread sees it. */
   memory(): Memory;
   memoryBounds(): MemoryBounds;

@@ -43,15 +43,15 @@ const load: LoadFactory = async (...parts) => {
   const [factory] = await Promise.all([loadPi(...parts), outgoing]);
   return factory;
 };
-const host = new SessionWorker(runtime, load, post, CROSSING_WINDOW_BYTES);
+const worker = new SessionWorker(runtime, load, post, CROSSING_WINDOW_BYTES);
 port.listen((message) => {
   // Here bytes become types: only the server thread sends, and it sends ServerBatch.
   const call = message as ServerBatch;
   try {
-    if (call.creditBytes > 0) host.addCredit(call.creditBytes);
+    if (call.creditBytes > 0) worker.addCredit(call.creditBytes);
     if (call.messages.length === 0) return;
-    for (const one of decodeCalls(call.messages)) host.receive(one);
-    host.acknowledgeBatch();
+    for (const one of decodeCalls(call.messages)) worker.receive(one);
+    worker.acknowledgeBatch();
   } catch (error) {
     // An error of this program. A command would wait for ever, so a new worker is better than a broken one.
     const reason = errorStack(error);

@@ -141,7 +141,7 @@ alone(
       await delay(100);
       health = await wire.ok({ type: "health_check" });
     } while (health.healthy === true);
-    assertStringIncludes(String(arrayAt(health, "issues")[0]), "Host 0");
+    assertStringIncludes(String(arrayAt(health, "issues")[0]), "Worker 0");
     const { loopDelayMs } = await metrics(wire);
     assert(numberAt(loopDelayMs, "hosts", 0) >= 3_000);
     assert(numberAt(loopDelayMs, "router") < 3_000, "the thread that serves is another one");

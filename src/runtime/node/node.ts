@@ -214,7 +214,7 @@ function spawn(url: URL, _permissions?: WorkerPermissions, heapBytes?: number): 
   };
   worker.on("message", (message) => handle.onMessage(message));
   worker.on("error", (error) => exit(errorMessage(error)));
-  worker.on("exit", (code) => exit(`the host's thread ended with code ${code}`));
+  worker.on("exit", (code) => exit(`the worker's thread ended with code ${code}`));
   return handle;
 }
 

@@ -82,7 +82,7 @@ function gather(
 ): void {
   const { asked } = manager;
   // In the order of the workers, and not of their replies.
-  const parts = new Map<number, readonly string[]>(asked.map((host) => [host, []]));
+  const parts = new Map<number, readonly string[]>(asked.map((worker) => [worker, []]));
   let failed: Failure | undefined;
   // One more than workers, because there may be none to ask.
   let open = asked.length + 1;
@@ -91,9 +91,9 @@ function gather(
     if (failed !== undefined) refuse(asker, failed);
     else asker.answer({ ok: true, dataText: around([...parts.values()].flat().join(",")) });
   };
-  manager.statesOfAll([], (sessions, host) => {
+  manager.statesOfAll([], (sessions, worker) => {
     if ("code" in sessions) failed = sessions;
-    else parts.set(host, sessions.filter(({ sessionId }) => sees(access, sessionId)).flatMap(of));
+    else parts.set(worker, sessions.filter(({ sessionId }) => sees(access, sessionId)).flatMap(of));
     finish();
   });
   finish();

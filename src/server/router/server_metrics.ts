@@ -62,7 +62,7 @@ export class ServerMetrics {
       outboxBytes: sum(({ outbox }) => outbox.bytes),
       loopDelayMs: {
         router: manager.heartbeat.lagMs,
-        hosts: manager.workers.map((host) => manager.heartbeat.workerLagMs(host)),
+        hosts: manager.workers.map((worker) => manager.heartbeat.workerLagMs(worker)),
       },
       turns,
       tokens: { input, output, cacheRead, cacheWrite },
@@ -76,14 +76,14 @@ export class ServerMetrics {
     const { heartbeat: pulse } = manager;
     const slow = Math.min(HOST_SLOW_MS, governor.limits.hostSilentMs / 2);
     const issues: string[] = [];
-    for (const host of manager.workers) {
-      const ms = Math.round(pulse.silentMs(host));
+    for (const worker of manager.workers) {
+      const ms = Math.round(pulse.silentMs(worker));
       if (ms < slow) continue;
-      const sessionId = manager.sessionOf(host);
+      const sessionId = manager.sessionOf(worker);
       issues.push(
         sessionId === undefined
-          ? `Host ${host}, which runs sessions, has not answered for ${ms} ms: one of them may be stuck`
-          : `Session "${sessionId}" may be stuck: its host has not answered for ${ms} ms`,
+          ? `Worker ${worker} has not answered for ${ms} ms: one of its sessions may be stuck`
+          : `Session "${sessionId}" may be stuck: its worker has not answered for ${ms} ms`,
       );
     }
     const late = Math.round(pulse.lagMs);

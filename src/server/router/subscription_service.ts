@@ -69,13 +69,13 @@ export class SubscriptionService {
   subscribeAll(request: Request, from: Readonly<Record<string, Cursor>>): void {
     const { connection, wanted, asker } = request;
     const asked = this.#subscriptions.ask(connection, "*", wanted);
-    const hosts = this.#manager.asked;
-    const gathering = this.#subscriptions.beginWildcard(connection, wanted, hosts);
+    const workers = this.#manager.asked;
+    const gathering = this.#subscriptions.beginWildcard(connection, wanted, workers);
     this.demandChanged();
     const found = new Map<string, { attachment: SessionState; start: Start }>();
     let failed: Failure | undefined;
     // One more than workers, because there may be none to ask.
-    let open = hosts.length + 1;
+    let open = workers.length + 1;
     const parked = this.#manager.parked.filter(({ sessionId }) => sees(connection.access, sessionId));
     const finish = (): void => {
       if (--open > 0) return;
@@ -103,8 +103,8 @@ export class SubscriptionService {
         finish();
       });
     };
-    this.#manager.statesOfAll(request.snapshot ? "all" : this.#stale(wanted, from), (sessions, host) => {
-      gathering.unanswered.delete(host);
+    this.#manager.statesOfAll(request.snapshot ? "all" : this.#stale(wanted, from), (sessions, worker) => {
+      gathering.unanswered.delete(worker);
       if (isFailure(sessions)) failed = sessions;
       else {
         for (const attachment of sessions) {

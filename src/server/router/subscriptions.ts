@@ -143,8 +143,8 @@ export class Subscriptions {
   }
 
   /** Holds events that belong behind the answer to a `*` subscription. */
-  beginWildcard(connection: Connection, wanted: Wanted, hosts: readonly number[]): PendingWildcard {
-    const gathering: PendingWildcard = { wanted, unanswered: new Set(hosts), held: [] };
+  beginWildcard(connection: Connection, wanted: Wanted, workers: readonly number[]): PendingWildcard {
+    const gathering: PendingWildcard = { wanted, unanswered: new Set(workers), held: [] };
     this.#gathering.set(connection, gathering);
     return gathering;
   }
@@ -173,18 +173,18 @@ export class Subscriptions {
   }
 
   /** Delivers events to every subscriber. */
-  publish(published: Published, host: number): void {
+  publish(published: Published, worker: number): void {
     const own = this.#bySession.get(published.sessionId);
     // Iterates over copies, because a connection may close in the middle.
     for (const connection of [...own ?? []]) this.#deliver(connection, published);
     for (const connection of [...this.#wildcards]) {
       // During a new `*`, the old one goes on for workers without a reply.
       const gathering = this.#gathering.get(connection);
-      const waits = gathering === undefined || gathering.unanswered.has(host);
+      const waits = gathering === undefined || gathering.unanswered.has(worker);
       if (!own?.has(connection) && waits) this.#deliver(connection, published);
     }
     for (const [connection, { unanswered, held }] of this.#gathering) {
-      if (!unanswered.has(host) && !own?.has(connection)) held.push(published);
+      if (!unanswered.has(worker) && !own?.has(connection)) held.push(published);
     }
   }
 

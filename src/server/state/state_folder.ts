@@ -112,8 +112,8 @@ export class StateFolder {
    * Ends processes that sessions have left, of all workers or of one. This server is the only one over the
    * folder.
    */
-  async endOrphans(log: Log, host?: string): Promise<void> {
-    const ended = await this.#runtime.endChildren(await this.#id(), host);
+  async endOrphans(log: Log, worker?: string): Promise<void> {
+    const ended = await this.#runtime.endChildren(await this.#id(), worker);
     if (ended > 0) log.warn("processes that sessions had started were ended", { processes: ended });
   }
 

@@ -127,7 +127,7 @@ function damaged(path: string, why: string): Failure {
 function tooLarge(path: string, bytes: number, memoryBytes: number): Failure {
   const mib = (of: number): string => `${Math.ceil(of / MIB)} MiB`;
   const sentence =
-    `${path} has ${mib(bytes)}, and a host's memory of ${mib(memoryBytes)} is not enough for it; ` +
+    `${path} has ${mib(bytes)}, and a worker's memory of ${mib(memoryBytes)} is not enough for it; ` +
     "raise --max-host-memory-bytes, or start from a shorter session";
   return failure("session_file_too_large", sentence, { data: { bytes, memoryBytes } });
 }
