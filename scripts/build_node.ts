@@ -24,6 +24,9 @@ if (major < leastMajor || (major === leastMajor && minor < leastMinor)) {
 } else {
   const { main } = await import("../mod.js");
   process.exitCode = await main(process.argv.slice(2));
+  // Everywhere but on Windows all output is written by now. A process that runs to its end by itself takes its signal
+  // handlers down first, and a SIGTERM in that moment would be its exit code.
+  if (process.platform !== "win32") process.exit();
   // What is still open must not keep a finished server alive; what is still being written gets its time.
   setTimeout(() => process.exit(), 2000).unref();
 }

@@ -16,7 +16,7 @@ const issuesOf = async (wire: Wire): Promise<readonly string[]> =>
 async function logged(server: ServerProcess, pattern: RegExp): Promise<string> {
   return await until(
     () => Promise.resolve(server.stderr.split("\n").find((line) => pattern.test(line))),
-    10_000,
+    60_000,
     () => `no line ${pattern} in:\n${server.stderr}`,
   );
 }
@@ -161,6 +161,23 @@ alone(
     assertEquals(await server.exitCode(), 0);
   },
 );
+
+alone("operator: a signal that comes while the program ends does not change its exit code", async (bench) => {
+  for (let round = 0; round < 3; round++) {
+    const wire = await bench.startStdio(["--no-ws"]);
+    await wire.ok({ type: "ping" });
+    await wire.close();
+    const { server } = bench;
+    await logged(server, /info .*stopped/);
+    try {
+      server.signal("SIGTERM");
+    } catch (error) {
+      // It has ended already.
+      if (!(error instanceof TypeError)) throw error;
+    }
+    assertEquals(await server.exitCode(), 0);
+  }
+});
 
 alone(
   "operator: a file in place of the folder of a session is named, and the shell is not blamed",
