@@ -98,5 +98,7 @@ test("browser: a page of the allowed origin connects, and is answered under pi-s
     protocol: "pi-server.v1",
     success: true,
   });
+  // Plain answers too, with the token in a header that a page has to ask for.
+  assertEquals([Reflect.get(Object(told), "health"), Reflect.get(Object(told), "metrics")], [200, 200]);
   assert(!bench.server.stderr.includes(await bench.server.token()));
 });

@@ -6,6 +6,7 @@ import type { Router } from "../router/router.ts";
 import type { Connection } from "../router/connection.ts";
 import type { CloseFrame, Peer } from "../router/peer.ts";
 import type {
+  HttpAnswer,
   HttpRequest,
   HttpVerdict,
   Listener,
@@ -15,6 +16,7 @@ import type {
 } from "../../runtime/runtime.ts";
 import { type Access, ADMIN } from "../auth/access.ts";
 import { check, type GateConfig } from "../auth/http_gate.ts";
+import type { RefusedFor } from "../../governor/counters.ts";
 import { preflight, readable } from "./cors.ts";
 import { RefusalLog } from "./refusal_log.ts";
 import { answerHttp, type HttpState, redirect, refusal } from "./http_pages.ts";
@@ -67,6 +69,9 @@ function urlOf(listener: Listener): string {
   return `ws://${name.includes(":") ? `[${name}]` : name}:${listener.port}/`;
 }
 
+/** Refusals of where a request comes from, not of what it asks for. */
+const FOREIGN: ReadonlySet<RefusedFor> = new Set(["host", "origin", "peer"]);
+
 /** The WebSocket transport. */
 export class WebSocketTransport implements Transport {
   readonly #parts: WebSocketParts;
@@ -117,21 +122,21 @@ export class WebSocketTransport implements Transport {
   }
 
   #decide(request: HttpRequest): HttpVerdict {
-    const verdict = this.#admit(request);
-    const { allowOrigins } = this.#parts.gate;
-    if (verdict.kind !== "answer" || allowOrigins.size === 0) return verdict;
-    return { kind: "answer", answer: readable(verdict.answer, request, allowOrigins) };
-  }
-
-  #admit(request: HttpRequest): HttpVerdict {
     const { gate, governor, http } = this.#parts;
+    const toPage = (answer: HttpAnswer | Promise<HttpAnswer>): HttpVerdict => ({
+      kind: "answer",
+      answer: gate.allowOrigins.size === 0 ? answer : readable(answer, request, gate.allowOrigins),
+    });
     const verdict = check(request, gate);
     if (verdict.kind === "refuse") {
       this.#refusals.refused(request, verdict.why, verdict.status);
-      return { kind: "answer", answer: refusal(verdict) };
+      // A page that the gate keeps out does not even learn why.
+      return FOREIGN.has(verdict.why)
+        ? { kind: "answer", answer: refusal(verdict) }
+        : toPage(refusal(verdict));
     }
-    if (verdict.kind === "preflight") return { kind: "answer", answer: preflight(request) };
-    if (verdict.kind === "page") return { kind: "answer", answer: answerHttp(verdict.page, http) };
+    if (verdict.kind === "preflight") return toPage(preflight(request));
+    if (verdict.kind === "page") return toPage(answerHttp(verdict.page, http));
     if (verdict.kind === "console") {
       return { kind: "answer", answer: http.console(verdict.file, request) };
     }
