@@ -43,8 +43,8 @@ export interface ServerOptions {
   /** Whether every project's own extensions and settings are loaded. Default: false. */
   readonly trustProjects?: boolean;
   /** Worker threads for sessions; 0 runs them in this thread. Default: 1. */
-  readonly hosts?: number;
-  /** `session`: a worker thread for each session, whatever `hosts` says. Default: `shared`. */
+  readonly workers?: number;
+  /** `session`: a worker thread for each session, whatever `workers` says. Default: `shared`. */
   readonly isolation?: "shared" | "session";
   /** Whether to offer the scripted demo model. Default: false. */
   readonly demo?: boolean;

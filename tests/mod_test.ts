@@ -59,7 +59,7 @@ Deno.test("what sessions leave in the background ends with the server, the progr
       port: 0,
       stateDir: `${folder}/state`,
       cwd: folder,
-      hosts: 1,
+      workers: 1,
       demo: true,
     });
     const own = new Deno.Command("sleep", { args: ["60"] }).spawn();

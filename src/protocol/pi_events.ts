@@ -5,15 +5,21 @@ import type { Usage } from "./generated/shapes.ts";
 
 /** A piece of text. */
 export interface TextBlock {
+  /** The kind of this block. */
   type: "text";
+  /** The text. */
   text: string;
+  /** The provider's signature of the text. */
   textSignature?: string;
 }
 
 /** Thoughts of a model. */
 export interface ThinkingBlock {
+  /** The kind of this block. */
   type: "thinking";
+  /** The thoughts as text. */
   thinking: string;
+  /** The provider's signature of the thoughts. */
   thinkingSignature?: string;
   /** The provider has hidden the text. */
   redacted?: boolean;
@@ -21,17 +27,25 @@ export interface ThinkingBlock {
 
 /** An image, in base64. */
 export interface ImageBlock {
+  /** The kind of this block. */
   type: "image";
+  /** The bytes in base64. */
   data: string;
+  /** The media type, such as `image/png`. */
   mimeType: string;
 }
 
 /** A call of a tool. */
 export interface ToolCallBlock {
+  /** The kind of this block. */
   type: "toolCall";
+  /** The id of the call. */
   id: string;
+  /** The name of the tool. */
   name: string;
+  /** The arguments of the call. */
   arguments: Record<string, unknown>;
+  /** The provider's signature of the call. */
   thoughtSignature?: string;
 }
 
@@ -40,72 +54,113 @@ export type StopReason = "stop" | "length" | "toolUse" | "error" | "aborted";
 
 /** What a user said. */
 export interface UserMessage {
+  /** Tells the messages apart. */
   role: "user";
+  /** The content, block by block. */
   content: string | (TextBlock | ImageBlock)[];
+  /** Milliseconds since the epoch. */
   timestamp: number;
 }
 
 /** What a model answered. */
 export interface AssistantMessage {
+  /** Tells the messages apart. */
   role: "assistant";
+  /** The content, block by block. */
   content: (TextBlock | ThinkingBlock | ToolCallBlock)[];
+  /** The provider's API. */
   api: string;
+  /** The name of the provider. */
   provider: string;
+  /** The id of the model. */
   model: string;
+  /** Tokens and cost of the answer. */
   usage: Usage;
+  /** The reason why the answer has ended. */
   stopReason: StopReason;
   /** With `stopReason: "error"`. */
   errorMessage?: string;
+  /** Milliseconds since the epoch. */
   timestamp: number;
 }
 
 /** What a tool returned. */
 export interface ToolResultMessage {
+  /** Tells the messages apart. */
   role: "toolResult";
+  /** The id of the call that it answers. */
   toolCallId: string;
+  /** The name of the tool. */
   toolName: string;
+  /** The content, block by block. */
   content: (TextBlock | ImageBlock)[];
+  /** Data of the tool or the extension. */
   details?: unknown;
+  /** Whether the tool failed. */
   isError: boolean;
+  /** Milliseconds since the epoch. */
   timestamp: number;
 }
 
 /** A command that a client ran with `bash`. */
 export interface BashExecutionMessage {
+  /** Tells the messages apart. */
   role: "bashExecution";
+  /** The command line. */
   command: string;
+  /** The last lines of the output. */
   output: string;
+  /** The exit code. Absent when the command was killed. */
   exitCode?: number | undefined;
+  /** Whether a client aborted the command. */
   cancelled: boolean;
+  /** Whether the output was longer. */
   truncated: boolean;
+  /** The file with the whole output. */
   fullOutputPath?: string;
+  /** Milliseconds since the epoch. */
   timestamp: number;
+  /** Whether the model never sees it. */
   excludeFromContext?: boolean;
 }
 
 /** A message of an extension. */
 export interface CustomMessage {
+  /** Tells the messages apart. */
   role: "custom";
+  /** The extension's own kind of message. */
   customType: string;
+  /** The content, block by block. */
   content: string | (TextBlock | ImageBlock)[];
+  /** Whether a terminal shows it. */
   display: boolean;
+  /** Data of the tool or the extension. */
   details?: unknown;
+  /** Milliseconds since the epoch. */
   timestamp: number;
 }
 
 /** The summary of a branch that was left. */
 export interface BranchSummaryMessage {
+  /** Tells the messages apart. */
   role: "branchSummary";
+  /** The summary. */
   summary: string;
+  /** The entry where the branch began. */
   fromId: string;
+  /** Milliseconds since the epoch. */
   timestamp: number;
 }
 
 /** The summary that took the place of older messages. */
 export interface CompactionSummaryMessage {
+  /** Tells the messages apart. */
   role: "compactionSummary";
+  /** The summary. */
   summary: string;
+  /** Tokens of the context before the compaction. */
   tokensBefore: number;
+  /** Milliseconds since the epoch. */
   timestamp: number;
 }
 

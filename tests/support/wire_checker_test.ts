@@ -93,7 +93,7 @@ Deno.test("checker: coalesced events and filtered subscriptions may skip numbers
 Deno.test("checker: stray lines, unknown types and malformed failures are faults", () => {
   only(checkTranscript([GREETING, { kind: "received", text: "noise" }]), "not a JSON object");
   only(checkTranscript([GREETING, got({ type: "log" })]), "unknown message type");
-  only(checkTranscript([got({ type: "server_shutdown" })]), "no greeting");
+  only(checkTranscript([got({ type: "server_shutdown" })]), "not a greeting");
   const failure = { id: "1", type: "response", command: "ping", success: false, protocolVersion: "1.0" };
   const faults = checkTranscript([GREETING, sent("1", "ping"), got(failure)]);
   assertEquals(faults.map((fault) => fault.split(":")[0]), [

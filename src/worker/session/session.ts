@@ -98,14 +98,18 @@ export class Session {
         this.watch.dialogs(open);
       },
     });
-    const { clock, budget, turnStallMs, restoredFrom: left } = parts;
-    const guarded = defined({ clock, budget, turnStallMs, left });
+    const { clock, budget, turnStallMs, restoredFrom } = parts;
+    const guarded = defined({ clock, budget, turnStallMs, restoredFrom });
     this.watch = new RunGuards(guarded, (event) => this.emit(event), () => this.#abortRun());
-    this.#createdAt = left === undefined ? parts.clock.now() : Date.parse(left.info.createdAt);
-    this.#lastActivity = left === undefined ? this.#createdAt : Date.parse(left.info.lastActivityAt);
-    this.#version = left?.info.sessionVersion ?? 0;
+    this.#createdAt = restoredFrom === undefined
+      ? parts.clock.now()
+      : Date.parse(restoredFrom.info.createdAt);
+    this.#lastActivity = restoredFrom === undefined
+      ? this.#createdAt
+      : Date.parse(restoredFrom.info.lastActivityAt);
+    this.#version = restoredFrom?.info.sessionVersion ?? 0;
     // Parking keeps the epoch, so the numbers go on.
-    this.#seq = left?.info.epoch === parts.epoch ? left.info.seq : 0;
+    this.#seq = restoredFrom?.info.epoch === parts.epoch ? restoredFrom.info.seq : 0;
   }
 
   get closed(): boolean {
