@@ -2,11 +2,13 @@
 // code that says how the run ended.
 // Used by: the dispatch (src/cli/subcommands.ts).
 // Invariant: the run ends with this program. SIGINT, SIGTERM, SIGHUP and a closed stdout abort it.
+import { deadline } from "../../base/async/deadline.ts";
 import type { Client, Subscription } from "../../client/mod.ts";
 import { type Arguments, helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";
 import { ANSWERS, dialogAnswers } from "../run/dialog_answers.ts";
 import { connectTo, findServer, serverOptions } from "../find_server.ts";
 import { hintFor } from "../hints.ts";
+import { watchReader } from "../reader_watch.ts";
 import { textOfInput } from "../prompt_text.ts";
 import { RunOutput, usageLine } from "../run/run_output.ts";
 import { modelOf, openSession, type RunSession } from "../run/run_session.ts";
@@ -124,17 +126,18 @@ async function runIn(
   interrupts.onFirst = () => void abort();
   if (interrupts.code !== undefined) return interrupts.code;
   let gone: ReaderGoneError | undefined;
-  const followed = follow(subscription, output).catch(async (error) => {
+  const reader = watchReader(io);
+  const followed = Promise.race([follow(subscription, output), reader.gone]).catch(async (error) => {
     if (!(error instanceof ReaderGoneError)) throw error;
     gone = error;
     await abort();
   });
   // A failure of the output ends the wait below; until then it is not unhandled.
   followed.catch(() => {});
-  const over = (): Promise<unknown> => Promise.race([followed, io.delay(SETTLE_MS)]);
+  const over = (): Promise<unknown> => deadline(io, SETTLE_MS, followed, undefined);
   try {
     const settled = await client.prompt(sessionId, prompt);
-    if (settled.disposition === "handled") await Promise.race([followed, io.delay(0)]);
+    if (settled.disposition === "handled") await deadline(io, 0, followed, undefined);
     else await over();
     if (gone !== undefined) return EXIT_OK;
     await output.end(settled.text);
@@ -157,6 +160,10 @@ async function runIn(
     }
     await io.stderr.write(`pi-server run: ${error.message}${hintFor(error)}\n`).catch(() => {});
     return codeOf(error);
+  } finally {
+    reader.stop();
+    // A read that waits for a line would keep Node alive.
+    if (how === "ask") io.stdin.close();
   }
 }
 
@@ -171,9 +178,9 @@ async function start(parsed: Arguments, prompt: string, io: Io, interrupts: Inte
     if (session?.made === true && parsed.has("rm")) {
       // Its file stays. A server that is gone has no list to take it from.
       const gone = client.request("delete_session", { sessionId: session.sessionId }).catch(() => {});
-      await Promise.race([gone, io.delay(CLOSE_MS)]);
+      await deadline(io, CLOSE_MS, gone, undefined);
     }
-    await Promise.race([client.close(), io.delay(CLOSE_MS)]);
+    await deadline(io, CLOSE_MS, client.close(), undefined);
   }
 }
 

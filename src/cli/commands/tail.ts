@@ -5,6 +5,7 @@ import type { Client, SubscriptionItem } from "../../client/mod.ts";
 import { textOfMessage } from "../run/answer_stream.ts";
 import { helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";
 import { connectTo, findServer, serverOptions } from "../find_server.ts";
+import { watchReader } from "../reader_watch.ts";
 import { jsonLine, noteOf } from "../run/run_output.ts";
 import { CommandError, EXIT_INTERRUPTED, type Io, type Subcommand, UsageError } from "../subcommand.ts";
 import { printable } from "../tables.ts";
@@ -109,6 +110,7 @@ export const command: Subcommand = {
     if (named !== undefined && parsed.has("all")) throw new UsageError("give a session or --all, not both");
     const types = parsed.list("events").flatMap((text) => text.split(",")).map((type) => type.trim());
     const client = await connectTo(io, await findServer(io, serverOptions(parsed)));
+    const reader = watchReader(io);
     let off = (): void => {};
     const interrupted = new Promise<number>((resolve) =>
       off = io.onSignal("SIGINT", () => resolve(EXIT_INTERRUPTED))
@@ -121,9 +123,10 @@ export const command: Subcommand = {
             `the session ${target} is gone; pi-server sessions lists those that there are`,
           );
         });
-      return await Promise.race([followed, interrupted]);
+      return await Promise.race([followed, interrupted, reader.gone]);
     } finally {
       off();
+      reader.stop();
       await client.close();
     }
   },

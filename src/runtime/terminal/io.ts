@@ -20,6 +20,8 @@ export interface Output {
    * Throws `ReaderGoneError` when the reader has closed its end.
    */
   write(text: string): Promise<void>;
+  /** Whether a program still reads it, without a write; true where the system does not say. */
+  isRead(): Promise<boolean>;
 }
 
 /** Where a subcommand reads from. */

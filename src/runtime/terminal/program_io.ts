@@ -78,6 +78,11 @@ function output(fd: 1 | 2): Output {
     get rows() {
       return size().rows;
     },
+    async isRead() {
+      if (isTerminal || fd !== 1) return true;
+      const { outputIsRead } = await import("../output_watch.ts");
+      return await outputIsRead();
+    },
     write(text) {
       const next = last.then(() => write(text));
       last = next.catch(() => {});
