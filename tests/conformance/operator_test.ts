@@ -56,9 +56,9 @@ alone(
     const marker = bench.name("refusing");
     bench.model.script(marker, status(401, "no such key"));
     await wire.request({ type: "prompt", sessionId: id, message: marker, waitFor: "settled" }, 30_000);
-    await logged(server, /warn .*a provider has failed .*401 .*no such key/);
+    await logged(server, /warn .*a provider has failed .*401\b.*no such key/);
     const [issue = ""] = await issuesOf(wire);
-    assertMatch(issue, /^The provider \S+ fails \(\S+, 1 in a row\): 401 .*no such key/);
+    assertMatch(issue, /^The provider \S+ fails \(\S+, 1 in a row\): 401\b.*no such key/);
     assertEquals(at(await wire.ok({ type: "get_metrics" }), "providerFailures", "401"), 1);
     await settled(wire, id, "well again");
     await until(

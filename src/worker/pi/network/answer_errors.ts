@@ -21,7 +21,9 @@ const STATUS = new WeakMap<AssistantMessage, number>();
 /** The message of a failed answer, with its cause and without the key of the request. */
 function wordsOf(text: string, request: ModelRequest | undefined): string {
   const { secret = "", failure } = request ?? {};
-  const shown = secret.length < 4 ? text : text.replaceAll(secret, "[key]");
+  // The newer pi adds the cause itself, behind the sentence of the SDK.
+  const shown = (secret.length < 4 ? text : text.replaceAll(secret, "[key]"))
+    .replace(/^Connection error\.: /, "Connection error: ");
   if (failure !== undefined && !shown.includes(failure)) {
     return WITHOUT_CAUSE.test(shown) ? `Connection error: ${failure}` : `${shown}: ${failure}`;
   }

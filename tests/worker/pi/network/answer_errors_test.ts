@@ -26,6 +26,7 @@ Deno.test("a connection that broke is named in words that pi tries again", () =>
   const deno = "error reading a body from connection";
   assertEquals(explained(deno), `Connection lost: ${deno}`);
   assertEquals(explained("terminated"), "terminated");
+  assertEquals(explained("Connection error.: refused"), "Connection error: refused");
   assertEquals(explained("read ECONNRESET"), "Connection lost: read ECONNRESET");
   const ended = "Anthropic stream ended before message_stop";
   assertEquals(explained(ended), `Connection lost: ${ended}`);
