@@ -1,5 +1,6 @@
-// The host's edge: what the router thread and a host say to each other. Plain data, in order, no callbacks
-// and no shared objects, so a host may be this thread, a worker, or one day another machine.
+// Does: the messages between the server thread and a worker. Types only.
+// Used by: both threads. A worker may be this thread or another one.
+// Invariant: messages are plain data in order, without callbacks and without shared objects.
 import type { BudgetLimits } from "../governor/budget.ts";
 import type { UsageDelta } from "../governor/counters.ts";
 import type { Failure } from "../protocol/errors.ts";
@@ -8,125 +9,125 @@ import type { Interrupted } from "../protocol/schema/responses.ts";
 import type { SessionRecord } from "./session_record.ts";
 import type { FileOwner } from "../protocol/failures.ts";
 
-/** What a host must know to run sessions. */
+/** The configuration of a worker. */
 export interface WorkerConfig {
-  /** Folder that a relative `cwd` resolves against; also the default `cwd`. */
+  /** Base of a relative `cwd`, and the default `cwd`. */
   readonly cwd: string;
-  /** Folders that paths must stay in, after links are resolved; undefined means the default roots. */
+  /** Folders that paths must stay in, after links are resolved. Undefined means the default roots. */
   readonly roots?: readonly string[];
   /** Folders that stay closed even inside a root: the state folder with its tokens. */
   readonly closed?: readonly string[];
   readonly trustProjects: boolean;
-  /** Folders that are remembered as trusted. */
+  /** Folders in the trust store. */
   readonly trustedFolders?: readonly string[];
   readonly demo: boolean;
   /** Folder for the logs of long shell outputs, which the server removes at its end. */
   readonly outputDir: string;
-  /** Most dialogs that may be open in one session. */
+  /** The most open dialogs of one session. */
   readonly pendingUi: number;
-  /** Bytes of memory at which the host is replaced; absent where nothing watches its memory. */
+  /** Bytes of memory at which the worker is replaced. Absent without a memory limit. */
   readonly memoryBytes?: number;
-  /** What each session may spend, until a client sets that. */
+  /** The budget of each session until a client sets one. */
   readonly budget?: BudgetLimits;
-  /** Milliseconds of silence after which a run is told as stalled; absent: never. */
+  /** Milliseconds of silence after which a run counts as stalled. Absent: never. */
   readonly turnStallMs?: number;
-  /** Marks the processes that this very host starts; absent where it shares the router thread. */
+  /** Marks the processes that this worker starts. Absent for a worker in the server thread. */
   readonly processTag?: string;
-  /** Marks the processes that all hosts of this state folder start. */
+  /** Marks the processes that all workers of this state folder start. */
   readonly serverTag?: string | undefined;
 }
 
-/** Whether somebody wants the full form of a session's events, and how many connections watch it. */
+/** Whether a subscriber wants the full form of a session's events, and how many connections watch it. */
 export interface SubscriberDemand {
   readonly full: boolean;
   readonly subscribers: number;
 }
 
-/** Router thread → host. */
+/** Messages from the server thread to a worker. */
 export type ToWorker =
   | { readonly kind: "start"; readonly config: WorkerConfig }
-  /** Run a command; exactly one `reply` follows. `connection` groups what one client pipelines. */
+  /** Run a command. Exactly one `reply` follows. `connection` groups the commands of one client. */
   | { readonly kind: "command"; readonly ref: number; readonly connection: number; readonly command: Command }
-  /** Build the session that a `create_session` or `load_session` with its id filled in asks for. */
+  /** Build the session of a `create_session` or `load_session`. The command has its session id. */
   | {
     readonly kind: "create_session";
     readonly ref: number;
     readonly demand: SubscriberDemand;
     readonly command: Command;
-    /** What an earlier life of that session was in the middle of. */
+    /** Messages that a crash of that session interrupted. */
     readonly interrupted?: readonly Interrupted[];
   }
-  /** Build a parked session again, under that epoch; its numbers go on if that is the old one. */
+  /** Build a parked session again, under that epoch. Its numbers go on if that is the old epoch. */
   | {
     readonly kind: "resume_session";
     readonly ref: number;
     readonly demand: SubscriberDemand;
     readonly epoch: string;
     readonly record: SessionRecord;
-    /** What it was in the middle of when it was lost. */
+    /** Messages that were interrupted when the session was lost. */
     readonly interrupted: readonly Interrupted[];
   }
-  /** Let go of a session, if nothing runs in it and nothing would be lost; `parked` follows. */
+  /** Park a session, if it is idle and its record loses nothing. `park_result` follows. */
   | { readonly kind: "park_session"; readonly ref: number; readonly sessionId: string }
-  /** Answer to a `record` that carried this number: it is kept. */
+  /** Reply to a `save_record` with this number: the record is written. */
   | { readonly kind: "record_saved"; readonly ref: number; readonly error?: string }
-  /** Check a session file and say which id it has. */
+  /** Check a session file and return its id. */
   | { readonly kind: "read_header"; readonly ref: number; readonly sessionPath: string }
-  /** Answer to a `claim`; `owner` is another session, or another server, that has the file. */
+  /** Reply to a `claim_file`. `owner` is the other session or server that has the file. */
   | { readonly kind: "claim_result"; readonly ref: number; readonly owner?: string | FileOwner }
-  /** That file is driven by that session from now on, or by none. */
+  /** That session drives the file from now on, or none does. */
   | { readonly kind: "file_owner"; readonly file: string; readonly sessionId?: string }
-  /** What clients say of a folder, on whatever host. */
+  /** A client's statement of trust, on any worker. */
   | { readonly kind: "trust_folder"; readonly folder: string; readonly trusted: boolean }
   | { readonly kind: "subscribers"; readonly sessionId: string; readonly demand: SubscriberDemand }
-  /** State of the named sessions, or of all that are built, all at one point of the order. */
+  /** Return the state of the named sessions, or of all, at one point of the order. */
   | {
     readonly kind: "get_states";
     readonly ref: number;
     readonly sessionIds?: readonly string[];
-    /** Sessions whose whole state is wanted too. */
+    /** Sessions whose snapshot is wanted too. */
     readonly snapshots: "all" | readonly string[];
   }
-  /** Counts the busy sessions, and with `stop` has them and every bash stopped. */
+  /** Count the busy sessions. With `stop`, stop them and every bash. */
   | { readonly kind: "count_busy"; readonly ref: number; readonly stop: boolean }
-  /** Replies once no session (or none of those) is busy and no command runs. */
+  /** Reply when no session (or none of those) is busy and no command runs. */
   | { readonly kind: "await_idle"; readonly ref: number; readonly sessionIds?: readonly string[] }
-  /** Nobody is left who could answer a dialog. */
+  /** No client is left that could answer a dialog. */
   | { readonly kind: "disable_dialogs" }
   | { readonly kind: "shutdown"; readonly ref: number }
-  /** Answer at once, to show that the thread is not stuck. */
+  /** Reply at once, to show that the thread is alive. */
   | { readonly kind: "ping"; readonly ref: number };
 
-/** What an outbox needs to merge an event with its neighbour while a reader lags. */
+/** How the outbox may merge an event with its neighbour. */
 export type CoalesceHint =
   /** A piece of a content block: pieces of one block are joined, text to text. */
   | { readonly kind: "delta"; readonly of: string; readonly contentIndex: number }
-  /** The state of something: a later one of that key stands for an earlier one. */
+  /** The state of something. A later one with that key replaces an earlier one. */
   | { readonly kind: "state"; readonly key: string };
 
-/** How the text of every piece ends, behind the piece itself. */
+/** The text after each piece of a delta. */
 export const DELTA_SUFFIX: string = '"}}}';
 
-/** An encoded event with what the router thread needs of it, so that it never parses one. */
+/** An encoded event, with all that the server thread needs of it. The server thread never parses an event. */
 export interface EncodedEvent {
   readonly seq: number;
   readonly type: string;
-  /** The whole message in its delta form, which most events have alone. */
+  /** The whole message in its delta form. Most events have only this form. */
   readonly text: string;
-  /** In its full form, where that differs and somebody wants it. */
+  /** The full form, if it differs and a subscriber wants it. */
   readonly full?: string | undefined;
   readonly coalesce?: CoalesceHint | undefined;
-  /** Of a piece: where in `text` it starts, encoded as JSON; it ends before PIECE_END. */
+  /** Of a piece: its offset in `text`, encoded as JSON. It ends before DELTA_SUFFIX. */
   readonly at?: number;
 }
 
-/** How a command ended. `dataText` is JSON already. */
+/** The result of a command. `dataText` is JSON already. */
 export type Reply =
   | {
     readonly ok: true;
     readonly dataText: string;
     readonly sessionVersion?: number;
-    /** An old answer, given again. */
+    /** A stored answer of an earlier command. */
     readonly replayed?: true;
   }
   | {
@@ -136,18 +137,18 @@ export type Reply =
     readonly replayed?: true;
     /** The command had not begun, whatever the code says. */
     readonly unstarted?: true;
-    /** Whoever ran it is gone: nobody knows how far it came. */
+    /** The worker of the command is gone, and the outcome is unknown. */
     readonly lost?: true;
   };
 
-/** What `attach` answers for one session. */
+/** The reply to `attach` for one session. */
 export interface SessionState {
   readonly sessionId: string;
   readonly epoch: string;
-  /** The state is that after this event. */
+  /** The state is the one after this event. */
   readonly seq: number;
   readonly sessionVersion: number;
-  /** JSON of the snapshot, where one was wanted. */
+  /** JSON of the snapshot, if one was wanted. */
   readonly snapshot?: string;
   /** JSON of the session's SessionInfo alone. */
   readonly infoText: string;
@@ -155,39 +156,42 @@ export interface SessionState {
   readonly pendingUi: readonly string[];
 }
 
-/** Host → router thread. */
+/** Messages from a worker to the server thread. */
 export type FromWorker =
-  /** The host listens. */
+  /** The worker listens. */
   | { readonly kind: "online" }
-  /** The host has taken a batch of messages; its direct answers stand before this. */
+  /** The worker has taken a batch of messages. Its direct replies came before this. */
   | { readonly kind: "batch_ack" }
-  /** The host has failed at a message and cannot be trusted any more. */
+  /** The worker has failed at a message and must be replaced. */
   | { readonly kind: "fatal"; readonly reason: string }
   /** pi is loaded. */
   | { readonly kind: "pi_loaded" }
   | { readonly kind: "reply"; readonly ref: number; readonly reply: Reply }
-  /** The command has left the mailbox and counts as in flight no longer; its reply is still to come. */
+  /** The command has left the mailbox and no longer counts as in flight. Its reply follows later. */
   | { readonly kind: "command_released"; readonly ref: number }
-  /** How far the message of that command has come: the agent has it, has begun with it, needs it no more. */
+  /** The progress of that command's message: accepted, begun, or done. */
   | { readonly kind: "message_progress"; readonly ref: number; readonly state: "accepted" | "began" | "done" }
   | { readonly kind: "states"; readonly ref: number; readonly sessions: readonly SessionState[] }
   /** The session exists from now on. */
   | { readonly kind: "session_started"; readonly sessionId: string; readonly epoch: string }
-  /** What is to be kept of a session has changed; with `ref`, somebody's answer waits until it is kept. */
+  /** A session record has changed. With `ref`, a reply waits until the record is written. */
   | { readonly kind: "save_record"; readonly record: SessionRecord; readonly ref?: number }
-  /** The session has been let go of; without a record it could not be, and lives on. */
+  /** The result of `park_session`. With a record the session is parked. Without one it stays live. */
   | { readonly kind: "park_result"; readonly ref: number; readonly record?: SessionRecord }
   | { readonly kind: "events"; readonly sessionId: string; readonly events: readonly EncodedEvent[] }
   | { readonly kind: "header"; readonly ref: number; readonly id: string; readonly file: string }
-  /** May this session drive that file? */
+  /** Ask whether this session may drive that file. */
   | { readonly kind: "claim_file"; readonly ref: number; readonly sessionId: string; readonly file: string }
   /** The session drives that file from now on, or none. */
   | { readonly kind: "session_file"; readonly sessionId: string; readonly file?: string }
-  /** Turns, tokens and money that a session has spent since it said so last. */
+  /** Turns, tokens and cost of a session since its last report. */
   | { readonly kind: "usage"; readonly sessionId: string; readonly spending: UsageDelta }
-  /** Answer to a `ping`; `at` is when the host got to it, in milliseconds since the epoch, `bytes` what it holds. */
+  /**
+   * Reply to a `ping`. `at` is the time of the ping's turn in milliseconds since the epoch, `bytes` the used
+   * memory.
+   */
   | { readonly kind: "pong"; readonly ref: number; readonly at: number; readonly bytes: number }
-  /** A client has said whether that folder is to be trusted. */
+  /** A client's statement of trust for a folder. */
   | { readonly kind: "trust_folder"; readonly folder: string; readonly trusted: boolean }
   | { readonly kind: "idle"; readonly ref: number }
   | { readonly kind: "busy_count"; readonly ref: number; readonly busy: number }
@@ -196,7 +200,7 @@ export type FromWorker =
     readonly ref: number;
     readonly disposed: number;
     readonly failed: number;
-    /** A login is being refreshed still; the same message without this follows once it is on disk. */
+    /** pi still refreshes a login. The same message without this field follows when the login is on disk. */
     readonly saving?: true;
   }
   | ProviderReport
@@ -208,7 +212,7 @@ export type FromWorker =
     readonly fields: Readonly<Record<string, unknown>>;
   };
 
-/** An answer of a model has failed. Without an error: the first good answer after that. */
+/** An answer of a model has failed; without an error, the first good one after that. */
 export interface ProviderReport {
   readonly kind: "provider_report";
   readonly sessionId: string;
@@ -217,7 +221,7 @@ export interface ProviderReport {
   readonly error?: string;
 }
 
-/** The faults of a worker's models, one sentence each. Sent once pi is loaded. */
+/** What the models of a worker lack, once pi is loaded: a sentence for each thing. */
 export interface ModelReport {
   readonly kind: "model_report";
   readonly issues: readonly string[];

@@ -1,23 +1,24 @@
-// Tells the router thread what is to be kept of each session, and lets answers wait for it that a crash must not
-// take back. What changes with every event alone (counters, times) is told along, and waits for nothing.
+// Does: sends the session record of each session to the server thread.
+// Used by: session_worker.ts. Counters and times change with every event, so they travel with the next record.
+// Invariant: a reply that a crash must not undo waits until the record is written.
 import { errorMessage } from "../base/error_message.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { FromWorker, ToWorkerHandlers } from "../ipc/messages.ts";
 import { PendingReplies } from "../ipc/pending_replies.ts";
 import { durableText, type SessionRecord } from "../ipc/session_record.ts";
 
-/** The part of a session that is kept. */
+/** The recorded part of a session. */
 export interface Kept {
   readonly sessionId: string;
   record(): SessionRecord;
 }
 
-/** The records of one host's sessions. */
+/** The records of one worker's sessions. */
 export class RecordPublisher {
   readonly #send: (message: FromWorker) => void;
-  /** What of each session is on disk, or on its way there. */
+  /** The durable part of each session that is on disk, or on its way there. */
   readonly #durable = new Map<string, string>();
-  /** What is still on its way there, of each session the latest. */
+  /** The latest write of each session that has not finished. */
   readonly #under = new Map<string, Promise<void>>();
   readonly #replies = new PendingReplies<string | undefined>();
 
@@ -30,7 +31,7 @@ export class RecordPublisher {
     record_saved: ({ ref, error }) => this.#replies.resolve(ref, error),
   } satisfies Partial<ToWorkerHandlers>;
 
-  /** Tells the record; what it returns resolves when that is kept, if something changed that has to be. */
+  /** Sends the record. The promise resolves when it is written; undefined when nothing durable has changed. */
   publish(session: Kept): Promise<void> | undefined {
     const record = session.record();
     if (record.inMemory) {
@@ -41,11 +42,11 @@ export class RecordPublisher {
     const { sessionId } = session;
     if (this.#durable.get(sessionId) === text) {
       this.#send({ kind: "save_record", record });
-      // An event has told it already, and the answer behind that event waits for the same.
+      // An event has sent it already, and the reply behind that event waits for the same write.
       return this.#under.get(sessionId);
     }
     this.#durable.set(sessionId, text);
-    // An error is the router thread's to log and mend: what was asked for has been done.
+    // The server thread logs and repairs an error. The command itself has been carried out.
     const saved = this.#save(record).then(() => {
       if (this.#under.get(sessionId) === saved) this.#under.delete(sessionId);
     });
@@ -53,7 +54,7 @@ export class RecordPublisher {
     return saved;
   }
 
-  /** Has a session kept that begins; why it could not be. */
+  /** Writes the record of a new session. Returns why that failed. */
   async publishNow(session: Kept): Promise<Failure | undefined> {
     const record = session.record();
     this.#durable.set(session.sessionId, durableText(record));
@@ -62,7 +63,7 @@ export class RecordPublisher {
     return error === undefined ? undefined : failure("internal", sentence);
   }
 
-  /** Tells the record, for the last time. */
+  /** Sends the last record of a session. */
   publishFinal(session: Kept): void {
     this.#send({ kind: "save_record", record: session.record() });
   }

@@ -1,5 +1,5 @@
-// What a handler is: a function from a session and one of its commands to an outcome, and how the map of
-// handlers is typed, so that a handler gets exactly the command that it is registered for.
+// Does: types a handler, a function from a session and a command to an outcome, and registers it by command.
+// Used by: the files of this folder. Invariant: a handler gets exactly the command that it is registered for.
 import type { CommandName, CommandOf } from "../../../protocol/schema/commands.ts";
 import { writtenByOther } from "../../../protocol/failures.ts";
 import type { Handled, Handler, OnTimeout, Session } from "../session.ts";
@@ -21,7 +21,10 @@ export function on<N extends CommandName>(
   return [name, handler];
 }
 
-/** The same, for a command that makes pi write to the session's file or read it anew: refused when it is not as left. */
+/**
+ * Registers a command that makes pi write or read the session's file. Refused when another program has changed
+ * the file.
+ */
 export function onFile<N extends CommandName>(
   name: N,
   run: (session: Session, command: CommandOf<N>) => Handled | Promise<Handled>,
@@ -35,12 +38,14 @@ export function done(value: unknown): Handled {
   return { ok: true, value };
 }
 
-/** Success with an answer that may be large: it is written when it leaves the worker. */
+/** Success with a value that may be large. It is written when the reply leaves the worker. */
 export function written(write: () => string): Handled {
   return { ok: true, value: undefined, write };
 }
 
-/** What pi would write next goes beside what another program has written: the branch of one would be lost. */
+/**
+ * Refuses when another program has written to the file. pi would write a second branch beside it, and lose one.
+ */
 export function foreignWrite(session: Session): Handled | undefined {
   const file = session.agent.foreignWrite();
   return file === undefined ? undefined : { ok: false, failure: writtenByOther(file) };
