@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
 import { hang, status } from "../support/model_server.ts";
 import { get } from "../support/raw_http.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import type { ServerProcess } from "../support/server_process.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { alone, settled } from "./suite.ts";
