@@ -28,7 +28,7 @@ Deno.test("claims: answers are matched by their numbers, whatever their order", 
   await turn();
   assertEquals(asked, { "/1": "free", "/3": "other" });
   claims.handlers.claim_result({ kind: "claim_result", ref: 1, owner: "twice" });
-  claims.handlers.claim_result({ kind: "claim_result", ref: 99, owner: "unasked" });
+  claims.handlers.claim_result({ kind: "claim_result", ref: 99, owner: "unknown number" });
   claims.handlers.claim_result({ kind: "claim_result", ref: 2, owner: "constructor" });
   await turn();
   assertEquals(asked, { "/1": "free", "/2": "constructor", "/3": "other" });
