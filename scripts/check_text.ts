@@ -40,16 +40,7 @@ const WORDS = /\b(whoever|somebody|nobody|let go|lets go|(?<!there )is no(?! lon
 const SENTENCE_WORDS = 40;
 
 /** Files and folders whose English is not checked, with the reason. */
-const UNCHECKED: readonly (readonly [prefix: string, reason: string])[] = [
-  ...[
-    "src/ipc/pending_replies.ts",
-    "src/server/manager/",
-    "src/server/workers/",
-    "tests/ipc/",
-    "tests/server/manager/",
-    "tests/server/workers/",
-  ].map((prefix) => [prefix, "rewired now"] as const),
-];
+const UNCHECKED: readonly (readonly [prefix: string, reason: string])[] = [];
 
 /** Checks all texts, by path from the repository's root. */
 export function checkTexts(

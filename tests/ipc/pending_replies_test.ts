@@ -25,13 +25,13 @@ Deno.test("replies: an answer is taken at once, once, and its timer is gone", as
   assertEquals(taken, ["2 two"], "synchronously: what follows it must not overtake it");
   replies.resolve(1, "one");
   replies.resolve(1, "again");
-  replies.resolve(9, "nobody");
+  replies.resolve(9, "unknown");
   assertEquals([taken, clock.pending], [["2 two", "1 one"], 0]);
   await clock.advance(1_000);
   assertEquals(taken.length, 2);
 });
 
-Deno.test("replies: what does not come in time is late, and then nobody's", async () => {
+Deno.test("replies: a late reply gets the value of the timeout, and is then ignored", async () => {
   const { clock, replies, taken, expect } = bench();
   expect(0, 100);
   await clock.advance(99);
@@ -41,7 +41,7 @@ Deno.test("replies: what does not come in time is late, and then nobody's", asyn
   assertEquals([taken, clock.pending], [["1 late"], 0]);
 });
 
-Deno.test("replies: a host that is gone lets go of those that wait for it, and of no other", async () => {
+Deno.test("replies: the end of a worker ends the waits for it, and no others", async () => {
   const { clock, replies, taken, expect } = bench();
   expect(0, 100);
   expect(1, 100);

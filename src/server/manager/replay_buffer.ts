@@ -1,17 +1,18 @@
-// What each session has emitted lately, encoded, for clients that come back (docs/PROTOCOL.md#coming-back). A ring bounded in
-// bytes, for each session and for all together; whoever wants more gets a snapshot.
+// Does: keeps the latest events of each session, encoded, for clients that come back (docs/PROTOCOL.md#coming-back).
+// Used by: the session manager. A client with an older cursor gets a snapshot.
+// Invariant: the buffers are bounded in bytes, each one and all together.
 import type { EncodedEvent } from "../../ipc/messages.ts";
 
-/** Bytes of a record, near enough: its text counted in UTF-16 units, and its place in the list. */
+/** Roughly the bytes of an event: its text counted in UTF-16 units, and its slot in the list. */
 function bytesOf(record: EncodedEvent): number {
   return record.text.length + 64;
 }
 
-/** The logs of all sessions of a server. */
+/** The replay buffers of all sessions. */
 export class ReplayBuffers {
   readonly #bytesEach: number;
   readonly #bytesAll: number;
-  /** In the order of their last append: the stalest gives way first. */
+  /** In the order of their last append. The oldest shrinks first. */
   readonly #logs = new Map<string, ReplayBuffer>();
   #bytes = 0;
 
@@ -21,17 +22,17 @@ export class ReplayBuffers {
     this.#bytesAll = bytesAll;
   }
 
-  /** Bytes in all logs. */
+  /** Bytes in all buffers. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** A session's log. */
+  /** The buffer of a session. */
   of(sessionId: string): ReplayBuffer | undefined {
     return this.#logs.get(sessionId);
   }
 
-  /** A session begins whose last event was that one; earlier ones are not kept. */
+  /** A session begins after that seq. Earlier events are not kept. */
   startAt(sessionId: string, seq: number): void {
     this.drop(sessionId);
     this.#logs.set(sessionId, new ReplayBuffer(seq));
@@ -39,7 +40,7 @@ export class ReplayBuffers {
 
   append(sessionId: string, records: readonly EncodedEvent[]): void {
     const log = this.#logs.get(sessionId) ?? new ReplayBuffer();
-    // Deleted and set again, it becomes the freshest.
+    // Deleted and set again, it becomes the newest.
     this.#logs.delete(sessionId);
     this.#logs.set(sessionId, log);
     for (const record of records) this.#bytes += log.append(record);
@@ -49,7 +50,7 @@ export class ReplayBuffers {
       if (stalest === undefined) return;
       const [id, old] = stalest;
       if (old.bytes > 0) this.#bytes -= old.dropOldest();
-      // An empty log keeps its last number, but not its place at the front.
+      // An empty buffer keeps its last number, but not its position at the front.
       else if (this.#logs.size > 1) {
         this.#logs.delete(id);
         this.#logs.set(id, old);
@@ -57,16 +58,16 @@ export class ReplayBuffers {
     }
   }
 
-  /** Forgets a session. */
+  /** Drops a session. */
   drop(sessionId: string): void {
     this.#bytes -= this.#logs.get(sessionId)?.bytes ?? 0;
     this.#logs.delete(sessionId);
   }
 }
 
-/** The log of one session. */
+/** The replay buffer of one session. */
 export class ReplayBuffer {
-  /** Dropped records leave holes at the front, so that nothing keeps what was dropped. */
+  /** Dropped events leave holes at the front, so that nothing keeps them alive. */
   #records: (EncodedEvent | undefined)[] = [];
   #head = 0;
   #bytes = 0;
@@ -87,7 +88,7 @@ export class ReplayBuffer {
   }
 
   append(record: EncodedEvent): number {
-    // Nobody is given the full form from here, and it may be a thousand times as large.
+    // No replay uses the full form, and it may be a thousand times as large.
     const { full: _full, ...kept } = record;
     this.#records.push(record.full === undefined ? record : kept);
     this.#lastSeq = record.seq;

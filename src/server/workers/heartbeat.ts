@@ -1,22 +1,20 @@
-// The server's pulse: once a second it asks every worker for a sign of life, and sees by its own lateness how long
-// this thread was busy. Says how late and how silent each of them is; what follows from that is its owner's
-// business (health_check, metrics, replacing a worker that hangs).
+// Does: pings every worker once a second, and measures its own delay as that of this thread.
+// Used by: supervisor.ts, health_check and metrics. It reports delay and silence, and decides nothing.
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 
-/** Milliseconds between two beats. */
+/** Milliseconds between two pings. */
 export const BEAT_MS: number = 1_000;
 
-/** Milliseconds that a worker may take for its start, which loads pi, before its silence means anything. */
+/** Milliseconds for the start of a worker, which loads pi, before its silence counts. */
 const START_MS = 60_000;
 
-/** What the pulse is made of. */
 export interface HeartbeatParts {
   readonly clock: Clock;
-  /** Numbers of the workers that there are. */
+  /** Numbers of all workers. */
   workers(): readonly number[];
-  /** Asks a worker; it answers with the same number and the time at which it got to it. */
+  /** Pings a worker. Its reply has the same number, and the time at which it handled the ping. */
   ping(worker: number, ref: number): void;
-  /** Called at each beat for a worker that has not answered for `ms` milliseconds, its start not counted. */
+  /** Called at each beat for a worker that has been silent for `ms` milliseconds, without its start. */
   onSilent?(worker: number, ms: number): void;
 }
 
@@ -24,11 +22,11 @@ interface OpenPing {
   readonly ref: number;
   /** On the monotonic clock. */
   readonly since: number;
-  /** On the wall clock, which is the one that threads share. */
+  /** On the wall clock, which all threads share. */
   readonly at: number;
 }
 
-/** Signs of life of one server's threads. */
+/** The heartbeat of one server's threads. */
 export class Heartbeat {
   readonly #parts: HeartbeatParts;
   readonly #openPings = new Map<number, OpenPing>();
@@ -57,17 +55,17 @@ export class Heartbeat {
     this.#timer = undefined;
   }
 
-  /** A worker has answered. `at`: when it got to the question, in milliseconds since the epoch by its own clock. */
+  /** A worker has replied. `at` is the time of its turn, in milliseconds since the epoch by its own clock. */
   onPong(worker: number, ref: number, at: number): void {
     const asked = this.#openPings.get(worker);
     if (asked?.ref !== ref) return;
-    // The wall clock runs on while the process stands still, and may be set; the owed time bounds what it says.
+    // The wall clock runs on during a standstill, and may be set. The open time bounds it.
     const owedMs = this.#owedMs(worker);
     this.#openPings.delete(worker);
     this.#delays.set(worker, Math.min(Math.max(0, at - asked.at), owedMs));
   }
 
-  /** A worker has started: from now on its silence means something, also when it has not answered any question yet. */
+  /** A worker has started. Its silence counts from now on, even before its first reply. */
   onStarted(worker: number): void {
     if (this.#delays.has(worker)) return;
     this.#delays.set(worker, 0);
@@ -75,33 +73,33 @@ export class Heartbeat {
     if (asked !== undefined) this.#openPings.set(worker, { ...asked, since: this.#parts.clock.monotonic() });
   }
 
-  /** A worker is another one from now on: what the old one owes is forgotten. */
+  /** Resets a worker after a restart. */
   reset(worker: number): void {
     this.#openPings.delete(worker);
     this.#delays.delete(worker);
   }
 
-  /** By how many milliseconds this thread was late at the last beat. */
+  /** Milliseconds by which this thread was late at the last beat. */
   get lagMs(): number {
     return this.#lagMs;
   }
 
-  /** Milliseconds that a worker has owed an answer for; 0 when it owes none, or may still be starting. */
+  /** Milliseconds that a reply has been open. 0 without an open ping, or during a start. */
   silentMs(worker: number): number {
     const owed = this.#owedMs(worker);
     return this.#delays.has(worker) || owed > START_MS ? owed : 0;
   }
 
-  /** Milliseconds that the last question lay in a worker's queue, or that the open one has lain there so far. */
+  /** Milliseconds that the last ping waited in a worker's queue, or that the open one has waited so far. */
   workerLagMs(worker: number): number {
     return Math.max(this.#delays.get(worker) ?? 0, this.silentMs(worker));
   }
 
-  /** Asks every worker that owes no answer. */
+  /** Pings every worker without an open ping. */
   pingAll(): void {
     const { clock, workers, ping } = this.#parts;
     for (const worker of workers()) {
-      // A worker that has just been replaced owes nothing, and is asked at once.
+      // A worker that was just replaced has no open ping, and is pinged at once.
       if (this.#openPings.has(worker)) continue;
       const ref = ++this.#ref;
       this.#openPings.set(worker, { ref, since: clock.monotonic(), at: clock.now() });

@@ -6,7 +6,7 @@ import type { ToWorker } from "../../ipc/messages.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { StartWorker } from "./worker_link.ts";
 
-/** A host in this thread (`--workers 0`), for tests and debugging. Messages are copied as a worker would. */
+/** Starts a worker in this thread. Messages are copied as between threads. */
 export function startInProcess(runtime: Runtime, ownProcess: boolean): StartWorker {
   return (config, events) => {
     let send: ((message: ToWorker) => void) | undefined;

@@ -1,42 +1,41 @@
-// Keeps one worker that runs out of memory from taking the whole process with it: V8 ends the process when a thread's
-// heap is full, so a worker has to go before. One that still answers says how much it holds; one that allocates
-// without ever yielding is judged by the process's growth since it spoke last. Replaces nothing by itself.
+// Does: finds a worker that uses too much memory, before V8 ends the whole process for a full heap.
+// Used by: supervisor.ts, which replaces the worker. Uses: the memory in each pong.
+// Invariant: a worker that allocates without yielding is judged by the growth of the process since its last pong.
 import type { Clock, Memory, MemoryBounds, Timer } from "../../runtime/runtime.ts";
 
-/** Milliseconds between two looks at the process: a thread allocates about 1 MB in one of them. */
+/** Milliseconds between two samples of the process. A thread allocates about 1 MB in that time. */
 export const SAMPLE_MS: number = 100;
 
-/** The same while the process holds less than a quarter of what a worker may: a look is not for nothing. */
+/** The same while the process uses less than a quarter of a worker's limit. Sampling is not free. */
 export const CALM_SAMPLE_MS: number = 500;
 
-/** Milliseconds without an answer from which a worker is judged by the process's growth. */
+/** Milliseconds of silence after which a worker is judged by the growth of the process. */
 const MUTE_MS = 200;
 
-/** Times in a row that a worker must say that it holds too much: what it holds may be garbage. */
+/** Reports in a row that must exceed the limit, because the memory may be garbage. */
 const SAYS = 2;
 
-/** Milliseconds for which a terminated worker may still allocate (Deno: 2 s), and be taken for another. */
+/** Milliseconds in which a terminated worker may still allocate (Deno: 2 s), and be mistaken for another. */
 const GRACE_MS = 5_000;
 
-/** What the watch is made of. */
 export interface MemoryMonitorParts {
   readonly clock: Clock;
-  /** Bytes that one worker may hold. */
+  /** The limit of one worker in bytes. */
   readonly limitBytes: number;
   /** This thread's view. */
   memory(): Memory;
   workers(): readonly number[];
-  /** Asks the workers for a sign of life, those that owe none yet. */
+  /** Pings the workers without an open ping. */
   pingAll(): void;
-  /** Milliseconds that a worker has owed an answer for. */
+  /** Milliseconds that a worker's reply has been open. */
   owedMs(worker: number): number;
-  /** A worker holds too much, as far as one can tell. */
+  /** A worker probably uses too much memory. */
   onOverLimit(worker: number, bytes: number): void;
 }
 
 /**
- * Bytes that one worker may hold: what was asked for, but no more than half of what the machine has, and than half of
- * the heap at which the engine would end the process, since a worker that is ended goes on allocating for a while.
+ * The limit of one worker in bytes: the requested one, but at most half of the machine's memory, and half of the heap
+ * at which the engine ends the process. A worker that is ended still allocates for a while.
  */
 export function workerMemoryBytes(wanted: number, { machineBytes, fatalHeapBytes }: MemoryBounds): number {
   return Math.min(wanted, machineBytes / 2, fatalHeapBytes / 2);
@@ -44,7 +43,7 @@ export function workerMemoryBytes(wanted: number, { machineBytes, fatalHeapBytes
 
 interface Report {
   readonly bytes: number;
-  /** What the process held of all others' at that time. */
+  /** Memory of the process without this worker at that time. */
   readonly otherBytes: number;
   readonly times: number;
 }
@@ -60,7 +59,7 @@ export class MemoryMonitor {
     this.#parts = parts;
   }
 
-  /** Begins to look. */
+  /** Begins sampling. */
   start(): void {
     const calm = this.#processBytes() < this.#parts.limitBytes / 4;
     this.#timer = this.#parts.clock.after(calm ? CALM_SAMPLE_MS : SAMPLE_MS, () => {
@@ -74,14 +73,14 @@ export class MemoryMonitor {
     this.#timer = undefined;
   }
 
-  /** A worker has started: until it says what it holds, it holds what the process grows by. */
+  /** A worker has started. Until its first report, the growth of the process counts as its memory. */
   onStarted(worker: number): void {
     if (!this.#reports.has(worker)) {
       this.#reports.set(worker, { bytes: 0, otherBytes: this.#processBytes(), times: 0 });
     }
   }
 
-  /** A worker has said how many bytes it holds. */
+  /** A worker has reported its memory. */
   onReport(worker: number, bytes: number): void {
     const { limitBytes, onOverLimit: over } = this.#parts;
     const times = bytes < limitBytes ? 0 : (this.#reports.get(worker)?.times ?? 0) + 1;
@@ -90,18 +89,18 @@ export class MemoryMonitor {
     else if (times > 0) this.#parts.pingAll();
   }
 
-  /** A worker was ended that allocated nothing any more: nothing of it has to be forgiven. */
+  /** A worker without further allocations was ended. No growth must be forgiven. */
   removed(worker: number): void {
     this.#reports.delete(worker);
   }
 
-  /** A worker is another one from now on. */
+  /** Resets a worker after a restart. */
   reset(worker: number): void {
     this.#reports.delete(worker);
     this.#graceUntil = this.#parts.clock.monotonic() + GRACE_MS;
   }
 
-  /** What the process holds without what this thread does, whose growth is none of a worker's. */
+  /** Memory of the process without that of this thread, whose growth belongs to no worker. */
   #processBytes(): number {
     const { residentBytes, ownBytes } = this.#parts.memory();
     return residentBytes - ownBytes;
@@ -118,14 +117,14 @@ export class MemoryMonitor {
       return said === undefined ? 0 : process - said.otherBytes;
     };
     const mute = workers().filter((worker) => owedMs(worker) >= MUTE_MS && held(worker) >= limitBytes);
-    // Of several that are mute nobody knows which one grows; the one that held most is the likeliest.
+    // Of several silent workers it is unknown which one grows. The largest is the likeliest.
     const [worst] = mute.sort((a, b) =>
       (this.#reports.get(b)?.bytes ?? 0) - (this.#reports.get(a)?.bytes ?? 0)
     );
     if (worst !== undefined) over(worst, held(worst));
   }
 
-  /** What the process grows by while a worker is on its way out is put down to no other. */
+  /** The growth of the process during the end of a worker counts for no other worker. */
   #rebaseline(process: number): void {
     for (const [worker, said] of this.#reports) {
       this.#reports.set(worker, { ...said, otherBytes: process - said.bytes });

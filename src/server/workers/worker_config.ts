@@ -1,23 +1,23 @@
-// What every host of a server is started with, made from the server's configuration.
+// Does: makes the start configuration of workers from the server's configuration.
+// Used by: server.ts.
 import type { Config } from "../../config/config.ts";
 import type { WorkerConfig } from "../../ipc/messages.ts";
 import type { TrustStore } from "../state/trust_store.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
-/** What it is made from. */
 export interface WorkerConfigParts {
   readonly config: Config;
   readonly runtime: Runtime;
   readonly trust: TrustStore;
   readonly stateDir: string;
-  /** Bytes that a host may hold. */
+  /** The memory limit of a worker in bytes. */
   readonly memoryBytes: number;
   readonly outputDir: string;
   /** Tag of the processes that workers start. */
   readonly serverTag: string;
 }
 
-/** Makes it. What is a getter is read at each start of a host, also of one that takes the place of another. */
+/** Builds the worker configuration. Getters are read each time a worker starts, also on a restart. */
 export function workerConfig(
   { config, runtime, trust, stateDir, outputDir, memoryBytes, serverTag }: WorkerConfigParts,
 ): WorkerConfig {

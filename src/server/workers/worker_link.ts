@@ -1,59 +1,58 @@
-// The router thread's end of a host's edge: the same messages whether the host is a worker or this thread.
-// Starts the host, keeps order, and tells when it is gone.
+// Does: starts one worker, and exchanges messages with it in order. It reports the worker's end.
+// Used by: worker_pool.ts. The messages are the same for a thread and for a worker in this thread.
 import { errorMessage } from "../../base/error_message.ts";
 import type { FromWorker, ToWorker, WorkerConfig } from "../../ipc/messages.ts";
 import { decodeBatch, encodeCalls, type ServerBatch, type WorkerBatch } from "../../ipc/codec.ts";
 import type { Runtime, Timer, WorkerHandle, WorkerPermissions } from "../../runtime/runtime.ts";
 import { ReceiveQueue } from "../../ipc/receive_queue.ts";
 
-/** Batches that a host may have before it has taken them: one to work on and the next, so that it need not wait. */
+/** Batches that a worker may have before it has handled them: one to work on, and the next one. */
 const BATCHES = 2;
 
-/** Milliseconds that a thread gets to come up. On Deno 2.4 one that cannot start says nothing at all. */
+/** Milliseconds for the start of a thread. On Deno 2.4 a thread that cannot start reports nothing. */
 const UP_MS = 30_000;
 
-/** One host, as the manager sees it. */
+/** One worker, as the manager sees it. */
 export interface WorkerLink {
   send(message: ToWorker): void;
-  /** Ends the host at once, whatever it is doing, and what it has started in the system. */
+  /** Ends the worker at once, whatever it does, with all processes that it has started. */
   terminate(): void;
-  /** Ends the host at once. What its sessions have started in the background goes on. */
+  /** Ends the worker at once. Its sessions' background processes go on. */
   dismiss(): void;
 }
 
-/** What a link tells its manager. */
+/** The reports of a link. */
 export interface LinkEvents {
   onMessage(message: FromWorker): void;
   onExit(reason: string): void;
 }
 
-/** Starts a host. */
+/** Starts a worker. */
 export type StartWorker = (config: WorkerConfig, events: LinkEvents) => WorkerLink;
 
-/** What hosts in worker threads are made of. */
 export interface WorkerThreadParts {
   readonly runtime: Runtime;
   /** The worker's entry. */
   readonly worker: URL;
   /** Absent: a worker may do what the process may. */
   readonly permissions: WorkerPermissions | undefined;
-  /** The most that a host's heap may hold, where the runtime can hold it to that. */
+  /** The limit of a worker's heap, where the runtime can enforce it. */
   readonly heapBytes: number;
-  /** A host is gone; what it started carries its mark. */
+  /** A worker is gone. Its processes carry its mark. */
   onExit(mark: string): void;
 }
 
-/** Hosts in worker threads. */
+/** Workers in threads. */
 export function startWorkerThread(
   { runtime, worker, permissions, heapBytes, onExit: gone }: WorkerThreadParts,
 ): StartWorker {
   let started = 0;
   return (config, events) => {
     let handle: WorkerHandle | undefined;
-    // The process's id tells the hosts of servers apart that were over one state folder.
+    // The process id separates the workers of servers that have used the same state folder.
     const mark = `${runtime.pid}.${++started}`;
-    // What comes in one turn of the event loop, or while the host has batches enough, crosses together, with the
-    // next. Many at once cost few crossings.
+    // Messages of one turn of the event loop cross together. So do those that wait while the worker has batches enough.
+    // Many messages at once then cost few crossings.
     let state: "starting" | "up" | "gathering" = "starting";
     let untaken = 0;
     let waiting: ToWorker[] = [{ kind: "start", config: { ...config, processTag: mark } }];
@@ -68,7 +67,7 @@ export function startWorkerThread(
     let late: Timer | undefined;
     const exit = (reason: string): void => {
       late?.clear();
-      // Its last words come before its end.
+      // Its last messages come before its end.
       inbox.handleRest();
       gone(mark);
       events.onExit(reason);
@@ -88,7 +87,7 @@ export function startWorkerThread(
     const inbox = new ReceiveQueue({ clock: runtime, handle: take, addCredit: took });
     const heard = ({ messages, bytes }: WorkerBatch): void => {
       const said = decodeBatch(messages);
-      // That it takes commands again is no word of its sessions', and does not wait for them.
+      // Flow-control messages skip the receive queue. Only session messages wait their turn.
       const words = said.filter(({ kind }) => kind !== "online" && kind !== "batch_ack");
       inbox.enqueueBatch(words, bytes);
       if (words.length === said.length) return;

@@ -40,7 +40,7 @@ class Bench {
     host.says({ kind: "header", ref: host.last("read_header").ref, id, file: FILE });
   }
 
-  /** A host asks for a file; the owner that it is told. */
+  /** A worker claims a file; the owner in the reply. */
   claim(sessionId: string, file = FILE, host = this.host): string | undefined {
     host.says({ kind: "claim_file", ref: 77, sessionId, file });
     const { ref, owner } = host.last("claim_result");
@@ -69,7 +69,7 @@ class Bench {
 
 const dataOf = (reply: Reply | undefined): unknown => reply?.ok === false ? reply.failure.data : undefined;
 
-Deno.test("manager: a load with an id is a create, and is told which id it has", () => {
+Deno.test("manager: a load with an id is a create, and the answer has that id", () => {
   const bench = new Bench();
   const asker = bench.load("a");
   const { command, demand, ref } = bench.host.last("create_session");
@@ -125,7 +125,7 @@ Deno.test("manager: a file's id that another session has is session_exists; a fu
   assertEquals(bench.made.manager.sessionIds, ["a"]);
 });
 
-Deno.test("manager: a file has one session over all hosts, and all hosts are told which", () => {
+Deno.test("manager: a file has one session over all workers, and all workers learn which", () => {
   const bench = new Bench(2);
   const [first, second] = [bench.made.hosts.host(0), bench.made.hosts.host(1)];
   bench.live("a", "/old", first);
@@ -167,7 +167,7 @@ Deno.test("manager: what a host says of a session that is gone changes nothing",
   assertEquals([asker.told, bench.made.manager.sessionIds], [[], ["id-of-the-file"]]);
 });
 
-Deno.test("manager: a claim that comes after its session was deleted keeps the file from nobody", () => {
+Deno.test("manager: a claim that comes after its session was deleted keeps the file from no session", () => {
   const bench = new Bench();
   bench.live("a", "/old");
   // switch_session_file is under way in the host, and looks at the file, when the deletion is passed on.

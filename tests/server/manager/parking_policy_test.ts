@@ -50,7 +50,7 @@ function make(sessions = 2, parkedSessions = 10) {
     });
     return entry;
   };
-  /** What its host says to being asked to let go. */
+  /** The worker's reply to a request to park. */
   const answer = (id: string, letsGo = true): void => {
     const entry = entries.get(id);
     if (entry !== undefined) parking.onParkResult(entry, letsGo ? recordOf(id) : undefined);
@@ -109,7 +109,7 @@ Deno.test("parking: a full house parks the idlest for each who waits, and gives 
   assertEquals(told.slice(3), ["fourth: place"]);
 });
 
-Deno.test("parking: when nobody can ever go, whoever asks is refused at once", () => {
+Deno.test("parking: when no session can ever be parked, a create is refused at once", () => {
   const { live, told } = make(2);
   live("memory", { inMemory: true });
   live("watched", { watched: true });
@@ -136,7 +136,7 @@ Deno.test("parking: no more are parked than may be", () => {
   assertEquals([asked, told.slice(1)], [[], ["second: session_limit"]]);
 });
 
-Deno.test("parking: a parked session that is needed waits for a place, and tells whoever waits for it", () => {
+Deno.test("parking: a parked session that is needed waits for a slot, and calls its waiting callbacks", () => {
   const { live, parking, answer, built, governor, entries } = make(1);
   const first = live("first");
   live("second");
@@ -166,7 +166,7 @@ Deno.test("parking: one that cannot be built again is parked as before, and give
   assertEquals([governor.sessions, governor.parkedSessions], [0, 2]);
 });
 
-Deno.test("parking: one that is needed while its host lets go of it is built again right then", () => {
+Deno.test("parking: one that is needed while its worker releases it is built again right then", () => {
   const { live, parking, answer, built } = make(1);
   const first = live("first");
   live("second");
@@ -187,7 +187,7 @@ Deno.test("parking: a session whose host has died is parked over the limit rathe
   assertEquals([first.state, governor.sessions, governor.parkedSessions], ["parked", 0, 0]);
 });
 
-Deno.test("parking: at the end whoever waits is told why, and later ones too", () => {
+Deno.test("parking: at the end waiting creates get the reason, and later ones too", () => {
   const { live, told, parking } = make(1);
   live("first", {}, true);
   live("second");

@@ -7,7 +7,7 @@ import type { Limits } from "../../../src/governor/limits.ts";
 import { turn } from "../../support/fake_clock.ts";
 import { FakeAsker, makeManager, recordOf, type ScriptedHost } from "./fakes.ts";
 
-/** An open manager with what it told the router. */
+/** An open manager with its reports to the router. */
 class Bench {
   readonly server: string[] = [];
   readonly events: string[] = [];
@@ -67,7 +67,7 @@ class Bench {
 /** The timers of the pulse and of parking, which are always there. */
 const BEAT = 2;
 
-Deno.test("manager: a create passes on with its id and the demand, and is told when it is built", () => {
+Deno.test("manager: a create passes on with its id and the demand, and gets its answer when it is built", () => {
   const bench = new Bench();
   const asker = bench.create("a");
   const { command, demand, ref } = bench.host.last("create_session");
@@ -76,7 +76,7 @@ Deno.test("manager: a create passes on with its id and the demand, and is told w
   bench.host.reply(ref);
   assertEquals([asker.told, bench.server], [["ok"], ["session_created a"]]);
   bench.host.reply(ref);
-  assertEquals([asker.told, bench.server.length], [["ok"], 1], "a second reply is nobody's");
+  assertEquals([asker.told, bench.server.length], [["ok"], 1], "a second reply is ignored");
 });
 
 Deno.test("manager: an id is chosen where none is given", () => {
@@ -238,7 +238,7 @@ Deno.test("manager: attach asks the session's host and no other, and gives up af
   await bench.made.clock.advance(30_000);
   assertEquals(told.slice(2), ["timeout", "timeout"]);
   first?.says({ kind: "states", ref: first.last("get_states").ref, sessions: [] });
-  assertEquals(told.length, 4, "an answer that comes too late is nobody's");
+  assertEquals(told.length, 4, "a late reply is ignored");
 });
 
 Deno.test("manager: a host that dies answers everything, its sessions are parked, and it is replaced", async () => {
@@ -281,7 +281,7 @@ Deno.test("manager: a command that is sent in answer to a crash is answered too"
   asker.then = () => refused = bench.command("a", "get_state", next).refused;
   bench.host.dies();
   const ended = refused !== undefined || next.told.length === 1 || bench.host.of("command").length === 1;
-  assert(ended, "it went to the dead host, and nobody will ever answer it");
+  assert(ended, "it went to the dead worker, and no reply will follow");
 });
 
 Deno.test("manager: busy adds up its hosts, and one that hangs counts as none", async () => {

@@ -1,5 +1,5 @@
 // The registry alone, over a store of the test's: what comes back and under which epoch, what is kept, and what an
-// answer is told when the disk takes nothing.
+// answer gets the reason when the disk takes nothing.
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { Governor } from "../../../src/governor/governor.ts";
 import { withDefaults } from "../../../src/governor/limits.ts";
@@ -93,7 +93,7 @@ Deno.test("registry: nothing is kept of a session in memory, of one without a re
   assertEquals([puts, removed], [[], []]);
 });
 
-Deno.test("registry: a disk that refuses is told, one that takes nothing after a while, and no timer is left", async () => {
+Deno.test("registry: a disk that refuses is reported, one that takes nothing after a while, and no timer is left", async () => {
   const { registry, store, disk, clock } = make();
   registry.restore(store, []);
   disk.put = () => Promise.reject(new Error("no space left on device"));
@@ -114,7 +114,7 @@ Deno.test("registry: a disk that refuses is told, one that takes nothing after a
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("registry: to forget waits for the disk, not for ever, and one that refuses is told", async () => {
+Deno.test("registry: a removal waits for the disk, not for ever, and a disk that refuses is reported", async () => {
   const { registry, store, disk, removed, clock } = make();
   registry.restore(store, []);
   disk.remove = () => Promise.reject(new Error("read-only"));

@@ -1,4 +1,4 @@
-// The pulse: each host is asked once a beat, and how late and how silent it is can be told at any time.
+// The heartbeat: it pings each worker once a beat, and knows the delay and the silence of each at any time.
 import { assertEquals } from "@std/assert";
 import { BEAT_MS, Heartbeat } from "../../../src/server/workers/heartbeat.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -69,7 +69,7 @@ Deno.test("pulse: a host that hangs as soon as it has started is silent from the
   pulse.stop();
 });
 
-Deno.test("pulse: an answer of a host that was replaced is nobody's", async () => {
+Deno.test("pulse: a reply of a replaced worker is ignored", async () => {
   const { clock, asked, answer, pulse } = make(1);
   await clock.advance(BEAT_MS);
   answer(0);

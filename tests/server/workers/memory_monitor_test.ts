@@ -77,7 +77,7 @@ Deno.test("memory watch: what the router thread grows by, and a host that answer
   watch.stop();
 });
 
-Deno.test("memory watch: of several mute hosts the largest goes, and its last growth is no other's", async () => {
+Deno.test("memory watch: of several silent workers the largest goes, and its last growth counts for no other", async () => {
   const { watch, over, world, look } = make(2);
   watch.onReport(0, 10);
   watch.onReport(1, 150);

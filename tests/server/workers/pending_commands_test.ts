@@ -1,4 +1,4 @@
-// Commands under way: each is answered once, whoever is first, and frees its place in the mailbox once.
+// Pending commands: each gets one answer, the first one, and frees its slot in the mailbox once.
 import { assertEquals } from "@std/assert";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { type PendingCommand, PendingCommands } from "../../../src/server/workers/pending_commands.ts";
@@ -33,7 +33,7 @@ Deno.test("pending commands: an answer frees the place, is passed on, and is fol
   assertEquals([log, pending.refs()], [["release", "answer true", "settled true"], []]);
 });
 
-Deno.test("pending commands: who is told may ask again at once, under the number that was answered", () => {
+Deno.test("pending commands: the receiver of an answer may send again at once, under the same number", () => {
   const { pending, asker, command } = bench();
   const ref = pending.expect(command(0));
   asker.then = () => {
@@ -55,13 +55,13 @@ Deno.test("pending commands: an accepted command is still to be answered, one th
   assertEquals([asker.accepts, asker.told], [1, ["ok"]]);
 });
 
-Deno.test("pending commands: those of one host are told from the others", () => {
+Deno.test("pending commands: those of one worker are separate from the others", () => {
   const { pending, command } = bench();
   const refs = [0, 1, 0].map((host) => pending.expect(command(host)));
   assertEquals([pending.refs(0), pending.refs(1), pending.refs()], [[refs[0], refs[2]], [refs[1]], refs]);
 });
 
-Deno.test("pending commands: one that nothing else bounds times out, and its answer is then nobody's", async () => {
+Deno.test("pending commands: one without another limit times out, and its late answer is ignored", async () => {
   const { clock, pending, asker } = bench();
   const late = pending.expectWithTimeout(0, asker, "list_stored_sessions");
   const timely = pending.expectWithTimeout(0, asker, "list_stored_sessions");
@@ -74,7 +74,7 @@ Deno.test("pending commands: one that nothing else bounds times out, and its ans
   assertEquals([asker.told, clock.pending], [["ok", "timeout"], 0]);
 });
 
-Deno.test("pending commands: one that is taken back is answered by nobody here, and leaves no timer", async () => {
+Deno.test("pending commands: one that is taken back gets no answer here, and leaves no timer", async () => {
   const { clock, pending, asker } = bench();
   const ref = pending.expectWithTimeout(0, asker, "load_session");
   assertEquals([pending.cancel(ref)?.worker, pending.cancel(ref), pending.refs(), clock.pending], [

@@ -104,7 +104,7 @@ Deno.test("hosts: an end ends all of them, and those that wait for their start n
   assertEquals([started.all.length, started.host(1).terminated, clock.pending], [2, 1, 0]);
 });
 
-/** A manager that nobody listens to. */
+/** A manager without a listener. */
 function opened() {
   const made = makeManager();
   made.manager.start({
