@@ -156,6 +156,21 @@ test("attach: makes, renames and deletes sessions", async ({ bench, attach }) =>
   );
 });
 
+test("attach: says what a folder that is not trusted brings along, and /trust loads it", async ({ bench, attach }) => {
+  const cwd = await bench.home.folder("brings-code");
+  await Deno.mkdir(`${cwd}/.pi/extensions`, { recursive: true });
+  const source =
+    'export default (pi) => pi.on("session_start", (_event, ctx) => ctx.ui.setStatus("own", "own code runs"));';
+  await Deno.writeTextFile(`${cwd}/.pi/extensions/own.ts`, source);
+  await bench.session(await bench.connect());
+  const terminal = await attach([], { cwd });
+  await terminal.shows("Sessions", "type to search");
+  await terminal.press("C-n");
+  await terminal.shows("Not loaded, since the folder is not trusted", "/trust");
+  await terminal.send("/trust");
+  await terminal.shows("own code runs");
+});
+
 test("attach: a session that is deleted elsewhere says so in one line", async ({ bench, attach }) => {
   const wire = await bench.connect();
   const { id } = await bench.session(wire);

@@ -145,10 +145,17 @@ export class SessionTab {
     }
     this.#subscription = subscription;
     void this.#follow(subscription);
-    if (!quiet) return this.refresh();
-    this.#learn(info);
-    await this.reload();
-    this.#sayInterrupted(info.interrupted);
+    if (quiet) {
+      this.#learn(info);
+      await this.reload();
+      this.#sayInterrupted(info.interrupted);
+    } else this.refresh();
+    const left = info?.untrusted ?? [];
+    if (left.length === 0) return;
+    this.note(
+      "info",
+      `Not loaded, since the folder is not trusted: ${left.join(", ")}; /trust loads it in a new session`,
+    );
   }
 
   /** Ends the subscription; the session goes on. */
