@@ -94,6 +94,9 @@ test("attach: notifications, status, widgets and editor text of an extension are
     screen.indexOf(word)
   );
   assertEquals(order, [...order].sort((a, b) => a - b), screen);
+  const later = await attach([id]);
+  const other = await later.shows("build: green", "todo: two");
+  assert(!other.includes("prepared text"), other);
   await terminal.press("C-c");
   await terminal.send(ui(["setStatus", "build"], ["setWidget", "todo"]));
   await terminal.hides("build: green");
