@@ -94,6 +94,9 @@ test("attach: notifications, status, widgets and editor text of an extension are
     screen.indexOf(word)
   );
   assertEquals(order, [...order].sort((a, b) => a - b), screen);
+  const later = await attach([id]);
+  const other = await later.shows("build: green", "todo: two");
+  assert(!other.includes("prepared text"), other);
   await terminal.press("C-c");
   await terminal.send(ui(["setStatus", "build"], ["setWidget", "todo"]));
   await terminal.hides("build: green");
@@ -154,6 +157,21 @@ test("attach: makes, renames and deletes sessions", async ({ bench, attach }) =>
       at(each, "sessionName") !== "Second thoughts"
     ),
   );
+});
+
+test("attach: says what a folder that is not trusted brings along, and /trust loads it", async ({ bench, attach }) => {
+  const cwd = await bench.home.folder("brings-code");
+  await Deno.mkdir(`${cwd}/.pi/extensions`, { recursive: true });
+  const source =
+    'export default (pi) => pi.on("session_start", (_event, ctx) => ctx.ui.setStatus("own", "own code runs"));';
+  await Deno.writeTextFile(`${cwd}/.pi/extensions/own.ts`, source);
+  await bench.session(await bench.connect());
+  const terminal = await attach([], { cwd });
+  await terminal.shows("Sessions", "type to search");
+  await terminal.press("C-n");
+  await terminal.shows("Not loaded, since the folder is not trusted", "/trust");
+  await terminal.send("/trust");
+  await terminal.shows("own code runs");
 });
 
 test("attach: a session that is deleted elsewhere says so in one line", async ({ bench, attach }) => {

@@ -98,11 +98,14 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
 
   /** Shows what the person asked for: a session, else the list of all, else a new one. */
   async begin(session: string | undefined): Promise<void> {
+    this.say("info", "Opening…");
     if (session !== undefined) await this.#actions.show(session);
     else {
       const { sessions } = await this.#parts.client.request("list_sessions", {});
       await (sessions.length === 0 ? this.#actions.create() : this.#actions.pick());
     }
+    this.#notice = undefined;
+    this.changed();
     const early = this.#early;
     this.#early = "none";
     if (typeof early === "object") this.#submit(early.text, early.behavior);
@@ -147,6 +150,8 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
   changed(): void {
     const { shown } = this.#tabs;
     if (shown !== this.#edited) this.#switched(shown);
+    const title = shown?.widgets.title;
+    if (title !== undefined && title !== "") this.#parts.terminal.setTitle(title);
     const works = shown?.activity !== undefined;
     if (works && this.#spinner === undefined) this.#turnSpinner();
     if (!works) {
@@ -225,6 +230,10 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
 
   rename(tab: SessionTab, name: string): void {
     this.#actions.rename(tab, name);
+  }
+
+  trust(tab: SessionTab): void {
+    this.#run(() => this.#actions.trust(tab));
   }
 
   deleteSession(tab: SessionTab): void {

@@ -9,6 +9,7 @@ export interface CommandTarget {
   model(tab: SessionTab, search: string): void;
   level(tab: SessionTab): void;
   rename(tab: SessionTab, name: string): void;
+  trust(tab: SessionTab): void;
   deleteSession(tab: SessionTab): void;
   tree(tab: SessionTab): void;
   fork(tab: SessionTab): void;
@@ -48,6 +49,7 @@ export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   ofTab("tree", "Go on from another entry", (target, tab) => target.tree(tab)),
   ofTab("fork", "Fork before a message", (target, tab) => target.fork(tab)),
   ofTab("name", "Rename the session", (target, tab, rest) => target.rename(tab, rest)),
+  ofTab("trust", "Trust the folder's own code, in a new session", (target, tab) => target.trust(tab)),
   ofTab("delete", "Delete the session", (target, tab) => target.deleteSession(tab)),
   ofTab("close", "Close the tab; the session goes on", (target, tab) => target.closeTab(tab)),
   ofTab("compact", "Summarise the older messages", (target, tab, rest) => target.compact(tab, rest)),

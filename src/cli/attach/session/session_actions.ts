@@ -70,6 +70,13 @@ export class SessionActions {
     tab.note("warning", `${this.#cwd} is not among the server's folders (--root)${works}`);
   }
 
+  /** Makes a session in the same folder that loads the folder's own extensions and settings; the server remembers. */
+  async trust(tab: SessionTab): Promise<void> {
+    const { cwd } = tab.info ?? {};
+    const fields = { ...cwd === undefined ? {} : { cwd }, trustProject: true };
+    await this.#tabs.open((await this.#client.request("create_session", fields)).sessionId);
+  }
+
   /** Shows a session by its id, its name, or the beginning of its id; also one that is on disk alone. */
   async show(wanted: string): Promise<void> {
     const { sessions } = await this.#client.request("list_sessions", {});

@@ -6,6 +6,7 @@ import {
   type Dialog,
   type DialogAnswer,
   RequestError,
+  type SubscribeOptions,
   type Subscription,
   type SubscriptionItem,
 } from "../../../client/mod.ts";
@@ -41,6 +42,8 @@ export interface TabListener {
 const PAGE_MESSAGES = 200;
 /** Messages that are asked for when a person scrolls to the oldest one. */
 const OLDER_MESSAGES = 500;
+/** Most events that are replayed when a session is opened. */
+const REPLAYED_EVENTS = 5000;
 /** Silence of another client's shell command after which the messages are read again. */
 const FOREIGN_SHELL_MS = 1500;
 
@@ -64,6 +67,8 @@ export class SessionTab {
   #followUp: readonly string[] = [];
   #paging = false;
   #ownShells = 0;
+  /** Events up to this one are replayed: they say what extensions show, and nothing else. */
+  #replayedUntil = 0;
   /** Runs out when another client's shell command seems to be over: no event says so. */
   #foreignShell: Timer | undefined;
 
@@ -132,23 +137,36 @@ export class SessionTab {
 
   /** Subscribes, and takes events until the session or the connection ends. Throws when there is no such session. */
   async open(): Promise<void> {
-    const subscribe = (snapshot: boolean): Promise<Subscription> =>
-      this.#client.subscribe(this.id, { snapshot, onDialog: (dialog) => this.#asked(dialog) });
-    let subscription = await subscribe(false);
+    const { sessionId, status, epoch, seq } = await this.#client.request("get_state", { sessionId: this.id });
+    const subscribe = (more: SubscribeOptions): Promise<Subscription> =>
+      this.#client.subscribe(sessionId, { ...more, onDialog: (dialog) => this.#asked(dialog) });
+    // What extensions have shown so far is in earlier events alone.
+    const replayed = status === "live" && seq > 0 && seq <= REPLAYED_EVENTS;
+    let subscription = await subscribe(replayed ? { from: { epoch, seq: 0 } } : {});
     const info = subscription.start?.sessionInfo;
+    if (subscription.start?.mode === "replay") this.#replayedUntil = info?.seq ?? 0;
     // What is under way is in a snapshot alone. A quiet session opens with its newest messages, however many it has.
     const quiet = info !== undefined && !info.isStreaming && !info.isCompacting &&
       info.pendingMessageCount === 0;
     if (!quiet) {
+      await this.#takeReplayed(subscription);
       await subscription.close();
-      subscription = await subscribe(true);
+      this.#replayedUntil = 0;
+      subscription = await subscribe({ snapshot: true });
     }
     this.#subscription = subscription;
     void this.#follow(subscription);
-    if (!quiet) return this.refresh();
-    this.#learn(info);
-    await this.reload();
-    this.#sayInterrupted(info.interrupted);
+    if (quiet) {
+      this.#learn(info);
+      await this.reload();
+      this.#sayInterrupted(info.interrupted);
+    } else this.refresh();
+    const left = info?.untrusted ?? [];
+    if (left.length === 0) return;
+    this.note(
+      "info",
+      `Not loaded, since the folder is not trusted: ${left.join(", ")}; /trust loads it in a new session`,
+    );
   }
 
   /** Ends the subscription; the session goes on. */
@@ -237,6 +255,16 @@ export class SessionTab {
     this.#listener.changed();
   }
 
+  /** Takes the events that were replayed, and no others. */
+  async #takeReplayed(subscription: Subscription): Promise<void> {
+    const until = this.#replayedUntil;
+    if (until === 0) return;
+    for await (const item of subscription) {
+      if (item.kind === "event") this.widgets.apply(item.event);
+      if (item.seq >= until) return;
+    }
+  }
+
   #sayInterrupted(interrupted: readonly Interrupted[] = []): void {
     for (const { message, kind } of interrupted) {
       this.transcript.note("warning", `A crash interrupted this ${kind}: ${message}`);
@@ -289,6 +317,8 @@ export class SessionTab {
 
   #take(item: SubscriptionItem): void {
     if (item.kind === "snapshot") {
+      // Perhaps under another epoch, which counts anew.
+      this.#replayedUntil = 0;
       this.transcript.begin(item.snapshot);
       this.#steering = item.snapshot.queue.steering;
       this.#followUp = item.snapshot.queue.followUp;
@@ -296,6 +326,8 @@ export class SessionTab {
       return this.#sayInterrupted(item.snapshot.interrupted);
     }
     const { event } = item;
+    // The messages of that time are read as they are now.
+    if (item.seq <= this.#replayedUntil) return void this.widgets.apply(event);
     if (event.type === "bash_output" && this.#ownShells === 0) this.#watchShell();
     if (this.transcript.apply(event)) return;
     const said = this.widgets.apply(event);

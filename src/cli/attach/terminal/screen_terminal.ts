@@ -11,6 +11,8 @@ const KITTY_KEYS = "\x1b[>7u";
 const XTERM_KEYS = "\x1b[>4;2m";
 /** Undoes all of these, in a terminal that has some of them alone too, with plain text and a cursor. */
 const RESTORE = "\x1b[?2026l\x1b[<u\x1b[>4;0m\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?1049l";
+const SAVE_TITLE = "\x1b[22;0t";
+const RESTORE_TITLE = "\x1b[23;0t";
 /** So long a terminal has to say that it has Kitty's keys, before xterm's are tried. */
 const KITTY_ANSWER_MS = 150;
 /** So long the rest of a sequence may take; a lone ESC is a key then. */
@@ -28,6 +30,8 @@ export class ScreenTerminal implements Terminal {
   readonly #keys = new StdinBuffer({ timeout: SEQUENCE_MS });
   #kitty = false;
   #open = false;
+  /** The title that an extension has set; empty while the terminal has its own. */
+  #title = "";
   #timer: Timer | undefined;
 
   constructor(device: TerminalDevice, clock: Pick<Io, "after">, onEnd: (reason: TerminalEnd) => void) {
@@ -60,7 +64,7 @@ export class ScreenTerminal implements Terminal {
     this.#timer?.clear();
     this.#keys.destroy();
     setKittyProtocolActive(false);
-    this.#device.close(RESTORE);
+    this.#device.close(this.#title === "" ? RESTORE : RESTORE_TITLE + RESTORE);
   }
 
   drainInput(): Promise<void> {
@@ -110,6 +114,9 @@ export class ScreenTerminal implements Terminal {
 
   /** @param title harmless already */
   setTitle(title: string): void {
+    if (title === this.#title) return;
+    if (this.#title === "") this.write(SAVE_TITLE);
+    this.#title = title;
     this.write(`\x1b]0;${title}\x07`);
   }
 
