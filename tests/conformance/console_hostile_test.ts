@@ -390,23 +390,39 @@ test("hostile: commands, tools, models and labels of tokens", async (bench, pers
   }
 });
 
+/** What a page would do that let hostile text in, without the parser and with it. */
+const LETS_IN = `(() => {
+  const add = (name, fields) => document.body.append(Object.assign(document.createElement(name), fields));
+  add("img", { src: "https://evil.example/x.png" });
+  add("style", { textContent: "@import 'https://evil.example/x.css'" });
+  const link = Object.assign(document.createElement("a"), { href: "javascript:hostileRan=1" });
+  document.body.append(link);
+  link.click();
+  const tries = [
+    () => document.body.insertAdjacentHTML("beforeend", "<img src=x onerror=hostileRan=1>"),
+    () => document.body.setAttribute("onclick", "hostileRan=1"),
+    () => add("iframe", { srcdoc: "<script>parent.hostileRan=1</script>" }),
+    () => add("script", { textContent: "hostileRan=1" }),
+  ];
+  return tries.map((attempt) => { try { attempt(); return "taken"; } catch (error) { return error.name; } });
+})()`;
+
 test(
-  "hostile: a page that let them in would be caught, and its policy stops what it lets in",
+  "hostile: a page that let them in would be caught, and its policy would stop it",
   async (_bench, person, token) => {
     const page = await person.open(token);
     await page.getByRole("heading", { name: "Sessions" }).waitFor();
     assertEquals(await hostileTraces(page), []);
-    const markup = HOSTILE.filter((words) => words.startsWith("<") && words.length < 500);
-    await page.evaluate(`document.getElementById("app").innerHTML = ${JSON.stringify(markup.join("\n"))}`);
+    assertEquals(await page.evaluate(LETS_IN), Array(4).fill("TypeError"));
     await page.waitForTimeout(500);
     const traces = await hostileTraces(page);
-    assert(
-      traces.some((trace) => trace.startsWith("policy: script-src")),
-      JSON.stringify(traces).slice(0, 500),
-    );
-    assert(traces.some((trace) => trace.startsWith("policy: img-src https://evil.example")));
-    assert(!traces.some((trace) => trace.startsWith("ran:")), JSON.stringify(traces).slice(0, 500));
-    assert(JSON.stringify(await page.evaluate(FORBIDDEN)).includes("onerror"));
+    for (const rule of ["img-src https://evil", "style-src", "script-src", "require-trusted-types-for"]) {
+      const stopped = traces.some((trace) => trace.startsWith(`policy: ${rule}`));
+      assert(stopped, `${rule}: ${JSON.stringify(traces).slice(0, 1000)}`);
+    }
+    assert(!traces.some((trace) => trace.startsWith("ran:")), JSON.stringify(traces).slice(0, 1000));
+    // Elements that were added by hand are noticed as well.
+    assert(JSON.stringify(await page.evaluate(FORBIDDEN.replace("#app *", "body *"))).includes("img src"));
     // The browser tells of requests, too, that the policy has stopped.
     assert(person.left.splice(0).length > 0);
   },

@@ -17,6 +17,7 @@ export const CONSOLE_HEADERS: Readonly<Record<string, string>> = {
 export const policyOf = (host: string): string =>
   "default-src 'none'; script-src 'self'; style-src 'self'; " +
   `connect-src 'self' ws://${host} wss://${host}; img-src data: blob:; ` +
+  "require-trusted-types-for 'script'; trusted-types dompurify; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** The addresses that a page's markup names, but for those that hold their own content. */
