@@ -195,6 +195,7 @@ export async function readTexts(root: string): Promise<Map<string, string>> {
           name,
         )
       ) await read(name);
+      else if (/\.png$/.test(name)) texts.set(name, "");
     }
   };
   for (const page of [...ROOT_PAGES, "mod.ts"]) await read(page);
