@@ -34,6 +34,7 @@ const ROOT_MARK = "@pi-server-bundle-root@/";
 const BROWSER_EXPORTS = ["client", "protocol"];
 const LICENSES_URL = /new URL\(\s*"\.\/LICENSES\.txt",\s*import\.meta\.url,?\s*\)/g;
 const VERSION = /(\bSERVER_VERSION: string = )"[^"]*"/;
+const EXECUTABLE = /(\bIN_EXECUTABLE: boolean = )false/;
 const WORKER_URL = /new URL\(\s*"(?:\.{1,2}\/)+(?:[a-z_]+\/)*worker\.ts",\s*import\.meta\.url,?\s*\)/g;
 
 /** What mod.ts imports dynamically when it is to be a server. */
@@ -83,11 +84,11 @@ export async function bundle(options: BundleOptions): Promise<BundleReport> {
         otherRuntime(options.platform),
         assets(),
         patches(kit, patched),
-        projectSources(root, project.version, (edit) => edited.add(edit)),
+        projectSources(root, project.version, options.platform, (edit) => edited.add(edit)),
       ],
     });
     checkPatches(kit, patched, result.metafile);
-    for (const edit of ["worker", "licenses", "version"]) {
+    for (const edit of ["worker", "licenses", "version", "executable"]) {
       if (!edited.has(edit)) throw new Error(`no module of ours has the place for the ${edit} any more`);
     }
     const router = checkRouter(result.metafile, path.relative(root, path.join(options.outDir, "mod.js")));
@@ -213,11 +214,17 @@ function assets(): esbuild.Plugin {
 }
 
 /** A bundle's own edits of our sources: where it finds its files, and the version in deno.json. */
-function projectSources(root: string, version: string, done: (edit: string) => void): esbuild.Plugin {
+function projectSources(
+  root: string,
+  version: string,
+  platform: BundleOptions["platform"],
+  done: (edit: string) => void,
+): esbuild.Plugin {
   const edits: readonly (readonly [name: string, from: RegExp, to: string])[] = [
     ["worker", WORKER_URL, `new URL("${ROOT_MARK}worker.js", import.meta.url)`],
     ["licenses", LICENSES_URL, `new URL("${ROOT_MARK}LICENSES.txt", import.meta.url)`],
     ["version", VERSION, `$1${JSON.stringify(version)}`],
+    ["executable", EXECUTABLE, `$1${platform === "deno"}`],
   ];
   return {
     name: "project-sources",

@@ -31,6 +31,12 @@ export interface Patch {
 /** Why most of them are needed. */
 export const CJS = "a bundled CommonJS module, imported dynamically, has a default export only";
 
+/**
+ * Where jiti keeps what it has compiled: in pi's own folder, where the user alone may write. jiti's own choice is a
+ * folder in /tmp that anyone may make first. A text that has changed is compiled anew.
+ */
+export const COMPILED = 'path.join(getAgentDir(), "cache", "pi-server-compiled")';
+
 /** Keeps the newest compilation of each of an extension's files, for as long as the host lives. */
 const TRANSFORM_ONCE = `const piServerCompiled = new Map();
 function piServerTransform(options) {
@@ -52,9 +58,12 @@ export function commonPatches(pi: string): Patch[] {
       edits: [["transform: _babelTransform }", "transform: piServerTransform }"], [
         "export function createJiti(",
         `${TRANSFORM_ONCE}\nexport function createJiti(`,
+      ], [
+        "const nativeImport = (id) => import(id);",
+        `const nativeImport = (id) => (globalThis[Symbol.for("pi-server:import-from-disk")] ?? ((id) => import(id)))(id);`,
       ]],
       why:
-        "a second session finds an extension compiled, though nothing is kept in /tmp/jiti: anyone may write there",
+        "a second session finds an extension compiled; and the binary loads CommonJS from the disk (sdk/disk_modules.ts)",
     },
     {
       file: `${pi}/dist/config.js`,
@@ -103,7 +112,7 @@ const PATCHES: readonly Patch[] = [
       ],
       [
         "...(isBunBinary ? { virtualModules: VIRTUAL_MODULES, tryNative: false } : { alias: getAliases() }),",
-        "virtualModules: VIRTUAL_MODULES, tryNative: false, fsCache: false,",
+        `virtualModules: VIRTUAL_MODULES, tryNative: false, fsCache: ${COMPILED},`,
       ],
     ],
     why:

@@ -1,7 +1,7 @@
 // What pi_patches.ts says of the default pi, said of the newer one of compat/ (1.6.0). It knows bundles itself, and
 // so needs less: most of these have esbuild read an import's specifier. Used by bundle.ts alone.
 
-import { commonAssets, commonPatches, type PiKit } from "./pi_patches.ts";
+import { commonAssets, commonPatches, COMPILED, type PiKit } from "./pi_patches.ts";
 
 const PI = "@earendil-works/pi-coding-agent";
 const AI = "@earendil-works/pi-ai";
@@ -33,7 +33,7 @@ export const NEXT_KIT: PiKit = {
           '(usesEmbeddedModules ? import("./jiti-static-loader.js") : import("./jiti-loader.js"))',
           'import("./jiti-static-loader.js")',
         ],
-        ["tryNative: false }\n", "tryNative: false, fsCache: false }\n"],
+        ["tryNative: false }\n", `tryNative: false, fsCache: ${COMPILED} }\n`],
       ],
       why:
         "extensions import pi and typebox from the bundle; the TypeScript compiler loads with the first of them",

@@ -18,7 +18,12 @@ Deno.test("startServer listens, greets who has the token, and ends with its scop
   inFolder(async (folder) => {
     let url = "";
     {
-      await using server = await startServer({ port: 0, stateDir: `${folder}/state`, workers: 1, demo: true });
+      await using server = await startServer({
+        port: 0,
+        stateDir: `${folder}/state`,
+        workers: 1,
+        demo: true,
+      });
       url = server.endpoints[0]?.url ?? "";
       assertMatch(url, /^ws:\/\/127\.0\.0\.1:\d+\/$/);
       const token = (await Deno.readTextFile(server.tokenFile ?? "")).trim();

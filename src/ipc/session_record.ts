@@ -13,6 +13,9 @@ export interface AgentKept {
   readonly autoRetry: boolean;
   /** The active tools. */
   readonly tools: readonly string[];
+  /** Tools that a client or an extension has switched off or on. An older record has none of both. */
+  readonly toolsOff?: readonly string[];
+  readonly toolsOn?: readonly string[];
   /** The tools of `create_session`. The session can never have more. */
   readonly allowedTools?: readonly string[];
   readonly trusted: boolean;
@@ -44,7 +47,7 @@ const isKept = (value: unknown): boolean =>
   MODES.includes(value["followUpMode"]) && typeof value["autoCompaction"] === "boolean" &&
   typeof value["autoRetry"] === "boolean" && texts(value["tools"]) && typeof value["trusted"] === "boolean" &&
   typeof value["written"] === "boolean" &&
-  (value["allowedTools"] === undefined || texts(value["allowedTools"])) &&
+  ["allowedTools", "toolsOff", "toolsOn"].every((name) => value[name] === undefined || texts(value[name])) &&
   (value["leaf"] === undefined || value["leaf"] === null || typeof value["leaf"] === "string") &&
   (value["model"] === undefined ||
     isRecord(value["model"]) && typeof value["model"]["provider"] === "string" &&

@@ -23,6 +23,7 @@ import { loadProblems } from "./problems/load_problems.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
+import { loadModulesFromDisk } from "./sdk/disk_modules.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
 import { mendHistory, mendRequests } from "./request_repair.ts";
 import { Accounts, FILE_FORMAT, type Models, PROCESS_MARKS, type Services } from "./sdk/sdk.ts";
@@ -32,6 +33,7 @@ import type { ShellParts } from "./tools/shell.ts";
 import { ShellLogs } from "./tools/shell_log.ts";
 import { type ReportThrown, tameErrors } from "./guards/thrown_values.ts";
 import { boundTools } from "./tools/tools.ts";
+import { ToolChoices } from "./tools/tool_choices.ts";
 import { SettingsOverlay } from "./sdk/settings_overlay.ts";
 import { projectResources } from "./sdk/project_resources.ts";
 import type { Outcome } from "../../protocol/failures.ts";
@@ -187,7 +189,10 @@ class PiFactory implements AgentFactory {
       released: () => this.#accounts.release(models),
     });
     const { session } = loaded.runtime;
-    if (request.kept !== undefined) restore(session, request.kept);
+    if (request.kept !== undefined) {
+      restore(session, request.kept);
+      loaded.choices.apply(session);
+    }
     if (request.sessionName !== undefined && session.sessionName === undefined) {
       agent.setName(request.sessionName);
     }
@@ -250,8 +255,10 @@ class PiFactory implements AgentFactory {
         agentDir: this.#agentDir,
         sessionManager,
       });
+    const runtime = await start(this.#history(plan));
     return {
-      runtime: await start(this.#history(plan)),
+      runtime,
+      choices: new ToolChoices(runtime.session, plan.request.kept),
       environment: plan.around,
       ...(plan.request.tools === undefined ? {} : { allowedTools: plan.request.tools }),
       rebuild: start,
@@ -357,6 +364,7 @@ export interface FactorySettings {
 /** Prepares pi for many sessions in one process, and returns their factory. */
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
   Object.assign(process.env, PROCESS_MARKS);
+  loadModulesFromDisk();
   guardPackages();
   watchAnswers();
   refuseOnThrow();

@@ -11,6 +11,7 @@ import type { Clock } from "../../runtime/runtime.ts";
 import type { AgentHooks, RunResult } from "../session/agent_port.ts";
 import { BINDINGS, hasQueued, isRunning, listen, resume, stop, whenIdle } from "./sdk/sdk.ts";
 import type { ShellParts } from "./tools/shell.ts";
+import type { ToolChoices } from "./tools/tool_choices.ts";
 import { watchStorage } from "./sdk/session_file_writer.ts";
 import { mendTexts } from "./guards/surrogates.ts";
 import { RunTracker } from "./run_tracker.ts";
@@ -44,6 +45,8 @@ export interface BuiltSession {
   readonly environment: SessionEnvironment;
   /** The tools of `create_session`. The session can never have more. */
   readonly allowedTools?: readonly string[];
+  /** Tools that somebody has switched on or off. */
+  readonly choices: ToolChoices;
   rebuild(history: PiHistory): Promise<AgentSessionRuntime>;
   /** After a reload: registers the providers of other sessions again, and collects load errors. */
   reloaded(runtime: AgentSessionRuntime): Promise<void>;
@@ -122,6 +125,8 @@ export class LiveSession {
     this.#tellRepair();
     this.#tellLoaded();
     await this.session.bindExtensions(this.#bindings());
+    // A handler of session_start may have registered tools that were switched off.
+    this.parts.loaded.choices.apply(this.session);
   }
 
   /** Called when pi has loaded everything again. */

@@ -12,7 +12,7 @@ const REMADE: ReadonlySet<string> = new Set(["model_change", "thinking_level_cha
 /** The state that pi's file does not hold. */
 export function savedStateOf({ session, environment: around, parts }: LiveSession): AgentKept {
   const { model, sessionManager } = session;
-  const { allowedTools } = parts.loaded;
+  const { allowedTools, choices } = parts.loaded;
   const leaf = sessionManager.getLeafId();
   const newest = sessionManager.getEntries().at(-1)?.id ?? null;
   return {
@@ -23,6 +23,7 @@ export function savedStateOf({ session, environment: around, parts }: LiveSessio
     autoCompaction: session.autoCompactionEnabled,
     autoRetry: session.autoRetryEnabled,
     tools: session.getActiveToolNames(),
+    ...choices.of(session),
     ...(allowedTools === undefined ? {} : { allowedTools }),
     trusted: around.trusted,
     written: session.sessionFile !== undefined && existsSync(session.sessionFile),
@@ -51,10 +52,4 @@ export function restore(session: PiSession, kept: AgentKept): void {
     session.setAutoCompactionEnabled(kept.autoCompaction);
   }
   if (session.autoRetryEnabled !== kept.autoRetry) session.setAutoRetryEnabled(kept.autoRetry);
-  const known = new Set(session.getAllTools().map((tool) => tool.name));
-  const wanted = kept.tools.filter((name) => known.has(name));
-  const active = session.getActiveToolNames();
-  if (wanted.length !== active.length || wanted.some((name) => !active.includes(name))) {
-    session.setActiveToolsByName(wanted);
-  }
 }

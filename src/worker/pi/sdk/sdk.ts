@@ -148,6 +148,7 @@ export class Accounts {
    */
   open(): Promise<Models> {
     // Takes over logins that a pi terminal has made meanwhile.
+    this.#file.changed();
     this.#auth.reload();
     const models = pi.ModelRegistry.create(this.#auth, join(this.#agentDir, "models.json"));
     const refresh = models.refresh.bind(models);
@@ -159,11 +160,21 @@ export class Accounts {
     this.#nameRefusedLogins(models);
     const waits = new Waits();
     WAITS.set(models, waits);
-    const keys = models.getApiKeyAndHeaders.bind(models);
+    // A key that changes in auth.json counts at the next request.
+    const named = models.getApiKeyAndHeaders.bind(models);
+    const keys: typeof named = (model) => {
+      this.#renewLogins();
+      return named(model);
+    };
     // pi may refresh the login first, without a signal and without a limit.
     models.getApiKeyAndHeaders = (model) => waits.race(keys(model));
     this.#all.add(models);
     return Promise.resolve(models);
+  }
+
+  /** Reads auth.json again if it has changed. A broken file leaves the logins as they were. */
+  #renewLogins(): void {
+    if (this.#file.changed()) this.#auth.reload();
   }
 
   /** Names the expired login. pi would go on without a key, and the provider would report a missing key. */
