@@ -1,8 +1,8 @@
-// Does: knows which tools of a session somebody has switched on or off, as against what pi does by itself.
+// Does: knows which tools of a session a client or an extension has switched on or off.
 // Used by: saved_state.ts, which keeps the choices over a restart, and factory.ts.
-// Invariant: a tool that nobody has touched is as pi would have it now; a choice outlives a start without its tool.
+// Invariant: an untouched tool is as pi would have it now. A choice outlives a start without its tool.
 import type { AgentKept } from "../../../ipc/session_record.ts";
-import type { PiSession } from "../live_session.ts";
+import type { AgentSession as PiSession } from "@mariozechner/pi-coding-agent";
 
 /** What was chosen, by the names of tools. */
 export interface Choices {
