@@ -1,5 +1,5 @@
-// Which tools of a session are on after a restart: what was chosen stays chosen, and what nobody has touched is as pi
-// would have it now. A start in which an extension fails takes none of its tools away for good.
+// Which tools of a session are on after a restart: what was chosen stays chosen, and every other tool is as pi would
+// have it now. A start in which an extension fails takes none of its tools away for good.
 
 import { assertEquals } from "@std/assert";
 import { arrayAt, at, stringAt } from "../support/json.ts";
@@ -51,7 +51,7 @@ alone("kept tools: choices outlive restarts, failed extensions and tools that co
   assertEquals(await active(wire, id), ["read", "two"]);
 });
 
-alone("kept tools: a session that nobody touched has every tool of a mended extension", async (bench) => {
+alone("kept tools: an untouched session has every tool of a mended extension", async (bench) => {
   await bench.home.extension("mine", "export default function () { throw new Error('broken'); }");
   await bench.start();
   let wire = await bench.connect();
