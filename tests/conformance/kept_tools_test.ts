@@ -1,5 +1,5 @@
-// Which tools of a session are on after a restart: what was chosen stays chosen, and an untouched tool is as pi
-// would have it now. A start in which an extension fails takes none of its tools away for good.
+// Which tools of a session are on after a restart: what was chosen stays chosen, and every other tool is as pi would
+// have it now. A start in which an extension fails takes none of its tools away for good.
 
 import { assertEquals } from "@std/assert";
 import { arrayAt, at, stringAt } from "../support/json.ts";

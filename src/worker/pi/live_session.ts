@@ -45,7 +45,7 @@ export interface BuiltSession {
   readonly environment: SessionEnvironment;
   /** The tools of `create_session`. The session can never have more. */
   readonly allowedTools?: readonly string[];
-  /** Tools that a client has switched on or off. */
+  /** Tools that a client or an extension has switched on or off. */
   readonly choices: ToolChoices;
   rebuild(history: PiHistory): Promise<AgentSessionRuntime>;
   /** After a reload: registers the providers of other sessions again, and collects load errors. */

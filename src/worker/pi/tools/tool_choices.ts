@@ -1,8 +1,14 @@
 // Does: knows which tools of a session a client or an extension has switched on or off.
 // Used by: saved_state.ts, which keeps the choices over a restart, and factory.ts.
-// Invariant: an untouched tool is as pi would have it now. A choice outlives a start without its tool.
+// Invariant: every other tool is as pi would have it now; a choice outlives a start without its tool.
 import type { AgentKept } from "../../../ipc/session_record.ts";
-import type { AgentSession as PiSession } from "@mariozechner/pi-coding-agent";
+
+/** The part of pi's session that knows its tools. */
+export interface SessionTools {
+  getAllTools(): readonly { readonly name: string }[];
+  getActiveToolNames(): string[];
+  setActiveToolsByName(names: string[]): void;
+}
 
 /** What was chosen, by the names of tools. */
 export interface Choices {
@@ -10,7 +16,7 @@ export interface Choices {
   readonly toolsOn: readonly string[];
 }
 
-const namesOf = (session: PiSession): string[] => session.getAllTools().map(({ name }) => name);
+const namesOf = (session: SessionTools): string[] => session.getAllTools().map(({ name }) => name);
 
 /** The choices of one session. */
 export class ToolChoices {
@@ -20,7 +26,7 @@ export class ToolChoices {
   readonly #on: ReadonlySet<string>;
 
   /** @param session just built, with the tools that pi gives it */
-  constructor(session: PiSession, kept: AgentKept | undefined) {
+  constructor(session: SessionTools, kept: AgentKept | undefined) {
     const active = session.getActiveToolNames();
     this.#dormant = new Set(namesOf(session).filter((name) => !active.includes(name)));
     const { toolsOff, toolsOn, tools = [] } = kept ?? {};
@@ -31,7 +37,7 @@ export class ToolChoices {
   }
 
   /** Puts the choices into effect, also for tools that have been registered since. */
-  apply(session: PiSession): void {
+  apply(session: SessionTools): void {
     const active = session.getActiveToolNames();
     const known = new Set(namesOf(session));
     const wanted = active.filter((name) => !this.#off.has(name));
@@ -42,7 +48,7 @@ export class ToolChoices {
   }
 
   /** What is chosen now; choices about tools that are not there now stay as they were. */
-  of(session: PiSession): Choices {
+  of(session: SessionTools): Choices {
     const active = new Set(session.getActiveToolNames());
     const known = new Set(namesOf(session));
     const gone = (names: ReadonlySet<string>): string[] => [...names].filter((name) => !known.has(name));
