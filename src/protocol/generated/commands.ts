@@ -233,7 +233,7 @@ export interface DismissInterruptedCommand extends SessionCommand {
   type: "dismiss_interrupted";
 }
 
-/** Lists the models that pi has credentials for. */
+/** Lists the models that pi has credentials for. Without a session: those that every session has. */
 export interface GetAvailableModelsCommand extends AnyCommand {
   /** Runs only while `sessionVersion` is this. */
   ifSessionVersion?: number;
