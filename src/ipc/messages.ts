@@ -212,7 +212,7 @@ export type FromWorker =
     readonly fields: Readonly<Record<string, unknown>>;
   };
 
-/** An answer of a model has failed. Without an error: the first good answer after that. */
+/** An answer of a model has failed; without an error, the first good one after that. */
 export interface ProviderReport {
   readonly kind: "provider_report";
   readonly sessionId: string;
@@ -221,7 +221,7 @@ export interface ProviderReport {
   readonly error?: string;
 }
 
-/** The faults of a worker's models, one sentence each. Sent once pi is loaded. */
+/** What the models of a worker lack, once pi is loaded: a sentence for each thing. */
 export interface ModelReport {
   readonly kind: "model_report";
   readonly issues: readonly string[];

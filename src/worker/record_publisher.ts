@@ -31,7 +31,7 @@ export class RecordPublisher {
     record_saved: ({ ref, error }) => this.#replies.resolve(ref, error),
   } satisfies Partial<ToWorkerHandlers>;
 
-  /** Tells the record; what it returns resolves when that is kept, if something changed that has to be. */
+  /** Sends the record. The promise resolves when it is written; undefined when nothing durable has changed. */
   publish(session: Kept): Promise<void> | undefined {
     const record = session.record();
     if (record.inMemory) {
@@ -46,7 +46,7 @@ export class RecordPublisher {
       return this.#under.get(sessionId);
     }
     this.#durable.set(sessionId, text);
-    // An error is the router thread's to log and mend: what was asked for has been done.
+    // The server thread logs and repairs an error. The command itself has been carried out.
     const saved = this.#save(record).then(() => {
       if (this.#under.get(sessionId) === saved) this.#under.delete(sessionId);
     });
@@ -54,7 +54,7 @@ export class RecordPublisher {
     return saved;
   }
 
-  /** Has a session kept that begins; why it could not be. */
+  /** Writes the record of a new session. Returns why that failed. */
   async publishNow(session: Kept): Promise<Failure | undefined> {
     const record = session.record();
     this.#durable.set(session.sessionId, durableText(record));
