@@ -51,7 +51,8 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   get_messages:
     "Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`. At most 8 MiB: `truncated` and `before` lead to the older ones.",
   set_session_name: "Names the session; blanks at both ends are dropped.",
-  get_available_models: "Lists the models that pi has credentials for. Without a session: those that every session has.",
+  get_available_models:
+    "Lists the models that pi has credentials for. Without a session: those that every session has.",
   set_model: "Chooses the session's model, from the next request to a model on.",
   bash: "Runs a shell command of the client's in the session's folder; the output joins the messages.",
   abort_bash: "Stops the client's shell command.",

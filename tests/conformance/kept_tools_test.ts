@@ -3,7 +3,7 @@
 
 import { assertEquals } from "@std/assert";
 import { arrayAt, at, stringAt } from "../support/json.ts";
-import type { Wire } from "../support/wire_client.ts";
+import type { Wire, WsWire } from "../support/wire_client.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const tool = (name: string): string =>
@@ -20,7 +20,7 @@ async function active(wire: Wire, sessionId: string): Promise<string[]> {
 }
 
 /** Ends the server in peace and starts it again with that extension. */
-async function restarted(bench: Bench, source: string): Promise<Wire> {
+async function restarted(bench: Bench, source: string): Promise<WsWire> {
   await bench.judge();
   bench.server.signal("SIGTERM");
   assertEquals(await bench.server.exitCode(), 0);

@@ -99,20 +99,24 @@ alone("metrics: Prometheus reads the same numbers, from who has the token", asyn
   assertEquals(
     [...names].toSorted(),
     [
-      ..."commands_total connections coalesced_events_total cost_usd_total events_total evicted_total".split(
-        " ",
-      ),
+      ..."commands_total connections connections_opened_total coalesced_events_total cost_usd_total events_total evicted_total"
+        .split(
+          " ",
+        ),
       ..."host_delay_seconds hosts journal lagged_total outbox_bytes received_bytes_total".split(" "),
-      ..."router_delay_seconds sent_bytes_total sessions tokens_total turns_total uptime_seconds".split(" "),
+      ..."router_delay_seconds sent_bytes_total sessions sessions_created_total tokens_total turns_total uptime_seconds"
+        .split(" "),
     ].map((name) => `pi_server_${name}`).toSorted(),
   );
   assertEquals(
     Object.keys(told).toSorted(),
     [
-      ..."bytesIn bytesOut coalesced commands connections costUsd events evicted hosts journal lagged".split(
-        " ",
-      ),
-      ..."loopDelayMs outboxBytes refusals sessions tokens turns uptimeMs".split(" "),
+      ..."bytesIn bytesOut coalesced commands connections connectionsOpened costUsd events evicted hosts journal lagged"
+        .split(
+          " ",
+        ),
+      ..."loopDelayMs outboxBytes providerFailures refusals refusedRequests sessions sessionsCreated tokens turns uptimeMs"
+        .split(" "),
     ].toSorted(),
   );
   assertEquals(Object.keys(objectAt(told, "sessions")).toSorted(), ["live", "parked"]);
