@@ -77,7 +77,10 @@ export class SessionManager {
     const retirement = new Retirement(log, workers, commands, this.#requests);
 
     workers.handlers = this.#handlers();
-    workers.onExit = (worker, reason) => this.#recovery.onExit(worker, reason);
+    workers.onExit = (worker, reason) => {
+      this.providers.forget(worker);
+      this.#recovery.onExit(worker, reason);
+    };
     workers.onStarted = (worker) => this.#onWorkerStarted(worker);
     commands.onAnswered = (worker) => {
       workers.keepSpare();
@@ -87,6 +90,7 @@ export class SessionManager {
     this.#supervisor.onFailure = (worker, reason) => this.#recovery.replace(worker, reason);
     retirement.onRemoved = (worker) => {
       this.#supervisor.removed(worker);
+      this.providers.forget(worker);
       this.#queries.onWorkerLost(worker, []);
     };
   }
