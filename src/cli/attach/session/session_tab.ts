@@ -158,7 +158,8 @@ export class SessionTab {
     void this.#follow(subscription);
     if (quiet) {
       this.#learn(info);
-      await this.reload();
+      // A session that is deleted at this moment says so by the end of its subscription.
+      await this.reload().catch((error: unknown) => this.fail(error));
       this.#sayInterrupted(info.interrupted);
     } else this.refresh();
     const left = info?.untrusted ?? [];
