@@ -18,7 +18,6 @@ export async function findTmux(): Promise<boolean> {
 
 const SCREEN_MS = 20_000;
 const open = new Set<string>();
-let names = 0;
 
 /** A run of tmux; throws what it says when it fails. */
 async function tmux(home: Home, socket: string, ...args: string[]): Promise<string> {
@@ -64,7 +63,8 @@ export class Terminal implements AsyncDisposable {
   /** Opens a terminal and runs the program in it; its exit code is printed after it as `exit code N`. */
   static async run(home: Home, command: readonly string[], options: TerminalOptions): Promise<Terminal> {
     const { columns = 80, rows = 24, cwd, env = {} } = options;
-    const name = `pi-server-test-${Deno.pid}-${++names}`;
+    // Test files run side by side in one process, so an id of the process is not enough.
+    const name = `pi-server-test-${crypto.randomUUID().slice(0, 13)}`;
     open.add(name);
     const variables = Object.entries({ ...environment(home), TERM: "tmux-256color", ...env });
     const line = `${
