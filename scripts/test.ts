@@ -107,7 +107,20 @@ async function build(target: Target): Promise<Built> {
 /**
  * Files beside which nothing else runs: they hold the server to milliseconds.
  */
-const ALONE = ["control", "dead_peer", "delivery_fair", "dialogs_life", "flood", "latency"]
+const ALONE = [
+  "attach_ends",
+  "attach_large",
+  "attach_sessions",
+  "attach",
+  "console_hostile",
+  "console",
+  "control",
+  "dead_peer",
+  "delivery_fair",
+  "dialogs_life",
+  "flood",
+  "latency",
+]
   .map((name) => `tests/conformance/${name}_test.ts`);
 
 /** How many other files run at a time; much of their time they wait, so more than there are cores. */

@@ -113,7 +113,7 @@ async function stall(bench: Bench): Promise<Stalled> {
 
 /** The code that a stuck peer hears. It reads again once it was given up: runtimes keep the code for a while only. */
 async function endOf(bench: Bench, stuck: Follower): Promise<number> {
-  const told = () => /closed: it reads too slowly.*stalled/.test(bench.server.stderr);
+  const told = () => /closed because its client reads too slowly.*stalled/.test(bench.server.stderr);
   await until(told, STALL_MS, () => "the connection was not given up");
   stuck.channel.resume();
   return await deadline(stuck.channel.closed, 20_000, () => "the end of the connection");
@@ -257,7 +257,7 @@ alone("slow: past the last limit the connection is closed with 1013, and others 
   await streamed(bench, awake, id);
   // Answers are never dropped, so they are what fills it up.
   for (let n = 0; n < 6; n++) sleeper.channel.send(JSON.stringify({ type: "get_messages", sessionId: id }));
-  const told = /closed: it reads too slowly/;
+  const told = /closed because its client reads too slowly/;
   await awake.until(() => told.test(bench.server.stderr) || (awake.send({ type: "ping" }), false), "the log");
   sleeper.channel.resume();
   assertEquals(await sleeper.channel.closed, 1013);
@@ -275,7 +275,7 @@ alone("slow: it hears 1013 also when more commands were on their way by then", a
   const { sleeper, awake } = await asleep(bench);
   // Far more than it takes: what comes after the last one that counted must not cost the code.
   for (let n = 0; n < 100; n++) sleeper.channel.send(JSON.stringify({ type: "get_schema" }));
-  const told = /closed: it reads too slowly/;
+  const told = /closed because its client reads too slowly/;
   await awake.until(() => told.test(bench.server.stderr) || (awake.send({ type: "ping" }), false), "the log");
   sleeper.channel.resume();
   assertEquals(await sleeper.channel.closed, 1013);
