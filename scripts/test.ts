@@ -105,13 +105,15 @@ async function build(target: Target): Promise<Built> {
 }
 
 /**
- * Files beside which nothing else runs: they hold the server to milliseconds.
+ * Files beside which nothing else runs: they hold the server to milliseconds, drive a terminal or a browser, or start a server in the background.
  */
 const ALONE = [
   "attach_ends",
   "attach_large",
   "attach_sessions",
   "attach",
+  "cli_docs",
+  "cli_server",
   "console_hostile",
   "console",
   "control",
