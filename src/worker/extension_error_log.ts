@@ -19,8 +19,9 @@ export class ExtensionErrorLog {
   }
 
   /** Logs the event if it is an `extension_error` that this worker has not logged yet. */
-  follow(sessionId: string, { type, extensionPath, event, error }: SessionEvent): void {
-    if (type !== "extension_error") return;
+  follow(sessionId: string, emitted: SessionEvent): void {
+    if (emitted.type !== "extension_error") return;
+    const { extensionPath, event, error } = emitted;
     const key = JSON.stringify([extensionPath, event, error]);
     if (this.#logged.has(key)) return;
     if (this.#logged.size >= REMEMBERED) this.#logged.clear();

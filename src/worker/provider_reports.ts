@@ -2,6 +2,7 @@
 // Used by: the session worker, with every event of a session.
 // Invariant: an answer that succeeds costs one look-up; nothing is sent for it while its provider works.
 import { isRecord } from "../base/json.ts";
+import { cut } from "../base/text.ts";
 import type { ProviderReport } from "../ipc/messages.ts";
 import type { SessionEvent } from "../protocol/events.ts";
 
@@ -27,7 +28,7 @@ export class ProviderReports {
     const about = { kind: "provider_report", sessionId, provider, modelId } as const;
     if (stopReason === "error") {
       this.#failing.add(provider);
-      this.#send({ ...about, error: String(errorMessage ?? "no reason given").slice(0, ERROR_CHARS) });
+      this.#send({ ...about, error: cut(String(errorMessage ?? "no reason given"), ERROR_CHARS) });
     } else if (stopReason !== "aborted" && this.#failing.delete(provider)) this.#send(about);
   }
 }
