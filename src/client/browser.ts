@@ -12,7 +12,7 @@ import { type Address, platformSocket, type SocketClass, webSocketDial } from ".
 export { AnswerText } from "./answer_text.ts";
 export type { Answer, ClientOptions, FieldsOf, RequestOptions } from "./client.ts";
 export { Client } from "./client.ts";
-export type { ConnectionTimeouts as Patience } from "./connection.ts";
+export type { ConnectionTimeouts } from "./connection.ts";
 export type { Dialog, DialogAnswer, DialogHandler } from "./dialogs.ts";
 export { ConnectionLostError, RequestError, TokenRefusedError } from "./errors.ts";
 export type { Dial, Link, LinkListener } from "./transports/link.ts";

@@ -28,7 +28,7 @@ export { AnswerText } from "./answer_text.ts";
 export type { SpawnCommand } from "./transports/child_process.ts";
 export type { Answer, ClientOptions, FieldsOf, RequestOptions } from "./client.ts";
 export { Client } from "./client.ts";
-export type { ConnectionTimeouts as Patience } from "./connection.ts";
+export type { ConnectionTimeouts } from "./connection.ts";
 export type { Dialog, DialogAnswer, DialogHandler } from "./dialogs.ts";
 export { ConnectionLostError, RequestError, TokenRefusedError } from "./errors.ts";
 export type { Dial, Link, LinkListener } from "./transports/link.ts";

@@ -32,8 +32,6 @@ import { type OnStates, SessionQueries } from "./session_queries.ts";
 import { WorkerRecovery } from "./worker_recovery.ts";
 
 export type { ReplyTo } from "../journal/reply_to.ts";
-export type { SessionManagerParts as ManagerParts, SessionSink as ManagerEvents } from "./session_context.ts";
-export type { OnStates as Attached } from "./session_queries.ts";
 
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
 const NO_EVENTS = new ReplayBuffer();
