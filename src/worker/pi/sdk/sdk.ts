@@ -61,10 +61,14 @@ const WAITS = new WeakMap<Models, Waits>();
 const WRAPPED = new WeakSet<object>();
 /** What is wrong with models.json, beyond what pi says, by the models that were read from it. */
 const MODEL_FAULTS = new WeakMap<object, readonly string[]>();
+/** Prototypes of pi that read models.json tolerantly. A program may start several servers in one thread. */
+const TOLERANT = new WeakSet<object>();
 
 /** Has pi read a models.json with a byte order mark or comments, and names the place of what it cannot read. */
 function readModelsTolerantly(): void {
   const prototype: object = pi.ModelRegistry.prototype;
+  if (TOLERANT.has(prototype)) return;
+  TOLERANT.add(prototype);
   const load: unknown = Reflect.get(prototype, "loadCustomModels");
   if (typeof load !== "function") throw new Error("This pi reads models.json in another way");
   Reflect.set(prototype, "loadCustomModels", function (this: object, path: string) {
