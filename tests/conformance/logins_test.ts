@@ -94,7 +94,8 @@ for (const type of ["abort", "delete_session"]) {
     // Its answer may wait for the refresh; that of a later question says that the host has taken the command.
     await wire.ok({ type: "list_pending_ui" });
     tokens.answer.open();
-    const saved = async () => await refreshToken(bench) === "new-refresh" && await lockIsGone(bench);
+    // pi empties the file before it writes it, and holds the lock meanwhile.
+    const saved = async () => await lockIsGone(bench) && await refreshToken(bench) === "new-refresh";
     await until(saved, 10_000, () => "the new token is not on disk");
     for (const id of ["p", "end"]) await wire.response(id, 20_000);
   });
