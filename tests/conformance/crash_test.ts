@@ -24,5 +24,5 @@ alone(
     const { commands, replayed } = driver.tally;
     assert(commands > 0 && replayed > 0, "the run was idle");
   },
-  60_000 + KILLS * 20_000,
+  60_000 + KILLS * 40_000,
 );

@@ -4,12 +4,16 @@
 import { SessionManager } from "@mariozechner/pi-coding-agent";
 import { arrayAt, at, brief, type JsonObject, stringAt } from "./json.ts";
 import { text } from "./model_server.ts";
-import { deadline } from "./wait.ts";
+import { delay, until } from "./wait.ts";
 import type { Wire } from "./wire_client.ts";
 import type { Bench } from "../conformance/suite.ts";
 import { again } from "./restart.ts";
 
 const SESSIONS = 10;
+/** Answers after which a life ends at the latest; ten of them are the sessions'. */
+const MOST_ANSWERS = 200;
+/** Most that a life may take to get there. */
+const LIFE_MS = 30_000;
 /** Limits that the driver must not meet: it is about something else. */
 // A hundred lives send more keyed commands than a server remembers by default.
 const ARGS = [
@@ -73,6 +77,8 @@ export class CrashDriver {
   readonly #random: () => number;
   readonly #commands: Keyed[] = [];
   readonly #folders = new Map<string, string>();
+  /** Answers that came in all lives. */
+  #answers = 0;
   readonly tally: Tally = {
     kills: 0,
     points: 0,
@@ -108,13 +114,32 @@ export class CrashDriver {
       // Set below, after the server is dead.
       work.catch(() => {});
       const { server } = this.#bench;
-      const ms = how === "moment" ? this.#random() * 2500 : 3000;
-      const died = await deadline(server.status, ms, () => "late").then(() => true, () => false);
+      const died = await Promise.race([
+        server.status.then(() => true),
+        this.#worked(how === "moment" ? Math.floor(this.#random() * MOST_ANSWERS) : MOST_ANSWERS),
+      ]);
       if (died) this.tally.struck++;
       await server.kill();
       await work;
     }
     this.tally.kills++;
+  }
+
+  /**
+   * False once so many answers have come in this life, and a random part of a moment more. Answers and not seconds say
+   * how far a life has got: the machine may be slow.
+   */
+  async #worked(answers: number): Promise<false> {
+    const enough = this.#answers + answers;
+    const { length } = this.#bench.servers;
+    await until(
+      // Ends with the life, too.
+      () => this.#answers >= enough || this.#bench.servers.length > length,
+      LIFE_MS,
+      () => `${answers} answers`,
+    ).catch(() => {});
+    await delay(this.#random() * 50);
+    return false;
   }
 
   /** The last life: nothing dies any more, and all is looked at. */
@@ -174,6 +199,7 @@ export class CrashDriver {
   }
 
   #taken(keyed: Keyed, response: JsonObject): void {
+    this.#answers++;
     const { answer } = keyed;
     if (response.code === "outcome_unknown") {
       if (answer !== undefined) throw new Error(`answered before, unknown now: ${brief(answer)}`);
@@ -200,6 +226,7 @@ export class CrashDriver {
       if (this.#folders.has(sessionId) && restores(wire)) throw new Error(`${sessionId} is missing`);
       const cwd = await this.#bench.home.folder(sessionId);
       await wire.ok({ type: "create_session", sessionId, cwd }, 60_000);
+      this.#answers++;
       this.#folders.set(sessionId, cwd);
     }
     // One that was created just before its server died may not have been announced.

@@ -56,8 +56,8 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
   #spin = 0;
   #spinner: Timer | undefined;
   #lastKey = { key: "", at: 0 };
-  /** A message that was sent before the first session was there; `none` once it is. */
-  #early: "waits" | "none" | { readonly text: string; readonly behavior: "steer" | "followUp" } = "waits";
+  /** Messages that the person sent before the first session was open; undefined once it is. */
+  #early: { readonly text: string; readonly behavior: "steer" | "followUp" }[] | undefined = [];
 
   constructor(parts: AppParts) {
     this.#parts = parts;
@@ -106,9 +106,9 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
     }
     this.#notice = undefined;
     this.changed();
-    const early = this.#early;
-    this.#early = "none";
-    if (typeof early === "object") this.#submit(early.text, early.behavior);
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const { text, behavior } of early) this.#submit(text, behavior);
   }
 
   /** The connection is lost, or there again. */
@@ -415,12 +415,17 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
 
   #submit(text: string, behavior: "steer" | "followUp"): void {
     if (text.trim() === "") return;
+    const { shown } = this.#tabs;
+    if (shown === undefined && this.#early !== undefined) {
+      this.#early.push({ text, behavior });
+      return this.say("info", "Opening… the message is sent then");
+    }
     this.#notice = undefined;
     this.#prompt.remember(text);
-    const { shown } = this.#tabs;
     const local = localCommand(text);
     if (local !== undefined) return local.command.run(this, shown, local.rest);
     if (shown === undefined) {
+      this.edit(text);
       return this.say("warning", "No session is open: /new makes one, /resume lists them");
     }
     this.view?.follow();

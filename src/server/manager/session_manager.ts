@@ -179,10 +179,12 @@ export class SessionManager {
     return this.#context.workers.all;
   }
 
-  /** Numbers of the workers that `statesOfAll` asks. */
+  /** Numbers of the workers that `statesOfAll` asks: a worker without a session may still load pi, and knows nothing. */
   get asked(): readonly number[] {
     const { workers, registry } = this.#context;
-    return workers.isolated ? [...new Set(registry.running().map(({ worker }) => worker))] : workers.all;
+    if (workers.isolated) return [...new Set(registry.running().map(({ worker }) => worker))];
+    const used = registry.workersInUse;
+    return workers.all.filter((worker) => used.has(worker));
   }
 
   /** The session that has that worker for itself. */

@@ -42,6 +42,12 @@ export class SessionRegistry {
     );
   }
 
+  /** Workers that have, build or bring back a session. */
+  get workersInUse(): ReadonlySet<number> {
+    const used = [...this.entries.values()].filter(({ state }) => state !== "waiting" && state !== "parked");
+    return new Set(used.map(({ worker }) => worker));
+  }
+
   /** Chooses the worker for a session, and counts the session there. */
   assignWorker(entry: SessionEntry): number {
     entry.worker = this.#workers.assign();

@@ -223,7 +223,7 @@ Deno.test("manager: sessions go to the host with the fewest, and events tell the
 
 Deno.test("manager: attach asks the session's host and no other, and gives up after a while", async () => {
   const bench = new Bench({}, 2);
-  bench.live("a");
+  for (const id of ["a", "b"]) bench.live(id);
   const told: unknown[] = [];
   bench.made.manager.stateOf("a", false, (sessions) => told.push(sessions));
   bench.made.manager.stateOf("nope", false, (sessions) => told.push(sessions));
@@ -239,6 +239,19 @@ Deno.test("manager: attach asks the session's host and no other, and gives up af
   assertEquals(told.slice(2), ["timeout", "timeout"]);
   first?.says({ kind: "states", ref: first.last("get_states").ref, sessions: [] });
   assertEquals(told.length, 4, "a late reply is ignored");
+});
+
+Deno.test("manager: only workers with a session are asked for all states", () => {
+  const bench = new Bench({}, 2);
+  bench.made.manager.statesOfAll([], () => {});
+  assertEquals([bench.made.manager.asked, bench.made.hosts.all.flatMap((host) => host.of("get_states"))], [
+    [],
+    [],
+  ]);
+  bench.create("a");
+  assertEquals(bench.made.manager.asked.length, 1, "one that builds a session is asked");
+  bench.live("b");
+  assertEquals(bench.made.manager.asked.length, 2);
 });
 
 Deno.test("manager: a host that dies answers everything, its sessions are parked, and it is replaced", async () => {

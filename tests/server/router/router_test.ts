@@ -224,6 +224,7 @@ Deno.test("router: an end that is sent behind a subscription ends it", () => {
 
 Deno.test("router: * answers once every host has, with all sessions, names of JavaScript's own too", () => {
   const bench = new Bench({}, 2);
+  for (const id of ["a", "__proto__"]) bench.live(id);
   const peer = bench.connect();
   peer.send({ id: "s", type: "subscribe", sessionId: "*" });
   const [first, second] = bench.made.hosts.all;

@@ -35,6 +35,7 @@ function dataOf(peer: Peer): Json | undefined {
 
 Deno.test("own commands: list_pending_ui shows the open dialogs of all sessions on all hosts", () => {
   const bench = new RouterBench({}, 2);
+  for (const id of ["a", "b"]) bench.live(id);
   const peer = bench.connect();
   peer.send({ id: "1", type: "list_pending_ui" });
   const [first, second] = bench.made.hosts.all;
@@ -74,6 +75,7 @@ Deno.test("own commands: list_pending_ui of no session is session_not_found, of 
 
 Deno.test("own commands: list_sessions is every host's sessions, and fails when one host does not answer", async () => {
   const bench = new RouterBench({}, 2);
+  for (const id of ["a", "b"]) bench.live(id);
   const peer = bench.connect();
   peer.send({ id: "1", type: "list_sessions" });
   const [first, second] = bench.made.hosts.all;
