@@ -54,6 +54,43 @@ function quietServer(): Promise<Client> {
   );
 }
 
+/** A client of a server that holds back its list of sessions, and then makes a session; it keeps what is asked. */
+function slowServer(): { connect(): Promise<Client>; release(): void; asked: Record<string, unknown>[] } {
+  const asked: Record<string, unknown>[] = [];
+  const held: (() => void)[] = [];
+  const sessionInfo = { sessionId: "s", status: "live", cwd: "/work", epoch: "e", seq: 0, messageCount: 0 };
+  const data: Record<string, unknown> = {
+    list_sessions: { sessions: [] },
+    create_session: { sessionId: "s", sessionInfo },
+    get_state: sessionInfo,
+    subscribe: { mode: "live", sessionInfo, pendingUi: [] },
+    get_messages: { messages: [], messageCount: 0 },
+    get_commands: { commands: [] },
+  };
+  const connect = (): Promise<Client> =>
+    Client.open(
+      (listener) => {
+        queueMicrotask(() => listener.message(JSON.stringify(GREETING)));
+        return Promise.resolve({
+          send(text) {
+            const command = JSON.parse(text);
+            const { id, type } = command;
+            asked.push(command);
+            const answer = (): void => {
+              const response = { type: "response", id, success: true, data: data[type] ?? {} };
+              listener.message(JSON.stringify(response));
+            };
+            if (type === "list_sessions") held.push(answer);
+            else queueMicrotask(answer);
+          },
+          close: () => Promise.resolve(),
+        });
+      },
+      { connectMs: 1000, reconnectMs: 0, heartbeatMs: 0 },
+    );
+  return { connect, release: () => held.splice(0).forEach((answer) => answer()), asked };
+}
+
 /** Runs the client on such a terminal. */
 function run(
   terminal: FakeTerminal | undefined,
@@ -104,6 +141,22 @@ Deno.test("Ctrl+D detaches and gives the terminal back", async () => {
   terminal.input("\x04");
   assertEquals(await ended, { code: 0, line: "detached; the sessions go on" });
   assertStringIncludes(terminal.last ?? "", "\x1b[?1049l");
+});
+
+Deno.test("messages that are sent before the first session is open are sent to it", async () => {
+  const terminal = new FakeTerminal();
+  const { connect, release, asked } = slowServer();
+  const ended = run(terminal, connect);
+  await shown(terminal);
+  for (const text of ["first", "second"]) {
+    for (const key of [...text, "\r"]) terminal.input(key);
+  }
+  release();
+  const prompts = () => asked.filter(({ type }) => type === "prompt").map(({ message }) => message);
+  await until(() => prompts().length === 2, 5000, () => JSON.stringify(asked));
+  assertEquals(prompts(), ["first", "second"]);
+  terminal.input("\x04");
+  await ended;
 });
 
 Deno.test("without a terminal, in a small one, or without a server nothing is drawn", async () => {
