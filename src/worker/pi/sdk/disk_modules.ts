@@ -57,13 +57,18 @@ const loadJson: Load = (module, filename) => {
   module.exports = JSON.parse(readFileSync(filename, "utf8").replace(/^\ufeff/, ""));
 };
 
-/** Imports a module by its path or address as Node does; rejects for an ES module on the disk. */
-async function importFromDisk(id: string): Promise<unknown> {
+/** Imports a module by its name, path or address as Node does; rejects for an ES module on the disk. */
+function importFromDisk(id: string): Promise<unknown> {
+  return Promise.resolve(id).then(readFromDisk);
+}
+
+function readFromDisk(id: string): unknown {
   const isUrl = id.startsWith("file:");
-  if (!isUrl && !id.startsWith("/") && !/^[A-Za-z]:[\\/]/.test(id)) return await import(id);
+  const isPath = isUrl || id.startsWith("/") || /^[A-Za-z]:[\\/]/.test(id);
   const file = isUrl ? fileURLToPath(id) : id;
-  if (!isCommonJs(file)) throw refuse(file);
-  const exports: unknown = createRequire(file)(file);
+  if (isPath && !isCommonJs(file)) throw refuse(file);
+  // A name without a path is one of the runtime's own modules: pi's loader resolves all others to paths.
+  const exports: unknown = createRequire(isPath ? file : import.meta.url)(file);
   const named = typeof exports === "object" && exports !== null ? { ...exports } : {};
   return { ...named, default: exports };
 }
