@@ -52,6 +52,10 @@ export function checkTexts(
   for (const [file, text] of texts) if (file.endsWith(".md")) anchors.set(file, anchorsOf(text));
   const findings: TextFinding[] = [];
   for (const [file, text] of texts) {
+    const marker = /(?<![^\s])(?:<{7}|>{7}) \w/.exec(text);
+    if (marker) {
+      findings.push({ file, line: lineAt(text, marker.index), message: "a conflict is not resolved" });
+    }
     const prose = file.endsWith(".md") ? pageProse(text) : /\.tsx?$/.test(file) ? sourceProse(text) : [];
     for (const piece of prose) {
       const find = (index: number, message: string): void => {

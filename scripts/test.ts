@@ -1,6 +1,7 @@
-// The test command, `deno task test`: unit tests, then the conformance suite against the sources, the Node build and
-// the compiled binary, which it builds first. Ends with how many cases each target passed.
-// Usage: deno run -A scripts/test.ts [--only unit|sources|node|binary]
+// The test command, `deno task test`: unit tests, then every case of the conformance suite, spread over the sources, the
+// Node build and the compiled binary, which it builds first. What differs between builds runs on each of them.
+// `--all` runs every case on every build, `--only` every case on one. Ends with how many cases each target passed.
+// Usage: deno run -A scripts/test.ts [--all | --only unit|sources|node|binary]
 
 import * as path from "node:path";
 import { repositoryRoot } from "./bundle.ts";
@@ -107,7 +108,7 @@ async function build(target: Target): Promise<Built> {
 /**
  * Files beside which nothing else runs: they hold the server to milliseconds, drive a terminal or a browser, or start a server in the background.
  */
-const ALONE = [
+const ALONE: ReadonlySet<string> = new Set([
   "attach_ends",
   "attach_large",
   "attach_sessions",
@@ -122,38 +123,86 @@ const ALONE = [
   "dialogs_life",
   "flood",
   "latency",
-]
-  .map((name) => `tests/conformance/${name}_test.ts`);
+]);
+
+/** Files about what differs between builds: files, sockets, threads, permissions, and what is packed into a build. */
+const BUILD_MATTERS: ReadonlySet<string> = new Set([
+  "disk",
+  "file_modes",
+  "framing",
+  "gate_headers",
+  "host_loss",
+  "package_modules",
+  "peers",
+  "process",
+  "sandbox",
+  "shell_output",
+  "shipped",
+  "start_folder",
+  "state_pipes",
+  "tool_files",
+  "user_packages",
+]);
 
 /** How many other files run at a time; much of their time they wait, so more than there are cores. */
 const JOBS = "4";
 
-/** The conformance suite against one build: first what is to be alone, then the rest. */
+/** Names of all files of the conformance suite. */
+export function conformanceFiles(): string[] {
+  const files = [...Deno.readDirSync(path.join(root, "tests/conformance"))].map(({ name }) => name);
+  return files.filter((name) => name.endsWith("_test.ts")).map((name) => name.replace("_test.ts", ""))
+    .toSorted();
+}
+
+/**
+ * The files that each build runs when every case is to run once: those in `BUILD_MATTERS` on every build, each other one
+ * on one build. A file's name decides which, so another file changes nothing for it.
+ */
+export function spread<T>(files: readonly string[], builds: readonly T[]): Map<T, string[]> {
+  const shares = new Map<T, string[]>(builds.map((build) => [build, []]));
+  for (const file of files) {
+    const turn = [...file].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 65_521, 7);
+    for (const [at, build] of builds.entries()) {
+      if (BUILD_MATTERS.has(file) || turn % builds.length === at) shares.get(build)?.push(file);
+    }
+  }
+  return shares;
+}
+
+/** The conformance suite, or some of its files, against one build: first what is to be alone, then the rest. */
 export async function conform(
   target: string,
   args: readonly string[] = [],
   variables: Record<string, string> = {},
+  files: readonly string[] = conformanceFiles(),
 ): Promise<Outcome> {
   const env = { ...variables, PI_SERVER_TARGET: target };
-  const one = await runTests([...args, ...ALONE], env);
-  const rest = [...args, "--parallel", `--ignore=${ALONE.join(",")}`, "tests/conformance/"];
-  const other = await runTests(rest, { ...env, DENO_JOBS: JOBS });
-  const broken = one.broken ?? other.broken;
+  const paths = (alone: boolean): string[] =>
+    files.filter((name) => ALONE.has(name) === alone).map((name) => `tests/conformance/${name}_test.ts`);
+  const outcomes: Outcome[] = [];
+  if (paths(true).length > 0) outcomes.push(await runTests([...args, ...paths(true)], env));
+  if (paths(false).length > 0) {
+    outcomes.push(await runTests([...args, "--parallel", ...paths(false)], { ...env, DENO_JOBS: JOBS }));
+  }
+  const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((all, one) => all + of(one), 0);
+  const broken = outcomes.find((one) => one.broken !== undefined)?.broken;
   return {
-    passed: one.passed + other.passed,
-    failed: one.failed + other.failed,
-    ignored: one.ignored + other.ignored,
-    leftOut: [...one.leftOut ?? [], ...other.leftOut ?? []],
-    seconds: one.seconds + other.seconds,
+    passed: sum(({ passed }) => passed),
+    failed: sum(({ failed }) => failed),
+    ignored: sum(({ ignored }) => ignored),
+    leftOut: outcomes.flatMap(({ leftOut = [] }) => leftOut),
+    seconds: sum(({ seconds }) => seconds),
     ...(broken === undefined ? {} : { broken }),
   };
 }
 
-/** The parts that the arguments ask for; undefined when they make no sense. */
-function chosen(args: readonly string[]): readonly string[] | undefined {
-  if (args.length === 0) return PARTS;
-  const [flag, part] = args[0]?.startsWith("--only=") ? ["--only", args[0].slice(7)] : args;
-  return flag === "--only" && part !== undefined && PARTS.includes(part) ? [part] : undefined;
+/** What the arguments ask for: the parts, and whether a build runs every file; undefined when they make no sense. */
+export function chosen(args: readonly string[]): { parts: readonly string[]; every: boolean } | undefined {
+  const [flag, part, ...more] = args[0]?.startsWith("--only=") ? ["--only", args[0].slice(7)] : args;
+  if (flag === undefined) return { parts: PARTS, every: false };
+  if (flag === "--all" && part === undefined) return { parts: PARTS, every: true };
+  const known = flag === "--only" && part !== undefined && PARTS.includes(part) && more.length === 0;
+  return known ? { parts: [part], every: true } : undefined;
 }
 
 /** Says what went wrong or how long it took. */
@@ -163,17 +212,17 @@ export function tell(name: string, outcome: Outcome): void {
 }
 
 async function main(): Promise<number> {
-  const parts = chosen(Deno.args);
-  if (!parts) {
-    console.error(`Use --only with one of ${PARTS.join(", ")}`);
+  const asked = chosen(Deno.args);
+  if (!asked) {
+    console.error(`Use --all, or --only with one of ${PARTS.join(", ")}`);
     return 2;
   }
+  const { parts, every } = asked;
   // Fetched before, so that no server under test does it while a case waits for its greeting. Types are checked
   // once, since no run of tests does.
   if (!await deno("install", "--quiet")) return 1;
   if (!await deno("check", "--quiet", "mod.ts", "tests", "scripts", "src/console")) return 1;
   const outcomes = new Map<string, Outcome>();
-  let skipped = 0;
   if (parts.includes("unit")) {
     const args = [
       "--sanitize-ops",
@@ -184,17 +233,18 @@ async function main(): Promise<number> {
     ];
     outcomes.set("unit", await runTests(args, { DENO_JOBS: JOBS }));
   }
+  const ready: Target[] = [];
   for (const target of TARGETS) {
     if (!parts.includes(target)) continue;
     const built = await build(target);
-    if (built.kind === "ready") {
-      outcomes.set(target, await conform(target));
-    } else if (built.kind === "failed") {
-      outcomes.set(target, { passed: 0, failed: 0, ignored: 0, seconds: 0, broken: built.reason });
-    } else {
-      console.log(`${target} skipped: ${built.reason}`);
-      skipped += outcomes.get("sources")?.passed ?? 1;
-    }
+    if (built.kind === "ready") ready.push(target);
+    else if (built.kind === "skipped") console.log(`${target} skipped: ${built.reason}`);
+    else outcomes.set(target, { passed: 0, failed: 0, ignored: 0, seconds: 0, broken: built.reason });
+  }
+  const files = conformanceFiles();
+  const shares = spread(files, ready);
+  for (const target of ready) {
+    outcomes.set(target, await conform(target, [], {}, every ? files : shares.get(target)));
   }
   for (const [name, outcome] of outcomes) tell(name, outcome);
   const all = [...outcomes.values()];
@@ -202,7 +252,7 @@ async function main(): Promise<number> {
   for (const name of all.flatMap(({ leftOut = [] }) => leftOut)) console.log(`left out: ${name}`);
   const passed = (name: Target) => `${name} ${outcomes.get(name)?.passed ?? 0}`;
   const failed = sum((outcome) => outcome.failed + (outcome.broken === undefined ? 0 : 1));
-  console.log(`${TARGETS.map(passed).join(", ")}, skipped ${skipped + sum((outcome) => outcome.ignored)}`);
+  console.log(`${TARGETS.map(passed).join(", ")}, left out ${sum((outcome) => outcome.ignored)}`);
   console.log(`${sum((outcome) => outcome.passed)} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }

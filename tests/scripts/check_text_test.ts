@@ -79,3 +79,12 @@ Deno.test("check of the texts: a sentence of more than 40 words is found in comm
   assertEquals(findings("src/a.ts", `// ${LONG.replace("word20 ", "word20\n//\n// ")}.`), []);
   assertEquals(findings("src/a.ts", `const a = "${LONG}.";`), []);
 });
+
+Deno.test("check of the texts: a conflict that is not resolved is found in every text, also within a line", () => {
+  const [ours, theirs] = ["<".repeat(7), ">".repeat(7)];
+  for (const marker of [`${ours} HEAD`, `${theirs} branch`]) {
+    assertEquals(findings("docs/A.md", `One.\n${marker}\nTwo.`), ["2 a conflict is not resolved"]);
+    assertEquals(findings("docs/A.md", `One. ${marker}`), ["1 a conflict is not resolved"]);
+  }
+  assertEquals(findings("docs/A.md", `${ours}${ours}`), []);
+});
