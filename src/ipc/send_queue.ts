@@ -97,7 +97,7 @@ export class SendQueue {
   /** Takes credit for bytes that the other side has handled. */
   addCredit(bytes: number): void {
     this.#posted -= bytes;
-    if (this.#state === "blocked") this.#drain(this.#window);
+    if (this.#state === "blocked") this.#drain();
   }
 
   /** Posts everything at once, whatever the credit. The next step may never yield. */
@@ -110,7 +110,7 @@ export class SendQueue {
     const waited = this.#clock.monotonic() - this.#flushedAt >= BATCH_MS;
     if (this.#state === "empty" && !waited) {
       this.#state = "later";
-      this.#timer = this.#clock.after(BATCH_MS, () => this.#drain(this.#window));
+      this.#timer = this.#clock.after(BATCH_MS, this.#drain);
     } else if (this.#state === "empty" || waited || this.#bytes >= CROSSING_BATCH_BYTES) {
       // A timer would be too late: a whole answer may arrive in one turn of the event loop.
       this.#soon();
@@ -121,7 +121,7 @@ export class SendQueue {
     this.#timer?.clear();
     this.#state = "soon";
     queueMicrotask(() => {
-      if (this.#state === "soon") this.#drain(this.#window);
+      if (this.#state === "soon") this.#drain();
     });
   }
 
@@ -134,7 +134,7 @@ export class SendQueue {
     return entry.message;
   }
 
-  #drain(window: number): void {
+  readonly #drain = (window = this.#window): void => {
     this.#timer?.clear();
     this.#flushedAt = this.#clock.monotonic();
     const queue = this.#queue;
@@ -156,5 +156,5 @@ export class SendQueue {
     this.#queue = queue.slice(at);
     if (this.#queue.length === 0) this.#tail = undefined;
     this.#state = this.#queue.length === 0 ? "empty" : "blocked";
-  }
+  };
 }

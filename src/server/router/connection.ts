@@ -4,9 +4,17 @@ import type { Access } from "../auth/access.ts";
 import { READ_AHEAD_BYTES } from "../../governor/limits.ts";
 import type { EncodedEvent } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
+import type { Updates } from "../../protocol/events.ts";
 import { BulkTurns, type Held } from "./bulk_turns.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { Peer } from "./peer.ts";
+
+/** The wish of a subscriber. */
+export interface Wanted {
+  readonly updates: Updates;
+  /** Only these types. Absent: all. */
+  readonly events?: ReadonlySet<string>;
+}
 
 export interface ConnectionParts {
   readonly id: number;
@@ -59,9 +67,14 @@ export class Connection {
     if (this.#open) this.outbox.push(text, sent);
   }
 
-  /** Queues an event, unless the peer lags in that session. The first such event sends `lagged`. */
-  sendEvent(sessionId: string, epoch: string, record: EncodedEvent, text: string): void {
-    if (!this.#open) return;
+  /**
+   * Queues an event in the wanted form, unless the filter excludes it or the peer lags in that session. The first event
+   * that comes too late sends `lagged`.
+   */
+  sendEvent(sessionId: string, epoch: string, record: EncodedEvent, wanted: Wanted): void {
+    if (!this.#open || wanted.events !== undefined && !wanted.events.has(record.type)) return;
+    // An event with one form carries only that one.
+    const text = wanted.updates === "full" ? record.full ?? record.text : record.text;
     if (this.#lagging.size > 0 && this.#lagging.has(sessionId)) {
       // A dialog passes, because a client has to answer it.
       if (record.type === "extension_ui_request") this.outbox.push(text);

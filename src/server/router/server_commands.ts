@@ -12,10 +12,9 @@ import { noSession } from "../../protocol/failures.ts";
 import type { TokenStore } from "../auth/token_store.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Wanted } from "./connection.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
 import type { SubscriptionService } from "./subscription_service.ts";
-import type { Wanted } from "./subscriptions.ts";
 
 /** The router, as these commands need it. */
 export interface OwnContext {

@@ -7,8 +7,8 @@ import type { EncodedEvent, SessionState } from "../../ipc/messages.ts";
 import { conflictOf, noSession } from "../../protocol/failures.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
-import type { Connection } from "./connection.ts";
-import { deliver, type Subscriptions, type Wanted } from "./subscriptions.ts";
+import type { Connection, Wanted } from "./connection.ts";
+import type { Subscriptions } from "./subscriptions.ts";
 
 /** The point up to which a client has read. */
 export interface Cursor {
@@ -180,7 +180,7 @@ export class SubscriptionService {
     { missed }: Start,
   ): void {
     connection.caughtUp(sessionId);
-    for (const record of missed) deliver(connection, sessionId, epoch, record, wanted);
+    for (const record of missed) connection.sendEvent(sessionId, epoch, record, wanted);
     this.#subscriptions.add(connection, sessionId, wanted);
   }
 
@@ -197,7 +197,7 @@ export class SubscriptionService {
       if (epoch === attachment.epoch) told.set(sessionId, attachment.seq);
       // A subscription by id goes on unchanged.
       if (this.#subscriptions.has(connection, sessionId)) continue;
-      for (const record of start.missed) deliver(connection, sessionId, attachment.epoch, record, wanted);
+      for (const record of start.missed) connection.sendEvent(sessionId, attachment.epoch, record, wanted);
     }
     this.#subscriptions.commitWildcard(connection, gathering, told);
   }

@@ -4,14 +4,7 @@
 import type { EncodedEvent, SubscriberDemand } from "../../ipc/messages.ts";
 import { sees } from "../auth/access.ts";
 import type { Updates } from "../../protocol/events.ts";
-import type { Connection } from "./connection.ts";
-
-/** The wish of a subscriber. */
-export interface Wanted {
-  readonly updates: Updates;
-  /** Only these types. Absent: all. */
-  readonly events?: ReadonlySet<string>;
-}
+import type { Connection, Wanted } from "./connection.ts";
 
 /** Events for subscribers, with consecutive numbers. */
 export interface Published {
@@ -207,7 +200,7 @@ export class Subscriptions {
     const wanted = targets?.get(sessionId) ?? targets?.get("*");
     // `*` means all sessions of the connection's token.
     if (wanted === undefined || !sees(connection.access, sessionId)) return;
-    for (const record of records) deliver(connection, sessionId, epoch, record, wanted);
+    for (const record of records) connection.sendEvent(sessionId, epoch, record, wanted);
   }
 
   #dropFrom(sessionId: string, connection: Connection): void {
@@ -215,18 +208,4 @@ export class Subscriptions {
     subscribers?.delete(connection);
     if (subscribers?.size === 0) this.#bySession.delete(sessionId);
   }
-}
-
-/** Sends an event in the wanted form, unless the filter excludes it. */
-export function deliver(
-  connection: Connection,
-  sessionId: string,
-  epoch: string,
-  record: EncodedEvent,
-  wanted: Wanted,
-): void {
-  if (wanted.events !== undefined && !wanted.events.has(record.type)) return;
-  // An event with one form carries only that one.
-  const text = wanted.updates === "full" ? record.full ?? record.text : record.text;
-  connection.sendEvent(sessionId, epoch, record, text);
 }

@@ -2,8 +2,8 @@
 // counts as demand, and nothing left behind.
 import { assertEquals } from "@std/assert";
 import type { EncodedEvent } from "../../../src/ipc/messages.ts";
-import type { Connection } from "../../../src/server/router/connection.ts";
-import { Subscriptions, type Wanted } from "../../../src/server/router/subscriptions.ts";
+import type { Connection, Wanted } from "../../../src/server/router/connection.ts";
+import { Subscriptions } from "../../../src/server/router/subscriptions.ts";
 import { connectionOver, FakeWire } from "./fakes.ts";
 
 const DELTA: Wanted = { updates: "delta" };
