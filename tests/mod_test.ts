@@ -56,30 +56,34 @@ Deno.test("a state folder that another server owns is refused with its address",
     assert(error instanceof Error && error.message.includes(first.endpoints[0]?.url ?? "?"), String(error));
   }));
 
-Deno.test("what sessions leave in the background ends with the server, the program's own children do not", () =>
-  inFolder(async (folder) => {
-    if (Deno.build.os !== "linux") return;
-    const isThere = (pid: number): boolean => common.alive(pid);
-    const server = await startServer({
-      port: 0,
-      stateDir: `${folder}/state`,
-      cwd: folder,
-      workers: 1,
-      demo: true,
-    });
-    const own = new Deno.Command("sleep", { args: ["60"] }).spawn();
-    try {
-      const client = await connect({ stateDir: `${folder}/state` });
-      const { sessionId } = await client.request("create_session", { inMemory: true });
-      const command = "setsid sleep 60 >/dev/null 2>&1 & echo $!";
-      const { output } = await client.request("bash", { sessionId, command });
-      const left = Number(output);
-      assertEquals([isThere(left), isThere(own.pid)], [true, true]);
-      await client.close();
-      await server.shutdown();
-      assertEquals([isThere(left), isThere(own.pid)], [false, true]);
-    } finally {
-      own.kill("SIGKILL");
-      await own.status;
-    }
-  }));
+const linux = { ignore: Deno.build.os !== "linux" };
+Deno.test(
+  "what sessions leave in the background ends with the server, the program's own children do not",
+  linux,
+  () =>
+    inFolder(async (folder) => {
+      const isThere = (pid: number): boolean => common.alive(pid);
+      const server = await startServer({
+        port: 0,
+        stateDir: `${folder}/state`,
+        cwd: folder,
+        workers: 1,
+        demo: true,
+      });
+      const own = new Deno.Command("sleep", { args: ["60"] }).spawn();
+      try {
+        const client = await connect({ stateDir: `${folder}/state` });
+        const { sessionId } = await client.request("create_session", { inMemory: true });
+        const command = "setsid sleep 60 >/dev/null 2>&1 & echo $!";
+        const { output } = await client.request("bash", { sessionId, command });
+        const left = Number(output);
+        assertEquals([isThere(left), isThere(own.pid)], [true, true]);
+        await client.close();
+        await server.shutdown();
+        assertEquals([isThere(left), isThere(own.pid)], [false, true]);
+      } finally {
+        own.kill("SIGKILL");
+        await own.status;
+      }
+    }),
+);

@@ -7,7 +7,7 @@ import { text } from "../support/model_server.ts";
 import type { WsWire } from "../support/wire_client.ts";
 import { lives } from "../support/processes.ts";
 import { until } from "../support/wait.ts";
-import { alone, type Bench, settled, TARGET } from "./suite.ts";
+import { alone, aloneOnLinux, type Bench, settled, TARGET } from "./suite.ts";
 
 /** Commands that each run out of memory in a way of their own. */
 const HOG = `export default function (pi) {
@@ -158,31 +158,33 @@ const SPIN = `export default function (pi) {
 }
 `;
 
-alone("children: those of a host that is replaced end with it, those of another go on", async (bench) => {
-  if (Deno.build.os !== "linux") return;
-  await extension(bench, "spin", SPIN);
-  await bench.start(["--workers", "2", "--host-silent-ms", "6000"]);
-  const wire = await bench.connect();
-  const lost = await answered(bench, wire);
-  const other = await answered(bench, wire);
-  const started = async (sessionId: string): Promise<string> => {
-    const command = "setsid sleep 600 > /dev/null 2>&1 < /dev/null & echo $!";
-    return stringAt(await wire.ok({ type: "bash", sessionId, command }), "output").trim();
-  };
-  const [stray, kept] = [await started(lost), await started(other)];
-  // One that bash still waits for.
-  await wire.ok({ type: "subscribe", sessionId: lost });
-  await wire.ok({ type: "prompt", sessionId: lost, message: "/spin" });
-  const bash = wire.request(
-    { type: "bash", sessionId: lost, command: "sleep 602 & echo $! && wait" },
-    60_000,
-  );
-  const waited = stringAt(await wire.event(lost, "bash_output"), "event", "chunk").trim();
-  for (const pid of [stray, kept, waited]) assert(await lives(pid), `${pid} was started`);
-  await crashOf(wire, lost);
-  assertEquals((await bash).code, "internal");
-  const ended = async () => !await lives(stray) && !await lives(waited) || undefined;
-  await until(ended, 10_000, () => "children of the replaced host live on");
-  assert(await lives(kept), "the other host's child was ended");
-  await goesOn(bench, wire, other);
-});
+aloneOnLinux(
+  "children: those of a host that is replaced end with it, those of another go on",
+  async (bench) => {
+    await extension(bench, "spin", SPIN);
+    await bench.start(["--workers", "2", "--host-silent-ms", "6000"]);
+    const wire = await bench.connect();
+    const lost = await answered(bench, wire);
+    const other = await answered(bench, wire);
+    const started = async (sessionId: string): Promise<string> => {
+      const command = "setsid sleep 600 > /dev/null 2>&1 < /dev/null & echo $!";
+      return stringAt(await wire.ok({ type: "bash", sessionId, command }), "output").trim();
+    };
+    const [stray, kept] = [await started(lost), await started(other)];
+    // One that bash still waits for.
+    await wire.ok({ type: "subscribe", sessionId: lost });
+    await wire.ok({ type: "prompt", sessionId: lost, message: "/spin" });
+    const bash = wire.request(
+      { type: "bash", sessionId: lost, command: "sleep 602 & echo $! && wait" },
+      60_000,
+    );
+    const waited = stringAt(await wire.event(lost, "bash_output"), "event", "chunk").trim();
+    for (const pid of [stray, kept, waited]) assert(await lives(pid), `${pid} was started`);
+    await crashOf(wire, lost);
+    assertEquals((await bash).code, "internal");
+    const ended = async () => !await lives(stray) && !await lives(waited) || undefined;
+    await until(ended, 10_000, () => "children of the replaced host live on");
+    assert(await lives(kept), "the other host's child was ended");
+    await goesOn(bench, wire, other);
+  },
+);

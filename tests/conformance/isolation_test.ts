@@ -7,7 +7,7 @@ import { Gate, text } from "../support/model_server.ts";
 import { lives } from "../support/processes.ts";
 import { until } from "../support/wait.ts";
 import type { WsWire } from "../support/wire_client.ts";
-import { alone, type Bench, listed, settled, TARGET } from "./suite.ts";
+import { alone, aloneOnLinux, type Bench, listed, settled, TARGET } from "./suite.ts";
 
 const ISOLATED = ["--isolation", "session"];
 
@@ -201,8 +201,7 @@ alone("isolation: ten sessions work at the same time, and a shutdown ends all of
   assertEquals((await bench.server.status).code, 0);
 });
 
-alone("isolation: what a session started in the background outlives its parking", async (bench) => {
-  if (Deno.build.os !== "linux") return;
+aloneOnLinux("isolation: what a session started in the background outlives its parking", async (bench) => {
   await bench.start([...ISOLATED, "--max-sessions", "1"]);
   const wire = await bench.connect();
   const first = await bench.session(wire);

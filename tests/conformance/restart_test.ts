@@ -8,7 +8,7 @@ import { text } from "../support/model_server.ts";
 import { lives } from "../support/processes.ts";
 import { until } from "../support/wait.ts";
 import type { Wire, WsWire } from "../support/wire_client.ts";
-import { alone, type Bench, settled } from "./suite.ts";
+import { alone, aloneOnLinux, type Bench, settled } from "./suite.ts";
 
 /** Ends the server, by a signal or at once, and starts the next one over the same folders. */
 async function restart(bench: Bench, how: "SIGTERM" | "SIGKILL", args: string[] = []): Promise<WsWire> {
@@ -266,10 +266,9 @@ alone(
   },
 );
 
-alone(
+aloneOnLinux(
   "shutdown: what bash left in the background ends with the server, after SIGKILL with the next one",
   async (bench) => {
-    if (Deno.build.os !== "linux") return;
     await bench.start();
     let wire: WsWire = await bench.connect();
     for (const how of ["SIGTERM", "SIGKILL"] as const) {

@@ -12,11 +12,19 @@ export { TARGET } from "../support/server_process.ts";
 /** The demo model that `--demo` registers: a prompt with `toolWord` in it makes it call bash. */
 export const DEMO = { provider: "demo", modelId: "demo-1", toolWord: "tool" };
 
-/** Registers a case for the target of this run. */
-export function conformance(name: string, fn: () => Promise<void>): void {
+/**
+ * Registers a case for the target of this run. A case that cannot run on this machine is left out by name, with the
+ * reason in `without`.
+ */
+export function conformance(name: string, fn: () => Promise<void>, without?: string): void {
   // Children, sockets and the shared bench outlive single cases, so leaks are the unit tests' business.
-  Deno.test({ name: `[${TARGET}] ${name}`, fn, sanitizeOps: false, sanitizeResources: false });
+  const sanitizers = { sanitizeOps: false, sanitizeResources: false };
+  const reason = without === undefined ? "" : ` (${without})`;
+  Deno.test({ name: `[${TARGET}] ${name}${reason}`, fn, ignore: without !== undefined, ...sanitizers });
 }
+
+/** Why a case that needs Linux is left out here; undefined on Linux. */
+export const WITHOUT_LINUX = Deno.build.os === "linux" ? undefined : "needs Linux";
 
 /** A model, a home, a server. */
 export class Bench implements AsyncDisposable {
@@ -134,11 +142,22 @@ async function judged(bench: Bench, body: (bench: Bench) => Promise<void>, ms = 
 }
 
 /** A case with a bench of its own; it starts what it needs. `ms` is the most that it may take. */
-export function alone(name: string, body: (bench: Bench) => Promise<void>, ms?: number): void {
-  conformance(name, async () => {
+export function alone(
+  name: string,
+  body: (bench: Bench) => Promise<void>,
+  ms?: number,
+  without?: string,
+): void {
+  const run = async (): Promise<void> => {
     await using bench = await Bench.make();
     await judged(bench, body, ms);
-  });
+  };
+  conformance(name, run, without);
+}
+
+/** A case of the same kind that needs Linux; elsewhere it is left out by name. */
+export function aloneOnLinux(name: string, body: (bench: Bench) => Promise<void>): void {
+  alone(name, body, undefined, WITHOUT_LINUX);
 }
 
 /** Cases that share one WebSocket server, started at the first of them and ended after the file. */

@@ -237,8 +237,8 @@ Deno.test("common: random texts have their length and differ", () => {
   assertEquals(common.sha256(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
 });
 
-Deno.test("runtime: a process that has ended without a waiting parent is not alive", async () => {
-  if (Deno.build.os !== "linux") return;
+const linux = { ignore: Deno.build.os !== "linux" };
+Deno.test("runtime: a process that has ended without a waiting parent is not alive", linux, async () => {
   // The shell starts a child and becomes a program that never waits for it.
   const shell = new Deno.Command("/bin/sh", {
     args: ["-c", "sleep 0 & echo $!; exec sleep 60"],

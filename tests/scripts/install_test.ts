@@ -6,6 +6,9 @@ import { COMPILE_TARGETS, ownTarget } from "../../scripts/targets.ts";
 
 const SCRIPT = new URL("../../scripts/install.sh", import.meta.url).pathname;
 const TRIED = Deno.build.os !== "windows";
+const HAS_WGET = TRIED &&
+  await new Deno.Command("wget", { args: ["--version"], stdout: "null", stderr: "null" }).output()
+    .then(({ success }) => success, () => false);
 const LINUX_BINARY = "#!/bin/sh\necho 9.8.7\n";
 
 /** Files to be served; what isn't there is answered with 404. */
@@ -95,8 +98,8 @@ async function install(
   }
 }
 
-function installer(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: `install: ${name}`, ignore: !TRIED, fn });
+function installer(name: string, fn: () => Promise<void>, tried = TRIED): void {
+  Deno.test({ name: `install: ${name}`, ignore: !tried, fn });
 }
 
 const uname = (os: string, machine: string): Files => ({
@@ -180,21 +183,24 @@ installer("a binary that does not run is not installed", async () => {
   assertStringIncludes(said, "does not run");
 });
 
-installer("without curl it takes wget, without either it says so", async () => {
-  const tools = "uname mktemp awk cut chmod mkdir cp mv rm sha256sum shasum ldd grep sh".split(" ");
-  const passed = (name: string): string => `#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin exec ${name} "$@"\n`;
-  const bare = Object.fromEntries(tools.map((name) => [name, passed(name)]));
+const passed = (name: string): string => `#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin exec ${name} "$@"\n`;
+const BARE = Object.fromEntries(
+  "uname mktemp awk cut chmod mkdir cp mv rm sha256sum shasum ldd grep sh".split(" ")
+    .map((name) => [name, passed(name)]),
+);
+
+installer("without curl and wget it says so", async () => {
   // The folder of these is the whole path.
-  const env = { PATH: "programs" };
-  const none = await install(await release(), { programs: bare, env });
+  const none = await install(await release(), { programs: BARE, env: { PATH: "programs" } });
   assertEquals([none.code, none.installed], [1, {}], none.said);
   assertStringIncludes(none.said, "neither curl nor wget");
-  const { code } = await new Deno.Command("/bin/sh", { args: ["-c", "command -v wget"], stdout: "null" })
-    .output();
-  if (code !== 0) return console.log("not tried: there is no wget");
-  const some = await install(await release(), { programs: { ...bare, wget: passed("wget") }, env });
-  assertEquals([some.code, some.installed], [0, { "pi-server": LINUX_BINARY }], some.said);
 });
+
+installer("without curl it takes wget", async () => {
+  const env = { PATH: "programs" };
+  const some = await install(await release(), { programs: { ...BARE, wget: passed("wget") }, env });
+  assertEquals([some.code, some.installed], [0, { "pi-server": LINUX_BINARY }], some.said);
+}, HAS_WGET);
 
 installer("releases are asked for by repository and version", async () => {
   const programs = { ...uname("Linux", "x86_64"), curl: "#!/bin/sh\nexit 22\n" };
