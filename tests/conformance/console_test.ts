@@ -136,6 +136,30 @@ test("console: a reload in the middle of a stream goes on where it was", (bench)
     assertEquals(await page.getByRole("article", { name: "Your message" }).count(), 1);
   }));
 
+test("console: a stream changes its last words alone, so that a selection above them stays", (bench) =>
+  at(bench, async (person) => {
+    const wire = await bench.connect();
+    const { id } = await bench.session(wire);
+    const gate = new Gate();
+    const marker = bench.name("grows");
+    bench.model.script(
+      marker,
+      text(["- first point\n- second", " point\n- third point with `code`"], { gate }),
+    );
+    const page = await openSession(person, await bench.server.token(), id);
+    await prompt(page, marker);
+    await answers(page).getByText("second").waitFor();
+    await page.evaluate("getSelection().selectAllChildren(document.querySelector('.answer li'))");
+    gate.open();
+    await answers(page).getByText("third point").waitFor();
+    assertEquals(await page.evaluate("String(getSelection())"), "first point");
+    assertEquals(await answers(page).locator("li").allInnerTexts(), [
+      "first point",
+      "second point",
+      "third point with code",
+    ]);
+  }));
+
 test("console: two tabs and a client of another kind see one session", (bench) =>
   at(bench, async (person) => {
     const wire = await bench.connect();
