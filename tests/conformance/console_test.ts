@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { installDialogs, recorded, uiPrompt } from "../support/dialog_extension.ts";
 import { arrayAt, type JsonObject, stringAt } from "../support/json.ts";
-import { calls, Gate, text } from "../support/model_server.ts";
+import { calls, Gate, OPENAI, text } from "../support/model_server.ts";
 import {
   axeFindings,
   closeBrowser,
@@ -103,6 +103,8 @@ test("console: a person makes a session, prompts by key, and sees the answer str
     const page = await person.open(await minted(bench, { role: "admin" }));
     await page.getByRole("button", { name: "New session" }).click();
     const sheet = page.getByRole("dialog", { name: "New session" });
+    // Also where no session is live.
+    await sheet.getByRole("option", { name: OPENAI.modelId }).first().waitFor({ state: "attached" });
     await sheet.getByLabel("Name").fill("By hand");
     await sheet.getByRole("button", { name: "Create" }).click();
     await page.getByRole("heading", { name: "By hand" }).waitFor();
