@@ -139,12 +139,17 @@ test("attach: a resize while it streams draws anew", async ({ bench, attach }) =
   await terminal.shows(`${words} pi rho`);
 });
 
+/** Writes an image of one dot. */
+async function writeDot(path: string): Promise<void> {
+  const png =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+  await Deno.writeFile(path, Uint8Array.from(atob(png), (unit) => unit.charCodeAt(0)));
+}
+
 test("attach: images whose path is pasted go along, text that is pasted is text", async ({ bench, attach }) => {
   const wire = await bench.connect();
   const { id, cwd } = await bench.session(wire);
-  const png =
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-  await Deno.writeFile(`${cwd}/dot.png`, Uint8Array.from(atob(png), (unit) => unit.charCodeAt(0)));
+  await writeDot(`${cwd}/dot.png`);
   const terminal = await attach([id]);
   await terminal.shows("connected");
   await terminal.type("see-this ");
@@ -156,6 +161,57 @@ test("attach: images whose path is pasted go along, text that is pasted is text"
   await terminal.paste("two\nlines");
   await terminal.press("Enter");
   assertStringIncludes((await bench.model.request("two\nlines")).userText, "two\nlines");
+});
+
+test("attach: Ctrl+V takes an image of the clipboard along, and says when there is none", async ({ bench, attach }) => {
+  const wire = await bench.connect();
+  const { id, cwd } = await bench.session(wire);
+  // What `xclip` prints: the types that the clipboard offers, or the image.
+  const offered = `${cwd}/offered`;
+  await Deno.mkdir(`${cwd}/bin`);
+  await writeDot(`${cwd}/dot.png`);
+  await Deno.writeTextFile(
+    `${cwd}/bin/xclip`,
+    `#!/bin/sh\ncase "$*" in *TARGETS*) cat ${offered};; *image/png*) cat ${cwd}/dot.png;; *) exit 1;; esac\n`,
+    { mode: 0o755 },
+  );
+  await Deno.writeTextFile(offered, "TARGETS\nUTF8_STRING\n");
+  const terminal = await attach([id], { env: { PATH: `${cwd}/bin:${Deno.env.get("PATH")}` } });
+  await terminal.shows("connected");
+  await terminal.press("C-v");
+  await terminal.shows("There is no image in the clipboard");
+  await Deno.writeTextFile(offered, "TARGETS\nimage/bmp\nimage/png\n");
+  await terminal.type("look-here ");
+  await terminal.press("C-v");
+  await terminal.shows("look-here [image 1: clipboard]");
+  await terminal.press("Enter");
+  assertEquals((await bench.model.request("look-here")).images, 1);
+});
+
+test("attach: the keys are those of pi's keybindings.json", async ({ bench, attach }) => {
+  const file = `${bench.home.agentDir}/keybindings.json`;
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify({ "app.model.select": "ctrl+x", "tui.input.submit": "alt+m" }),
+  );
+  try {
+    const wire = await bench.connect();
+    const { id } = await bench.session(wire);
+    const terminal = await attach([id]);
+    await terminal.shows("connected");
+    await terminal.press("C-x");
+    await terminal.shows("gpt-other");
+    await terminal.press("Escape");
+    await terminal.hides("gpt-other");
+    await terminal.type("sent by another key");
+    await terminal.press("M-m");
+    await terminal.shows("echo: sent by another key");
+    await terminal.type("/hotkeys");
+    await terminal.press("M-m");
+    await terminal.shows("Ctrl+X");
+  } finally {
+    await Deno.remove(file);
+  }
 });
 
 test("attach: slash commands complete, and the arrow keys bring back messages", async ({ bench, attach }) => {

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { installDialogs, recorded, uiPrompt } from "../support/dialog_extension.ts";
 import { arrayAt, type JsonObject, stringAt } from "../support/json.ts";
-import { calls, Gate, text } from "../support/model_server.ts";
+import { calls, Gate, OPENAI, text } from "../support/model_server.ts";
 import {
   axeFindings,
   closeBrowser,
@@ -103,6 +103,8 @@ test("console: a person makes a session, prompts by key, and sees the answer str
     const page = await person.open(await minted(bench, { role: "admin" }));
     await page.getByRole("button", { name: "New session" }).click();
     const sheet = page.getByRole("dialog", { name: "New session" });
+    // Also where no session is live.
+    await sheet.getByRole("option", { name: OPENAI.modelId }).first().waitFor({ state: "attached" });
     await sheet.getByLabel("Name").fill("By hand");
     await sheet.getByRole("button", { name: "Create" }).click();
     await page.getByRole("heading", { name: "By hand" }).waitFor();
@@ -134,6 +136,30 @@ test("console: a reload in the middle of a stream goes on where it was", (bench)
     await answers(page).getByText("alpha beta gamma").waitFor();
     assertEquals(await answers(page).count(), 1);
     assertEquals(await page.getByRole("article", { name: "Your message" }).count(), 1);
+  }));
+
+test("console: a stream changes its last words alone, so that a selection above them stays", (bench) =>
+  at(bench, async (person) => {
+    const wire = await bench.connect();
+    const { id } = await bench.session(wire);
+    const gate = new Gate();
+    const marker = bench.name("grows");
+    bench.model.script(
+      marker,
+      text(["- first point\n- second", " point\n- third point with `code`"], { gate }),
+    );
+    const page = await openSession(person, await bench.server.token(), id);
+    await prompt(page, marker);
+    await answers(page).getByText("second").waitFor();
+    await page.evaluate("getSelection().selectAllChildren(document.querySelector('.answer li'))");
+    gate.open();
+    await answers(page).getByText("third point").waitFor();
+    assertEquals(await page.evaluate("String(getSelection())"), "first point");
+    assertEquals(await answers(page).locator("li").allInnerTexts(), [
+      "first point",
+      "second point",
+      "third point with code",
+    ]);
   }));
 
 test("console: two tabs and a client of another kind see one session", (bench) =>

@@ -67,7 +67,9 @@ export class Terminal implements AsyncDisposable {
     const name = `pi-server-test-${crypto.randomUUID().slice(0, 13)}`;
     open.add(name);
     const variables = Object.entries({ ...environment(home), TERM: "tmux-256color", ...env });
-    const line = `${
+    // tmux gives the first program of a session its own PATH.
+    const searched = env["PATH"] === undefined ? "" : `PATH=${quoted(env["PATH"])} `;
+    const line = `${searched}${
       command.map(quoted).join(" ")
     }; echo "exit code $?"; exec sh -c 'PS1="done> " exec sh -i'`;
     await tmux(

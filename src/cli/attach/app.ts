@@ -9,7 +9,7 @@ import { dialogPanel } from "./dialogs/dialog_panel.ts";
 import type { Panel } from "./dialogs/panel.ts";
 import { PromptPanel } from "./dialogs/prompt_panel.ts";
 import type { SlashCommand } from "./dialogs/slash_completion.ts";
-import { KEYS, type KeyTarget, ownKey } from "./keys.ts";
+import { keyHelp, type KeyTarget, ownKey } from "./keys.ts";
 import { LOCAL_COMMANDS, localCommand } from "./local_commands.ts";
 import { imagePath, PastedImages } from "./pasted_images.ts";
 import { SessionActions, type Stage } from "./session/session_actions.ts";
@@ -30,6 +30,8 @@ export interface AppParts {
   readonly terminal: ScreenTerminal;
   readonly theme: Theme;
   readonly io: Io;
+  /** Reads the person's keys again. */
+  readKeys(): Promise<void>;
   /** Called once, when the person detaches. */
   detach(): void;
 }
@@ -99,12 +101,13 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
   /** Shows what the person asked for: a session, else the list of all, else a new one. */
   async begin(session: string | undefined): Promise<void> {
     this.say("info", "Opening…");
+    const opening = this.#notice;
     if (session !== undefined) await this.#actions.show(session);
     else {
       const { sessions } = await this.#parts.client.request("list_sessions", {});
       await (sessions.length === 0 ? this.#actions.create() : this.#actions.pick());
     }
-    this.#notice = undefined;
+    if (this.#notice === opening) this.#notice = undefined;
     this.changed();
     const early = this.#early ?? [];
     this.#early = undefined;
@@ -262,6 +265,7 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
   reload(tab: SessionTab): void {
     this.#run(async () => {
       await this.#parts.client.request("reload", { sessionId: tab.id });
+      await this.#parts.readKeys();
       this.#states.learnCommands(tab);
       tab.note("info", "Extensions, skills, templates and settings are loaded again");
     });
@@ -278,7 +282,7 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
   help(): void {
     const panel: ChoiceList<string> = new ChoiceList(this.#parts.theme, {
       title: "Keys",
-      choices: KEYS.map(([keys, what]) => ({ value: keys, label: keys, description: what })),
+      choices: keyHelp().map(([keys, what]) => ({ value: keys, label: keys, description: what })),
       searchable: false,
       hint: "Esc close",
       choose: () => this.pop(panel),
@@ -337,6 +341,14 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
     });
   }
 
+  pasteImage(): void {
+    this.#run(async () => {
+      const image = await this.#parts.io.clipboardImage();
+      if (image === undefined) return this.say("info", "There is no image in the clipboard");
+      this.#prompt.insert(this.#images.markImage(image));
+    });
+  }
+
   #run(act: () => Promise<unknown>): void {
     void act().catch((error: unknown) => this.fail(error)).finally(() => this.changed());
   }
@@ -392,10 +404,10 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
     return twice;
   }
 
-  clear(): void {
+  clear(key: string): void {
     if (this.#twice("ctrl+c")) return this.detach();
     this.#prompt.text = "";
-    this.say("info", "Ctrl+C again detaches; everything goes on");
+    this.say("info", `${key} again detaches; everything goes on`);
   }
 
   escape(): void {

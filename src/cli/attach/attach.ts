@@ -4,6 +4,7 @@ import type { Client, ClientOptions } from "../../client/mod.ts";
 import type { Io, TerminalEnd } from "../../runtime/terminal/io.ts";
 import { App } from "./app.ts";
 import { setCapabilities } from "@mariozechner/pi-tui";
+import { loadKeys } from "./key_bindings.ts";
 import { sentenceOf } from "./session/session_tab.ts";
 import { ScreenTerminal } from "./terminal/screen_terminal.ts";
 import { tooSmall } from "./view/screen.ts";
@@ -16,6 +17,8 @@ export interface AttachOptions {
   /** Id or name of the session to show; the list of all where it is left out. */
   readonly session?: string;
   readonly io: Io;
+  /** pi's keybindings.json. */
+  readonly keysFile: string;
 }
 
 /** How it ended: the exit code, and a line for the person where there is something to say. */
@@ -53,6 +56,8 @@ export async function attach(options: AttachOptions): Promise<AttachEnd> {
   if (small !== undefined) return { code: 2, line: small };
   // Links are shown with their address, images as a word: what a terminal makes of more cannot be known.
   setCapabilities({ images: null, trueColor: false, hyperlinks: false });
+  const readKeys = (): Promise<void> => loadKeys(io, options.keysFile);
+  await readKeys();
   let end: (end: AttachEnd) => void = () => {};
   const ended = new Promise<AttachEnd>((resolve) => end = resolve);
   let app: App | undefined;
@@ -77,6 +82,7 @@ export async function attach(options: AttachOptions): Promise<AttachEnd> {
       terminal,
       theme: themeOf(hasColours(io)),
       io,
+      readKeys,
       detach: () => end({ code: 0, line: "detached; the sessions go on" }),
     });
     app.start();

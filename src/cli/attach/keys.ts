@@ -1,6 +1,7 @@
 // The keys of this client itself: what each does, and when it is not the panel's. The rows are looked through from
 // the top; a key that is in none of them goes to the panel that has the keys.
-import { type KeyId, matchesKey } from "@mariozechner/pi-tui";
+import type { KeyId } from "@mariozechner/pi-tui";
+import { type Action, isKey, keyName } from "./key_bindings.ts";
 import type { CommandTarget } from "./local_commands.ts";
 import type { SessionTab } from "./session/session_tab.ts";
 import type { TranscriptView } from "./view/transcript_view.ts";
@@ -21,18 +22,21 @@ export interface KeyTarget extends CommandTarget {
   showNumber(number: number): void;
   /** Stops what runs. */
   escape(): void;
-  /** Empties the editor; the second time detaches. */
-  clear(): void;
+  /** Empties the editor; the second time detaches. `key` names the key to press again. */
+  clear(key: string): void;
   nextModel(tab: SessionTab, direction: "forward" | "backward"): void;
   nextLevel(tab: SessionTab): void;
   /** Makes the arrow keys lead to the session's earlier messages. */
   remember(): void;
   /** Takes the messages that wait back into the editor. */
   takeBack(tab: SessionTab): void;
+  /** Puts a mark for the clipboard's image into the editor. */
+  pasteImage(): void;
 }
 
 interface Row {
-  readonly keys: readonly KeyId[];
+  /** A key that is always the same, or an action whose keys the person may set. */
+  readonly on: KeyId | Action;
   /** `always`: whatever panel there is; else the editor must have the keys. */
   readonly when: "always" | "writing" | "empty" | "not completing";
   /** Whether the panel gets the key as well. */
@@ -41,9 +45,9 @@ interface Row {
 }
 
 /** A row for a key that needs a session. */
-function ofSession(key: KeyId, run: (target: KeyTarget, tab: SessionTab) => void): Row {
+function ofSession(on: Row["on"], run: (target: KeyTarget, tab: SessionTab) => void): Row {
   return {
-    keys: [key],
+    on,
     when: "writing",
     run: (target) => {
       if (target.session !== undefined) run(target, target.session);
@@ -55,42 +59,49 @@ const DIGITS = ["1", "2", "3", "4", "5", "6", "7", "8", "9"] as const;
 
 const ROWS: readonly Row[] = [
   ...DIGITS.map((digit): Row => ({
-    keys: [`alt+${digit}`],
+    on: `alt+${digit}`,
     when: "always",
     run: (target) => target.showNumber(Number(digit)),
   })),
-  { keys: ["alt+k"], when: "always", run: (target) => target.turn(-1) },
-  { keys: ["alt+j"], when: "always", run: (target) => target.turn(1) },
-  { keys: ["shift+up"], when: "always", run: ({ view }) => view?.scroll(-1) },
-  { keys: ["shift+down"], when: "always", run: ({ view }) => view?.scroll(1) },
-  { keys: ["up"], when: "empty", shared: true, run: (target) => target.remember() },
-  { keys: ["pageUp"], when: "writing", run: ({ view }) => view?.scroll(-view.page) },
-  { keys: ["pageDown"], when: "writing", run: ({ view }) => view?.scroll(view.page) },
-  { keys: ["ctrl+home"], when: "writing", run: ({ view }) => view?.toTop() },
-  { keys: ["ctrl+end"], when: "writing", run: ({ view }) => view?.follow() },
-  { keys: ["ctrl+o"], when: "writing", run: ({ view }) => view?.unfold({ tools: !view.unfolded.tools }) },
+  { on: "alt+k", when: "always", run: (target) => target.turn(-1) },
+  { on: "alt+j", when: "always", run: (target) => target.turn(1) },
+  { on: "shift+up", when: "always", run: ({ view }) => view?.scroll(-1) },
+  { on: "shift+down", when: "always", run: ({ view }) => view?.scroll(1) },
+  { on: "up", when: "empty", shared: true, run: (target) => target.remember() },
+  { on: "pageUp", when: "writing", run: ({ view }) => view?.scroll(-view.page) },
+  { on: "pageDown", when: "writing", run: ({ view }) => view?.scroll(view.page) },
+  { on: "ctrl+home", when: "writing", run: ({ view }) => view?.toTop() },
+  { on: "ctrl+end", when: "writing", run: ({ view }) => view?.follow() },
   {
-    keys: ["ctrl+t"],
+    on: "app.tools.expand",
+    when: "writing",
+    run: ({ view }) => view?.unfold({ tools: !view.unfolded.tools }),
+  },
+  {
+    on: "app.thinking.toggle",
     when: "writing",
     run: ({ view }) => view?.unfold({ thinking: !view.unfolded.thinking }),
   },
-  { keys: ["alt+s"], when: "writing", run: (target) => target.sessions() },
-  { keys: ["alt+n"], when: "writing", run: (target) => target.newSession("") },
-  { keys: ["ctrl+d"], when: "empty", run: (target) => target.detach() },
-  { keys: ["ctrl+c"], when: "writing", run: (target) => target.clear() },
-  { keys: ["escape"], when: "not completing", run: (target) => target.escape() },
+  { on: "app.session.resume", when: "writing", run: (target) => target.sessions() },
+  { on: "app.session.new", when: "writing", run: (target) => target.newSession("") },
+  { on: "app.exit", when: "empty", run: (target) => target.detach() },
+  { on: "app.clear", when: "writing", run: (target) => target.clear(keyName("app.clear")) },
+  { on: "app.interrupt", when: "not completing", run: (target) => target.escape() },
+  { on: "app.clipboard.pasteImage", when: "writing", run: (target) => target.pasteImage() },
+  ofSession("app.session.tree", (target, tab) => target.tree(tab)),
+  ofSession("app.session.fork", (target, tab) => target.fork(tab)),
   ofSession("alt+w", (target, tab) => target.closeTab(tab)),
-  ofSession("ctrl+l", (target, tab) => target.model(tab, "")),
-  ofSession("ctrl+p", (target, tab) => target.nextModel(tab, "forward")),
-  ofSession("shift+ctrl+p", (target, tab) => target.nextModel(tab, "backward")),
-  ofSession("shift+tab", (target, tab) => target.nextLevel(tab)),
-  ofSession("alt+up", (target, tab) => target.takeBack(tab)),
+  ofSession("app.model.select", (target, tab) => target.model(tab, "")),
+  ofSession("app.model.cycleForward", (target, tab) => target.nextModel(tab, "forward")),
+  ofSession("app.model.cycleBackward", (target, tab) => target.nextModel(tab, "backward")),
+  ofSession("app.thinking.cycle", (target, tab) => target.nextLevel(tab)),
+  ofSession("app.message.dequeue", (target, tab) => target.takeBack(tab)),
 ];
 
 /** Whether a key was one of this client's own; what it does is done then. */
 export function ownKey(data: string, target: KeyTarget): boolean {
-  for (const { keys, when, shared, run } of ROWS) {
-    if (!keys.some((key) => matchesKey(data, key))) continue;
+  for (const { on, when, shared, run } of ROWS) {
+    if (!isKey(data, on)) continue;
     if (when !== "always" && !target.writing) continue;
     if ((when === "empty" && !target.empty) || (when === "not completing" && target.completing)) continue;
     run(target);
@@ -100,21 +111,25 @@ export function ownKey(data: string, target: KeyTarget): boolean {
 }
 
 /** The keys, for the help. */
-export const KEYS: readonly (readonly [keys: string, what: string])[] = [
-  ["Enter", "send; while it works: steer"],
-  ["Alt+Enter", "follow up, after the run"],
-  ["Alt+Up", "take back what waits"],
-  ["Esc", "stop what runs; twice: the tree"],
-  ["Ctrl+J, Shift+Enter", "new line"],
-  ["!command, !!command", "shell; with !! the model sees nothing of it"],
-  ["PageUp, PageDown", "scroll; Shift+Up, Shift+Down by a line"],
-  ["Ctrl+Home, Ctrl+End", "to the beginning, to the end"],
-  ["Ctrl+O, Ctrl+T", "unfold tools, unfold thinking"],
-  ["Alt+S", "sessions: live, parked, stored"],
-  ["Alt+N, Alt+W", "new session, close the tab"],
-  ["Alt+1 … Alt+9", "go to a tab; Alt+J the next one, Alt+K the one before"],
-  ["Ctrl+L", "model; Ctrl+P the next one"],
-  ["Shift+Tab", "next thinking level"],
-  ["Ctrl+C", "empty the editor; twice: detach"],
-  ["Ctrl+D", "detach; everything goes on"],
-];
+export function keyHelp(): readonly (readonly [keys: string, what: string])[] {
+  const name = keyName;
+  return [
+    ["Enter", "send; while it works: steer"],
+    [name("app.message.followUp"), "follow up, after the run"],
+    [name("app.message.dequeue"), "take back what waits"],
+    [name("app.interrupt"), "stop what runs; twice: the tree"],
+    ["Ctrl+J, Shift+Enter", "new line"],
+    [name("app.clipboard.pasteImage"), "paste an image of the clipboard"],
+    ["!command, !!command", "shell; with !! the model sees nothing of it"],
+    ["PageUp, PageDown", "scroll; Shift+Up, Shift+Down by a line"],
+    ["Ctrl+Home, Ctrl+End", "to the beginning, to the end"],
+    [`${name("app.tools.expand")}, ${name("app.thinking.toggle")}`, "unfold tools, unfold thinking"],
+    [name("app.session.resume"), "sessions: live, parked, stored"],
+    [`${name("app.session.new")}, Alt+W`, "new session, close the tab"],
+    ["Alt+1 … Alt+9", "go to a tab; Alt+J the next one, Alt+K the one before"],
+    [name("app.model.select"), `model; ${name("app.model.cycleForward")} the next one`],
+    [name("app.thinking.cycle"), "next thinking level"],
+    [name("app.clear"), "empty the editor; twice: detach"],
+    [name("app.exit"), "detach; everything goes on"],
+  ];
+}

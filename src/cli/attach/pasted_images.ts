@@ -1,6 +1,7 @@
 // Images in messages: a pasted path of an image (a terminal pastes one for a file that is dropped on it) sends the
-// image itself, since the server may be on another machine. The editor shows a mark for each.
-import type { Io } from "../../runtime/terminal/io.ts";
+// image itself, since the server may be on another machine. So does an image of the clipboard. The editor shows a mark
+// for each.
+import type { ClipboardImage, Io } from "../../runtime/terminal/io.ts";
 
 /** An image as `prompt` takes it. */
 export interface PromptImage {
@@ -43,7 +44,8 @@ function decoded(path: string): string {
 /** The images that are marked in the editor. */
 export class PastedImages {
   readonly #io: Pick<Io, "readBytes">;
-  readonly #paths: string[] = [];
+  /** Paths of files, and images that are here already. */
+  readonly #images: (string | ClipboardImage)[] = [];
 
   constructor(io: Pick<Io, "readBytes">) {
     this.#io = io;
@@ -51,16 +53,28 @@ export class PastedImages {
 
   /** The mark for a pasted path. */
   mark(path: string): string {
-    const number = this.#paths.push(path);
+    const number = this.#images.push(path);
     return `[image ${number}: ${path.slice(path.lastIndexOf("/") + 1)}] `;
+  }
+
+  /** The mark for an image of the clipboard. Throws when the image is too large. */
+  markImage(image: ClipboardImage): string {
+    const { length } = image.bytes;
+    if (length > MOST_BYTES) {
+      throw new Error(
+        `The image has ${length} bytes, and at most ${MOST_BYTES} are taken; copy a smaller part`,
+      );
+    }
+    return `[image ${this.#images.push(image)}: clipboard] `;
   }
 
   /** Reads the images whose marks are in the text. */
   async take(text: string): Promise<PromptImage[]> {
     const images: PromptImage[] = [];
     for (const [, number] of text.matchAll(/\[image (\d+): [^\]]*\]/g)) {
-      const path = this.#paths[Number(number) - 1];
-      if (path !== undefined) images.push(await this.#read(path));
+      const image = this.#images[Number(number) - 1];
+      if (typeof image === "string") images.push(await this.#read(image));
+      else if (image !== undefined) images.push(promptImage(image.bytes, image.mimeType));
     }
     return images;
   }
@@ -68,11 +82,15 @@ export class PastedImages {
   async #read(path: string): Promise<PromptImage> {
     const bytes = await this.#io.readBytes(path, MOST_BYTES);
     if (bytes === undefined) throw new Error(`there is no file ${path}; take its mark out of the message`);
-    const parts: string[] = [];
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      parts.push(btoa(String.fromCharCode(...bytes.subarray(at, at + PIECE_BYTES))));
-    }
     const kind = path.slice(path.lastIndexOf(".") + 1).toLowerCase();
-    return { type: "image", data: parts.join(""), mimeType: TYPES[kind] ?? "image/png" };
+    return promptImage(bytes, TYPES[kind] ?? "image/png");
   }
+}
+
+function promptImage(bytes: Uint8Array, mimeType: string): PromptImage {
+  const parts: string[] = [];
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    parts.push(btoa(String.fromCharCode(...bytes.subarray(at, at + PIECE_BYTES))));
+  }
+  return { type: "image", data: parts.join(""), mimeType };
 }

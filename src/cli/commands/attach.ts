@@ -1,5 +1,6 @@
 // `pi-server attach [SESSION]`: the full-screen client in this terminal. The client itself is in src/cli/attach.
 // Used by: the dispatch (src/cli/subcommands.ts).
+import { agentFolder } from "../agent_folder.ts";
 import { helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";
 import { connectTo, findServer, serverOptions } from "../find_server.ts";
 import { type Subcommand, UsageError } from "../subcommand.ts";
@@ -32,6 +33,7 @@ export const command: Subcommand = {
         await connectTo(io, await findServer(io, { ...options, start: true }), callbacks),
       ...(session === undefined ? {} : { session }),
       io,
+      keysFile: io.join(agentFolder(io), "keybindings.json"),
     });
     if (end.line !== undefined) await io.stderr.write(`pi-server attach: ${end.line}\n`);
     return end.code;

@@ -1,6 +1,7 @@
 // What `doctor` checks without a server: the runtime, the state folder, the port, and pi's own files.
 // Used by: src/cli/commands/doctor.ts.
 // Invariant: no secret is printed; of credentials only the provider's name and where they are.
+import { agentFolder } from "../agent_folder.ts";
 import { errorMessage } from "../../base/error_message.ts";
 import { isRecord } from "../../base/json.ts";
 import { SERVER_VERSION } from "../../protocol/version.ts";
@@ -36,11 +37,6 @@ const KEY_VARIABLES: Readonly<Record<string, readonly string[]>> = {
   xiaomi: ["XIAOMI_API_KEY"],
   zai: ["ZAI_API_KEY"],
 };
-
-/** pi's own folder. */
-export function agentFolder(io: Io): string {
-  return io.absolute(io.env("PI_CODING_AGENT_DIR") ?? io.join(io.home(), ".pi", "agent"));
-}
 
 /** The versions of what runs this, and whether workers can be held to permissions. */
 export function checkRuntime(io: Io): readonly Finding[] {

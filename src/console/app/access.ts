@@ -41,11 +41,12 @@ async function refused(ask: () => Promise<unknown>): Promise<string | undefined>
 
 /** Asks the server what the token allows. */
 export async function askAccess(client: Client): Promise<Access> {
-  const [tokens, files] = await Promise.all([
+  // Both are answered without a worker, which may be loading pi at this moment.
+  const [tokens, metrics] = await Promise.all([
     refused(() => client.request("list_tokens", {})),
-    refused(() => client.request("list_stored_sessions", { limit: 1 })),
+    refused(() => client.request("get_metrics", {})),
   ]);
   // Without a named role the refusal was about the sessions, which comes after the role.
   const role = tokens === undefined ? "admin" : roleInRefusal(tokens) ?? "admin";
-  return { role, whole: files === undefined };
+  return { role, whole: metrics === undefined };
 }

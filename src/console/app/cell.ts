@@ -8,25 +8,24 @@ type Listener = () => void;
 const HIDDEN_MS = 250;
 
 const due = new Set<Listener>();
-let scheduled = false;
+/** Runs when no frame comes; undefined while nothing is due. */
+let waiting: ReturnType<typeof setTimeout> | undefined;
 
 function flush(): void {
-  if (!scheduled) return;
-  scheduled = false;
+  if (waiting === undefined) return;
+  // An old timer would flush in the middle of later frames, and each change would be rendered twice.
+  clearTimeout(waiting);
+  waiting = undefined;
   const now = [...due];
   due.clear();
   for (const listener of now) listener();
 }
 
 function schedule(): void {
-  if (scheduled) return;
-  scheduled = true;
-  if (typeof document === "undefined" || document.hidden) setTimeout(flush, HIDDEN_MS);
-  else {
-    requestAnimationFrame(flush);
-    // The page may be hidden before its frame comes.
-    setTimeout(flush, HIDDEN_MS);
-  }
+  if (waiting !== undefined) return;
+  // The page may be hidden before its frame comes.
+  waiting = setTimeout(flush, HIDDEN_MS);
+  if (typeof document !== "undefined" && !document.hidden) requestAnimationFrame(flush);
 }
 
 /** One value and who follows it. */

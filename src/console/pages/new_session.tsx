@@ -1,5 +1,5 @@
-// The form that makes a session: folder, name, model, level, tools, trust. Models and tools come from a session that is
-// live, since the server knows them by session alone.
+// The form that makes a session: folder, name, model, level, tools, trust. The tools come from a session that is live,
+// since the server knows them by session alone.
 import { useEffect, useState } from "preact/hooks";
 import type { Model, Tool } from "../../client/browser.ts";
 import { useConsole } from "../app/console.ts";
@@ -14,14 +14,12 @@ interface Known {
   readonly tools: readonly Tool[];
 }
 
-/** Asks a live session for what any session may use. */
-async function ask(console: ReturnType<typeof useConsole>): Promise<Known> {
-  const live = [...console.sessions.entries.value.values()].find(({ status }) => status === "live");
-  if (live === undefined) return { models: [], tools: [] };
-  const { sessionId } = live;
+/** Asks for what any session may use. */
+async function ask({ link, sessions }: ReturnType<typeof useConsole>): Promise<Known> {
+  const live = [...sessions.entries.value.values()].find(({ status }) => status === "live");
   const [{ models }, { tools }] = await Promise.all([
-    console.link.request("get_available_models", { sessionId }),
-    console.link.request("get_tools", { sessionId }),
+    link.request("get_available_models", {}),
+    live === undefined ? { tools: [] } : link.request("get_tools", { sessionId: live.sessionId }),
   ]);
   return { models, tools };
 }

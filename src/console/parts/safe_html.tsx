@@ -35,17 +35,42 @@ export function cleanNodes(html: string): DocumentFragment {
   });
 }
 
-/** A button that copies a block of code. */
-function copyButton(code: string): HTMLButtonElement {
+/** A button that copies the block of code before it. */
+function copyButton(): HTMLButtonElement {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "copy";
   button.textContent = "Copy";
   button.addEventListener("click", () => {
     const say = (word: string) => () => void (button.textContent = word);
+    const code = button.previousElementSibling?.textContent ?? "";
     navigator.clipboard.writeText(code).then(say("Copied"), say("Not allowed"));
   });
   return button;
+}
+
+/** Gives `shown` the children of `next`. What is the same in both stays, so a stream changes its last words alone. */
+function morph(shown: Node, next: Node): void {
+  let old = shown.firstChild;
+  let now = next.firstChild;
+  for (; old !== null && now !== null && old.isEqualNode(now); old = old.nextSibling) now = now.nextSibling;
+  if (old !== null && now !== null && old.cloneNode().isEqualNode(now.cloneNode())) {
+    morph(old, now);
+    [old, now] = [old.nextSibling, now.nextSibling];
+  } else if (old instanceof Text && now instanceof Text) {
+    old.data = now.data;
+    [old, now] = [old.nextSibling, now.nextSibling];
+  }
+  while (old !== null) {
+    const after: ChildNode | null = old.nextSibling;
+    old.remove();
+    old = after;
+  }
+  while (now !== null) {
+    const after: ChildNode | null = now.nextSibling;
+    shown.appendChild(now);
+    now = after;
+  }
 }
 
 interface Props {
@@ -75,7 +100,7 @@ export class SafeHtml extends Component<Props> {
 
   #show(): void {
     const nodes = cleanNodes(this.props.html);
-    for (const box of nodes.querySelectorAll(".codebox")) box.append(copyButton(box.textContent ?? ""));
-    this.#element.current?.replaceChildren(nodes);
+    for (const box of nodes.querySelectorAll(".codebox")) box.append(copyButton());
+    if (this.#element.current !== null) morph(this.#element.current, nodes);
   }
 }

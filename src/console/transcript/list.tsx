@@ -130,8 +130,9 @@ export class TranscriptList extends Component<Props, State> {
     const below = scrollHeight - clientHeight - scrollTop;
     const wentUp = scrollTop < this.#lastTop - 1;
     this.#lastTop = scrollTop;
-    this.#mark();
     const atBottom = below <= END_PX && window.end >= total;
+    if (atBottom && following) return;
+    this.#mark();
     if (atBottom !== following && (atBottom || wentUp)) this.setState({ following: atBottom });
     if (scrollTop < clientHeight * 1.5 && !atBottom) this.#up();
     else if (below < clientHeight && window.end < total) this.setState({ window: down(window, total) });

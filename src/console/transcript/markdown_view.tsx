@@ -1,9 +1,9 @@
 // Shows Markdown in chunks: what is complete stays as it is, the end of a stream renders again with each frame.
-import { Component, type VNode } from "preact";
+import { Component } from "preact";
 import { visible } from "../text/format.ts";
 import { markdownHtml } from "../text/markdown.ts";
 import { SafeHtml } from "../parts/safe_html.tsx";
-import { ChunkedText, type OpenCode } from "./chunks.ts";
+import { ChunkedText } from "./chunks.ts";
 
 /** Chunks that were rendered lately, by their text: a row that comes back into the page costs less. */
 const rendered = new Map<string, string>();
@@ -20,38 +20,50 @@ function htmlOf(text: string, keep: boolean): string {
   return html;
 }
 
-class Chunk extends Component<{ readonly text: string }> {
-  override shouldComponentUpdate(next: { readonly text: string }): boolean {
+interface ChunkProps {
+  readonly text: string;
+  /** Whether more of it may come. */
+  readonly live: boolean;
+}
+
+class Chunk extends Component<ChunkProps> {
+  override shouldComponentUpdate(next: ChunkProps): boolean {
     return next.text !== this.props.text;
   }
 
   override render() {
-    return <SafeHtml class="md" html={htmlOf(this.props.text, true)} />;
+    return <SafeHtml class="md" html={htmlOf(this.props.text, !this.props.live)} />;
   }
 }
 
-/** A text in chunks, whole or still coming. Both have the same elements, so the end of a stream moves nothing. */
+/**
+ * A text in chunks, whole or still coming. Both have the same elements under the same keys: a chunk that is complete,
+ * and an answer that ends, stay as they are in the page.
+ */
 export function MarkdownText({ text, live }: { readonly text: ChunkedText; readonly live: boolean }) {
-  const { chunks, tail, openCode } = text;
+  const { chunks, tail } = text;
+  const open = live ? text.openCode : undefined;
+  const end = open === undefined && tail.trim() !== "" ? [tail] : [];
   return (
     <div class="mdtext">
-      {chunks.map((chunk, index) => <Chunk key={index} text={chunk} />)}
-      {endOf(tail, live ? openCode : undefined, live)}
+      {[...chunks, ...end].map((chunk, index) => (
+        <Chunk key={index} text={chunk} live={live && index === chunks.length} />
+      ))}
+      {open !== undefined && <pre class="md open" dir="ltr"><code>{visible(open.code)}</code></pre>}
     </div>
   );
 }
 
-function endOf(tail: string, open: OpenCode | undefined, live: boolean): VNode | null {
-  if (open !== undefined) return <pre class="md open" dir="ltr"><code>{visible(open.code)}</code></pre>;
-  if (tail.trim() === "") return null;
-  return live ? <SafeHtml class="md" html={htmlOf(tail, false)} /> : <Chunk text={tail} />;
-}
-
 const whole = new WeakMap<object, ChunkedText>();
 
-/** A text that is whole; cut once for each block that holds it. */
-export function Markdown({ of, text }: { readonly of: object; readonly text: string }) {
+/** A text that is whole, in chunks; cut once for each block that holds it. */
+export function chunkedOnce(of: object, text: string): ChunkedText {
   let chunked = whole.get(of);
   if (chunked === undefined) whole.set(of, chunked = new ChunkedText(text));
-  return <MarkdownText text={chunked} live={false} />;
+  return chunked;
+}
+
+/** A text that is whole. */
+export function Markdown({ of, text }: { readonly of: object; readonly text: string }) {
+  return <MarkdownText text={chunkedOnce(of, text)} live={false} />;
 }

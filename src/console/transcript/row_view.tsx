@@ -8,7 +8,7 @@ import { LongText } from "../parts/long_text.tsx";
 import { Pictures } from "../parts/pictures.tsx";
 import { blocks, type Fields, fields, number, text } from "../text/read.ts";
 import type { ChunkedText } from "./chunks.ts";
-import { Markdown, MarkdownText } from "./markdown_view.tsx";
+import { chunkedOnce, Markdown, MarkdownText } from "./markdown_view.tsx";
 import { ToolCall } from "./tool_call.tsx";
 import type { Row, StreamingBlock, Transcript } from "./transcript.ts";
 
@@ -84,40 +84,40 @@ function AnswerRow({ row, transcript }: Props) {
   return (
     <article class="row answer" aria-label="Answer" aria-busy={streaming !== undefined}>
       {streaming === undefined
-        ? blocks(message).map((block, index) => (
-          <WholeBlock key={index} block={block} transcript={transcript} />
-        ))
-        : streaming.map((block, index) => (
-          <ComingBlock key={index} block={block} last={index === streaming.length - 1} />
-        ))}
+        ? blocks(message).map((block, index) => wholeBlock(index, block, transcript))
+        : streaming.map((block, index) => comingBlock(index, block, index === streaming.length - 1))}
       {streaming !== undefined && streaming.length === 0 && <p class="hint pulse">Waits for the model</p>}
       {streaming === undefined && <AnswerFoot message={message} />}
     </article>
   );
 }
 
-function WholeBlock({ block, transcript }: { readonly block: Fields; readonly transcript: Transcript }) {
+// Both make the same elements: when an answer ends, its texts stay in the page as they are.
+
+function wholeBlock(key: number, block: Fields, transcript: Transcript): VNode | null {
   switch (text(block, "type")) {
     case "text":
-      return <Markdown of={block} text={text(block, "text")} />;
-    case "thinking":
-      return <Thinking of={block} whole={text(block, "thinking")} />;
+      return <MarkdownText key={key} text={chunkedOnce(block, text(block, "text"))} live={false} />;
+    case "thinking": {
+      const said = text(block, "thinking");
+      return said.trim() === "" ? null : <Thinking key={key} text={chunkedOnce(block, said)} />;
+    }
     case "toolCall":
-      return <ToolCall call={block} transcript={transcript} />;
+      return <ToolCall key={key} call={block} transcript={transcript} />;
     default:
       return null;
   }
 }
 
-function ComingBlock({ block, last }: { readonly block: StreamingBlock; readonly last: boolean }) {
+function comingBlock(key: number, block: StreamingBlock, last: boolean): VNode {
   switch (block.type) {
     case "text":
-      return <MarkdownText text={block.text} live />;
+      return <MarkdownText key={key} text={block.text} live />;
     case "thinking":
-      return <Thinking coming={block.text} busy={last} />;
+      return <Thinking key={key} text={block.text} live busy={last} />;
     default:
       return (
-        <div class="tool waiting" role="group" aria-label="Tool call">
+        <div key={key} class="tool waiting" role="group" aria-label="Tool call">
           <div class="toolline">
             <span class="dot running" aria-hidden="true" />
             <bdi class="toolname">{text(block.call ?? {}, "name").slice(0, 80) || "tool"}</bdi>
@@ -130,15 +130,13 @@ function ComingBlock({ block, last }: { readonly block: StreamingBlock; readonly
 }
 
 interface ThinkingProps {
-  readonly of?: object;
-  readonly whole?: string;
-  readonly coming?: ChunkedText;
+  readonly text: ChunkedText;
+  readonly live?: boolean;
   readonly busy?: boolean;
 }
 
-function Thinking({ of, whole = "", coming, busy = false }: ThinkingProps) {
+function Thinking({ text, live = false, busy = false }: ThinkingProps) {
   const [open, setOpen] = useState(false);
-  if (coming === undefined && whole.trim() === "") return null;
   return (
     <div class="thinking" role="group" aria-label="Thinking">
       <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
@@ -146,9 +144,7 @@ function Thinking({ of, whole = "", coming, busy = false }: ThinkingProps) {
       </button>
       {open && (
         <div class="foldbody">
-          {coming === undefined
-            ? <Markdown of={of ?? {}} text={whole} />
-            : <MarkdownText text={coming} live />}
+          <MarkdownText text={text} live={live} />
         </div>
       )}
     </div>

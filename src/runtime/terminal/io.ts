@@ -45,6 +45,12 @@ export interface BackgroundProcess {
   readonly ended: Promise<number | string>;
 }
 
+/** An image of the clipboard: PNG, JPEG, WebP or GIF. */
+export interface ClipboardImage {
+  readonly bytes: Uint8Array;
+  readonly mimeType: string;
+}
+
 /** Why a terminal must be given back. */
 export type TerminalEnd =
   | { readonly kind: "signal"; readonly name: "SIGINT" | "SIGTERM" | "SIGHUP" }
@@ -123,6 +129,8 @@ export interface Io {
    * it outlives this process. Its output is appended to `logFile`, which is made for the owner alone.
    */
   startSelf(args: readonly string[], logFile: string): Promise<BackgroundProcess>;
+  /** The image in this machine's clipboard. Throws where no program can read the clipboard, and names one. */
+  clipboardImage(): Promise<ClipboardImage | undefined>;
   /** Opens an address in the user's browser; false when no program for that was found. */
   browse(url: string): Promise<boolean>;
 }

@@ -9,6 +9,7 @@ import process from "node:process";
 import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
 import { isSystemError } from "../../base/system_errors.ts";
+import { clipboardImage } from "./clipboard_image.ts";
 import { alive, processStartId } from "../process_ids.ts";
 import { type BackgroundProcess, type Input, type Io, type Output, ReaderGoneError } from "./io.ts";
 import { openTerminal } from "./terminal_device.ts";
@@ -275,6 +276,7 @@ export function programIo(): Io {
     after,
     delay: (ms) => new Promise((resolve) => after(ms, resolve)),
     startSelf,
+    clipboardImage,
     browse,
   };
 }

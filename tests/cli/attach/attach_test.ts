@@ -96,7 +96,9 @@ function run(
   terminal: FakeTerminal | undefined,
   connect: AttachOptions["connect"] = quietServer,
 ): Promise<AttachEnd> {
-  const io: Pick<Io, "terminal" | "env" | "cwd" | "home" | "now" | "monotonic" | "after" | "readBytes"> = {
+  const io: Partial<Io> = {
+    system: "linux",
+    read: () => Promise.resolve(undefined),
     terminal: () => terminal,
     env: () => undefined,
     cwd: () => "/work",
@@ -106,7 +108,7 @@ function run(
     after: () => ({ clear() {} }),
     readBytes: () => Promise.resolve(undefined),
   };
-  return attach({ connect, io: io as Io });
+  return attach({ connect, io: io as Io, keysFile: "/keybindings.json" });
 }
 
 const shown = (terminal: FakeTerminal): Promise<boolean> =>

@@ -1,13 +1,7 @@
 // A list to choose from, with a search as one types. Everything that is chosen in this client is chosen here:
 // sessions, models, levels, entries of the tree, and the options of an extension's dialog.
-import {
-  fuzzyFilter,
-  getKeybindings,
-  Input,
-  matchesKey,
-  truncateToWidth,
-  visibleWidth,
-} from "@mariozechner/pi-tui";
+import { fuzzyFilter, getKeybindings, Input, truncateToWidth, visibleWidth } from "@mariozechner/pi-tui";
+import { type Action, isKey } from "../key_bindings.ts";
 import type { KeyId } from "@mariozechner/pi-tui";
 import type { Theme } from "../view/theme.ts";
 import type { Panel } from "./panel.ts";
@@ -36,8 +30,8 @@ export interface ChoiceListOptions<V> {
   readonly empty?: string;
   choose(value: V): void;
   cancel(): void;
-  /** Further keys, each with what it does to the chosen one. */
-  readonly keys?: Readonly<Partial<Record<KeyId, (value: V) => void>>>;
+  /** Further keys and actions, each with what it does to the chosen one, if there is one. */
+  readonly keys?: Readonly<Partial<Record<KeyId | Action, (value: V | undefined) => void>>>;
 }
 
 /** The list. */
@@ -81,9 +75,8 @@ export class ChoiceList<V> implements Panel {
       return;
     }
     for (const [key, act] of Object.entries(this.#options.keys ?? {})) {
-      if (!matchesKey(data, key as KeyId)) continue;
-      if (chosen !== undefined && act !== undefined) act(chosen.value);
-      return;
+      if (!isKey(data, key as KeyId | Action)) continue;
+      return act?.(chosen?.value);
     }
     const page = Math.max(1, this.room - 5);
     if (keys.matches(data, "tui.select.up")) this.#move(-1, true);

@@ -1,5 +1,6 @@
 // The editor for messages: pi-tui's own, with history, completion of slash commands, and the keys that send.
-import { Editor, matchesKey, type TUI } from "@mariozechner/pi-tui";
+import { Editor, type TUI } from "@mariozechner/pi-tui";
+import { isKey } from "../key_bindings.ts";
 import type { Theme } from "../view/theme.ts";
 import type { Panel } from "./panel.ts";
 import { type SlashCommand, SlashCompletion } from "./slash_completion.ts";
@@ -51,13 +52,18 @@ export class PromptPanel implements Panel {
     return this.#editor.isShowingAutocomplete();
   }
 
+  /** Puts a text where the cursor is. */
+  insert(text: string): void {
+    this.#editor.insertTextAtCursor(text);
+  }
+
   /** Remembers a message for the arrow keys. */
   remember(text: string): void {
     this.#editor.addToHistory(text);
   }
 
   handleInput(data: string): void {
-    if (matchesKey(data, "alt+enter")) {
+    if (isKey(data, "app.message.followUp")) {
       const { text } = this;
       this.#editor.setText("");
       return this.#listener.submit(text.trim(), "followUp");
@@ -65,7 +71,7 @@ export class PromptPanel implements Panel {
     const pasted = PASTE.exec(data)?.[1];
     const standsFor = pasted === undefined ? undefined : this.#listener.pasted(pasted);
     if (standsFor === undefined) this.#editor.handleInput(data);
-    else this.#editor.insertTextAtCursor(standsFor);
+    else this.insert(standsFor);
   }
 
   invalidate(): void {

@@ -1,5 +1,6 @@
 // What a person does with sessions beside talking: choose, make, rename and delete them, change model and level, go
 // back in the tree. Each shows a panel where there is something to choose, and sends the command.
+import { keyName } from "../key_bindings.ts";
 import type { KeyId } from "@mariozechner/pi-tui";
 import { type Client, RequestError } from "../../../client/mod.ts";
 import type { Model, SessionInfo } from "../../../protocol/mod.ts";
@@ -102,15 +103,19 @@ export class SessionActions {
       choices: await load(),
       searchable: true,
       empty: "there is no session; Ctrl+N makes one",
-      hint: "type to search · Enter open · Ctrl+N new · Ctrl+R rename · Ctrl+X delete · Esc",
+      hint: `type to search · Enter open · Ctrl+N new · ${
+        keyName("app.session.rename")
+      } rename · Ctrl+X delete · Esc`,
       choose: (choice) => this.#take(choice),
       keys: {
         "ctrl+n": () => this.#leave(panel, () => this.create()),
-        "ctrl+r": (choice) => {
+        "app.session.rename": (choice) => {
+          if (choice === undefined) return;
           if (choice.kind === "stored") return this.#stage.say("info", "Open the session first to rename it");
           this.#rename(choice.session.sessionId, choice.session.sessionName ?? "", reload);
         },
         "ctrl+x": (choice) => {
+          if (choice === undefined) return;
           if (choice.kind === "stored") {
             return this.#stage.say("info", "A session file is not deleted from here");
           }

@@ -10,6 +10,7 @@ import {
   type Subscription,
   type SubscriptionItem,
 } from "../../../client/mod.ts";
+import { keyName } from "../key_bindings.ts";
 import type { Timer } from "../../../runtime/runtime.ts";
 import type { Io } from "../../../runtime/terminal/io.ts";
 import type { Interrupted, SessionInfo, SessionStats } from "../../../protocol/mod.ts";
@@ -112,9 +113,9 @@ export class SessionTab {
   /** What it is doing, in a few words. */
   get activity(): string | undefined {
     if (this.#state === "opening") return "Opening…";
-    if (this.#compacting) return "Compacting… (Esc stops it)";
+    if (this.#compacting) return `Compacting… (${keyName("app.interrupt")} stops it)`;
     if (this.#retry !== undefined) return this.#retry;
-    return this.#state === "works" ? "Working… (Esc stops it)" : undefined;
+    return this.#state === "works" ? `Working… (${keyName("app.interrupt")} stops it)` : undefined;
   }
 
   /** Messages that wait for the agent. */
@@ -355,9 +356,9 @@ export class SessionTab {
         this.#followUp = listOf(event, "followUp").map(String);
         return;
       case "auto_retry_start":
-        this.#retry = `Trying again (${String(event["attempt"])} of ${
-          String(event["maxAttempts"])
-        })… (Esc stops it)`;
+        this.#retry = `Trying again (${String(event["attempt"])} of ${String(event["maxAttempts"])})… (${
+          keyName("app.interrupt")
+        } stops it)`;
         return note("warning", `The model failed: ${textOf(event, "errorMessage")}`);
       case "auto_retry_end":
         this.#retry = undefined;

@@ -1,6 +1,7 @@
 // The lines of one item of the transcript. What is folded shows a few lines and says how many more there are. Pure:
 // from the item, the width and what is unfolded to lines.
 import { truncateToWidth, visibleWidth } from "@mariozechner/pi-tui";
+import { keyName } from "../key_bindings.ts";
 import type { BashItem, Item, ToolItem, UserItem } from "../transcript/items.ts";
 import { MarkdownText, wrapPlain } from "./markdown.ts";
 import type { Style, Theme } from "./theme.ts";
@@ -31,7 +32,11 @@ function outputLines(output: string, left: number, width: number, theme: Theme, 
   const lines = unfolded ? drawn : drawn.slice(-2 * FOLDED_LINES);
   const head: string[] = [];
   if (left > 0) head.push(`… ${left.toLocaleString("en")} characters before these are not loaded`);
-  if (hidden > 0) head.push(`… ${hidden.toLocaleString("en")} more lines${unfolded ? "" : " (Ctrl+O)"}`);
+  if (hidden > 0) {
+    head.push(
+      `… ${hidden.toLocaleString("en")} more lines${unfolded ? "" : ` (${keyName("app.tools.expand")})`}`,
+    );
+  }
   return [...head.map((line) => theme.muted(line)), ...lines].map((line) =>
     truncateToWidth(MARGIN + line, width, "…")
   );
@@ -72,7 +77,7 @@ function bashLines(item: BashItem, width: number, theme: Theme, unfolded: boolea
     : item.command.replaceAll("\n", " ");
   const title = `${theme.accent(item.excluded ? "$$" : "$")} ${theme.bold(command)}`;
   const ends: Readonly<Record<BashItem["state"], string>> = {
-    running: theme.muted("(runs; Esc stops it)"),
+    running: theme.muted(`(runs; ${keyName("app.interrupt")} stops it)`),
     done: "",
     failed: theme.error(`(exit code ${item.exitCode ?? "unknown"})`),
     cancelled: theme.warning("(stopped)"),
@@ -88,7 +93,8 @@ function bashLines(item: BashItem, width: number, theme: Theme, unfolded: boolea
 function foldedThinking(text: string, width: number, theme: Theme): string[] {
   const count = text.trim().split("\n").length;
   const first = text.trim().split("\n", 1)[0] ?? "";
-  const tail = count > 1 ? ` (${count} lines, Ctrl+T)` : " (Ctrl+T)";
+  const key = keyName("app.thinking.toggle");
+  const tail = count > 1 ? ` (${count} lines, ${key})` : ` (${key})`;
   const room = Math.max(1, width - visibleWidth(tail) - 10);
   return [theme.muted(theme.italic(`thinking: ${truncateToWidth(first.slice(0, 500), room, "…")}${tail}`))];
 }

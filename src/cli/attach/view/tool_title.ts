@@ -1,6 +1,7 @@
 // What a tool's item says beside the tool's name, and the lines of an edit's diff. Pure.
 import { truncateToWidth } from "@mariozechner/pi-tui";
 import { textOf } from "../transcript/fields.ts";
+import { keyName } from "../key_bindings.ts";
 import type { ToolItem } from "../transcript/items.ts";
 import { sanitizeLine } from "./sanitize.ts";
 import type { Theme } from "./theme.ts";
@@ -37,6 +38,8 @@ export function diffLines(diff: string, width: number, theme: Theme, most: numbe
     if (line.startsWith("+")) return theme.added(text);
     return line.startsWith("-") ? theme.removed(text) : theme.muted(text);
   });
-  if (all.length > most) lines.push(theme.muted(`… ${all.length - most} more lines (Ctrl+O)`));
+  if (all.length > most) {
+    lines.push(theme.muted(`… ${all.length - most} more lines (${keyName("app.tools.expand")})`));
+  }
   return lines;
 }
