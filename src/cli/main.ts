@@ -205,6 +205,9 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
   if (!stdio && !config.ws) {
     return fail("--no-ws: stdin is not a pipe, so there is nothing to serve; add --stdio on", EXIT_USAGE);
   }
+  const streams = stdio
+    ? { stdio: { input: runtime.stdin(), output: runtime.protocolOutput() ?? output } }
+    : {};
   runtime.guardStdout();
   // A folder that is removed later would keep every new thread from starting.
   const standing = runtime.stand();
@@ -225,7 +228,7 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
       log,
       worker: program.worker,
       ownProcess: true,
-      ...(stdio ? { stdio: { input: runtime.stdin(), output } } : {}),
+      ...streams,
       ...(token === undefined ? {} : { token }),
     });
     signals.serve(server);

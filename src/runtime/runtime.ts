@@ -282,6 +282,11 @@ export interface Runtime extends Clock {
   /** Sends the output of JavaScript to stderr. A `stdout()` made before still reaches stdout. */
   guardStdout(): void;
   /**
+   * A stdout for the protocol alone: from now on descriptor 1 is stderr, for all threads and child processes.
+   * Undefined where the runtime cannot do that; then nothing has changed.
+   */
+  protocolOutput(): ByteSink | undefined;
+  /**
    * How permissions limit a worker: `built-in` in the compiled binary, `flag` where Deno must have been started with
    * `--unstable-worker-options` (it ends the process otherwise), `never` on Node.
    */

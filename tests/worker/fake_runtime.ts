@@ -37,6 +37,7 @@ export function fakeRuntime(clock: FakeClock, over: Partial<Runtime> = {}): Runt
     stderrIsTerminal: () => false,
     writeError: never,
     guardStdout: never,
+    protocolOutput: never,
     sandbox: "never",
     temporary: () => "/tmp",
     program: () => "/bin/pi-server",

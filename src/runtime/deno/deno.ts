@@ -10,6 +10,7 @@ import { mendFileModes } from "./file_modes.ts";
 import { FREE_NAME, HELD_NAME } from "./nested_workers.ts";
 import { NextTick } from "./next_tick.ts";
 import { followProxies } from "./outgoing_requests.ts";
+import { type ProtocolOutput, separateStdout } from "./protocol_output.ts";
 import { standAgain } from "../working_directory.ts";
 import {
   type ByteSink,
@@ -307,6 +308,9 @@ function guardStdout(): void {
   Object.defineProperty(Deno.stdout, "writable", { get: () => Deno.stderr.writable, configurable: true });
 }
 
+/** Made once: a second time descriptor 1 would be stderr already. */
+let ownOutput: ProtocolOutput | undefined;
+
 patchExitCodes();
 mendFileModes();
 
@@ -322,6 +326,9 @@ export const runtime: Runtime = {
   stderrIsTerminal: () => Deno.stderr.isTerminal(),
   writeError: writeAll,
   guardStdout,
+  protocolOutput: () => ownOutput ??= separateStdout(),
+  outputIsRead: () =>
+    ownOutput === undefined ? common.outputIsRead() : Promise.resolve(ownOutput.hasReader()),
   followProxies,
   sandbox: Deno.build.standalone ? "built-in" : "flag",
   spawn,

@@ -248,6 +248,8 @@ export const runtime: Runtime = {
     process.stderr.write(text);
   },
   guardStdout,
+  // Node cannot move a descriptor.
+  protocolOutput: () => undefined,
   followProxies,
   sandbox: "never",
   spawn,

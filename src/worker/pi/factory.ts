@@ -34,6 +34,7 @@ import { ShellLogs } from "./tools/shell_log.ts";
 import { type ReportThrown, tameErrors } from "./guards/thrown_values.ts";
 import { boundTools } from "./tools/tools.ts";
 import { ToolChoices } from "./tools/tool_choices.ts";
+import { readOnce } from "./sdk/single_read.ts";
 import { SettingsOverlay } from "./sdk/settings_overlay.ts";
 import { projectResources } from "./sdk/project_resources.ts";
 import type { Outcome } from "../../protocol/failures.ts";
@@ -373,6 +374,7 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   pi.initTheme("dark");
   const shells = { clock: runtime, logs: new ShellLogs(runtime, options.outputDir) };
   boundTools(pi.AgentSession.prototype, shells);
+  readOnce(pi.SessionManager);
   createPrivately(pi.SessionManager.prototype);
   joinBranches(pi.SessionManager.prototype);
   persistBranches(pi.SessionManager.prototype);

@@ -1,0 +1,280 @@
+// While one session is given inputs that were able to stop a worker, a second session of the same worker prompts, reads
+// and streams. It loses nothing, and no answer is late, except where docs/OPERATIONS.md names the time.
+
+import { assert, assertEquals } from "@std/assert";
+import { stringAt } from "../support/json.ts";
+import { greedy } from "../support/greedy_reader.ts";
+import { calls, Gate, OPENAI, type Step, text } from "../support/model_server.ts";
+import type { ToolCall } from "../support/model_stream.ts";
+import { modelOf, RawModel, refusal, say } from "../support/raw_model.ts";
+import { Entries, writeSession } from "../support/session_file.ts";
+import { delay } from "../support/wait.ts";
+import type { Wire } from "../support/wire_client.ts";
+import { alone, type Bench, settled, TARGET } from "./suite.ts";
+
+const MIB = 1024 * 1024;
+/** The most that an answer to the neighbour may take, in milliseconds. */
+const LATE_MS = 250;
+const PIECES = 4;
+
+/** The session that gets the inputs. */
+interface Loud {
+  readonly bench: Bench;
+  readonly wire: Wire;
+  readonly id: string;
+  readonly cwd: string;
+}
+
+/** How late the timers of this process were: time that the machine did not give it. */
+class Lateness {
+  #most = 0;
+  #running = true;
+  readonly #ended = this.#watch();
+
+  async #watch(): Promise<void> {
+    while (this.#running) {
+      const before = performance.now();
+      await delay(10);
+      this.#most = Math.max(this.#most, performance.now() - before - 10);
+    }
+  }
+
+  async stop(): Promise<number> {
+    this.#running = false;
+    await this.#ended;
+    return this.#most;
+  }
+}
+
+/** The session beside it. */
+class Neighbour {
+  readonly #bench: Bench;
+  readonly #wire: Wire;
+  readonly #id: string;
+  #times: [what: string, ms: number][] = [];
+
+  constructor(bench: Bench, wire: Wire, id: string) {
+    this.#bench = bench;
+    this.#wire = wire;
+    this.#id = id;
+  }
+
+  /** Works until the input is done, and returns its slowest answer. */
+  async during(input: Promise<void>): Promise<{ what: string; ms: number; answers: number }> {
+    this.#times = [];
+    let isDone = false;
+    const done = input.finally(() => isDone = true);
+    // A failure of the input is thrown below.
+    done.catch(() => {});
+    do await this.#round(); while (!isDone);
+    await done;
+    const [what, ms] = this.#times.reduce((worst, one) => one[1] > worst[1] ? one : worst);
+    return { what, ms, answers: this.#times.length };
+  }
+
+  async #timed<T>(what: string, work: Promise<T>): Promise<T> {
+    const before = performance.now();
+    const result = await work;
+    this.#times.push([what, performance.now() - before]);
+    return result;
+  }
+
+  async #round(): Promise<void> {
+    const [wire, sessionId] = [this.#wire, this.#id];
+    await this.#timed("ping", wire.ok({ type: "ping" }, 60_000));
+    await this.#timed("get_state", wire.ok({ type: "get_state", sessionId }, 60_000));
+    await this.#timed("get_messages", wire.ok({ type: "get_messages", sessionId, limit: 1 }, 60_000));
+    const marker = this.#bench.name("near");
+    const words = Array.from({ length: PIECES }, (_, n) => `${marker}:${n}; `);
+    const gates = words.map(() => new Gate());
+    this.#bench.model.script(marker, text(words, { hold: (index) => gates[index]?.opened }));
+    const run = wire.request(
+      { type: "prompt", sessionId, message: marker, waitFor: "settled" },
+      60_000,
+    );
+    await this.#timed("the start of a run", wire.event(sessionId, "agent_start", undefined, 60_000));
+    for (const [index, gate] of gates.entries()) {
+      gate.open();
+      const isIt = (event: unknown) => JSON.stringify(event).includes(words[index] ?? "");
+      await this.#timed("a piece", wire.event(sessionId, "message_update", isIt, 60_000));
+    }
+    const { success, data } = await this.#timed("the end of a run", run);
+    assert(success, JSON.stringify(data));
+    assertEquals(stringAt(data, "text"), words.join(""));
+  }
+}
+
+/** A turn of the loud session in which the model calls those tools. */
+async function use({ bench, wire, id }: Loud, ...made: ToolCall[]): Promise<string> {
+  const marker = bench.name("loud");
+  bench.model.script(marker, calls(made) as Step, text(["done"]));
+  const run = { type: "prompt", sessionId: id, message: marker, waitFor: "settled" };
+  await wire.ok(run, 60_000);
+  return (await bench.model.request(marker, 1)).toolResults.join("\n");
+}
+
+/** Registers the model beside the one that all tests have. */
+async function addModel({ home: { agentDir } }: Bench, model: RawModel): Promise<void> {
+  const file = `${agentDir}/models.json`;
+  const before = JSON.parse(await Deno.readTextFile(file));
+  await model.register(agentDir);
+  const added = JSON.parse(await Deno.readTextFile(file));
+  const providers = { ...before.providers, ...added.providers };
+  await Deno.writeTextFile(file, JSON.stringify({ providers }));
+}
+
+async function shell(command: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("bash", { args: ["-c", command] }).output();
+  assert(success, new TextDecoder().decode(stderr));
+}
+
+const path = "big.log";
+const edit = (file: string) => ({ path: file, edits: [{ oldText: "a", newText: "b" }] });
+
+const TOOLS: Readonly<Record<string, ToolCall>> = {
+  "read of 400 MB": { name: "read", args: { path } },
+  "read with a limit of 400 MB": { name: "read", args: { path, offset: 5, limit: 10 } },
+  "edit of 400 MB": { name: "edit", args: edit(path) },
+  "grep in 400 MB": { name: "grep", args: { pattern: "no such text", path } },
+  "find beside 400 MB": { name: "find", args: { pattern: "*.log", path: "." } },
+  "read of /dev/zero": { name: "read", args: { path: "endless" } },
+  "edit of /dev/zero": { name: "edit", args: edit("endless") },
+  "read of a sparse file of 3 GB": { name: "read", args: { path: "sparse" } },
+  "edit of a sparse file of 3 GB": { name: "edit", args: edit("sparse") },
+  "read of a pipe": { name: "read", args: { path: "pipe" } },
+  "edit of a pipe": { name: "edit", args: edit("pipe") },
+  "write to a pipe": { name: "write", args: { path: "pipe", content: "x" } },
+};
+
+/** A session in a folder that is not trusted, whose instructions are endless. */
+async function untrusted({ bench, wire }: Loud): Promise<void> {
+  for (const name of ["AGENTS.md", "CLAUDE.md", ".pi/SYSTEM.md", ".pi/APPEND_SYSTEM.md"]) {
+    for (const make of ["ln -s /dev/zero", "mkfifo"]) {
+      const cwd = await bench.home.folder(bench.name("untrusted"));
+      await shell(`mkdir -p ${cwd}/.pi && ${make} ${cwd}/${name}`);
+      await wire.ok({ type: "create_session", sessionId: bench.name("untrusted"), cwd }, 60_000);
+    }
+  }
+}
+
+/** Session files whose entries form no tree, and one that is too large. */
+async function broken({ bench, wire, cwd }: Loud): Promise<void> {
+  const good = new Entries();
+  good.user("a");
+  good.assistant("b");
+  const [a = {}, b = {}] = good.all;
+  const made = {
+    circle: [{ ...a, parentId: b.id ?? null }, b],
+    self: [a, { ...b, parentId: b.id ?? null }],
+    equal: [a, b, { ...a, parentId: b.id ?? null }],
+    large: [a, b],
+  };
+  for (const [name, entries] of Object.entries(made)) {
+    const file = `${cwd}/${name}.jsonl`;
+    await writeSession(file, bench.name("broken"), cwd, entries);
+    if (name === "large") await Deno.truncate(file, 450 * MIB);
+    const { success, code } = await wire.request({ type: "load_session", sessionPath: file }, 60_000);
+    assert(success === false && typeof code === "string" && code !== "internal", `${name}: ${code}`);
+  }
+}
+
+/** Images that a provider would refuse. */
+async function images({ wire, id }: Loud): Promise<void> {
+  const png = "iVBORw0KGgo";
+  for (const data of ["not base64!", png, "A".repeat(8 * MIB), btoa("<svg/>")]) {
+    const image = { type: "image", data, mimeType: "image/png" };
+    const { success } = await wire.request({
+      type: "prompt",
+      sessionId: id,
+      message: "see",
+      images: [image],
+    });
+    assertEquals(success, false, data.slice(0, 20));
+  }
+}
+
+async function flood(loud: Loud): Promise<void> {
+  const command = "timeout 4 yes";
+  await loud.wire.ok({ type: "bash", sessionId: loud.id, command }, 60_000);
+  await use(loud, { name: "bash", args: { command } });
+}
+
+alone(
+  "neighbours: whatever one session is given, the one beside it prompts, reads and streams",
+  async (bench) => {
+    let refuses = true;
+    await using model = new RawModel(({ api }) =>
+      refuses ? refusal(429, "Rate limit reached", { "retry-after": "99999" }) : say(api, "fine")
+    );
+    await addModel(bench, model);
+    await bench.start(["--workers", "1"]);
+    const wire = await bench.connect("loud");
+    const quiet = await bench.connect("quiet");
+    const tools = ["read", "write", "edit", "grep", "find", "ls", "bash"];
+    const { id, cwd } = await bench.session(wire, { tools, ...OPENAI });
+    const loud = { bench, wire, id, cwd };
+    const { id: near } = await bench.watched(quiet, { ...OPENAI });
+    const neighbour = new Neighbour(bench, quiet, near);
+    await shell(`cd ${cwd} && yes "short line" | head -c 400000000 > ${path} && truncate -s 3G sparse &&
+    ln -s /dev/zero endless && mkfifo pipe`);
+    const history = new Entries();
+    for (let turn = 0; turn < 160; turn++) {
+      history.user(`turn ${turn} ${"x".repeat(MIB)}`);
+      history.assistant(`answer ${turn}`);
+    }
+    const large = `${cwd}/history.jsonl`;
+    await writeSession(large, bench.name("history"), cwd, history.all);
+    const [token, { url }] = [await bench.server.token(), await bench.server.endpoint()];
+
+    const inputs: Record<string, (loud: Loud) => Promise<void>> = {
+      nothing: () => delay(500),
+      ...Object.fromEntries(
+        Object.entries(TOOLS).map(([name, call]) => [name, async (one: Loud) => {
+          const result = await use(one, call);
+          assert(result.length > 0 && result.length < 60_000, `${name}: ${result.length} characters`);
+        }]),
+      ),
+      "untrusted folders that are endless": untrusted,
+      "broken session files": broken,
+      "a flood of a shell": flood,
+      "images that providers refuse": images,
+      "a long Retry-After": async () => {
+        const { id: waits } = await bench.watched(wire, { ...modelOf("openai-completions") });
+        const run = wire.request(
+          { type: "prompt", sessionId: waits, message: "go", waitFor: "settled" },
+          30_000,
+        );
+        await wire.event(waits, "auto_retry_start", undefined, 10_000);
+        await wire.ok({ type: "abort", sessionId: waits });
+        assertEquals((await run).code, "cancelled");
+        refuses = false;
+        assertEquals((await settled(wire, waits, "again")).text, "fine");
+      },
+      "loading 160 MiB": async () => {
+        await wire.ok({ type: "load_session", sessionId: "large-x", sessionPath: large }, 60_000);
+      },
+      "large answers, pipelined": async () => {
+        const command = JSON.stringify({ type: "get_messages", sessionId: "large-x" });
+        assertEquals(await greedy(url, token, command, 3).answered, 0);
+      },
+      "an export of 160 MiB": async () => {
+        await wire.refused("session_too_large", { type: "export_html", sessionId: "large-x" }, 60_000);
+      },
+    };
+    const late: string[] = [];
+    for (const [name, input] of Object.entries(inputs)) {
+      const lateness = new Lateness();
+      const begun = performance.now();
+      const { what, ms, answers } = await neighbour.during(input(loud));
+      const machine = await lateness.stop();
+      const took = performance.now() - begun;
+      const line =
+        `${name} (${took.toFixed(0)} ms): ${answers} answers, slowest ${what} ${ms.toFixed(0)} ms, ` +
+        `timers ${machine.toFixed(0)} ms late`;
+      console.log(`${TARGET}: ${line}`);
+      if (ms - machine > LATE_MS) late.push(line);
+    }
+    assertEquals(late, []);
+    assert(!/died|too slowly|silent/.test(bench.server.stderr), bench.server.stderr);
+  },
+);
