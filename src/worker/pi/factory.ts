@@ -22,6 +22,7 @@ import { refuseForGood } from "./network/answer_errors.ts";
 import { loadProblems } from "./problems/load_problems.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
+import { yieldBetweenModules } from "./sdk/compile_turns.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
 import { loadModulesFromDisk } from "./sdk/disk_modules.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
@@ -365,6 +366,7 @@ export interface FactorySettings {
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
   Object.assign(process.env, PROCESS_MARKS);
   loadModulesFromDisk();
+  yieldBetweenModules(runtime);
   guardPackages();
   watchAnswers();
   refuseOnThrow();
