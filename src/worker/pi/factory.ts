@@ -23,7 +23,7 @@ import { goneModel, type ModelName } from "./problems/gone_model.ts";
 import { loadProblems } from "./problems/load_problems.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
-import { yieldBetweenModules } from "./sdk/compile_turns.ts";
+import { standBetweenModules } from "./sdk/compiled_modules.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
 import { loadModulesFromDisk } from "./sdk/disk_modules.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
@@ -410,7 +410,7 @@ export interface FactorySettings {
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
   Object.assign(process.env, PROCESS_MARKS);
   loadModulesFromDisk();
-  yieldBetweenModules(runtime);
+  standBetweenModules(runtime);
   guardPackages();
   watchAnswers();
   refuseOnThrow();
