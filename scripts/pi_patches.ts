@@ -50,6 +50,13 @@ function piServerTransform(options) {
   return result;
 }`;
 
+/** jiti always imports itself natively, which the binary cannot do from the disk. Packages get the one of the bundle. */
+const JITI_ITSELF = `function piServerModules(opts) {
+  if (opts.virtualModules === undefined) return opts;
+  const jiti = { createJiti, default: createJiti };
+  return { ...opts, virtualModules: { jiti, "jiti/static": jiti, ...opts.virtualModules } };
+}`;
+
 /** What every pi needs, whichever its package is. */
 export function commonPatches(pi: string): Patch[] {
   return [
@@ -57,13 +64,16 @@ export function commonPatches(pi: string): Patch[] {
       file: "jiti/lib/jiti-static.mjs",
       edits: [["transform: _babelTransform }", "transform: piServerTransform }"], [
         "export function createJiti(",
-        `${TRANSFORM_ONCE}\nexport function createJiti(`,
+        `${TRANSFORM_ONCE}\n${JITI_ITSELF}\nexport function createJiti(`,
+      ], [
+        "  if (!opts.transform) {\n",
+        "  opts = piServerModules(opts);\n  if (!opts.transform) {\n",
       ], [
         "const nativeImport = (id) => import(id);",
         `const nativeImport = (id) => (globalThis[Symbol.for("pi-server:import-from-disk")] ?? ((id) => import(id)))(id);`,
       ]],
       why:
-        "a second session finds an extension compiled; and the binary loads CommonJS from the disk (sdk/disk_modules.ts)",
+        "a second session finds an extension compiled; packages get this jiti; and the binary loads CommonJS from the disk (sdk/disk_modules.ts)",
     },
     {
       file: `${pi}/dist/config.js`,

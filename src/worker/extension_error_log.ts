@@ -28,6 +28,8 @@ export class ExtensionErrorLog {
     this.#logged.add(key);
     const message = event === "load"
       ? "something was not loaded"
+      : event === "model"
+      ? "a session's model is gone"
       : `an extension failed (${cut(String(event), 64)})`;
     this.#warn(message, { error: cut(String(error), ERROR_CHARS), file: extensionPath, sessionId });
   }

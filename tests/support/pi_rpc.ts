@@ -32,13 +32,13 @@ export class PiRpc implements AsyncDisposable {
     this.#reading = Promise.all([this.#readOutput(), this.#readErrors()]);
   }
 
-  /** The response to a command. */
-  async request(command: JsonObject): Promise<JsonObject> {
+  /** The response to a command. The first one waits for pi to load everything. */
+  async request(command: JsonObject, ms = WAIT_MS): Promise<JsonObject> {
     const id = `pi-${++this.#ids}`;
     await this.#writer.write(new TextEncoder().encode(`${JSON.stringify({ ...command, id })}\n`));
     return await until(
       () => this.#messages.find((message) => message.type === "response" && message.id === id),
-      WAIT_MS,
+      ms,
       () => `pi's response to ${brief(command)}; stderr: ${this.#stderr}`,
     );
   }

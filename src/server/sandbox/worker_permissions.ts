@@ -62,6 +62,16 @@ function markersAbove(files: Files, folder: string): string[] {
   return found;
 }
 
+/** Where modules of a folder look for their packages, as Node does. A refused look would hide that one is missing. */
+function packagesAbove(files: Files, folder: string): string[] {
+  const found: string[] = [];
+  for (let at = folder; files.parent(at) !== at;) {
+    at = files.parent(at);
+    found.push(at.endsWith(`${files.separator}node_modules`) ? at : files.join(at, "node_modules"));
+  }
+  return found;
+}
+
 /** Makes the permissions. Follows links, and reads pi's models.json for its hosts. */
 export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
   const { files, agentDir, sessionDir, home, temporary, program, stateDir } = facts;
@@ -75,10 +85,12 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
   const models = await files.read(files.join(agentDir, "models.json")).catch(() => undefined);
   const net = [...MODEL_HOSTS, ...LOGIN_HOSTS, ...MORE_HOSTS, ...hostsIn(models ?? ""), ...facts.allowNet];
   const write = unique([...work, ...own]);
+  const named = await both(facts.named?.read ?? []);
   const read = unique([
     ...write,
     ...await both(program),
-    ...await both(facts.named?.read ?? []),
+    ...named,
+    ...await both([agentDir, ...named].flatMap((folder) => packagesAbove(files, folder))),
     files.join(home, ".agents"),
     ...await both(facts.credentials),
     "/bin/bash",

@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import * as pi from "@mariozechner/pi-coding-agent";
-import { failure } from "../../protocol/errors.ts";
+import { type Failure, failure } from "../../protocol/errors.ts";
 import type { LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest } from "../session/agent_port.ts";
@@ -19,9 +19,11 @@ import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
 import { joinBranches } from "./branches.ts";
 import { refuseOnThrow } from "./hooks.ts";
 import { refuseForGood } from "./network/answer_errors.ts";
+import { goneModel, type ModelName } from "./problems/gone_model.ts";
 import { loadProblems } from "./problems/load_problems.ts";
 import { restore } from "./saved_state.ts";
 import type { BuiltSession, PiSession, SessionEnvironment } from "./live_session.ts";
+import { standBetweenModules } from "./sdk/compiled_modules.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
 import { loadModulesFromDisk } from "./sdk/disk_modules.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
@@ -49,7 +51,10 @@ interface Plan {
   readonly request: AgentRequest;
   readonly settings: pi.SettingsManager;
   readonly models: Models;
-  readonly model: Model | undefined;
+  /** The requested model. An extension may register it, so it can be missing until pi has loaded them. */
+  model: Model | undefined;
+  /** The model that the session had and that pi cannot use. */
+  gone: LoadProblem | undefined;
   readonly around: SessionEnvironment;
   readonly guard: ResourceGuard;
   readonly report: ReportThrown;
@@ -164,21 +169,15 @@ class PiFactory implements AgentFactory {
   async build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
     const models = await this.#accounts.open();
     if (this.#options.demo) registerDemo(models);
-    const found = this.#findModel(models, request);
-    if (!found.ok) {
-      this.#accounts.release(models);
-      return found;
-    }
     const report: ReportThrown = (extensionPath, event, error) =>
       hooks.emit({ type: "extension_error", extensionPath, event, error });
-    const plan = this.#plan(request, models, found.value, report);
+    const plan = this.#plan(request, models, report);
     const loaded = await this.#load(plan);
-    const unknown = unknownTools(loaded, request);
-    if (unknown.length > 0) {
+    const refusal = refusedChoice(loaded, plan);
+    if (refusal !== undefined) {
       await loaded.runtime.dispose();
       this.#accounts.release(models);
-      const sentence = `Unknown tools ${unknown.join(", ")}; leave "tools" out for pi's default`;
-      return { ok: false, failure: failure("invalid_params", sentence) };
+      return { ok: false, failure: refusal };
     }
     const agent = new PiAgent({
       loaded,
@@ -200,7 +199,7 @@ class PiFactory implements AgentFactory {
     return { ok: true, value: agent };
   }
 
-  #plan(request: AgentRequest, models: Models, model: Model | undefined, report: ReportThrown): Plan {
+  #plan(request: AgentRequest, models: Models, report: ReportThrown): Plan {
     const { cwd, trusted } = request;
     const around: SessionEnvironment = {
       cwd,
@@ -226,7 +225,8 @@ class PiFactory implements AgentFactory {
       request,
       settings,
       models,
-      model,
+      model: undefined,
+      gone: undefined,
       around,
       guard,
       report,
@@ -237,15 +237,12 @@ class PiFactory implements AgentFactory {
     };
   }
 
-  #findModel(models: Models, request: AgentRequest): Outcome<Model | undefined> {
+  /** The model that a request names. Undefined when it names none, or pi does not know it. */
+  #findModel({ models, request }: Plan): Model | undefined {
     const demo = this.#options.demo && request.sessionFile === undefined;
     const wanted = request.model ?? request.kept?.model ??
       (demo ? { provider: "demo", id: "demo-1" } : undefined);
-    if (wanted === undefined) return { ok: true, value: undefined };
-    const model = models.find(wanted.provider, wanted.id);
-    // A rebuilt session goes on when its model is gone. pi then picks another model.
-    if (model !== undefined || request.kept !== undefined) return { ok: true, value: model };
-    return { ok: false, failure: noSuchModel(wanted.provider, wanted.id) };
+    return wanted === undefined ? undefined : models.find(wanted.provider, wanted.id);
   }
 
   async #load(plan: Plan): Promise<BuiltSession> {
@@ -275,7 +272,8 @@ class PiFactory implements AgentFactory {
   async #loaded(plan: Plan, services: Services): Promise<void> {
     const problems = await loadProblems(services, plan.models, plan.guard);
     const files = this.#accounts.problems(plan.models);
-    plan.around.loadErrors = [...files, ...problems, ...plan.unregistered];
+    const gone = plan.gone === undefined ? [] : [plan.gone];
+    plan.around.loadErrors = [...files, ...problems, ...plan.unregistered, ...gone];
     plan.loading = false;
   }
 
@@ -297,7 +295,11 @@ class PiFactory implements AgentFactory {
         ...resources,
         eventBus,
         extensionFactories: [
-          (api) => void api.on("model_select", ({ model }) => around.modelSelected(model)),
+          (api) =>
+            void api.on("model_select", ({ model }) => {
+              this.#setGone(plan, undefined);
+              around.modelSelected(model);
+            }),
         ],
       },
     });
@@ -315,18 +317,40 @@ class PiFactory implements AgentFactory {
     });
     await this.#loaded(plan, services);
     plan.persisted = sessionManager.isPersisted();
+    plan.model ??= this.#findModel(plan);
+    const chosen = chosenFor(plan, sessionManager);
+    const wanted = chosen.model ?? modelBefore(plan, sessionManager);
     const { sessionStartEvent } = options;
     const result = await pi.createAgentSessionFromServices({
       services,
       sessionManager,
       ...(sessionStartEvent === undefined ? {} : { sessionStartEvent }),
-      ...chosenFor(plan, sessionManager),
+      ...chosen,
       ...(request.tools === undefined ? {} : { tools: [...request.tools] }),
     });
     guardToolCalls(result.session.agent);
     mendRequests(result.session.agent);
     plan.last = result.session;
+    const { model } = result.session;
+    this.#setGone(
+      plan,
+      goneModel({
+        wanted,
+        known: wanted !== undefined && models.find(wanted.provider, wanted.id) !== undefined,
+        given: hasModel(model) ? model : undefined,
+        file: join(this.#agentDir, "models.json"),
+      }),
+    );
     return { ...result, services, diagnostics: services.diagnostics };
+  }
+
+  /** Notes the model that pi cannot use, or that a client has chosen one. */
+  #setGone(plan: Plan, gone: LoadProblem | undefined): void {
+    const { around } = plan;
+    const others = around.loadErrors.filter((problem) => problem !== plan.gone);
+    if (plan.gone === undefined && gone === undefined) return;
+    plan.gone = gone;
+    around.loadErrors = gone === undefined ? others : [...others, gone];
   }
 
   #history({ request, settings }: Plan): pi.SessionManager {
@@ -344,6 +368,27 @@ class PiFactory implements AgentFactory {
     // A relative path counts from the session's folder, as for pi in a terminal.
     return pi.SessionManager.create(cwd, folder === undefined ? undefined : resolve(cwd, folder));
   }
+}
+
+/** The model that a session had before this build, by its record or its file. */
+function modelBefore({ last, request }: Plan, history: pi.SessionManager): ModelName | undefined {
+  if (last === undefined && request.kept?.model !== undefined) return request.kept.model;
+  const { messages, model } = history.buildSessionContext();
+  return messages.length === 0 || model === null
+    ? undefined
+    : { provider: model.provider, id: model.modelId };
+}
+
+/** Why a session may not be built as requested: its model or its tools are unknown after pi has loaded everything. */
+function refusedChoice(loaded: BuiltSession, { request, model }: Plan): Failure | undefined {
+  // A rebuilt session goes on when its model is gone. pi then picks another model.
+  if (request.model !== undefined && request.kept === undefined && model === undefined) {
+    return noSuchModel(request.model.provider, request.model.id);
+  }
+  const unknown = unknownTools(loaded, request);
+  if (unknown.length === 0) return undefined;
+  const sentence = `Unknown tools ${unknown.join(", ")}; leave "tools" out for pi's default`;
+  return failure("invalid_params", sentence);
 }
 
 /** pi drops unknown tool names without an error. A session could end up without any tool. */
@@ -366,6 +411,7 @@ export interface FactorySettings {
 export function createFactory(runtime: Runtime, options: FactorySettings): AgentFactory {
   Object.assign(process.env, PROCESS_MARKS);
   loadModulesFromDisk();
+  standBetweenModules(runtime);
   guardPackages();
   watchAnswers();
   refuseOnThrow();

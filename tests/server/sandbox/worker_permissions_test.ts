@@ -74,6 +74,19 @@ Deno.test("sandbox: roots replace the working folder; a link counts by both of i
   });
 });
 
+Deno.test("sandbox: a package in node_modules reads its siblings, and the folders where Node would look on", async () => {
+  await inPlace(async (top, facts) => {
+    const named = { read: [`${top}/p/node_modules/@scope/one`], warnings: [] };
+    const { permissions } = await makeSandbox({ ...facts, named });
+    const found = permissions.read.filter((path) => path.endsWith("node_modules") && path.startsWith(top));
+    assertEquals(found, [
+      `${top}/node_modules`,
+      `${top}/p/node_modules`,
+      `${top}/p/node_modules/@scope/node_modules`,
+    ]);
+  });
+});
+
 Deno.test("sandbox: a state folder that sessions could read is logged", async () => {
   await inPlace(async (top, facts) => {
     for (const stateDir of [`${top}/work/state`, `${top}/work`, `${top}/tmp/x/y`]) {
