@@ -57,6 +57,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "worker/session/handlers": [...SHARED, "worker/session"],
   "worker/session": SHARED,
   "worker/pi/network": SHARED,
+  "worker/pi/modules": SHARED,
   "worker/pi/problems": [...SHARED, "worker/session", "worker/pi/sdk"],
   "worker/pi/guards": [...SHARED, "worker/session", "worker/pi/network"],
   "worker/pi/sdk": [

@@ -73,7 +73,7 @@ export function commonPatches(pi: string): Patch[] {
         `const nativeImport = (id) => (globalThis[Symbol.for("pi-server:import-from-disk")] ?? ((id) => import(id)))(id);`,
       ]],
       why:
-        "a second session finds an extension compiled; packages get this jiti; and the binary loads CommonJS from the disk (sdk/disk_modules.ts)",
+        "a second session finds an extension compiled; packages get this jiti; and the binary loads CommonJS from the disk (modules/disk_modules.ts)",
     },
     {
       file: `${pi}/dist/config.js`,

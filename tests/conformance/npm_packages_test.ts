@@ -1,5 +1,5 @@
-// Six extension packages of other authors, as npm installs them: pi's own RPC mode and each build load them from one
-// folder, and have the same commands, give the model the same tools, and answer one call of a tool alike.
+// Six extension packages of other authors, as npm installs them. pi's own RPC mode and each build load them from one
+// folder. Each has the same commands, gives the model the same tools, and answers one call of a tool alike.
 
 import { assert, assertEquals } from "@std/assert";
 import { arrayAt, at, objectAt, stringAt } from "../support/json.ts";
@@ -36,7 +36,7 @@ interface Found {
   readonly commands: readonly string[];
   /** Names of the tools that the model was given. */
   readonly tools: readonly string[];
-  /** What the model was told of its call. */
+  /** What the model got for its call. */
   readonly results: readonly string[];
 }
 
