@@ -128,6 +128,7 @@ const COMPOSITION_ROOTS: Readonly<Record<string, string>> = {
   "src/worker/session/session.ts":
     "builds the parts of one session, and is the way of its commands and events",
   "src/worker/session_builder.ts": "builds a session from its file, its settings and pi's agent",
+  "src/cli/subcommands.ts": "is the table of subcommands, and loads the one that was asked for",
   "src/cli/attach/app.ts": "joins the panels, the tabs and the keys of the terminal's client",
   "src/worker/pi/factory.ts": "builds pi's agent from the adapters for each of pi's parts",
 };
