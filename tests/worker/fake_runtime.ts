@@ -38,6 +38,7 @@ export function fakeRuntime(clock: FakeClock, over: Partial<Runtime> = {}): Runt
     writeError: never,
     guardStdout: never,
     sandbox: "never",
+    version: [2, 9],
     temporary: () => "/tmp",
     program: () => "/bin/pi-server",
     spawn: never,
