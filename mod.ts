@@ -46,6 +46,11 @@ export interface ServerOptions {
   readonly workers?: number;
   /** `session`: a worker thread for each session, whatever `workers` says. Default: `shared`. */
   readonly isolation?: "shared" | "session";
+  /**
+   * The version of pi that sessions run on. `auto`: the one that this machine's pi is on, else the newest. Default:
+   * `0.73` on JSR, `auto` in the npm package.
+   */
+  readonly pi?: "auto" | "0.73" | "1.6";
   /** Whether to offer the scripted demo model. Default: false. */
   readonly demo?: boolean;
   /** Milliseconds that running turns get at shutdown. Default: 30,000. */

@@ -1,7 +1,7 @@
 // Builds the npm package in dist/npm/: the bundle with every export of deno.json, the client for browsers, their
 // types, bin/pi-server.js, package.json, README, CHANGELOG and LICENSE. It has no dependencies and runs on Node 20.6
-// and later. With --next it is built on the newer pi of compat/, into dist/npm-next/, for Node 22.19 and later.
-// Usage: deno run -A scripts/build_node.ts [--next]
+// and later. It holds both engines; pi 1.6 needs Node 22.19.
+// Usage: deno run -A scripts/build_node.ts
 
 import * as esbuild from "esbuild";
 import * as path from "node:path";
@@ -10,16 +10,13 @@ import { BROWSER_CLIENT, browserClient } from "./browser_client.ts";
 import { declarations } from "./declarations.ts";
 
 const NODE_FLOOR = "20.6.0";
-/** What the newer pi asks for. */
-const NODE_FLOOR_NEXT = "22.19.0";
 
 /** Loads nothing before Node's version is known to be enough, so that an old Node gets a sentence. */
-const binFor = (floor: string): string =>
-  `#!/usr/bin/env node
+const BIN = `#!/usr/bin/env node
 const [major, minor] = process.versions.node.split(".").map(Number);
-const [leastMajor, leastMinor] = "${floor}".split(".").map(Number);
+const [leastMajor, leastMinor] = "${NODE_FLOOR}".split(".").map(Number);
 if (major < leastMajor || (major === leastMajor && minor < leastMinor)) {
-  console.error(\`pi-server needs Node ${floor} or later; this is Node \${process.versions.node}\`);
+  console.error(\`pi-server needs Node ${NODE_FLOOR} or later; this is Node \${process.versions.node}\`);
   process.exitCode = 1;
 } else {
   const { main } = await import("../mod.js");
@@ -36,7 +33,7 @@ if (major < leastMajor || (major === leastMajor && minor < leastMinor)) {
 const NPM_NAME = "pi-server";
 
 /** The manifest; `types` tells where the types of each export lie. */
-function packageJson(project: Project, types: ReadonlyMap<string, string>, floor: string): string {
+function packageJson(project: Project, types: ReadonlyMap<string, string>): string {
   const exports = Object.keys(project.exports).map((key) => [
     key,
     {
@@ -56,7 +53,7 @@ function packageJson(project: Project, types: ReadonlyMap<string, string>, floor
     bin: { [NPM_NAME]: "bin/pi-server.js" },
     exports: { ...Object.fromEntries(exports), "./package.json": "./package.json" },
     types: `./types/${types.get(".")}`,
-    engines: { node: `>=${floor}` },
+    engines: { node: `>=${NODE_FLOOR}` },
   };
   return JSON.stringify(manifest, null, 2) + "\n";
 }
@@ -73,27 +70,18 @@ async function writeTypes(root: string, outDir: string, project: Project): Promi
   return entries;
 }
 
-/**
- * Builds into `outDir` and returns the size of the bundle in bytes.
- *
- * @param next on the newer pi of compat/
- */
-export async function buildNode(
-  outDir: string,
-  root: string = repositoryRoot(),
-  next: boolean = false,
-): Promise<number> {
-  const floor = next ? NODE_FLOOR_NEXT : NODE_FLOOR;
+/** Builds into `outDir` and returns the size of the bundle in bytes. */
+export async function buildNode(outDir: string, root: string = repositoryRoot()): Promise<number> {
   const project = await readProject(root);
-  const report = await bundle({ outDir, platform: "node", root, next });
+  const report = await bundle({ outDir, platform: "node", root });
   await Deno.mkdir(path.join(outDir, "bin"));
   const bin = path.join(outDir, "bin/pi-server.js");
-  await Deno.writeTextFile(bin, binFor(floor));
+  await Deno.writeTextFile(bin, BIN);
   if (Deno.build.os !== "windows") await Deno.chmod(bin, 0o755);
   const client = await browserClient(root).finally(() => esbuild.stop());
   await Deno.writeTextFile(path.join(outDir, BROWSER_CLIENT), client);
   const types = await writeTypes(root, outDir, project);
-  await Deno.writeTextFile(path.join(outDir, "package.json"), packageJson(project, types, floor));
+  await Deno.writeTextFile(path.join(outDir, "package.json"), packageJson(project, types));
   for (const name of ["README.md", "CHANGELOG.md", "LICENSE"]) {
     const text = await Deno.readTextFile(path.join(root, name)).catch(ignoreMissing);
     if (text === undefined) continue;
@@ -105,9 +93,8 @@ export async function buildNode(
 
 if (import.meta.main) {
   const start = performance.now();
-  const next = Deno.args.includes("--next");
-  const folder = next ? "dist/npm-next" : "dist/npm";
-  const bytes = await buildNode(path.join(repositoryRoot(), folder), repositoryRoot(), next);
+  const folder = "dist/npm";
+  const bytes = await buildNode(path.join(repositoryRoot(), folder));
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${folder}: ${(bytes / 1e6).toFixed(1)} MB in ${seconds} s`);
 }

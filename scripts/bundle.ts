@@ -1,5 +1,5 @@
 // Bundles mod.ts and the host worker with esbuild into a folder that needs no node_modules: mod.js, worker.js,
-// chunks/ (pi and each provider stay lazy) and pi/ (the files pi reads at run time). build_node.ts and compile.ts
+// chunks/ (each pi and each provider stay lazy), pi/ and pi-1.6/ (the files that each pi reads at run time). build_node.ts and compile.ts
 // wrap the result; what must be changed in pi for this stands in pi_patches.ts. The build fails when mod.js would
 // load pi before a host does.
 
@@ -9,16 +9,14 @@ import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 import { CONSOLE_PACKAGES } from "../src/console_files/files.ts";
 import { licensePage, packageFolders, readNotice, RUNTIME_NOTICES } from "./licenses.ts";
-import { ASSETS, checkPatches, KIT, optionalPackages, patches, type PiKit } from "./pi_patches.ts";
-import { NEXT_KIT } from "./pi_patches_next.ts";
+import { ASSETS, checkPatches, KIT_0_73, optionalPackages, patches } from "./pi_patches.ts";
+import { KIT_1_6 } from "./pi_patches_1_6.ts";
 
 export interface BundleOptions {
   readonly outDir: string;
   readonly platform: "node" | "deno";
   /** The checkout to bundle; by default the one this script stands in. */
   readonly root?: string;
-  /** The newer pi of compat/ in place of the default. */
-  readonly next?: boolean;
 }
 
 export interface BundleReport {
@@ -35,6 +33,7 @@ const BROWSER_EXPORTS = ["client", "protocol"];
 const LICENSES_URL = /new URL\(\s*"\.\/LICENSES\.txt",\s*import\.meta\.url,?\s*\)/g;
 const VERSION = /(\bSERVER_VERSION: string = )"[^"]*"/;
 const EXECUTABLE = /(\bIN_EXECUTABLE: boolean = )false/;
+const DEFAULT_PI = /(\bDEFAULT_PI: PiChoice = )"[^"]*"/;
 const WORKER_URL = /new URL\(\s*"(?:\.{1,2}\/)+(?:[a-z_]+\/)*worker\.ts",\s*import\.meta\.url,?\s*\)/g;
 
 /** What mod.ts imports dynamically when it is to be a server. */
@@ -44,6 +43,19 @@ const SUBCOMMAND = /^src\/cli\/(?!main\.ts$)/;
 /** The rooms of the server, and the packages of pi but for its terminal library. */
 const NOT_FOR_SUBCOMMANDS =
   /^src\/(?:server|worker)\/|^src\/cli\/main\.ts$|node_modules\/@(?:mariozechner|earendil-works)\/pi-(?!tui\/)/;
+/** Both engines, which one bundle holds. */
+const KITS = [KIT_0_73, KIT_1_6];
+/** The chunks that a worker loads with each engine, and the packages that must not be among them. */
+const ENGINES: readonly (readonly [chunk: RegExp, foreign: RegExp])[] = [
+  [
+    /sdk\/sdk_0_73\.ts$|\/@mariozechner\/pi-(?:ai|coding-agent)\/dist\/index\.js$/,
+    /node_modules\/@earendil-works\//,
+  ],
+  [
+    /sdk\/sdk_1_6\.ts$|\/@earendil-works\/pi-(?:ai|coding-agent)\/dist\/(?:index|compat)\.js$/,
+    /node_modules\/@mariozechner\//,
+  ],
+];
 const PI_FILES = /node_modules\/@(?:mariozechner|earendil-works)\//;
 
 /** The repository's root, wherever the scripts are started from. */
@@ -55,8 +67,7 @@ export function repositoryRoot(): string {
 export async function bundle(options: BundleOptions): Promise<BundleReport> {
   const root = options.root ?? repositoryRoot();
   const project = await readProject(root);
-  const kit = options.next === true ? NEXT_KIT : KIT;
-  const imports = importPaths(await readProject(root, kit.config));
+  const imports = importPaths(project);
   const patched = new Set<string>();
   const edited = new Set<string>();
   try {
@@ -79,20 +90,21 @@ export async function bundle(options: BundleOptions): Promise<BundleReport> {
       logLevel: "warning",
       plugins: [
         builtins(),
-        importMap(path.dirname(path.join(root, kit.config)), imports),
+        importMap(root, imports),
         optionalPackages(),
         otherRuntime(options.platform),
         assets(),
-        patches(kit, patched),
+        patches(KITS, patched),
         projectSources(root, project.version, options.platform, (edit) => edited.add(edit)),
       ],
     });
-    checkPatches(kit, patched, result.metafile);
-    for (const edit of ["worker", "licenses", "version", "executable"]) {
+    checkPatches(KITS, patched, result.metafile);
+    for (const edit of ["worker", "licenses", "version", "executable", "engine"]) {
       if (!edited.has(edit)) throw new Error(`no module of ours has the place for the ${edit} any more`);
     }
     const router = checkRouter(result.metafile, path.relative(root, path.join(options.outDir, "mod.js")));
-    return await writeBundle(root, options, kit, result, router);
+    checkEngines(result.metafile);
+    return await writeBundle(root, options, result, router);
   } finally {
     await esbuild.stop();
   }
@@ -107,9 +119,9 @@ export interface Project {
   readonly imports: Readonly<Record<string, string>>;
 }
 
-/** Reads deno.json of that checkout, or another configuration of it. */
-export async function readProject(root: string, config: string = "deno.json"): Promise<Project> {
-  return JSON.parse(await Deno.readTextFile(path.join(root, config)));
+/** Reads deno.json of that checkout. */
+export async function readProject(root: string): Promise<Project> {
+  return JSON.parse(await Deno.readTextFile(path.join(root, "deno.json")));
 }
 
 /** File name of an export: `.` is mod.js, `./client` client.js. */
@@ -127,7 +139,6 @@ function entryPoints(platform: BundleOptions["platform"], { exports }: Project):
 function importPaths(project: Project): Map<string, string> {
   const map = new Map<string, string>();
   for (const [name, target] of Object.entries(project.imports)) {
-    if (name.startsWith(".")) map.set(name, target);
     const match = /^npm:\/?((?:@[^/@]+\/)?[^/@]+)(?:@[^/]+)?(\/.*)?$/.exec(target);
     if (match !== null) map.set(name, `${match[1]}${match[2] ?? ""}`);
   }
@@ -149,21 +160,11 @@ function builtins(): esbuild.Plugin {
   };
 }
 
-/** @param folder the import map's own, which its relative paths and its packages are found from */
+/** @param folder the import map's own, which its packages are found from */
 function importMap(folder: string, imports: Map<string, string>): esbuild.Plugin {
-  const standIns = new Map(
-    [...imports].filter(([name]) => name.startsWith(".")).map((pair) => {
-      const [name, target] = pair.map((each) => path.resolve(folder, each));
-      return [name, target];
-    }),
-  );
   return {
     name: "import-map",
     setup(build) {
-      build.onResolve({ filter: /^\.{1,2}\// }, ({ path: name, resolveDir }) => {
-        const standIn = standIns.get(path.resolve(resolveDir, name));
-        return standIn === undefined ? undefined : { path: standIn };
-      });
       build.onResolve({ filter: /^[@a-z]/ }, ({ path: name, importer, kind, pluginData }) => {
         if (pluginData === "mapped" || importer.includes("node_modules")) return undefined;
         const target = mapSpecifier(imports, name);
@@ -196,12 +197,12 @@ function otherRuntime(platform: "node" | "deno"): esbuild.Plugin {
   };
 }
 
-/** A module that knows where the files of pi/ lie at run time. */
+/** A module that knows where the files of both pis lie at run time. */
 function assets(): esbuild.Plugin {
   const contents = `
     import { fileURLToPath } from "node:url";
     export default {
-      piDir: fileURLToPath(new URL("${ROOT_MARK}pi", import.meta.url)),
+      folder: (name) => fileURLToPath(new URL("${ROOT_MARK}" + name, import.meta.url)),
       photonWasm: fileURLToPath(new URL("${ROOT_MARK}pi/photon_rs_bg.bin", import.meta.url)),
     };`;
   return {
@@ -225,6 +226,7 @@ function projectSources(
     ["licenses", LICENSES_URL, `new URL("${ROOT_MARK}LICENSES.txt", import.meta.url)`],
     ["version", VERSION, `$1${JSON.stringify(version)}`],
     ["executable", EXECUTABLE, `$1${platform === "deno"}`],
+    ["engine", DEFAULT_PI, '$1"auto"'],
   ];
   return {
     name: "project-sources",
@@ -298,6 +300,25 @@ function checkRouter(metafile: esbuild.Metafile, entry: string): ReadonlySet<str
   return seen;
 }
 
+/** Throws when a worker would load a part of the engine that it has not chosen. */
+function checkEngines(metafile: esbuild.Metafile): void {
+  const entries = Object.values(metafile.outputs).flatMap(({ entryPoint }) => entryPoint ?? []);
+  for (const [chunk, foreign] of ENGINES) {
+    const own = entries.filter((entry) => chunk.test(entry));
+    if (own.length < 3) {
+      throw new Error(`the bundle has ${own.length} chunks for ${chunk}, where an engine has 3`);
+    }
+    for (const entry of own) {
+      const found = sourceIn(
+        metafile,
+        loadedAtStart(metafile, chunkOf(metafile, entry)),
+        (source) => foreign.test(source),
+      );
+      if (found !== undefined) throw new Error(`${entry} would load ${found}, a part of the other engine`);
+    }
+  }
+}
+
 /** Everything that a page loads at once with the exports that are for browsers too. */
 function browserFiles(root: string, outDir: string, metafile: esbuild.Metafile): ReadonlySet<string> {
   const entries = BROWSER_EXPORTS.map((name) => path.relative(root, path.join(outDir, `${name}.js`)))
@@ -316,7 +337,6 @@ function checkBrowser(files: ReadonlySet<string>, finished: ReadonlyMap<string, 
 async function writeBundle(
   root: string,
   { outDir, platform }: BundleOptions,
-  kit: PiKit,
   result: esbuild.BuildResult<{ metafile: true; write: false }>,
   router: ReadonlySet<string>,
 ): Promise<BundleReport> {
@@ -342,13 +362,15 @@ async function writeBundle(
   }
   checkBrowser(forBrowsers, finished);
   const packages = packageFolders(root, result.metafile);
-  for (const [name, from, to] of kit.assets) {
-    await write(path.join("pi", to), await Deno.readFile(path.join(folderOf(packages, name), from)));
-  }
-  const docs = path.join(folderOf(packages, kit.package), "docs");
-  for await (const entry of Deno.readDir(docs)) {
-    if (!entry.name.endsWith(".md")) continue;
-    await write(path.join("pi/docs", entry.name), await Deno.readFile(path.join(docs, entry.name)));
+  for (const { folder, package: pi, assets } of KITS) {
+    for (const [name, from, to] of assets) {
+      await write(path.join(folder, to), await Deno.readFile(path.join(folderOf(packages, name), from)));
+    }
+    const docs = path.join(folderOf(packages, pi), "docs");
+    for await (const entry of Deno.readDir(docs)) {
+      if (!entry.name.endsWith(".md")) continue;
+      await write(path.join(folder, "docs", entry.name), await Deno.readFile(path.join(docs, entry.name)));
+    }
   }
   // What the console's files contain was bundled before.
   const ofConsole = CONSOLE_PACKAGES.map((name) => path.join(root, "node_modules", name));

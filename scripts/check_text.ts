@@ -20,7 +20,7 @@ interface Prose {
 }
 
 /** Folders of TypeScript whose texts are checked. */
-const SOURCE_FOLDERS: readonly string[] = ["src", "scripts", "tests", "compat"];
+const SOURCE_FOLDERS: readonly string[] = ["src", "scripts", "tests"];
 /** Pages outside of `docs` that are checked. */
 const ROOT_PAGES: readonly string[] = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
 
@@ -96,7 +96,7 @@ function checkReferences(
     if (!known) find(index, `there is no page ${name}`);
   }
   const paths =
-    /(?<![\w./:@-])(?:src|tests|scripts|docs|compat|dist)\/[\w./-]*\w\.(?:tsx?|md|json|py|sh|go|rs|html)\b/g;
+    /(?<![\w./:@-])(?:src|tests|scripts|docs|dist)\/[\w./-]*\w\.(?:tsx?|md|json|py|sh|go|rs|html)\b/g;
   for (const { index, 0: name } of text.matchAll(paths)) {
     if (!name.startsWith("dist/") && !exists(name)) find(index, `there is no file ${name}`);
   }

@@ -10,7 +10,7 @@ import { bundle, ignoreMissing, repositoryRoot } from "./bundle.ts";
 import { COMPILE_TARGETS, type CompileTarget, ownTarget, systemOf } from "./targets.ts";
 
 /** For Linux; the other systems' runtimes have sizes of their own. */
-const SIZE_LIMIT_BYTES = 105_000_000;
+const SIZE_LIMIT_BYTES = 115_000_000;
 const COMPILE_TIMEOUT_MS = 180_000;
 const WARM_RUNS = 5;
 const EXIT_USAGE = 2;
@@ -64,7 +64,7 @@ async function compile(
   bundleDir: string,
   output: string,
 ): Promise<void> {
-  const included = ["worker.js", "chunks", "pi", "LICENSES.txt"].flatMap((name) => [
+  const included = ["worker.js", "chunks", "pi", "pi-1.6", "LICENSES.txt"].flatMap((name) => [
     "--include",
     path.join(bundleDir, name),
   ]);

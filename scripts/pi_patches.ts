@@ -1,7 +1,7 @@
 // Does: patches pi and its dependencies for a bundle: texts to replace, files read at run time,
 // packages that may be absent. Everything here is tied to pinned versions: the build fails, naming the place, when
-// a text is no longer found or a patched file no longer reached. Used by bundle.ts; pi_patches_next.ts says the
-// same of the newer pi.
+// a text is no longer found or a patched file no longer reached. Used by bundle.ts. This file has the patches of pi 0.73
+// and those of both engines; pi_patches_1_6.ts has those of pi 1.6.
 
 import type * as esbuild from "esbuild";
 import * as path from "node:path";
@@ -9,14 +9,15 @@ import * as path from "node:path";
 /** The virtual module that knows where the files of pi/ lie; bundle.ts makes it. */
 export const ASSETS = "pi-server:assets";
 const PI = "@mariozechner/pi-coding-agent";
+const FOLDER = "pi";
 
 /** What has to be known of a pi to bundle it. */
 export interface PiKit {
-  /** The configuration whose import map names it, from the repository's root. */
-  readonly config: string;
+  /** The folder of the bundle that holds the files of its package. */
+  readonly folder: string;
   readonly package: string;
   readonly patches: readonly Patch[];
-  /** Files of packages that are read at run time: [package, path in it, name in pi/]. */
+  /** Files of packages that are read at run time: [package, path in it, name in the folder]. */
   readonly assets: readonly (readonly [string, string, string])[];
 }
 
@@ -58,7 +59,7 @@ const JITI_ITSELF = `function piServerModules(opts) {
 }`;
 
 /** What every pi needs, whichever its package is. */
-export function commonPatches(pi: string): Patch[] {
+export function commonPatches(pi: string, folder: string): Patch[] {
   return [
     {
       file: "jiti/lib/jiti-static.mjs",
@@ -80,12 +81,12 @@ export function commonPatches(pi: string): Patch[] {
       edits: [
         [
           "export function getPackageDir() {\n",
-          "export function getPackageDir() {\n    return piServerAssets.piDir;\n",
+          `export function getPackageDir() {\n    return piServerAssets.folder("${folder}");\n`,
         ],
         ["export const isBunBinary", `import piServerAssets from "${ASSETS}";\nexport const isBunBinary`],
       ],
       why:
-        "package.json, themes, templates and docs lie in pi/, and no variable is set that shells would inherit",
+        "package.json, themes, templates and docs lie in that folder, and no variable is set that shells would inherit",
     },
     {
       file: "gaxios/build/cjs/src/gaxios.js",
@@ -128,7 +129,7 @@ const PATCHES: readonly Patch[] = [
     why:
       "extensions import pi and typebox from the bundle; the TypeScript compiler loads with the first of them",
   },
-  ...commonPatches(PI),
+  ...commonPatches(PI, FOLDER),
   {
     file: "@mariozechner/pi-ai/dist/providers/register-builtins.js",
     edits: [['importNodeOnlyProvider("./amazon-bedrock.js")', 'import("./amazon-bedrock.js")']],
@@ -175,19 +176,17 @@ export function commonAssets(pi: string): [string, string, string][] {
     "dist/core/export-html/vendor/highlight.min.js",
     "dist/core/export-html/vendor/marked.min.js",
   ];
-  return [
-    ...own.map((path): [string, string, string] => [pi, path, path]),
-    ["@silvia-odwyer/photon-node", "photon_rs_bg.wasm", "photon_rs_bg.bin"],
-  ];
+  return own.map((path) => [pi, path, path]);
 }
 
-/** The pi that is bundled by default. */
-export const KIT: PiKit = {
-  config: "deno.json",
+/** pi 0.73, and the image codec of both engines. */
+export const KIT_0_73: PiKit = {
+  folder: FOLDER,
   package: PI,
   patches: PATCHES,
   assets: [
     ...commonAssets(PI),
+    ["@silvia-odwyer/photon-node", "photon_rs_bg.wasm", "photon_rs_bg.bin"],
     [PI, "dist/modes/interactive/theme/theme-schema.json", "dist/modes/interactive/theme/theme-schema.json"],
   ],
 };
@@ -208,14 +207,21 @@ export function optionalPackages(): esbuild.Plugin {
   };
 }
 
+/** The patches of all kits. What several of them patch, they patch alike. */
+function allPatches(kits: readonly PiKit[]): Patch[] {
+  const byFile = new Map(kits.flatMap(({ patches }) => patches.map((patch) => [patch.file, patch])));
+  return [...byFile.values()];
+}
+
 /** Applies the patches, and notes in `applied` which files were reached. */
-export function patches(kit: PiKit, applied: Set<string>): esbuild.Plugin {
+export function patches(kits: readonly PiKit[], applied: Set<string>): esbuild.Plugin {
+  const all = allPatches(kits);
   return {
     name: "patches",
     setup(build) {
-      const names = kit.patches.map(({ file }) => path.basename(file).replaceAll(".", "\\."));
+      const names = all.map(({ file }) => path.basename(file).replaceAll(".", "\\."));
       build.onLoad({ filter: new RegExp(`[\\\\/](?:${names.join("|")})$`) }, async ({ path: file }) => {
-        const patch = patchFor(kit, file);
+        const patch = patchFor(all, file);
         if (patch === undefined) return undefined;
         applied.add(patch.file);
         return { contents: applyPatch(patch, await Deno.readTextFile(file)), loader: "js" };
@@ -224,9 +230,9 @@ export function patches(kit: PiKit, applied: Set<string>): esbuild.Plugin {
   };
 }
 
-function patchFor(kit: PiKit, file: string): Patch | undefined {
+function patchFor(all: readonly Patch[], file: string): Patch | undefined {
   const name = file.replaceAll("\\", "/");
-  return kit.patches.find((patch) => name.endsWith(`/${patch.file}`));
+  return all.find((patch) => name.endsWith(`/${patch.file}`));
 }
 
 function applyPatch(patch: Patch, text: string): string {
@@ -241,13 +247,18 @@ function applyPatch(patch: Patch, text: string): string {
 }
 
 /** Throws when a patch is out of use, or a module needs one that is not there. */
-export function checkPatches(kit: PiKit, applied: Set<string>, metafile: esbuild.Metafile): void {
-  const missing = kit.patches.filter((patch) => !applied.has(patch.file)).map((patch) => patch.file);
+export function checkPatches(
+  kits: readonly PiKit[],
+  applied: Set<string>,
+  metafile: esbuild.Metafile,
+): void {
+  const all = allPatches(kits);
+  const missing = all.filter((patch) => !applied.has(patch.file)).map((patch) => patch.file);
   if (missing.length > 0) throw new Error(`expected in the bundle, but not reached: ${missing.join(", ")}`);
   for (const [importer, { imports }] of Object.entries(metafile.inputs)) {
     for (const edge of imports) {
       if (edge.kind !== "dynamic-import" || metafile.inputs[edge.path]?.format !== "cjs") continue;
-      if (patchFor(kit, importer) === undefined) {
+      if (patchFor(all, importer) === undefined) {
         throw new Error(`${importer} imports ${edge.path} dynamically and needs a patch: ${CJS}`);
       }
     }

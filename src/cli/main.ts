@@ -6,9 +6,11 @@ import { errorMessage } from "../base/error_message.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { StateFolderError } from "../server/state/state_folder.ts";
 import { IMPATIENT_MS } from "../governor/limits.ts";
+import { PI_PACKAGES } from "../protocol/pi_package.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
 import { ListenError, type Runtime } from "../runtime/runtime.ts";
 import { describe, resolveSandbox, SandboxError } from "../server/sandbox/sandbox_mode.ts";
+import { EngineError, resolveEngine } from "../server/workers/engine.ts";
 import { isUsableToken, TOKEN_RULE } from "../server/auth/token_rule.ts";
 import { programHelp } from "./help.ts";
 import { SUBCOMMANDS } from "./subcommands.ts";
@@ -78,7 +80,9 @@ function welcome(server: RunningServer, runtime: Runtime, stateDir: string | und
   const where = stateDir === undefined ? "" : ` --state-dir ${stateDir}`;
   runtime.writeError([
     "",
-    `pi-server ${SERVER_VERSION} listens on ${endpoint.url} until Ctrl-C. In another terminal:`,
+    `pi-server ${SERVER_VERSION} (pi ${
+      PI_PACKAGES[server.engine].version
+    }) listens on ${endpoint.url} until Ctrl-C. In another terminal:`,
     "",
     `  pi-server attach${where}   talk to an agent in the terminal`,
     `  pi-server open${where}     the same in a browser`,
@@ -141,7 +145,9 @@ class Signals {
 }
 
 function whyNot(error: unknown, config: Config): string | undefined {
-  if (error instanceof StateFolderError || error instanceof SandboxError) return error.message;
+  if (error instanceof StateFolderError || error instanceof SandboxError || error instanceof EngineError) {
+    return error.message;
+  }
   if (!(error instanceof ListenError)) return undefined;
   if (/in use|EADDRINUSE/i.test(error.message)) {
     return `Port ${config.port} on ${config.host} is in use; choose another with --port, or 0 for a free one`;
@@ -190,10 +196,13 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
   if (parsed.kind === "permissions") {
     const stateDir = statePath(config, runtime);
     try {
-      const held = await resolveSandbox(config, runtime, program.worker, stateDir);
+      const { engine } = await resolveEngine(config.pi, runtime);
+      const held = await resolveSandbox(config, engine, runtime, program.worker, stateDir);
       return await print(describe(held, config, stateDir)).then(() => EXIT_OK);
     } catch (error) {
-      if (error instanceof SandboxError) return fail(error.message, EXIT_USAGE);
+      if (error instanceof SandboxError || error instanceof EngineError) {
+        return fail(error.message, EXIT_USAGE);
+      }
       throw error;
     }
   }
@@ -250,6 +259,7 @@ function report(server: RunningServer, config: Config, runtime: Runtime, log: Lo
   } else if (endpoint !== undefined) {
     log.info("listening", {
       url: endpoint.url,
+      pi: PI_PACKAGES[server.engine].version,
       ...(server.tokenFile === undefined ? {} : { tokenFile: server.tokenFile }),
     });
   }

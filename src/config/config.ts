@@ -18,6 +18,7 @@ import {
   SANDBOX_MODES,
   variableOf,
 } from "./flags.ts";
+import { DEFAULT_PI, PI_CHOICES, type PiChoice } from "../protocol/pi_package.ts";
 import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
 
 /** Whether stdin and stdout speak the protocol; `auto`: unless stdin is a terminal, null or closed. */
@@ -69,6 +70,8 @@ export interface Config {
   readonly workers: number;
   /** `session`: a worker for each session, whatever `workers` says. */
   readonly isolation: IsolationMode;
+  /** The version of pi that sessions run on. `auto`: the one that fits this machine. */
+  readonly pi: PiChoice;
   readonly demo: boolean;
   /** Milliseconds that runs get before they are aborted. */
   readonly shutdownTimeoutMs: number;
@@ -103,6 +106,7 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
     ephemeral: false,
     workers: 1,
     isolation: "shared",
+    pi: DEFAULT_PI,
     demo: false,
     shutdownTimeoutMs: 30_000,
     journalFsync: "always",
@@ -388,6 +392,7 @@ function configOf(values: Values): Config {
     ephemeral: values.on("ephemeral"),
     ...maybe("workers", values.number("workers")),
     ...maybe("isolation", ISOLATION_MODES.find((one) => one === values.choice("isolation"))),
+    ...maybe("pi", PI_CHOICES.find((one) => one === values.choice("pi"))),
     demo: values.on("demo"),
     ...maybe("shutdownTimeoutMs", values.number("shutdown-timeout")),
     ...maybe("eofTimeoutMs", values.number("eof-timeout")),

@@ -2,6 +2,7 @@
 // Used by: config.ts, which parses the values, and src/cli/help.ts. Uses: governor/limits.ts for the flags of limits.
 import { LIMIT_NAMES, type LimitName, LIMITS, type LimitSpec } from "../governor/limits.ts";
 import { MOST_TURNS, MOST_USD, MOST_WALL_MS } from "../protocol/schema/monitoring_commands.ts";
+import { DEFAULT_PI, PI_CHOICES } from "../protocol/pi_package.ts";
 import { LOG_LEVELS } from "../base/log.ts";
 
 /** The kind of a flag's value. */
@@ -89,6 +90,13 @@ export const FLAGS: readonly Flag[] = [
     choices: ISOLATION_MODES,
     about: "shared: a crash, hang or full heap hits all; session: its own only",
     shown: "shared",
+  },
+  {
+    name: "pi",
+    kind: "choice",
+    choices: PI_CHOICES,
+    about: "version of pi for sessions; auto: the one that this machine's pi is on",
+    shown: DEFAULT_PI,
   },
   { name: "demo", kind: "switch", about: "offer a scripted model that needs no API key" },
   {

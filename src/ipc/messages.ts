@@ -4,6 +4,7 @@
 import type { BudgetLimits } from "../governor/budget.ts";
 import type { UsageDelta } from "../governor/counters.ts";
 import type { Failure } from "../protocol/errors.ts";
+import type { Engine } from "../protocol/pi_package.ts";
 import type { Command } from "../protocol/schema/commands.ts";
 import type { Interrupted } from "../protocol/schema/responses.ts";
 import type { SessionRecord } from "./session_record.ts";
@@ -11,6 +12,8 @@ import type { FileOwner } from "../protocol/failures.ts";
 
 /** The configuration of a worker. */
 export interface WorkerConfig {
+  /** The version of pi that the worker loads. */
+  readonly engine: Engine;
   /** Base of a relative `cwd`, and the default `cwd`. */
   readonly cwd: string;
   /** Folders that paths must stay in, after links are resolved. Undefined means the default roots. */

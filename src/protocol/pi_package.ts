@@ -1,15 +1,57 @@
-// Does: names the pi that this server runs on, the instructions that it reads, and its hosts. Pure.
-// Used by: the greeting and the sandbox. The server thread never loads pi to ask.
-// Invariant: the import map of compat/ replaces this file when it replaces pi.
+// Does: names the two engines, which are the versions of pi that sessions can run on, with their files and hosts. Pure.
+// Used by: the configuration, the greeting, the sandbox and the worker. The server thread never loads pi to ask.
+// Invariant: deno.json pins both packages to these versions (tests/protocol/version_test.ts).
 
-/** The pi package that sessions run on. */
-export const PI: { readonly package: string; readonly version: string } = {
-  package: "@mariozechner/pi-coding-agent",
-  version: "0.73.1",
+/** The engines by the version line of pi. A worker loads one of them. */
+export const ENGINES: readonly ["0.73", "1.6"] = ["0.73", "1.6"];
+
+/** One engine. */
+export type Engine = (typeof ENGINES)[number];
+
+/** The choices of `--pi`: an engine, or the one that fits this machine. */
+export const PI_CHOICES: readonly ["auto", ...typeof ENGINES] = ["auto", ...ENGINES];
+
+/** A value of `--pi`. */
+export type PiChoice = (typeof PI_CHOICES)[number];
+
+/** The default of `--pi`. Each build replaces it by `auto` (scripts/bundle.ts). */
+export const DEFAULT_PI: PiChoice = "0.73";
+
+/** The facts about an engine that the server needs before a worker has loaded it. */
+export interface PiPackage {
+  readonly package: string;
+  readonly version: string;
+  /** Files with instructions that pi looks for in a session's folder and in every folder above it. */
+  readonly contextFiles: readonly string[];
+  /** Hosts of its models and logins beside those of every pi. */
+  readonly hosts: readonly string[];
+}
+
+/** The package of each engine. */
+export const PI_PACKAGES: Readonly<Record<Engine, PiPackage>> = {
+  "0.73": {
+    package: "@mariozechner/pi-coding-agent",
+    version: "0.73.1",
+    contextFiles: ["AGENTS.md", "AGENTS.MD", "CLAUDE.md", "CLAUDE.MD"],
+    hosts: [],
+  },
+  "1.6": {
+    package: "@earendil-works/pi-coding-agent",
+    version: "1.6.0",
+    contextFiles: ["AGENTS.override.md", "AGENTS.md", "AGENTS.MD", "CLAUDE.md", "CLAUDE.MD"],
+    hosts: [
+      "api.ant-ling.com",
+      "api.meta.ai",
+      "api.together.ai",
+      "auth.kimi.com",
+      "auth.meta.com",
+      "auth.x.ai",
+      "inference.baseten.co",
+      "integrate.api.nvidia.com",
+      "open.bigmodel.cn",
+      "radius.pi.dev",
+      "token-plan.ap-southeast-1.maas.aliyuncs.com",
+      "token-plan.cn-beijing.maas.aliyuncs.com",
+    ],
+  },
 };
-
-/** Files with instructions that pi looks for in a session's folder and in every folder above it. */
-export const CONTEXT_FILES: readonly string[] = ["AGENTS.md", "AGENTS.MD", "CLAUDE.md", "CLAUDE.MD"];
-
-/** Hosts of its models and logins beside those of every pi. */
-export const MORE_HOSTS: readonly string[] = [];

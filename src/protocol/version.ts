@@ -7,8 +7,6 @@ export const SERVER_VERSION: string = "0.1.0";
 /** `MAJOR.MINOR` of the wire protocol. Minor versions only add (docs/PROTOCOL.md#the-first-message). */
 export const PROTOCOL_VERSION: string = "1.0";
 
-export { PI } from "./pi_package.ts";
-
 /** Features that a client may use beside the plain commands. See docs/PROTOCOL.md#the-first-message. */
 export const CAPABILITIES: readonly string[] = [
   "subscribe",

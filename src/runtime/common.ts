@@ -269,6 +269,12 @@ export const files: Files = {
   separator: path.sep,
 };
 
+/** The first two numbers of a version. */
+export function versionOf(text: string): readonly [major: number, minor: number] {
+  const [major = 0, minor = 0] = text.split(".").map(Number);
+  return [major, minor];
+}
+
 /** Clock, timers, randomness, environment, signals. */
 export const common = {
   files,

@@ -291,6 +291,8 @@ export interface Runtime extends Clock {
    * `--unstable-worker-options` (it ends the process otherwise), `never` on Node.
    */
   readonly sandbox: "built-in" | "flag" | "never";
+  /** The version of Deno or Node. */
+  readonly version: readonly [major: number, minor: number];
   /** Folder for temporary files. */
   temporary(): string;
   /** The path of the program that runs this. */

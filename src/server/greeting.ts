@@ -2,12 +2,14 @@
 // Used by: the composition root, for the router.
 import type { Config } from "../config/config.ts";
 import type { Greeting } from "../protocol/schema/responses.ts";
-import { CAPABILITIES, PI, PROTOCOL_VERSION, SERVER_VERSION } from "../protocol/version.ts";
+import { CAPABILITIES, PROTOCOL_VERSION, SERVER_VERSION } from "../protocol/version.ts";
+import { type Engine, PI_PACKAGES } from "../protocol/pi_package.ts";
 import type { Endpoint, Transport } from "./transports/transport.ts";
 
 /** The facts that the greeting reports. */
 export interface GreetingParts {
   readonly config: Config;
+  readonly engine: Engine;
   readonly serverId: string;
   readonly schemaHash: string;
   readonly transportNames: readonly string[];
@@ -22,7 +24,7 @@ export function endpointsOf(transports: readonly Transport[]): Endpoint[] {
 
 /** The greeting at this moment. */
 export function greeting(parts: GreetingParts): Greeting {
-  const { config, serverId, schemaHash, transportNames, transports } = parts;
+  const { config, engine, serverId, schemaHash, transportNames, transports } = parts;
   const { frameBytes, sessions } = config.limits;
   return {
     type: "server_ready",
@@ -33,7 +35,7 @@ export function greeting(parts: GreetingParts): Greeting {
       transports: [...transportNames],
       endpoints: endpointsOf(transports).map(({ transport, url }) => ({ transport, url })),
       schemaHash,
-      pi: { package: PI.package, version: PI.version },
+      pi: { package: PI_PACKAGES[engine].package, version: PI_PACKAGES[engine].version },
       capabilities: [...CAPABILITIES],
       limits: { frameBytes, sessions },
     },

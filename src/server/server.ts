@@ -9,6 +9,7 @@ import type { Config } from "../config/config.ts";
 import { Governor } from "../governor/governor.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
 import { protocolSchema } from "../protocol/json_schema.ts";
+import type { Engine } from "../protocol/pi_package.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { checkAccess } from "./auth/network_access.ts";
@@ -27,6 +28,7 @@ import { StateFolder } from "./state/state_folder.ts";
 import { TrustStore } from "./state/trust_store.ts";
 import { openStdio, type Stdio } from "./stdio_session.ts";
 import type { Endpoint, Transport } from "./transports/transport.ts";
+import { resolveEngine } from "./workers/engine.ts";
 import { startInProcess } from "./workers/in_process_worker.ts";
 import { workerMemoryBytes } from "./workers/memory_monitor.ts";
 import { workerConfig } from "./workers/worker_config.ts";
@@ -49,6 +51,8 @@ export interface ServerParts {
 
 /** A server that runs. */
 export interface RunningServer {
+  /** The version of pi that its workers load. */
+  readonly engine: Engine;
   readonly endpoints: readonly Endpoint[];
   readonly stateDir: string;
   /** Where the token is; absent when clients need none, or the caller gave one. */
@@ -88,7 +92,11 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
   const { config, runtime, log, stdio } = parts;
   const { files } = runtime;
   const folder = statePath(config, runtime);
-  const sandbox = await resolveSandbox(config, runtime, parts.worker, folder);
+  const { engine, notice, machine } = await resolveEngine(config.pi, runtime);
+  // Only where newer files may lie about is it more than news.
+  if (notice !== undefined && machine === undefined) log.info(notice);
+  else if (notice !== undefined) log.warn(notice, { machine });
+  const sandbox = await resolveSandbox(config, engine, runtime, parts.worker, folder);
   reportSandbox(sandbox, log);
   const time = runtime.keepTime();
   cleanup.defer(() => time.clear());
@@ -139,7 +147,16 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
       stateId: serverTag,
       endpoint: () => endpointsOf(transports)[0]?.url,
     }),
-    config: workerConfig({ config, runtime, trust, stateDir: folder, memoryBytes, outputDir, serverTag }),
+    config: workerConfig({
+      config,
+      engine,
+      runtime,
+      trust,
+      stateDir: folder,
+      memoryBytes,
+      outputDir,
+      serverTag,
+    }),
     workers: config.workers,
     isolation: config.isolation,
     ...(threads ? { memory: { limitBytes: memoryBytes, held: () => runtime.memory() } } : {}),
@@ -166,7 +183,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
     governor,
     log,
     clock: runtime,
-    greeting: () => greeting({ config, serverId, schemaHash, transportNames, transports }),
+    greeting: () => greeting({ config, engine, serverId, schemaHash, transportNames, transports }),
     schema: { all: schema, hash: schemaHash },
     tokens: () => tokens,
     folderIssues: () => folderIssues(files, foldersInUse(runtime, config.cwd ?? ".")),
@@ -196,7 +213,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
   if (stdio !== undefined) {
     transports.push(openStdio(stdio, { config, runtime, log, router, sessions, shutdown }));
   }
-  return { endpoints, stateDir: folder, shutdown, closed: closed.promise, ...defined({ tokenFile }) };
+  return { engine, endpoints, stateDir: folder, shutdown, closed: closed.promise, ...defined({ tokenFile }) };
 }
 
 /** Reports which permissions workers have. */

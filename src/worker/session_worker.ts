@@ -27,6 +27,7 @@ import { Session, type SessionParts } from "./session/session.ts";
 import { usageOf } from "./session/guards/usage.ts";
 import { TrustedFolders } from "./trusted_folders.ts";
 import { WholeDeltas } from "./session/events/whole_text.ts";
+import { chooseEngine } from "./pi/engines/choice.ts";
 import type { SessionFiles } from "./session/files/session_file_access.ts";
 
 type MessageOf<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
@@ -41,6 +42,7 @@ export type LoadFactory = (
 
 /** Loads pi. The dynamic import keeps pi out of the server thread and behind the greeting. */
 export const loadPi: LoadFactory = async (runtime, config, trusted) => {
+  chooseEngine(config.engine);
   const { createFactory } = await import("./pi/factory.ts");
   return createFactory(runtime, {
     demo: config.demo,

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { at, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
 import { calls, Gate, hang, status, text, writeModels } from "../support/model_server.ts";
 import type { Wire } from "../support/wire_client.ts";
-import { NEXT_PI } from "../support/server_process.ts";
+import { ON_1_6 } from "../support/server_process.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const test = shared();
@@ -217,7 +217,7 @@ test("bash: a shell that is killed tells no exit code that it had not, one that 
     assertEquals(cancelled, false, command);
   }
   // The newer pi gives a killed shell the number that shells themselves have for it.
-  assertEquals(codes, [...(NEXT_PI ? [137, 143] : [undefined, undefined]), 137, 0]);
+  assertEquals(codes, [...(ON_1_6 ? [137, 143] : [undefined, undefined]), 137, 0]);
 });
 
 test("bash: excluded from the context, and environment without the server's secrets", async (bench) => {

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type Json, type JsonObject, messageText, objectAt, stringAt } from "../support/json.ts";
 import { text } from "../support/model_server.ts";
-import { NEXT_PI } from "../support/server_process.ts";
+import { ON_1_6 } from "../support/server_process.ts";
 import { Entries, header, piTree, writeSession } from "../support/session_file.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
@@ -141,8 +141,8 @@ for (const [way, open] of Object.entries(WAYS)) {
       const entries = history();
       add(entries);
       const { response } = await open(bench, wire, entries.all.map((entry) => JSON.stringify(entry)));
-      assertEquals(response.code, NEXT_PI ? undefined : "session_file_newer", JSON.stringify(response));
-      if (!NEXT_PI) assertEquals(at(response, "data", "newerEntries"), [name]);
+      assertEquals(response.code, ON_1_6 ? undefined : "session_file_newer", JSON.stringify(response));
+      if (!ON_1_6) assertEquals(at(response, "data", "newerEntries"), [name]);
     });
   }
 

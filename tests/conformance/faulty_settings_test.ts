@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, objectAt, stringAt } from "../support/json.ts";
 import { text } from "../support/model_server.ts";
-import { NEXT_PI } from "../support/server_process.ts";
+import { ON_1_6 } from "../support/server_process.ts";
 import { until } from "../support/wait.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
@@ -119,14 +119,14 @@ for (
 alone("faulty settings: a byte order mark and comments are read in silence", async (bench) => {
   const { agentDir } = bench.home;
   const models = await Deno.readTextFile(`${agentDir}/models.json`);
-  if (!NEXT_PI) await put(`${agentDir}/models.json`, `${MARK}/* mine */ // and yours\n${models}`);
+  if (!ON_1_6) await put(`${agentDir}/models.json`, `${MARK}/* mine */ // and yours\n${models}`);
   await put(`${agentDir}/settings.json`, `${MARK}{\n// which queue\n"steeringMode": "all"\n}`);
   await put(
     `${agentDir}/skills/tidy/SKILL.md`,
     `${MARK}---\nname: tidy\ndescription: Tidies up\n---\nDo it.\n`,
   );
   await put(`${agentDir}/prompts/review.md`, `${MARK}---\ndescription: Reviews\n---\nReview $1\n`);
-  if (!NEXT_PI) await put(`${agentDir}/auth.json`, `${MARK}{"scripted": {"type": "api_key", "key": "K"}}`);
+  if (!ON_1_6) await put(`${agentDir}/auth.json`, `${MARK}{"scripted": {"type": "api_key", "key": "K"}}`);
   const wire = await expectFaults(bench, []);
   assertEquals(at(await wire.ok({ type: "get_state", sessionId: "s" }), "steeringMode"), "all");
   const skills = arrayAt(await wire.ok({ type: "get_skills", sessionId: "s" }), "skills").map((one) =>

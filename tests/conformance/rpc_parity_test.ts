@@ -14,7 +14,7 @@ import {
   writeModels,
 } from "../support/model_server.ts";
 import { differences, listOf, normalized, PiRpc } from "../support/pi_rpc.ts";
-import { Home, NEXT_PI } from "../support/server_process.ts";
+import { Home, ON_1_6 } from "../support/server_process.ts";
 import { asksForSummary } from "../support/summaries.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { Bench, conformance, TARGET } from "./suite.ts";
@@ -25,7 +25,7 @@ interface Known {
   reason: string;
 }
 
-/** Differences from the newer pi of compat/, whose clients see what they see of the older one. */
+/** Differences from pi 1.6, whose clients see what they see of the older one. */
 const OF_NEXT: readonly Known[] = [
   { command: "get_state", path: "messageCount", reason: "the newer pi counts its system prompt" },
   { command: "get_session_stats", path: "totalMessages", reason: "the newer pi counts its system prompt" },
@@ -68,7 +68,7 @@ const KNOWN: readonly Known[] = [
       reason: "our logs are in a private folder, pi's in the shared temporary one",
     },
   ]),
-  ...(NEXT_PI ? OF_NEXT : []),
+  ...(ON_1_6 ? OF_NEXT : []),
 ];
 
 /** One command on both sides; where they have other names or need ids of their own, `pi` says what pi gets. */
@@ -230,7 +230,7 @@ async function compared(pi: Side, ours: Side, step: Pair): Promise<string[]> {
     normalized(theirs.response.data ?? {}, pi.home),
     normalized(own.response.data ?? {}, ours.home),
   ];
-  const found = differences(NEXT_PI ? withoutNews(expected) : expected, actual).filter(({ path }) =>
+  const found = differences(ON_1_6 ? withoutNews(expected) : expected, actual).filter(({ path }) =>
     !isKnown(theirs.name, path)
   );
   return found.map(({ path, what }) => `${theirs.name} ${path}: ${what}`);

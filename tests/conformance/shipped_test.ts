@@ -8,7 +8,7 @@ import { arrayAt, at, brief, stringAt } from "../support/json.ts";
 import { calls, ModelServer, text, writeModels } from "../support/model_server.ts";
 import { STEPS, withServer } from "../support/release_steps.ts";
 import { NODE_VERSIONS, nodeOf } from "../support/node_versions.ts";
-import { NEXT_PI, NODE } from "../support/server_process.ts";
+import { NODE, ON_1_6 } from "../support/server_process.ts";
 import { run, Shipped } from "../support/shipped.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { conformance, TARGET } from "./suite.ts";
@@ -144,7 +144,7 @@ conformance("shipped: a large image is made smaller before a model gets it", asy
 });
 
 /** What a key alone does not open: the newer pi asks for an account, or for a login, as well. */
-const UNKEYED: readonly string[] = NEXT_PI
+const UNKEYED: readonly string[] = ON_1_6
   ? ["cloudflare-ai-gateway", "cloudflare-workers-ai", "openai-codex"]
   : [];
 
@@ -180,7 +180,7 @@ const APIS: Readonly<Record<string, string>> = {
   "google-vertex": "key",
   "mistral-conversations": "key",
   "bedrock-converse-stream": "key",
-  ...(NEXT_PI ? { "pi-messages": "key" } : {}),
+  ...(ON_1_6 ? { "pi-messages": "key" } : {}),
 };
 
 conformance("shipped: the adapter of every API reaches its server", async () => {

@@ -3,7 +3,7 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, objectAt, stringAt } from "../support/json.ts";
-import { NEXT_PI } from "../support/server_process.ts";
+import { ON_1_6 } from "../support/server_process.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
 /** An extension that registers a command of that name, and tells in its description what it could read. */
@@ -74,7 +74,7 @@ alone(
     const wire = await bench.connect();
     const create = { type: "create_session", inMemory: true };
     // The newer pi goes on without the package.
-    if (NEXT_PI) await wire.ok(create, 60_000);
+    if (ON_1_6) await wire.ok(create, 60_000);
     else {assertStringIncludes(
         String((await wire.refused("agent_error", create, 60_000)).error),
         "no-such-npm",

@@ -1,6 +1,7 @@
 // The version constants against what they name: deno.json and the pi that is installed; and negotiation.
 import { assertEquals } from "@std/assert";
-import { negotiate, PI, PROTOCOL_VERSION, SERVER_VERSION } from "../../src/protocol/version.ts";
+import { PI_PACKAGES } from "../../src/protocol/pi_package.ts";
+import { negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../../src/protocol/version.ts";
 import { objectAt, stringAt } from "../support/json.ts";
 
 async function json(path: string): Promise<unknown> {
@@ -11,11 +12,13 @@ Deno.test("version: the server's version is that of deno.json", async () => {
   assertEquals(stringAt(await json("deno.json"), "version"), SERVER_VERSION);
 });
 
-Deno.test("version: PI is the version that deno.json pins and that is installed", async () => {
-  const pinned = stringAt(objectAt(await json("deno.json"), "imports"), PI.package);
-  assertEquals(pinned, `npm:${PI.package}@${PI.version}`);
-  const installed = await json(`node_modules/${PI.package}/package.json`);
-  assertEquals([stringAt(installed, "name"), stringAt(installed, "version")], [PI.package, PI.version]);
+Deno.test("version: the packages of both engines are those that deno.json pins and that are installed", async () => {
+  for (const { package: name, version } of Object.values(PI_PACKAGES)) {
+    const pinned = stringAt(objectAt(await json("deno.json"), "imports"), name);
+    assertEquals(pinned, `npm:${name}@${version}`);
+    const installed = await json(`node_modules/${name}/package.json`);
+    assertEquals([stringAt(installed, "name"), stringAt(installed, "version")], [name, version]);
+  }
 });
 
 Deno.test("version: any minor of our major is met with our version", () => {

@@ -124,6 +124,7 @@ export class World {
         roots: ["/"],
         trustProjects: false,
         demo: false,
+        engine: "0.73",
         pendingUi: 8,
         outputDir: "/nowhere",
       },

@@ -2,11 +2,11 @@
 // the reason for going without.
 
 import * as path from "node:path";
-import { NEXT_PI, REPO } from "./server_process.ts";
+import { ON_1_6, REPO } from "./server_process.ts";
 import { run } from "./shipped.ts";
 
 /** The oldest that we promise, and the newest of each later line; the newer pi asks for more. */
-export const NODE_VERSIONS: readonly string[] = NEXT_PI ? ["22.19.0", "24"] : ["20.6.0", "22", "24"];
+export const NODE_VERSIONS: readonly string[] = ON_1_6 ? ["22.19.0", "24"] : ["20.6.0", "22", "24"];
 
 /** The executable of a version such as `22`, or why there is none. */
 export async function nodeOf(version: string): Promise<{ path: string } | { reason: string }> {

@@ -1,11 +1,11 @@
 // pi's own RPC mode as a child on Node, from the npm package: what our commands are compared with.
 
 import { arrayAt, at, brief, isObject, type JsonObject } from "./json.ts";
-import { environment, type Home, NEXT_PI, NODE, REPO } from "./server_process.ts";
+import { environment, type Home, NODE, ON_1_6, REPO } from "./server_process.ts";
 import { deadline, until } from "./wait.ts";
 
-const PI = NEXT_PI
-  ? `${REPO}/compat/node_modules/@earendil-works/pi-coding-agent/dist/bundle/cli.js`
+const PI = ON_1_6
+  ? `${REPO}/node_modules/@earendil-works/pi-coding-agent/dist/bundle/cli.js`
   : `${REPO}/node_modules/@mariozechner/pi-coding-agent/dist/cli.js`;
 const WAIT_MS = 30_000;
 

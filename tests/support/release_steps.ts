@@ -4,7 +4,7 @@
 
 import * as path from "node:path";
 import { arrayAt, at, brief, type JsonObject, stringAt } from "./json.ts";
-import { NEXT_PI, REPO, type ServerProcess } from "./server_process.ts";
+import { ON_1_6, REPO, type ServerProcess } from "./server_process.ts";
 import { run, type Shipped } from "./shipped.ts";
 import type { StdioWire } from "./wire_client.ts";
 
@@ -145,7 +145,7 @@ async function extension(shipped: Shipped): Promise<string> {
     must(seen["said"] === "small word" && seen["lines"] === 1, brief(seen));
     must(String(seen["agentDir"]) === path.join(home, ".pi", "agent"), brief(seen));
     // The newer pi has no such function any more.
-    must(NEXT_PI ? seen["oauth"] === undefined : arrayAt(seen, "oauth").length === 3, brief(seen));
+    must(ON_1_6 ? seen["oauth"] === undefined : arrayAt(seen, "oauth").length === 3, brief(seen));
     return brief(seen["said"]);
   });
 }

@@ -10,16 +10,22 @@ import { writeModels } from "./model_server.ts";
 /** What is tested. */
 export type Target = "sources" | "node" | "binary";
 
+/** The version of pi that sessions run on. */
+export type Engine = "0.73" | "1.6";
+
 /** The repository's root. */
 export const REPO: string = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
 
 /** The target of this run, from `PI_SERVER_TARGET`. */
 export const TARGET: Target = targetOf(Deno.env.get("PI_SERVER_TARGET") ?? "sources");
 
-/** Which pi the target is built on, from `PI_SERVER_PI`: the default, or `next`, the newer one of compat/. */
-export const NEXT_PI: boolean = nextPi(Deno.env.get("PI_SERVER_PI") ?? "default");
+/** The engine of every server under test, from `PI_SERVER_PI`. Its children get the same variable, so none chooses. */
+export const ENGINE: Engine = engineOf(Deno.env.get("PI_SERVER_PI") ?? "0.73");
 
-/** Node's executable, from `PI_SERVER_NODE`; the newer pi needs Node 22.19. */
+/** Whether that is pi 1.6. */
+export const ON_1_6: boolean = ENGINE === "1.6";
+
+/** Node's executable, from `PI_SERVER_NODE`; pi 1.6 needs Node 22.19. */
 export const NODE: string = Deno.env.get("PI_SERVER_NODE") ?? "node";
 
 const READY_MS = 60_000;
@@ -37,16 +43,16 @@ function targetOf(name: string): Target {
 }
 
 /** The npm package that this checkout has built. */
-export const NPM_BUILD: string = `${REPO}/dist/${NEXT_PI ? "npm-next" : "npm"}`;
+export const NPM_BUILD: string = `${REPO}/dist/npm`;
 
-/** The pi that the target is built on, as its greeting has to name it. */
-export const PI: { package: string; version: string } = NEXT_PI
+/** The pi that the greeting has to name. */
+export const PI: { package: string; version: string } = ON_1_6
   ? { package: "@earendil-works/pi-coding-agent", version: "1.6.0" }
   : { package: "@mariozechner/pi-coding-agent", version: "0.73.1" };
 
-function nextPi(name: string): boolean {
-  if (name === "default" || name === "next") return name === "next";
-  throw new Error(`PI_SERVER_PI is "${name}", use default or next`);
+function engineOf(name: string): Engine {
+  if (name === "0.73" || name === "1.6") return name;
+  throw new Error(`PI_SERVER_PI is "${name}", use 0.73 or 1.6`);
 }
 
 /** Program and arguments that start the target. */
@@ -57,7 +63,7 @@ export function commandOf(target: Target = TARGET): { program: string; args: str
         program: Deno.execPath(),
         args: [
           ...["run", "-A", "--no-prompt", "--unstable-worker-options"],
-          ...["--config", `${REPO}/${NEXT_PI ? "compat/" : ""}deno.json`, `${REPO}/mod.ts`],
+          ...["--config", `${REPO}/deno.json`, `${REPO}/mod.ts`],
           // As the binary does by itself; without it sessions would not be held to anything here.
           ...["--sandbox", "on"],
         ],
@@ -68,7 +74,7 @@ export function commandOf(target: Target = TARGET): { program: string; args: str
         args: [`${NPM_BUILD}/bin/pi-server.js`],
       };
     case "binary":
-      return { program: `${REPO}/dist/pi-server${NEXT_PI ? "-next" : ""}`, args: [] };
+      return { program: `${REPO}/dist/pi-server`, args: [] };
   }
 }
 
@@ -137,6 +143,7 @@ export function environment(home: Home, more: Record<string, string> = {}): Reco
     TMPDIR: home.temporary,
     PI_CODING_AGENT_DIR: home.agentDir,
     PI_OFFLINE: "1",
+    PI_SERVER_PI: ENGINE,
     ...more,
   };
 }

@@ -39,6 +39,7 @@ export function fakeRuntime(clock: FakeClock, over: Partial<Runtime> = {}): Runt
     guardStdout: never,
     protocolOutput: never,
     sandbox: "never",
+    version: [2, 9],
     temporary: () => "/tmp",
     program: () => "/bin/pi-server",
     spawn: never,

@@ -53,6 +53,7 @@ export class BuilderBench implements AsyncDisposable {
       trustProjects: false,
       outputDir: "/nowhere",
       demo: false,
+      engine: "0.73",
       pendingUi: 3,
       ...over,
     };

@@ -22,6 +22,7 @@ export const CONFIG: WorkerConfig = {
   trustProjects: false,
   outputDir: "/nowhere",
   demo: false,
+  engine: "0.73",
   pendingUi: 3,
 };
 /** A host whose pi and whose builds the test finishes. */

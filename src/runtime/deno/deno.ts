@@ -3,7 +3,7 @@
 import { errorMessage } from "../../base/error_message.ts";
 import process from "node:process";
 import { getHeapStatistics } from "node:v8";
-import { common, machineBytes } from "../common.ts";
+import { common, machineBytes, versionOf } from "../common.ts";
 import { patchExitCodes } from "./exit_codes.ts";
 import { listen, type Reply } from "./http_listener.ts";
 import { mendFileModes } from "./file_modes.ts";
@@ -331,6 +331,7 @@ export const runtime: Runtime = {
     ownOutput === undefined ? common.outputIsRead() : Promise.resolve(ownOutput.hasReader()),
   followProxies,
   sandbox: Deno.build.standalone ? "built-in" : "flag",
+  version: versionOf(Deno.version.deno),
   spawn,
   // Deno waits for no thread at its end.
   ensureEnd: () => {},

@@ -16,7 +16,7 @@ import { type Duplex, Readable, type Writable } from "node:stream";
 import { setImmediate } from "node:timers";
 import { parentPort, Worker } from "node:worker_threads";
 import { type Server as SocketServer, WebSocketServer } from "ws";
-import { common, machineBytes } from "../common.ts";
+import { common, machineBytes, versionOf } from "../common.ts";
 import { followProxies } from "./outgoing_requests.ts";
 import { ensureEnd } from "./process_end.ts";
 import { ClosingSocket, NodeSocket } from "./websocket.ts";
@@ -252,6 +252,7 @@ export const runtime: Runtime = {
   protocolOutput: () => undefined,
   followProxies,
   sandbox: "never",
+  version: versionOf(process.versions.node),
   spawn,
   // A worker with limits ends alone.
   ensureEnd,

@@ -5,6 +5,7 @@ import { makeSandbox, type Sandbox } from "./worker_permissions.ts";
 import { credentialFiles } from "./credential_files.ts";
 import { userPlaces } from "./pi_settings_paths.ts";
 import { regionalHosts } from "./provider_hosts.ts";
+import { type Engine, PI_PACKAGES } from "../../protocol/pi_package.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
 /** Milliseconds that npm gets to name its folder. */
@@ -48,6 +49,7 @@ function whyOff(config: Config, runtime: Runtime): string | undefined {
 /** Decides. Throws `SandboxError` when the request is not possible. */
 export async function resolveSandbox(
   config: Config,
+  engine: Engine,
   runtime: Runtime,
   worker: URL,
   stateDir: string,
@@ -75,6 +77,7 @@ export async function resolveSandbox(
     credentials: credentialFiles(env, home, files).map(absolute),
     program: programFolders(worker, runtime),
     stateDir,
+    pi: PI_PACKAGES[engine],
     allowNet: [...config.allowNet, ...regionalHosts(env)],
     allowAnyNet: config.allowAnyNet,
   });

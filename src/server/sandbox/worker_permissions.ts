@@ -3,7 +3,7 @@
 // Invariant: never the state folder. A shell still has the rights of the server's user (docs/SECURITY.md).
 import { isWithin } from "../../base/path_within.ts";
 import type { Files, WorkerPermissions } from "../../runtime/runtime.ts";
-import { CONTEXT_FILES, MORE_HOSTS } from "../../protocol/pi_package.ts";
+import type { PiPackage } from "../../protocol/pi_package.ts";
 import type { PiSettingsPaths } from "./pi_settings_paths.ts";
 import { hostsIn, LOGIN_HOSTS, MODEL_HOSTS } from "./provider_hosts.ts";
 
@@ -26,7 +26,9 @@ export interface SandboxFacts {
   readonly stateDir: string;
   /** Paths in pi's settings. Absent: none. */
   readonly named?: PiSettingsPaths;
-  /** Hosts beside those of every pi. */
+  /** The pi that the workers load. */
+  readonly pi: Pick<PiPackage, "contextFiles" | "hosts">;
+  /** Hosts beside those of pi. */
   readonly allowNet: readonly string[];
   readonly allowAnyNet: boolean;
 }
@@ -38,7 +40,7 @@ export interface Sandbox {
 }
 
 /** pi looks for these in the session's folder and in every folder above it. */
-const MARKERS: readonly string[] = [".git", ".agents", ...CONTEXT_FILES];
+const MARKERS: readonly string[] = [".git", ".agents"];
 
 /** Facts about the machine that pi reads. */
 const SYS = [
@@ -53,11 +55,11 @@ const SYS = [
   "uid",
 ];
 
-function markersAbove(files: Files, folder: string): string[] {
+function markersAbove(files: Files, folder: string, names: readonly string[]): string[] {
   const found: string[] = [];
   for (let at = folder; files.parent(at) !== at;) {
     at = files.parent(at);
-    found.push(...MARKERS.map((name) => files.join(at, name)));
+    found.push(...names.map((name) => files.join(at, name)));
   }
   return found;
 }
@@ -83,7 +85,13 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
   const work = await both(facts.roots ?? [facts.cwd]);
   const own = await both([agentDir, temporary, ...(sessionDir === undefined ? [] : [sessionDir])]);
   const models = await files.read(files.join(agentDir, "models.json")).catch(() => undefined);
-  const net = [...MODEL_HOSTS, ...LOGIN_HOSTS, ...MORE_HOSTS, ...hostsIn(models ?? ""), ...facts.allowNet];
+  const net = [
+    ...MODEL_HOSTS,
+    ...LOGIN_HOSTS,
+    ...facts.pi.hosts,
+    ...hostsIn(models ?? ""),
+    ...facts.allowNet,
+  ];
   const write = unique([...work, ...own]);
   const named = await both(facts.named?.read ?? []);
   const read = unique([
@@ -94,7 +102,7 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
     files.join(home, ".agents"),
     ...await both(facts.credentials),
     "/bin/bash",
-    ...work.flatMap((root) => markersAbove(files, root)),
+    ...work.flatMap((root) => markersAbove(files, root, [...MARKERS, ...facts.pi.contextFiles])),
   ]);
   const state = await real(stateDir);
   const open = read.find((path) => isWithin(state, path, files.separator));

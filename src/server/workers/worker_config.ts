@@ -1,12 +1,14 @@
 // Does: makes the start configuration of workers from the server's configuration.
 // Used by: server.ts.
 import type { Config } from "../../config/config.ts";
+import type { Engine } from "../../protocol/pi_package.ts";
 import type { WorkerConfig } from "../../ipc/messages.ts";
 import type { TrustStore } from "../state/trust_store.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
 export interface WorkerConfigParts {
   readonly config: Config;
+  readonly engine: Engine;
   readonly runtime: Runtime;
   readonly trust: TrustStore;
   readonly stateDir: string;
@@ -19,10 +21,11 @@ export interface WorkerConfigParts {
 
 /** Builds the worker configuration. Getters are read each time a worker starts, also on a restart. */
 export function workerConfig(
-  { config, runtime, trust, stateDir, outputDir, memoryBytes, serverTag }: WorkerConfigParts,
+  { config, engine, runtime, trust, stateDir, outputDir, memoryBytes, serverTag }: WorkerConfigParts,
 ): WorkerConfig {
   const absolute = (path: string): string => runtime.absolute(path);
   return {
+    engine,
     cwd: absolute(config.cwd ?? "."),
     ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
     closed: [stateDir],

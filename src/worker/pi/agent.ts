@@ -20,7 +20,8 @@ import type {
 } from "../session/agent_port.ts";
 import { type Outcome, promptBusy } from "../../protocol/failures.ts";
 import { piDiscovery } from "./discovery.ts";
-import { seeBash, seeInput, SEEN } from "./hooks.ts";
+import { SEEN } from "./engines/seen.ts";
+import { seeBash, seeInput } from "./hooks.ts";
 import { piHistory } from "./history.ts";
 import { LiveSession, type LiveSessionParts, type PiSession } from "./live_session.ts";
 import { isRestorable, savedStateOf } from "./saved_state.ts";

@@ -5,7 +5,8 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
-import * as pi from "@mariozechner/pi-coding-agent";
+import type * as Pi from "@mariozechner/pi-coding-agent";
+import { ai, pi } from "./engines/packages.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -49,7 +50,7 @@ type Model = NonNullable<ReturnType<Models["find"]>>;
 /** The parts of one session that survive a replacement, and the session of the last build. */
 interface Plan {
   readonly request: AgentRequest;
-  readonly settings: pi.SettingsManager;
+  readonly settings: Pi.SettingsManager;
   readonly models: Models;
   /** The requested model. An extension may register it, so it can be missing until pi has loaded them. */
   model: Model | undefined;
@@ -75,7 +76,7 @@ type FactoryOptions = Parameters<RuntimeFactory>[0];
  * The history to build on. pi loses the folder when it forks a session without a file, and it gives a file to a new
  * session of an in-memory session (docs/PI.md#history).
  */
-function historyFor(plan: Plan, options: FactoryOptions): pi.SessionManager {
+function historyFor(plan: Plan, options: FactoryOptions): Pi.SessionManager {
   const { sessionManager: given, sessionStartEvent } = options;
   const { reason, previousSessionFile } = sessionStartEvent ?? {};
   if (reason === "new" && !plan.persisted && given.isPersisted()) {
@@ -99,7 +100,7 @@ interface Chosen {
 }
 
 /** Model and level: first as requested, for a new session as before, else those of the file. */
-function chosenFor(plan: Plan, history: pi.SessionManager): Chosen {
+function chosenFor(plan: Plan, history: Pi.SessionManager): Chosen {
   const { last, model, request } = plan;
   if (last === undefined) {
     const thinkingLevel = request.thinkingLevel ?? request.kept?.thinkingLevel;
@@ -247,7 +248,7 @@ class PiFactory implements AgentFactory {
 
   async #load(plan: Plan): Promise<BuiltSession> {
     const factory: RuntimeFactory = (options) => this.#create(plan, options);
-    const start = (sessionManager: pi.SessionManager): ReturnType<typeof pi.createAgentSessionRuntime> =>
+    const start = (sessionManager: Pi.SessionManager): ReturnType<typeof pi.createAgentSessionRuntime> =>
       pi.createAgentSessionRuntime(factory, {
         cwd: plan.around.cwd,
         agentDir: this.#agentDir,
@@ -353,7 +354,7 @@ class PiFactory implements AgentFactory {
     around.loadErrors = gone === undefined ? others : [...others, gone];
   }
 
-  #history({ request, settings }: Plan): pi.SessionManager {
+  #history({ request, settings }: Plan): Pi.SessionManager {
     const { sessionFile, inMemory, cwd, kept } = request;
     if (sessionFile !== undefined) {
       // pi starts a file that was never written again under its old name, with the first entry.
@@ -413,7 +414,7 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   loadModulesFromDisk();
   standBetweenModules(runtime);
   guardPackages();
-  watchAnswers();
+  watchAnswers(ai.createAssistantMessageEventStream());
   refuseOnThrow();
   refuseForGood(pi.AgentSession.prototype);
   // Without a theme, tools that draw themselves print nothing, and `ctx.ui.theme` throws.

@@ -1,7 +1,8 @@
 // Does: runs the `input` and `user_bash` handlers of extensions before a client's command.
 // Used by: agent.ts. pi itself calls `input` through the same function.
 // Invariant: a handler that throws refuses the command, because the text might have to be blocked.
-import { ExtensionRunner } from "@mariozechner/pi-coding-agent";
+import { SEEN } from "./engines/seen.ts";
+import { pi } from "./engines/packages.ts";
 import { isRecord } from "../../base/json.ts";
 import type { PromptImage, PromptInput, QueueKind } from "../session/agent_port.ts";
 import type { PiSession } from "./live_session.ts";
@@ -10,9 +11,6 @@ type Runner = PiSession["extensionRunner"];
 type Handler = (event: Readonly<Record<string, unknown>>, context: unknown) => unknown;
 type UserBash = NonNullable<Awaited<ReturnType<Runner["emitUserBash"]>>>;
 type Input = Awaited<ReturnType<Runner["emitInput"]>>;
-
-/** Source of a message that the `input` handlers have seen. pi does not call them again. */
-export const SEEN = "pi-server:seen" as "rpc";
 
 interface Hook {
   readonly extensionPath: string;
@@ -103,7 +101,7 @@ async function emitUserBash(this: Runner, event: Parameters<Runner["emitUserBash
 
 /** Makes a hook that throws refuse the command, in every session of this thread. */
 export function refuseOnThrow(): void {
-  Object.assign(ExtensionRunner.prototype, { emitInput, emitUserBash });
+  Object.assign(pi.ExtensionRunner.prototype, { emitInput, emitUserBash });
 }
 
 /** The message after the `input` handlers. Undefined when one of them took it. */

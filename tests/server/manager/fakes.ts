@@ -24,6 +24,7 @@ export const CONFIG: WorkerConfig = {
   cwd: "/",
   trustProjects: false,
   demo: false,
+  engine: "0.73",
   pendingUi: 3,
   outputDir: "/nowhere",
 };

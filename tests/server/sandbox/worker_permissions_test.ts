@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { credentialFiles } from "../../../src/server/sandbox/credential_files.ts";
 import { hostsIn } from "../../../src/server/sandbox/provider_hosts.ts";
 import { makeSandbox, type SandboxFacts } from "../../../src/server/sandbox/worker_permissions.ts";
+import { PI_PACKAGES } from "../../../src/protocol/pi_package.ts";
 import { files } from "../../../src/runtime/common.ts";
 
 async function inPlace(fn: (top: string, facts: SandboxFacts) => Promise<void>): Promise<void> {
@@ -21,6 +22,7 @@ async function inPlace(fn: (top: string, facts: SandboxFacts) => Promise<void>):
       program: [`${top}/program`],
       stateDir: `${top}/state`,
       allowNet: [],
+      pi: PI_PACKAGES["0.73"],
       allowAnyNet: false,
     });
   } finally {

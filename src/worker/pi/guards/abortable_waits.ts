@@ -1,6 +1,6 @@
 // Does: ends an answer soon after an abort, whatever the provider's SDK waits for, and stops hidden retries of SDKs.
-// Used by: sdk/sdk.ts, which knows where pi makes its requests.
-import type { Api, AssistantMessage, AssistantMessageEventStream, Model } from "@mariozechner/pi-ai";
+// Used by: the engines, which know where pi makes its requests.
+import type { Api, AssistantMessage, Model } from "@mariozechner/pi-ai";
 import { partialOf } from "./tool_call_guard.ts";
 
 /** Milliseconds that a provider gets to end an aborted answer itself. */
@@ -11,7 +11,16 @@ const NO_USAGE: AssistantMessage["usage"] = {
   cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, total: 0 },
 };
 
-function abortedAnswer(stream: AssistantMessageEventStream, model: Model<Api>): AssistantMessage {
+type Aborted = Omit<AssistantMessage, "diagnostics">;
+
+/** A stream of either engine. */
+interface Answer {
+  push(event: { readonly type: "error"; readonly reason: "aborted"; readonly error: Aborted }): void;
+  end(): void;
+  result(): Promise<unknown>;
+}
+
+function abortedAnswer(stream: object, model: Pick<Model<Api>, "api" | "provider" | "id">): Aborted {
   const { api, provider, id } = model;
   const empty: AssistantMessage = {
     ...{ role: "assistant", content: [], api, provider, model: id, usage: NO_USAGE },
@@ -23,8 +32,8 @@ function abortedAnswer(stream: AssistantMessageEventStream, model: Model<Api>): 
 
 /** Ends the stream soon after the abort, even when its provider sleeps. */
 export function endOnAbort(
-  stream: AssistantMessageEventStream,
-  model: Model<Api>,
+  stream: Answer,
+  model: Pick<Model<Api>, "api" | "provider" | "id">,
   signal: AbortSignal | undefined,
 ): void {
   if (signal === undefined) return;

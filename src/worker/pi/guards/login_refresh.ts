@@ -1,5 +1,5 @@
 // Does: finishes a refresh of a login that has begun, even when its session or the server ends.
-// Used by: sdk/sdk.ts, and compat/pi_sdk.ts for the newer pi.
+// Used by: sdk/sdk_0_73.ts and sdk/sdk_1_6.ts.
 // Invariant: once pi holds the lock of auth.json, no abort stops the write, because the old token may be used up.
 import { errorMessage } from "../../../base/error_message.ts";
 import { rmdirSync } from "node:fs";

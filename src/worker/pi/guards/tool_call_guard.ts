@@ -1,10 +1,9 @@
 // Does: watches the answers of models while providers stream them, and refuses tool calls that did not arrive whole.
 // Used by: factory.ts, once for the thread and once for each session. See docs/PI.md#models-and-providers.
-import {
-  type AssistantMessage,
-  type AssistantMessageEvent,
-  type AssistantMessageEventStream,
-  createAssistantMessageEventStream,
+import type {
+  AssistantMessage,
+  AssistantMessageEvent,
+  AssistantMessageEventStream,
 } from "@mariozechner/pi-ai";
 import type { AgentSession } from "@mariozechner/pi-coding-agent";
 import { explain, whyUnfinished } from "../network/answer_errors.ts";
@@ -17,6 +16,9 @@ type Agent = AgentSession["agent"];
 const BROKEN: unique symbol = Symbol("broken arguments");
 /** Fields that providers keep in a call while it streams. pi stores them when the call never ends. */
 const SCRATCH: readonly string[] = ["partialJson", "partialArgs", "streamIndex", "index"];
+
+/** Classes of answers that are watched. */
+const WATCHED = new WeakSet<object>();
 
 /** The raw arguments of one answer's calls, by their index in the content. */
 type RawArguments = Map<number, string>;
@@ -125,10 +127,12 @@ export function partialOf(stream: object): AssistantMessage | undefined {
   return { ...partial, content };
 }
 
-/** Watches every answer of this thread. */
-export function watchAnswers(): void {
+/** Watches every answer of the class that `answer` has. A thread may hold more than one copy of pi-ai. */
+export function watchAnswers(answer: object): void {
   // pi's types do not export the class.
-  const prototype: AssistantMessageEventStream = Object.getPrototypeOf(createAssistantMessageEventStream());
+  const prototype: AssistantMessageEventStream = Object.getPrototypeOf(answer);
+  if (WATCHED.has(prototype)) return;
+  WATCHED.add(prototype);
   const push = prototype.push;
   prototype.push = function (event) {
     push.call(this, inspect(this, event));

@@ -1,5 +1,5 @@
 // Does: follows each request of a provider to its model: its status, the kind of its answer, and why it failed.
-// Used by: the seams (sdk.ts, compat/pi_sdk.ts), which know where pi makes its requests, and by answer_errors.ts.
+// Used by: the engines (sdk/sdk_0_73.ts, sdk/sdk_1_6.ts), which know where pi makes its requests, and by answer_errors.ts.
 // Invariant: other requests of the thread pass as they are, and no byte of an answer is looked at.
 import { AsyncLocalStorage } from "node:async_hooks";
 

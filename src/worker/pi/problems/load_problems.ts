@@ -2,7 +2,7 @@
 // Used by: factory.ts after every load. Uses: resources.ts, registrations.ts and what pi reports itself.
 // Invariant: every sentence names the file, the package or the extension that it is about.
 import { join } from "node:path";
-import * as pi from "@mariozechner/pi-coding-agent";
+import { pi } from "../engines/packages.ts";
 import type { LoadProblem } from "../../../protocol/schema/responses.ts";
 import { cut } from "../../../base/text.ts";
 import { manifestFaults, missingPackages, missingPaths, notInstalled } from "./named_paths.ts";

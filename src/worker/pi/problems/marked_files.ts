@@ -2,7 +2,7 @@
 // names prompts whose head is not valid YAML, which pi leaves out without a word.
 // Used by: sdk/resources.ts, as overrides of pi's loader. Invariant: what pi reads well is left as pi reads it.
 import { basename, dirname } from "node:path";
-import * as pi from "@mariozechner/pi-coding-agent";
+import { pi } from "../engines/packages.ts";
 import type { ServicesOptions } from "../sdk/sdk.ts";
 
 type LoaderOptions = NonNullable<ServicesOptions["resourceLoaderOptions"]>;

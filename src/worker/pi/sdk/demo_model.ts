@@ -1,14 +1,7 @@
 // Does: answers as the demo model, with scripted texts behind pi-ai's faux provider. It needs no API key.
 // Used by: factory.ts with `--demo`. It streams many small deltas, and calls bash when a prompt contains "tool".
-import {
-  type AssistantMessage,
-  type Context,
-  fauxAssistantMessage,
-  fauxText,
-  fauxToolCall,
-  getApiProvider,
-  registerFauxProvider,
-} from "@mariozechner/pi-ai";
+import type { AssistantMessage, Context } from "@mariozechner/pi-ai";
+import { ai } from "../engines/packages.ts";
 import { cut } from "../../../base/text.ts";
 
 /** The part of pi's registry that the demo needs. */
@@ -17,7 +10,7 @@ export interface ProviderRegistry {
     api: string;
     baseUrl: string;
     apiKey: string;
-    streamSimple: NonNullable<ReturnType<typeof getApiProvider>>["streamSimple"];
+    streamSimple: NonNullable<ReturnType<typeof ai.getApiProvider>>["streamSimple"];
     models: {
       id: string;
       name: string;
@@ -56,22 +49,22 @@ export function demoAnswer(context: Context): AssistantMessage {
   if (last?.role === "toolResult") {
     const output = last.content.map((block) => block.type === "text" ? block.text : "").join("").trim();
     const said = last.isError ? "The command failed" : "The command worked";
-    return fauxAssistantMessage(`${said}. It printed: ${output}`);
+    return ai.fauxAssistantMessage(`${said}. It printed: ${output}`);
   }
   const text = lastUserText(context);
   if (/\btool\b/i.test(text)) {
-    const call = fauxToolCall("bash", { command: 'echo hello from $(basename "$PWD")' });
-    return fauxAssistantMessage([fauxText("Let me run a command. "), call], { stopReason: "toolUse" });
+    const call = ai.fauxToolCall("bash", { command: 'echo hello from $(basename "$PWD")' });
+    return ai.fauxAssistantMessage([ai.fauxText("Let me run a command. "), call], { stopReason: "toolUse" });
   }
-  if (/\b(long|story)\b/i.test(text)) return fauxAssistantMessage(`${STORY} ${STORY}`);
+  if (/\b(long|story)\b/i.test(text)) return ai.fauxAssistantMessage(`${STORY} ${STORY}`);
   const quoted = text.length > 200 ? `${cut(text, 200)}…` : text;
-  return fauxAssistantMessage(
+  return ai.fauxAssistantMessage(
     `You said: "${quoted}". I am the demo model: I only repeat scripted texts, but everything around me is real.`,
   );
 }
 
-function startFaux(): NonNullable<ReturnType<typeof getApiProvider>> {
-  const faux = registerFauxProvider({
+function startFaux(): NonNullable<ReturnType<typeof ai.getApiProvider>> {
+  const faux = ai.registerFauxProvider({
     api: API,
     provider: "demo",
     models: [{ ...MODEL, reasoning: false, input: ["text", "image"], cost: FREE }],
@@ -79,7 +72,7 @@ function startFaux(): NonNullable<ReturnType<typeof getApiProvider>> {
     tokenSize: { min: 1, max: 2 },
   });
   const step = (context: Context): AssistantMessage => demoAnswer(context);
-  const provider = getApiProvider(API);
+  const provider = ai.getApiProvider(API);
   if (provider === undefined) throw new Error("The demo model did not register");
   const { streamSimple } = provider;
   return {
@@ -93,7 +86,7 @@ function startFaux(): NonNullable<ReturnType<typeof getApiProvider>> {
   };
 }
 
-let started: NonNullable<ReturnType<typeof getApiProvider>> | undefined;
+let started: NonNullable<ReturnType<typeof ai.getApiProvider>> | undefined;
 
 /** Adds the provider `demo` with its model `demo-1` to a session's registry. */
 export function registerDemo(registry: ProviderRegistry): void {

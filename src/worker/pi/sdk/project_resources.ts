@@ -1,7 +1,8 @@
 // Does: lists the code, prompts and settings that pi would load from a folder by itself.
 // Used by: factory.ts. A folder that is not trusted gets none of them (docs/PROTOCOL.md#paths-and-trust).
 // Invariant: it only looks, and never loads.
-import { CONTEXT_FILES } from "../../../protocol/pi_package.ts";
+import { PI_PACKAGES } from "../../../protocol/pi_package.ts";
+import { engineToLoad } from "../engines/choice.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 
 const IN_FOLDER = [
@@ -15,7 +16,7 @@ const IN_FOLDER = [
 ] as const;
 
 /** pi reads these in the folder and in every folder above it. */
-const IN_ANCESTORS: readonly string[] = [...CONTEXT_FILES, ".agents/skills"];
+const IN_ANCESTORS: readonly string[] = [...PI_PACKAGES[engineToLoad()].contextFiles, ".agents/skills"];
 
 function ancestors(folder: string, files: Files): string[] {
   const all = [folder];

@@ -13,8 +13,10 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, join, parse } from "node:path";
-import * as pi from "@mariozechner/pi-coding-agent";
-import { CONTEXT_FILES } from "../../../protocol/pi_package.ts";
+import type * as Pi from "@mariozechner/pi-coding-agent";
+import { pi } from "../engines/packages.ts";
+import { PI_PACKAGES } from "../../../protocol/pi_package.ts";
+import { engineToLoad } from "../engines/choice.ts";
 import { EXTENSION_BYTES, RESOURCE_BYTES } from "../../../governor/limits.ts";
 import type { LoadProblem } from "../../../protocol/schema/responses.ts";
 import { markedPrompts, markedSkills } from "../problems/marked_files.ts";
@@ -24,7 +26,7 @@ import type { Services, ServicesOptions } from "./sdk.ts";
 
 type LoaderOptions = NonNullable<ServicesOptions["resourceLoaderOptions"]>;
 type Settings = Services["settingsManager"];
-type Resolved = Awaited<ReturnType<pi.DefaultPackageManager["resolve"]>>;
+type Resolved = Awaited<ReturnType<Pi.DefaultPackageManager["resolve"]>>;
 type Kind = "extensions" | "skills" | "prompts" | "themes";
 
 const KINDS: readonly Kind[] = ["extensions", "skills", "prompts", "themes"];
@@ -127,11 +129,11 @@ export class ResourceGuard {
   }
 
   /** A view of pi's package manager that opens the folder only when that is safe. */
-  view(manager: pi.DefaultPackageManager): pi.DefaultPackageManager {
+  view(manager: Pi.DefaultPackageManager): Pi.DefaultPackageManager {
     if (this.#trusted && !this.#folders().some((folder) => this.#readsBlindly(folder))) return manager;
     const discover: unknown = Reflect.get(manager, "addAutoDiscoveredResources");
     if (typeof discover !== "function") throw new Error("This pi looks for resources in another way");
-    const view: pi.DefaultPackageManager = Object.create(manager, {
+    const view: Pi.DefaultPackageManager = Object.create(manager, {
       cwd: { value: parse(this.#cwd).root },
       addAutoDiscoveredResources: {
         value: (found: unknown, global: unknown, project: unknown, globalDir: unknown) =>
@@ -236,7 +238,7 @@ export class ResourceGuard {
     const above = this.#trusted ? ancestors(this.#cwd).reverse() : [];
     const files = new Map<string, string>();
     for (const folder of [this.#agentDir, ...above]) {
-      for (const name of CONTEXT_FILES) {
+      for (const name of PI_PACKAGES[engineToLoad()].contextFiles) {
         const path = join(folder, name);
         const content = files.has(path) ? undefined : this.read(path);
         if (content === undefined) continue;

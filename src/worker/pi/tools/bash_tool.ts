@@ -1,7 +1,8 @@
 // Does: makes pi's bash tool on a shell of this server, with an output and a log of this server.
 // Used by: tools.ts. Uses: shell.ts. pi still does the prefix, the environment, hooks and the status.
 // Invariant: the output survives a long last line, and only the user can read the log (docs/PI.md#tools-and-shells).
-import * as pi from "@mariozechner/pi-coding-agent";
+import type * as Pi from "@mariozechner/pi-coding-agent";
+import { pi } from "../engines/packages.ts";
 import type { Timer } from "../../../runtime/runtime.ts";
 import { localShell, type ShellOperations, type ShellParts, TOOL_BYTES_PER_SECOND } from "./shell.ts";
 import { ShellOutput } from "./shell_output.ts";
@@ -58,7 +59,7 @@ export function shellTool(cwd: string, options: BashOptions, parts: ShellParts):
 }
 
 /** The output for the model, in pi's words. */
-function textOf(output: ShellOutput): { text: string; details: pi.BashToolDetails | undefined } {
+function textOf(output: ShellOutput): { text: string; details: Pi.BashToolDetails | undefined } {
   const { content, truncation, lastLine, fullOutputPath } = output.show();
   if (!truncation.truncated) return { text: content, details: undefined };
   const { outputBytes, outputLines, totalLines, lastLinePartial, truncatedBy } = truncation;

@@ -9,7 +9,8 @@ import { delimiter, join } from "node:path";
 import process from "node:process";
 import type { Readable } from "node:stream";
 import { setImmediate } from "node:timers";
-import * as pi from "@mariozechner/pi-coding-agent";
+import type * as Pi from "@mariozechner/pi-coding-agent";
+import { pi } from "../engines/packages.ts";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
 import { exitCodeOf, timeoutMsOf } from "../sdk/sdk.ts";
 import type { ShellLogs } from "./shell_log.ts";
@@ -251,7 +252,7 @@ class Reading {
 }
 
 /** The result of a client's command, as pi records it. */
-type BashResult = Parameters<pi.AgentSession["recordBashResult"]>[1];
+type BashResult = Parameters<Pi.AgentSession["recordBashResult"]>[1];
 
 /** Runs the commands of a session's clients. */
 export class ClientShell {
@@ -264,7 +265,7 @@ export class ClientShell {
 
   /** Like pi's `executeBash`. `operations` belong to an extension that runs the command elsewhere. */
   async run(
-    session: pi.AgentSession,
+    session: Pi.AgentSession,
     command: string,
     onChunk: (chunk: string) => void,
     options: { readonly excludeFromContext?: boolean; readonly operations?: ShellOperations },

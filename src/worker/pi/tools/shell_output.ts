@@ -1,7 +1,7 @@
 // Does: holds the output of a shell command: its last lines for the answer, and all of it in a log when it is long.
 // Used by: shell.ts. Uses: shell_log.ts. It joins characters and escape sequences that a read has cut.
 // Invariant: it holds little more than it shows, and takes output only as fast as the log does.
-import * as pi from "@mariozechner/pi-coding-agent";
+import { pi } from "../engines/packages.ts";
 import type { ShellLog, ShellLogs } from "./shell_log.ts";
 
 /** pi's description of a cut text. */

@@ -2,7 +2,8 @@
 // Used by: factory.ts. Names, descriptions, parameters, prompt texts and results stay those of pi.
 // Invariant: the tools are replaced before a session registers them, so extensions can still override them.
 import { resolve } from "node:path";
-import * as pi from "@mariozechner/pi-coding-agent";
+import type * as Pi from "@mariozechner/pi-coding-agent";
+import { pi } from "../engines/packages.ts";
 import {
   editOperations,
   grepOperations,
@@ -20,7 +21,7 @@ interface ToolOwner {
   readonly _cwd: string;
   readonly _baseToolsOverride?: unknown;
   readonly _baseToolDefinitions?: Map<string, unknown>;
-  readonly settingsManager: pi.SettingsManager;
+  readonly settingsManager: Pi.SettingsManager;
 }
 
 const replaced = new WeakSet<object>();

@@ -1,18 +1,19 @@
-// Stands in the place of src/worker/pi/sdk/sdk.ts when the server is built on the newer pi, 1.6.0
-// (`@earendil-works/pi-coding-agent`): one ModelRuntime holds credentials and models, pi settles runs itself, and
-// the system prompt is a message of the session. Clients see what they see of pi 0.73.1.
+// Does: holds what differs between versions of pi, for 1.6.0: one ModelRuntime holds credentials and models, pi settles
+// runs itself, and the system prompt is a message of the session. Used by: sdk/sdk.ts, when this is the chosen engine.
+// Invariant: sdk/sdk_0_73.ts has the same exports. No file that it imports may import sdk/sdk.ts.
 import { constants } from "node:os";
 import { join } from "node:path";
-import * as pi from "@mariozechner/pi-coding-agent";
-import { PI_EVENTS, type SessionEvent } from "../src/protocol/events.ts";
-import { isRecord } from "../src/base/json.ts";
-import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../src/worker/session/agent_port.ts";
-import { endOnAbort, withoutHiddenRetries } from "../src/worker/pi/guards/abortable_waits.ts";
-import { SEEN } from "../src/worker/pi/hooks.ts";
-import { followRequest } from "../src/worker/pi/network/model_request.ts";
-import { Logins, untilAborted } from "../src/worker/pi/guards/login_refresh.ts";
-import { credentialFault, modelsFault } from "../src/worker/pi/problems/tolerant_files.ts";
-import type { LoadProblem } from "../src/protocol/schema/responses.ts";
+import * as pi from "@earendil-works/pi-coding-agent";
+import { PI_EVENTS, type SessionEvent } from "../../../protocol/events.ts";
+import { isRecord } from "../../../base/json.ts";
+import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
+import { endOnAbort, withoutHiddenRetries } from "../guards/abortable_waits.ts";
+import { watchAnswers } from "../guards/tool_call_guard.ts";
+import { SEEN } from "../engines/seen.ts";
+import { followRequest } from "../network/model_request.ts";
+import { Logins, untilAborted } from "../guards/login_refresh.ts";
+import { credentialFault, modelsFault } from "../problems/tolerant_files.ts";
+import type { LoadProblem } from "../../../protocol/schema/responses.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
@@ -173,6 +174,8 @@ function runOf(session: Session): Run {
   agent.streamFunction = async (model, context, options) => {
     const make = () => request(model, context, withoutHiddenRetries(options));
     const answer = await followRequest(model, options?.apiKey, make);
+    // Where no lock file joins them, pi may bring a copy of pi-ai of its own.
+    watchAnswers(answer);
     endOnAbort(answer, model, options?.signal);
     return answer;
   };

@@ -1,8 +1,9 @@
-// What pi_patches.ts says of the default pi, said of the newer one of compat/ (1.6.0). It knows bundles itself, and
-// so needs less: most of these have esbuild read an import's specifier. Used by bundle.ts alone.
+// What pi_patches.ts has for pi 0.73, for pi 1.6.0. It knows bundles itself, and so needs less: most of these have
+// esbuild read an import's specifier. Used by bundle.ts alone.
 
 import { commonAssets, commonPatches, COMPILED, type PiKit } from "./pi_patches.ts";
 
+const FOLDER = "pi-1.6";
 const PI = "@earendil-works/pi-coding-agent";
 const AI = "@earendil-works/pi-ai";
 const READABLE = "esbuild bundles an import only when it can read its specifier";
@@ -17,9 +18,9 @@ const LOGINS = [
   "radius",
 ];
 
-/** The newer pi. */
-export const NEXT_KIT: PiKit = {
-  config: "compat/deno.json",
+/** pi 1.6. */
+export const KIT_1_6: PiKit = {
+  folder: FOLDER,
   package: PI,
   patches: [
     {
@@ -38,7 +39,7 @@ export const NEXT_KIT: PiKit = {
       why:
         "extensions import pi and typebox from the bundle; the TypeScript compiler loads with the first of them",
     },
-    ...commonPatches(PI),
+    ...commonPatches(PI, FOLDER),
     {
       file: `${AI}/dist/auth/oauth/load.js`,
       edits: LOGINS.map((name) => [`importOAuthModule("./${name}.ts")`, `import("./${name}.js")`] as const),

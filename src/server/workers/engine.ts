@@ -1,0 +1,76 @@
+// Does: decides which engine the workers of a server load.
+// Used by: server.ts, and `pi-server permissions`. Reads pi's settings file, and nothing else.
+import { tryParseRecord } from "../../base/json.ts";
+import { type Engine, ENGINES, PI_PACKAGES, type PiChoice } from "../../protocol/pi_package.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+
+/** The engine, and a line for the log where this runtime cannot run the one that fits. */
+export interface EngineDecision {
+  readonly engine: Engine;
+  readonly notice?: string;
+  /** The newer pi that has run on this machine, whose files this engine may refuse. */
+  readonly machine?: string;
+}
+
+/** Thrown when this runtime cannot run the engine that was asked for. */
+export class EngineError extends Error {
+  override name = "EngineError";
+}
+
+const NEWEST: Engine = "1.6";
+/** The needs of the newest engine. */
+const NEEDS = "Node 22.19 or later, or Deno 2.9 or later";
+
+const FIRST: Readonly<Record<Runtime["name"], readonly [major: number, minor: number]>> = {
+  node: [22, 19],
+  deno: [2, 9],
+};
+
+/** Whether that runtime is new enough for every engine. */
+function runsNewest({ name, version: [major, minor] }: Runtime): boolean {
+  const [firstMajor, firstMinor] = FIRST[name];
+  return major > firstMajor || (major === firstMajor && minor >= firstMinor);
+}
+
+/** A settings file of pi is small. A larger file is not read. */
+const MOST_BYTES = 1024 * 1024;
+
+/** The version of pi that has last run on this machine, as its settings name it. */
+async function lastVersion(runtime: Runtime): Promise<string | undefined> {
+  const { files } = runtime;
+  const folder = runtime.env("PI_CODING_AGENT_DIR");
+  const agentDir = folder === undefined
+    ? files.join(runtime.home(), ".pi", "agent")
+    : runtime.absolute(folder);
+  const file = files.join(agentDir, "settings.json");
+  try {
+    const found = await files.stat(file);
+    if (found === undefined || found.kind !== "file" || found.size > MOST_BYTES) return undefined;
+    const version = tryParseRecord(await files.read(file))?.["lastChangelogVersion"];
+    return typeof version === "string" ? version : undefined;
+  } catch {
+    // A worker reports what is wrong with the file.
+    return undefined;
+  }
+}
+
+/** The engine for files of that version of pi. */
+export function engineFor(version: string | undefined): Engine {
+  const major = /^(\d+)\.\d+/.exec(version ?? "")?.[1];
+  return major === "0" ? "0.73" : NEWEST;
+}
+
+/** Decides. Throws `EngineError` when the choice names an engine that this runtime cannot run. */
+export async function resolveEngine(choice: PiChoice, runtime: Runtime): Promise<EngineDecision> {
+  const runs = (engine: Engine): boolean => engine !== NEWEST || runsNewest(runtime);
+  const named = ENGINES.find((engine) => engine === choice);
+  if (named !== undefined) {
+    if (runs(named)) return { engine: named };
+    throw new EngineError(`--pi ${named}: needs ${NEEDS}; use such a runtime, or start with --pi 0.73`);
+  }
+  const version = await lastVersion(runtime);
+  const fits = engineFor(version);
+  if (runs(fits)) return { engine: fits };
+  const notice = `sessions run on pi ${PI_PACKAGES["0.73"].version}: pi ${fits} needs ${NEEDS}`;
+  return { engine: "0.73", notice, ...(version === undefined ? {} : { machine: version }) };
+}
