@@ -170,6 +170,28 @@ test("run: SIGTERM aborts the run too, exit code 143", async (bench) => {
   await allIdle(bench);
 });
 
+test("run: a budget that is used up is exit code 4, whether it ends a run or refuses one", async (bench) => {
+  const wire = await bench.connect("admin");
+  for (const onExceed of ["abort", "pause"]) {
+    const { id } = await bench.session(wire);
+    await wire.ok({ type: "set_budget", sessionId: id, maxTurns: 1, onExceed });
+    const marker = bench.name(`budget-${onExceed}`);
+    bench.model.script(
+      marker,
+      calls([{ name: "bash", args: { command: "true" } }], ["I look. "]),
+      text(["never said"]),
+    );
+    const ended = await command(bench.home, ["run", "--quiet", "--session", id, marker]);
+    assertEquals([ended.code, ended.stdout], [4, "I look. \n"], ended.stderr);
+    assertMatch(ended.stderr, /^pi-server run: .*budget.*\n$/);
+    const refused = await command(bench.home, ["run", "--json", "--session", id, "more"]);
+    assertEquals(refused.code, 4, refused.stderr);
+    const last = JSON.parse(refused.stdout.trim().split("\n").at(-1) ?? "");
+    assertEquals([at(last, "success"), at(last, "code")], [false, "budget_exceeded"]);
+    assertMatch(refused.stderr, /^pi-server run: .*budget.*\n$/);
+  }
+});
+
 test("run: a run that another client aborts is exit code 3", async (bench) => {
   const marker = bench.name("other");
   bench.model.script(marker, hang(["Thinking"]));

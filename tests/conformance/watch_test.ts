@@ -103,7 +103,9 @@ alone("metrics: Prometheus reads the same numbers, from who has the token", asyn
         .split(
           " ",
         ),
-      ..."host_delay_seconds hosts journal lagged_total outbox_bytes received_bytes_total".split(" "),
+      ..."host_delay_seconds hosts journal lagged_total memory_bytes outbox_bytes received_bytes_total".split(
+        " ",
+      ),
       ..."router_delay_seconds sent_bytes_total sessions sessions_created_total tokens_total turns_total uptime_seconds"
         .split(" "),
     ].map((name) => `pi_server_${name}`).toSorted(),
@@ -115,13 +117,16 @@ alone("metrics: Prometheus reads the same numbers, from who has the token", asyn
         .split(
           " ",
         ),
-      ..."loopDelayMs outboxBytes providerFailures refusals refusedRequests sessions sessionsCreated tokens turns uptimeMs"
+      ..."loopDelayMs memoryBytes outboxBytes providerFailures refusals refusedRequests sessions sessionsCreated tokens turns uptimeMs"
         .split(" "),
     ].toSorted(),
   );
   assertEquals(Object.keys(objectAt(told, "sessions")).toSorted(), ["live", "parked"]);
   assertEquals(arrayAt(told, "loopDelayMs", "hosts").length, 1);
   assert(numberAt(told, "loopDelayMs", "router") >= 0);
+  const [process, router] = ["process", "router"].map((name) => numberAt(told, "memoryBytes", name));
+  assert((router ?? 0) > 0 && (process ?? 0) > (router ?? 0), `${process} ${router}`);
+  assertEquals(arrayAt(told, "memoryBytes", "hosts").length, 1);
   await wire.refused("session_limit", { type: "create_session", inMemory: true });
   assertEquals((await page(bench)).get('pi_server_refusals_total{limit="sessions"}'), 1);
   const { port } = await bench.server.endpoint();

@@ -92,19 +92,28 @@ class Interrupts {
   }
 }
 
-/** Writes items until the run is over here, too. */
-async function follow(subscription: Subscription, output: RunOutput): Promise<void> {
+/** Writes items until the run is over here, too. `onBudget` hears that the session has met its budget. */
+async function follow(subscription: Subscription, output: RunOutput, onBudget: () => void): Promise<void> {
   for await (const item of subscription) {
     await output.item(item);
+    if (item.kind === "event" && item.event.type === "budget_exceeded") onBudget();
     if (item.kind === "event" && item.event.type === "agent_settled") return;
     if (item.kind === "snapshot" && item.missed && !item.sessionInfo.isStreaming) return;
   }
 }
 
-/** Exit code of a run that the server ended with an error. */
-function codeOf(error: Error): number {
+/** Exit code and sentence of a run that the server ended with an error. */
+function endOf(error: Error, overBudget: boolean): { readonly code: number; readonly line: string } {
   const code: unknown = Reflect.get(error, "code");
-  return code === "cancelled" ? EXIT_ABORTED : code === "budget_exceeded" ? EXIT_BUDGET : EXIT_FAILED;
+  if (code === "cancelled" && overBudget) {
+    return {
+      code: EXIT_BUDGET,
+      line: "The session's budget is used up, which ended the run; set_budget raises it",
+    };
+  }
+  const line = `${error.message}${hintFor(error)}`;
+  if (code === "cancelled") return { code: EXIT_ABORTED, line };
+  return { code: code === "budget_exceeded" ? EXIT_BUDGET : EXIT_FAILED, line };
 }
 
 /** One run in a session that is there. */
@@ -126,12 +135,16 @@ async function runIn(
   interrupts.onFirst = () => void abort();
   if (interrupts.code !== undefined) return interrupts.code;
   let gone: ReaderGoneError | undefined;
+  let overBudget = false;
+  const onBudget = (): void => void (overBudget = true);
   const reader = watchReader(io);
-  const followed = Promise.race([follow(subscription, output), reader.gone]).catch(async (error) => {
-    if (!(error instanceof ReaderGoneError)) throw error;
-    gone = error;
-    await abort();
-  });
+  const followed = Promise.race([follow(subscription, output, onBudget), reader.gone]).catch(
+    async (error) => {
+      if (!(error instanceof ReaderGoneError)) throw error;
+      gone = error;
+      await abort();
+    },
+  );
   // A failure of the output ends the wait below; until then it is not unhandled.
   followed.catch(() => {});
   const over = (): Promise<unknown> => deadline(io, SETTLE_MS, followed, undefined);
@@ -158,8 +171,9 @@ async function runIn(
       await output.note("interrupted; the run was aborted");
       return interrupts.code;
     }
-    await io.stderr.write(`pi-server run: ${error.message}${hintFor(error)}\n`).catch(() => {});
-    return codeOf(error);
+    const end = endOf(error, overBudget);
+    await io.stderr.write(`pi-server run: ${end.line}\n`).catch(() => {});
+    return end.code;
   } finally {
     reader.stop();
     // A read that waits for a line would keep Node alive.

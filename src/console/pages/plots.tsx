@@ -11,6 +11,7 @@ export function Plots() {
   const times = samples.map(({ at }) => at);
   const of = (read: (metrics: typeof samples[number]["metrics"]) => number): readonly number[] =>
     samples.map(({ metrics }) => read(metrics));
+  const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
   const perSecond = (value: number): string => `${count(value)}/s`;
   const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
   const span = times.length < 2 ? "" : duration((times.at(-1) ?? 0) - (times[0] ?? 0));
@@ -48,7 +49,17 @@ export function Plots() {
           ]}
         />
         <Plot
-          title="Memory of queues"
+          title="Memory"
+          times={times}
+          format={bytes}
+          series={[
+            { label: "process", values: of((m) => m.memoryBytes?.process ?? 0) },
+            { label: "server", values: of((m) => m.memoryBytes?.router ?? 0) },
+            { label: "workers", values: of((m) => sum(m.memoryBytes?.hosts ?? [])) },
+          ]}
+        />
+        <Plot
+          title="Queues"
           times={times}
           format={bytes}
           series={[

@@ -403,6 +403,8 @@ export interface GetMetricsData {
   outboxBytes: number;
   /** The protocol's `loopDelayMs`. */
   loopDelayMs: { router: number; hosts: number[] };
+  /** The protocol's `memoryBytes`. */
+  memoryBytes?: { process: number; router: number; hosts: number[] };
   /** The protocol's `turns`. */
   turns: number;
   /** Tokens of the model, null where they are not known; or minted tokens. */

@@ -33,6 +33,8 @@ export const MetricsSchema = Type.Object({
   evicted: count,
   outboxBytes: count,
   loopDelayMs: Type.Object({ router: amount, hosts: Type.Array(amount) }),
+  /** The process, and the parts of it that the server thread and each worker hold. Absent without workers. */
+  memoryBytes: Type.Optional(Type.Object({ process: count, router: count, hosts: Type.Array(count) })),
   turns: count,
   tokens: Type.Object({ input: amount, output: amount, cacheRead: amount, cacheWrite: amount }),
   costUsd: amount,

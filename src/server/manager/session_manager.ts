@@ -13,6 +13,7 @@ import type { CommandJournal } from "../journal/command_journal.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import { ProviderHealth } from "../health/provider_health.ts";
 import type { Store } from "../state/session_store.ts";
+import type { Metrics } from "../../protocol/schema/monitoring_commands.ts";
 import type { Heartbeat } from "../workers/heartbeat.ts";
 import { Supervisor } from "../workers/supervisor.ts";
 import { type Disposal, WorkerRequests } from "../workers/worker_requests.ts";
@@ -167,6 +168,11 @@ export class SessionManager {
   /** Whether this thread and the workers keep up. */
   get heartbeat(): Heartbeat {
     return this.#supervisor.heartbeat;
+  }
+
+  /** Memory of the process and of its threads. */
+  get memoryBytes(): Metrics["memoryBytes"] {
+    return this.#supervisor.memoryBytes();
   }
 
   /** How many sessions may live at a time. */

@@ -39,6 +39,7 @@ export class ServerMetrics {
     const { governor, manager, clock } = this.#parts;
     const { counters, sessions, parkedSessions } = governor;
     const { turns, input, output, cacheRead, cacheWrite, costUsd } = counters.spent;
+    const { memoryBytes } = manager;
     const open = [...this.#parts.connections()];
     const sum = (of: (connection: Connection) => number): number =>
       open.reduce((total, connection) => total + of(connection), 0);
@@ -64,6 +65,7 @@ export class ServerMetrics {
         router: manager.heartbeat.lagMs,
         hosts: manager.workers.map((worker) => manager.heartbeat.workerLagMs(worker)),
       },
+      ...memoryBytes === undefined ? {} : { memoryBytes },
       turns,
       tokens: { input, output, cacheRead, cacheWrite },
       costUsd,

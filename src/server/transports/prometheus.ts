@@ -104,6 +104,17 @@ const ROWS: readonly Row[] = [
     label: "host",
     of: (m) => numbered(m.loopDelayMs.hosts.map((ms) => ms / 1000)),
   },
+  {
+    name: "memory_bytes",
+    kind: "gauge",
+    help: "Memory of the whole process, and what its threads hold of it",
+    label: "of",
+    of: ({ memoryBytes }) => ({
+      process: memoryBytes?.process ?? 0,
+      router: memoryBytes?.router ?? 0,
+      hosts: (memoryBytes?.hosts ?? []).reduce((sum, bytes) => sum + bytes, 0),
+    }),
+  },
   { name: "turns_total", kind: "counter", help: "Turns of all agents", of: (m) => m.turns },
   {
     name: "tokens_total",

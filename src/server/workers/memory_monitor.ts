@@ -100,6 +100,11 @@ export class MemoryMonitor {
     this.#graceUntil = this.#parts.clock.monotonic() + GRACE_MS;
   }
 
+  /** What a worker has reported last; 0 before its first report. */
+  bytesOf(worker: number): number {
+    return this.#reports.get(worker)?.bytes ?? 0;
+  }
+
   /** Memory of the process without that of this thread, whose growth belongs to no worker. */
   #processBytes(): number {
     const { residentBytes, ownBytes } = this.#parts.memory();

@@ -3,6 +3,7 @@
 // Invariant: runs in the server thread, so that a worker cannot keep it from looking.
 import type { Governor } from "../../governor/governor.ts";
 import type { FromWorkerHandlers } from "../../ipc/messages.ts";
+import type { Metrics } from "../../protocol/schema/monitoring_commands.ts";
 import type { Clock, Memory } from "../../runtime/runtime.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { MemoryMonitor } from "./memory_monitor.ts";
@@ -30,6 +31,8 @@ export class Supervisor {
   /** Whether this thread and the workers keep up. */
   readonly heartbeat: Heartbeat;
   readonly #memory: MemoryMonitor | undefined;
+  readonly #workers: WorkerPool;
+  readonly #held: (() => Memory) | undefined;
   /** Called with a worker that has to be replaced, and why. */
   onFailure: (worker: number, reason: string) => void = () => {};
 
@@ -44,7 +47,9 @@ export class Supervisor {
         if (ms >= hostSilentMs) this.onFailure(worker, `it has not answered for ${Math.round(ms)} ms`);
       },
     });
+    this.#workers = workers;
     if (memory === undefined) return;
+    this.#held = () => memory.held();
     this.#memory = new MemoryMonitor({
       clock,
       memory: () => memory.held(),
@@ -57,6 +62,15 @@ export class Supervisor {
         this.onFailure(worker, `it holds ${Math.round(bytes / MIB)} MiB of memory, more than ${most} MiB`);
       },
     });
+  }
+
+  /** Memory of the process, of the server thread, and of each worker; undefined where they are one thread. */
+  memoryBytes(): Metrics["memoryBytes"] {
+    const monitor = this.#memory;
+    if (monitor === undefined || this.#held === undefined) return undefined;
+    const { residentBytes, ownBytes } = this.#held();
+    const hosts = this.#workers.all.map((worker) => Math.round(monitor.bytesOf(worker)));
+    return { process: Math.round(residentBytes), router: Math.round(ownBytes), hosts };
   }
 
   /** Signs of life. */
