@@ -122,6 +122,7 @@ const ALONE = [
   "dialogs_life",
   "flood",
   "latency",
+  "neighbours",
 ]
   .map((name) => `tests/conformance/${name}_test.ts`);
 
