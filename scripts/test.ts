@@ -123,6 +123,7 @@ const ALONE: ReadonlySet<string> = new Set([
   "dialogs_life",
   "flood",
   "latency",
+  "neighbours",
 ]);
 
 /** Files about what differs between builds: files, sockets, threads, permissions, and what is packed into a build. */

@@ -143,6 +143,8 @@ export class SendQueue {
       const batch: FromWorker[] = [];
       let bytes = 0;
       for (let next = queue[at]; next !== undefined; next = queue[++at]) {
+        // A large message is made alone, and only when its turn has come, so that it holds no other up for longer.
+        if (batch.length > 0 && typeof next.message === "function") break;
         // A message that is too large for this batch waits for the next one.
         const message = this.#made(next);
         if (batch.length > 0 && bytes + next.bytes > CROSSING_BATCH_BYTES) break;

@@ -25,16 +25,20 @@ interface Look {
 
 const no = (why: string): CheckedImage => ({ ok: false, why });
 
-/** Plain base64: no data URL, no line breaks, no URL alphabet, padded. */
+/** Without the padding, which has at most two characters. */
+function unpadded(data: string): string {
+  return data.endsWith("==") ? data.slice(0, -2) : data.endsWith("=") ? data.slice(0, -1) : data;
+}
+
+/** Plain base64: no data URL, no line breaks, no URL alphabet, padded. An image is long, so few steps read all of it. */
 function plainBase64(data: string): string | undefined {
-  const plain = /^[A-Za-z0-9+/]+={0,2}$/.test(data)
-    ? data.replace(/=+$/, "")
-    : data.replace(/^data:[^,]{0,200};base64,/, "").replaceAll(/\s+/g, "").replaceAll("-", "+").replaceAll(
-      "_",
-      "/",
-    )
-      .replace(/=+$/, "");
-  if (!/^[A-Za-z0-9+/]+$/.test(plain) || plain.length % 4 === 1) return undefined;
+  let plain = unpadded(data);
+  if (!/^[A-Za-z0-9+/]+$/.test(plain)) {
+    const bare = data.replace(/^data:[^,]{0,200};base64,/, "").replaceAll(/\s+/g, "");
+    plain = bare.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, "");
+    if (!/^[A-Za-z0-9+/]+$/.test(plain)) return undefined;
+  }
+  if (plain.length % 4 === 1) return undefined;
   return plain.padEnd(Math.ceil(plain.length / 4) * 4, "=");
 }
 
