@@ -6,7 +6,7 @@ import { arrayAt, at, objectAt, stringAt } from "../support/json.ts";
 import { calls, text } from "../support/model_server.ts";
 import { npmTools } from "../support/npm_tools.ts";
 import { PiRpc } from "../support/pi_rpc.ts";
-import { NEXT_PI } from "../support/server_process.ts";
+import { ON_1_6 } from "../support/server_process.ts";
 import { until } from "../support/wait.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
@@ -106,8 +106,8 @@ async function compare(bench: Bench, folder: string): Promise<void> {
 }
 
 const tools = await npmTools(
-  NEXT_PI ? "pi_packages_next" : "pi_packages",
-  NEXT_PI ? PACKAGES : { ...PACKAGES, ...PEERS },
+  ON_1_6 ? "pi_packages_next" : "pi_packages",
+  ON_1_6 ? PACKAGES : { ...PACKAGES, ...PEERS },
 );
 if ("folder" in tools) alone(NAME, (bench) => compare(bench, tools.folder), CASE_MS);
 else Deno.test({ name: `[${TARGET}] ${NAME} (${tools.reason})`, ignore: true, fn: () => {} });

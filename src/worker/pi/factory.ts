@@ -372,7 +372,7 @@ class PiFactory implements AgentFactory {
 }
 
 /** The model that a session had before this build, by its record or its file. */
-function modelBefore({ last, request }: Plan, history: pi.SessionManager): ModelName | undefined {
+function modelBefore({ last, request }: Plan, history: Pi.SessionManager): ModelName | undefined {
   if (last === undefined && request.kept?.model !== undefined) return request.kept.model;
   const { messages, model } = history.buildSessionContext();
   return messages.length === 0 || model === null
