@@ -22,7 +22,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   e: { file: "idle_memory.ts", about: "memory for each session", builds: true },
   f: { file: "startup.ts", about: "start", builds: true },
   g: { file: "reconnect.ts", about: "reconnect", builds: true },
-  h: { file: "hosts.ts", about: "one and two hosts", builds: false },
+  h: { file: "workers.ts", about: "one and two workers", builds: false },
   i: { file: "stalled_reader.ts", about: "a reader that never reads", builds: true },
   j: { file: "journal.ts", about: "what a key costs", builds: false },
   k: { file: "frame_flood.ts", about: "one peer that floods", builds: true },

@@ -12,7 +12,7 @@ const piece = (seq: number, contentIndex: number, full = false): EncodedEvent =>
 const other = (seq: number, type: string, fields: Record<string, unknown> = {}): EncodedEvent =>
   RECORDER.encode(seq, { type, ...fields }, true);
 
-Deno.test("packing: every message comes out as it went in, through a copy as threads make it", () => {
+Deno.test("ipc codec: every message comes out as it went in, through a copy as threads make it", () => {
   const batch: FromWorker[] = [
     { kind: "batch_ack" },
     { kind: "events", sessionId: "a", events: [piece(7, 0), piece(8, 0, true), piece(9, 1), piece(10, 0)] },
@@ -38,13 +38,13 @@ Deno.test("packing: every message comes out as it went in, through a copy as thr
   assertEquals(crossed, batch);
 });
 
-Deno.test("packing: events of one kind share one head", () => {
+Deno.test("ipc codec: events of one kind share one head", () => {
   const events = Array.from({ length: 20 }, (_, at) => piece(at + 1, 0));
   const [packed] = encodeBatch([{ kind: "events", sessionId: "a", events }]);
   assertEquals(packed?.kind === "packed" ? packed.heads.length : 0, 1);
 });
 
-Deno.test("packing: calls come out as they went in, commands between others, with names of JavaScript's own", () => {
+Deno.test("ipc codec: calls come out as they went in, commands between others, with names of JavaScript's own", () => {
   const command = (ref: number, fields: string): ToWorker => ({
     kind: "command",
     ref,

@@ -1,4 +1,4 @@
-// Answers that are still to come: each is taken once, in time or as too late, and none is left when a host dies.
+// Answers that are still to come: each is taken once, in time or as too late, and none is left when a worker dies.
 import { assertEquals } from "@std/assert";
 import { PendingReplies } from "../../src/ipc/pending_replies.ts";
 import { FakeClock } from "../support/fake_clock.ts";

@@ -1,4 +1,4 @@
-// What a host says is taken in order and a slice at a time, and said to be taken; at its end all that is left.
+// What a worker says is taken in order and a slice at a time, and said to be taken; at its end all that is left.
 import { assertEquals } from "@std/assert";
 import { CROSSING_BATCH_BYTES } from "../../src/governor/limits.ts";
 import type { FromWorker } from "../../src/ipc/messages.ts";
@@ -42,7 +42,7 @@ class Bench {
 
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at + 1);
 
-Deno.test("inbox: a little is taken at once, much in slices, all in order", () => {
+Deno.test("receive queue: a little is taken at once, much in slices, all in order", () => {
   const bench = new Bench();
   bench.push(2);
   assertEquals([bench.refs, bench.turn()], [[1, 2], 0]);
@@ -55,7 +55,7 @@ Deno.test("inbox: a little is taken at once, much in slices, all in order", () =
   assertEquals(bench.refs, upTo(11), "idle again, it takes at once");
 });
 
-Deno.test("inbox: batches are acknowledged once they are taken whole, many small ones together", () => {
+Deno.test("receive queue: batches are acknowledged once they are taken whole, many small ones together", () => {
   const bench = new Bench();
   bench.push(3, CROSSING_BATCH_BYTES);
   assertEquals(bench.acknowledged, []);
@@ -66,7 +66,7 @@ Deno.test("inbox: batches are acknowledged once they are taken whole, many small
   assertEquals(bench.acknowledged, [CROSSING_BATCH_BYTES, CROSSING_BATCH_BYTES]);
 });
 
-Deno.test("inbox: at the end everything is taken at once; closed, nothing is, not even what waits", () => {
+Deno.test("receive queue: at the end everything is taken at once; closed, nothing is, not even what waits", () => {
   const ended = new Bench();
   ended.push(9);
   ended.inbox.handleRest();

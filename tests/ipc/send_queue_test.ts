@@ -1,4 +1,4 @@
-// What leaves a host: together what came together, in order, in batches of a size, no more than may be under way,
+// What leaves a worker: together what came together, in order, in batches of a size, no more than may be under way,
 // and nothing that waits for a turn of the event loop that may never come.
 import { assert, assertEquals } from "@std/assert";
 import { CROSSING_BATCH_BYTES } from "../../src/governor/limits.ts";
@@ -8,16 +8,16 @@ import { FakeClock } from "../support/fake_clock.ts";
 
 const record = (seq: number, chars = 100): EncodedEvent => ({ seq, type: "t", text: "x".repeat(chars) });
 
-/** An outbound and what it has posted, in short: `a1-3` are events 1 to 3 of session a. */
+/** A queue and what it has posted, in short: `a1-3` are events 1 to 3 of session a. */
 class Bench {
   readonly clock = new FakeClock();
   readonly posts: string[][] = [];
   readonly bytes: number[] = [];
-  readonly outbound: SendQueue;
+  readonly queue: SendQueue;
   readonly #seqs = new Map<string, number>();
 
   constructor(window = Infinity) {
-    this.outbound = new SendQueue(this.clock, (batch, bytes) => {
+    this.queue = new SendQueue(this.clock, (batch, bytes) => {
       this.posts.push(batch.map(brief));
       this.bytes.push(bytes);
     }, window);
@@ -28,13 +28,13 @@ class Bench {
     for (let n = 0; n < count; n++) {
       const seq = (this.#seqs.get(sessionId) ?? 0) + 1;
       this.#seqs.set(sessionId, seq);
-      this.outbound.sendEvent(sessionId, record(seq, chars));
+      this.queue.sendEvent(sessionId, record(seq, chars));
     }
     return this;
   }
 
   send(ref: number): this {
-    this.outbound.send({ kind: "command_released", ref });
+    this.queue.send({ kind: "command_released", ref });
     return this;
   }
 
@@ -49,14 +49,14 @@ function brief(message: FromWorker): string {
   return `${message.sessionId}${message.events[0]?.seq}-${message.events.at(-1)?.seq}`;
 }
 
-Deno.test("outbound: an event of a quiet host leaves at once, with what came in the same turn, in order", async () => {
+Deno.test("send queue: an event of a quiet worker leaves at once, with what came in the same turn, in order", async () => {
   const bench = new Bench();
   await bench.clock.advance(10);
   bench.events("a", 2).events("b", 1).send(7).events("a", 1);
   assertEquals(await bench.posted(), [["a1-2", "b1-1", "command_released 7", "a3-3"]]);
 });
 
-Deno.test("outbound: events of a fast stream wait for company; an answer takes them along at once", async () => {
+Deno.test("send queue: events of a fast stream wait for company; an answer takes them along at once", async () => {
   const bench = new Bench();
   await bench.clock.advance(10);
   assertEquals(await bench.events("a", 1).posted(), [["a1-1"]]);
@@ -67,7 +67,7 @@ Deno.test("outbound: events of a fast stream wait for company; an answer takes t
   assertEquals(bench.clock.pending, 0);
 });
 
-Deno.test("outbound: a message holds so many events and bytes; one that is larger goes alone", async () => {
+Deno.test("send queue: a message holds so many events and bytes; one that is larger goes alone", async () => {
   const bench = new Bench();
   await bench.clock.advance(10);
   bench.events("a", 70);
@@ -76,7 +76,7 @@ Deno.test("outbound: a message holds so many events and bytes; one that is large
   assertEquals(await bench.posted(2), [["a71-71"], ["a72-72"], ["a73-73"]]);
 });
 
-Deno.test("outbound: a burst without a turn of the event loop does not wait for its end", async () => {
+Deno.test("send queue: a burst without a turn of the event loop does not wait for its end", async () => {
   const bench = new Bench();
   await bench.clock.advance(10);
   bench.events("a", 1);
@@ -89,7 +89,7 @@ Deno.test("outbound: a burst without a turn of the event loop does not wait for 
   assert(bench.posts.length > 2, `${bench.posts.length} posts within the burst`);
 });
 
-Deno.test("outbound: no more is posted than may be under way, and the rest follows in order", async () => {
+Deno.test("send queue: no more is posted than may be under way, and the rest follows in order", async () => {
   const bench = new Bench(2 * CROSSING_BATCH_BYTES);
   await bench.clock.advance(10);
   bench.events("a", 2_000).send(1);
@@ -99,7 +99,7 @@ Deno.test("outbound: no more is posted than may be under way, and the rest follo
   assertEquals(await bench.posted(1_000), [], "nothing has been taken");
   const all = [...first];
   for (let taken = 0; taken < bench.bytes.length; taken++) {
-    bench.outbound.addCredit(bench.bytes[taken] ?? 0);
+    bench.queue.addCredit(bench.bytes[taken] ?? 0);
     all.push(...(await bench.posted()).flat());
   }
   const events = all.slice(0, -1).map((one) => one.slice(1).split("-").map(Number));
@@ -107,15 +107,15 @@ Deno.test("outbound: no more is posted than may be under way, and the rest follo
   for (let at = 1; at < events.length; at++) assertEquals(events[at]?.[0], (events[at - 1]?.[1] ?? 0) + 1);
 });
 
-Deno.test("outbound: a flush posts everything, whatever is under way", async () => {
+Deno.test("send queue: a flush posts everything, whatever is under way", async () => {
   const bench = new Bench(1);
   await bench.clock.advance(10);
-  bench.events("a", 2_000).send(1).outbound.flush();
+  bench.events("a", 2_000).send(1).queue.flush();
   assertEquals((await bench.posted()).flat().at(-1), "command_released 1");
   assertEquals(await bench.posted(100), [], "and nothing twice");
 });
 
-Deno.test("outbound: a large message is made when it is posted, one at a time", async () => {
+Deno.test("send queue: a large message is made when it is posted, one at a time", async () => {
   const bench = new Bench(1_000);
   await bench.clock.advance(10);
   const made: number[] = [];
@@ -124,16 +124,16 @@ Deno.test("outbound: a large message is made when it is posted, one at a time", 
     return { kind: "reply", ref, reply: { ok: true, dataText: "x".repeat(100_000) } };
   };
   bench.send(1);
-  for (const ref of [2, 3, 4]) bench.outbound.send(large(ref));
+  for (const ref of [2, 3, 4]) bench.queue.send(large(ref));
   bench.send(5);
   assertEquals(made, []);
   assertEquals(await bench.posted(), [["command_released 1"], ["reply 2"]]);
   // The next one does not exist before the other side has handled this one.
   assertEquals(made, [2]);
-  for (const bytes of bench.bytes.splice(0)) bench.outbound.addCredit(bytes);
+  for (const bytes of bench.bytes.splice(0)) bench.queue.addCredit(bytes);
   assertEquals(await bench.posted(), [["reply 3"]]);
-  for (const bytes of bench.bytes.splice(0)) bench.outbound.addCredit(bytes);
+  for (const bytes of bench.bytes.splice(0)) bench.queue.addCredit(bytes);
   assertEquals([await bench.posted(), made], [[["reply 4"]], [2, 3, 4]]);
-  for (const bytes of bench.bytes.splice(0)) bench.outbound.addCredit(bytes);
+  for (const bytes of bench.bytes.splice(0)) bench.queue.addCredit(bytes);
   assertEquals(await bench.posted(), [["command_released 5"]]);
 });

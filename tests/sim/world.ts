@@ -1,4 +1,4 @@
-// A simulated world for delivery: a real router, manager, host and session in one thread, on a clock that the
+// A simulated world for delivery: a real router, manager, worker and session in one thread, on a clock that the
 // test moves, with an agent that streams at random and peers that read when the test lets them.
 import { Governor } from "../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../src/governor/limits.ts";
@@ -138,11 +138,11 @@ export class World {
               return Promise.resolve({ ok: true as const, value: agent });
             },
           });
-        const host = new SessionWorker(runtime, load, (batch: readonly FromWorker[]) => {
+        const worker = new SessionWorker(runtime, load, (batch: readonly FromWorker[]) => {
           for (const message of structuredClone(batch)) events.onMessage(message);
         });
-        host.receive({ kind: "start", config });
-        const send = (message: ToWorker): void => host.receive(structuredClone(message));
+        worker.receive({ kind: "start", config });
+        const send = (message: ToWorker): void => worker.receive(structuredClone(message));
         return { send, terminate: () => {}, dismiss: () => {} };
       },
     });

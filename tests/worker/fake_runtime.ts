@@ -1,5 +1,5 @@
-// A runtime in which time is a fake clock's and every folder exists, so that what a host does depends on
-// promises alone. Whatever a host has no business with throws.
+// A runtime in which time is a fake clock's and every folder exists, so that what a worker does depends on
+// promises alone. Whatever a worker has no business with throws.
 import { common, files } from "../../src/runtime/common.ts";
 import type { Files, Runtime } from "../../src/runtime/runtime.ts";
 import type { FakeClock } from "../support/fake_clock.ts";

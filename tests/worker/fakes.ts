@@ -1,4 +1,4 @@
-// What the host's tests stand on: a session around an agent that does what the test says, whose answers, events
+// What the worker's tests stand on: a session around an agent that does what the test says, whose answers, events
 // and log records are kept. Imports no pi.
 import { defined } from "../../src/base/json.ts";
 import { FileClaims } from "../../src/worker/file_claims.ts";
@@ -46,7 +46,7 @@ export function placeOf(files: Files = EVERYWHERE, over: Partial<SessionFiles> =
   };
 }
 
-/** A host's claims, and a server thread that answers each `claim` with the owner that `owners` names. */
+/** A worker's claims, and a server thread that answers each `claim` with the owner that `owners` names. */
 export function answeredClaims(owners: ReadonlyMap<string, string> = new Map()) {
   const sent: FromWorker[] = [];
   const claims: FileClaims = new FileClaims((message) => {

@@ -99,7 +99,7 @@ export class BuilderBench implements AsyncDisposable {
 
   /** Asks for a build. */
   build(command: Record<string, unknown> & { type: Command["type"] }): Promise<Outcome<AgentPort>> {
-    // The codec has checked commands by the time a host gets them.
+    // The codec has checked commands by the time a worker gets them.
     return this.builder.build(command as Command, HOOKS);
   }
 

@@ -1,4 +1,4 @@
-// A host between its agents and the server thread: session files that are inspected, claimed and reported, lists, and
+// A worker between its agents and the server thread: session files that are inspected, claimed and reported, lists, and
 // dialogs that clients find in the state of their session.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Question } from "../../src/worker/session/dialogs.ts";
@@ -9,7 +9,7 @@ import { header } from "./session_builder_fixture.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE } from "./fake_runtime.ts";
 import { at, DELTA } from "./fakes.ts";
-import { CONFIG, HostBench } from "./session_worker_fixture.ts";
+import { CONFIG, WorkerBench } from "./session_worker_fixture.ts";
 import { FileOwners } from "../../src/server/manager/file_claims.ts";
 
 const CONFIRM: Question = { method: "confirm", title: "Sure?", fields: { message: "m" } };
@@ -37,7 +37,7 @@ function filesWith(ids: ReadonlyMap<string, string>): Files {
 }
 
 /** The state of the sessions at this point of the order. */
-async function attach(bench: HostBench, sessionIds?: readonly string[]): Promise<readonly SessionState[]> {
+async function attach(bench: WorkerBench, sessionIds?: readonly string[]): Promise<readonly SessionState[]> {
   const ref = bench.ask((one) => ({
     kind: "get_states",
     ref: one,
@@ -48,12 +48,12 @@ async function attach(bench: HostBench, sessionIds?: readonly string[]): Promise
   return at(bench.of("states", ref), 0).sessions;
 }
 
-Deno.test("host: a file is inspected with its id, or one of ours where no client could name it", async () => {
+Deno.test("worker: a file is inspected with its id, or one of ours where no client could name it", async () => {
   const ids = new Map([["/work/good", "the-id"], ["/work/dots", ".."], ["/work/slash", "a/b"], [
     "/work/no",
     "",
   ]]);
-  const bench = await HostBench.loaded(CONFIG, filesWith(ids));
+  const bench = await WorkerBench.loaded(CONFIG, filesWith(ids));
   const found = async (sessionPath: string): Promise<unknown> => {
     const ref = bench.ask((one) => ({ kind: "read_header", ref: one, sessionPath }));
     await turn();
@@ -66,8 +66,8 @@ Deno.test("host: a file is inspected with its id, or one of ours where no client
   assertEquals([await found("sub"), await found("bad\0")], ["path_not_found", "path_forbidden"]);
 });
 
-Deno.test("host: a file that breaks off while it is read is a refusal and no crash", async () => {
-  const bench = await HostBench.loaded(CONFIG, filesWith(new Map([["/work/f", "broken"]])));
+Deno.test("worker: a file that breaks off while it is read is a refusal and no crash", async () => {
+  const bench = await WorkerBench.loaded(CONFIG, filesWith(new Map([["/work/f", "broken"]])));
   const ref = bench.ask((one) => ({ kind: "read_header", ref: one, sessionPath: "f" }));
   assertEquals(await bench.answer(ref), "internal");
   assertStringIncludes(JSON.stringify(bench.of("reply", ref)), "disk error");
@@ -76,8 +76,8 @@ Deno.test("host: a file that breaks off while it is read is a refusal and no cra
   assertEquals(await bench.answer(load), "agent_error");
 });
 
-Deno.test("host: a load asks whose the file is, and goes on with the answer", async () => {
-  const bench = await HostBench.loaded(CONFIG, filesWith(new Map([["/work/f", "x"]])));
+Deno.test("worker: a load asks whose the file is, and goes on with the answer", async () => {
+  const bench = await WorkerBench.loaded(CONFIG, filesWith(new Map([["/work/f", "x"]])));
   const load = (sessionId: string): number => {
     const command = { type: "load_session", sessionId, sessionPath: "f" } as const;
     return bench.ask((ref) => ({ kind: "create_session", ref, demand: DELTA, command }));
@@ -86,19 +86,19 @@ Deno.test("host: a load asks whose the file is, and goes on with the answer", as
   await turn();
   const claim = at(bench.of("claim_file"), 0);
   assertEquals([claim.sessionId, claim.file, bench.builds.length], ["a", "/work/f", 0]);
-  bench.host.receive({ kind: "claim_result", ref: claim.ref, owner: "b" });
+  bench.worker.receive({ kind: "claim_result", ref: claim.ref, owner: "b" });
   assertEquals(await bench.answer(refused), "session_in_use");
   const loaded = load("a");
   await turn();
-  bench.host.receive({ kind: "claim_result", ref: at(bench.of("claim_file"), 1).ref });
+  bench.worker.receive({ kind: "claim_result", ref: at(bench.of("claim_file"), 1).ref });
   await turn();
   assertEquals(bench.requests.map(({ sessionFile }) => sessionFile), ["/work/f"]);
   at(bench.builds, 0).resolve({ ok: true, value: new FakeAgent() });
   assertEquals(Reflect.get(Object(await bench.answer(loaded)), "sessionId"), "a");
 });
 
-Deno.test("host: the file of a session is reported, and no longer after its end", async () => {
-  const bench = await HostBench.loaded();
+Deno.test("worker: the file of a session is reported, and no longer after its end", async () => {
+  const bench = await WorkerBench.loaded();
   await bench.live("a");
   const { fileChanged } = at(bench.hooks, 0);
   fileChanged("/sessions/one.jsonl");
@@ -116,8 +116,8 @@ Deno.test("host: the file of a session is reported, and no longer after its end"
 });
 
 for (const end of ["cancelled", "failed"] as const) {
-  Deno.test(`host: a file is free for others when the switch to it has ${end}`, async () => {
-    const bench = await HostBench.loaded(CONFIG, filesWith(new Map([["/work/new", "x"]])));
+  Deno.test(`worker: a file is free for others when the switch to it has ${end}`, async () => {
+    const bench = await WorkerBench.loaded(CONFIG, filesWith(new Map([["/work/new", "x"]])));
     const agent = await bench.live("a");
     at(bench.hooks, 0).fileChanged("/sessions/old");
     agent.history.switchFile = () =>
@@ -128,7 +128,7 @@ for (const end of ["cancelled", "failed"] as const) {
       );
     const ref = bench.command("a", { type: "switch_session_file", sessionPath: "/work/new" });
     await turn();
-    bench.host.receive({ kind: "claim_result", ref: at(bench.of("claim_file"), 0).ref });
+    bench.worker.receive({ kind: "claim_result", ref: at(bench.of("claim_file"), 0).ref });
     assertEquals(await bench.answer(ref), end === "cancelled" ? { cancelled: true } : "agent_error");
     // The server thread's file owners after all reports of the worker.
     const book = new FileOwners(() => {});
@@ -140,10 +140,10 @@ for (const end of ["cancelled", "failed"] as const) {
   });
 }
 
-Deno.test("host: stored sessions are listed with who drives them, by any session of any host", async () => {
+Deno.test("worker: stored sessions are listed with who drives them, by any session of any worker", async () => {
   const ids = new Map([["/sessions/1.jsonl", "one"], ["/sessions/2.jsonl", "two"]]);
-  const bench = await HostBench.loaded(CONFIG, filesWith(ids));
-  bench.host.receive({ kind: "file_owner", file: "/sessions/2.jsonl", sessionId: "b" });
+  const bench = await WorkerBench.loaded(CONFIG, filesWith(ids));
+  bench.worker.receive({ kind: "file_owner", file: "/sessions/2.jsonl", sessionId: "b" });
   const listed = async (): Promise<unknown> => {
     const ref = bench.ask((one) => ({
       kind: "command",
@@ -157,12 +157,12 @@ Deno.test("host: stored sessions are listed with who drives them, by any session
     return sessions.map((one) => [one.sessionId, one.liveSessionId]);
   };
   assertEquals(await listed(), [["one", undefined], ["two", "b"]]);
-  bench.host.receive({ kind: "file_owner", file: "/sessions/2.jsonl" });
+  bench.worker.receive({ kind: "file_owner", file: "/sessions/2.jsonl" });
   assertEquals(await listed(), [["one", undefined], ["two", undefined]]);
 });
 
-Deno.test("host: files are refused as long as pi could not be loaded", async () => {
-  const bench = new HostBench();
+Deno.test("worker: files are refused as long as pi could not be loaded", async () => {
+  const bench = new WorkerBench();
   bench.loading.reject(new Error("no such package"));
   const refs = [
     bench.ask((ref) => ({ kind: "read_header", ref, sessionPath: "f" })),
@@ -174,8 +174,8 @@ Deno.test("host: files are refused as long as pi could not be loaded", async () 
   }
 });
 
-Deno.test("host: an open dialog is in its session's state until it is answered", async () => {
-  const bench = await HostBench.loaded();
+Deno.test("worker: an open dialog is in its session's state until it is answered", async () => {
+  const bench = await WorkerBench.loaded();
   for (const id of ["a", "b"]) await bench.live(id);
   const answer = at(bench.hooks, 0).ask(CONFIRM);
   const [first, second] = await attach(bench);
@@ -189,8 +189,8 @@ Deno.test("host: an open dialog is in its session's state until it is answered",
   assertEquals((await attach(bench, ["a"])).map(({ pendingUi }) => pendingUi), [[]]);
 });
 
-Deno.test("host: a session that is replaced behind its port cancels its dialogs as the session's", async () => {
-  const bench = await HostBench.loaded();
+Deno.test("worker: a session that is replaced behind its port cancels its dialogs as the session's", async () => {
+  const bench = await WorkerBench.loaded();
   await bench.live("a");
   const hooks = at(bench.hooks, 0);
   const answer = hooks.ask(CONFIRM);
@@ -203,8 +203,8 @@ Deno.test("host: a session that is replaced behind its port cancels its dialogs 
   assertEquals((await attach(bench)).map(({ pendingUi }) => pendingUi.length), [1], "the next one can ask");
 });
 
-Deno.test("host: dialogs beyond the configured number are cancelled", async () => {
-  const bench = await HostBench.loaded({ ...CONFIG, pendingUi: 2 });
+Deno.test("worker: dialogs beyond the configured number are cancelled", async () => {
+  const bench = await WorkerBench.loaded({ ...CONFIG, pendingUi: 2 });
   await bench.live("a");
   const { ask } = at(bench.hooks, 0);
   void ask(CONFIRM);
@@ -213,8 +213,8 @@ Deno.test("host: dialogs beyond the configured number are cancelled", async () =
   assertEquals((await attach(bench)).map(({ pendingUi }) => pendingUi.length), [2]);
 });
 
-Deno.test("host: a dialog that cannot be encoded harms no other session and no other question", async () => {
-  const bench = await HostBench.loaded();
+Deno.test("worker: a dialog that cannot be encoded harms no other session and no other question", async () => {
+  const bench = await WorkerBench.loaded();
   for (const id of ["a", "b"]) await bench.live(id);
   // So does an extension that asks with a number of its own kind where a text belongs.
   void at(bench.hooks, 0).ask({ ...CONFIRM, fields: { message: 1n } });
@@ -222,8 +222,8 @@ Deno.test("host: a dialog that cannot be encoded harms no other session and no o
   assertEquals(attached.map(({ sessionId }) => sessionId), ["a", "b"]);
 });
 
-Deno.test("host: events and dialogs of an agent whose session is gone are dropped", async () => {
-  const bench = await HostBench.loaded();
+Deno.test("worker: events and dialogs of an agent whose session is gone are dropped", async () => {
+  const bench = await WorkerBench.loaded();
   await bench.live("a");
   const { emit, ask, replacing } = at(bench.hooks, 0);
   assertEquals(await bench.answer(bench.command("a", { type: "delete_session" })), { deleted: true });

@@ -1,4 +1,4 @@
-// A host whose pi and whose builds the test finishes, and all that it posted.
+// A worker whose pi and whose builds the test finishes, and all that it posted.
 import type {
   AgentFactory,
   AgentHooks,
@@ -25,8 +25,8 @@ export const CONFIG: WorkerConfig = {
   engine: "0.73",
   pendingUi: 3,
 };
-/** A host whose pi and whose builds the test finishes. */
-export class HostBench {
+/** A worker whose pi and whose builds the test finishes. */
+export class WorkerBench {
   readonly clock = new FakeClock();
   readonly loading = Promise.withResolvers<AgentFactory>();
   readonly requests: AgentRequest[] = [];
@@ -34,24 +34,28 @@ export class HostBench {
   readonly posted: FromWorker[] = [];
   /** What the agents tell and ask their sessions by, in the order of the builds. */
   readonly hooks: AgentHooks[] = [];
-  readonly host: SessionWorker;
+  readonly worker: SessionWorker;
   #ref = 0;
 
   constructor(config: WorkerConfig = CONFIG, files: Files = EVERYWHERE) {
-    this.host = new SessionWorker(fakeRuntime(this.clock, { files }), () => this.loading.promise, (batch) => {
-      this.posted.push(...batch);
-      // A server thread that keeps every record at once.
-      for (const message of batch) {
-        if (message.kind === "save_record" && message.ref !== undefined) {
-          this.host.receive({ kind: "record_saved", ref: message.ref });
+    this.worker = new SessionWorker(
+      fakeRuntime(this.clock, { files }),
+      () => this.loading.promise,
+      (batch) => {
+        this.posted.push(...batch);
+        // A server thread that keeps every record at once.
+        for (const message of batch) {
+          if (message.kind === "save_record" && message.ref !== undefined) {
+            this.worker.receive({ kind: "record_saved", ref: message.ref });
+          }
         }
-      }
-    });
-    this.host.receive({ kind: "start", config });
+      },
+    );
+    this.worker.receive({ kind: "start", config });
   }
 
-  static async loaded(config?: WorkerConfig, files?: Files): Promise<HostBench> {
-    const bench = new HostBench(config, files);
+  static async loaded(config?: WorkerConfig, files?: Files): Promise<WorkerBench> {
+    const bench = new WorkerBench(config, files);
     bench.load();
     await turn();
     return bench;
@@ -74,20 +78,20 @@ export class HostBench {
   create(sessionId: string, fields: Record<string, unknown> = {}): number {
     const ref = ++this.#ref;
     const command = { type: "create_session", sessionId, ...fields } as Command;
-    this.host.receive({ kind: "create_session", ref, demand: DELTA, command });
+    this.worker.receive({ kind: "create_session", ref, demand: DELTA, command });
     return ref;
   }
 
   command(sessionId: string, fields: { type: Command["type"] } & Record<string, unknown>): number {
     const ref = ++this.#ref;
     const command = { sessionId, ...fields } as Command;
-    this.host.receive({ kind: "command", ref, connection: 1, command });
+    this.worker.receive({ kind: "command", ref, connection: 1, command });
     return ref;
   }
 
   ask(message: (ref: number) => ToWorker): number {
     const ref = ++this.#ref;
-    this.host.receive(message(ref));
+    this.worker.receive(message(ref));
     return ref;
   }
 

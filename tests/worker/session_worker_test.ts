@@ -1,4 +1,4 @@
-// A host with a fake factory: what waits for pi, how sessions are built and how many at once, what fails and
+// A worker with a fake factory: what waits for pi, how sessions are built and how many at once, what fails and
 // what is left of it, and the questions of a shutdown.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { FromWorker } from "../../src/ipc/messages.ts";
@@ -8,11 +8,11 @@ import { FakeClock, turn } from "../support/fake_clock.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
 import { fakeRuntime } from "./fake_runtime.ts";
 import { at, NOBODY } from "./fakes.ts";
-import { CONFIG, HostBench as Bench } from "./session_worker_fixture.ts";
+import { CONFIG, WorkerBench as Bench } from "./session_worker_fixture.ts";
 
 const BUILD_MS = specOf("create_session").timeoutMs;
 
-Deno.test("host: what comes before pi is loaded waits for it, in order", async () => {
+Deno.test("worker: what comes before pi is loaded waits for it, in order", async () => {
   const bench = new Bench();
   const refs = [bench.create("a"), bench.command("a", { type: "get_state" })];
   const attach = bench.ask((ref) => ({ kind: "get_states", ref, snapshots: [] }));
@@ -27,7 +27,7 @@ Deno.test("host: what comes before pi is loaded waits for it, in order", async (
   for (const ref of refs) assertEquals(typeof await bench.answer(ref), "object");
 });
 
-Deno.test("host: a ping is answered with the time, also while pi is being loaded", async () => {
+Deno.test("worker: a ping is answered with the time, also while pi is being loaded", async () => {
   const bench = new Bench();
   bench.create("a");
   const ref = bench.ask((ref) => ({ kind: "ping", ref }));
@@ -35,7 +35,7 @@ Deno.test("host: a ping is answered with the time, also while pi is being loaded
   assertEquals(bench.posted, [{ kind: "pong", ref, at: bench.clock.now(), bytes: 1000 }]);
 });
 
-Deno.test("host: when pi cannot be loaded, every create says why and nothing is left", async () => {
+Deno.test("worker: when pi cannot be loaded, every create says why and nothing is left", async () => {
   const bench = new Bench();
   const early = bench.create("a");
   bench.loading.reject(new Error("no such package"));
@@ -49,7 +49,7 @@ Deno.test("host: when pi cannot be loaded, every create says why and nothing is 
   assertEquals(bench.clock.pending, 0);
 });
 
-Deno.test("host: create answers once pi's runtime is built, before session_start is through", async () => {
+Deno.test("worker: create answers once pi's runtime is built, before session_start is through", async () => {
   const bench = await Bench.loaded();
   const ref = bench.create("a", { sessionName: "n", provider: "p", modelId: "m", inMemory: true, cwd: "x" });
   await turn();
@@ -69,14 +69,14 @@ Deno.test("host: create answers once pi's runtime is built, before session_start
   ]);
 });
 
-Deno.test("host: provider and modelId go together, and a refused create builds nothing", async () => {
+Deno.test("worker: provider and modelId go together, and a refused create builds nothing", async () => {
   const bench = await Bench.loaded();
   assertEquals(await bench.answer(bench.create("a", { provider: "p" })), "invalid_params");
   assertEquals(await bench.answer(bench.create("a", { modelId: "m" })), "invalid_params");
   assertEquals(bench.requests, []);
 });
 
-Deno.test("host: a folder outside the roots builds nothing; the default is the first root if need be", async () => {
+Deno.test("worker: a folder outside the roots builds nothing; the default is the first root if need be", async () => {
   const bench = await Bench.loaded({ ...CONFIG, roots: ["/root", "/other"] });
   assertEquals(await bench.answer(bench.create("a", { cwd: "/etc" })), "path_forbidden");
   bench.create("b");
@@ -85,7 +85,7 @@ Deno.test("host: a folder outside the roots builds nothing; the default is the f
   assertEquals(bench.requests.map(({ cwd }) => cwd).toSorted(), ["/other/x", "/root"]);
 });
 
-Deno.test("host: a folder is trusted when the command or the configuration says so", async () => {
+Deno.test("worker: a folder is trusted when the command or the configuration says so", async () => {
   for (
     const [trustProjects, trustProject, trusted] of [
       [false, undefined, false],
@@ -101,7 +101,7 @@ Deno.test("host: a folder is trusted when the command or the configuration says 
   }
 });
 
-Deno.test("host: a create that fails leaves no session, and the id can be tried again", async () => {
+Deno.test("worker: a create that fails leaves no session, and the id can be tried again", async () => {
   const bench = await Bench.loaded();
   const failed = bench.create("a");
   const waited = bench.command("a", { type: "get_state" });
@@ -119,7 +119,7 @@ Deno.test("host: a create that fails leaves no session, and the id can be tried 
   assertEquals(typeof await bench.answer(bench.command("a", { type: "get_state" })), "object");
 });
 
-Deno.test("host: at most four sessions are built at once, the others in order of arrival", async () => {
+Deno.test("worker: at most four sessions are built at once, the others in order of arrival", async () => {
   const bench = await Bench.loaded();
   const refs = ["a", "b", "c", "d", "e", "f"].map((id) => bench.create(id, { cwd: `/${id}` }));
   await turn();
@@ -134,7 +134,7 @@ Deno.test("host: at most four sessions are built at once, the others in order of
   assertEquals([await bench.answer(at(refs, 2)), await bench.answer(at(refs, 5))], ["internal", undefined]);
 });
 
-Deno.test("host: a build that hangs times out, makes room, and what it builds late is disposed", async () => {
+Deno.test("worker: a build that hangs times out, makes room, and what it builds late is disposed", async () => {
   const bench = await Bench.loaded();
   const refs = ["a", "b", "c", "d", "e"].map((id) => bench.create(id));
   await bench.clock.advance(BUILD_MS - 1);
@@ -149,7 +149,7 @@ Deno.test("host: a build that hangs times out, makes room, and what it builds la
   assertEquals(await bench.answer(bench.command("a", { type: "get_state" })), "session_not_found");
 });
 
-Deno.test("host: a session that is deleted is disposed, and its id is free at once", async () => {
+Deno.test("worker: a session that is deleted is disposed, and its id is free at once", async () => {
   const bench = await Bench.loaded();
   const agent = await bench.live("a");
   assertEquals(await bench.answer(bench.command("a", { type: "delete_session" })), { deleted: true });
@@ -160,7 +160,7 @@ Deno.test("host: a session that is deleted is disposed, and its id is free at on
   assertEquals(bench.clock.pending, 0, "a dispose that hangs is given up");
 });
 
-Deno.test("host: sessions with names of JavaScript's own are sessions", async () => {
+Deno.test("worker: sessions with names of JavaScript's own are sessions", async () => {
   const bench = await Bench.loaded();
   assertEquals(await bench.answer(bench.command("__proto__", { type: "get_state" })), "session_not_found");
   for (const id of ["__proto__", "constructor", "toString"]) await bench.live(id);
@@ -170,7 +170,7 @@ Deno.test("host: sessions with names of JavaScript's own are sessions", async ()
   assertEquals(ids, ["__proto__", "constructor", "toString"]);
 });
 
-Deno.test("host: attach tells the state at its point of the order, of live sessions alone", async () => {
+Deno.test("worker: attach tells the state at its point of the order, of live sessions alone", async () => {
   const bench = await Bench.loaded();
   await bench.live("a");
   bench.create("building");
@@ -190,16 +190,16 @@ Deno.test("host: attach tells the state at its point of the order, of live sessi
   assertEquals([part?.seq, part?.epoch, part?.pendingUi, info.sessionId], [0, info.epoch, [], "building"]);
 });
 
-Deno.test("host: demand reaches its session, and one for a session that is gone is nothing", async () => {
+Deno.test("worker: demand reaches its session, and one for a session that is gone is nothing", async () => {
   const bench = await Bench.loaded();
   await bench.live("a");
-  bench.host.receive({ kind: "subscribers", sessionId: "a", demand: { ...NOBODY, subscribers: 3 } });
-  bench.host.receive({ kind: "subscribers", sessionId: "gone", demand: NOBODY });
+  bench.worker.receive({ kind: "subscribers", sessionId: "a", demand: { ...NOBODY, subscribers: 3 } });
+  bench.worker.receive({ kind: "subscribers", sessionId: "gone", demand: NOBODY });
   const state = await bench.answer(bench.command("a", { type: "get_state" }));
   assertEquals(Reflect.get(Object(state), "subscribers"), 3);
 });
 
-Deno.test("host: busy counts what runs or is built, and stops it only when asked to", async () => {
+Deno.test("worker: busy counts what runs or is built, and stops it only when asked to", async () => {
   const bench = await Bench.loaded();
   const [busy, idle] = [await bench.live("busy"), await bench.live("idle")];
   busy.isBusy = true;
@@ -214,7 +214,7 @@ Deno.test("host: busy counts what runs or is built, and stops it only when asked
   assertEquals([busy.calls, idle.calls], [["start", "abort", "abortBash"], ["start"]]);
 });
 
-Deno.test("host: when_idle answers at once if nothing runs, else when the last thing has ended", async () => {
+Deno.test("worker: when_idle answers at once if nothing runs, else when the last thing has ended", async () => {
   const bench = await Bench.loaded();
   const idle = (ref: number): number => bench.of("idle", ref).length;
   const nothing = bench.ask((ref) => ({ kind: "await_idle", ref }));
@@ -232,7 +232,7 @@ Deno.test("host: when_idle answers at once if nothing runs, else when the last t
   assertEquals([idle(all ?? 0), idle(mine ?? 0)], [1, 1]);
 });
 
-Deno.test("host: when_idle waits for what is being built, also if that fails", async () => {
+Deno.test("worker: when_idle waits for what is being built, also if that fails", async () => {
   const bench = await Bench.loaded();
   bench.create("a");
   const ref = bench.ask((one) => ({ kind: "await_idle", ref: one }));
@@ -243,7 +243,7 @@ Deno.test("host: when_idle waits for what is being built, also if that fails", a
   assertEquals(bench.of("idle", ref).length, 1);
 });
 
-Deno.test("host: dispose_all disposes every session within its bound, and answers who waited", async () => {
+Deno.test("worker: dispose_all disposes every session within its bound, and answers who waited", async () => {
   const bench = await Bench.loaded();
   const [good, hangs, throws] = [await bench.live("a"), await bench.live("b"), await bench.live("c")];
   const bash = bench.command("a", { type: "bash", command: "x" });
@@ -258,7 +258,7 @@ Deno.test("host: dispose_all disposes every session within its bound, and answer
   assertEquals(bench.clock.pending, 0);
 });
 
-Deno.test("host: a session that was still being built at dispose_all is disposed when it comes", async () => {
+Deno.test("worker: a session that was still being built at dispose_all is disposed when it comes", async () => {
   const bench = await Bench.loaded();
   const ref = bench.create("a");
   await turn();
@@ -271,13 +271,13 @@ Deno.test("host: a session that was still being built at dispose_all is disposed
   assertEquals(agent.calls, ["dispose"]);
 });
 
-Deno.test("host: what arises in one turn leaves in one batch, in order", async () => {
+Deno.test("worker: what arises in one turn leaves in one batch, in order", async () => {
   const clock = new FakeClock();
   const batches: (readonly FromWorker[])[] = [];
   const load = () => Promise.reject(new Error("no"));
-  const host = new SessionWorker(fakeRuntime(clock), load, (batch) => batches.push(batch));
-  host.receive({ kind: "start", config: CONFIG });
-  for (const ref of [1, 2, 3]) host.receive({ kind: "count_busy", ref, stop: false });
+  const worker = new SessionWorker(fakeRuntime(clock), load, (batch) => batches.push(batch));
+  worker.receive({ kind: "start", config: CONFIG });
+  for (const ref of [1, 2, 3]) worker.receive({ kind: "count_busy", ref, stop: false });
   await turn();
   assertEquals(batches.map((batch) => batch.map(({ kind }) => kind)), [[
     "log",

@@ -60,7 +60,7 @@ export class Session {
   readonly #timeouts: PausableTimers;
   /** The dialogs of the session's extensions. */
   readonly dialogs: Dialogs;
-  readonly #recorder: EventEncoder;
+  readonly #encoder: EventEncoder;
   readonly #dates = new Dates();
   /** The budget and the stall detector. */
   readonly watch: RunGuards;
@@ -83,7 +83,7 @@ export class Session {
     this.#demand = parts.demand;
     this.#messages = new MessageTracker((ref, state) => parts.message(ref, state));
     this.#interrupted = parts.interrupted ?? [];
-    this.#recorder = new EventEncoder(parts.sessionId);
+    this.#encoder = new EventEncoder(parts.sessionId);
     this.#timers = new Timers(parts.clock);
     this.waiters = new RunWaiters((ms, fn) => this.#timers.after(ms, fn));
     this.#timeouts = new PausableTimers(parts.clock);
@@ -250,7 +250,7 @@ export class Session {
     this.#seq++;
     this.#lastActivity = this.#parts.clock.now();
     this.#snapshot?.fold(event);
-    this.#parts.event(this.sessionId, this.#recorder.encode(this.#seq, event, this.#demand.full));
+    this.#parts.event(this.sessionId, this.#encoder.encode(this.#seq, event, this.#demand.full));
     this.#messages.follow(event);
     if (KEPT_AFTER.has(event.type) && this.live) void this.#parts.keep(this);
     this.watch.follow(event);

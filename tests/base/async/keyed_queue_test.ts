@@ -3,16 +3,16 @@ import { assertEquals } from "@std/assert";
 import { KeyedQueue } from "../../../src/base/async/keyed_queue.ts";
 import { turn } from "../../support/fake_clock.ts";
 
-Deno.test("turnstile: what comes later waits for what waits, in its own session", async () => {
-  const turnstile = new KeyedQueue();
+Deno.test("keyed queue: what comes later waits for what waits, in its own session", async () => {
+  const keyed = new KeyedQueue();
   const passed: string[] = [];
-  const pass = (sessionId: string, name: string) => turnstile.run(sessionId, () => passed.push(name));
+  const pass = (sessionId: string, name: string) => keyed.run(sessionId, () => passed.push(name));
   pass("a", "1");
   assertEquals(passed, ["1"]);
   const [first, second] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
-  turnstile.runAfter("a", first.promise, (value) => passed.push(value));
+  keyed.runAfter("a", first.promise, (value) => passed.push(value));
   pass("a", "3");
-  turnstile.runAfter("a", second.promise, (value) => passed.push(value));
+  keyed.runAfter("a", second.promise, (value) => passed.push(value));
   pass("a", "5");
   pass("b", "other");
   second.resolve("4");
@@ -25,26 +25,26 @@ Deno.test("turnstile: what comes later waits for what waits, in its own session"
   assertEquals(passed.at(-1), "6");
 });
 
-Deno.test("turnstile: what is added while others pass keeps its place", async () => {
-  const turnstile = new KeyedQueue();
+Deno.test("keyed queue: what is added while others pass keeps its place", async () => {
+  const keyed = new KeyedQueue();
   const passed: string[] = [];
-  turnstile.runAfter("a", Promise.resolve(), () => {
+  keyed.runAfter("a", Promise.resolve(), () => {
     passed.push("1");
-    turnstile.run("a", () => passed.push("3"));
+    keyed.run("a", () => passed.push("3"));
   });
-  turnstile.run("a", () => passed.push("2"));
+  keyed.run("a", () => passed.push("2"));
   await turn();
   assertEquals(passed, ["1", "2", "3"]);
 });
 
-Deno.test("turnstile: it is clear when nothing waits in any session", async () => {
-  const turnstile = new KeyedQueue();
-  await turnstile.idle();
+Deno.test("keyed queue: it is clear when nothing waits in any session", async () => {
+  const keyed = new KeyedQueue();
+  await keyed.idle();
   const [a, b] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const passed: string[] = [];
-  turnstile.runAfter("a", a.promise, () => passed.push("a"));
-  turnstile.runAfter("b", b.promise, () => passed.push("b"));
-  const clear = turnstile.idle().then(() => passed.push("clear"));
+  keyed.runAfter("a", a.promise, () => passed.push("a"));
+  keyed.runAfter("b", b.promise, () => passed.push("b"));
+  const clear = keyed.idle().then(() => passed.push("clear"));
   a.resolve();
   await turn();
   assertEquals(passed, ["a"]);

@@ -42,7 +42,7 @@ async function minted(book: TokenStore, minting: Partial<Minting>): Promise<Mint
   return made;
 }
 
-Deno.test("token book: the server's own token may do everything, any other nothing", async () => {
+Deno.test("token store: the server's own token may do everything, any other nothing", async () => {
   await inPlace(async ({ open }) => {
     const book = await open(OWN);
     assertEquals(book.accessOf(OWN), ADMIN);
@@ -53,7 +53,7 @@ Deno.test("token book: the server's own token may do everything, any other nothi
   });
 });
 
-Deno.test("token book: a minted token is good for what it was made for, until it expires", async () => {
+Deno.test("token store: a minted token is good for what it was made for, until it expires", async () => {
   await inPlace(async ({ open, clock }) => {
     const book = await open(OWN);
     const { token, tokenId, expiresAt } = await minted(book, {
@@ -72,7 +72,7 @@ Deno.test("token book: a minted token is good for what it was made for, until it
   });
 });
 
-Deno.test("token book: tokens outlive a restart, and the file tells none of them", async () => {
+Deno.test("token store: tokens outlive a restart, and the file tells none of them", async () => {
   await inPlace(async ({ open, file, clock }) => {
     const book = await open(OWN);
     const made = [];
@@ -88,7 +88,7 @@ Deno.test("token book: tokens outlive a restart, and the file tells none of them
   });
 });
 
-Deno.test("token book: a revoked token opens nothing, also after a restart, and its end is reported", async () => {
+Deno.test("token store: a revoked token opens nothing, also after a restart, and its end is reported", async () => {
   await inPlace(async ({ open }) => {
     const book = await open(OWN);
     const ended: string[] = [];
@@ -105,7 +105,7 @@ Deno.test("token book: a revoked token opens nothing, also after a restart, and 
   });
 });
 
-Deno.test("token book: there is a most of tokens, and those that expired make room", async () => {
+Deno.test("token store: there is a most of tokens, and those that expired make room", async () => {
   await inPlace(async ({ open, clock }) => {
     const book = await open(OWN);
     for (let n = 0; n < MINTED_TOKENS; n++) void minted(book, { ttlMs: 1_000 });
@@ -116,7 +116,7 @@ Deno.test("token book: there is a most of tokens, and those that expired make ro
   });
 });
 
-Deno.test("token book: a file that is damaged opens nothing to anybody", async () => {
+Deno.test("token store: a file that is damaged opens nothing to anybody", async () => {
   await inPlace(async ({ open, file }) => {
     const { token } = await minted(await open(OWN), { role: "observe", sessions: ["a"], ttlMs: 60_000 });
     const text = await Deno.readTextFile(file);
@@ -143,7 +143,7 @@ Deno.test("token book: a file that is damaged opens nothing to anybody", async (
   });
 });
 
-Deno.test("token book: another own token ends what was minted from the one before, and says so", async () => {
+Deno.test("token store: another own token ends what was minted from the one before, and says so", async () => {
   await inPlace(async ({ open, file }) => {
     const book = await open(OWN);
     const admin = await minted(book, { role: "admin", ttlMs: 60_000 });
@@ -160,7 +160,7 @@ Deno.test("token book: another own token ends what was minted from the one befor
   });
 });
 
-Deno.test("token book: a server that asks for no token keeps the minted ones for one that does", async () => {
+Deno.test("token store: a server that asks for no token keeps the minted ones for one that does", async () => {
   await inPlace(async ({ open }) => {
     const { token } = await minted(await open(OWN), { ttlMs: 60_000 });
     const without = await open();
@@ -171,7 +171,7 @@ Deno.test("token book: a server that asks for no token keeps the minted ones for
   });
 });
 
-Deno.test("token book: a minted token ends no later than its parent, and the parent's parent", async () => {
+Deno.test("token store: a minted token ends no later than its parent, and the parent's parent", async () => {
   await inPlace(async ({ open, clock }) => {
     const book = await open(OWN);
     const first = await minted(book, { role: "admin", ttlMs: 1_000 });
@@ -189,7 +189,7 @@ Deno.test("token book: a minted token ends no later than its parent, and the par
   });
 });
 
-Deno.test("token book: revoking a token ends all that were minted from it, also after a restart", async () => {
+Deno.test("token store: revoking a token ends all that were minted from it, also after a restart", async () => {
   await inPlace(async ({ open }) => {
     const book = await open(OWN);
     const first = await minted(book, { role: "admin", ttlMs: 60_000 });
@@ -212,7 +212,7 @@ Deno.test("token book: revoking a token ends all that were minted from it, also 
   });
 });
 
-Deno.test("token book: a token without a time of its own opens /metrics until it is revoked", async () => {
+Deno.test("token store: a token without a time of its own opens /metrics until it is revoked", async () => {
   await inPlace(async ({ open, clock }) => {
     const book = await open(OWN);
     const { token, tokenId, expiresAt } = await minted(book, { label: "prometheus" });
@@ -227,7 +227,7 @@ Deno.test("token book: a token without a time of its own opens /metrics until it
   });
 });
 
-Deno.test("token book: the list tells labels, parents and the last use, also after a restart, and no secret", async () => {
+Deno.test("token store: the list tells labels, parents and the last use, also after a restart, and no secret", async () => {
   await inPlace(async ({ open, clock }) => {
     const book = await open(OWN);
     const mintedAt = clock.now();

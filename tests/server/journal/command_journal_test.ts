@@ -23,7 +23,7 @@ type Way = "passed" | "waits" | string;
 class Bench {
   readonly clock = new FakeClock();
   readonly records: string[];
-  readonly ledger: CommandJournal;
+  readonly journal: CommandJournal;
   readonly disk: FakeDisk;
   #ref = 0;
 
@@ -32,12 +32,12 @@ class Bench {
     this.records = records;
     this.disk = disk;
     const limits = withDefaults({ keptMessageBytes: 1024 });
-    this.ledger = new CommandJournal({ clock: this.clock, log, limits, sha256: (text) => text });
+    this.journal = new CommandJournal({ clock: this.clock, log, limits, sha256: (text) => text });
   }
 
   static async open(disk = new FakeDisk(), policy: FsyncPolicy = "always"): Promise<Bench> {
     const bench = new Bench(disk);
-    await bench.ledger.open({ files: disk.port, folder: "/state", policy });
+    await bench.journal.open({ files: disk.port, folder: "/state", policy });
     return bench;
   }
 
@@ -45,8 +45,8 @@ class Bench {
   send(command: Record<string, unknown>, durable = true) {
     const full = { sessionId: "a", ...command } as Command;
     const asked = new FakeAsker();
-    const keyed = this.ledger.keyed("admin", full, specOf(full.type));
-    const found = keyed && this.ledger.find(keyed, specOf(full.type));
+    const keyed = this.journal.keyed("admin", full, specOf(full.type));
+    const found = keyed && this.journal.find(keyed, specOf(full.type));
     const sent = {
       asked,
       asker: asked as ReplyTo,
@@ -57,16 +57,16 @@ class Bench {
     if (found?.kind === "answer") asked.answer(found.reply);
     else if (found?.kind === "running") found.join((reply) => asked.answer(reply));
     else {
-      if (found !== undefined) sent.asker = this.ledger.reserve(found.command, asked);
+      if (found !== undefined) sent.asker = this.journal.reserve(found.command, asked);
       const passing = { ref: sent.ref, sessionId: "a", command: full, asker: sent.asker, durable };
       const pass = (failed?: Failure): void => {
         sent.way = failed === undefined ? "passed" : failed.message;
         if (failed !== undefined) {
-          this.ledger.onReply(sent.ref, { ok: false, failure: failed, unstarted: true });
+          this.journal.onReply(sent.ref, { ok: false, failure: failed, unstarted: true });
           sent.asker.answer({ ok: false, failure: failed, unstarted: true });
         }
       };
-      const ready = this.ledger.recordIntent(passing);
+      const ready = this.journal.recordIntent(passing);
       if (ready === undefined) pass();
       else void ready.then(pass);
     }
@@ -78,11 +78,11 @@ class Bench {
   }
 
   interrupted(): string[] {
-    return this.ledger.interrupted("a").map(({ kind, message, started }) => `${kind} ${message} ${started}`);
+    return this.journal.interrupted("a").map(({ kind, message, started }) => `${kind} ${message} ${started}`);
   }
 }
 
-Deno.test("ledger: an intent is on disk before its command passes, and its outcome before the answer", async () => {
+Deno.test("command journal: an intent is on disk before its command passes, and its outcome before the answer", async () => {
   const bench = await Bench.open();
   const gate = Promise.withResolvers<void>();
   bench.disk.trouble = (operation) => operation === "sync" ? gate.promise : undefined;
@@ -103,7 +103,7 @@ Deno.test("ledger: an intent is on disk before its command passes, and its outco
   assertStringIncludes(bench.disk.text(JOURNAL), '"k":"outcome"');
 });
 
-Deno.test("ledger: commands that come together share one write and one fsync", async () => {
+Deno.test("command journal: commands that come together share one write and one fsync", async () => {
   const bench = await Bench.open();
   bench.prompt("first");
   await turn();
@@ -114,7 +114,7 @@ Deno.test("ledger: commands that come together share one write and one fsync", a
   assertEquals([bench.disk.count("append"), bench.disk.count("sync")], [1, 1]);
 });
 
-Deno.test("ledger: the policy says when the disk is forced; nothing waits with interval and never", async () => {
+Deno.test("command journal: the policy says when the disk is forced; nothing waits with interval and never", async () => {
   for (const [policy, later] of [["interval", 1], ["never", 0]] as const) {
     const bench = await Bench.open(new FakeDisk(), policy);
     bench.prompt("opens the file");
@@ -128,7 +128,7 @@ Deno.test("ledger: the policy says when the disk is forced; nothing waits with i
   }
 });
 
-Deno.test("ledger: a second one finds answers, unknown outcomes and interrupted messages", async () => {
+Deno.test("command journal: a second one finds answers, unknown outcomes and interrupted messages", async () => {
   const first = await Bench.open();
   const done = first.send({ type: "bash", command: "x", idempotencyKey: "done" });
   const cut = first.send({ type: "bash", command: "y", idempotencyKey: "cut" });
@@ -140,11 +140,11 @@ Deno.test("ledger: a second one finds answers, unknown outcomes and interrupted 
   done.asker.answer(OK);
   busy.asker.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
   assert(over && running && queued && refused);
-  first.ledger.onMessageProgress(over.ref, "began");
-  first.ledger.onMessageProgress(over.ref, "done");
-  first.ledger.onMessageProgress(running.ref, "began");
-  first.ledger.onMessageProgress(queued.ref, "accepted");
-  first.ledger.onReply(refused.ref, { ok: false, failure: { code: "no_model", message: "m" } });
+  first.journal.onMessageProgress(over.ref, "began");
+  first.journal.onMessageProgress(over.ref, "done");
+  first.journal.onMessageProgress(running.ref, "began");
+  first.journal.onMessageProgress(queued.ref, "accepted");
+  first.journal.onReply(refused.ref, { ok: false, failure: { code: "no_model", message: "m" } });
   await turn();
   assertEquals(cut.way, "passed");
   assertEquals(first.interrupted(), []);
@@ -167,14 +167,14 @@ Deno.test("ledger: a second one finds answers, unknown outcomes and interrupted 
   }
   const third = await Bench.open(first.disk);
   const asked = new FakeAsker();
-  third.ledger.acknowledgeAfterWrite({ type: "dismiss_interrupted", sessionId: "a" }, asked).answer(OK);
+  third.journal.acknowledgeAfterWrite({ type: "dismiss_interrupted", sessionId: "a" }, asked).answer(OK);
   assertEquals(asked.told, []);
   await turn();
   assertEquals(asked.told, ["ok"]);
   assertEquals((await Bench.open(first.disk)).interrupted(), []);
 });
 
-Deno.test("ledger: what was intact in a damaged file is on disk again before anything else happens", async () => {
+Deno.test("command journal: what was intact in a damaged file is on disk again before anything else happens", async () => {
   const bench = await Bench.open();
   const command = { type: "bash", command: "echo", idempotencyKey: "k" };
   bench.prompt("lost in part");
@@ -195,19 +195,19 @@ Deno.test("ledger: what was intact in a damaged file is on disk again before any
   assertEquals(aside.map((name) => bench.disk.text(name)), [text]);
 });
 
-Deno.test("ledger: a session's record is brought up to the version that a client saw last, until it is deleted", async () => {
+Deno.test("command journal: a session's record is brought up to the version that a client saw last, until it is deleted", async () => {
   const first = await Bench.open();
   const record = (sessionId: string, sessionVersion: number) => ({
     info: { sessionId, sessionVersion },
   } as SessionRecord);
   for (const [id, version] of [["a", 3], ["a", 5], ["a", 4], ["b", 2], ["c", 7]] as const) {
-    first.ledger.recordVersion(id, version);
+    first.journal.recordVersion(id, version);
   }
-  first.ledger.recordVersion("a", undefined);
-  first.ledger.onSessionDeleted("c");
+  first.journal.recordVersion("a", undefined);
+  first.journal.onSessionDeleted("c");
   await turn();
-  const versions = ({ ledger }: Bench, told: number) =>
-    ["a", "b", "c", "d"].map((id) => ledger.applyVersion(record(id, told)).info.sessionVersion);
+  const versions = ({ journal }: Bench, told: number) =>
+    ["a", "b", "c", "d"].map((id) => journal.applyVersion(record(id, told)).info.sessionVersion);
   // Also from a file that was written anew: each life's first record makes one.
   for (let life = 0; life < 3; life++) {
     const next = await Bench.open(first.disk);
@@ -217,12 +217,12 @@ Deno.test("ledger: a session's record is brought up to the version that a client
     await turn();
   }
   const last = await Bench.open(first.disk);
-  last.ledger.pruneOrphans((id) => id === "a");
+  last.journal.pruneOrphans((id) => id === "a");
   await turn();
   assertEquals(versions(await Bench.open(first.disk), 0), [5, 0, 0, 0]);
 });
 
-Deno.test("ledger: a slash command counts as begun, because its progress is unknown", async () => {
+Deno.test("command journal: a slash command counts as begun, because its progress is unknown", async () => {
   const first = await Bench.open();
   first.prompt("/deploy now");
   first.send({ type: "follow_up", message: "/not a command here" });
@@ -233,7 +233,7 @@ Deno.test("ledger: a slash command counts as begun, because its progress is unkn
   ]);
 });
 
-Deno.test("ledger: a disk that refuses is reported; nothing passes, and all is well once it takes again", async () => {
+Deno.test("command journal: a disk that refuses is reported; nothing passes, and all is well once it takes again", async () => {
   for (const operation of ["append", "sync", "rename", "newFile", "syncFolder"]) {
     const bench = await Bench.open();
     if (operation === "append" || operation === "sync") {
@@ -249,13 +249,13 @@ Deno.test("ledger: a disk that refuses is reported; nothing passes, and all is w
     assertStringIncludes(refused.way, "ENOSPC");
     assertStringIncludes(prompt.way, "see to the disk");
     assertEquals(refused.asked.told, ["internal"]);
-    assertStringIncludes(bench.ledger.problem ?? "", "/state cannot be written");
+    assertStringIncludes(bench.journal.problem ?? "", "/state cannot be written");
     assertEquals(bench.records.filter((record) => record.startsWith("error")).length, 1);
     // An urgent command waits for no disk.
     assertEquals(bench.send({ type: "abort", idempotencyKey: "stop" }).way, "passed");
     bench.disk.trouble = () => {};
     await bench.clock.advance(5_000);
-    assertEquals([bench.ledger.problem, bench.records.at(-1)], [
+    assertEquals([bench.journal.problem, bench.records.at(-1)], [
       undefined,
       "info the journal can be written again",
     ]);
@@ -270,7 +270,7 @@ Deno.test("ledger: a disk that refuses is reported; nothing passes, and all is w
   }
 });
 
-Deno.test("ledger: a disk that takes nothing for ten seconds counts as refusing, and what it takes late is void", async () => {
+Deno.test("command journal: a disk that takes nothing for ten seconds counts as refusing, and what it takes late is void", async () => {
   const bench = await Bench.open();
   const gate = Promise.withResolvers<void>();
   bench.disk.trouble = (operation) => operation === "append" ? gate.promise : undefined;
@@ -285,15 +285,15 @@ Deno.test("ledger: a disk that takes nothing for ten seconds counts as refusing,
   assertEquals([second.interrupted(), second.prompt("slow", { idempotencyKey: "k" }).found], [[], "new"]);
 });
 
-Deno.test("ledger: a file that has grown beyond its worth is written anew, and stands for the same", async () => {
+Deno.test("command journal: a file that has grown beyond its worth is written anew, and stands for the same", async () => {
   const bench = await Bench.open();
   bench.prompt("stays");
   for (let round = 0; round < 60; round++) {
     const sent = bench.send({ type: "follow_up", message: "x".repeat(900) }, true);
     const big = bench.send({ type: "bash", command: `${round}`.repeat(50_000), idempotencyKey: "same" });
     await turn();
-    bench.ledger.onMessageProgress(sent.ref, "began");
-    bench.ledger.onMessageProgress(sent.ref, "done");
+    bench.journal.onMessageProgress(sent.ref, "began");
+    bench.journal.onMessageProgress(sent.ref, "done");
     big.asker.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
     await turn();
   }
@@ -303,51 +303,51 @@ Deno.test("ledger: a file that has grown beyond its worth is written anew, and s
   assertEquals((await Bench.open(bench.disk)).interrupted(), ["prompt stays false"]);
 });
 
-Deno.test("ledger: too many messages are overloaded until some are dismissed", async () => {
+Deno.test("command journal: too many messages are overloaded until some are dismissed", async () => {
   const bench = await Bench.open();
   bench.prompt("x".repeat(2000));
   const full = bench.prompt("more");
   await turn();
   assertStringIncludes(full.way, "dismiss_interrupted");
-  bench.ledger.onSessionDeleted("a");
+  bench.journal.onSessionDeleted("a");
   const after = bench.prompt("more");
   await turn();
   assertEquals(after.way, "passed");
 });
 
-Deno.test("ledger: a host's crash interrupts its messages and leaves the outcome of its keys unknown", async () => {
+Deno.test("command journal: a worker's crash interrupts its messages and leaves the outcome of its keys unknown", async () => {
   const bench = await Bench.open();
   const prompt = bench.prompt("cut", { idempotencyKey: "k" });
   await turn();
-  bench.ledger.onMessageProgress(prompt.ref, "began");
-  bench.ledger.onSessionLost("a");
+  bench.journal.onMessageProgress(prompt.ref, "began");
+  bench.journal.onSessionLost("a");
   prompt.asker.answer({ ok: false, failure: { code: "internal", message: "died" }, lost: true });
   await turn();
   assertEquals([prompt.asked.told, bench.interrupted()], [["internal"], ["prompt cut true"]]);
   assertEquals(bench.prompt("cut", { idempotencyKey: "k" }).asked.told, ["outcome_unknown"]);
 });
 
-Deno.test("ledger: an answer that needed no host is kept all the same", async () => {
+Deno.test("command journal: an answer that needed no worker is kept all the same", async () => {
   const bench = await Bench.open();
   const command = { type: "delete_session", sessionId: "a", idempotencyKey: "k" } as const;
   const [spec, asked] = [specOf(command.type), new FakeAsker()];
-  const keyed = bench.ledger.keyed("admin", command, spec);
+  const keyed = bench.journal.keyed("admin", command, spec);
   assert(keyed !== undefined);
-  bench.ledger.reserve(keyed, asked).answer(OK);
+  bench.journal.reserve(keyed, asked).answer(OK);
   await turn();
   assertEquals(asked.told, ["ok"]);
   const second = await Bench.open(bench.disk);
-  assertEquals(second.ledger.find(keyed, spec)?.kind, "answer");
+  assertEquals(second.journal.find(keyed, spec)?.kind, "answer");
 });
 
-Deno.test("ledger: messages of unknown sessions are kept for a month", async () => {
+Deno.test("command journal: messages of unknown sessions are kept for a month", async () => {
   const first = await Bench.open();
   first.prompt("cut");
   await turn();
   const lives = async (days: number, known: boolean): Promise<string[]> => {
     const bench = await Bench.open(first.disk);
     await bench.clock.advance(days * 24 * 3_600_000);
-    bench.ledger.pruneOrphans(() => known);
+    bench.journal.pruneOrphans(() => known);
     await turn();
     return bench.interrupted();
   };
@@ -357,24 +357,24 @@ Deno.test("ledger: messages of unknown sessions are kept for a month", async () 
   assertEquals(await lives(0, true), []);
 });
 
-Deno.test("ledger: a command that still waits for its session is not in a new file, and is whole once it passes", async () => {
+Deno.test("command journal: a command that still waits for its session is not in a new file, and is whole once it passes", async () => {
   const bench = await Bench.open();
   const command = { type: "prompt", sessionId: "a", message: "late", idempotencyKey: "k" } as const;
   const [spec, asked] = [specOf(command.type), new FakeAsker()];
-  const keyed = bench.ledger.keyed("admin", command, spec);
+  const keyed = bench.journal.keyed("admin", command, spec);
   assert(keyed !== undefined);
-  const asker = bench.ledger.reserve(keyed, asked);
+  const asker = bench.journal.reserve(keyed, asked);
   // Opens the file, so that all that counts is written.
   bench.prompt("other");
   await turn();
-  assertEquals((await Bench.open(bench.disk)).ledger.find(keyed, spec)?.kind, "new");
-  const passed = bench.ledger.recordIntent({ ref: 99, sessionId: "a", command, asker, durable: true });
+  assertEquals((await Bench.open(bench.disk)).journal.find(keyed, spec)?.kind, "new");
+  const passed = bench.journal.recordIntent({ ref: 99, sessionId: "a", command, asker, durable: true });
   await turn();
   assertEquals(await passed, undefined);
-  bench.ledger.onMessageProgress(99, "began");
+  bench.journal.onMessageProgress(99, "began");
   asker.answer(OK);
   await turn();
   const second = await Bench.open(bench.disk);
-  assertEquals(second.ledger.find(keyed, spec)?.kind, "answer");
+  assertEquals(second.journal.find(keyed, spec)?.kind, "answer");
   assertEquals(second.interrupted(), ["prompt late true", "prompt other false"]);
 });

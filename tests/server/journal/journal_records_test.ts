@@ -67,12 +67,12 @@ const WHOLE: readonly JournalRecord[] = [
   keyed(6),
 ];
 
-Deno.test("journal: the checksum is CRC-32 as everybody computes it", () => {
+Deno.test("journal records: the checksum is CRC-32 as everybody computes it", () => {
   assertEquals(checksum(new TextEncoder().encode("123456789")), "cbf43926");
   assertEquals(checksum(new Uint8Array(0)), "00000000");
 });
 
-Deno.test("journal: a line holds one record, with any text in it", () => {
+Deno.test("journal records: a line holds one record, with any text in it", () => {
   for (const text of ["", "two\nlines\r\n", "\u2028\u2029\0", "é😀", "\ud800", '"quotes"']) {
     const line = encodeRecord(message(1, text));
     assertEquals(line.filter((byte) => byte === 10).length, 1);
@@ -80,7 +80,7 @@ Deno.test("journal: a line holds one record, with any text in it", () => {
   }
 });
 
-Deno.test("journal: it folds to answers, unknown outcomes and interrupted messages", () => {
+Deno.test("journal records: it folds to answers, unknown outcomes and interrupted messages", () => {
   assertEquals(brief(fold(bytesOf(WHOLE))), {
     keys: [`k1 ${JSON.stringify(OK)}`, "k2 unknown", "k6 unknown"],
     sessions: ["a prompt hello true", "b follow_up later false"],
@@ -91,7 +91,7 @@ Deno.test("journal: it folds to answers, unknown outcomes and interrupted messag
   assertEquals(fold(bytesOf(WHOLE)).last, 6);
 });
 
-Deno.test("journal: cut at every byte of its last record it is what it was before that record", () => {
+Deno.test("journal records: cut at every byte of its last record it is what it was before that record", () => {
   for (let count = 1; count < WHOLE.length; count++) {
     const before = bytesOf(WHOLE.slice(0, count));
     const after = bytesOf(WHOLE.slice(0, count + 1));
@@ -102,7 +102,7 @@ Deno.test("journal: cut at every byte of its last record it is what it was befor
   }
 });
 
-Deno.test("journal: any changed byte costs its own line, and only that", () => {
+Deno.test("journal records: any changed byte costs its own line, and only that", () => {
   const lines = WHOLE.map(encodeRecord);
   const whole = brief(fold(bytesOf(WHOLE)));
   for (const [index, line] of lines.entries()) {
@@ -116,7 +116,7 @@ Deno.test("journal: any changed byte costs its own line, and only that", () => {
   }
 });
 
-Deno.test("journal: pieces of any size make the same", () => {
+Deno.test("journal records: pieces of any size make the same", () => {
   const bytes = bytesOf(WHOLE);
   for (const size of [1, 7, 64, 100_000]) {
     const folding = new JournalReplay(LIMITS);
@@ -125,7 +125,7 @@ Deno.test("journal: pieces of any size make the same", () => {
   }
 });
 
-Deno.test("journal: written anew it stands for the same, once and twice over", () => {
+Deno.test("journal records: written anew it stands for the same, once and twice over", () => {
   const folded = fold(bytesOf(WHOLE));
   const anew = bytesOf(recordsOf(folded.keys, folded.messages, folded.versions));
   assertEquals(brief(fold(anew)), brief(fold(bytesOf(WHOLE))));
@@ -133,13 +133,13 @@ Deno.test("journal: written anew it stands for the same, once and twice over", (
   assertEquals(brief(fold(Uint8Array.from([...anew, ...anew]))), brief(fold(anew)));
 });
 
-Deno.test("journal: another version is foreign, and nothing of it is taken", () => {
+Deno.test("journal records: another version is foreign, and nothing of it is taken", () => {
   const folded = fold(bytesOf([{ k: "journal", version: 9 }, keyed(1)]));
   assertEquals([folded.foreign, folded.keys.size], [true, 0]);
   assertEquals(brief(fold(new Uint8Array(600))).torn, true);
 });
 
-Deno.test("journal: an intent that comes again with its message is whole", () => {
+Deno.test("journal records: an intent that comes again with its message is whole", () => {
   const folded = fold(bytesOf([HEADER, keyed(1), keyed(1, "text"), { k: "began", n: 1 }, keyed(1, "text")]));
   assertEquals(brief(folded).keys, ["k1 unknown"]);
   assertEquals(brief(folded).sessions, ["a prompt text true"]);

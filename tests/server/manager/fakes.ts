@@ -1,4 +1,4 @@
-// Hosts that do what the test says, a log that keeps its records, and a manager on top of them; for the tests of
+// Workers that do what the test says, a log that keeps its records, and a manager on top of them; for the tests of
 // the manager and of the router.
 import { createHash } from "node:crypto";
 import type {
@@ -30,7 +30,7 @@ export const CONFIG: WorkerConfig = {
 };
 type Sent<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 
-/** What a host tells of a session with a file. */
+/** What a worker tells of a session with a file. */
 export function recordOf(sessionId: string, over: Partial<SessionRecord["info"]> = {}): SessionRecord {
   const modes = { steeringMode: "all", followUpMode: "all" } as const;
   return {
@@ -67,8 +67,8 @@ export function recordOf(sessionId: string, over: Partial<SessionRecord["info"]>
   };
 }
 
-/** One started host: what it was sent, and its mouth. */
-export class ScriptedHost {
+/** One started worker: what it was sent, and its mouth. */
+export class ScriptedWorker {
   readonly sent: ToWorker[] = [];
   terminated = 0;
   dismissed = 0;
@@ -109,27 +109,27 @@ export class ScriptedHost {
   }
 }
 
-/** Starts scripted hosts and keeps them, the replaced ones too. */
-export class Hosts {
-  readonly all: ScriptedHost[] = [];
+/** Starts scripted workers and keeps them, the replaced ones too. */
+export class ScriptedWorkers {
+  readonly all: ScriptedWorker[] = [];
 
   readonly start: StartWorker = (_config, events) => {
-    const host = new ScriptedHost(events);
-    this.all.push(host);
+    const worker = new ScriptedWorker(events);
+    this.all.push(worker);
     const send = (message: ToWorker): void => {
-      host.sent.push(message);
-      if (message.kind === "ping" && !host.silent) {
-        host.says({ kind: "pong", ref: message.ref, at: 0, bytes: 0 });
+      worker.sent.push(message);
+      if (message.kind === "ping" && !worker.silent) {
+        worker.says({ kind: "pong", ref: message.ref, at: 0, bytes: 0 });
       }
     };
-    return { send, terminate: () => host.terminated++, dismiss: () => host.dismissed++ };
+    return { send, terminate: () => worker.terminated++, dismiss: () => worker.dismissed++ };
   };
 
-  /** The host that was started last, or the one of that number. */
-  host(index = -1): ScriptedHost {
-    const host = this.all.at(index);
-    if (host === undefined) throw new Error("no host was started");
-    return host;
+  /** The worker that was started last, or the one of that number. */
+  worker(index = -1): ScriptedWorker {
+    const worker = this.all.at(index);
+    if (worker === undefined) throw new Error("no worker was started");
+    return worker;
   }
 }
 
@@ -177,10 +177,10 @@ export function memoryLedger(clock: Clock, log: Log, over: Partial<Limits> = {})
   return new CommandJournal({ clock, log, limits: withDefaults(over), sha256 });
 }
 
-/** A manager over scripted hosts. */
-export function makeManager(over: Partial<Limits> = {}, hosts = 1, isolation: Isolation = "shared") {
+/** A manager over scripted workers. */
+export function makeManager(over: Partial<Limits> = {}, workers = 1, isolation: Isolation = "shared") {
   const clock = new FakeClock();
-  const started = new Hosts();
+  const started = new ScriptedWorkers();
   const governor = new Governor(withDefaults(over));
   const { log, records } = keptLog();
   let uuids = 0;
@@ -191,10 +191,10 @@ export function makeManager(over: Partial<Limits> = {}, hosts = 1, isolation: Is
     governor,
     log,
     config: CONFIG,
-    workers: hosts,
+    workers,
     isolation,
     start: started.start,
     journal: memoryLedger(clock, log, over),
   });
-  return { manager, clock, hosts: started, governor, log, records };
+  return { manager, clock, workers: started, governor, log, records };
 }

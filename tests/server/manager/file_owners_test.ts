@@ -8,7 +8,7 @@ function bench() {
   return { book, changes };
 }
 
-Deno.test("claims book: the first session gets a file, another learns whose it is", () => {
+Deno.test("file owners: the first session gets a file, another learns whose it is", () => {
   const { book, changes } = bench();
   assertEquals(book.owner("/f"), undefined);
   assertEquals([book.claim("/f", "a"), book.claim("/f", "b"), book.claim("/f", "a")], [
@@ -19,7 +19,7 @@ Deno.test("claims book: the first session gets a file, another learns whose it i
   assertEquals([book.owner("/f"), changes], ["a", ["/f=a"]], "asking again changes nothing");
 });
 
-Deno.test("claims book: a session may claim a second file before it releases its first", () => {
+Deno.test("file owners: a session may claim a second file before it releases its first", () => {
   const { book, changes } = bench();
   book.claim("/old", "a");
   book.claim("/new", "a");
@@ -29,7 +29,7 @@ Deno.test("claims book: a session may claim a second file before it releases its
   assertEquals(changes, ["/old=a", "/new=a", "/old=", "/old=b"]);
 });
 
-Deno.test("claims book: a session that moves to a file of its own has it alone", () => {
+Deno.test("file owners: a session that moves to a file of its own has it alone", () => {
   const { book, changes } = bench();
   book.setFile("a", "/f");
   book.setFile("a", "/f");
@@ -38,7 +38,7 @@ Deno.test("claims book: a session that moves to a file of its own has it alone",
   assertEquals([book.owner("/f"), book.owner("/g"), changes.slice(1)], [undefined, "a", ["/f=", "/g=a"]]);
 });
 
-Deno.test("claims book: a session that is gone holds nothing, and others keep what is theirs", () => {
+Deno.test("file owners: a session that is gone holds nothing, and others keep what is theirs", () => {
   const { book, changes } = bench();
   for (const file of ["/1", "/2"]) book.claim(file, "a");
   book.claim("/3", "b");
@@ -48,7 +48,7 @@ Deno.test("claims book: a session that is gone holds nothing, and others keep wh
   assertEquals(changes.slice(3), ["/1=", "/2="]);
 });
 
-Deno.test("claims book: names of JavaScript's own are files and sessions like others", () => {
+Deno.test("file owners: names of JavaScript's own are files and sessions like others", () => {
   const { book } = bench();
   assertEquals(book.owner("constructor"), undefined);
   book.claim("__proto__", "constructor");

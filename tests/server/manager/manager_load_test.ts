@@ -1,10 +1,10 @@
-// Session files in the manager: load_session with and without an id, claims over all hosts, and nothing left of
+// Session files in the manager: load_session with and without an id, claims over all workers, and nothing left of
 // sessions that are gone.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Reply } from "../../../src/ipc/messages.ts";
 import type { Command } from "../../../src/protocol/schema/commands.ts";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
-import { FakeAsker, makeManager, type ScriptedHost } from "./fakes.ts";
+import { FakeAsker, makeManager, type ScriptedWorker } from "./fakes.ts";
 
 const FILE = "/sessions/s.jsonl";
 
@@ -14,8 +14,8 @@ class Bench {
   readonly named: string[] = [];
   readonly made: ReturnType<typeof makeManager>;
 
-  constructor(hosts = 1, sessions = 100) {
-    this.made = makeManager({ sessions }, hosts);
+  constructor(workers = 1, sessions = 100) {
+    this.made = makeManager({ sessions }, workers);
     this.made.manager.start({
       onEvents: () => {},
       onServerEvent: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
@@ -24,8 +24,8 @@ class Bench {
     });
   }
 
-  get host(): ScriptedHost {
-    return this.made.hosts.host();
+  get worker(): ScriptedWorker {
+    return this.made.workers.worker();
   }
 
   load(sessionId?: string, asker = new FakeAsker()): FakeAsker {
@@ -35,24 +35,24 @@ class Bench {
     return asker;
   }
 
-  /** The host has looked into the file. */
-  inspected(id: string, host = this.host): void {
-    host.says({ kind: "header", ref: host.last("read_header").ref, id, file: FILE });
+  /** The worker has looked into the file. */
+  inspected(id: string, worker = this.worker): void {
+    worker.says({ kind: "header", ref: worker.last("read_header").ref, id, file: FILE });
   }
 
   /** A worker claims a file; the owner in the reply. */
-  claim(sessionId: string, file = FILE, host = this.host): string | undefined {
-    host.says({ kind: "claim_file", ref: 77, sessionId, file });
-    const { ref, owner } = host.last("claim_result");
+  claim(sessionId: string, file = FILE, worker = this.worker): string | undefined {
+    worker.says({ kind: "claim_file", ref: 77, sessionId, file });
+    const { ref, owner } = worker.last("claim_result");
     assertEquals(ref, 77);
     return typeof owner === "string" ? owner : undefined;
   }
 
   /** A live session that drives `file`. */
-  live(sessionId: string, file = FILE, host = this.host): void {
+  live(sessionId: string, file = FILE, worker = this.worker): void {
     this.made.manager.createSession({ type: "create_session", sessionId }, new FakeAsker());
-    host.says({ kind: "session_file", sessionId, file });
-    host.reply(host.last("create_session").ref);
+    worker.says({ kind: "session_file", sessionId, file });
+    worker.reply(worker.last("create_session").ref);
   }
 
   command(sessionId: string, type: Command["type"], fields: Record<string, unknown> = {}): FakeAsker {
@@ -72,10 +72,10 @@ const dataOf = (reply: Reply | undefined): unknown => reply?.ok === false ? repl
 Deno.test("manager: a load with an id is a create, and the answer has that id", () => {
   const bench = new Bench();
   const asker = bench.load("a");
-  const { command, demand, ref } = bench.host.last("create_session");
+  const { command, demand, ref } = bench.worker.last("create_session");
   assertEquals(command, { type: "load_session", sessionPath: FILE, sessionId: "a" });
-  assertEquals([demand.subscribers, bench.named, bench.host.of("read_header")], [7, ["a"], []]);
-  bench.host.reply(ref);
+  assertEquals([demand.subscribers, bench.named, bench.worker.of("read_header")], [7, ["a"], []]);
+  bench.worker.reply(ref);
   assertEquals([asker.told, bench.server], [["ok"], ["session_created a"]]);
 });
 
@@ -84,14 +84,14 @@ Deno.test("manager: a load without an id gets the file's, and takes no place bef
   const asker = bench.load();
   const { manager, governor } = bench.made;
   assertEquals([manager.sessionIds, governor.sessions, bench.named], [[], 0, []]);
-  assertEquals(bench.host.last("read_header").sessionPath, FILE);
+  assertEquals(bench.worker.last("read_header").sessionPath, FILE);
   bench.inspected("from-the-file");
-  const { command, ref } = bench.host.last("create_session");
+  const { command, ref } = bench.worker.last("create_session");
   assertEquals(command, { type: "load_session", sessionPath: FILE, sessionId: "from-the-file" });
   assertEquals([bench.named, asker.told], [["from-the-file"], []]);
   bench.inspected("again");
-  bench.host.reply(ref);
-  bench.host.reply(bench.host.last("read_header").ref);
+  bench.worker.reply(ref);
+  bench.worker.reply(bench.worker.last("read_header").ref);
   assertEquals([asker.told, manager.sessionIds], [["ok"], ["from-the-file"]], "answered once");
 });
 
@@ -99,10 +99,10 @@ Deno.test("manager: a file that cannot be loaded says why, and nothing is left",
   const bench = new Bench();
   const asker = bench.load();
   const failure = { code: "not_a_session_file", message: "m" } as const;
-  bench.host.reply(bench.host.last("read_header").ref, { ok: false, failure });
+  bench.worker.reply(bench.worker.last("read_header").ref, { ok: false, failure });
   assertEquals([asker.told, bench.made.manager.sessionIds, bench.named], [["not_a_session_file"], [], []]);
   bench.inspected("late");
-  assertEquals([asker.told.length, bench.host.of("create_session")], [1, []]);
+  assertEquals([asker.told.length, bench.worker.of("create_session")], [1, []]);
 });
 
 Deno.test("manager: a load of the file of a live session is session_in_use with that session's id", () => {
@@ -127,21 +127,21 @@ Deno.test("manager: a file's id that another session has is session_exists; a fu
 
 Deno.test("manager: a file has one session over all workers, and all workers learn which", () => {
   const bench = new Bench(2);
-  const [first, second] = [bench.made.hosts.host(0), bench.made.hosts.host(1)];
+  const [first, second] = [bench.made.workers.worker(0), bench.made.workers.worker(1)];
   bench.live("a", "/old", first);
   bench.live("b", "/other", second);
   assertEquals(bench.claim("a", FILE, first), undefined);
   assertEquals([bench.claim("b", FILE, second), bench.claim("a", FILE, first)], ["a", undefined]);
   first.says({ kind: "session_file", sessionId: "a", file: FILE });
-  for (const host of [first, second]) {
-    const told = host.of("file_owner").map(({ file, sessionId }) => `${file}=${sessionId ?? ""}`);
+  for (const worker of [first, second]) {
+    const told = worker.of("file_owner").map(({ file, sessionId }) => `${file}=${sessionId ?? ""}`);
     assertEquals(told, ["/old=a", "/other=b", `${FILE}=a`, "/old="]);
   }
   first.says({ kind: "session_file", sessionId: "a" });
   assertEquals(bench.claim("b", FILE, second), undefined, "a session without a file holds none");
 });
 
-Deno.test("manager: the files of a session are free when it is deleted, fails, or its host dies", () => {
+Deno.test("manager: the files of a session are free when it is deleted, fails, or its worker dies", () => {
   const bench = new Bench();
   bench.live("a");
   bench.command("a", "delete_session");
@@ -149,19 +149,19 @@ Deno.test("manager: the files of a session are free when it is deleted, fails, o
   const failing = new Bench();
   failing.load("a");
   assertEquals([failing.claim("a"), failing.claim("b")], [undefined, "a"]);
-  failing.host.refuses("create_session");
+  failing.worker.refuses("create_session");
   assertEquals(failing.claim("b"), undefined);
   const dying = new Bench(2);
-  dying.live("a", FILE, dying.made.hosts.host(0));
-  dying.made.hosts.host(0).dies();
-  assertEquals(dying.claim("b", FILE, dying.made.hosts.host(1)), undefined);
+  dying.live("a", FILE, dying.made.workers.worker(0));
+  dying.made.workers.worker(0).dies();
+  assertEquals(dying.claim("b", FILE, dying.made.workers.worker(1)), undefined);
 });
 
-Deno.test("manager: what a host says of a session that is gone changes nothing", () => {
+Deno.test("manager: what a worker says of a session that is gone changes nothing", () => {
   const bench = new Bench();
   bench.live("a");
   bench.command("a", "delete_session");
-  bench.host.says({ kind: "session_file", sessionId: "a", file: FILE });
+  bench.worker.says({ kind: "session_file", sessionId: "a", file: FILE });
   const asker = bench.load();
   bench.inspected("id-of-the-file");
   assertEquals([asker.told, bench.made.manager.sessionIds], [[], ["id-of-the-file"]]);
@@ -170,55 +170,55 @@ Deno.test("manager: what a host says of a session that is gone changes nothing",
 Deno.test("manager: a claim that comes after its session was deleted keeps the file from no session", () => {
   const bench = new Bench();
   bench.live("a", "/old");
-  // switch_session_file is under way in the host, and looks at the file, when the deletion is passed on.
+  // switch_session_file is under way in the worker, and looks at the file, when the deletion is passed on.
   bench.command("a", "switch_session_file", { sessionPath: FILE });
   bench.command("a", "delete_session");
   bench.claim("a");
-  for (const { ref } of bench.host.of("command")) bench.host.reply(ref);
+  for (const { ref } of bench.worker.of("command")) bench.worker.reply(ref);
   const asker = bench.load();
   bench.inspected("id-of-the-file");
   assertEquals([asker.told, bench.made.manager.sessionIds], [[], ["id-of-the-file"]]);
 });
 
-Deno.test("manager: a host that is started again learns which files are live on the others", async () => {
+Deno.test("manager: a worker that is started again learns which files are live on the others", async () => {
   const bench = new Bench(2);
   await bench.made.clock.advance(60_000);
-  bench.live("a", "/a", bench.made.hosts.host(0));
-  bench.live("b", "/b", bench.made.hosts.host(1));
-  bench.made.hosts.host(0).dies();
-  const told = bench.host.of("file_owner").map(({ file, sessionId }) => `${file}=${sessionId ?? ""}`);
+  bench.live("a", "/a", bench.made.workers.worker(0));
+  bench.live("b", "/b", bench.made.workers.worker(1));
+  bench.made.workers.worker(0).dies();
+  const told = bench.worker.of("file_owner").map(({ file, sessionId }) => `${file}=${sessionId ?? ""}`);
   assertEquals(told, ["/b=b"], "or list_stored_sessions no longer says what is live");
 });
 
-Deno.test("manager: a host that dies while it looks into a file answers the load, once", () => {
+Deno.test("manager: a worker that dies while it looks into a file answers the load, once", () => {
   const bench = new Bench();
   const asker = bench.load();
-  const { ref } = bench.host.last("read_header");
-  const dead = bench.host;
+  const { ref } = bench.worker.last("read_header");
+  const dead = bench.worker;
   dead.dies();
   assertEquals([asker.told, bench.server], [["internal"], []]);
   dead.says({ kind: "header", ref, id: "x", file: FILE });
   assertEquals([asker.told.length, bench.made.manager.sessionIds], [1, []]);
 });
 
-Deno.test("manager: a host that hangs while it looks into a file makes the load a timeout", async () => {
+Deno.test("manager: a worker that hangs while it looks into a file makes the load a timeout", async () => {
   const bench = new Bench();
   const asker = bench.load();
   await bench.made.clock.advance(specOf("load_session").timeoutMs);
   bench.inspected("late");
-  // The timers that are left are those of the pulse and of parking.
+  // The timers that are left are those of the heartbeat and of parking.
   assertEquals([asker.told, bench.made.manager.sessionIds, bench.made.clock.pending], [["timeout"], [], 2]);
 });
 
-Deno.test("manager: a question about no live session is answered by a host, and by its death", () => {
+Deno.test("manager: a question about no live session is answered by a worker, and by its death", () => {
   const bench = new Bench(2);
   const [one, two] = [new FakeAsker(5), new FakeAsker()];
   bench.made.manager.askAnyWorker({ type: "list_stored_sessions", limit: 3 }, one);
-  const { command, connection, ref } = bench.made.hosts.host(0).last("command");
+  const { command, connection, ref } = bench.made.workers.worker(0).last("command");
   assertEquals([command, connection], [{ type: "list_stored_sessions", limit: 3 }, 5]);
-  bench.made.hosts.host(0).reply(ref, { ok: true, dataText: '{"sessions":[]}' });
+  bench.made.workers.worker(0).reply(ref, { ok: true, dataText: '{"sessions":[]}' });
   bench.made.manager.askAnyWorker({ type: "list_stored_sessions" }, two);
-  bench.made.hosts.host(0).dies();
+  bench.made.workers.worker(0).dies();
   assertEquals([one.told, two.told], [["ok"], ["internal"]]);
   assertStringIncludes(bench.made.records.join(), "a worker died");
 });

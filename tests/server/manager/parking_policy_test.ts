@@ -8,7 +8,7 @@ import { SessionEntry } from "../../../src/server/manager/session_entry.ts";
 import { ParkingPolicy } from "../../../src/server/manager/parking/parking_policy.ts";
 import { failure } from "../../../src/protocol/errors.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
-import { CONFIG, Hosts, keptLog, memoryLedger, recordOf } from "./fakes.ts";
+import { CONFIG, keptLog, memoryLedger, recordOf, ScriptedWorkers } from "./fakes.ts";
 
 const IDLE_MS = 1_000;
 const STOPPED = failure("cancelled", "stopped");
@@ -27,7 +27,7 @@ function make(sessions = 2, parkedSessions = 10) {
     uuid: () => "uuid",
     config: CONFIG,
     workers: 1,
-    start: new Hosts().start,
+    start: new ScriptedWorkers().start,
     journal: memoryLedger(clock, log),
   });
   const { lifecycle, registry: { entries } } = context;
@@ -79,7 +79,7 @@ Deno.test("parking: an idle session goes after its time, a used, watched, busy o
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("parking: one whose host keeps it is not asked again before it is used again", async () => {
+Deno.test("parking: one whose worker keeps it is not asked again before it is used again", async () => {
   const { live, clock, parking, asked, answer, governor } = make();
   const entry = live("a");
   parking.start();
@@ -179,7 +179,7 @@ Deno.test("parking: one that is needed while its worker releases it is built aga
   parking.stop(STOPPED);
 });
 
-Deno.test("parking: a session whose host has died is parked over the limit rather than lost", () => {
+Deno.test("parking: a session whose worker has died is parked over the limit rather than lost", () => {
   const { live, parking, governor, lifecycle } = make(1, 0);
   const first = live("first");
   lifecycle.to(first, "parking");

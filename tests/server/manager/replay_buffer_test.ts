@@ -26,7 +26,7 @@ function logsOf(each: number, all: number, counts: Record<string, number> = {}):
 
 const seqs = (records: readonly EncodedEvent[] | undefined) => records?.map(({ seq }) => seq);
 
-Deno.test("event log: covers a cursor from right before its oldest event up to its last", () => {
+Deno.test("replay buffer: covers a cursor from right before its oldest event up to its last", () => {
   const log = logOf(1, 2, 3, 4, 5);
   assertEquals([0, 1, 4, 5].map((seq) => log.covers(seq, 5)), [true, true, true, true]);
   assertEquals([6, 7, Number.MAX_SAFE_INTEGER].map((seq) => log.covers(seq, 5)), [false, false, false]);
@@ -35,12 +35,12 @@ Deno.test("event log: covers a cursor from right before its oldest event up to i
   assertEquals([0, 1, 2, 3, 5].map((seq) => log.covers(seq, 5)), [false, false, true, true, true]);
 });
 
-Deno.test("event log: does not cover what it has not seen yet", () => {
+Deno.test("replay buffer: does not cover what it has not seen yet", () => {
   const log = logOf(1, 2, 3);
   assertEquals([log.covers(1, 4), log.covers(3, 4), log.covers(4, 4)], [false, false, true]);
 });
 
-Deno.test("event log: an empty one covers only where the session stands", () => {
+Deno.test("replay buffer: an empty one covers only where the session stands", () => {
   const log = new ReplayBuffer();
   assertEquals([log.covers(0, 0), log.covers(7, 7), log.covers(0, 1), log.covers(1, 0)], [
     true,
@@ -51,7 +51,7 @@ Deno.test("event log: an empty one covers only where the session stands", () => 
   assertEquals([log.lastSeq, log.bytes, log.since(0), log.dropOldest()], [0, 0, [], 0]);
 });
 
-Deno.test("event log: gives the events after a cursor, oldest first", () => {
+Deno.test("replay buffer: gives the events after a cursor, oldest first", () => {
   const log = logOf(1, 2, 3, 4);
   assertEquals([0, 1, 3, 4, 9].map((seq) => seqs(log.since(seq))), [[1, 2, 3, 4], [2, 3, 4], [4], [], []]);
   log.dropOldest();
@@ -60,7 +60,7 @@ Deno.test("event log: gives the events after a cursor, oldest first", () => {
   assertEquals([log.since(0), log.lastSeq, log.bytes], [[], 4, 0]);
 });
 
-Deno.test("event log: what was given stays as it was when the log moves on", () => {
+Deno.test("replay buffer: what was given stays as it was when the log moves on", () => {
   const log = logOf(1, 2, 3);
   const given = log.since(0);
   log.dropOldest();
@@ -68,13 +68,13 @@ Deno.test("event log: what was given stays as it was when the log moves on", () 
   assertEquals(seqs(given), [1, 2, 3]);
 });
 
-Deno.test("event log: numbering may start anywhere, as after a log was dropped", () => {
+Deno.test("replay buffer: numbering may start anywhere, as after a log was dropped", () => {
   const log = logOf(50, 51, 52);
   assertEquals([48, 49, 50, 52].map((seq) => log.covers(seq, 52)), [false, true, true, true]);
   assertEquals([seqs(log.since(49)), seqs(log.since(51))], [[50, 51, 52], [52]]);
 });
 
-Deno.test("event log: a ring that has turned thousands of times keeps its order and its bytes", () => {
+Deno.test("replay buffer: a ring that has turned thousands of times keeps its order and its bytes", () => {
   const log = new ReplayBuffer();
   for (let seq = 1; seq <= 10_000; seq++) {
     log.append(record(seq, seq % 50));
@@ -87,7 +87,7 @@ Deno.test("event log: a ring that has turned thousands of times keeps its order 
   }
 });
 
-Deno.test("event logs: a session keeps what fits, to the byte", () => {
+Deno.test("replay buffer: a session keeps what fits, to the byte", () => {
   const logs = logsOf(3, 100, { a: 3 });
   assertEquals([seqs(logs.of("a")?.since(0)), logs.bytes], [[1, 2, 3], 3 * EACH]);
   logs.append("a", [record(4)]);
@@ -100,7 +100,7 @@ Deno.test("event logs: a session keeps what fits, to the byte", () => {
   assertEquals(seqs(logs.of("a")?.since(0)), [4, 5], "a byte too many costs another one");
 });
 
-Deno.test("event logs: an event larger than a log leaves it empty, but with its number", () => {
+Deno.test("replay buffer: an event larger than a log leaves it empty, but with its number", () => {
   const logs = logsOf(3, 100, { a: 2 });
   logs.append("a", [record(3, 1_000)]);
   const log = logs.of("a");
@@ -110,7 +110,7 @@ Deno.test("event logs: an event larger than a log leaves it empty, but with its 
   assertEquals([log?.covers(3, 4), seqs(log?.since(3))], [true, [4]]);
 });
 
-Deno.test("event logs: beyond the bound for all, the stalest session gives way first", () => {
+Deno.test("replay buffer: beyond the bound for all, the stalest session gives way first", () => {
   const logs = logsOf(10, 6, { a: 2, b: 2, c: 2 });
   assertEquals(logs.bytes, 6 * EACH);
   logs.append("a", [record(3)]);
@@ -122,21 +122,21 @@ Deno.test("event logs: beyond the bound for all, the stalest session gives way f
   assertEquals([logs.bytes, logs.of("b")?.lastSeq], [6 * EACH, 2], "an emptied log knows where it stood");
 });
 
-Deno.test("event logs: one session alone is bounded by the bound for all, too", () => {
+Deno.test("replay buffer: one session alone is bounded by the bound for all, too", () => {
   const logs = logsOf(100, 3, { a: 9 });
   assertEquals([seqs(logs.of("a")?.since(0)), logs.bytes], [[7, 8, 9], 3 * EACH]);
   logs.append("a", [record(10, 10_000)]);
   assertEquals([logs.of("a")?.lastSeq, logs.bytes], [10, 0]);
 });
 
-Deno.test("event logs: many emptied ones do not keep a new event from its place", () => {
+Deno.test("replay buffer: many emptied ones do not keep a new event from its place", () => {
   const logs = logsOf(10, 2, Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`s${n}`, 1])));
   assertEquals(logs.bytes, 2 * EACH);
   for (let seq = 2; seq < 20; seq++) logs.append("s7", [record(seq)]);
   assertEquals([seqs(logs.of("s7")?.since(0)), logs.bytes], [[18, 19], 2 * EACH]);
 });
 
-Deno.test("event logs: a session that is dropped takes its bytes with it, and its namesake starts afresh", () => {
+Deno.test("replay buffer: a session that is dropped takes its bytes with it, and its namesake starts afresh", () => {
   const logs = logsOf(10, 100, { a: 3, b: 1 });
   logs.drop("a");
   logs.drop("missing");
@@ -145,7 +145,7 @@ Deno.test("event logs: a session that is dropped takes its bytes with it, and it
   assertEquals([logs.of("a")?.lastSeq, logs.bytes], [1, 2 * EACH]);
 });
 
-Deno.test("event logs: names of JavaScript's own are names", () => {
+Deno.test("replay buffer: names of JavaScript's own are names", () => {
   const logs = logsOf(10, 100);
   for (const id of ["__proto__", "constructor", "toString"]) {
     assertEquals(logs.of(id), undefined);
@@ -154,7 +154,7 @@ Deno.test("event logs: names of JavaScript's own are names", () => {
   }
 });
 
-Deno.test("event logs: the full form, which no replay uses, is not kept", () => {
+Deno.test("replay buffer: the full form, which no replay uses, is not kept", () => {
   const logs = logsOf(10, 100);
   logs.append("a", [{ ...record(1), full: "y".repeat(1_000_000) }]);
   const [kept] = logs.of("a")?.since(0) ?? [];

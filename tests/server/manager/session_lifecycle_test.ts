@@ -10,7 +10,7 @@ import {
   writeState,
 } from "../../../src/server/manager/session_entry.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
-import { CONFIG, Hosts, keptLog, memoryLedger } from "./fakes.ts";
+import { CONFIG, keptLog, memoryLedger, ScriptedWorkers } from "./fakes.ts";
 
 function make() {
   const clock = new FakeClock();
@@ -23,7 +23,7 @@ function make() {
     uuid: () => "uuid",
     config: CONFIG,
     workers: 1,
-    start: new Hosts().start,
+    start: new ScriptedWorkers().start,
     journal: memoryLedger(clock, log),
   });
   return { ...context, records };

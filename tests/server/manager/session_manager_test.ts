@@ -1,11 +1,11 @@
-// The book of sessions over scripted hosts: ids and places are taken and freed in one step, every asker is
-// answered once, and a host that dies takes nothing with it that can be kept.
+// The book of sessions over scripted workers: ids and places are taken and freed in one step, every asker is
+// answered once, and a worker that dies takes nothing with it that can be kept.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Command, type CommandOf, specOf } from "../../../src/protocol/schema/commands.ts";
 import type { Failure } from "../../../src/protocol/errors.ts";
 import type { Limits } from "../../../src/governor/limits.ts";
 import { turn } from "../../support/fake_clock.ts";
-import { FakeAsker, makeManager, recordOf, type ScriptedHost } from "./fakes.ts";
+import { FakeAsker, makeManager, recordOf, type ScriptedWorker } from "./fakes.ts";
 
 /** An open manager with its reports to the router. */
 class Bench {
@@ -13,19 +13,19 @@ class Bench {
   readonly events: string[] = [];
   readonly made: ReturnType<typeof makeManager>;
 
-  constructor(over: Partial<Limits> = {}, hosts = 1) {
-    this.made = makeManager(over, hosts);
+  constructor(over: Partial<Limits> = {}, workers = 1) {
+    this.made = makeManager(over, workers);
     this.made.manager.start({
-      onEvents: ({ sessionId, records }, host) =>
-        this.events.push(...records.map(({ seq }) => `${host} ${sessionId} ${seq}`)),
+      onEvents: ({ sessionId, records }, worker) =>
+        this.events.push(...records.map(({ seq }) => `${worker} ${sessionId} ${seq}`)),
       onServerEvent: (type, data) => this.server.push(`${type} ${data["sessionId"]}`),
       demandFor: () => ({ full: false, subscribers: 7 }),
       isWatched: () => false,
     });
   }
 
-  get host(): ScriptedHost {
-    return this.made.hosts.host();
+  get worker(): ScriptedWorker {
+    return this.made.workers.worker();
   }
 
   create(sessionId?: string, asker = new FakeAsker(), inMemory = false): FakeAsker {
@@ -38,11 +38,11 @@ class Bench {
   /** A session whose create has been answered. */
   live(sessionId: string): void {
     const asker = this.create(sessionId);
-    for (const host of this.made.hosts.all) {
-      const create = host.of("create_session").findLast(({ command }) => command.sessionId === sessionId);
+    for (const worker of this.made.workers.all) {
+      const create = worker.of("create_session").findLast(({ command }) => command.sessionId === sessionId);
       if (create === undefined) continue;
-      host.says({ kind: "save_record", record: recordOf(sessionId) });
-      host.reply(create.ref);
+      worker.says({ kind: "save_record", record: recordOf(sessionId) });
+      worker.reply(create.ref);
     }
     assertEquals(asker.told, ["ok"]);
   }
@@ -64,25 +64,25 @@ class Bench {
   }
 }
 
-/** The timers of the pulse and of parking, which are always there. */
+/** The timers of the heartbeat and of parking, which are always there. */
 const BEAT = 2;
 
 Deno.test("manager: a create passes on with its id and the demand, and gets its answer when it is built", () => {
   const bench = new Bench();
   const asker = bench.create("a");
-  const { command, demand, ref } = bench.host.last("create_session");
+  const { command, demand, ref } = bench.worker.last("create_session");
   assertEquals([command.sessionId, demand.subscribers], ["a", 7]);
   assertEquals([asker.told, bench.server, bench.state("a")], [[], [], [true, 1]]);
-  bench.host.reply(ref);
+  bench.worker.reply(ref);
   assertEquals([asker.told, bench.server], [["ok"], ["session_created a"]]);
-  bench.host.reply(ref);
+  bench.worker.reply(ref);
   assertEquals([asker.told, bench.server.length], [["ok"], 1], "a second reply is ignored");
 });
 
 Deno.test("manager: an id is chosen where none is given", () => {
   const bench = new Bench();
   bench.create();
-  assertEquals(bench.host.last("create_session").command.sessionId, "uuid-1");
+  assertEquals(bench.worker.last("create_session").command.sessionId, "uuid-1");
   assertEquals(bench.state("uuid-1"), [true, 1]);
 });
 
@@ -92,16 +92,16 @@ Deno.test("manager: a taken id is session_exists, and harms neither that session
   assertEquals(bench.create("a").told, ["session_exists"]);
   bench.create("b");
   assertEquals(bench.create("b").told, ["session_exists"], "also while it is built");
-  assertEquals([bench.state("a"), bench.host.of("create_session").length], [[true, 2], 2]);
+  assertEquals([bench.state("a"), bench.worker.of("create_session").length], [[true, 2], 2]);
 });
 
 Deno.test("manager: of 200 creates in memory at a limit of 100 exactly 100 are passed on", () => {
   const bench = new Bench({ sessions: 100 });
   const askers = Array.from({ length: 200 }, (_, index) => bench.create(`s${index}`, new FakeAsker(), true));
-  assertEquals(bench.host.of("create_session").length, 100);
+  assertEquals(bench.worker.of("create_session").length, 100);
   const told = askers.map((asker) => asker.told.join());
   assertEquals(told, [...Array(100).fill(""), ...Array(100).fill("session_limit")]);
-  for (const { ref } of bench.host.of("create_session")) bench.host.reply(ref);
+  for (const { ref } of bench.worker.of("create_session")) bench.worker.reply(ref);
   assertEquals(askers.slice(0, 100).every((asker) => asker.told.join() === "ok"), true);
   assertEquals(bench.made.manager.sessionIds.length, 100);
 });
@@ -109,7 +109,7 @@ Deno.test("manager: of 200 creates in memory at a limit of 100 exactly 100 are p
 Deno.test("manager: a create that fails frees its id and its place", () => {
   const bench = new Bench({ sessions: 1 });
   const asker = bench.create("a");
-  bench.host.refuses("create_session");
+  bench.worker.refuses("create_session");
   assertEquals([asker.told, bench.state("a"), bench.server], [["internal"], [false, 0], []]);
   bench.live("a");
 });
@@ -118,34 +118,34 @@ Deno.test("manager: a deletion frees id and place at once, and is announced when
   const bench = new Bench({ sessions: 1 });
   bench.live("a");
   const { asker } = bench.command("a", "delete_session");
-  const { ref } = bench.host.last("command");
+  const { ref } = bench.worker.last("command");
   assertEquals([bench.state("a"), asker.told, bench.server.length], [[false, 0], [], 1]);
   const second = bench.create("a");
   const deletedTwice = bench.command("nope", "delete_session");
   assertEquals(deletedTwice.refused?.code, "session_not_found");
-  bench.host.reply(ref);
+  bench.worker.reply(ref);
   assertEquals([asker.told, bench.server.at(-1)], [["ok"], "session_deleted a"]);
   assertEquals(bench.state("a"), [true, 1], "the new session of that id stays");
-  bench.host.reply(bench.host.last("create_session").ref);
+  bench.worker.reply(bench.worker.last("create_session").ref);
   assertEquals(second.told, ["ok"]);
 });
 
-Deno.test("manager: a deletion that its host refuses leaves the session as it was", () => {
+Deno.test("manager: a deletion that its worker refuses leaves the session as it was", () => {
   const bench = new Bench();
   bench.live("a");
   const { asker } = bench.command("a", "delete_session", new FakeAsker(), { ifSessionVersion: 7 });
-  bench.host.refuses("command", "version_conflict");
+  bench.worker.refuses("command", "version_conflict");
   assertEquals([asker.told, bench.server.length], [["version_conflict"], 1]);
   assertEquals(bench.state("a"), [true, 1]);
 });
 
-Deno.test("manager: a session that is deleted while it is built is gone when the host says so", () => {
+Deno.test("manager: a session that is deleted while it is built is gone when the worker says so", () => {
   const bench = new Bench();
   const created = bench.create("a");
   const { asker } = bench.command("a", "delete_session");
   assertEquals(bench.state("a"), [true, 1]);
-  bench.host.reply(bench.host.last("create_session").ref);
-  bench.host.reply(bench.host.last("command").ref);
+  bench.worker.reply(bench.worker.last("create_session").ref);
+  bench.worker.reply(bench.worker.last("command").ref);
   assertEquals([created.told, asker.told, bench.state("a")], [["ok"], ["ok"], [false, 0]]);
   assertEquals(bench.server, ["session_created a", "session_deleted a"]);
 });
@@ -163,16 +163,16 @@ for (const id of ["__proto__", "constructor", "toString"]) {
   });
 }
 
-Deno.test("manager: a command goes to its session's host with its connection, and its answer to its asker", () => {
+Deno.test("manager: a command goes to its session's worker with its connection, and its answer to its asker", () => {
   const bench = new Bench();
   bench.live("a");
   const [one, two] = [new FakeAsker(1), new FakeAsker(2)];
   bench.command("a", "get_state", one);
   bench.command("a", "get_messages", two);
-  const [first, second] = bench.host.of("command");
+  const [first, second] = bench.worker.of("command");
   assertEquals([first?.connection, second?.connection], [1, 2]);
-  bench.host.reply(second?.ref ?? 0, { ok: true, dataText: '"two"' });
-  bench.host.reply(first?.ref ?? 0, { ok: true, dataText: '"one"' });
+  bench.worker.reply(second?.ref ?? 0, { ok: true, dataText: '"two"' });
+  bench.worker.reply(first?.ref ?? 0, { ok: true, dataText: '"one"' });
   assertEquals([one.replies, two.replies].map(([reply]) => reply?.ok === true ? reply.dataText : ""), [
     '"one"',
     '"two"',
@@ -187,11 +187,11 @@ Deno.test("manager: a full mailbox is overloaded; reads pass it, and what left i
   for (const type of ["get_state", "steer", "abort", "delete_session"] as const) {
     if (type !== "delete_session") assertEquals(bench.command("a", type).refused, undefined, type);
   }
-  const [prompt] = bench.host.of("command");
-  bench.host.says({ kind: "command_released", ref: prompt?.ref ?? 0 });
+  const [prompt] = bench.worker.of("command");
+  bench.worker.says({ kind: "command_released", ref: prompt?.ref ?? 0 });
   assertEquals([first?.asker.accepts, first?.asker.told], [1, []]);
   assertEquals(bench.command("a", "prompt").refused, undefined, "an accepted prompt counts no longer");
-  bench.host.reply(prompt?.ref ?? 0);
+  bench.worker.reply(prompt?.ref ?? 0);
   assertEquals(bench.command("a", "prompt").refused?.code, "overloaded", "and frees its place once");
 });
 
@@ -204,12 +204,12 @@ Deno.test("manager: an unknown session leaves no entry behind", () => {
   assertEquals(bench.command("nope", "prompt").refused, undefined);
 });
 
-Deno.test("manager: sessions go to the host with the fewest, and events tell theirs", () => {
+Deno.test("manager: sessions go to the worker with the fewest, and events tell theirs", () => {
   const bench = new Bench({}, 3);
   for (const id of ["a", "b", "c", "d"]) bench.create(id);
-  const counts = (): number[] => bench.made.hosts.all.map((host) => host.of("create_session").length);
+  const counts = (): number[] => bench.made.workers.all.map((worker) => worker.of("create_session").length);
   assertEquals(counts(), [2, 1, 1]);
-  const second = bench.made.hosts.host(1);
+  const second = bench.made.workers.worker(1);
   second.refuses("create_session");
   bench.create("e");
   assertEquals(counts(), [2, 2, 1], "a failed create gave its place back");
@@ -221,14 +221,14 @@ Deno.test("manager: sessions go to the host with the fewest, and events tell the
   assertEquals(bench.events, ["1 e 1", "1 e 2"]);
 });
 
-Deno.test("manager: attach asks the session's host and no other, and gives up after a while", async () => {
+Deno.test("manager: attach asks the session's worker and no other, and gives up after a while", async () => {
   const bench = new Bench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const told: unknown[] = [];
   bench.made.manager.stateOf("a", false, (sessions) => told.push(sessions));
   bench.made.manager.stateOf("nope", false, (sessions) => told.push(sessions));
   assertEquals(told, [[]], "of an unknown session there is nothing to tell");
-  const [first, second] = bench.made.hosts.all;
+  const [first, second] = bench.made.workers.all;
   assertEquals([first?.of("get_states").length, second?.of("get_states").length], [1, 0]);
   const sessions = [{ sessionId: "a", epoch: "e", seq: 0, sessionVersion: 0, infoText: "i", pendingUi: [] }];
   first?.says({ kind: "states", ref: first.last("get_states").ref, sessions });
@@ -244,7 +244,10 @@ Deno.test("manager: attach asks the session's host and no other, and gives up af
 Deno.test("manager: only workers with a session are asked for all states", () => {
   const bench = new Bench({}, 2);
   bench.made.manager.statesOfAll([], () => {});
-  assertEquals([bench.made.manager.asked, bench.made.hosts.all.flatMap((host) => host.of("get_states"))], [
+  assertEquals([
+    bench.made.manager.asked,
+    bench.made.workers.all.flatMap((worker) => worker.of("get_states")),
+  ], [
     [],
     [],
   ]);
@@ -254,7 +257,7 @@ Deno.test("manager: only workers with a session are asked for all states", () =>
   assertEquals(bench.made.manager.asked.length, 2);
 });
 
-Deno.test("manager: a host that dies answers everything, its sessions are parked, and it is replaced", async () => {
+Deno.test("manager: a worker that dies answers everything, its sessions are parked, and it is replaced", async () => {
   const bench = new Bench({ mailbox: 1 }, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const building = bench.create("c");
@@ -263,22 +266,25 @@ Deno.test("manager: a host that dies answers everything, its sessions are parked
   let attached: unknown;
   bench.made.manager.stateOf("a", false, (sessions) => attached = sessions);
   const idle = bench.made.manager.whenIdle(["a"]);
-  bench.made.hosts.host(1).says({ kind: "idle", ref: bench.made.hosts.host(1).last("await_idle").ref });
+  bench.made.workers.worker(1).says({
+    kind: "idle",
+    ref: bench.made.workers.worker(1).last("await_idle").ref,
+  });
   // Old enough to be started again at once.
   await bench.made.clock.advance(10_000);
-  bench.made.hosts.host(0).dies("out of memory");
+  bench.made.workers.worker(0).dies("out of memory");
   assertEquals([building.told, running.told, elsewhere.told], [["internal"], ["internal"], []]);
   assertEquals(Reflect.get(Object(attached), "code"), "internal");
   await idle;
   assertEquals(bench.server.slice(2), ["session_crashed a"]);
   assertEquals([bench.made.manager.sessionIds, bench.made.governor.sessions], [["b"], 1]);
-  assertEquals(bench.made.hosts.all.length, 3);
+  assertEquals(bench.made.workers.all.length, 3);
   assertStringIncludes(bench.made.records.join(), "error a worker died: out of memory");
   bench.live("d");
-  assertEquals(bench.host.of("create_session").length, 1, "the new host gets the next session");
+  assertEquals(bench.worker.of("create_session").length, 1, "the new worker gets the next session");
   assertEquals([bench.command("a", "prompt").refused, bench.made.clock.pending], [undefined, BEAT]);
   assertEquals(
-    bench.host.last("resume_session").record.info.sessionId,
+    bench.worker.last("resume_session").record.info.sessionId,
     "a",
     "and those that are asked for again",
   );
@@ -292,26 +298,26 @@ Deno.test("manager: a command that is sent in answer to a crash is answered too"
   let refused: Failure | undefined;
   // So does the router with the commands that a stdio connection has read ahead.
   asker.then = () => refused = bench.command("a", "get_state", next).refused;
-  bench.host.dies();
-  const ended = refused !== undefined || next.told.length === 1 || bench.host.of("command").length === 1;
+  bench.worker.dies();
+  const ended = refused !== undefined || next.told.length === 1 || bench.worker.of("command").length === 1;
   assert(ended, "it went to the dead worker, and no reply will follow");
 });
 
-Deno.test("manager: busy adds up its hosts, and one that hangs counts as none", async () => {
+Deno.test("manager: busy adds up its workers, and one that hangs counts as none", async () => {
   const bench = new Bench({}, 2);
   const counting = bench.made.manager.countBusy(true, 1_000);
-  const [first, second] = bench.made.hosts.all;
+  const [first, second] = bench.made.workers.all;
   first?.says({ kind: "busy_count", ref: first.last("count_busy").ref, busy: 3 });
   await bench.made.clock.advance(1_000);
   assertEquals([await counting, second?.last("count_busy").stop, bench.made.clock.pending], [3, true, BEAT]);
 });
 
-Deno.test("manager: whenIdle waits for every host, and asks each about its own sessions", async () => {
+Deno.test("manager: whenIdle waits for every worker, and asks each about its own sessions", async () => {
   const bench = new Bench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
   let idle = false;
   const waiting = bench.made.manager.whenIdle(["a", "b", "gone"]).then(() => idle = true);
-  const [first, second] = bench.made.hosts.all;
+  const [first, second] = bench.made.workers.all;
   assertEquals([first?.last("await_idle").sessionIds, second?.last("await_idle").sessionIds], [["a"], ["b"]]);
   first?.says({ kind: "idle", ref: first.last("await_idle").ref });
   await turn();
@@ -320,29 +326,29 @@ Deno.test("manager: whenIdle waits for every host, and asks each about its own s
   await waiting;
 });
 
-Deno.test("manager: dispose ends the hosts, answers who was left, and starts no host again", async () => {
+Deno.test("manager: dispose ends the workers, answers who was left, and starts no worker again", async () => {
   const bench = new Bench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const left = bench.command("b", "prompt").asker;
   const disposing = bench.made.manager.disposeAll(6_000);
-  const [first, second] = bench.made.hosts.all;
+  const [first, second] = bench.made.workers.all;
   first?.says({ kind: "shutdown_done", ref: first.last("shutdown").ref, disposed: 1, failed: 0 });
   await bench.made.clock.advance(6_000);
   assertEquals(await disposing, { disposed: 1, failed: 1 });
   assertEquals([first?.terminated, second?.terminated, left.told], [1, 1, ["cancelled"]]);
   first?.dies();
-  assertEquals([bench.made.hosts.all.length, bench.made.clock.pending], [2, 0]);
+  assertEquals([bench.made.workers.all.length, bench.made.clock.pending], [2, 0]);
 });
 
-Deno.test("manager: with --workers 0 there is still one host, in this thread", () => {
+Deno.test("manager: with --workers 0 there is still one worker, in this thread", () => {
   assertEquals([new Bench({}, 0).made.manager.workers.length, new Bench({}, 4).made.manager.workers.length], [
     1,
     4,
   ]);
 });
 
-Deno.test("manager: a host's log records are kept with their level", () => {
+Deno.test("manager: a worker's log records are kept with their level", () => {
   const bench = new Bench();
-  bench.host.says({ kind: "log", level: "warn", message: "hm", fields: {} });
+  bench.worker.says({ kind: "log", level: "warn", message: "hm", fields: {} });
   assertEquals(bench.made.records, ["warn hm"]);
 });

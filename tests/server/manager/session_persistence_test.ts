@@ -1,4 +1,4 @@
-// The registry alone, over a store of the test's: what comes back and under which epoch, what is kept, and what an
+// The persistence alone, over a store of the test's: what comes back and under which epoch, what is kept, and what an
 // answer gets the reason when the disk takes nothing.
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { Governor } from "../../../src/governor/governor.ts";
@@ -19,7 +19,7 @@ function make(parkedSessions = 10) {
   };
   let uuids = 0;
   const governor = new Governor(withDefaults({ parkedSessions }));
-  const registry = new SessionPersistence({ clock, uuid: () => `new-${++uuids}`, governor });
+  const persistence = new SessionPersistence({ clock, uuid: () => `new-${++uuids}`, governor });
   const store = {
     problem: undefined,
     put(record: SessionRecord) {
@@ -31,7 +31,7 @@ function make(parkedSessions = 10) {
       return disk.remove();
     },
   };
-  return { registry, clock, puts, removed, disk, store, governor };
+  return { persistence, clock, puts, removed, disk, store, governor };
 }
 
 function entryOf(id: string, over: Partial<SessionRecord["info"]> = {}): SessionEntry {
@@ -41,10 +41,10 @@ function entryOf(id: string, over: Partial<SessionRecord["info"]> = {}): Session
   return entry;
 }
 
-Deno.test("registry: sessions come back parked; one that was live when the server died under a new epoch", () => {
-  const { registry, store, governor } = make();
+Deno.test("session persistence: sessions come back parked; one that was live when the server died under a new epoch", () => {
+  const { persistence, store, governor } = make();
   const records = [recordOf("parked", { status: "parked" }), recordOf("live", { status: "live" })];
-  const [parked, live] = registry.restore(store, records);
+  const [parked, live] = persistence.restore(store, records);
   assertEquals([parked?.state, parked?.epoch], ["parked", "e"]);
   assertEquals([live?.state, live?.epoch], ["parked", "new-1"]);
   assertEquals(parked?.file, "/sessions/parked.jsonl");
@@ -52,26 +52,26 @@ Deno.test("registry: sessions come back parked; one that was live when the serve
   assertEquals(governor.parkedSessions, 2);
 });
 
-Deno.test("registry: over the limit sessions come back all the same, in-memory ones never", () => {
-  const { registry, store } = make(1);
+Deno.test("session persistence: over the limit sessions come back all the same, in-memory ones never", () => {
+  const { persistence, store } = make(1);
   const records = [recordOf("a"), recordOf("b"), { ...recordOf("c"), inMemory: true }];
-  assertEquals(registry.restore(store, records).map(({ sessionId }) => sessionId), ["a", "b"]);
+  assertEquals(persistence.restore(store, records).map(({ sessionId }) => sessionId), ["a", "b"]);
 });
 
-Deno.test("registry: what is kept has the router thread's own numbers and file", async () => {
-  const { registry, store, puts } = make();
-  registry.restore(store, []);
+Deno.test("session persistence: what is kept has the router thread's own numbers and file", async () => {
+  const { persistence, store, puts } = make();
+  persistence.restore(store, []);
   const entry = entryOf("a");
   entry.file = "/canonical/a.jsonl";
-  assertEquals(await registry.save(entry), undefined);
+  assertEquals(await persistence.save(entry), undefined);
   assertEquals([puts[0]?.file, puts[0]?.info.epoch, puts[0]?.info.seq], ["/canonical/a.jsonl", "e", 5]);
   assertEquals(puts[0]?.info.status, "live");
   entry.file = "/canonical/of-the-old-one.jsonl";
-  await registry.save(entry);
+  await persistence.save(entry);
   assertEquals(puts.pop()?.file, undefined, "it has another file by now");
   entry.epoch = "after a crash";
   writeState(entry, "parked");
-  await registry.save(entry);
+  await persistence.save(entry);
   assertEquals([puts[1]?.info.epoch, puts[1]?.info.seq, puts[1]?.info.status], [
     "after a crash",
     0,
@@ -79,29 +79,29 @@ Deno.test("registry: what is kept has the router thread's own numbers and file",
   ]);
 });
 
-Deno.test("registry: nothing is kept of a session in memory, of one without a record, or without a store", async () => {
-  const { registry, store, puts, removed } = make();
+Deno.test("session persistence: nothing is kept of a session in memory, of one without a record, or without a store", async () => {
+  const { persistence, store, puts, removed } = make();
   const entry = entryOf("a");
-  assertEquals(await registry.save(entry), undefined);
-  assertEquals(registry.remove(entry), undefined);
-  registry.restore(store, []);
+  assertEquals(await persistence.save(entry), undefined);
+  assertEquals(persistence.remove(entry), undefined);
+  persistence.restore(store, []);
   entry.record = { ...recordOf("a"), inMemory: true };
-  await registry.save(entry);
+  await persistence.save(entry);
   entry.record = undefined;
-  await registry.save(entry);
-  assertEquals(registry.remove(new SessionEntry("m", 0, true)), undefined);
+  await persistence.save(entry);
+  assertEquals(persistence.remove(new SessionEntry("m", 0, true)), undefined);
   assertEquals([puts, removed], [[], []]);
 });
 
-Deno.test("registry: a disk that refuses is reported, one that takes nothing after a while, and no timer is left", async () => {
-  const { registry, store, disk, clock } = make();
-  registry.restore(store, []);
+Deno.test("session persistence: a disk that refuses is reported, one that takes nothing after a while, and no timer is left", async () => {
+  const { persistence, store, disk, clock } = make();
+  persistence.restore(store, []);
   disk.put = () => Promise.reject(new Error("no space left on device"));
-  assertEquals(await registry.save(entryOf("a")), "no space left on device");
+  assertEquals(await persistence.save(entryOf("a")), "no space left on device");
   assertEquals(clock.pending, 0);
   const never = Promise.withResolvers<void>();
   disk.put = () => never.promise;
-  const kept = registry.save(entryOf("a"));
+  const kept = persistence.save(entryOf("a"));
   let told: string | undefined = "not yet";
   void kept.then((reason) => told = reason);
   await clock.advance(4_999);
@@ -114,23 +114,23 @@ Deno.test("registry: a disk that refuses is reported, one that takes nothing aft
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("registry: a removal waits for the disk, not for ever, and a disk that refuses is reported", async () => {
-  const { registry, store, disk, removed, clock } = make();
-  registry.restore(store, []);
+Deno.test("session persistence: a removal waits for the disk, not for ever, and a disk that refuses is reported", async () => {
+  const { persistence, store, disk, removed, clock } = make();
+  persistence.restore(store, []);
   disk.remove = () => Promise.reject(new Error("read-only"));
-  assertEquals(await registry.remove(entryOf("a")), "read-only");
+  assertEquals(await persistence.remove(entryOf("a")), "read-only");
   disk.remove = () => new Promise(() => {});
-  const forgotten = registry.remove(entryOf("b"));
+  const forgotten = persistence.remove(entryOf("b"));
   await clock.advance(5_000);
   assertEquals(await forgotten, "the disk has taken nothing for 5000 ms");
   assertEquals([removed, clock.pending], [["a", "b"], 0]);
 });
 
-Deno.test("registry: at the end every session is kept as parked, with the numbers that it had", async () => {
-  const { registry, store, puts } = make();
-  registry.restore(store, []);
+Deno.test("session persistence: at the end every session is kept as parked, with the numbers that it had", async () => {
+  const { persistence, store, puts } = make();
+  persistence.restore(store, []);
   const blank = new SessionEntry("never built", 0, false);
-  await registry.close([entryOf("a"), entryOf("b", { epoch: "older" }), blank]);
+  await persistence.close([entryOf("a"), entryOf("b", { epoch: "older" }), blank]);
   assertEquals(puts.map(({ info }) => [info.sessionId, info.status, info.seq]), [
     ["a", "parked", 5],
     ["b", "parked", 0],

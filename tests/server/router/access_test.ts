@@ -30,12 +30,12 @@ Deno.test("access: each role is let through to its own commands and those before
     for (const name of names) {
       const bench = new RouterBench({}, 0);
       const peer = bench.connect({ id: "t", role });
-      const before = bench.host.sent.length;
+      const before = bench.worker.sent.length;
       peer.send({ id: "1", type: name, ...MINIMAL[name] });
       const may = ROLES.slice(0, held + 1).some((one) => ADDED[one].includes(name));
       const forbidden = peer.codes().includes("1:forbidden");
       assertEquals(forbidden, !may, `${role}: ${name}`);
-      if (!may) assertEquals(bench.host.sent.length, before, `${role}: ${name} reached a host`);
+      if (!may) assertEquals(bench.worker.sent.length, before, `${role}: ${name} reached a worker`);
     }
   }
 });
@@ -94,7 +94,7 @@ Deno.test("access: * means the token's own sessions: in the answer, in events, i
   const [answer, ...events] = peer.take();
   assertEquals(Object.keys(JSON.parse(JSON.stringify(at(answer, "data", "sessions")))), ["a"]);
   assertEquals(events, [{ d: 1 }]);
-  const demands = bench.host.of("subscribers");
+  const demands = bench.worker.of("subscribers");
   assertEquals(demands.filter(({ sessionId }) => sessionId === "b").at(-1)?.demand.subscribers, 0);
   assertEquals(demands.filter(({ sessionId }) => sessionId === "a").at(-1)?.demand.subscribers, 1);
 });

@@ -25,16 +25,16 @@ class SlowPeer {
     this.bench.router.receive(this.connection, JSON.stringify(message));
   }
 
-  /** Ids of the commands that have reached the host. */
+  /** Ids of the commands that have reached the worker. */
   get reached(): string[] {
-    return this.bench.host.of("command").map(({ command }) => command.id ?? "");
+    return this.bench.worker.of("command").map(({ command }) => command.id ?? "");
   }
 
-  /** The host answers a command, with that many bytes. */
+  /** The worker answers a command, with that many bytes. */
   async answer(id: string, bytes = SOCKET_WINDOW_BYTES): Promise<void> {
-    const asked = this.bench.host.of("command").find(({ command }) => command.id === id);
+    const asked = this.bench.worker.of("command").find(({ command }) => command.id === id);
     const dataText = JSON.stringify({ text: "x".repeat(bytes) });
-    this.bench.host.reply(asked?.ref ?? 0, { ok: true, dataText });
+    this.bench.worker.reply(asked?.ref ?? 0, { ok: true, dataText });
     await turn();
   }
 
@@ -135,7 +135,7 @@ Deno.test("bulk turns: a subscription waits only when it asks for the state", ()
   for (const id of ["1", "2"]) peer.send(read(id));
   peer.send({ id: "live", type: "subscribe", sessionId: "b" });
   peer.send({ id: "state", type: "subscribe", sessionId: "b", snapshot: true });
-  const asked = peer.bench.host.of("get_states").length;
+  const asked = peer.bench.worker.of("get_states").length;
   assertEquals(asked, 1);
 });
 

@@ -71,14 +71,14 @@ function brief({ seq, coalesced, event }: { seq: number; coalesced?: number; eve
   return `${coalesced === undefined ? "" : `${seq - coalesced + 1}-`}${seq} ${what}`;
 }
 
-Deno.test("merging: pieces of one block are joined, in order, and stand for their numbers", () => {
+Deno.test("event coalescer: pieces of one block are joined, in order, and stand for their numbers", () => {
   const queue = new Queue();
   for (const text of ["a", "b", "c"]) queue.add(piece(text));
   assertEquals([queue.items.length, queue.events.coalesced], [1, 2]);
   assertEquals(queue.take(), ["1-3 abc"]);
 });
 
-Deno.test("merging: a joined event is a message like any other", () => {
+Deno.test("event coalescer: a joined event is a message like any other", () => {
   const queue = new Queue();
   queue.add(piece('quote " \u2028 ', 3, "thinking_delta")).add(piece("😀\\", 3, "thinking_delta"));
   const [item] = queue.items;
@@ -93,14 +93,14 @@ Deno.test("merging: a joined event is a message like any other", () => {
   });
 });
 
-Deno.test("merging: an event that stands for itself alone is left as it was", () => {
+Deno.test("event coalescer: an event that stands for itself alone is left as it was", () => {
   const queue = new Queue();
   const made = record(1, piece("x"));
   const { item } = queue.events.add("a", made, made.text, true);
   assertEquals(item === undefined ? undefined : queue.events.take(item), made.text);
 });
 
-Deno.test("merging: another block, another kind of piece, or anything in between starts anew", () => {
+Deno.test("event coalescer: another block, another kind of piece, or anything in between starts anew", () => {
   const cases: [string, SessionEvent[], string[]][] = [
     ["another block", [piece("a"), piece("b", 1), piece("c", 1)], ["1 a", "2-3 bc"]],
     ["back to the first block", [piece("a"), piece("b", 1), piece("c")], ["1 a", "2 b", "3 c"]],
@@ -116,7 +116,7 @@ Deno.test("merging: another block, another kind of piece, or anything in between
   }
 });
 
-Deno.test("merging: nothing is joined to what is sent already", () => {
+Deno.test("event coalescer: nothing is joined to what is sent already", () => {
   const queue = new Queue();
   queue.add(piece("a"));
   assertEquals(queue.take(), ["1 a"]);
@@ -124,14 +124,14 @@ Deno.test("merging: nothing is joined to what is sent already", () => {
   assertEquals(queue.take(), ["2-3 bc"]);
 });
 
-Deno.test("merging: only while it is asked for, also with what was queued before", () => {
+Deno.test("event coalescer: only while it is asked for, also with what was queued before", () => {
   const queue = new Queue();
   queue.add(piece("a"), { merging: false }).add(piece("b"), { merging: false }).add(piece("c"));
   queue.add(piece("d"), { merging: false });
   assertEquals(queue.take(), ["1 a", "2-3 bc", "4 d"]);
 });
 
-Deno.test("merging: of a tool's states the last is kept; its numbers go to what came next", () => {
+Deno.test("event coalescer: of a tool's states the last is kept; its numbers go to what came next", () => {
   const queue = new Queue();
   queue.add(tool("t", "one")).add(tool("u", "other")).add(tool("t", "two"));
   assertEquals(queue.take(), ["1-2 other", "3 two"]);
@@ -139,14 +139,14 @@ Deno.test("merging: of a tool's states the last is kept; its numbers go to what 
   assertEquals(queue.take(), ["4-6 five"]);
 });
 
-Deno.test("merging: numbers are handed on over several events, and to joined pieces", () => {
+Deno.test("event coalescer: numbers are handed on over several events, and to joined pieces", () => {
   const queue = new Queue();
   queue.add(plain()).add(tool("t", "one")).add(tool("u", "one")).add(piece("a")).add(piece("b"));
   queue.add(tool("u", "two")).add(tool("t", "two"));
   assertEquals(queue.take(), ["1 turn_start", "2-5 ab", "6 two", "7 two"]);
 });
 
-Deno.test("merging: a state that is sent already is not taken back", () => {
+Deno.test("event coalescer: a state that is sent already is not taken back", () => {
   const queue = new Queue();
   queue.add(tool("t", "one")).add(plain());
   assertEquals(queue.take(1), ["1 one"]);
@@ -154,13 +154,13 @@ Deno.test("merging: a state that is sent already is not taken back", () => {
   assertEquals(queue.take(), ["2 turn_start", "3 two"]);
 });
 
-Deno.test("merging: what was queued while nothing was merged gives way, too", () => {
+Deno.test("event coalescer: what was queued while nothing was merged gives way, too", () => {
   const queue = new Queue();
   queue.add(tool("t", "one"), { merging: false }).add(plain()).add(tool("t", "two"));
   assertEquals(queue.take(), ["1-2 turn_start", "3 two"]);
 });
 
-Deno.test("merging: of full updates the last one is kept, of one message and of the next", () => {
+Deno.test("event coalescer: of full updates the last one is kept, of one message and of the next", () => {
   const queue = new Queue(true);
   queue.add(piece("a", 0, "text_delta", "so a")).add(piece("b", 0, "text_delta", "so ab"));
   queue.add(piece("c", 1, "thinking_delta", "so abc"));
@@ -170,7 +170,7 @@ Deno.test("merging: of full updates the last one is kept, of one message and of 
   assertEquals(queue.take(), ["4-5 message_end", "6 new x"]);
 });
 
-Deno.test("merging: sessions do not mix", () => {
+Deno.test("event coalescer: sessions do not mix", () => {
   const queue = new Queue();
   queue.add(piece("a")).add(piece("x"), { sessionId: "b" }).add(piece("b")).add(piece("y"), {
     sessionId: "b",
@@ -179,7 +179,7 @@ Deno.test("merging: sessions do not mix", () => {
   assertEquals(queue.take(), ["1-2 ab", "1-2 xy", "3 one", "3 two"]);
 });
 
-Deno.test("merging: sessions with names of JavaScript's own are sessions", () => {
+Deno.test("event coalescer: sessions with names of JavaScript's own are sessions", () => {
   const queue = new Queue();
   for (const sessionId of ["__proto__", "constructor", "toString"]) {
     queue.add(tool("__proto__", "one"), { sessionId }).add(tool("__proto__", "two"), { sessionId });
@@ -187,7 +187,7 @@ Deno.test("merging: sessions with names of JavaScript's own are sessions", () =>
   }
 });
 
-Deno.test("merging: nothing across forget, of that session or of all", () => {
+Deno.test("event coalescer: nothing across forget, of that session or of all", () => {
   for (const target of ["a", "*"]) {
     const queue = new Queue();
     queue.add(piece("a")).add(tool("t", "one"));
@@ -202,7 +202,7 @@ Deno.test("merging: nothing across forget, of that session or of all", () => {
   assertEquals(queue.take(), ["1-2 ab"], "another session's is none of its business");
 });
 
-Deno.test("merging: after forget what was queued may be taken while more is added", () => {
+Deno.test("event coalescer: after forget what was queued may be taken while more is added", () => {
   const queue = new Queue();
   queue.add(piece("a")).add(piece("b"));
   queue.events.forget("a");
@@ -212,19 +212,19 @@ Deno.test("merging: after forget what was queued may be taken while more is adde
   assertEquals(queue.take(), ["3-4 cd"]);
 });
 
-Deno.test("merging: where events are left out, an event stands for all numbers since the first it holds", () => {
+Deno.test("event coalescer: where events are left out, an event stands for all numbers since the first it holds", () => {
   const queue = new Queue();
   queue.add(piece("a")).add(piece("b"), { skip: 2 }).add(piece("c"), { skip: 1 });
   assertEquals(queue.take(), ["1-6 abc"]);
 });
 
-Deno.test("merging: a tool that is called like nothing else keeps its states from a message's", () => {
+Deno.test("event coalescer: a tool that is called like nothing else keeps its states from a message's", () => {
   const queue = new Queue(true);
   queue.add(tool("message", "state")).add(piece("a", 0, "text_delta", "so a"));
   assertEquals(queue.take(), ["1 state", "2 so a"]);
 });
 
-Deno.test("merging: the bytes are those of what is queued, and come out even, in any order", () => {
+Deno.test("event coalescer: the bytes are those of what is queued, and come out even, in any order", () => {
   const queue = new Queue();
   const events = [
     piece("aa"),
@@ -248,7 +248,7 @@ Deno.test("merging: the bytes are those of what is queued, and come out even, in
   assertEquals([queue.events.bytes, queue.bytes], [0, 0]);
 });
 
-Deno.test("merging: clear forgets bytes and neighbours", () => {
+Deno.test("event coalescer: clear forgets bytes and neighbours", () => {
   const queue = new Queue();
   queue.add(piece("a")).add(tool("t", "one"));
   queue.events.clear();

@@ -46,7 +46,7 @@ Deno.test("router: a session's commands are counted from all clients, and exempt
     one.send({ id: type, type, sessionId: "a" });
   }
   assertEquals(one.answers(), ["5:ok", "6:ok"], "what is not answered at once was passed on");
-  assertEquals(bench.host.of("command").length, 6);
+  assertEquals(bench.worker.of("command").length, 6);
 });
 
 Deno.test("router: after exactly the named time, a command passes", async () => {
@@ -112,7 +112,7 @@ Deno.test("router: a command that waits for room is counted once", async () => {
   const bench = await make({ commandsPerMinute: 4, inFlightPerConnection: 1 });
   const peer = connect(bench, true);
   for (const id of ["1", "2", "3"]) peer.send({ id, type: "bash", sessionId: "a", command: "x" });
-  for (let n = 0; n < 3; n++) bench.host.reply(bench.host.last("command").ref);
+  for (let n = 0; n < 3; n++) bench.worker.reply(bench.worker.last("command").ref);
   assertEquals(peer.answers(), ["1:ok", "2:ok", "3:ok"]);
   peer.send({ id: "4", type: "get_schema" });
   peer.send({ id: "5", type: "get_schema" });

@@ -1,9 +1,9 @@
-// A router over memory connections and scripted hosts, for the tests of the router's rooms.
+// A router over memory connections and scripted workers, for the tests of the router's rooms.
 import type { Access } from "../../../src/server/auth/access.ts";
 import type { Limits } from "../../../src/governor/limits.ts";
 import { Router } from "../../../src/server/router/router.ts";
 import { connectMemory, type MemoryClient } from "../../../src/server/transports/memory.ts";
-import { makeManager, type ScriptedHost } from "../manager/fakes.ts";
+import { makeManager, type ScriptedWorker } from "../manager/fakes.ts";
 import { GREETING } from "../../support/greeting.ts";
 import { at, type Json } from "../../support/json.ts";
 
@@ -12,16 +12,16 @@ export class RouterBench {
   readonly made: ReturnType<typeof makeManager>;
   readonly router: Router;
 
-  constructor(over: Partial<Limits> = {}, hosts = 1) {
-    this.made = makeManager(over, hosts);
+  constructor(over: Partial<Limits> = {}, workers = 1) {
+    this.made = makeManager(over, workers);
     const { manager, governor, log, clock } = this.made;
     const schema = { all: { title: "all" }, hash: "sha256-x" };
     this.router = new Router({ manager, governor, log, clock, greeting: () => GREETING, schema });
     this.router.open();
   }
 
-  get host(): ScriptedHost {
-    return this.made.hosts.host();
+  get worker(): ScriptedWorker {
+    return this.made.workers.worker();
   }
 
   connect(access?: Access): Peer {
@@ -32,14 +32,14 @@ export class RouterBench {
   live(sessionId: string): void {
     const peer = this.connect();
     peer.send({ type: "create_session", sessionId });
-    const host = this.made.hosts.all.find((one) =>
+    const worker = this.made.workers.all.find((one) =>
       one.of("create_session").at(-1)?.command.sessionId === sessionId
     );
-    host?.reply(host.last("create_session").ref);
+    worker?.reply(worker.last("create_session").ref);
     peer.client.close();
   }
 
-  /** The host answers the attach that is under way. */
+  /** The worker answers the attach that is under way. */
   attached(...ids: string[]): void {
     const sessions = ids.map((sessionId) => ({
       sessionId,
@@ -49,12 +49,12 @@ export class RouterBench {
       infoText: '{"i":1}',
       pendingUi: [`{"of":"${sessionId}"}`],
     }));
-    this.host.says({ kind: "states", ref: this.host.last("get_states").ref, sessions });
+    this.worker.says({ kind: "states", ref: this.worker.last("get_states").ref, sessions });
   }
 
   event(sessionId: string, seq: number): void {
     const events = [{ seq, type: "t", text: `{"d":${seq}}`, full: `{"f":${seq}}` }];
-    this.host.says({ kind: "events", sessionId, events });
+    this.worker.says({ kind: "events", sessionId, events });
   }
 }
 

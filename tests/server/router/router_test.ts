@@ -1,9 +1,9 @@
-// The router over memory connections and scripted hosts: who is answered, in which order refusals are checked,
+// The router over memory connections and scripted workers: who is answered, in which order refusals are checked,
 // what a shutdown lets through, and how subscriptions come about.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { COMMANDS } from "../../../src/protocol/schema/commands.ts";
 import { connectMemory } from "../../../src/server/transports/memory.ts";
-import type { ScriptedHost } from "../manager/fakes.ts";
+import type { ScriptedWorker } from "../manager/fakes.ts";
 import { MINIMAL } from "../../protocol/minimal.ts";
 import { at, type Json, objectAt } from "../../support/json.ts";
 import { FakeWire } from "./fakes.ts";
@@ -59,7 +59,7 @@ Deno.test("router: a response echoes id, command, session and version", () => {
   bench.live("a");
   const peer = bench.connect();
   peer.send({ id: "1", type: "get_state", sessionId: "a" });
-  bench.host.reply(bench.host.last("command").ref, { ok: true, dataText: '{"x":1}', sessionVersion: 4 });
+  bench.worker.reply(bench.worker.last("command").ref, { ok: true, dataText: '{"x":1}', sessionVersion: 4 });
   assertEquals(peer.take(), [{
     id: "1",
     type: "response",
@@ -97,8 +97,8 @@ Deno.test("router: a refused command frees its place; exempt ones need none", ()
   peer.send({ id: "p", type: "ping" });
   peer.send({ id: "s", type: "abort", sessionId: "a" });
   assertEquals(peer.codes(), ["o:overloaded", "p:ok"]);
-  assertEquals(bench.host.of("command").map(({ command }) => command.type), ["bash", "abort"]);
-  for (const { ref } of bench.host.of("command")) bench.host.reply(ref);
+  assertEquals(bench.worker.of("command").map(({ command }) => command.type), ["bash", "abort"]);
+  for (const { ref } of bench.worker.of("command")) bench.worker.reply(ref);
   assertEquals(peer.codes(), ["b:ok", "s:ok"]);
   peer.send({ id: "r", type: "get_schema" });
   assertEquals(peer.codes(), ["r:ok"]);
@@ -109,11 +109,11 @@ Deno.test("router: an accepted prompt counts as in flight no longer, and is stil
   bench.live("a");
   const peer = bench.connect();
   peer.send({ id: "p", type: "prompt", sessionId: "a", message: "m", waitFor: "settled" });
-  const { ref } = bench.host.last("command");
-  bench.host.says({ kind: "command_released", ref });
+  const { ref } = bench.worker.last("command");
+  bench.worker.says({ kind: "command_released", ref });
   peer.send({ id: "g", type: "get_schema" });
-  bench.host.reply(ref);
-  bench.host.reply(ref);
+  bench.worker.reply(ref);
+  bench.worker.reply(ref);
   assertEquals(peer.codes(), ["g:ok", "p:ok"]);
 });
 
@@ -148,10 +148,10 @@ Deno.test("router: a peer that waits has its commands held, in order, and each a
   send({ id: "5", type: "ping" });
   const ids = (): unknown[] => wire.sent.splice(0).map((text) => JSON.parse(text).id);
   assertEquals([ids(), connection.holding], [[undefined, "5"], true], "only the greeting and the ping");
-  bench.host.reply(bench.host.last("command").ref);
+  bench.worker.reply(bench.worker.last("command").ref);
   assertEquals([ids(), connection.holding], [["1", "2", "3"], false]);
-  assertEquals(bench.host.of("command").length, 2);
-  bench.host.reply(bench.host.last("command").ref);
+  assertEquals(bench.worker.of("command").length, 2);
+  bench.worker.reply(bench.worker.last("command").ref);
   assertEquals(ids(), ["4"]);
 });
 
@@ -164,9 +164,9 @@ Deno.test("router: room in a mailbox that another made lets a waiting peer go on
   const wire = new FakeWire(true);
   const connection = bench.router.accept(wire);
   bench.router.receive(connection, JSON.stringify({ id: "w", ...prompt }));
-  assertEquals([connection.holding, bench.host.of("command").length], [true, 2]);
-  bench.host.reply(bench.host.of("command")[0]?.ref ?? 0);
-  assertEquals([connection.holding, bench.host.of("command").length], [false, 3]);
+  assertEquals([connection.holding, bench.worker.of("command").length], [true, 2]);
+  bench.worker.reply(bench.worker.of("command")[0]?.ref ?? 0);
+  assertEquals([connection.holding, bench.worker.of("command").length], [false, 3]);
 });
 
 Deno.test("router: a subscription's response comes before its first event, and after it nothing is missing", () => {
@@ -174,9 +174,9 @@ Deno.test("router: a subscription's response comes before its first event, and a
   bench.live("a");
   const peer = bench.connect();
   peer.send({ id: "s", type: "subscribe", sessionId: "a" });
-  assertEquals(bench.host.last("subscribers").demand, { full: false, subscribers: 1 });
+  assertEquals(bench.worker.last("subscribers").demand, { full: false, subscribers: 1 });
   bench.event("a", 1);
-  assertEquals(peer.take(), [], "before the host's answer nothing is due");
+  assertEquals(peer.take(), [], "before the worker's answer nothing is due");
   bench.attached("a");
   bench.event("a", 2);
   const [response, event, ...more] = peer.take();
@@ -184,7 +184,7 @@ Deno.test("router: a subscription's response comes before its first event, and a
   assertEquals([mode, epoch, seq, sessionInfo, event, more], ["live", "e", 0, { i: 1 }, { d: 2 }, []]);
   peer.send({ id: "u", type: "unsubscribe", sessionId: "a" });
   bench.event("a", 3);
-  assertEquals([peer.codes(), bench.host.last("subscribers").demand.subscribers], [["u:ok"], 0]);
+  assertEquals([peer.codes(), bench.worker.last("subscribers").demand.subscribers], [["u:ok"], 0]);
 });
 
 Deno.test("router: a subscription to no session is session_not_found, and no demand stays", () => {
@@ -195,7 +195,7 @@ Deno.test("router: a subscription to no session is session_not_found, and no dem
   peer.send({ id: "2", type: "switch_session", sessionId: "a" });
   bench.attached();
   assertEquals(peer.codes(), ["1:session_not_found", "2:session_not_found"]);
-  assertEquals(bench.host.last("subscribers").demand.subscribers, 0);
+  assertEquals(bench.worker.last("subscribers").demand.subscribers, 0);
 });
 
 Deno.test("router: switch_session subscribes in full and answers with the session's info", () => {
@@ -222,15 +222,15 @@ Deno.test("router: an end that is sent behind a subscription ends it", () => {
   }
 });
 
-Deno.test("router: * answers once every host has, with all sessions, names of JavaScript's own too", () => {
+Deno.test("router: * answers once every worker has, with all sessions, names of JavaScript's own too", () => {
   const bench = new Bench({}, 2);
   for (const id of ["a", "__proto__"]) bench.live(id);
   const peer = bench.connect();
   peer.send({ id: "s", type: "subscribe", sessionId: "*" });
-  const [first, second] = bench.made.hosts.all;
-  const say = (host: ScriptedHost | undefined, sessionId: string): void => {
+  const [first, second] = bench.made.workers.all;
+  const say = (worker: ScriptedWorker | undefined, sessionId: string): void => {
     const sessions = [{ sessionId, epoch: "e", seq: 1, sessionVersion: 0, infoText: "{}", pendingUi: [] }];
-    host?.says({ kind: "states", ref: host.last("get_states").ref, sessions });
+    worker?.says({ kind: "states", ref: worker.last("get_states").ref, sessions });
   };
   say(second, "__proto__");
   assertEquals(peer.take(), []);
@@ -276,11 +276,14 @@ Deno.test("router: a peer that goes away takes its demand along; its commands go
   one.send({ type: "subscribe", sessionId: "a" });
   bench.attached("a");
   one.send({ type: "get_state", sessionId: "a" });
-  const { ref } = bench.host.last("command");
+  const { ref } = bench.worker.last("command");
   one.client.close();
   one.client.close();
-  bench.host.reply(ref);
-  assertEquals([bench.host.last("subscribers").demand.subscribers, bench.router.connections.length], [0, 1]);
+  bench.worker.reply(ref);
+  assertEquals([bench.worker.last("subscribers").demand.subscribers, bench.router.connections.length], [
+    0,
+    1,
+  ]);
   assertEquals([one.codes(), two.take()], [["undefined:ok"], []], "the subscribe's answer and no more");
 });
 

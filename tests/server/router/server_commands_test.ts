@@ -1,14 +1,14 @@
-// The commands that the router puts together from its hosts: lists, open dialogs, sessions that are loaded, and
+// The commands that the router puts together from its workers: lists, open dialogs, sessions that are loaded, and
 // subscriptions that are ended before they came about.
 import { assertEquals } from "@std/assert";
 import type { SessionState } from "../../../src/ipc/messages.ts";
-import type { ScriptedHost } from "../manager/fakes.ts";
+import type { ScriptedWorker } from "../manager/fakes.ts";
 import { at, type Json } from "../../support/json.ts";
 import { type Peer, RouterBench } from "./router_fixture.ts";
 
 const FILE = "/sessions/s.jsonl";
 
-/** What a host says of one session with those dialogs. */
+/** What a worker says of one session with those dialogs. */
 function attachment(sessionId: string, ...dialogs: string[]): SessionState {
   const pendingUi = dialogs.map((requestId) => JSON.stringify({ sessionId, requestId }));
   return {
@@ -21,9 +21,9 @@ function attachment(sessionId: string, ...dialogs: string[]): SessionState {
   };
 }
 
-/** The host answers the last attach with those sessions. */
-function attach(host: ScriptedHost | undefined, ...sessions: SessionState[]): void {
-  host?.says({ kind: "states", ref: host.last("get_states").ref, sessions });
+/** The worker answers the last attach with those sessions. */
+function attach(worker: ScriptedWorker | undefined, ...sessions: SessionState[]): void {
+  worker?.says({ kind: "states", ref: worker.last("get_states").ref, sessions });
 }
 
 /** `data` of the one message that has come. */
@@ -33,52 +33,52 @@ function dataOf(peer: Peer): Json | undefined {
   return at(message, "data");
 }
 
-Deno.test("own commands: list_pending_ui shows the open dialogs of all sessions on all hosts", () => {
+Deno.test("own commands: list_pending_ui shows the open dialogs of all sessions on all workers", () => {
   const bench = new RouterBench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const peer = bench.connect();
   peer.send({ id: "1", type: "list_pending_ui" });
-  const [first, second] = bench.made.hosts.all;
+  const [first, second] = bench.made.workers.all;
   attach(second, attachment("b", "b1"), attachment("c"));
-  assertEquals(peer.take(), [], "every host is asked");
+  assertEquals(peer.take(), [], "every worker is asked");
   attach(first, attachment("a", "a1", "a2"));
   const shown = at(dataOf(peer), "requests");
   assertEquals(Array.isArray(shown) ? shown.map((one) => at(one, "requestId")) : shown, ["a1", "a2", "b1"]);
   peer.send({ id: "2", type: "list_pending_ui" });
-  for (const host of [first, second]) attach(host);
+  for (const worker of [first, second]) attach(worker);
   assertEquals(dataOf(peer), { requests: [] });
 });
 
-Deno.test("own commands: list_pending_ui of one session asks that one's host alone", () => {
+Deno.test("own commands: list_pending_ui of one session asks that one's worker alone", () => {
   const bench = new RouterBench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const peer = bench.connect();
   peer.send({ id: "1", type: "list_pending_ui", sessionId: "b" });
-  const [first, second] = bench.made.hosts.all;
+  const [first, second] = bench.made.workers.all;
   assertEquals([first?.of("get_states").length, second?.last("get_states").sessionIds], [0, ["b"]]);
   attach(second, attachment("b", "b1"));
   assertEquals(dataOf(peer), { requests: [{ sessionId: "b", requestId: "b1" }] });
 });
 
-Deno.test("own commands: list_pending_ui of no session is session_not_found, of a hanging host a timeout", async () => {
+Deno.test("own commands: list_pending_ui of no session is session_not_found, of a hanging worker a timeout", async () => {
   const bench = new RouterBench();
   bench.live("a");
   const peer = bench.connect();
   peer.send({ id: "1", type: "list_pending_ui", sessionId: "nope" });
   peer.send({ id: "2", type: "list_pending_ui", sessionId: "a" });
-  attach(bench.host);
+  attach(bench.worker);
   peer.send({ id: "3", type: "list_pending_ui" });
   assertEquals(peer.codes(), ["1:session_not_found", "2:session_not_found"]);
   await bench.made.clock.advance(30_000);
   assertEquals(peer.codes(), ["3:timeout"]);
 });
 
-Deno.test("own commands: list_sessions is every host's sessions, and fails when one host does not answer", async () => {
+Deno.test("own commands: list_sessions is every worker's sessions, and fails when one worker does not answer", async () => {
   const bench = new RouterBench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const peer = bench.connect();
   peer.send({ id: "1", type: "list_sessions" });
-  const [first, second] = bench.made.hosts.all;
+  const [first, second] = bench.made.workers.all;
   attach(first, attachment("a"));
   attach(second, attachment("b"), attachment("__proto__"));
   const ids = ["a", "b", "__proto__"].map((sessionId) => ({ sessionId }));
@@ -93,11 +93,11 @@ Deno.test("own commands: load_session goes on under the id of its file, and says
   const bench = new RouterBench();
   const peer = bench.connect();
   peer.send({ id: "1", type: "load_session", sessionPath: FILE });
-  const { host } = bench;
-  host.says({ kind: "header", ref: host.last("read_header").ref, id: "from-the-file", file: FILE });
-  const { command, ref } = host.last("create_session");
+  const { worker } = bench;
+  worker.says({ kind: "header", ref: worker.last("read_header").ref, id: "from-the-file", file: FILE });
+  const { command, ref } = worker.last("create_session");
   assertEquals([command.type, command.sessionId], ["load_session", "from-the-file"]);
-  host.reply(ref, { ok: true, dataText: '{"sessionId":"from-the-file","sessionInfo":{}}' });
+  worker.reply(ref, { ok: true, dataText: '{"sessionId":"from-the-file","sessionInfo":{}}' });
   const [response, event] = peer.take();
   assertEquals([at(response, "id"), at(response, "data", "sessionId")], ["1", "from-the-file"]);
   assertEquals(event, { type: "session_created", data: { sessionId: "from-the-file" } });
@@ -109,43 +109,46 @@ Deno.test("own commands: load_session of a live file is session_in_use with the 
   const bench = new RouterBench();
   bench.live("driver");
   const peer = bench.connect();
-  const { host } = bench;
-  host.says({ kind: "session_file", sessionId: "driver", file: FILE });
+  const { worker } = bench;
+  worker.says({ kind: "session_file", sessionId: "driver", file: FILE });
   peer.send({ id: "1", type: "load_session", sessionPath: FILE });
-  host.says({ kind: "header", ref: host.last("read_header").ref, id: "x", file: FILE });
+  worker.says({ kind: "header", ref: worker.last("read_header").ref, id: "x", file: FILE });
   const [refused] = peer.take();
   assertEquals([at(refused, "code"), at(refused, "data")], ["session_in_use", { sessionId: "driver" }]);
   peer.send({ id: "2", type: "load_session", sessionPath: FILE, sessionId: "driver" });
   assertEquals(peer.codes(), ["2:session_exists"]);
 });
 
-Deno.test("own commands: what names a session that is being loaded waits for it on its host", () => {
+Deno.test("own commands: what names a session that is being loaded waits for it on its worker", () => {
   const bench = new RouterBench();
   const peer = bench.connect();
   peer.send({ id: "1", type: "load_session", sessionPath: FILE, sessionId: "a" });
   peer.send({ id: "2", type: "subscribe", sessionId: "a" });
   peer.send({ id: "3", type: "prompt", sessionId: "a", message: "m" });
-  const { host } = bench;
-  assertEquals([peer.take(), host.sent.map(({ kind }) => kind)], [[], [
+  const { worker } = bench;
+  assertEquals([peer.take(), worker.sent.map(({ kind }) => kind)], [[], [
     "create_session",
     "subscribers",
     "get_states",
     "command",
   ]]);
   const failure = { code: "path_not_found", message: "m" } as const;
-  host.reply(host.last("create_session").ref, { ok: false, failure });
-  attach(host);
-  host.reply(host.last("command").ref, { ok: false, failure: { code: "session_not_found", message: "m" } });
+  worker.reply(worker.last("create_session").ref, { ok: false, failure });
+  attach(worker);
+  worker.reply(worker.last("command").ref, {
+    ok: false,
+    failure: { code: "session_not_found", message: "m" },
+  });
   assertEquals(peer.codes(), ["1:path_not_found", "2:session_not_found", "3:session_not_found"]);
 });
 
-Deno.test("own commands: list_stored_sessions is answered by a host, to who asked", () => {
+Deno.test("own commands: list_stored_sessions is answered by a worker, to who asked", () => {
   const bench = new RouterBench();
   const [one, two] = [bench.connect(), bench.connect()];
   one.send({ id: "1", type: "list_stored_sessions", cwd: "sub", limit: 3 });
-  const { command, ref } = bench.host.last("command");
+  const { command, ref } = bench.worker.last("command");
   assertEquals(command, { id: "1", type: "list_stored_sessions", cwd: "sub", limit: 3 });
-  bench.host.reply(ref, { ok: true, dataText: '{"sessions":[]}' });
+  bench.worker.reply(ref, { ok: true, dataText: '{"sessions":[]}' });
   assertEquals([dataOf(one), two.take()], [{ sessions: [] }, []]);
 });
 
@@ -155,14 +158,14 @@ Deno.test("own commands: unsubscribe cancels a subscription that was only asked 
     bench.live("a");
     const peer = bench.connect();
     peer.send({ id: "s", type: "subscribe", sessionId: target, updates: "full" });
-    assertEquals(bench.host.last("subscribers").demand, { full: true, subscribers: 1 });
+    assertEquals(bench.worker.last("subscribers").demand, { full: true, subscribers: 1 });
     peer.send({ id: "u", type: "unsubscribe", sessionId: target });
-    assertEquals(bench.host.last("subscribers").demand, { full: false, subscribers: 0 }, target);
+    assertEquals(bench.worker.last("subscribers").demand, { full: false, subscribers: 0 }, target);
     assertEquals(peer.take().map((one) => at(one, "data")), [{ unsubscribed: true }]);
     bench.attached("a");
     assertEquals(peer.codes(), ["s:ok"], "it is answered all the same, once");
     bench.event("a", 1);
-    assertEquals([peer.take(), bench.host.last("subscribers").demand.subscribers], [[], 0]);
+    assertEquals([peer.take(), bench.worker.last("subscribers").demand.subscribers], [[], 0]);
     peer.send({ id: "v", type: "unsubscribe", sessionId: target });
     assertEquals(peer.take().map((one) => at(one, "data")), [{ unsubscribed: false }]);
   }
@@ -177,7 +180,7 @@ Deno.test("own commands: of subscribe, unsubscribe, subscribe the last one holds
     peer.send({ id: "2", type: "unsubscribe", sessionId: target });
     peer.send({ id: "3", type: "subscribe", sessionId: target });
     const sessions = [attachment("a")];
-    for (const { ref } of bench.host.of("get_states")) bench.host.says({ kind: "states", ref, sessions });
+    for (const { ref } of bench.worker.of("get_states")) bench.worker.says({ kind: "states", ref, sessions });
     assertEquals(peer.codes(), ["2:ok", "1:ok", "3:ok"]);
     bench.event("a", 1);
     assertEquals(peer.take(), [{ d: 1 }], target);
@@ -200,9 +203,9 @@ Deno.test("own commands: from must have the shape that its sessionId asks for", 
   bench.live("a");
   const peer = bench.connect();
   const cursor = { epoch: "e", seq: 1 };
-  const before = bench.host.sent.length;
+  const before = bench.worker.sent.length;
   peer.send({ id: "1", type: "subscribe", sessionId: "a", from: { sessions: { a: cursor } } });
   peer.send({ id: "2", type: "subscribe", sessionId: "*", from: cursor });
   assertEquals(peer.codes(), ["1:invalid_params", "2:invalid_params"]);
-  assertEquals(bench.host.sent.length, before, "and nothing is subscribed");
+  assertEquals(bench.worker.sent.length, before, "and nothing is subscribed");
 });

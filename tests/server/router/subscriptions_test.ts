@@ -22,9 +22,9 @@ class Bench {
     return connectionOver(wire);
   }
 
-  publish(sessionId: string, seq: number, more: Partial<EncodedEvent> = {}, host = 0): void {
+  publish(sessionId: string, seq: number, more: Partial<EncodedEvent> = {}, worker = 0): void {
     const record = { seq, type: "t", text: `d${seq}`, full: `f${seq}`, ...more };
-    this.subscriptions.publish({ sessionId, epoch: "e", records: [record] }, host);
+    this.subscriptions.publish({ sessionId, epoch: "e", records: [record] }, worker);
   }
 
   /** What that connection has got since the last look. */
@@ -186,7 +186,7 @@ Deno.test("subscriptions: a session that is gone is forgotten, and its next name
   assertEquals(bench.got("one"), ["d2"], "* is for all sessions, also later ones");
 });
 
-Deno.test("subscriptions: while a * answer is put together, what follows a host's part is held", () => {
+Deno.test("subscriptions: while a * answer is put together, what follows a worker's part is held", () => {
   const bench = new Bench();
   const one = bench.connect("one");
   const gathering = bench.subscriptions.beginWildcard(one, DELTA, [0, 1]);
@@ -199,7 +199,7 @@ Deno.test("subscriptions: while a * answer is put together, what follows a host'
   bench.publish("a", 3, {}, 0);
   assertEquals(bench.got("one"), [], "the answer comes first");
   bench.subscriptions.commitWildcard(one, gathering, NOTHING_TOLD);
-  assertEquals(bench.got("one"), ["d2", "b10", "d3"], "each from its host's part on, in order");
+  assertEquals(bench.got("one"), ["d2", "b10", "d3"], "each from its worker's part on, in order");
   bench.publish("a", 4, {}, 0);
   assertEquals(bench.got("one"), ["d4"]);
 });
@@ -222,7 +222,7 @@ Deno.test("subscriptions: an older * goes on until the newer one's answer, witho
   bench.subscriptions.add(one, "*", FULL);
   const gathering = bench.subscriptions.beginWildcard(one, DELTA, [0, 1]);
   bench.publish("a", 1);
-  assertEquals(bench.got("one"), ["f1"], "the host has not answered: this one belongs to the older");
+  assertEquals(bench.got("one"), ["f1"], "the worker has not answered: this one belongs to the older");
   gathering.unanswered.delete(0);
   bench.publish("a", 2);
   bench.subscriptions.commitWildcard(one, gathering, NOTHING_TOLD);

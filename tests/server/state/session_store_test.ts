@@ -32,7 +32,7 @@ const idsIn = async (folder: string): Promise<string[]> => {
   return records.map(({ info }) => info.sessionId).sort();
 };
 
-Deno.test("store: what is put comes back whole, the last of many wins, what is removed is gone", () =>
+Deno.test("session store: what is put comes back whole, the last of many wins, what is removed is gone", () =>
   inFolder(async (folder) => {
     const { store } = storeOf(folder);
     await store.load(true);
@@ -46,7 +46,7 @@ Deno.test("store: what is put comes back whole, the last of many wins, what is r
     assertEquals(await storeOf(folder).store.load(false), []);
   }));
 
-Deno.test("store: one put after the other is carried out, each as soon as the last is", () =>
+Deno.test("session store: one put after the other is carried out, each as soon as the last is", () =>
   inFolder(async (folder) => {
     const { store } = storeOf(folder);
     await store.load(true);
@@ -56,7 +56,7 @@ Deno.test("store: one put after the other is carried out, each as soon as the la
     assertEquals((await storeOf(folder).store.load(true)).map(({ info }) => info.seq), [99]);
   }));
 
-Deno.test("store: a record that is cut at any byte, or changed at any, is set aside alone", () =>
+Deno.test("session store: a record that is cut at any byte, or changed at any, is set aside alone", () =>
   inFolder(async (folder) => {
     const { store } = storeOf(folder);
     await store.load(true);
@@ -83,7 +83,7 @@ Deno.test("store: a record that is cut at any byte, or changed at any, is set as
     assert(records.join().includes("newer server"));
   }));
 
-Deno.test("store: a temporary file of a server that was killed is removed, and a record under another's name is not believed", () =>
+Deno.test("session store: a temporary file of a server that was killed is removed, and a record under another's name is not believed", () =>
   inFolder(async (folder) => {
     const { store } = storeOf(folder);
     await store.load(true);
@@ -98,7 +98,7 @@ Deno.test("store: a temporary file of a server that was killed is removed, and a
     );
   }));
 
-Deno.test("store: a disk that refuses is reported once, rejects, and is tried again with the latest state", () =>
+Deno.test("session store: a disk that refuses is reported once, rejects, and is tried again with the latest state", () =>
   inFolder(async (folder) => {
     let full = true;
     const { store, clock, records } = storeOf(folder, {
@@ -116,7 +116,7 @@ Deno.test("store: a disk that refuses is reported once, rejects, and is tried ag
     assertEquals([record?.info.seq, store.problem], [2, undefined]);
   }));
 
-Deno.test("store: what is none of its own is set aside, and none of it keeps the others from coming back", () =>
+Deno.test("session store: what is none of its own is set aside, and none of it keeps the others from coming back", () =>
   inFolder(async (top) => {
     const folder = `${top}/sessions`;
     await Deno.writeTextFile(folder, "a file in its place");
@@ -141,7 +141,7 @@ Deno.test("store: what is none of its own is set aside, and none of it keeps the
     assert(records.join().includes("it is not a folder"));
   }));
 
-Deno.test("store: trouble stays until all that is owed is written, whatever else works meanwhile", () =>
+Deno.test("session store: trouble stays until all that is owed is written, whatever else works meanwhile", () =>
   inFolder(async (folder) => {
     let full = true;
     const { store, clock } = storeOf(folder, {

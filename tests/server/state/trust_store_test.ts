@@ -19,7 +19,7 @@ async function inPlace(fn: (file: string, open: () => Promise<TrustStore>) => Pr
   }
 }
 
-Deno.test("trust book: folders are remembered over a restart, until they are forgotten", async () => {
+Deno.test("trust store: folders are remembered over a restart, until they are forgotten", async () => {
   await inPlace(async (file, open) => {
     const book = await open();
     let told = 0;
@@ -32,7 +32,7 @@ Deno.test("trust book: folders are remembered over a restart, until they are for
   });
 });
 
-Deno.test("trust book: of too many folders those named longest ago are forgotten", async () => {
+Deno.test("trust store: of too many folders those named longest ago are forgotten", async () => {
   await inPlace(async (_file, open) => {
     const book = await open();
     for (let n = 0; n < 10_001; n++) book.set({ folder: `/${n}`, trusted: true });
@@ -41,7 +41,7 @@ Deno.test("trust book: of too many folders those named longest ago are forgotten
   });
 });
 
-Deno.test("trust book: a damaged file trusts nothing", async () => {
+Deno.test("trust store: a damaged file trusts nothing", async () => {
   await inPlace(async (file, open) => {
     for (const text of ["", "{", "null", "[]", '{"folders":"/a"}', '{"folders":[1,null,{}]}', '["/a"]']) {
       await Deno.writeTextFile(file, text);

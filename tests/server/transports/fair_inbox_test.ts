@@ -44,13 +44,13 @@ class World {
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, n) => String(n));
 
-Deno.test("pace: what comes slowly is taken at once and waits for no turn", () => {
+Deno.test("fair inbox: what comes slowly is taken at once and waits for no turn", () => {
   const world = new World();
   world.push(0, SHARE - 1);
   assertEquals([world.taken.length, world.turn()], [SHARE - 1, 0]);
 });
 
-Deno.test("pace: a flood is taken a share a turn, in order", () => {
+Deno.test("fair inbox: a flood is taken a share a turn, in order", () => {
   const world = new World();
   world.push(0, 3 * SHARE + 8);
   const taken = [world.taken.length];
@@ -59,7 +59,7 @@ Deno.test("pace: a flood is taken a share a turn, in order", () => {
   assertEquals([world.taken, world.backlog.bytes], [numbers(3 * SHARE + 8), 0]);
 });
 
-Deno.test("pace: what comes while a flood waits lines up behind it, also a long one", () => {
+Deno.test("fair inbox: what comes while a flood waits lines up behind it, also a long one", () => {
   const world = new World();
   for (let n = 0; n < 200; n++) {
     world.push(n * 100, 100);
@@ -69,7 +69,7 @@ Deno.test("pace: what comes while a flood waits lines up behind it, also a long 
   assertEquals([world.taken, world.backlog.bytes], [numbers(20_000), 0]);
 });
 
-Deno.test("pace: nothing is taken once it is closed", () => {
+Deno.test("fair inbox: nothing is taken once it is closed", () => {
   const world = new World();
   world.push(0, SHARE + 10);
   world.pace.close();
@@ -78,7 +78,7 @@ Deno.test("pace: nothing is taken once it is closed", () => {
   assertEquals([world.taken.length, world.backlog.bytes], [SHARE, 0]);
 });
 
-Deno.test("pace: where reading can stop it does, and goes on once half of it is taken", () => {
+Deno.test("fair inbox: where reading can stop it does, and goes on once half of it is taken", () => {
   const world = new World({ pauses: true });
   world.push(0, SHARE + 1024);
   assertEquals(world.events, []);
@@ -93,7 +93,7 @@ Deno.test("pace: where reading can stop it does, and goes on once half of it is 
   assertEquals(large.events, ["pause", `resume at ${SHARE + 2}`]);
 });
 
-Deno.test("pace: where it cannot, too many messages or bytes are reported once and dropped", () => {
+Deno.test("fair inbox: where it cannot, too many messages or bytes are reported once and dropped", () => {
   const world = new World();
   world.push(0, SHARE + 65_536);
   assertEquals(world.events, []);
@@ -106,7 +106,7 @@ Deno.test("pace: where it cannot, too many messages or bytes are reported once a
   assertEquals([large.events, large.backlog.bytes], [["full"], 0]);
 });
 
-Deno.test("pace: what waits for all connections is bounded too", () => {
+Deno.test("fair inbox: what waits for all connections is bounded too", () => {
   const backlog = new Backlog();
   const worlds = Array.from({ length: 4 }, () => new World({ backlog }));
   for (const world of worlds) {
@@ -117,7 +117,7 @@ Deno.test("pace: what waits for all connections is bounded too", () => {
   assertEquals(backlog.bytes > 40 * MIB && backlog.bytes < 48 * MIB, true);
 });
 
-Deno.test("pace: a peer whose answers pile up waits until it has read some", async () => {
+Deno.test("fair inbox: a peer whose answers pile up waits until it has read some", async () => {
   const world = new World();
   const read = Promise.withResolvers<void>();
   world.until = read.promise;

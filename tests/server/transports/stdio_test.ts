@@ -100,8 +100,8 @@ class Bench {
   /** A session and a bash that fills the one place there is. */
   async full(): Promise<void> {
     await this.send({ id: "c", type: "create_session", sessionId: "a" });
-    const host = this.made.hosts.host();
-    host.reply(host.last("create_session").ref);
+    const worker = this.made.workers.worker();
+    worker.reply(worker.last("create_session").ref);
     await this.send({ id: "b", type: "bash", sessionId: "a", command: "x" });
     this.codes();
   }
@@ -155,7 +155,7 @@ Deno.test("stdio: a line that is malformed or too long is reported, and the stre
 Deno.test("stdio: without room commands wait, and stop commands pass them", async () => {
   const bench = new Bench({ inFlightPerConnection: 1 });
   await bench.full();
-  const host = bench.made.hosts.host();
+  const worker = bench.made.workers.worker();
   await bench.send(
     { id: "1", type: "bash", sessionId: "a", command: "y" },
     { id: "2", type: "get_schema" },
@@ -163,11 +163,11 @@ Deno.test("stdio: without room commands wait, and stop commands pass them", asyn
     { id: "p", type: "ping" },
   );
   assertEquals(bench.codes(), ["p:ok"], "nothing is refused");
-  assertEquals(host.of("command").map(({ command }) => command.type), ["bash", "abort_bash"]);
-  for (const { ref } of host.of("command")) host.reply(ref);
+  assertEquals(worker.of("command").map(({ command }) => command.type), ["bash", "abort_bash"]);
+  for (const { ref } of worker.of("command")) worker.reply(ref);
   await turn();
-  assertEquals(host.last("command").command, { id: "1", type: "bash", sessionId: "a", command: "y" });
-  host.reply(host.last("command").ref);
+  assertEquals(worker.last("command").command, { id: "1", type: "bash", sessionId: "a", command: "y" });
+  worker.reply(worker.last("command").ref);
   await turn();
   assertEquals(bench.codes().toSorted(), ["1:ok", "2:ok", "b:ok", "s:ok"]);
 });
@@ -175,7 +175,7 @@ Deno.test("stdio: without room commands wait, and stop commands pass them", asyn
 Deno.test("stdio: with ten MiB read ahead it stops reading until there is room", async () => {
   const bench = new Bench({ inFlightPerConnection: 1 });
   await bench.full();
-  const host = bench.made.hosts.host();
+  const worker = bench.made.workers.worker();
   const message = "x".repeat(1_000_000);
   const line = `${JSON.stringify({ type: "prompt", sessionId: "a", message })}\n`;
   const before = bench.taken;
@@ -184,7 +184,7 @@ Deno.test("stdio: with ten MiB read ahead it stops reading until there is room",
   assertEquals(bench.taken - before, 11);
   await bench.send({ id: "late", type: "ping" });
   assertEquals(bench.codes(), [], "what lies behind is not read");
-  host.reply(host.of("command")[0]?.ref ?? 0);
+  worker.reply(worker.of("command")[0]?.ref ?? 0);
   await turn();
   assertEquals(bench.taken - before, 12, "one left the queue, one was read");
 });
@@ -215,8 +215,8 @@ Deno.test("stdio: commands that are held at the end of input still run, and are 
   void bench.connection?.drained().then(() => quiet = true);
   await turn();
   assertEquals([bench.ends, quiet], [[true], false]);
-  const host = bench.made.hosts.host();
-  host.reply(host.last("command").ref);
+  const worker = bench.made.workers.worker();
+  worker.reply(worker.last("command").ref);
   await turn();
   assertEquals([quiet, bench.codes()], [true, ["b:ok", "1:ok"]]);
   assertEquals([...bench.connection?.usedSessions ?? []], ["a"]);

@@ -1,5 +1,5 @@
-// Isolation `session`: each session gets a host of its own, a spare is kept, and a host ends when its session leaves.
-// What one host does, hangs or dies of, concerns no other session.
+// Isolation `session`: each session gets a worker of its own, a spare is kept, and a worker ends when its session leaves.
+// What one worker does, hangs or dies of, concerns no other session.
 import { assert, assertEquals } from "@std/assert";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -8,90 +8,90 @@ import {
   anyKind,
   CONFIG,
   FakeAsker,
-  Hosts as Started,
   makeManager,
   recordOf,
-  type ScriptedHost,
+  type ScriptedWorker,
+  ScriptedWorkers as Started,
 } from "../manager/fakes.ts";
 
 const YOUNG_MS = 5_000;
 const RESTART_MS = 1_000;
-const HOST_SILENT_MS = 30_000;
+const WORKER_SILENT_MS = 30_000;
 const STATE_MS = 2_000;
 
-/** A pool whose dead hosts are replaced. */
+/** A pool whose dead workers are replaced. */
 function pool() {
   const clock = new FakeClock();
   const started = new Started();
   const introduced: number[] = [];
-  const hosts: WorkerPool = new WorkerPool({
+  const workers: WorkerPool = new WorkerPool({
     clock,
     config: CONFIG,
     isolation: "session",
     start: started.start,
   });
-  hosts.handlers = anyKind(() => {});
-  hosts.onExit = (host) => hosts.restart(host);
-  hosts.onStarted = (host) => void introduced.push(host);
-  hosts.startAll(4);
-  return { clock, started, introduced, hosts };
+  workers.handlers = anyKind(() => {});
+  workers.onExit = (worker) => workers.restart(worker);
+  workers.onStarted = (worker) => void introduced.push(worker);
+  workers.startAll(4);
+  return { clock, started, introduced, workers };
 }
 
 Deno.test("pool: it starts with the spare alone, which serves commands without a session", () => {
-  const { started, introduced, hosts } = pool();
-  assertEquals([started.all.length, hosts.all, hosts.used, hosts.leastLoaded()], [1, [0], [], 0]);
+  const { started, introduced, workers } = pool();
+  assertEquals([started.all.length, workers.all, workers.used, workers.leastLoaded()], [1, [0], [], 0]);
   assertEquals(introduced, [0]);
 });
 
-Deno.test("pool: a session takes the spare, the next one a new host, and one spare is kept", () => {
-  const { introduced, hosts } = pool();
-  assertEquals([hosts.assign(), hosts.assign()], [0, 1]);
-  assertEquals([hosts.all, hosts.used], [[0, 1], [0, 1]]);
-  for (let n = 0; n < 3; n++) hosts.keepSpare();
-  assertEquals([hosts.all, hosts.used, hosts.leastLoaded()], [[0, 1, 2], [0, 1], 2]);
-  assertEquals([hosts.assign(), introduced], [2, [0, 1, 2]]);
+Deno.test("pool: a session takes the spare, the next one a new worker, and one spare is kept", () => {
+  const { introduced, workers } = pool();
+  assertEquals([workers.assign(), workers.assign()], [0, 1]);
+  assertEquals([workers.all, workers.used], [[0, 1], [0, 1]]);
+  for (let n = 0; n < 3; n++) workers.keepSpare();
+  assertEquals([workers.all, workers.used, workers.leastLoaded()], [[0, 1, 2], [0, 1], 2]);
+  assertEquals([workers.assign(), introduced], [2, [0, 1, 2]]);
 });
 
-Deno.test("pool: a retired host is removed without ending what its session started, and its number stays unused", () => {
-  const { started, hosts } = pool();
-  hosts.assign();
-  assert(!hosts.isLeft(0));
-  hosts.remove(0);
-  assertEquals(hosts.all, [0], "a host with a session is not removed");
-  hosts.addSessions(0, -1);
-  assert(hosts.isLeft(0));
-  hosts.retire(0);
-  assert(!hosts.isLeft(0), "once is enough");
-  assertEquals(hosts.used, [0], "a shutdown still waits for it");
-  hosts.remove(0);
-  assertEquals([started.host(0).dismissed, started.host(0).terminated, hosts.all], [1, 0, []]);
-  assertEquals([hosts.send(0, { kind: "ping", ref: 1 }), hosts.sessions(0)], [false, 0]);
-  hosts.addSessions(0, -1);
-  assertEquals(hosts.assign(), 1);
+Deno.test("pool: a retired worker is removed without ending what its session started, and its number stays unused", () => {
+  const { started, workers } = pool();
+  workers.assign();
+  assert(!workers.isLeft(0));
+  workers.remove(0);
+  assertEquals(workers.all, [0], "a worker with a session is not removed");
+  workers.addSessions(0, -1);
+  assert(workers.isLeft(0));
+  workers.retire(0);
+  assert(!workers.isLeft(0), "once is enough");
+  assertEquals(workers.used, [0], "a shutdown still waits for it");
+  workers.remove(0);
+  assertEquals([started.worker(0).dismissed, started.worker(0).terminated, workers.all], [1, 0, []]);
+  assertEquals([workers.send(0, { kind: "ping", ref: 1 }), workers.sessions(0)], [false, 0]);
+  workers.addSessions(0, -1);
+  assertEquals(workers.assign(), 1);
 });
 
-Deno.test("pool: a session's dead host is not started again, a dead spare is", async () => {
-  const { clock, started, hosts } = pool();
-  hosts.assign();
-  hosts.keepSpare();
+Deno.test("pool: a session's dead worker is not started again, a dead spare is", async () => {
+  const { clock, started, workers } = pool();
+  workers.assign();
+  workers.keepSpare();
   await clock.advance(YOUNG_MS);
-  started.host(0).dies();
-  assertEquals([hosts.all, started.all.length], [[1], 2]);
-  started.host(1).dies();
-  assertEquals([hosts.all, started.all.length], [[1], 3]);
-  started.host(2).dies();
+  started.worker(0).dies();
+  assertEquals([workers.all, started.all.length], [[1], 2]);
+  started.worker(1).dies();
+  assertEquals([workers.all, started.all.length], [[1], 3]);
+  started.worker(2).dies();
   assertEquals(started.all.length, 3, "it died young");
-  assertEquals(hosts.assign(), 1, "a session may wait for its start");
-  hosts.send(1, { kind: "count_busy", ref: 7, stop: false });
+  assertEquals(workers.assign(), 1, "a session may wait for its start");
+  workers.send(1, { kind: "count_busy", ref: 7, stop: false });
   await clock.advance(RESTART_MS);
-  assertEquals([started.all.length, started.host().of("count_busy").length], [4, 1]);
+  assertEquals([started.all.length, started.worker().of("count_busy").length], [4, 1]);
 });
 
 Deno.test("pool: once it is stopped no spare is started", () => {
-  const { started, hosts } = pool();
-  hosts.assign();
-  hosts.stop();
-  hosts.keepSpare();
+  const { started, workers } = pool();
+  workers.assign();
+  workers.stop();
+  workers.keepSpare();
   assertEquals(started.all.length, 1);
 });
 
@@ -101,7 +101,7 @@ class Isolated {
   readonly events: string[] = [];
 
   constructor(sessions = 100) {
-    this.made = makeManager({ sessions, hostSilentMs: HOST_SILENT_MS }, 1, "session");
+    this.made = makeManager({ sessions, hostSilentMs: WORKER_SILENT_MS }, 1, "session");
     this.made.manager.start({
       onEvents: () => {},
       onServerEvent: (type, data) => void this.events.push(`${type} ${data.sessionId}`),
@@ -110,19 +110,21 @@ class Isolated {
     });
   }
 
-  get hosts(): readonly ScriptedHost[] {
-    return this.made.hosts.all;
+  get workers(): readonly ScriptedWorker[] {
+    return this.made.workers.all;
   }
 
-  /** Creates a session, and has its host build it. */
-  create(sessionId: string): ScriptedHost {
+  /** Creates a session, and has its worker build it. */
+  create(sessionId: string): ScriptedWorker {
     this.made.manager.createSession({ type: "create_session", sessionId }, new FakeAsker());
-    const host = this.hosts.find((one) => one.of("create_session").at(-1)?.command.sessionId === sessionId);
-    if (host === undefined) throw new Error("no host was asked");
-    host.says({ kind: "pi_loaded" });
-    host.says({ kind: "save_record", record: recordOf(sessionId) });
-    host.reply(host.last("create_session").ref);
-    return host;
+    const worker = this.workers.find((one) =>
+      one.of("create_session").at(-1)?.command.sessionId === sessionId
+    );
+    if (worker === undefined) throw new Error("no worker was asked");
+    worker.says({ kind: "pi_loaded" });
+    worker.says({ kind: "save_record", record: recordOf(sessionId) });
+    worker.reply(worker.last("create_session").ref);
+    return worker;
   }
 
   command(type: "delete_session" | "get_messages", sessionId: string): FakeAsker {
@@ -137,68 +139,68 @@ async function turn(): Promise<void> {
   for (let n = 0; n < 10; n++) await Promise.resolve();
 }
 
-Deno.test("isolation: each session has a host of its own, and the spare is started once a session stands", () => {
+Deno.test("isolation: each session has a worker of its own, and the spare is started once a session stands", () => {
   const bench = new Isolated();
   bench.made.manager.createSession({ type: "create_session", sessionId: "a" }, new FakeAsker());
-  assertEquals(bench.hosts.length, 1, "the spare takes it, and nothing competes with its start");
-  bench.hosts[0]?.reply(bench.hosts[0].last("create_session").ref);
-  assertEquals(bench.hosts.length, 2);
+  assertEquals(bench.workers.length, 1, "the spare takes it, and nothing competes with its start");
+  bench.workers[0]?.reply(bench.workers[0].last("create_session").ref);
+  assertEquals(bench.workers.length, 2);
   bench.create("b");
-  assertEquals(bench.hosts.map((host) => host.of("create_session").length), [1, 1, 0]);
+  assertEquals(bench.workers.map((worker) => worker.of("create_session").length), [1, 1, 0]);
   assertEquals(bench.made.manager.workers.length, 3, "get_metrics counts the spare");
 });
 
-Deno.test("isolation: the host of a deleted session ends once the deletion is answered and all is disposed", async () => {
+Deno.test("isolation: the worker of a deleted session ends once the deletion is answered and all is disposed", async () => {
   const bench = new Isolated();
-  const host = bench.create("a");
+  const worker = bench.create("a");
   const asker = bench.command("delete_session", "a");
   await turn();
-  assertEquals([asker.told, host.of("shutdown").length], [[], 0], "the deletion comes first");
-  host.reply(host.last("command").ref);
+  assertEquals([asker.told, worker.of("shutdown").length], [[], 0], "the deletion comes first");
+  worker.reply(worker.last("command").ref);
   await turn();
-  assertEquals([asker.told, host.of("shutdown").length, host.dismissed], [["ok"], 1, 0]);
-  const { ref } = host.last("shutdown");
-  host.says({ kind: "shutdown_done", ref, disposed: 0, failed: 0, saving: true });
+  assertEquals([asker.told, worker.of("shutdown").length, worker.dismissed], [["ok"], 1, 0]);
+  const { ref } = worker.last("shutdown");
+  worker.says({ kind: "shutdown_done", ref, disposed: 0, failed: 0, saving: true });
   await turn();
-  assertEquals(host.dismissed, 0, "a login is being saved");
-  host.says({ kind: "shutdown_done", ref, disposed: 0, failed: 0 });
+  assertEquals(worker.dismissed, 0, "a login is being saved");
+  worker.says({ kind: "shutdown_done", ref, disposed: 0, failed: 0 });
   await turn();
-  assertEquals([host.dismissed, host.terminated, bench.made.manager.workers], [1, 0, [1]]);
+  assertEquals([worker.dismissed, worker.terminated, bench.made.manager.workers], [1, 0, [1]]);
 });
 
-Deno.test("isolation: a session that cannot be built takes its host with it", async () => {
+Deno.test("isolation: a session that cannot be built takes its worker with it", async () => {
   const bench = new Isolated();
   const asker = new FakeAsker();
   bench.made.manager.createSession({ type: "create_session", sessionId: "a" }, asker);
-  const [host] = bench.hosts;
-  host?.refuses("create_session");
-  host?.says({ kind: "shutdown_done", ref: host.last("shutdown").ref, disposed: 0, failed: 0 });
+  const [worker] = bench.workers;
+  worker?.refuses("create_session");
+  worker?.says({ kind: "shutdown_done", ref: worker.last("shutdown").ref, disposed: 0, failed: 0 });
   await turn();
-  assertEquals([asker.told, host?.dismissed, bench.made.manager.workers], [["internal"], 1, [1]]);
+  assertEquals([asker.told, worker?.dismissed, bench.made.manager.workers], [["internal"], 1, [1]]);
 });
 
-Deno.test("isolation: a parked session gives its host back, and comes back on the spare", async () => {
+Deno.test("isolation: a parked session gives its worker back, and comes back on the spare", async () => {
   const bench = new Isolated(1);
-  const host = bench.create("a");
+  const worker = bench.create("a");
   await bench.made.clock.advance(1);
   bench.made.manager.createSession({ type: "create_session", sessionId: "b" }, new FakeAsker());
-  host.says({ kind: "park_result", ref: host.last("park_session").ref, record: recordOf("a") });
-  const [, second] = bench.hosts;
+  worker.says({ kind: "park_result", ref: worker.last("park_session").ref, record: recordOf("a") });
+  const [, second] = bench.workers;
   assertEquals(second?.last("create_session").command.sessionId, "b");
-  host.says({ kind: "shutdown_done", ref: host.last("shutdown").ref, disposed: 0, failed: 0 });
+  worker.says({ kind: "shutdown_done", ref: worker.last("shutdown").ref, disposed: 0, failed: 0 });
   await turn();
-  assertEquals([host.dismissed, bench.made.manager.workers.includes(0)], [1, false]);
+  assertEquals([worker.dismissed, bench.made.manager.workers.includes(0)], [1, false]);
   second?.says({ kind: "save_record", record: recordOf("b") });
   second?.reply(second.last("create_session").ref);
   const asker = bench.command("get_messages", "a");
   second?.says({ kind: "park_result", ref: second.last("park_session").ref, record: recordOf("b") });
-  const third = bench.hosts[2];
+  const third = bench.workers[2];
   third?.reply(third.last("resume_session").ref);
   third?.reply(third.last("command").ref);
   assertEquals([asker.told, bench.events.includes("session_resumed a")], [["ok"], true]);
 });
 
-Deno.test("isolation: a dead host crashes its own session alone, and fails no list", async () => {
+Deno.test("isolation: a dead worker crashes its own session alone, and fails no list", async () => {
   const bench = new Isolated();
   const [first, second] = [bench.create("a"), bench.create("b")];
   const told: (readonly string[])[] = [];
@@ -218,7 +220,7 @@ Deno.test("isolation: a dead host crashes its own session alone, and fails no li
   assertEquals(bench.made.manager.workers, [1, 2]);
 });
 
-Deno.test("isolation: a host that hangs delays a list by two seconds, and is named by its session", async () => {
+Deno.test("isolation: a worker that hangs delays a list by two seconds, and is named by its session", async () => {
   const bench = new Isolated();
   const hung = bench.create("a");
   bench.create("b").silent = false;
@@ -230,16 +232,16 @@ Deno.test("isolation: a host that hangs delays a list by two seconds, and is nam
   await bench.made.clock.advance(STATE_MS);
   assertEquals(told, [["live"], ["live"]]);
   assertEquals([bench.made.manager.sessionOf(0), bench.made.manager.sessionOf(2)], ["a", undefined]);
-  await bench.made.clock.advance(HOST_SILENT_MS + 2_000);
+  await bench.made.clock.advance(WORKER_SILENT_MS + 2_000);
   assertEquals([hung.terminated, bench.made.manager.workers], [1, [1, 2]]);
 });
 
 Deno.test("isolation: a shutdown does not wait for the spare", async () => {
   const bench = new Isolated();
-  const host = bench.create("a");
+  const worker = bench.create("a");
   const disposing = bench.made.manager.disposeAll(1_000);
-  host.says({ kind: "shutdown_done", ref: host.last("shutdown").ref, disposed: 1, failed: 0 });
+  worker.says({ kind: "shutdown_done", ref: worker.last("shutdown").ref, disposed: 1, failed: 0 });
   assertEquals(await disposing, { disposed: 1, failed: 0 });
-  assertEquals(bench.hosts.map(({ terminated }) => terminated), [1, 1]);
-  assertEquals(bench.hosts[1]?.of("shutdown"), []);
+  assertEquals(bench.workers.map(({ terminated }) => terminated), [1, 1]);
+  assertEquals(bench.workers[1]?.of("shutdown"), []);
 });

@@ -1,4 +1,4 @@
-// The memory watch: a host that says it holds too much goes, one that never yields is judged by the process's growth,
+// The memory watch: a worker that says it holds too much goes, one that never yields is judged by the process's growth,
 // and nothing that another thread holds is put down to it.
 import { assertEquals } from "@std/assert";
 import {
@@ -11,20 +11,20 @@ import { FakeClock } from "../../support/fake_clock.ts";
 
 const LIMIT = 1000;
 
-function make(hosts = 1, resident = 400) {
+function make(workers = 1, resident = 400) {
   const clock = new FakeClock();
-  const over: [host: number, bytes: number][] = [];
+  const over: [worker: number, bytes: number][] = [];
   const world = { own: 100, resident, asked: 0, owed: new Map<number, number>() };
   const watch = new MemoryMonitor({
     clock,
     limitBytes: LIMIT,
     memory: () => ({ ownBytes: world.own, residentBytes: world.resident }),
-    workers: () => [...Array(hosts).keys()],
+    workers: () => [...Array(workers).keys()],
     pingAll: () => void world.asked++,
-    owedMs: (host) => world.owed.get(host) ?? 0,
-    onOverLimit(host, bytes) {
-      over.push([host, bytes]);
-      watch.reset(host);
+    owedMs: (worker) => world.owed.get(worker) ?? 0,
+    onOverLimit(worker, bytes) {
+      over.push([worker, bytes]);
+      watch.reset(worker);
     },
   });
   watch.start();
@@ -32,7 +32,7 @@ function make(hosts = 1, resident = 400) {
   return { watch, clock, over, world, look };
 }
 
-Deno.test("memory watch: a host that says twice that it holds too much has to go, not one that said so once", () => {
+Deno.test("memory monitor: a worker that says twice that it holds too much has to go, not one that said so once", () => {
   const { watch, over, world } = make();
   watch.onReport(0, LIMIT + 1);
   assertEquals([over, world.asked], [[], 1]);
@@ -44,7 +44,7 @@ Deno.test("memory watch: a host that says twice that it holds too much has to go
   watch.stop();
 });
 
-Deno.test("memory watch: a mute host is judged by what the process grew by since it spoke", async () => {
+Deno.test("memory monitor: a mute worker is judged by what the process grew by since it spoke", async () => {
   const { watch, over, world, look } = make();
   watch.onReport(0, 150);
   await look();
@@ -62,7 +62,7 @@ Deno.test("memory watch: a mute host is judged by what the process grew by since
   watch.stop();
 });
 
-Deno.test("memory watch: what the router thread grows by, and a host that answers, are let be", async () => {
+Deno.test("memory monitor: what the router thread grows by, and a worker that answers, are let be", async () => {
   const { watch, over, world, look } = make();
   watch.onReport(0, 150);
   world.owed.set(0, 1_000);
@@ -77,14 +77,14 @@ Deno.test("memory watch: what the router thread grows by, and a host that answer
   watch.stop();
 });
 
-Deno.test("memory watch: of several silent workers the largest goes, and its last growth counts for no other", async () => {
+Deno.test("memory monitor: of several silent workers the largest goes, and its last growth counts for no other", async () => {
   const { watch, over, world, look } = make(2);
   watch.onReport(0, 10);
   watch.onReport(1, 150);
   world.owed.set(0, 1_000).set(1, 1_000);
   world.resident += 1_200;
   await look();
-  assertEquals(over.map(([host]) => host), [1]);
+  assertEquals(over.map(([worker]) => worker), [1]);
   // The old thread goes on for two seconds; the new one has not spoken yet.
   world.resident += 2_000;
   await look(20);
@@ -93,11 +93,11 @@ Deno.test("memory watch: of several silent workers the largest goes, and its las
   assertEquals(over.length, 1);
   world.resident += 1_000;
   await look();
-  assertEquals(over.map(([host]) => host), [1, 0]);
+  assertEquals(over.map(([worker]) => worker), [1, 0]);
   watch.stop();
 });
 
-Deno.test("memory watch: a small process is looked at less often", async () => {
+Deno.test("memory monitor: a small process is looked at less often", async () => {
   const { watch, world, clock } = make(1, 200);
   world.resident = 5_000;
   await clock.advance(CALM_SAMPLE_MS - 1);
@@ -109,7 +109,7 @@ Deno.test("memory watch: a small process is looked at less often", async () => {
   watch.stop();
 });
 
-Deno.test("memory watch: one that never yields from its first command on is judged since its start", async () => {
+Deno.test("memory monitor: one that never yields from its first command on is judged since its start", async () => {
   const { watch, over, world, look } = make();
   watch.onStarted(0);
   world.owed.set(0, 1_000);
@@ -119,7 +119,7 @@ Deno.test("memory watch: one that never yields from its first command on is judg
   watch.stop();
 });
 
-Deno.test("memory watch: a host that has never spoken is judged by nothing", async () => {
+Deno.test("memory monitor: a worker that has never spoken is judged by nothing", async () => {
   const { watch, over, world, look, clock } = make();
   world.owed.set(0, 60_000);
   world.resident += 100_000;
@@ -129,7 +129,7 @@ Deno.test("memory watch: a host that has never spoken is judged by nothing", asy
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("memory watch: the limit stays within the machine, and within what the engine bears", () => {
+Deno.test("memory monitor: the limit stays within the machine, and within what the engine bears", () => {
   assertEquals(workerMemoryBytes(2000, { machineBytes: 8000, fatalHeapBytes: Infinity }), 2000);
   assertEquals(workerMemoryBytes(2000, { machineBytes: 3000, fatalHeapBytes: Infinity }), 1500);
   assertEquals(workerMemoryBytes(2000, { machineBytes: 8000, fatalHeapBytes: 1000 }), 500);

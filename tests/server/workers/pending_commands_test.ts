@@ -57,7 +57,7 @@ Deno.test("pending commands: an accepted command is still to be answered, one th
 
 Deno.test("pending commands: those of one worker are separate from the others", () => {
   const { pending, command } = bench();
-  const refs = [0, 1, 0].map((host) => pending.expect(command(host)));
+  const refs = [0, 1, 0].map((worker) => pending.expect(command(worker)));
   assertEquals([pending.refs(0), pending.refs(1), pending.refs()], [[refs[0], refs[2]], [refs[1]], refs]);
 });
 

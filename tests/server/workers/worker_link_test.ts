@@ -1,4 +1,4 @@
-// The link to a host in a thread: a thread that does not come up, or cannot be started, is reported and ended.
+// The link to a worker in a thread: a thread that does not come up, or cannot be started, is reported and ended.
 import { assertEquals } from "@std/assert";
 import { type LinkEvents, startWorkerThread } from "../../../src/server/workers/worker_link.ts";
 import type { Runtime, WorkerHandle } from "../../../src/runtime/runtime.ts";
@@ -46,7 +46,7 @@ function bench(spawn?: Runtime["spawn"]) {
   return { clock, thread, told, link: start(CONFIG, events) };
 }
 
-Deno.test("host link: a thread that does not come up in time is ended and reported", async () => {
+Deno.test("worker link: a thread that does not come up in time is ended and reported", async () => {
   const { clock, thread, told } = bench();
   await clock.advance(UP_MS - 1);
   assertEquals([told, thread.ended], [[], 0]);
@@ -55,7 +55,7 @@ Deno.test("host link: a thread that does not come up in time is ended and report
   assertEquals([thread.ended, clock.pending], [1, 0]);
 });
 
-Deno.test("host link: a thread that came up, died, or was ended has no time to keep", async () => {
+Deno.test("worker link: a thread that came up, died, or was ended has no time to keep", async () => {
   for (const end of ["up", "died", "terminated"] as const) {
     const { clock, thread, told, link } = bench();
     await clock.advance(0);
@@ -68,7 +68,7 @@ Deno.test("host link: a thread that came up, died, or was ended has no time to k
   }
 });
 
-Deno.test("host link: a thread that the runtime refuses is reported at once", async () => {
+Deno.test("worker link: a thread that the runtime refuses is reported at once", async () => {
   const { clock, told } = bench(() => {
     throw new Error("no more threads");
   });

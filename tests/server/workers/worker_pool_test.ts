@@ -1,107 +1,111 @@
-// The hosts: started and counted, and started again when they die; at once, or after a pause if they die young,
+// The workers: started and counted, and started again when they die; at once, or after a pause if they die young,
 // without losing what was said to them meanwhile.
 import { assertEquals } from "@std/assert";
 import { type Isolation, WorkerPool } from "../../../src/server/workers/worker_pool.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
-import { anyKind, CONFIG, Hosts as Started, makeManager } from "../manager/fakes.ts";
+import { anyKind, CONFIG, makeManager, ScriptedWorkers as Started } from "../manager/fakes.ts";
 
 const YOUNG_MS = 5_000;
 const RESTART_MS = 1_000;
 
-/** Hosts that start themselves again when they die. */
+/** Workers that start themselves again when they die. */
 function bench(count: number, isolation: Isolation = "shared") {
   const clock = new FakeClock();
   const started = new Started();
   const told: string[] = [];
   const introduced: number[] = [];
-  const hosts: WorkerPool = new WorkerPool({
+  const workers: WorkerPool = new WorkerPool({
     clock,
     config: CONFIG,
     isolation,
     start: started.start,
   });
-  hosts.onStarted = (host) => void introduced.push(host);
-  hosts.handlers = anyKind((message, host) => void told.push(`${host} ${message.kind}`));
-  hosts.onExit = (host, reason) => {
-    told.push(`${host} exit ${reason}`);
-    hosts.restart(host);
+  workers.onStarted = (worker) => void introduced.push(worker);
+  workers.handlers = anyKind((message, worker) => void told.push(`${worker} ${message.kind}`));
+  workers.onExit = (worker, reason) => {
+    told.push(`${worker} exit ${reason}`);
+    workers.restart(worker);
   };
-  hosts.startAll(count);
-  return { clock, started, told, introduced, hosts };
+  workers.startAll(count);
+  return { clock, started, told, introduced, workers };
 }
 
-Deno.test("hosts: that many are started, at least one, and each speaks under its number", () => {
+Deno.test("workers: that many are started, at least one, and each speaks under its number", () => {
   assertEquals([bench(0).started.all.length, bench(1).started.all.length], [1, 1]);
-  const { started, told, hosts } = bench(3);
-  assertEquals([hosts.all, started.all.length], [[0, 1, 2], 3]);
-  started.host(2).says({ kind: "pi_loaded" });
-  started.host(0).says({ kind: "online" });
+  const { started, told, workers } = bench(3);
+  assertEquals([workers.all, started.all.length], [[0, 1, 2], 3]);
+  started.worker(2).says({ kind: "pi_loaded" });
+  started.worker(0).says({ kind: "online" });
   assertEquals(told, ["2 pi_loaded", "0 online"]);
-  hosts.send(1, { kind: "count_busy", ref: 7, stop: false });
+  workers.send(1, { kind: "count_busy", ref: 7, stop: false });
   assertEquals(started.all.map(({ sent }) => sent.length), [0, 1, 0]);
 });
 
-Deno.test("hosts: the idlest is the one with the fewest sessions, the first of several", () => {
-  const { hosts } = bench(3);
+Deno.test("workers: the idlest is the one with the fewest sessions, the first of several", () => {
+  const { workers } = bench(3);
   const picks = [1, 2, 3, 4].map(() => {
-    const host = hosts.leastLoaded();
-    assertEquals(hosts.assign(), host);
-    return host;
+    const worker = workers.leastLoaded();
+    assertEquals(workers.assign(), worker);
+    return worker;
   });
   assertEquals(picks, [0, 1, 2, 0]);
-  hosts.addSessions(1, -1);
-  assertEquals([hosts.leastLoaded(), hosts.all.map((host) => hosts.sessions(host))], [1, [2, 0, 1]]);
+  workers.addSessions(1, -1);
+  assertEquals([workers.leastLoaded(), workers.all.map((worker) => workers.sessions(worker))], [1, [
+    2,
+    0,
+    1,
+  ]]);
 });
 
-Deno.test("hosts: one that has lived a while is started again at once", async () => {
-  const { clock, started, hosts } = bench(2);
+Deno.test("workers: one that has lived a while is started again at once", async () => {
+  const { clock, started, workers } = bench(2);
   await clock.advance(YOUNG_MS);
-  started.host(0).dies();
+  started.worker(0).dies();
   assertEquals([started.all.length, clock.pending], [3, 0]);
-  hosts.send(0, { kind: "count_busy", ref: 1, stop: false });
-  assertEquals([started.host(0).sent.length, started.host(2).sent.length], [0, 1]);
+  workers.send(0, { kind: "count_busy", ref: 1, stop: false });
+  assertEquals([started.worker(0).sent.length, started.worker(2).sent.length], [0, 1]);
 });
 
-Deno.test("hosts: one that dies young is started again after a pause, and gets what was said meanwhile", async () => {
-  const { clock, started, hosts } = bench(2);
+Deno.test("workers: one that dies young is started again after a pause, and gets what was said meanwhile", async () => {
+  const { clock, started, workers } = bench(2);
   await clock.advance(YOUNG_MS - 1);
-  started.host(0).dies();
+  started.worker(0).dies();
   assertEquals([started.all.length, clock.pending], [2, 1]);
-  for (const ref of [1, 2]) hosts.send(0, { kind: "count_busy", ref, stop: false });
-  hosts.send(1, { kind: "count_busy", ref: 3, stop: false });
-  assertEquals(started.host(1).of("count_busy").length, 1, "the other one is not held up");
+  for (const ref of [1, 2]) workers.send(0, { kind: "count_busy", ref, stop: false });
+  workers.send(1, { kind: "count_busy", ref: 3, stop: false });
+  assertEquals(started.worker(1).of("count_busy").length, 1, "the other one is not held up");
   await clock.advance(RESTART_MS - 1);
   assertEquals(started.all.length, 2);
   await clock.advance(1);
   assertEquals([started.all.length, clock.pending], [3, 0]);
-  hosts.send(0, { kind: "count_busy", ref: 4, stop: false });
-  assertEquals(started.host().of("count_busy").map(({ ref }) => ref), [1, 2, 4], "in order");
-  assertEquals(started.host(0).sent, []);
+  workers.send(0, { kind: "count_busy", ref: 4, stop: false });
+  assertEquals(started.worker().of("count_busy").map(({ ref }) => ref), [1, 2, 4], "in order");
+  assertEquals(started.worker(0).sent, []);
 });
 
-Deno.test("hosts: one that always dies is started once a second, and not faster", async () => {
+Deno.test("workers: one that always dies is started once a second, and not faster", async () => {
   const { clock, started } = bench(1);
   for (let second = 0; second < 10; second++) {
-    started.host().dies();
+    started.worker().dies();
     await clock.advance(RESTART_MS);
   }
   assertEquals([started.all.length, clock.pending], [11, 0]);
 });
 
-Deno.test("hosts: the age counts from the start that came last", async () => {
+Deno.test("workers: the age counts from the start that came last", async () => {
   const { clock, started } = bench(1);
   await clock.advance(YOUNG_MS);
-  started.host().dies();
-  started.host().dies();
+  started.worker().dies();
+  started.worker().dies();
   assertEquals([started.all.length, clock.pending], [2, 1], "the second one was young");
 });
 
-Deno.test("hosts: an end ends all of them, and those that wait for their start never start", async () => {
-  const { clock, started, hosts } = bench(2);
-  started.host(0).dies();
-  hosts.terminateAll();
+Deno.test("workers: an end ends all of them, and those that wait for their start never start", async () => {
+  const { clock, started, workers } = bench(2);
+  started.worker(0).dies();
+  workers.terminateAll();
   await clock.advance(60_000);
-  assertEquals([started.all.length, started.host(1).terminated, clock.pending], [2, 1, 0]);
+  assertEquals([started.all.length, started.worker(1).terminated, clock.pending], [2, 1, 0]);
 });
 
 /** A manager without a listener. */
@@ -116,9 +120,9 @@ function opened() {
   return made;
 }
 
-Deno.test("manager: a session that is created in the pause is built by the new host", async () => {
-  const { manager, hosts, clock } = opened();
-  hosts.host().dies();
+Deno.test("manager: a session that is created in the pause is built by the new worker", async () => {
+  const { manager, workers, clock } = opened();
+  workers.worker().dies();
   const answered: boolean[] = [];
   const asker = {
     connection: 1,
@@ -127,16 +131,16 @@ Deno.test("manager: a session that is created in the pause is built by the new h
   };
   manager.createSession({ type: "create_session", sessionId: "a" }, asker);
   await clock.advance(RESTART_MS);
-  assertEquals(hosts.all.length, 2);
-  hosts.host().reply(hosts.host().last("create_session").ref);
-  assertEquals([answered, hosts.host(0).sent], [[true], []]);
+  assertEquals(workers.all.length, 2);
+  workers.worker().reply(workers.worker().last("create_session").ref);
+  assertEquals([answered, workers.worker(0).sent], [[true], []]);
 });
 
-Deno.test("manager: a shutdown in the pause of a dead host ends without it", async () => {
-  const { manager, hosts, clock } = opened();
-  hosts.host().dies();
+Deno.test("manager: a shutdown in the pause of a dead worker ends without it", async () => {
+  const { manager, workers, clock } = opened();
+  workers.worker().dies();
   const disposing = manager.disposeAll(100);
   await clock.advance(RESTART_MS * 2);
   assertEquals(await disposing, { disposed: 0, failed: 0 });
-  assertEquals([hosts.all.length, clock.pending], [1, 0]);
+  assertEquals([workers.all.length, clock.pending], [1, 0]);
 });

@@ -12,14 +12,14 @@ const update = (fields: Record<string, unknown>): SessionEvent => ({
 
 const DELTAS = ["Hel", "", 'quote " back \\ \n\t\u0000\u2028', "größe 😀", "\ud83d", "\ude00", '"}}}'];
 
-Deno.test("recorder: a piece is encoded as any other event would be, and can be found in it", () => {
+Deno.test("event encoder: a piece is encoded as any other event would be, and can be found in it", () => {
   for (const sessionId of ["a", "odd.id_-"]) {
-    const recorder = new EventEncoder(sessionId);
+    const encoder = new EventEncoder(sessionId);
     let seq = 0;
     for (const type of ["text_delta", "thinking_delta", "toolcall_delta"]) {
       for (const delta of DELTAS) {
         const event = update({ type, contentIndex: seq % 3, delta });
-        const record = recorder.encode(++seq, event, true);
+        const record = encoder.encode(++seq, event, true);
         const { text, full, at = 0 } = record;
         assertEquals(JSON.parse(text), JSON.parse(encodeEvent(sessionId, seq, toDelta(event))));
         assertEquals(full, encodeEvent(sessionId, seq, event));
@@ -32,17 +32,17 @@ Deno.test("recorder: a piece is encoded as any other event would be, and can be 
   }
 });
 
-Deno.test("recorder: an event that is not a piece is encoded in both forms where they differ, and pieces of one block share", () => {
-  const recorder = new EventEncoder("a");
+Deno.test("event encoder: an event that is not a piece is encoded in both forms where they differ, and pieces of one block share", () => {
+  const encoder = new EventEncoder("a");
   const [one, two] = [1, 2].map((seq) =>
-    recorder.encode(seq, update({ type: "text_delta", delta: "x" }), false)
+    encoder.encode(seq, update({ type: "text_delta", delta: "x" }), false)
   );
   assertEquals([one?.coalesce === two?.coalesce, one?.full], [true, undefined]);
   const end = update({ type: "text_end", content: "whole" });
-  const { text, full, coalesce: merge } = recorder.encode(3, end, true);
+  const { text, full, coalesce: merge } = encoder.encode(3, end, true);
   assertEquals([text, full, merge], [encodeEvent("a", 3, toDelta(end)), encodeEvent("a", 3, end), undefined]);
-  const start = recorder.encode(4, { type: "turn_start" }, true);
+  const start = encoder.encode(4, { type: "turn_start" }, true);
   assertEquals([start.full, start.coalesce], [undefined, undefined], "one form stands in for both");
-  const tool = recorder.encode(5, { type: "tool_execution_update", toolCallId: "t" }, true);
+  const tool = encoder.encode(5, { type: "tool_execution_update", toolCallId: "t" }, true);
   assertEquals(tool.coalesce, { kind: "state", key: "t" });
 });

@@ -252,7 +252,7 @@ Deno.test("checker: files of the first version have no ids, and lose only what i
   assertEquals(bench.text, fileOf(old, ...plain));
 });
 
-Deno.test("checker: a file that is too large for the host, or too deep for pi, is refused", async () => {
+Deno.test("checker: a file that is too large for the worker, or too deep for pi, is refused", async () => {
   await using bench = await Bench.make({}, PLAIN_FORMAT, 100_000);
   const large = String(await bench.open(fileOf(HEADER, user("a", null, "x".repeat(20_000)))));
   for (const word of ["session_file_too_large", "--max-host-memory-bytes"]) assertStringIncludes(large, word);

@@ -6,11 +6,11 @@ import { FakeClock } from "../../../support/fake_clock.ts";
 /** Timers by name, and which of them have run. */
 class Bench {
   readonly clock = new FakeClock();
-  readonly patience = new PausableTimers(this.clock);
+  readonly timers = new PausableTimers(this.clock);
   readonly ran: string[] = [];
 
   after(ms: number, name: string) {
-    return this.patience.after(ms, () => this.ran.push(name));
+    return this.timers.after(ms, () => this.ran.push(name));
   }
 
   /** What has run after that many more milliseconds. */
@@ -20,100 +20,100 @@ class Bench {
   }
 }
 
-Deno.test("patience: without a pause a timer runs once, at its time", async () => {
+Deno.test("pausable timers: without a pause a timer runs once, at its time", async () => {
   const bench = new Bench();
   bench.after(100, "a");
   assertEquals([await bench.in(99), await bench.in(1), await bench.in(1_000)], ["", "a", "a"]);
   assertEquals(bench.clock.pending, 0);
 });
 
-Deno.test("patience: a pause does not count, however long and however many", async () => {
+Deno.test("pausable timers: a pause does not count, however long and however many", async () => {
   const bench = new Bench();
   bench.after(100, "a");
   bench.after(130, "b");
   for (const [run, pause] of [[30, 10_000], [0, 7], [40, 0], [29, 500]] as const) {
     await bench.in(run);
-    bench.patience.pause();
+    bench.timers.pause();
     assertEquals([await bench.in(pause), bench.clock.pending], ["", 0], "no timer runs in a pause");
-    bench.patience.resume();
+    bench.timers.resume();
   }
   assertEquals([await bench.in(0), await bench.in(1)], ["", "a"], "30 + 0 + 40 + 29 + 1");
   assertEquals([await bench.in(29), await bench.in(1)], ["a", "a,b"]);
 });
 
-Deno.test("patience: a timer that is made in a pause begins with its end", async () => {
+Deno.test("pausable timers: a timer that is made in a pause begins with its end", async () => {
   const bench = new Bench();
-  bench.patience.pause();
+  bench.timers.pause();
   bench.after(100, "a");
   assertEquals(await bench.in(5_000), "");
-  bench.patience.resume();
+  bench.timers.resume();
   assertEquals([await bench.in(99), await bench.in(1)], ["", "a"]);
-  bench.patience.pause();
+  bench.timers.pause();
   bench.after(0, "now");
   assertEquals(await bench.in(1), "a");
-  bench.patience.resume();
+  bench.timers.resume();
   assertEquals(await bench.in(0), "a,now");
 });
 
-Deno.test("patience: pausing twice is pausing once, and so is resuming", async () => {
+Deno.test("pausable timers: pausing twice is pausing once, and so is resuming", async () => {
   const bench = new Bench();
   bench.after(100, "a");
   await bench.in(60);
-  bench.patience.pause();
+  bench.timers.pause();
   await bench.in(50);
-  bench.patience.pause();
+  bench.timers.pause();
   await bench.in(50);
-  bench.patience.resume();
-  bench.patience.resume();
+  bench.timers.resume();
+  bench.timers.resume();
   assertEquals(bench.clock.pending, 1);
   assertEquals([await bench.in(39), await bench.in(1), await bench.in(500)], ["", "a", "a"]);
 });
 
-Deno.test("patience: a timer that was due at the moment of the pause runs when it ends", async () => {
+Deno.test("pausable timers: a timer that was due at the moment of the pause runs when it ends", async () => {
   const bench = new Bench();
-  bench.clock.after(100, () => bench.patience.pause());
+  bench.clock.after(100, () => bench.timers.pause());
   bench.after(100, "a");
   assertEquals([await bench.in(100), await bench.in(1_000)], ["", ""]);
-  bench.patience.resume();
+  bench.timers.resume();
   assertEquals(await bench.in(0), "a");
 });
 
-Deno.test("patience: a cleared timer never runs, in a pause or out of it", async () => {
+Deno.test("pausable timers: a cleared timer never runs, in a pause or out of it", async () => {
   const bench = new Bench();
   const [one, two, three] = [bench.after(10, "a"), bench.after(10, "b"), bench.after(10, "c")];
   one.clear();
-  bench.patience.pause();
+  bench.timers.pause();
   two.clear();
   two.clear();
-  bench.patience.resume();
+  bench.timers.resume();
   assertEquals(bench.clock.pending, 1);
   three.clear();
   assertEquals([bench.clock.pending, await bench.in(1_000)], [0, ""]);
-  bench.patience.pause();
-  bench.patience.resume();
+  bench.timers.pause();
+  bench.timers.resume();
   assertEquals(bench.clock.pending, 0, "nor is it started again");
 });
 
-Deno.test("patience: clear ends all timers, those of a pause too", async () => {
+Deno.test("pausable timers: clear ends all timers, those of a pause too", async () => {
   const bench = new Bench();
   bench.after(10, "a");
-  bench.patience.pause();
+  bench.timers.pause();
   bench.after(10, "b");
-  bench.patience.clear();
-  bench.patience.resume();
+  bench.timers.clear();
+  bench.timers.resume();
   assertEquals(bench.clock.pending, 0, "nor does the end of the pause start one again");
   bench.after(10, "later");
-  bench.patience.clear();
+  bench.timers.clear();
   assertEquals([bench.clock.pending, await bench.in(1_000)], [0, ""]);
 });
 
-Deno.test("patience: a timer may make another and pause everything", async () => {
+Deno.test("pausable timers: a timer may make another and pause everything", async () => {
   const bench = new Bench();
-  bench.patience.after(10, () => {
+  bench.timers.after(10, () => {
     bench.after(10, "inner");
-    bench.patience.pause();
+    bench.timers.pause();
   });
   assertEquals([await bench.in(1_000), bench.clock.pending], ["", 0]);
-  bench.patience.resume();
+  bench.timers.resume();
   assertEquals([await bench.in(9), await bench.in(1)], ["", "inner"]);
 });

@@ -20,7 +20,7 @@ function make(stallMs: number | undefined = 1000) {
   return { clock, watch, told, follow };
 }
 
-Deno.test("stall watch: a silent model is reported again and again, until an event arrives", async () => {
+Deno.test("stall detector: a silent model is reported again and again, until an event arrives", async () => {
   const { clock, told, follow, watch } = make();
   follow("agent_start");
   await clock.advance(900);
@@ -37,7 +37,7 @@ Deno.test("stall watch: a silent model is reported again and again, until an eve
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("stall watch: each multiple is reported once, also when a timer comes a little early", async () => {
+Deno.test("stall detector: each multiple is reported once, also when a timer comes a little early", async () => {
   const { clock, told, follow, watch } = make();
   let early = 0;
   const after = clock.after;
@@ -50,7 +50,7 @@ Deno.test("stall watch: each multiple is reported once, also when a timer comes 
   watch.close();
 });
 
-Deno.test("stall watch: it says which tool is silent, and that a person is asked", async () => {
+Deno.test("stall detector: it says which tool is silent, and that a person is asked", async () => {
   const { clock, told, follow, watch } = make();
   follow("agent_start");
   follow("tool_execution_start", { toolCallId: "a" });
@@ -66,7 +66,7 @@ Deno.test("stall watch: it says which tool is silent, and that a person is asked
   assertEquals(told, ["tool 1000 a", "tool 1000 b", "ui 2000", "model 1000"]);
 });
 
-Deno.test("stall watch: outside a run silence means nothing", async () => {
+Deno.test("stall detector: outside a run silence means nothing", async () => {
   const { clock, told, follow } = make();
   follow("bash_output");
   await clock.advance(10_000);
@@ -76,7 +76,7 @@ Deno.test("stall watch: outside a run silence means nothing", async () => {
   assertEquals([told, clock.pending], [[], 0]);
 });
 
-Deno.test("stall watch: a tool of an earlier run is not waited for", async () => {
+Deno.test("stall detector: a tool of an earlier run is not waited for", async () => {
   const { clock, told, follow } = make();
   follow("agent_start");
   follow("tool_execution_start", { toolCallId: "a" });

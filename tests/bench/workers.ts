@@ -1,6 +1,6 @@
-// (h) Turns and events per second with 40 sessions on two hosts against one, with one subscriber to everything.
+// (h) Turns and events per second with 40 sessions on two workers against one, with one subscriber to everything.
 // Turns are short, so this is also what many small runs cost.
-// Usage: deno run -A tests/bench/hosts.ts [--quick]
+// Usage: deno run -A tests/bench/workers.ts [--quick]
 
 import { Client } from "./support/client.ts";
 import { prompt } from "./support/model_extension.ts";
@@ -14,7 +14,7 @@ const ROUNDS = size(5, 2);
 const ORDER = { deltas: 200, chars: 20 };
 
 interface Side {
-  readonly hosts: number;
+  readonly workers: number;
   readonly control: Client;
   readonly reader: Reader;
   readonly turns: number[];
@@ -45,27 +45,27 @@ await runBench(async () => {
   });
   await using one = await startServer({ flags: [...flags, ...await knownFlags({ workers: "1" })] });
   await using two = await startServer({ flags: [...flags, ...await knownFlags({ workers: "2" })] });
-  const side = async (hosts: number, server: typeof one): Promise<Side> => {
+  const side = async (workers: number, server: typeof one): Promise<Side> => {
     const control = await Client.connect(server);
     for (let n = 0; n < SESSIONS; n++) {
       await control.ok({ type: "create_session", sessionId: `s${n}`, inMemory: true });
     }
     const reader = await Reader.subscribe(server, { sessionId: "*" });
-    return { hosts, control, reader, turns: [], events: [] };
+    return { workers, control, reader, turns: [], events: [] };
   };
   const sides = [await side(1, one), await side(2, two)] as const;
   for (let n = 0; n <= ROUNDS; n++) for (const each of sides) await round(each);
   const row = (what: "turns" | "events"): Row => ({
-    what: `${what} per second on 2 hosts`,
+    what: `${what} per second on 2 workers`,
     unit: "1/s",
     ours: median(sides[1][what].slice(1)),
     baseline: median(sides[0][what].slice(1)),
-    baselineName: "1 host",
-    note: `${navigator.hardwareConcurrency} cores for hosts, router and client`,
+    baselineName: "1 worker",
+    note: `${navigator.hardwareConcurrency} cores for workers, router and client`,
   });
   return {
     bench: "h",
-    title: `${SESSIONS} sessions on 1 and 2 hosts`,
+    title: `${SESSIONS} sessions on 1 and 2 workers`,
     settings: { flags, sessions: SESSIONS, turns: TURNS, ...ORDER, rounds: ROUNDS },
     rows: [row("turns"), row("events")],
   };
