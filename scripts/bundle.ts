@@ -1,7 +1,7 @@
-// Bundles mod.ts and the host worker with esbuild into a folder that needs no node_modules: mod.js, worker.js,
+// Bundles mod.ts and the worker with esbuild into a folder that needs no node_modules: mod.js, worker.js,
 // chunks/ (each pi and each provider stay lazy), pi/ and pi-1.6/ (the files that each pi reads at run time). build_node.ts and compile.ts
 // wrap the result; what must be changed in pi for this stands in pi_patches.ts. The build fails when mod.js would
-// load pi before a host does.
+// load pi before a worker does.
 
 import * as esbuild from "esbuild";
 import { builtinModules } from "node:module";
@@ -288,7 +288,7 @@ function checkRouter(metafile: esbuild.Metafile, entry: string): ReadonlySet<str
   const pi = sourceIn(metafile, seen, (source) => PI_FILES.test(source));
   if (pi !== undefined) {
     throw new Error(
-      `mod.ts reaches ${pi} through static imports; pi belongs to the host alone (dynamic import)`,
+      `mod.ts reaches ${pi} through static imports; pi belongs to the worker alone (dynamic import)`,
     );
   }
   for (const { entryPoint } of Object.values(metafile.outputs)) {

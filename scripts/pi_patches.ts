@@ -38,7 +38,7 @@ export const CJS = "a bundled CommonJS module, imported dynamically, has a defau
  */
 export const COMPILED = 'path.join(getAgentDir(), "cache", "pi-server-compiled")';
 
-/** Keeps the newest compilation of each of an extension's files, for as long as the host lives. */
+/** Keeps the newest compilation of each of an extension's files, for as long as the worker lives. */
 const TRANSFORM_ONCE = `const piServerCompiled = new Map();
 function piServerTransform(options) {
   const name = options.filename + (options.async ? " async" : "");

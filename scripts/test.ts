@@ -132,7 +132,6 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "file_modes",
   "framing",
   "gate_headers",
-  "host_loss",
   "package_modules",
   "peers",
   "process",
@@ -143,6 +142,7 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "state_pipes",
   "tool_files",
   "user_packages",
+  "worker_loss",
 ]);
 
 /** How many other files run at a time; much of their time they wait, so more than there are cores. */

@@ -268,7 +268,7 @@ export const SESSION_START_MS: number = 30_000;
 export const COMMAND_GRACE_MS: number = 5_000;
 
 /** Milliseconds of a worker's silence that count as an issue of `health_check`. */
-export const HOST_SLOW_MS: number = 5_000;
+export const WORKER_SLOW_MS: number = 5_000;
 
 /** Delay of the server thread in milliseconds that counts as an issue of `health_check`. */
 export const LOOP_SLOW_MS: number = 1_000;

@@ -26,8 +26,8 @@ function refused(args: readonly string[], words: readonly string[], variables: V
 
 Deno.test("config: nothing given is the defaults", () => {
   assertEquals(config([]), withConfigDefaults());
-  const { port, host, auth, ws, stdio, workers: hosts, shutdownTimeoutMs } = config([]);
-  const shown = [port, host, auth, ws, stdio, hosts, shutdownTimeoutMs];
+  const { port, host, auth, ws, stdio, workers, shutdownTimeoutMs } = config([]);
+  const shown = [port, host, auth, ws, stdio, workers, shutdownTimeoutMs];
   assertEquals(shown, [3141, "127.0.0.1", true, true, "auto", 1, 30_000]);
 });
 
@@ -89,9 +89,9 @@ Deno.test("config: a number out of range is refused with the flag, the expected 
 Deno.test("config: workers are counted, or started for each session, not both", () => {
   assertEquals([config([]).isolation, config(["--isolation", "session"]).isolation], ["shared", "session"]);
   assertEquals(config(["--isolation", "shared", "--workers", "3"]).workers, 3);
-  for (const hosts of ["0", "1", "2"]) {
-    refused(["--isolation", "session", "--workers", hosts], ["--workers", "leave --workers out"]);
-    refused(["--isolation", "session"], ["--workers"], { PI_SERVER_WORKERS: hosts });
+  for (const workers of ["0", "1", "2"]) {
+    refused(["--isolation", "session", "--workers", workers], ["--workers", "leave --workers out"]);
+    refused(["--isolation", "session"], ["--workers"], { PI_SERVER_WORKERS: workers });
   }
   refused(["--isolation", "process"], ["--isolation", "shared, session", '"process"']);
 });

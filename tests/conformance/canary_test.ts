@@ -35,7 +35,7 @@ async function plant({ home }: Bench): Promise<void> {
   await Deno.writeTextFile(`${home.agentDir}/auth.json`, JSON.stringify(auth), { mode: 0o600 });
 }
 
-/** Tell which server and which of its hosts a process was started under, so that none outlives them; no secrets. */
+/** Tell which server and which of its workers a process was started under, so that none outlives them; no secrets. */
 const MARKS = ["PI_SERVER_CHILD_OF", "PI_SERVER_CHILD_OF_WORKER"];
 
 const ENVIRONMENT = { OPENAI_API_KEY: CANARIES.variable, GROQ_API_KEY: CANARIES.variable };

@@ -90,7 +90,7 @@ async function watching(bench: Bench): Promise<Wire> {
   return wire;
 }
 
-/** A session that shares the host answers. */
+/** A session that shares the worker answers. */
 async function served(bench: Bench, wire: Wire, sessionId: string): Promise<void> {
   const marker = bench.name("neighbour");
   bench.model.script(marker, text(["still here"]));

@@ -1,5 +1,5 @@
 // The fleet's view (docs/PROTOCOL.md#subscribing): `"*"` with cursors. Each session goes on from where it was, those that no client
-// named live, new ones from their first event on; with one host and with several, every event exactly once.
+// named live, new ones from their first event on; with one worker and with several, every event exactly once.
 import { assert, assertEquals } from "@std/assert";
 import {
   assertCaughtUp,
@@ -36,16 +36,16 @@ async function witnessed(bench: Bench, count: number): Promise<{ witness: Follow
 }
 
 /** Without threads there is nothing that Deno could hold to permissions. */
-const hostsFlags = (hosts: number): string[] => [
-  ...["--workers", String(hosts)],
-  ...(hosts === 0 ? ["--sandbox", "off"] : []),
+const workersFlags = (workers: number): string[] => [
+  ...["--workers", String(workers)],
+  ...(workers === 0 ? ["--sandbox", "off"] : []),
 ];
 
-for (const hosts of [0, 1, 2]) {
+for (const workers of [0, 1, 2]) {
   alone(
-    `"*", ${hosts} hosts: one replay, one snapshot, one live, one new, while all of them stream`,
+    `"*", ${workers} workers: one replay, one snapshot, one live, one new, while all of them stream`,
     async (bench) => {
-      await bench.start([...UNMERGED, ...hostsFlags(hosts)]);
+      await bench.start([...UNMERGED, ...workersFlags(workers)]);
       const { witness, ids: [a = "", b = "", c = ""] } = await witnessed(bench, 3);
       for (const id of [a, b, c]) await turn(bench, witness, id, pieces(20));
       const [gate, ending] = [new Gate(), new Ending(1_500)];
@@ -83,9 +83,9 @@ for (const hosts of [0, 1, 2]) {
   );
 
   alone(
-    `"*", ${hosts} hosts: a client that comes back again and again misses nothing of anyone`,
+    `"*", ${workers} workers: a client that comes back again and again misses nothing of anyone`,
     async (bench) => {
-      await bench.start([...UNMERGED, ...hostsFlags(hosts)]);
+      await bench.start([...UNMERGED, ...workersFlags(workers)]);
       const { witness, ids } = await witnessed(bench, 4);
       let fleet = await follow(bench);
       await fleet.subscribe("*");

@@ -26,7 +26,7 @@ async function freeze(bench: Bench): Promise<void> {
   bench.server.signal("SIGCONT");
 }
 
-alone("frozen: no host is replaced, busy or not, and what is in memory is there", async (bench) => {
+alone("frozen: no worker is replaced, busy or not, and what is in memory is there", async (bench) => {
   await bench.home.extension("busy", EXTENSION);
   await bench.start(["--host-silent-ms", "6000", "--peer-silent-ms", "6000"]);
   const wire = await bench.connect();

@@ -33,7 +33,7 @@ async function faults(bench: Bench): Promise<void> {
   await Deno.writeTextFile(`${bench.home.agentDir}/extensions/faults.ts`, FAULTS);
 }
 
-async function hosts(wire: WsWire): Promise<number> {
+async function workers(wire: WsWire): Promise<number> {
   return numberAt(await wire.ok({ type: "get_metrics" }), "hosts");
 }
 
@@ -41,7 +41,7 @@ async function hosts(wire: WsWire): Promise<number> {
 async function hostsAre(wire: WsWire, count: number): Promise<void> {
   let seen = 0;
   await until(
-    async () => (seen = await hosts(wire)) === count || undefined,
+    async () => (seen = await workers(wire)) === count || undefined,
     60_000,
     () => `${seen} workers instead of ${count}`,
   );
@@ -144,7 +144,7 @@ alone("isolation: health_check names the session that hangs, and lists do not wa
 alone("isolation: a worker ends with its session's deletion, and a spare is always ready", async (bench) => {
   await bench.start(ISOLATED);
   const wire = await bench.connect();
-  assertEquals(await hosts(wire), 1, "the spare");
+  assertEquals(await workers(wire), 1, "the spare");
   const { id } = await bench.session(wire);
   await hostsAre(wire, 2);
   await goesOn(bench, wire, id);

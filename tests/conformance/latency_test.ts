@@ -57,7 +57,7 @@ alone("an extension that spins leaves ping and other connections alone", async (
   const other = await bench.connect("other");
   wire.mayLoseResponses = true;
   wire.send({ type: "prompt", id: "spin", sessionId: id, message: "/spin" });
-  // The command reaches the spinning host in some moment; until well after, every ping must be quick.
+  // The command reaches the spinning worker in some moment; until well after, every ping must be quick.
   for (let n = 0; n < PINGS; n++) {
     const { now } = await quickly("ping", () => other.ok({ type: "ping" }));
     assertEquals(typeof now, "number");

@@ -91,7 +91,7 @@ for (const type of ["abort", "delete_session"]) {
     await using tokens = new TokenEndpoint(false);
     const wire = await refreshing(bench, tokens);
     wire.send({ id: "end", type, sessionId: "s" });
-    // Its answer may wait for the refresh; that of a later question says that the host has taken the command.
+    // Its answer may wait for the refresh; that of a later question says that the worker has taken the command.
     await wire.ok({ type: "list_pending_ui" });
     tokens.answer.open();
     // pi empties the file before it writes it, and holds the lock meanwhile.

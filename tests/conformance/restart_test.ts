@@ -216,13 +216,13 @@ const SPIN = `export default function (pi) {
 `;
 
 alone(
-  "crash: a host that hangs is replaced; its sessions are parked under a new epoch, others never notice",
+  "crash: a worker that hangs is replaced; its sessions are parked under a new epoch, others never notice",
   async (bench) => {
     await Deno.mkdir(`${bench.home.agentDir}/extensions`, { recursive: true });
     await Deno.writeTextFile(`${bench.home.agentDir}/extensions/spin.ts`, SPIN);
     await bench.start(["--workers", "2", "--host-silent-ms", "6000"]);
     const wire = await bench.connect();
-    // The idlest host gets the next session: they alternate.
+    // The idlest worker gets the next session: they alternate.
     const lost = await answered(bench, wire);
     const other = await answered(bench, wire);
     const { id: memory } = await bench.session(wire, { inMemory: true });

@@ -38,7 +38,7 @@ async function prompts(bench: Bench, wire: Wire, sessionId: string): Promise<voi
 }
 
 alone(
-  "start folder: relative flags and variables count from it, also once it is gone and hosts die",
+  "start folder: relative flags and variables count from it, also once it is gone and workers die",
   async (bench) => {
     await bench.home.extension("spinner", SPINNER);
     const folder = await startRelative(bench, ["--host-silent-ms", "8000"]);
@@ -59,7 +59,7 @@ alone(
     await wire.next(
       (message) => message.type === "session_crashed" && at(message, "data", "sessionId") === first,
       60_000,
-      "the end of the host",
+      "the end of the worker",
     );
     await prompts(bench, wire, await create(bench, wire));
     await prompts(bench, wire, first);

@@ -1,4 +1,4 @@
-// Trust that is remembered (docs/PROTOCOL.md#paths-and-trust): per folder, over a restart, on every host, until a client takes it back;
+// Trust that is remembered (docs/PROTOCOL.md#paths-and-trust): per folder, over a restart, on every worker, until a client takes it back;
 // and never because of what a folder holds.
 
 import { assert, assertEquals } from "@std/assert";
@@ -27,7 +27,7 @@ async function leftOut(wire: Wire, cwd: string, more: { trustProject?: boolean }
 }
 
 alone(
-  "trust: what a client said of a folder holds for later sessions, on every host and after a restart",
+  "trust: what a client said of a folder holds for later sessions, on every worker and after a restart",
   async (bench) => {
     await bench.start(["--workers", "2"]);
     const wire = await bench.connect();
@@ -36,7 +36,7 @@ alone(
     assert(await leftOut(wire, one.cwd) !== undefined, "no client has said anything");
     assertEquals(await one.runs(), 0);
     assertEquals(await leftOut(wire, one.cwd, { trustProject: true }), undefined);
-    // Sessions go to the hosts in turn, so both have heard of it.
+    // Sessions go to the workers in turn, so both have heard of it.
     for (let n = 0; n < 3; n++) assertEquals(await leftOut(wire, one.cwd), undefined);
     assertEquals(await one.runs(), 4);
     assert(await leftOut(wire, two.cwd) !== undefined, "another folder is not meant");

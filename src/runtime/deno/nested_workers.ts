@@ -2,9 +2,9 @@
 // Used by: process_guard.ts, on Deno alone.
 
 /** Name of a worker with limited permissions. It proves that Deno accepts them. */
-export const HELD_NAME = "pi-server-host, held";
+export const HELD_NAME = "pi-server-worker, held";
 /** Name of any other worker. */
-export const FREE_NAME = "pi-server-host";
+export const FREE_NAME = "pi-server-worker";
 
 const SENTENCE = "A worker with permissions needs a Deno that was started with --unstable-worker-options; " +
   "start the server by `deno task serve`, or leave deno.permissions out";

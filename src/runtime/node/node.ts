@@ -195,7 +195,7 @@ function spawn(url: URL, _permissions?: WorkerPermissions, heapBytes?: number): 
     : { resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapBytes / 2 ** 20) } };
   standAgain();
   // With `stdout: true` the output of the worker comes here and not to the server's stdout.
-  const worker = new Worker(url, { stdout: true, name: "pi-server-host", ...limits });
+  const worker = new Worker(url, { stdout: true, name: "pi-server-worker", ...limits });
   worker.stdout.on("data", (chunk: Uint8Array) => process.stderr.write(chunk));
   let gone = false;
   const handle: WorkerHandle = {

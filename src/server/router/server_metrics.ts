@@ -1,7 +1,7 @@
 // Does: builds get_metrics, health_check and /metrics from counters, heartbeats and open connections.
 // Used by: the router. It decides nothing.
 import type { Governor } from "../../governor/governor.ts";
-import { HOST_SLOW_MS, LOOP_SLOW_MS } from "../../governor/limits.ts";
+import { WORKER_SLOW_MS, LOOP_SLOW_MS } from "../../governor/limits.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
 import type { LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Health, Metrics } from "../../protocol/schema/monitoring_commands.ts";
@@ -75,11 +75,11 @@ export class ServerMetrics {
 
   async health(): Promise<Health> {
     const { governor, manager } = this.#parts;
-    const { heartbeat: pulse } = manager;
-    const slow = Math.min(HOST_SLOW_MS, governor.limits.hostSilentMs / 2);
+    const { heartbeat } = manager;
+    const slow = Math.min(WORKER_SLOW_MS, governor.limits.hostSilentMs / 2);
     const issues: string[] = [];
     for (const worker of manager.workers) {
-      const ms = Math.round(pulse.silentMs(worker));
+      const ms = Math.round(heartbeat.silentMs(worker));
       if (ms < slow) continue;
       const sessionId = manager.sessionOf(worker);
       issues.push(
@@ -88,7 +88,7 @@ export class ServerMetrics {
           : `Session "${sessionId}" may be stuck: its worker has not answered for ${ms} ms`,
       );
     }
-    const late = Math.round(pulse.lagMs);
+    const late = Math.round(heartbeat.lagMs);
     if (late >= LOOP_SLOW_MS) {
       issues.push(`The server itself was busy for ${late} ms: the machine is overloaded`);
     }

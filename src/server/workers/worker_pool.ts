@@ -17,7 +17,8 @@ export type Isolation = "shared" | "session";
 /** `shared` by all sessions; `spare`; `own`, of one session; `retiring`, the session has left. */
 type Use = "shared" | "spare" | "own" | "retiring";
 
-interface Slot {
+/** A worker, and what the pool knows of it. */
+interface PooledWorker {
   link: WorkerLink;
   sessions: number;
   use: Use;
@@ -36,7 +37,7 @@ export interface WorkerPoolParts {
 /** All workers, by number. Numbers are not used twice, but for a worker that is started again. */
 export class WorkerPool {
   readonly #parts: WorkerPoolParts;
-  readonly #slots = new Map<number, Slot>();
+  readonly #workers = new Map<number, PooledWorker>();
   #spare: number | undefined;
   #next = 0;
   #stopped = false;
@@ -59,12 +60,12 @@ export class WorkerPool {
 
   /** Numbers of all workers. */
   get all(): readonly number[] {
-    return [...this.#slots.keys()];
+    return [...this.#workers.keys()];
   }
 
   /** Numbers of the workers that may have something to finish: all but the spare. */
   get used(): readonly number[] {
-    return [...this.#slots].filter(([, { use }]) => use !== "spare").map(([worker]) => worker);
+    return [...this.#workers].filter(([, { use }]) => use !== "spare").map(([worker]) => worker);
   }
 
   /** Whether each session has a worker of its own. */
@@ -82,7 +83,7 @@ export class WorkerPool {
   assign(): number {
     const worker = this.leastLoaded();
     if (this.isolated) {
-      this.#slot(worker).use = "own";
+      this.#pooled(worker).use = "own";
       this.#spare = undefined;
     }
     this.addSessions(worker, 1);
@@ -96,39 +97,39 @@ export class WorkerPool {
 
   /** How many sessions are on that worker. */
   sessions(worker: number): number {
-    return this.#slots.get(worker)?.sessions ?? 0;
+    return this.#workers.get(worker)?.sessions ?? 0;
   }
 
   /** Counts sessions that came to a worker or left it. A worker that has been removed counts nothing. */
   addSessions(worker: number, more: number): void {
-    const slot = this.#slots.get(worker);
-    if (slot !== undefined) slot.sessions += more;
+    const pooled = this.#workers.get(worker);
+    if (pooled !== undefined) pooled.sessions += more;
   }
 
   /** Whether that worker's session has left, and the worker has not been retired yet. */
   isLeft(worker: number): boolean {
-    const slot = this.#slots.get(worker);
-    return slot?.use === "own" && slot.sessions === 0;
+    const pooled = this.#workers.get(worker);
+    return pooled?.use === "own" && pooled.sessions === 0;
   }
 
   /** Marks a worker that its session has left. */
   retire(worker: number): void {
-    this.#slot(worker).use = "retiring";
+    this.#pooled(worker).use = "retiring";
   }
 
   /** Ends a retired worker. What its session has started in the background goes on. */
   remove(worker: number): void {
-    const slot = this.#slots.get(worker);
-    if (slot?.use !== "retiring") return;
-    this.#slots.delete(worker);
-    slot.link.dismiss();
+    const pooled = this.#workers.get(worker);
+    if (pooled?.use !== "retiring") return;
+    this.#workers.delete(worker);
+    pooled.link.dismiss();
   }
 
   /** Sends a message; false when that worker has been removed. */
   send(worker: number, message: ToWorker): boolean {
-    const slot = this.#slots.get(worker);
-    slot?.link.send(message);
-    return slot !== undefined;
+    const pooled = this.#workers.get(worker);
+    pooled?.link.send(message);
+    return pooled !== undefined;
   }
 
   /** Sends to every worker. */
@@ -138,7 +139,7 @@ export class WorkerPool {
 
   /** Ends one worker, whatever it is doing. */
   kill(worker: number): void {
-    this.#slots.get(worker)?.link.terminate();
+    this.#workers.get(worker)?.link.terminate();
   }
 
   /** From now on no spare is started. */
@@ -149,7 +150,7 @@ export class WorkerPool {
   /** Ends all workers at once. */
   terminateAll(): void {
     this.stop();
-    for (const { link } of this.#slots.values()) link.terminate();
+    for (const { link } of this.#workers.values()) link.terminate();
   }
 
   /**
@@ -158,17 +159,17 @@ export class WorkerPool {
    */
   restart(worker: number): void {
     const { clock } = this.#parts;
-    const slot = this.#slot(worker);
-    if (slot.use === "own" || slot.use === "retiring") {
-      this.#slots.delete(worker);
+    const pooled = this.#pooled(worker);
+    if (pooled.use === "own" || pooled.use === "retiring") {
+      this.#workers.delete(worker);
       return this.keepSpare();
     }
     const start = (): WorkerLink => {
-      slot.startedAt = clock.monotonic();
-      slot.link = this.#start(worker);
-      return slot.link;
+      pooled.startedAt = clock.monotonic();
+      pooled.link = this.#start(worker);
+      return pooled.link;
     };
-    if (clock.monotonic() - slot.startedAt >= YOUNG_MS) start();
+    if (clock.monotonic() - pooled.startedAt >= YOUNG_MS) start();
     else {
       const waiting: ToWorker[] = [];
       const timer = clock.after(RESTART_MS, () => {
@@ -176,7 +177,7 @@ export class WorkerPool {
         for (const message of waiting) link.send(message);
       });
       const end = (): void => timer.clear();
-      slot.link = { send: (message) => void waiting.push(message), terminate: end, dismiss: end };
+      pooled.link = { send: (message) => void waiting.push(message), terminate: end, dismiss: end };
     }
     this.onStarted(worker);
   }
@@ -189,7 +190,7 @@ export class WorkerPool {
   #add(use: Use): number {
     const worker = this.#next++;
     const startedAt = this.#parts.clock.monotonic();
-    this.#slots.set(worker, { link: this.#start(worker), sessions: 0, use, startedAt });
+    this.#workers.set(worker, { link: this.#start(worker), sessions: 0, use, startedAt });
     this.onStarted(worker);
     return worker;
   }
@@ -204,9 +205,9 @@ export class WorkerPool {
     });
   }
 
-  #slot(worker: number): Slot {
-    const slot = this.#slots.get(worker);
-    if (slot === undefined) throw new Error(`There is no worker ${worker}`);
-    return slot;
+  #pooled(worker: number): PooledWorker {
+    const pooled = this.#workers.get(worker);
+    if (pooled === undefined) throw new Error(`There is no worker ${worker}`);
+    return pooled;
   }
 }

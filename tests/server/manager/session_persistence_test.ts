@@ -58,7 +58,7 @@ Deno.test("session persistence: over the limit sessions come back all the same, 
   assertEquals(persistence.restore(store, records).map(({ sessionId }) => sessionId), ["a", "b"]);
 });
 
-Deno.test("session persistence: what is kept has the router thread's own numbers and file", async () => {
+Deno.test("session persistence: what is kept has the server thread's own numbers and file", async () => {
   const { persistence, store, puts } = make();
   persistence.restore(store, []);
   const entry = entryOf("a");

@@ -1,4 +1,4 @@
-// The memory watch: a worker that says it holds too much goes, one that never yields is judged by the process's growth,
+// The memory monitor: a worker that says it holds too much goes, one that never yields is judged by the process's growth,
 // and nothing that another thread holds is put down to it.
 import { assertEquals } from "@std/assert";
 import {
@@ -62,7 +62,7 @@ Deno.test("memory monitor: a mute worker is judged by what the process grew by s
   watch.stop();
 });
 
-Deno.test("memory monitor: what the router thread grows by, and a worker that answers, are let be", async () => {
+Deno.test("memory monitor: what the server thread grows by, and a worker that answers, are let be", async () => {
   const { watch, over, world, look } = make();
   watch.onReport(0, 150);
   world.owed.set(0, 1_000);

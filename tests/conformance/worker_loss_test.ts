@@ -1,5 +1,5 @@
-// What ends a host, and must end nothing else (docs/PROTOCOL.md#session_crashed): memory that runs out, an extension that ends the
-// process. Its sessions come back, those of the other host never notice.
+// What ends a worker, and must end nothing else (docs/PROTOCOL.md#session_crashed): memory that runs out, an extension that ends the
+// process. Its sessions come back, those of the other worker never notice.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { type JsonObject, stringAt } from "../support/json.ts";
@@ -57,7 +57,7 @@ function crashOf(wire: WsWire, sessionId: string): Promise<JsonObject> {
   );
 }
 
-/** Lets a host run out of memory; the session that did it comes back, the one on the other host goes on meanwhile. */
+/** Lets a worker run out of memory; the session that did it comes back, the one on the other worker goes on meanwhile. */
 async function runsOut(bench: Bench, command: string): Promise<void> {
   await extension(bench, "hog", HOG);
   await bench.start(["--workers", "2", "--max-host-memory-bytes", "400MiB"]);
@@ -83,12 +83,12 @@ async function runsOut(bench: Bench, command: string): Promise<void> {
 }
 
 alone(
-  "memory: a host that yields while it fills its memory is replaced",
+  "memory: a worker that yields while it fills its memory is replaced",
   (bench) => runsOut(bench, "hog-slowly"),
 );
 
 for (const how of ["objects", "buffers"]) {
-  const name = `memory: a host that fills its memory with ${how} and never yields is replaced`;
+  const name = `memory: a worker that fills its memory with ${how} and never yields is replaced`;
   if (TARGET === "sources") {
     // There the engine ends the process; docs/DECISIONS.md says why.
     Deno.test.ignore(
@@ -130,10 +130,10 @@ export default function (pi) {
 const WAYS = ["exit", "import", "really", "abort", "signal", "killed", "late", "deno", "close"];
 WAYS.push("text", "padded", "list", "turning", "inner", "deno-text", "worker");
 
-for (const hosts of ["1", "0"]) {
-  alone(`exit: an extension cannot end the server, with --workers ${hosts}`, async (bench) => {
+for (const workers of ["1", "0"]) {
+  alone(`exit: an extension cannot end the server, with --workers ${workers}`, async (bench) => {
     await extension(bench, "leave", LEAVE);
-    await bench.start(["--workers", hosts, ...hosts === "0" ? ["--sandbox", "off"] : []]);
+    await bench.start(["--workers", workers, ...workers === "0" ? ["--sandbox", "off"] : []]);
     const wire = await bench.connect();
     const id = await answered(bench, wire);
     const before = await wire.ok({ type: "get_state", sessionId: id });
@@ -145,7 +145,7 @@ for (const hosts of ["1", "0"]) {
       await wire.ok({ type: "ping" });
     }
     await goesOn(bench, wire, id);
-    assertEquals((await wire.ok({ type: "get_state", sessionId: id })).epoch, before.epoch, "the host lives");
+    assertEquals((await wire.ok({ type: "get_state", sessionId: id })).epoch, before.epoch, "the worker lives");
     wire.mayLoseResponses = true;
     bench.server.signal("SIGTERM");
     assertEquals((await bench.server.status).code, 0, "the server itself can end");
@@ -159,7 +159,7 @@ const SPIN = `export default function (pi) {
 `;
 
 aloneOnLinux(
-  "children: those of a host that is replaced end with it, those of another go on",
+  "children: those of a worker that is replaced end with it, those of another go on",
   async (bench) => {
     await extension(bench, "spin", SPIN);
     await bench.start(["--workers", "2", "--host-silent-ms", "6000"]);
@@ -183,8 +183,8 @@ aloneOnLinux(
     await crashOf(wire, lost);
     assertEquals((await bash).code, "internal");
     const ended = async () => !await lives(stray) && !await lives(waited) || undefined;
-    await until(ended, 10_000, () => "children of the replaced host live on");
-    assert(await lives(kept), "the other host's child was ended");
+    await until(ended, 10_000, () => "children of the replaced worker live on");
+    assert(await lives(kept), "the other worker's child was ended");
     await goesOn(bench, wire, other);
   },
 );
