@@ -116,6 +116,7 @@ const ALONE: ReadonlySet<string> = new Set([
   "cli_docs",
   "cli_server",
   "console_hostile",
+  "console_work",
   "console",
   "control",
   "dead_peer",

@@ -3,66 +3,22 @@
 // Left out by name where there is no Chromium.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { installDialogs, recorded, uiPrompt } from "../support/dialog_extension.ts";
-import { arrayAt, type JsonObject, stringAt } from "../support/json.ts";
+import { recorded, uiPrompt } from "../support/dialog_extension.ts";
+import { arrayAt, stringAt } from "../support/json.ts";
 import { calls, Gate, OPENAI, text } from "../support/model_server.ts";
 import {
   axeFindings,
   closeBrowser,
-  HAS_CHROMIUM,
   overflow,
   type Page,
   Person,
   type View,
 } from "../support/console_browser.ts";
 import { StoppableLine } from "../support/stoppable_line.ts";
-import { type Bench, listed, shared, TARGET } from "./suite.ts";
+import { answers, at, message, minted, openSession, origin, prompt, test } from "./console_stage.ts";
+import { listed } from "./suite.ts";
 
-const case_ = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));
 Deno.test.afterAll(closeBrowser);
-
-/** A case, left out by name where there is no Chromium. */
-function test(name: string, body: (bench: Bench) => Promise<void>): void {
-  if (HAS_CHROMIUM) return case_(name, body);
-  const why = "no Chromium here, see apt-get install chromium";
-  Deno.test({ name: `[${TARGET}] ${name} (${why})`, ignore: true, fn: () => {} });
-}
-
-async function origin(bench: Bench): Promise<string> {
-  return `http://127.0.0.1:${(await bench.server.endpoint()).port}`;
-}
-
-/** A token for that role. */
-async function minted(bench: Bench, fields: JsonObject): Promise<string> {
-  const admin = await bench.connect("admin");
-  return stringAt(await admin.ok({ type: "mint_token", ttlMs: 600_000, ...fields }), "token");
-}
-
-/** A person at the console; nothing of what must not happen has happened when the work is done. */
-async function at(
-  bench: Bench,
-  work: (person: Person) => Promise<void>,
-  view: View = {},
-): Promise<void> {
-  await using person = await Person.make(await origin(bench), view);
-  await work(person);
-  assertEquals([person.left, person.wrong], [[], []]);
-}
-
-const message = (page: Page) => page.getByRole("textbox", { name: "Message" });
-const answers = (page: Page) => page.getByRole("article", { name: "Answer" });
-
-async function prompt(page: Page, words: string): Promise<void> {
-  await message(page).fill(words);
-  await message(page).press("Enter");
-}
-
-/** Opens a session's page in a new tab. */
-async function openSession(person: Person, token: string, id: string): Promise<Page> {
-  const page = await person.open(`${token}&to=/session/${encodeURIComponent(id)}`);
-  await page.getByRole("log", { name: "Transcript" }).waitFor();
-  return page;
-}
 
 test("console: a token in the fragment lets in, and leaves the address and every store but the tab's", (bench) =>
   at(bench, async (person) => {
