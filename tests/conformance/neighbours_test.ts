@@ -163,7 +163,7 @@ const TOOLS: Readonly<Record<string, ToolCall>> = {
   "write to a pipe": { name: "write", args: { path: "pipe", content: "x" } },
 };
 
-/** A session in a folder that is not trusted, whose instructions are endless. */
+/** Sessions in untrusted folders whose instructions are endless. */
 async function untrusted({ bench, wire }: Loud): Promise<void> {
   for (const name of ["AGENTS.md", "CLAUDE.md", ".pi/SYSTEM.md", ".pi/APPEND_SYSTEM.md"]) {
     for (const make of ["ln -s /dev/zero", "mkfifo"]) {
