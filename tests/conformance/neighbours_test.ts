@@ -16,7 +16,11 @@ const MIB = 1024 * 1024;
 /** The most that an answer to the neighbour may take, in milliseconds. */
 const LATE_MS = 250;
 /** The exceptions of docs/OPERATIONS.md#what-slows-the-neighbours. */
-const DOCUMENTED_MS: Readonly<Record<string, number>> = { "loading 160 MiB": 2_400 };
+const DOCUMENTED_MS: Readonly<Record<string, number>> = {
+  "loading 160 MiB": 2_400,
+  "images that providers refuse": 500,
+  "large answers, pipelined": 600,
+};
 const PIECES = 4;
 
 /** Work of a known size, and its milliseconds on the machine on which the bounds were measured. */
@@ -163,7 +167,7 @@ const TOOLS: Readonly<Record<string, ToolCall>> = {
   "write to a pipe": { name: "write", args: { path: "pipe", content: "x" } },
 };
 
-/** A session in a folder that is not trusted, whose instructions are endless. */
+/** Sessions in untrusted folders whose instructions are endless. */
 async function untrusted({ bench, wire }: Loud): Promise<void> {
   for (const name of ["AGENTS.md", "CLAUDE.md", ".pi/SYSTEM.md", ".pi/APPEND_SYSTEM.md"]) {
     for (const make of ["ln -s /dev/zero", "mkfifo"]) {
