@@ -17,6 +17,7 @@ import {
   say,
   sse,
 } from "../support/raw_model.ts";
+import { ON_1_6 } from "../support/server_process.ts";
 import { alone, type Bench } from "./suite.ts";
 
 /** How an answer ends; `none` is a stream that is closed without its last event. */
@@ -162,7 +163,10 @@ function assertRefused({ ran, text, results }: Tried, name: string, what: string
   assertEquals(text, "done", what);
   assertEquals(results.length, 1, what);
   assertEquals(at(results[0], "isError"), true, what);
-  assertStringIncludes(stringAt(results[0], "content", 0, "text"), `${name} was not`, what);
+  const told = stringAt(results[0], "content", 0, "text");
+  // pi 1.6 refuses arguments that are not JSON itself, before the server looks.
+  if (ON_1_6 && told.startsWith(`Invalid arguments for tool "${name}"`)) return;
+  assertStringIncludes(told, `${name} was not`, what);
 }
 
 const STREAMED = APIS.filter((api) => api !== "google-generative-ai");

@@ -271,14 +271,26 @@ export function hasQueued(session: Session): boolean {
 /** Starts a run over what is queued. */
 export async function resume(session: Session): Promise<void> {
   const { agent } = session;
-  const start: unknown = Reflect.get(session, "_runAgentPrompt");
-  if (typeof start !== "function") throw new Error("This pi cannot start a run over its queue");
-  // agent.continue() alone would run without retries, compaction and an end; this has pi's whole run begin with it.
+  const start: unknown = Reflect.get(session, "_startRun");
+  if (typeof start !== "function" || typeof Reflect.get(session, "_prepareRun") !== "function") {
+    throw new Error("This pi cannot start a run over its queue");
+  }
+  // agent.continue() alone would run without retries, compaction and an end. This has pi's whole run begin with it, and
+  // the run has no message of its own to prepare.
+  Reflect.set(session, "_prepareRun", () => {
+    Reflect.deleteProperty(session, "_prepareRun");
+    return Promise.resolve([]);
+  });
   Reflect.set(agent, "prompt", () => {
     Reflect.deleteProperty(agent, "prompt");
     return agent.continue();
   });
-  await Reflect.apply(start, session, [[]]);
+  try {
+    await Reflect.apply(start, session, []);
+  } finally {
+    Reflect.deleteProperty(session, "_prepareRun");
+    Reflect.deleteProperty(agent, "prompt");
+  }
 }
 
 /** Queues a message that the `input` handlers have seen. */
