@@ -136,6 +136,7 @@ const SESSION_EVENTS: Readonly<Record<string, string>> = {
   extension_ui_resolved: "A dialog is over; `by` says how it ended.",
   extension_error:
     "An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`). " +
+    "`event` is `model` when the session's model is gone and it continues with another one. " +
     "`load` also reports settings, models, skills, prompts and packages that pi cannot use. `extensionPath` is the " +
     "path of what is at fault, or names a command. `extensionErrors` of the session's state lists what the last " +
     "load reported, and `health_check` and the log name it too.",

@@ -129,11 +129,14 @@ const ALONE: ReadonlySet<string> = new Set([
 
 /** Files about what differs between builds: files, sockets, threads, permissions, and what is packed into a build. */
 const BUILD_MATTERS: ReadonlySet<string> = new Set([
+  "bundlers",
   "disk",
   "engine",
   "file_modes",
   "framing",
   "gate_headers",
+  "load_turns",
+  "npm_packages",
   "package_modules",
   "peers",
   "process",

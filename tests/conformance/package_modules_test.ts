@@ -1,5 +1,5 @@
 // An extension package with modules of every kind, as npm lays them out: CommonJS with and without a type, JSON, ES
-// modules that import CommonJS by default, a dependency that is required at run time. The Node build and the binary load them alike.
+// modules that import CommonJS by default, a dependency that is required at run time. Every build loads them alike.
 
 import { assert, assertEquals } from "@std/assert";
 import { arrayAt, at, stringAt } from "../support/json.ts";
@@ -60,10 +60,7 @@ const FILES: Readonly<Record<string, string>> = {
 };
 const LOADED = "1.2.3 x-plain inner n-plain json helper plain-cjs script.cjs";
 
-// The sources leave modules to Deno, which takes a script without a `type` for an ES module.
-const built: typeof alone = TARGET === "sources" ? () => {} : alone;
-
-built(
+alone(
   "package modules: CommonJS, JSON and ES modules of a package load, also after a restart",
   async (bench) => {
     const folder = `${bench.home.agentDir}/extensions/pk`;

@@ -145,7 +145,11 @@ for (const workers of ["1", "0"]) {
       await wire.ok({ type: "ping" });
     }
     await goesOn(bench, wire, id);
-    assertEquals((await wire.ok({ type: "get_state", sessionId: id })).epoch, before.epoch, "the worker lives");
+    assertEquals(
+      (await wire.ok({ type: "get_state", sessionId: id })).epoch,
+      before.epoch,
+      "the worker lives",
+    );
     wire.mayLoseResponses = true;
     bench.server.signal("SIGTERM");
     assertEquals((await bench.server.status).code, 0, "the server itself can end");

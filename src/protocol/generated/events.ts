@@ -118,9 +118,10 @@ export interface TurnStalledEvent {
 
 /**
  * An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`).
- * `load` also reports settings, models, skills, prompts and packages that pi cannot use. `extensionPath` is
- * the path of what is at fault, or names a command. `extensionErrors` of the session's state lists what the
- * last load reported, and `health_check` and the log name it too.
+ * `event` is `model` when the session's model is gone and it continues with another one. `load` also reports
+ * settings, models, skills, prompts and packages that pi cannot use. `extensionPath` is the path of what is
+ * at fault, or names a command. `extensionErrors` of the session's state lists what the last load reported,
+ * and `health_check` and the log name it too.
  */
 export interface ExtensionErrorEvent {
   /** Says what it is. */

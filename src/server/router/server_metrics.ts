@@ -1,7 +1,7 @@
 // Does: builds get_metrics, health_check and /metrics from counters, heartbeats and open connections.
 // Used by: the router. It decides nothing.
 import type { Governor } from "../../governor/governor.ts";
-import { WORKER_SLOW_MS, LOOP_SLOW_MS } from "../../governor/limits.ts";
+import { LOOP_SLOW_MS, WORKER_SLOW_MS } from "../../governor/limits.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
 import type { LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Health, Metrics } from "../../protocol/schema/monitoring_commands.ts";
