@@ -332,9 +332,9 @@ export type ReloadData = Record<string, unknown>;
 
 /** What `mint_token` answers with. */
 export interface MintTokenData {
-  /** The protocol's `token`. */
+  /** The token. No later message holds it. */
   token: string;
-  /** The protocol's `tokenId`: 1 to 128 characters. */
+  /** Id of the minted token: 1 to 128 characters. */
   tokenId: string;
   /** When the token ends, in milliseconds since 1970; absent: when it is revoked. */
   expiresAt?: number;
@@ -359,23 +359,23 @@ export interface ListTokensData {
 
 /** What `revoke_token` answers with. */
 export interface RevokeTokenData {
-  /** The protocol's `revoked`. */
+  /** Whether there was such a token. */
   revoked: boolean;
 }
 
 /** What `get_metrics` answers with. */
 export interface GetMetricsData {
-  /** The protocol's `uptimeMs`. */
+  /** Milliseconds since the server started. */
   uptimeMs: number;
   /** The sessions. */
   sessions: { live: number; parked: number };
-  /** The protocol's `hosts`. */
+  /** How many workers there are. */
   hosts: number;
-  /** The protocol's `connections`. */
+  /** How many connections are open. */
   connections: number;
   /** The slash commands. */
   commands: Record<string, number>;
-  /** The protocol's `refusals`. */
+  /** Refused commands, by limit. */
   refusals: Record<string, number>;
   /**
    * Requests that were let in no further, by what was wrong: `host`, `origin`, `peer`, `token`, `request`.
@@ -389,43 +389,43 @@ export interface GetMetricsData {
   sessionsCreated: number;
   /** Only events of these types. */
   events: number;
-  /** The protocol's `bytesIn`. */
+  /** Bytes that clients have sent, since the start. */
   bytesIn: number;
-  /** The protocol's `bytesOut`. */
+  /** Bytes that clients have been sent, since the start. */
   bytesOut: number;
-  /** The protocol's `coalesced`. */
+  /** How many events were merged into later ones, since the start. */
   coalesced: number;
-  /** The protocol's `lagged`. */
+  /** How often events were left out for a client that reads too slowly. */
   lagged: number;
-  /** The protocol's `evicted`. */
+  /** How many connections were closed because their clients read too slowly. */
   evicted: number;
-  /** The protocol's `outboxBytes`. */
+  /** Bytes that wait for clients that read slowly. */
   outboxBytes: number;
-  /** The protocol's `loopDelayMs`. */
+  /** How late the server thread (`router`) and each worker (`hosts`) are, in milliseconds. */
   loopDelayMs: { router: number; hosts: number[] };
-  /** The protocol's `memoryBytes`. */
+  /** Memory of the process, of the server thread (`router`) and of each worker (`hosts`). */
   memoryBytes?: { process: number; router: number; hosts: number[] };
-  /** The protocol's `turns`. */
+  /** How many turns there were. */
   turns: number;
   /** Tokens of the model, null where they are not known; or minted tokens. */
   tokens: { input: number; output: number; cacheRead: number; cacheWrite: number };
-  /** The protocol's `costUsd`. */
+  /** Cost of all sessions since the start, in USD. */
   costUsd: number;
-  /** The protocol's `journal`. */
+  /** What the journal keeps. */
   journal: { keys: number; keyBytes: number; messageBytes: number };
 }
 
 /** What `health_check` answers with. */
 export interface HealthCheckData {
-  /** The protocol's `healthy`. */
+  /** Whether there is no problem. */
   healthy: boolean;
-  /** The protocol's `issues`. */
+  /** A sentence for each problem. */
   issues: string[];
 }
 
 /** What `set_budget` answers with. */
 export interface SetBudgetData {
-  /** The protocol's `budget`. */
+  /** What the session may spend. */
   budget?: Budget;
   /** Tokens and cost of the run. */
   usage: BudgetUsage;

@@ -513,7 +513,7 @@ export interface RevokeTokenCommand extends AnyCommand {
   type: "revoke_token";
   /** Id of the session. */
   sessionId?: string;
-  /** The protocol's `tokenId`: 1 to 128 characters. */
+  /** Id of the minted token: 1 to 128 characters. */
   tokenId: string;
 }
 
@@ -542,13 +542,13 @@ export interface HealthCheckCommand extends AnyCommand {
 export interface SetBudgetCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_budget";
-  /** The protocol's `maxUsd`: 0 to 1000000. */
+  /** Dollars that the session may cost: 0 to 1000000. */
   maxUsd?: number;
-  /** The protocol's `maxTurns`: 0 to 1000000000. */
+  /** Turns that the session may take: 0 to 1000000000. */
   maxTurns?: number;
-  /** The protocol's `maxWallMs`: 0 to 2073600000. */
+  /** Milliseconds that the agent may work: 0 to 2073600000. */
   maxWallMs?: number;
-  /** The protocol's `onExceed`. */
+  /** Whether a run finishes its turn at the limit, or ends at once. */
   onExceed?: "pause" | "abort";
 }
 

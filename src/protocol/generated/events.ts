@@ -98,7 +98,7 @@ export interface BudgetExceededEvent {
   type: "budget_exceeded";
   /** At most so many. */
   limit: "maxUsd" | "maxTurns" | "maxWallMs";
-  /** The protocol's `budget`. */
+  /** What the session may spend. */
   budget: Budget;
   /** Tokens and cost of the run. */
   usage: BudgetUsage;
@@ -108,11 +108,11 @@ export interface BudgetExceededEvent {
 export interface TurnStalledEvent {
   /** Says what it is. */
   type: "turn_stalled";
-  /** The protocol's `phase`. */
+  /** What the run waits for: the model, a tool, or the answer to a dialog. */
   phase: "model" | "tool" | "ui";
-  /** The protocol's `silentMs`. */
+  /** How long the run has been silent, in milliseconds. */
   silentMs: number;
-  /** The protocol's `toolCallId`. */
+  /** Id of the tool call. */
   toolCallId?: string;
 }
 

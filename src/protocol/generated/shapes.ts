@@ -3,25 +3,25 @@
 
 /** What a session may spend. An absent limit does not bound. */
 export interface Budget {
-  /** The protocol's `maxUsd`. */
+  /** Dollars that the session may cost. */
   maxUsd?: number;
-  /** The protocol's `maxTurns`. */
+  /** Turns that the session may take. */
   maxTurns?: number;
-  /** The protocol's `maxWallMs`. */
+  /** Milliseconds that the agent may work. */
   maxWallMs?: number;
-  /** The protocol's `onExceed`. */
+  /** Whether a run finishes its turn at the limit, or ends at once. */
   onExceed: "pause" | "abort";
-  /** The protocol's `exceeded`. */
+  /** The limit that was reached. */
   exceeded?: "maxUsd" | "maxTurns" | "maxWallMs";
 }
 
 /** What a session has spent: US dollars, turns, and milliseconds in which its agent worked. */
 export interface BudgetUsage {
-  /** The protocol's `usd`. */
+  /** Cost in USD. */
   usd: number;
-  /** The protocol's `turns`. */
+  /** How many turns there were. */
   turns: number;
-  /** The protocol's `wallMs`. */
+  /** Milliseconds that the agent has worked. */
   wallMs: number;
 }
 
@@ -73,11 +73,11 @@ export interface Interrupted {
    * animated.
    */
   images?: { type: "image"; data: string; mimeType: string }[];
-  /** The protocol's `at`. */
+  /** When, ISO 8601. */
   at: string;
   /** Sent again with the same key, the command does not run twice. */
   idempotencyKey?: string;
-  /** The protocol's `started`. */
+  /** Whether the agent had begun with it. */
   started: boolean;
 }
 
@@ -171,9 +171,9 @@ export interface SessionInfo {
   extensionErrors?: LoadProblem[];
   /** Tokens and cost of the run. */
   usage?: BudgetUsage;
-  /** The protocol's `budget`. */
+  /** What the session may spend. */
   budget?: Budget;
-  /** The protocol's `interrupted`. */
+  /** Messages that a crash has stopped, oldest first. */
   interrupted?: Interrupted[];
 }
 
@@ -205,7 +205,7 @@ export interface Snapshot {
   runningTools: Record<string, unknown>[];
   /** What is queued. */
   queue: Queue;
-  /** The protocol's `interrupted`. */
+  /** Messages that a crash has stopped, oldest first. */
   interrupted?: Interrupted[];
 }
 

@@ -51,11 +51,11 @@ export class Connection {
   #open = true;
 
   constructor(parts: ConnectionParts) {
-    const { id, peer: wire, clock, limits } = parts;
+    const { id, peer, clock, limits } = parts;
     this.id = id;
-    this.peer = wire;
+    this.peer = peer;
     this.access = parts.access;
-    this.outbox = new Outbox({ wire, clock, limits, giveUp: (reason) => parts.giveUp(this, reason) });
+    this.outbox = new Outbox({ peer, clock, limits, giveUp: (reason) => parts.giveUp(this, reason) });
   }
 
   get open(): boolean {

@@ -28,7 +28,8 @@ export interface QueuedEvent {
 /** Pieces that are kept one by one. Each keeps alive the whole text that it was cut from. */
 const LOOSE_PIECES = 256;
 
-interface Lane {
+/** The queued events of one session that a later event may merge with. */
+interface Tail {
   last: QueuedEvent | undefined;
   readonly states: Map<string, QueuedEvent>;
 }
@@ -46,7 +47,7 @@ function mergeFor(record: EncodedEvent, text: string): CoalesceHint | undefined 
 
 /** The events of one connection's queue. */
 export class EventCoalescer {
-  readonly #lanes = new Map<string, Lane>();
+  readonly #tails = new Map<string, Tail>();
   #bytes = 0;
   #coalesced = 0;
 
@@ -62,12 +63,12 @@ export class EventCoalescer {
 
   /** Merges nothing more into queued events of that session, or of any (`*`). */
   forget(target: string): void {
-    if (target === "*") this.#lanes.clear();
-    else this.#lanes.delete(target);
+    if (target === "*") this.#tails.clear();
+    else this.#tails.delete(target);
   }
 
   clear(): void {
-    this.#lanes.clear();
+    this.#tails.clear();
     this.#bytes = 0;
   }
 
@@ -78,11 +79,11 @@ export class EventCoalescer {
     text: string,
     merging: boolean,
   ): { item: QueuedEvent | undefined; bytes: number } {
-    const lane = this.#lane(sessionId);
+    const tail = this.#tail(sessionId);
     const before = this.#bytes;
     const merge = mergeFor(record, text);
-    const joined = merging && merge?.kind === "delta" && this.#join(lane.last, merge, record);
-    const item = joined ? undefined : this.#append(lane, sessionId, record, merge, text, merging);
+    const joined = merging && merge?.kind === "delta" && this.#join(tail.last, merge, record);
+    const item = joined ? undefined : this.#append(tail, sessionId, record, merge, text, merging);
     return { item, bytes: this.#bytes - before };
   }
 
@@ -102,23 +103,23 @@ export class EventCoalescer {
     return `${eventPrefix(sessionId, seq)}"coalesced":${covers},${whole}`;
   }
 
-  #lane(sessionId: string): Lane {
-    const known = this.#lanes.get(sessionId);
+  #tail(sessionId: string): Tail {
+    const known = this.#tails.get(sessionId);
     if (known !== undefined) return known;
-    const lane: Lane = { last: undefined, states: new Map() };
-    this.#lanes.set(sessionId, lane);
-    return lane;
+    const tail: Tail = { last: undefined, states: new Map() };
+    this.#tails.set(sessionId, tail);
+    return tail;
   }
 
   #append(
-    lane: Lane,
+    tail: Tail,
     sessionId: string,
     { seq, type }: EncodedEvent,
     merge: CoalesceHint | undefined,
     text: string,
     merging: boolean,
   ): QueuedEvent {
-    const before = lane.last;
+    const before = tail.last;
     const item: QueuedEvent = {
       kind: "event",
       sessionId,
@@ -135,13 +136,13 @@ export class EventCoalescer {
       after: undefined,
     };
     if (before !== undefined) before.after = item;
-    lane.last = item;
+    tail.last = item;
     this.#bytes += item.bytes;
     if (merge?.kind !== "state") return item;
     const key = stateKey(item.type, merge.key);
-    const older = lane.states.get(key);
+    const older = tail.states.get(key);
     if (merging && older !== undefined) this.#supersede(older);
-    lane.states.set(key, item);
+    tail.states.set(key, item);
     return item;
   }
 
@@ -184,11 +185,11 @@ export class EventCoalescer {
     const { before, after, sessionId, merge } = item;
     if (before !== undefined) before.after = after;
     if (after !== undefined) after.before = before;
-    const lane = this.#lanes.get(sessionId);
-    if (lane === undefined) return;
-    if (lane.last === item) lane.last = before;
+    const tail = this.#tails.get(sessionId);
+    if (tail === undefined) return;
+    if (tail.last === item) tail.last = before;
     if (merge?.kind !== "state") return;
     const key = stateKey(item.type, merge.key);
-    if (lane.states.get(key) === item) lane.states.delete(key);
+    if (tail.states.get(key) === item) tail.states.delete(key);
   }
 }

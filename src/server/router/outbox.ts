@@ -15,7 +15,7 @@ export interface OutboxLimits {
 }
 
 export interface OutboxParts {
-  readonly wire: Peer;
+  readonly peer: Peer;
   readonly clock: Clock;
   readonly limits: OutboxLimits;
   /** The peer must go. Called once. */
@@ -62,7 +62,7 @@ export class Outbox {
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
-    parts.wire.onDrain = () => this.#pump();
+    parts.peer.onDrain = () => this.#pump();
   }
 
   /** Queued bytes here, without those of the transport. */
@@ -150,13 +150,13 @@ export class Outbox {
 
   /** Passes an event on at once when nothing waits before it. False when there is no room. */
   #sendNow(text: string): boolean {
-    const { wire, clock } = this.#parts;
-    const { buffered } = wire;
+    const { peer, clock } = this.#parts;
+    const { buffered } = peer;
     if (buffered >= SOCKET_WINDOW_BYTES) return false;
     if (buffered < this.#buffered || buffered === 0) this.#movedAt = clock.monotonic();
     this.#buffered = buffered + bytesOf(text);
     this.#sent += bytesOf(text);
-    wire.send(text);
+    peer.send(text);
     this.#watch(STALL_MS);
     return true;
   }
@@ -168,9 +168,9 @@ export class Outbox {
   }
 
   #pump(): void {
-    const { wire, clock } = this.#parts;
+    const { peer, clock } = this.#parts;
     // Asks once and then estimates, because the question is not free on Deno.
-    let buffered = wire.buffered;
+    let buffered = peer.buffered;
     // A peer has taken bytes when fewer wait in the transport. Free room alone proves nothing.
     let moved = buffered < this.#buffered;
     const empty = buffered === 0;
@@ -185,7 +185,7 @@ export class Outbox {
       buffered += bytesOf(text);
       this.#sent += bytesOf(text);
       moved ||= empty;
-      wire.send(text);
+      peer.send(text);
       if (item.kind === "plain") this.#handedOver(item);
     }
     this.#buffered = buffered;
@@ -221,7 +221,7 @@ export class Outbox {
     this.#queue = [];
     this.#head = 0;
     // Asks only when a caller waits, because the question is not free on Deno.
-    if (this.#flushed.length === 0 || this.#parts.wire.buffered > 0) return;
+    if (this.#flushed.length === 0 || this.#parts.peer.buffered > 0) return;
     for (const fn of this.#flushed.splice(0)) fn();
   }
 
@@ -230,9 +230,9 @@ export class Outbox {
     if (this.#closed) return;
     this.#stall ??= this.#parts.clock.after(ms, () => {
       this.#stall = undefined;
-      const { wire, clock } = this.#parts;
-      if (wire.buffered === 0 && this.#head === this.#queue.length) return;
-      if (wire.buffered < this.#buffered) this.#pump();
+      const { peer, clock } = this.#parts;
+      if (peer.buffered === 0 && this.#head === this.#queue.length) return;
+      if (peer.buffered < this.#buffered) this.#pump();
       const left = this.#movedAt + STALL_MS - clock.monotonic();
       if (left > 0) this.#watch(left);
       else this.#giveUp("stalled");

@@ -121,11 +121,11 @@ export class Router {
   }
 
   /** Accepts and greets a new peer with the rights of its token. */
-  accept(wire: Peer, access: Access = ADMIN): Connection {
+  accept(peer: Peer, access: Access = ADMIN): Connection {
     const { governor, log, clock } = this.parts;
     const connection = new Connection({
       id: ++this.#ids,
-      peer: wire,
+      peer,
       clock,
       limits: governor.limits,
       access,

@@ -22,7 +22,7 @@ export function connectMemory(
   access: Access = ADMIN,
 ): MemoryClient {
   const received: unknown[] = [];
-  const wire: Peer = {
+  const peer: Peer = {
     transport: "memory",
     blocksWhenFull: false,
     buffered: 0,
@@ -34,7 +34,7 @@ export function connectMemory(
     },
     close: () => router.closed(connection),
   };
-  const connection = router.accept(wire, access);
+  const connection = router.accept(peer, access);
   return {
     connection,
     received,

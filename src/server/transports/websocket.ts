@@ -43,7 +43,7 @@ const FAREWELL_MS = 2_000;
 
 const NO_BINARY: CloseFrame = { code: 1003, reason: "Send text messages with one JSON object each" };
 
-function wireOf(socket: SocketHandle): Peer {
+function peerOf(socket: SocketHandle): Peer {
   return {
     transport: "websocket",
     blocksWhenFull: false,
@@ -189,9 +189,9 @@ export class WebSocketTransport implements Transport {
       const expired = (access.expiresAt ?? Infinity) <= runtime.now();
       return socket.close(1008, expired ? "The token has expired" : "The token was revoked");
     }
-    const connection = router.accept(wireOf(socket), access);
+    const connection = router.accept(peerOf(socket), access);
     this.#open.set(connection, () => {});
-    const { outbox, peer: wire } = connection;
+    const { outbox, peer } = connection;
     let farewell: Timer | undefined;
     /**
      * Ends a connection that broke a rule, after its answers or a deadline. The server reads no more from it.
@@ -202,7 +202,7 @@ export class WebSocketTransport implements Transport {
       socket.pause();
       const close = (): void => {
         farewell?.clear();
-        wire.close(code, reason);
+        peer.close(code, reason);
       };
       farewell = runtime.after(FAREWELL_MS, close);
       void outbox.flushed().then(close);

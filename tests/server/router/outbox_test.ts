@@ -16,7 +16,7 @@ function make(closeBytes = 1_000_000, over: Partial<OutboxLimits> = {}) {
     state.reasons += reason;
   };
   const limits = { ...ROOMY, outboxCloseBytes: closeBytes, ...over };
-  const outbox = new Outbox({ wire, clock, limits, giveUp });
+  const outbox = new Outbox({ peer: wire, clock, limits, giveUp });
   return { wire, clock, state, outbox };
 }
 
