@@ -75,11 +75,11 @@ export class TokenStore {
 
   /** Reads the minted tokens of earlier servers. A damaged file counts as empty, so its tokens are refused. */
   static async open(parts: TokenStoreParts): Promise<TokenStore> {
-    const book = new TokenStore(parts);
-    const refused = book.#take(parseTokens(await book.#read()));
-    book.#forgetExpired();
-    if (refused > 0) await book.#dropRefused(refused);
-    return book;
+    const store = new TokenStore(parts);
+    const refused = store.#take(parseTokens(await store.#read()));
+    store.#forgetExpired();
+    if (refused > 0) await store.#dropRefused(refused);
+    return store;
   }
 
   async #read(): Promise<string | undefined> {

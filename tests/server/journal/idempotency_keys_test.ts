@@ -1,4 +1,4 @@
-// The book of keys: what a key says of a command, how long it stands, and that it is full before it forgets.
+// The idempotency keys: what a key says of a command, how long it stands, and that it is full before it forgets.
 import { assert, assertEquals } from "@std/assert";
 import type { Reply } from "../../../src/ipc/messages.ts";
 import {
@@ -15,68 +15,68 @@ function command(key: string, over: Partial<KeyedCommand> = {}): KeyedCommand {
   return { scope: "admin", sessionId: "a", key, digest: "d", type: "bash", ...over };
 }
 
-function add(book: IdempotencyKeys, n: number, over: Partial<KeyedCommand> = {}, at = 0): KeyEntry {
+function add(keys: IdempotencyKeys, n: number, over: Partial<KeyedCommand> = {}, at = 0): KeyEntry {
   const entry: KeyEntry = { n, at, command: command(`k${n}`, over), state: { kind: "running", waiting: [] } };
-  book.add(entry);
+  keys.add(entry);
   return entry;
 }
 
 /** `new`, `known` or the code. */
-function says(book: IdempotencyKeys, one: KeyedCommand, now = 0): string {
-  const found = book.find(one, now);
+function says(keys: IdempotencyKeys, one: KeyedCommand, now = 0): string {
+  const found = keys.find(one, now);
   return found.kind === "refused" ? found.failure.code : found.kind;
 }
 
 Deno.test("keys: known for the same command, a conflict for another, new elsewhere", () => {
-  const book = new IdempotencyKeys({ keys: 9, bytes: 9000 });
-  add(book, 1);
-  assertEquals(says(book, command("k1")), "known");
-  assertEquals(says(book, command("k1", { digest: "other" })), "idempotency_conflict");
+  const keys = new IdempotencyKeys({ keys: 9, bytes: 9000 });
+  add(keys, 1);
+  assertEquals(says(keys, command("k1")), "known");
+  assertEquals(says(keys, command("k1", { digest: "other" })), "idempotency_conflict");
   for (const over of [{ scope: "b" }, { sessionId: "b" }, { key: "k2" }, { scope: 'admin","a' }]) {
-    assertEquals(says(book, command("k1", over)), "new");
+    assertEquals(says(keys, command("k1", over)), "new");
   }
 });
 
 Deno.test("keys: one stands for a day, and longer while its command runs", () => {
-  const book = new IdempotencyKeys({ keys: 9, bytes: 9000 });
-  const finished = add(book, 1);
-  book.conclude(finished, { kind: "finished", reply: OK });
-  add(book, 2);
-  assertEquals(says(book, command("k1"), KEY_LIFE_MS - 1), "known");
-  assertEquals([says(book, command("k1"), KEY_LIFE_MS), says(book, command("k2"), KEY_LIFE_MS)], [
+  const keys = new IdempotencyKeys({ keys: 9, bytes: 9000 });
+  const finished = add(keys, 1);
+  keys.conclude(finished, { kind: "finished", reply: OK });
+  add(keys, 2);
+  assertEquals(says(keys, command("k1"), KEY_LIFE_MS - 1), "known");
+  assertEquals([says(keys, command("k1"), KEY_LIFE_MS), says(keys, command("k2"), KEY_LIFE_MS)], [
     "new",
     "known",
   ]);
-  assertEquals(book.size, 1);
+  assertEquals(keys.size, 1);
 });
 
 Deno.test("keys: too many, or too many bytes, are overloaded until the oldest expires; known ones still answer", () => {
-  const book = new IdempotencyKeys({ keys: 2, bytes: 5000 });
-  const [one] = [add(book, 1, {}, 1000), add(book, 2, {}, 2000)];
-  const found = book.find(command("k3"), 4000);
+  const keys = new IdempotencyKeys({ keys: 2, bytes: 5000 });
+  const [one] = [add(keys, 1, {}, 1000), add(keys, 2, {}, 2000)];
+  const found = keys.find(command("k3"), 4000);
   assert(found.kind === "refused");
   assertEquals([found.failure.code, found.failure.retryAfterMs], ["overloaded", KEY_LIFE_MS - 3000]);
-  assertEquals(says(book, command("k1"), 4000), "known");
-  book.drop(one);
-  assertEquals(says(book, command("k3"), 4000), "new");
-  const big = add(book, 3);
-  book.conclude(big, { kind: "finished", reply: { ok: true, dataText: "x".repeat(5000) } });
-  book.drop(book.all[0]);
-  assertEquals(says(book, command("k4"), 4000), "overloaded");
-  book.drop(big);
-  assertEquals([says(book, command("k4"), 4000), book.bytes], ["new", 0]);
+  assertEquals(says(keys, command("k1"), 4000), "known");
+  keys.drop(one);
+  assertEquals(says(keys, command("k3"), 4000), "new");
+  const big = add(keys, 3);
+  keys.conclude(big, { kind: "finished", reply: { ok: true, dataText: "x".repeat(5000) } });
+  keys.drop(keys.all[0]);
+  assertEquals(says(keys, command("k4"), 4000), "overloaded");
+  keys.drop(big);
+  assertEquals([says(keys, command("k4"), 4000), keys.bytes], ["new", 0]);
 });
 
 Deno.test("keys: what was replaced or dropped concludes nothing", () => {
-  const book = new IdempotencyKeys({ keys: 9, bytes: 9000 });
-  const first = add(book, 1);
+  const keys = new IdempotencyKeys({ keys: 9, bytes: 9000 });
+  const first = add(keys, 1);
   const again: KeyEntry = { ...first, n: 2, state: { kind: "unknown" } };
-  book.add(again);
-  book.conclude(first, { kind: "finished", reply: OK });
-  book.drop(first);
-  assertEquals(book.all, [again]);
-  book.drop(again);
-  assertEquals([book.size, book.bytes], [0, 0]);
+  keys.add(again);
+  keys.conclude(first, { kind: "finished", reply: OK });
+  keys.drop(first);
+  assertEquals(keys.all, [again]);
+  keys.drop(again);
+  assertEquals([keys.size, keys.bytes], [0, 0]);
 });
 
 Deno.test("keys: a refusal has not run; what failed on its way has, unless it had not begun", () => {

@@ -1,4 +1,4 @@
-// The book of session files: one session a file, for any number of requests, and every change is reported once.
+// The owners of session files: one session a file, for any number of requests, and every change is reported once.
 import { assertEquals } from "@std/assert";
 import { FileOwners } from "../../../src/server/manager/file_claims.ts";
 

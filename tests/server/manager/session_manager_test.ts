@@ -1,4 +1,4 @@
-// The book of sessions over scripted workers: ids and places are taken and freed in one step, every asker is
+// The session manager over scripted workers: ids and places are taken and freed in one step, every asker is
 // answered once, and a worker that dies takes nothing with it that can be kept.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Command, type CommandOf, specOf } from "../../../src/protocol/schema/commands.ts";

@@ -74,10 +74,10 @@ Deno.test("access: list_sessions and list_pending_ui leave out what the token is
   bench.live("b");
   const peer = bench.connect({ ...SCOPED, role: "observe" });
   peer.send({ id: "1", type: "list_sessions" });
-  bench.attached("a", "b");
+  bench.tellStates("a", "b");
   assertEquals(at(peer.take()[0], "data"), { sessions: [{ i: 1 }] });
   peer.send({ id: "2", type: "list_pending_ui" });
-  bench.attached("a", "b");
+  bench.tellStates("a", "b");
   assertEquals(at(peer.take()[0], "data"), { requests: [{ of: "a" }] });
 });
 
@@ -88,7 +88,7 @@ Deno.test("access: * means the token's own sessions: in the answer, in events, i
   const peer = bench.connect({ ...SCOPED, role: "observe" });
   peer.send({ id: "1", type: "subscribe", sessionId: "*" });
   bench.event("b", 1);
-  bench.attached("a", "b");
+  bench.tellStates("a", "b");
   bench.event("a", 1);
   bench.event("b", 2);
   const [answer, ...events] = peer.take();

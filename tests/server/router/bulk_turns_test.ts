@@ -3,19 +3,19 @@
 import { assertEquals } from "@std/assert";
 import { BULK_AHEAD, SOCKET_WINDOW_BYTES } from "../../../src/governor/limits.ts";
 import { turn } from "../../support/fake_clock.ts";
-import { FakeWire } from "./fakes.ts";
+import { FakePeer } from "./fakes.ts";
 import { RouterBench as Bench } from "./router_fixture.ts";
 
 /** A peer that takes nothing until it drains, and two sessions. */
 class SlowPeer {
   readonly bench: Bench;
-  readonly wire: FakeWire;
+  readonly wire: FakePeer;
   readonly connection;
 
   constructor(bench = new Bench(), waits = false) {
     this.bench = bench;
     for (const id of ["a", "b"]) bench.live(id);
-    this.wire = new FakeWire(waits);
+    this.wire = new FakePeer(waits);
     this.connection = bench.router.accept(this.wire);
     this.wire.stalled = true;
     this.wire.sent.length = 0;

@@ -4,13 +4,13 @@ import { READ_AHEAD_BYTES } from "../../../src/governor/limits.ts";
 import type { Connection } from "../../../src/server/router/connection.ts";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { turn } from "../../support/fake_clock.ts";
-import { connectionOver, FakeWire } from "./fakes.ts";
+import { connectionOver, FakePeer } from "./fakes.ts";
 import type { Held } from "../../../src/server/router/bulk_turns.ts";
 
-function make(): { wire: FakeWire; connection: Connection; overflowed: Connection[] } {
-  const [wire, overflowed]: [FakeWire, Connection[]] = [new FakeWire(true), []];
-  const connection = connectionOver(wire, { outboxCloseBytes: 100 }, (one) => overflowed.push(one));
-  return { wire, overflowed, connection };
+function make(): { peer: FakePeer; connection: Connection; overflowed: Connection[] } {
+  const [peer, overflowed]: [FakePeer, Connection[]] = [new FakePeer(true), []];
+  const connection = connectionOver(peer, { outboxCloseBytes: 100 }, (one) => overflowed.push(one));
+  return { peer, overflowed, connection };
 }
 
 const held = (id: string, bytes = 1): Held => ({
@@ -96,7 +96,7 @@ Deno.test("connection: quiet waits for held commands, also when nothing is unans
 });
 
 Deno.test("connection: a peer that goes away frees everything and everyone", async () => {
-  const { wire, connection } = make();
+  const { peer, connection } = make();
   connection.asked();
   connection.defer(held("a", READ_AHEAD_BYTES));
   const [room, quiet] = [connection.whenWritable(), connection.drained()];
@@ -108,12 +108,12 @@ Deno.test("connection: a peer that goes away frees everything and everyone", asy
     true,
   ]);
   connection.send("late");
-  assertEquals(wire.sent, []);
+  assertEquals(peer.sent, []);
 });
 
 Deno.test("connection: the outbox overflows into its owner", () => {
-  const { wire, connection, overflowed } = make();
-  wire.buffered = 1_000_000;
+  const { peer, connection, overflowed } = make();
+  peer.buffered = 1_000_000;
   connection.send("x".repeat(100));
   assertEquals(overflowed, []);
   connection.send("x");

@@ -12,8 +12,8 @@ export const ROOMY: OutboxLimits = {
   outboxCloseBytes: 1_000_000,
 };
 
-/** A wire that keeps what it is sent. */
-export class FakeWire implements Peer {
+/** A peer that keeps what it is sent. */
+export class FakePeer implements Peer {
   readonly transport = "memory";
   readonly blocksWhenFull: boolean;
   readonly sent: string[] = [];
@@ -22,7 +22,7 @@ export class FakeWire implements Peer {
   onDrain: () => void = () => {};
   onSend: () => void = () => {};
   onClose: () => void = () => {};
-  /** Whether what is sent stays in the wire until `drain`. */
+  /** Whether what is sent stays in the peer until `drain`. */
   stalled = false;
 
   constructor(waits = false) {
@@ -47,12 +47,12 @@ export class FakeWire implements Peer {
   }
 }
 
-/** A connection over that wire. */
+/** A connection over that peer. */
 export function connectionOver(
-  wire: FakeWire,
+  peer: FakePeer,
   over: Partial<OutboxLimits> = {},
   giveUp: (connection: Connection, reason: "full" | "stalled") => void = () => {},
 ): Connection {
   const limits = { ...ROOMY, ...over };
-  return new Connection({ id: 1, peer: wire, clock: new FakeClock(), limits, access: ADMIN, giveUp });
+  return new Connection({ id: 1, peer, clock: new FakeClock(), limits, access: ADMIN, giveUp });
 }

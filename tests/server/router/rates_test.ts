@@ -1,14 +1,14 @@
 // What the router counts in a minute, whom it charges, in which order it refuses, and when a socket is closed for it.
 import { assertEquals } from "@std/assert";
 import type { Limits } from "../../../src/governor/limits.ts";
-import { FakeWire } from "./fakes.ts";
+import { FakePeer } from "./fakes.ts";
 import { RouterBench as Bench } from "./router_fixture.ts";
 
 type Message = Readonly<Record<string, unknown>>;
 
 /** A connection of its own, and `id:code` of every answer since it was asked last. */
 function connect(bench: Bench, waits = false) {
-  const wire = new FakeWire(waits);
+  const wire = new FakePeer(waits);
   const connection = bench.router.accept(wire);
   const answers = (): string[] =>
     wire.sent.splice(0).map((text) => JSON.parse(text)).filter(({ type }) => type === "response")

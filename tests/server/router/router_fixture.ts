@@ -39,8 +39,8 @@ export class RouterBench {
     peer.client.close();
   }
 
-  /** The worker answers the attach that is under way. */
-  attached(...ids: string[]): void {
+  /** The worker answers the `get_states` that is under way. */
+  tellStates(...ids: string[]): void {
     const sessions = ids.map((sessionId) => ({
       sessionId,
       epoch: "e",

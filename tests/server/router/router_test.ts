@@ -6,7 +6,7 @@ import { connectMemory } from "../../../src/server/transports/memory.ts";
 import type { ScriptedWorker } from "../manager/fakes.ts";
 import { MINIMAL } from "../../protocol/minimal.ts";
 import { at, type Json, objectAt } from "../../support/json.ts";
-import { FakeWire } from "./fakes.ts";
+import { FakePeer } from "./fakes.ts";
 import { GREETING } from "../../support/greeting.ts";
 import { RouterBench as Bench } from "./router_fixture.ts";
 
@@ -138,7 +138,7 @@ Deno.test("router: during a shutdown exactly what reads or stops is served", () 
 Deno.test("router: a peer that waits has its commands held, in order, and each answered once", () => {
   const bench = new Bench({ inFlightPerConnection: 1 });
   bench.live("a");
-  const wire = new FakeWire(true);
+  const wire = new FakePeer(true);
   const connection = bench.router.accept(wire);
   const send = (message: unknown) => bench.router.receive(connection, JSON.stringify(message));
   send({ id: "1", type: "bash", sessionId: "a", command: "x" });
@@ -161,7 +161,7 @@ Deno.test("router: room in a mailbox that another made lets a waiting peer go on
   const other = bench.connect();
   const prompt = { type: "prompt", sessionId: "a", message: "m" };
   for (const id of ["1", "2"]) other.send({ id, ...prompt });
-  const wire = new FakeWire(true);
+  const wire = new FakePeer(true);
   const connection = bench.router.accept(wire);
   bench.router.receive(connection, JSON.stringify({ id: "w", ...prompt }));
   assertEquals([connection.holding, bench.worker.of("command").length], [true, 2]);
@@ -177,7 +177,7 @@ Deno.test("router: a subscription's response comes before its first event, and a
   assertEquals(bench.worker.last("subscribers").demand, { full: false, subscribers: 1 });
   bench.event("a", 1);
   assertEquals(peer.take(), [], "before the worker's answer nothing is due");
-  bench.attached("a");
+  bench.tellStates("a");
   bench.event("a", 2);
   const [response, event, ...more] = peer.take();
   const { mode, epoch, seq, sessionInfo } = objectAt(response, "data");
@@ -193,7 +193,7 @@ Deno.test("router: a subscription to no session is session_not_found, and no dem
   const peer = bench.connect();
   peer.send({ id: "1", type: "subscribe", sessionId: "nope" });
   peer.send({ id: "2", type: "switch_session", sessionId: "a" });
-  bench.attached();
+  bench.tellStates();
   assertEquals(peer.codes(), ["1:session_not_found", "2:session_not_found"]);
   assertEquals(bench.worker.last("subscribers").demand.subscribers, 0);
 });
@@ -203,7 +203,7 @@ Deno.test("router: switch_session subscribes in full and answers with the sessio
   bench.live("a");
   const peer = bench.connect();
   peer.send({ id: "s", type: "switch_session", sessionId: "a" });
-  bench.attached("a");
+  bench.tellStates("a");
   bench.event("a", 1);
   assertEquals(peer.take().map((one) => at(one, "data") ?? one), [{ sessionInfo: { i: 1 } }, { f: 1 }]);
 });
@@ -215,7 +215,7 @@ Deno.test("router: an end that is sent behind a subscription ends it", () => {
     const peer = bench.connect();
     peer.send({ id: "s", type: "subscribe", sessionId: target });
     peer.send({ id: "u", type: "unsubscribe", sessionId: target });
-    bench.attached("a");
+    bench.tellStates("a");
     peer.take();
     bench.event("a", 1);
     assertEquals(peer.take(), [], `${target}: events come after both were answered`);
@@ -246,7 +246,7 @@ Deno.test("router: a * that fails leaves the one before as it was", async () => 
   bench.live("a");
   const peer = bench.connect();
   peer.send({ id: "1", type: "subscribe", sessionId: "*" });
-  bench.attached("a");
+  bench.tellStates("a");
   peer.send({ id: "2", type: "subscribe", sessionId: "*", updates: "full" });
   await bench.made.clock.advance(30_000);
   assertEquals(peer.codes(), ["1:ok", "2:timeout"]);
@@ -262,7 +262,7 @@ Deno.test("router: server events go to everyone, and a deleted session's subscri
     assertEquals(peer.take(), [{ type: "session_created", data: { sessionId: "a" } }]);
   }
   one.send({ type: "subscribe", sessionId: "a" });
-  bench.attached("a");
+  bench.tellStates("a");
   one.take();
   bench.router.announce("session_deleted", { sessionId: "a" });
   bench.event("a", 1);
@@ -274,7 +274,7 @@ Deno.test("router: a peer that goes away takes its demand along; its commands go
   bench.live("a");
   const [one, two] = [bench.connect(), bench.connect()];
   one.send({ type: "subscribe", sessionId: "a" });
-  bench.attached("a");
+  bench.tellStates("a");
   one.send({ type: "get_state", sessionId: "a" });
   const { ref } = bench.worker.last("command");
   one.client.close();
@@ -289,7 +289,7 @@ Deno.test("router: a peer that goes away takes its demand along; its commands go
 
 Deno.test("router: a reader that is too slow is closed with 1013 and costs no other client", () => {
   const bench = new Bench({ outboxCloseBytes: 65_536 });
-  const wire = new FakeWire();
+  const wire = new FakePeer();
   bench.router.accept(wire);
   wire.buffered = 1_000_000;
   const other = bench.connect();

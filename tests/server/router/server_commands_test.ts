@@ -9,7 +9,7 @@ import { type Peer, RouterBench } from "./router_fixture.ts";
 const FILE = "/sessions/s.jsonl";
 
 /** What a worker says of one session with those dialogs. */
-function attachment(sessionId: string, ...dialogs: string[]): SessionState {
+function stateOf(sessionId: string, ...dialogs: string[]): SessionState {
   const pendingUi = dialogs.map((requestId) => JSON.stringify({ sessionId, requestId }));
   return {
     sessionId,
@@ -21,8 +21,8 @@ function attachment(sessionId: string, ...dialogs: string[]): SessionState {
   };
 }
 
-/** The worker answers the last attach with those sessions. */
-function attach(worker: ScriptedWorker | undefined, ...sessions: SessionState[]): void {
+/** The worker answers the last `get_states` with those sessions. */
+function tellStates(worker: ScriptedWorker | undefined, ...sessions: SessionState[]): void {
   worker?.says({ kind: "states", ref: worker.last("get_states").ref, sessions });
 }
 
@@ -39,13 +39,13 @@ Deno.test("own commands: list_pending_ui shows the open dialogs of all sessions 
   const peer = bench.connect();
   peer.send({ id: "1", type: "list_pending_ui" });
   const [first, second] = bench.made.workers.all;
-  attach(second, attachment("b", "b1"), attachment("c"));
+  tellStates(second, stateOf("b", "b1"), stateOf("c"));
   assertEquals(peer.take(), [], "every worker is asked");
-  attach(first, attachment("a", "a1", "a2"));
+  tellStates(first, stateOf("a", "a1", "a2"));
   const shown = at(dataOf(peer), "requests");
   assertEquals(Array.isArray(shown) ? shown.map((one) => at(one, "requestId")) : shown, ["a1", "a2", "b1"]);
   peer.send({ id: "2", type: "list_pending_ui" });
-  for (const worker of [first, second]) attach(worker);
+  for (const worker of [first, second]) tellStates(worker);
   assertEquals(dataOf(peer), { requests: [] });
 });
 
@@ -56,7 +56,7 @@ Deno.test("own commands: list_pending_ui of one session asks that one's worker a
   peer.send({ id: "1", type: "list_pending_ui", sessionId: "b" });
   const [first, second] = bench.made.workers.all;
   assertEquals([first?.of("get_states").length, second?.last("get_states").sessionIds], [0, ["b"]]);
-  attach(second, attachment("b", "b1"));
+  tellStates(second, stateOf("b", "b1"));
   assertEquals(dataOf(peer), { requests: [{ sessionId: "b", requestId: "b1" }] });
 });
 
@@ -66,7 +66,7 @@ Deno.test("own commands: list_pending_ui of no session is session_not_found, of 
   const peer = bench.connect();
   peer.send({ id: "1", type: "list_pending_ui", sessionId: "nope" });
   peer.send({ id: "2", type: "list_pending_ui", sessionId: "a" });
-  attach(bench.worker);
+  tellStates(bench.worker);
   peer.send({ id: "3", type: "list_pending_ui" });
   assertEquals(peer.codes(), ["1:session_not_found", "2:session_not_found"]);
   await bench.made.clock.advance(30_000);
@@ -79,12 +79,12 @@ Deno.test("own commands: list_sessions is every worker's sessions, and fails whe
   const peer = bench.connect();
   peer.send({ id: "1", type: "list_sessions" });
   const [first, second] = bench.made.workers.all;
-  attach(first, attachment("a"));
-  attach(second, attachment("b"), attachment("__proto__"));
+  tellStates(first, stateOf("a"));
+  tellStates(second, stateOf("b"), stateOf("__proto__"));
   const ids = ["a", "b", "__proto__"].map((sessionId) => ({ sessionId }));
   assertEquals(JSON.stringify(dataOf(peer)), JSON.stringify({ sessions: ids }));
   peer.send({ id: "2", type: "list_sessions" });
-  attach(first, attachment("a"));
+  tellStates(first, stateOf("a"));
   await bench.made.clock.advance(30_000);
   assertEquals(peer.codes(), ["2:timeout"]);
 });
@@ -134,7 +134,7 @@ Deno.test("own commands: what names a session that is being loaded waits for it 
   ]]);
   const failure = { code: "path_not_found", message: "m" } as const;
   worker.reply(worker.last("create_session").ref, { ok: false, failure });
-  attach(worker);
+  tellStates(worker);
   worker.reply(worker.last("command").ref, {
     ok: false,
     failure: { code: "session_not_found", message: "m" },
@@ -162,7 +162,7 @@ Deno.test("own commands: unsubscribe cancels a subscription that was only asked 
     peer.send({ id: "u", type: "unsubscribe", sessionId: target });
     assertEquals(bench.worker.last("subscribers").demand, { full: false, subscribers: 0 }, target);
     assertEquals(peer.take().map((one) => at(one, "data")), [{ unsubscribed: true }]);
-    bench.attached("a");
+    bench.tellStates("a");
     assertEquals(peer.codes(), ["s:ok"], "it is answered all the same, once");
     bench.event("a", 1);
     assertEquals([peer.take(), bench.worker.last("subscribers").demand.subscribers], [[], 0]);
@@ -179,7 +179,7 @@ Deno.test("own commands: of subscribe, unsubscribe, subscribe the last one holds
     peer.send({ id: "1", type: "subscribe", sessionId: target, updates: "full" });
     peer.send({ id: "2", type: "unsubscribe", sessionId: target });
     peer.send({ id: "3", type: "subscribe", sessionId: target });
-    const sessions = [attachment("a")];
+    const sessions = [stateOf("a")];
     for (const { ref } of bench.worker.of("get_states")) bench.worker.says({ kind: "states", ref, sessions });
     assertEquals(peer.codes(), ["2:ok", "1:ok", "3:ok"]);
     bench.event("a", 1);
@@ -193,7 +193,7 @@ Deno.test("own commands: an end of * leaves a subscription by id that was asked 
   const peer = bench.connect();
   peer.send({ id: "1", type: "subscribe", sessionId: "a" });
   peer.send({ id: "2", type: "unsubscribe", sessionId: "*" });
-  bench.attached("a");
+  bench.tellStates("a");
   bench.event("a", 1);
   assertEquals(peer.take().map((one) => at(one, "id") ?? one), ["2", "1", { d: 1 }]);
 });

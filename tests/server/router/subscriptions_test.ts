@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import type { EncodedEvent } from "../../../src/ipc/messages.ts";
 import type { Connection, Wanted } from "../../../src/server/router/connection.ts";
 import { Subscriptions } from "../../../src/server/router/subscriptions.ts";
-import { connectionOver, FakeWire } from "./fakes.ts";
+import { connectionOver, FakePeer } from "./fakes.ts";
 
 const DELTA: Wanted = { updates: "delta" };
 const FULL: Wanted = { updates: "full" };
@@ -14,12 +14,12 @@ const NOTHING_TOLD: ReadonlyMap<string, number> = new Map();
 /** Connections by name over one set of subscriptions. */
 class Bench {
   readonly subscriptions = new Subscriptions();
-  readonly wires = new Map<string, FakeWire>();
+  readonly peers = new Map<string, FakePeer>();
 
   connect(name: string): Connection {
-    const wire = new FakeWire();
-    this.wires.set(name, wire);
-    return connectionOver(wire);
+    const peer = new FakePeer();
+    this.peers.set(name, peer);
+    return connectionOver(peer);
   }
 
   publish(sessionId: string, seq: number, more: Partial<EncodedEvent> = {}, worker = 0): void {
@@ -29,7 +29,7 @@ class Bench {
 
   /** What that connection has got since the last look. */
   got(name: string): string[] {
-    return this.wires.get(name)?.sent.splice(0) ?? [];
+    return this.peers.get(name)?.sent.splice(0) ?? [];
   }
 }
 
@@ -125,9 +125,9 @@ Deno.test("subscriptions: a connection that goes away in the middle of an event 
   const connections = names.map((name) => bench.connect(name));
   for (const connection of connections) bench.subscriptions.add(connection, "a", DELTA);
   const [first, second] = connections;
-  const wire = bench.wires.get("one");
-  if (wire !== undefined) {
-    wire.onSend = () => {
+  const peer = bench.peers.get("one");
+  if (peer !== undefined) {
+    peer.onSend = () => {
       if (first !== undefined) bench.subscriptions.drop(first);
       if (second !== undefined) bench.subscriptions.drop(second);
     };
