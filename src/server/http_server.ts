@@ -44,7 +44,7 @@ export function listenForHttp(parts: HttpServerParts): Promise<WebSocketTranspor
       schema,
       metrics: async () => {
         const { prometheusPage } = await import("./transports/prometheus.ts");
-        return await prometheusPage(router.vitals.metrics());
+        return await prometheusPage(router.serverMetrics.metrics());
       },
       console: async (file, request) => {
         const { consolePage } = await import("./transports/console_pages.ts");

@@ -48,6 +48,17 @@ if (TARGET === "sources") {
     }
   });
 
+  conformance("docs: the table of commands at a glance names each command once", async () => {
+    const page = await Deno.readTextFile(`${REPO}/docs/PROTOCOL.md`);
+    const [, section = ""] = page.split("\n### Commands at a glance\n");
+    const [table = ""] = section.split("\n#");
+    const rows = table.split("\n").filter((line) => line.startsWith("| `"));
+    const named = rows.flatMap((row) =>
+      [...(row.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name)
+    );
+    assertEquals(named.toSorted(), [...COMMANDS.keys()].toSorted());
+  });
+
   conformance("docs: every command on the page is accepted, and none is missing", async () => {
     const codec = new Codec(withDefaults());
     const seen = new Set<string>();

@@ -60,7 +60,7 @@ export class Router {
   readonly #subscriptions = new Subscriptions();
   readonly #connections = new Set<Connection>();
   /** The metrics of the server. */
-  readonly vitals: ServerMetrics;
+  readonly serverMetrics: ServerMetrics;
   /** Connections with commands that wait for room. */
   readonly #backlogs = new Set<Connection>();
   #refusing = false;
@@ -71,14 +71,14 @@ export class Router {
     this.#codec = new Codec(parts.governor.limits);
     this.#subscriber = new SubscriptionService(parts.manager, this.#subscriptions);
     const { manager, schema } = parts;
-    this.vitals = new ServerMetrics({ ...parts, connections: () => this.#connections });
+    this.serverMetrics = new ServerMetrics({ ...parts, connections: () => this.#connections });
     this.#own = {
       manager,
       schema,
       now: () => parts.clock.now(),
       greeting: () => parts.greeting(),
       subscriber: this.#subscriber,
-      vitals: this.vitals,
+      serverMetrics: this.serverMetrics,
       tokens: () => parts.tokens?.(),
       connections: () => this.connections,
     };
@@ -151,7 +151,7 @@ export class Router {
   closed(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     this.parts.log.debug("a client is gone", { connection: connection.id });
-    this.vitals.absorb(connection);
+    this.serverMetrics.absorb(connection);
     connection.closed();
     this.#expiry.forget(connection);
     this.#backlogs.delete(connection);

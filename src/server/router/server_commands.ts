@@ -20,7 +20,7 @@ import type { SubscriptionService } from "./subscription_service.ts";
 export interface OwnContext {
   readonly manager: SessionManager;
   readonly subscriber: SubscriptionService;
-  readonly vitals: ServerMetrics;
+  readonly serverMetrics: ServerMetrics;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
   now(): number;
   greeting(): Greeting;
@@ -207,9 +207,9 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("hello", hello),
   on("ping", (router, _connection, _command, asker) => answer(asker, { now: router.now() })),
   on("get_schema", getSchema),
-  on("get_metrics", (router, _connection, _command, asker) => answer(asker, router.vitals.metrics())),
+  on("get_metrics", (router, _connection, _command, asker) => answer(asker, router.serverMetrics.metrics())),
   on("health_check", (router, _connection, _command, asker) => {
-    void router.vitals.health().then((health) => answer(asker, health));
+    void router.serverMetrics.health().then((health) => answer(asker, health));
   }),
   on("list_sessions", listSessions),
   on("create_session", (router, connection, command, asker) => {

@@ -148,11 +148,11 @@ export class PiAgent implements AgentPort {
 
   abort(): QueuedTexts {
     const session = this.#session;
-    const { runs: settler } = this.#live;
-    settler.abort(this.#preparing > 0);
+    const { runs: tracker } = this.#live;
+    tracker.abort(this.#preparing > 0);
     const cleared = this.clearQueue();
     stop(session);
-    void whenIdle(session).then(() => settler.check());
+    void whenIdle(session).then(() => tracker.check());
     return cleared;
   }
 
@@ -268,7 +268,7 @@ export class PiAgent implements AgentPort {
   /** Calls pi's prompt, and finds out when and how pi accepted it (docs/PI.md#runs). */
   #call(input: PromptInput, whenBusy: QueueKind | undefined, source: typeof SEEN = "rpc"): PromptHandle {
     const session = this.#session;
-    const { runs: settler } = this.#live;
+    const { runs: tracker } = this.#live;
     const queueing = session.isStreaming;
     let accept: (acceptance: Acceptance) => void = () => {};
     const accepted = new Promise<Acceptance>((resolve) => accept = resolve);
@@ -280,7 +280,7 @@ export class PiAgent implements AgentPort {
     };
     const preflightResult = (result: Preflight): void => {
       prepared();
-      if (!passesPreflight(result)) return settler.unprepared();
+      if (!passesPreflight(result)) return tracker.unprepared();
       if (queueing && whenBusy !== undefined && session.isStreaming) {
         return accept(this.#queued(whenBusy));
       }
@@ -288,8 +288,8 @@ export class PiAgent implements AgentPort {
       // not.
       queueMicrotask(() => {
         const started = session.isStreaming;
-        if (started) settler.accepted();
-        else settler.unprepared();
+        if (started) tracker.accepted();
+        else tracker.unprepared();
         accept({ ok: true, disposition: started ? "started" : "handled" });
       });
     };
@@ -299,9 +299,9 @@ export class PiAgent implements AgentPort {
       source,
       preflightResult,
     }).then(
-      () => settler.returned(false),
+      () => tracker.returned(false),
       (error) => {
-        settler.returned(true);
+        tracker.returned(true);
         accept(refused(failure("agent_error", `pi refused the prompt: ${errorMessage(error)}`)));
       },
     ).finally(prepared);

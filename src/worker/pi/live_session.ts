@@ -79,7 +79,7 @@ function valueOf<T>(outcome: Outcome<T>): T {
 export class LiveSession {
   readonly parts: LiveSessionParts;
   #runtime: AgentSessionRuntime;
-  #settler: RunTracker;
+  #tracker: RunTracker;
   #unsubscribe: () => void = () => {};
   #reason = "new_session";
   /** The repair of the file that the session opened last. */
@@ -95,7 +95,7 @@ export class LiveSession {
     };
     parts.loaded.environment.report = (event) => parts.hooks.emit(event);
     this.#install(this.#runtime);
-    this.#settler = this.#attach(this.session);
+    this.#tracker = this.#attach(this.session);
   }
 
   get session(): PiSession {
@@ -103,7 +103,7 @@ export class LiveSession {
   }
 
   get runs(): RunTracker {
-    return this.#settler;
+    return this.#tracker;
   }
 
   get environment(): SessionEnvironment {
@@ -188,7 +188,7 @@ export class LiveSession {
 
   async dispose(): Promise<void> {
     this.#unsubscribe();
-    this.#settler.dispose();
+    this.#tracker.dispose();
     this.parts.released();
     await this.#runtime.dispose();
   }
@@ -198,7 +198,7 @@ export class LiveSession {
       this.#gone = true;
       this.parts.hooks.replacing();
       this.#unsubscribe();
-      this.#settler.dispose();
+      this.#tracker.dispose();
     });
     runtime.setRebindSession((session) => this.#bind(session, this.#reason));
   }
@@ -206,7 +206,7 @@ export class LiveSession {
   /** Subscribes before extensions are bound. A later subscriber would miss their `session_start`. */
   #attach(session: PiSession): RunTracker {
     const { hooks, clock } = this.parts;
-    const settler = new RunTracker({
+    const tracker = new RunTracker({
       isStreaming: () => isRunning(session),
       isCompacting: () => session.isCompacting,
       hasQueued: () => hasQueued(session),
@@ -217,7 +217,7 @@ export class LiveSession {
     }, clock);
     this.#unsubscribe = listen(session, (event) => {
       hooks.emit(event);
-      settler.onEvent(event);
+      tracker.onEvent(event);
     });
     watchStorage(session.sessionManager, {
       clock,
@@ -226,11 +226,11 @@ export class LiveSession {
     // The repair must run before the listener that writes entries.
     mendTexts(session);
     hooks.fileChanged(session.sessionFile);
-    return settler;
+    return tracker;
   }
 
   async #bind(session: PiSession, reason: string): Promise<void> {
-    this.#settler = this.#attach(session);
+    this.#tracker = this.#attach(session);
     const { sessionFile } = session;
     this.parts.hooks.emit({
       type: "session_replaced",
@@ -263,10 +263,10 @@ export class LiveSession {
    * (docs/PI.md#runs).
    */
   async #quiet(): Promise<void> {
-    if (!this.#settler.busy) return;
-    this.#settler.abort(false);
+    if (!this.#tracker.busy) return;
+    this.#tracker.abort(false);
     stop(this.session);
-    await deadline(this.parts.clock, QUIET_MS, this.#settler.whenSettled(), undefined);
+    await deadline(this.parts.clock, QUIET_MS, this.#tracker.whenSettled(), undefined);
   }
 
   /** Replaces the session for an extension. Throws a failure in the extension's call. */

@@ -33,7 +33,7 @@ function dataOf(peer: Peer): Json | undefined {
   return at(message, "data");
 }
 
-Deno.test("own commands: list_pending_ui shows the open dialogs of all sessions on all workers", () => {
+Deno.test("server commands: list_pending_ui shows the open dialogs of all sessions on all workers", () => {
   const bench = new RouterBench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const peer = bench.connect();
@@ -49,7 +49,7 @@ Deno.test("own commands: list_pending_ui shows the open dialogs of all sessions 
   assertEquals(dataOf(peer), { requests: [] });
 });
 
-Deno.test("own commands: list_pending_ui of one session asks that one's worker alone", () => {
+Deno.test("server commands: list_pending_ui of one session asks that one's worker alone", () => {
   const bench = new RouterBench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const peer = bench.connect();
@@ -60,7 +60,7 @@ Deno.test("own commands: list_pending_ui of one session asks that one's worker a
   assertEquals(dataOf(peer), { requests: [{ sessionId: "b", requestId: "b1" }] });
 });
 
-Deno.test("own commands: list_pending_ui of no session is session_not_found, of a hanging worker a timeout", async () => {
+Deno.test("server commands: list_pending_ui of no session is session_not_found, of a hanging worker a timeout", async () => {
   const bench = new RouterBench();
   bench.live("a");
   const peer = bench.connect();
@@ -73,7 +73,7 @@ Deno.test("own commands: list_pending_ui of no session is session_not_found, of 
   assertEquals(peer.codes(), ["3:timeout"]);
 });
 
-Deno.test("own commands: list_sessions is every worker's sessions, and fails when one worker does not answer", async () => {
+Deno.test("server commands: list_sessions is every worker's sessions, and fails when one worker does not answer", async () => {
   const bench = new RouterBench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const peer = bench.connect();
@@ -89,7 +89,7 @@ Deno.test("own commands: list_sessions is every worker's sessions, and fails whe
   assertEquals(peer.codes(), ["2:timeout"]);
 });
 
-Deno.test("own commands: load_session goes on under the id of its file, and says so", () => {
+Deno.test("server commands: load_session goes on under the id of its file, and says so", () => {
   const bench = new RouterBench();
   const peer = bench.connect();
   peer.send({ id: "1", type: "load_session", sessionPath: FILE });
@@ -105,7 +105,7 @@ Deno.test("own commands: load_session goes on under the id of its file, and says
   assertEquals(touched, ["from-the-file"], "the end of this input waits for it");
 });
 
-Deno.test("own commands: load_session of a live file is session_in_use with the session that drives it", () => {
+Deno.test("server commands: load_session of a live file is session_in_use with the session that drives it", () => {
   const bench = new RouterBench();
   bench.live("driver");
   const peer = bench.connect();
@@ -119,7 +119,7 @@ Deno.test("own commands: load_session of a live file is session_in_use with the 
   assertEquals(peer.codes(), ["2:session_exists"]);
 });
 
-Deno.test("own commands: what names a session that is being loaded waits for it on its worker", () => {
+Deno.test("server commands: what names a session that is being loaded waits for it on its worker", () => {
   const bench = new RouterBench();
   const peer = bench.connect();
   peer.send({ id: "1", type: "load_session", sessionPath: FILE, sessionId: "a" });
@@ -142,7 +142,7 @@ Deno.test("own commands: what names a session that is being loaded waits for it 
   assertEquals(peer.codes(), ["1:path_not_found", "2:session_not_found", "3:session_not_found"]);
 });
 
-Deno.test("own commands: list_stored_sessions is answered by a worker, to who asked", () => {
+Deno.test("server commands: list_stored_sessions is answered by a worker, to who asked", () => {
   const bench = new RouterBench();
   const [one, two] = [bench.connect(), bench.connect()];
   one.send({ id: "1", type: "list_stored_sessions", cwd: "sub", limit: 3 });
@@ -152,7 +152,7 @@ Deno.test("own commands: list_stored_sessions is answered by a worker, to who as
   assertEquals([dataOf(one), two.take()], [{ sessions: [] }, []]);
 });
 
-Deno.test("own commands: unsubscribe cancels a subscription that was only asked for, and its demand", () => {
+Deno.test("server commands: unsubscribe cancels a subscription that was only asked for, and its demand", () => {
   for (const target of ["a", "*"]) {
     const bench = new RouterBench();
     bench.live("a");
@@ -171,7 +171,7 @@ Deno.test("own commands: unsubscribe cancels a subscription that was only asked 
   }
 });
 
-Deno.test("own commands: of subscribe, unsubscribe, subscribe the last one holds", () => {
+Deno.test("server commands: of subscribe, unsubscribe, subscribe the last one holds", () => {
   for (const target of ["a", "*"]) {
     const bench = new RouterBench();
     bench.live("a");
@@ -187,7 +187,7 @@ Deno.test("own commands: of subscribe, unsubscribe, subscribe the last one holds
   }
 });
 
-Deno.test("own commands: an end of * leaves a subscription by id that was asked for, and the reverse", () => {
+Deno.test("server commands: an end of * leaves a subscription by id that was asked for, and the reverse", () => {
   const bench = new RouterBench();
   bench.live("a");
   const peer = bench.connect();
@@ -198,7 +198,7 @@ Deno.test("own commands: an end of * leaves a subscription by id that was asked 
   assertEquals(peer.take().map((one) => at(one, "id") ?? one), ["2", "1", { d: 1 }]);
 });
 
-Deno.test("own commands: from must have the shape that its sessionId asks for", () => {
+Deno.test("server commands: from must have the shape that its sessionId asks for", () => {
   const bench = new RouterBench();
   bench.live("a");
   const peer = bench.connect();
