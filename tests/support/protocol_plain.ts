@@ -39,6 +39,9 @@ const NUMBERS: Readonly<Record<string, number>> = {
   messageBytes: 0,
 };
 
+/** What a server with one worker may hold. */
+const MEMORY: Json = { process: 250_000_000, router: 20_000_000, hosts: [100_000_000] };
+
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 /** A token; the page shows none, not even one that is over. */
 const TOKEN = /^[0-9a-f]{64}$/;
@@ -100,6 +103,7 @@ export class Plain {
 
 function numberOf(name: string, value: Json | undefined): Json | undefined {
   // Delays of threads are the only list of plain numbers.
+  if (name === "memoryBytes" && isObject(value)) return MEMORY;
   if (name === "hosts" && Array.isArray(value)) return value.map(() => 1);
   if (typeof value !== "number" || !Object.hasOwn(NUMBERS, name)) return undefined;
   return value > 0 || OFTEN_0.has(name) ? NUMBERS[name] : undefined;
