@@ -3,8 +3,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { closeBrowser, type Page } from "../support/console_browser.ts";
-import { arrayAt, at as valueAt, objectAt, stringAt } from "../support/json.ts";
-import { Gate, OTHER, text } from "../support/model_server.ts";
+import { uiPrompt } from "../support/dialog_extension.ts";
+import { arrayAt, at as valueAt, numberAt, objectAt, stringAt } from "../support/json.ts";
+import { Gate, OTHER, status, text } from "../support/model_server.ts";
 import { until } from "../support/wait.ts";
 import type { WsWire } from "../support/wire_client.ts";
 import { answers, at, message, minted, openSession, prompt, test, testAlone } from "./console_stage.ts";
@@ -19,6 +20,17 @@ const PASTE = `(() => {
   data.items.add(new File([bytes], "dot.png", { type: "image/png" }));
   document.querySelector("#prompt").dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
 })()`;
+
+/** A browser that allows notifications, and keeps what they say. */
+const NOTIFIED = `
+  globalThis.notices = [];
+  globalThis.Notification = class {
+    static permission = "granted";
+    static requestPermission = () => Promise.resolve("granted");
+    constructor(title, { body }) { notices.push(body === "" ? title : title + ": " + body); }
+    close() {}
+  };
+`;
 
 const action = async (page: Page, name: string): Promise<void> => {
   await page.getByRole("button", { name: "More actions" }).click();
@@ -188,6 +200,44 @@ test("console: a token is minted as a link with a QR code, lets in, is listed an
     await page.getByRole("button", { name: "Revoke a guest" }).click();
     await page.getByRole("button", { name: "Revoke for good" }).click();
     await guest.getByLabel("Token").waitFor();
+  }));
+
+test("console: notifications of a question, an end, a failure and a budget; the title counts questions", (bench) =>
+  at(bench, async (person) => {
+    const wire = await bench.connect("admin");
+    const { id } = await bench.session(wire, { sessionName: "Far away" });
+    const page = await person.open(await minted(bench, { role: "drive" }));
+    await page.addInitScript(NOTIFIED);
+    await page.reload();
+    await page.getByText("Far away").first().waitFor();
+    await page.getByRole("button", { name: "Notifications" }).click();
+    const says = async (words: string): Promise<void> => {
+      const all = () => page.evaluate("notices.join('\\n')").then(String);
+      await until(async () => (await all()).split("\n").includes(words) || undefined, 20_000, () => words);
+    };
+    await wire.ok({ type: "prompt", sessionId: id, message: "hello", waitFor: "settled" }, 30_000);
+    await says("Far away is done");
+    const failing = bench.name("failing");
+    bench.model.script(failing, status(400, "no"));
+    await wire.request({ type: "prompt", sessionId: id, message: failing, waitFor: "settled" }, 30_000);
+    await says("Far away has failed");
+    void wire.request({
+      type: "prompt",
+      sessionId: id,
+      message: uiPrompt("n.json", [["input", "Your name?"]]),
+    });
+    await says("Far away asks you: Your name?");
+    await page.waitForFunction("document.title.startsWith('(1) ')");
+    await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: /Inbox/ }).click();
+    const question = page.getByRole("region", { name: "Question: Your name?" });
+    await question.getByRole("textbox").fill("Ada");
+    await question.getByRole("button", { name: "Answer" }).click();
+    await page.waitForFunction("!document.title.startsWith('(')");
+    const { usage } = await wire.ok({ type: "set_budget", sessionId: id, maxTurns: 1000 });
+    const maxTurns = numberAt({ usage }, "usage", "turns") + 1;
+    await wire.ok({ type: "set_budget", sessionId: id, maxTurns });
+    await wire.ok({ type: "prompt", sessionId: id, message: "the last one", waitFor: "settled" }, 30_000);
+    await says("Far away has met its budget");
   }));
 
 test("console: the server's page shows health, limits, connections and plots", (bench) =>

@@ -1,34 +1,54 @@
-// nginx in front, with the file of deploy/: TLS and a path of its own, which goes on to the server or is taken off. The
-// page, its files, health and WebSockets work below it, and Origin is judged as the browser knows it.
+// nginx and Caddy in front, with the files of deploy/: TLS and a path of its own, which goes on to the server or is
+// taken off. The page, its files, health and WebSockets work below it, and Origin is judged as the browser knows it.
 
 import { assert, assertEquals } from "@std/assert";
+import { Caddy, findCaddy } from "../support/caddy.ts";
 import { loadConsole } from "../support/console_page.ts";
 import { findNginx, Nginx } from "../support/nginx.ts";
 import { deadline } from "../support/wait.ts";
 import { WsWire } from "../support/wire_client.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
-const program = await findNginx();
+const nginxProgram = await findNginx();
+const caddyProgram = await findCaddy();
 
-/** A case with nginx in front of a server; left out by name where there is none. */
-function test(name: string, body: (bench: Bench, nginx: Nginx) => Promise<void>): void {
-  if (program === undefined) {
-    const why = "no nginx and openssl here, see apt-get install nginx";
+/** What both have in front of a server. */
+type TlsProxy = Pick<Nginx, "tlsPort" | "certificate">;
+
+/** A case with a proxy in front of a server; left out by name where there is none. */
+function withProxy<P extends AsyncDisposable>(
+  name: string,
+  kind: "nginx" | "caddy",
+  start: ((port: number) => Promise<P>) | undefined,
+  body: (bench: Bench, proxy: P) => Promise<void>,
+): void {
+  if (start === undefined) {
+    const why = `no ${kind} and openssl here, see apt-get install ${kind}`;
     Deno.test({ name: `[${TARGET}] ${name} (${why})`, ignore: true, fn: () => {} });
     return;
   }
   alone(name, async (bench) => {
     await bench.start(["--base-path", "/pi", "--allow-host", "pi.example"]);
-    await using nginx = await Nginx.start(program, (await bench.server.endpoint()).port);
-    await body(bench, nginx);
+    await using proxy = await start((await bench.server.endpoint()).port);
+    await body(bench, proxy);
   });
 }
 
+function withNginx(name: string, body: (bench: Bench, nginx: Nginx) => Promise<void>): void {
+  const program = nginxProgram;
+  withProxy(name, "nginx", program === undefined ? undefined : (port) => Nginx.start(program, port), body);
+}
+
+function withCaddy(name: string, body: (bench: Bench, caddy: Caddy) => Promise<void>): void {
+  const program = caddyProgram;
+  withProxy(name, "caddy", program === undefined ? undefined : (port) => Caddy.start(program, port), body);
+}
+
 /** What becomes of a WebSocket over TLS, from a page of that origin: its greeting's type, or "refused". */
-async function greeted(nginx: Nginx, path: string, token: string, origin: string): Promise<string> {
-  using client = Deno.createHttpClient({ caCerts: [nginx.certificate] });
+async function greeted(proxy: TlsProxy, path: string, token: string, origin: string): Promise<string> {
+  using client = Deno.createHttpClient({ caCerts: [proxy.certificate] });
   const options = { protocols: ["pi-server.v1", `pi-server.bearer.${token}`], headers: { origin }, client };
-  const url = `wss://localhost:${nginx.tlsPort}${path}`;
+  const url = `wss://localhost:${proxy.tlsPort}${path}`;
   // A browser's WebSocket takes no options, and the types of a browser count where the console is checked too.
   const socket: WebSocket = Reflect.construct(WebSocket, [url, options]);
   const closed = Promise.withResolvers<void>();
@@ -46,46 +66,68 @@ async function greeted(nginx: Nginx, path: string, token: string, origin: string
   return result;
 }
 
-test(
+/** The page, its files and health are there below the path, and nothing is anywhere else. */
+async function showsPages(proxy: TlsProxy): Promise<void> {
+  using client = Deno.createHttpClient({ caCerts: [proxy.certificate] });
+  const through: typeof fetch = (address, init) => fetch(address, { ...init, client });
+  const origin = `https://localhost:${proxy.tlsPort}`;
+  const files = await loadConsole(`${origin}/pi/`, through);
+  assert(files.every((path) => path.startsWith("/pi/assets/")), String(files));
+  for (const path of ["/pi/healthz", "/pi/readyz", "/pi/schema.json"]) {
+    const answer = await through(`${origin}${path}`);
+    assertEquals(answer.status, 200, path);
+    await answer.body?.cancel();
+  }
+  const page = await through(`${origin}/pi/`);
+  const policy = page.headers.get("content-security-policy") ?? "";
+  assert(policy.includes(` wss://localhost:${proxy.tlsPort};`), policy);
+  await page.body?.cancel();
+  const sent = await through(`${origin}/pi`, { redirect: "manual" });
+  assertEquals([sent.status, new URL(sent.headers.get("location") ?? "", origin).pathname], [308, "/pi/"]);
+  await sent.body?.cancel();
+  for (const path of ["/", "/healthz", "/pi/token", "/pi/..%2ftoken"]) {
+    const answer = await through(`${origin}${path}`);
+    assertEquals(answer.status, 404, path);
+    await answer.body?.cancel();
+  }
+}
+
+/** WebSockets get through, from the proxy's own page alone. */
+async function passesSockets(proxy: TlsProxy, token: string): Promise<void> {
+  const own = `https://localhost:${proxy.tlsPort}`;
+  assertEquals(await greeted(proxy, "/pi/", token, own), "server_ready");
+  assertEquals(await greeted(proxy, "/pi/", `${token}x`, own), "refused");
+  const foreign = ["https://localhost", "https://evil.example", `http://127.0.0.1:${proxy.tlsPort}`, "null"];
+  for (const origin of foreign) assertEquals(await greeted(proxy, "/pi/", token, origin), "refused", origin);
+  assertEquals(await greeted(proxy, "/", token, own), "refused");
+}
+
+withNginx(
   "proxy: nginx with TLS and a path of its own shows the page, its files and health",
-  async (_bench, nginx) => {
-    using client = Deno.createHttpClient({ caCerts: [nginx.certificate] });
-    const through: typeof fetch = (address, init) => fetch(address, { ...init, client });
-    const origin = `https://localhost:${nginx.tlsPort}`;
-    const files = await loadConsole(`${origin}/pi/`, through);
-    assert(files.every((path) => path.startsWith("/pi/assets/")), String(files));
-    for (const path of ["/pi/healthz", "/pi/readyz", "/pi/schema.json"]) {
-      const answer = await through(`${origin}${path}`);
-      assertEquals(answer.status, 200, path);
-      await answer.body?.cancel();
-    }
-    const page = await through(`${origin}/pi/`);
-    const policy = page.headers.get("content-security-policy") ?? "";
-    assert(policy.includes(` wss://localhost:${nginx.tlsPort};`), policy);
-    await page.body?.cancel();
-    const sent = await through(`${origin}/pi`, { redirect: "manual" });
-    assertEquals([sent.status, new URL(sent.headers.get("location") ?? "", origin).pathname], [308, "/pi/"]);
-    await sent.body?.cancel();
-    for (const path of ["/", "/healthz", "/pi/token", "/pi/..%2ftoken"]) {
-      const answer = await through(`${origin}${path}`);
-      assertEquals(answer.status, 404, path);
-      await answer.body?.cancel();
-    }
+  async (_, nginx) => {
+    await showsPages(nginx);
   },
 );
 
-test("proxy: WebSockets get through nginx with TLS, from its own page alone", async (bench, nginx) => {
+withNginx("proxy: WebSockets get through nginx with TLS, from its own page alone", async (bench, nginx) => {
   const token = await bench.server.token();
-  const own = `https://localhost:${nginx.tlsPort}`;
-  assertEquals(await greeted(nginx, "/pi/", token, own), "server_ready");
-  assertEquals(await greeted(nginx, "/pi/", `${token}x`, own), "refused");
-  const foreign = ["https://localhost", "https://evil.example", `http://127.0.0.1:${nginx.tlsPort}`, "null"];
-  for (const origin of foreign) assertEquals(await greeted(nginx, "/pi/", token, origin), "refused", origin);
-  assertEquals(await greeted(nginx, "/", token, own), "refused");
+  await passesSockets(nginx, token);
   assert(!(await nginx.log()).includes(token), "nginx logged the token");
 });
 
-test(
+withCaddy(
+  "proxy: Caddy with TLS and a path of its own shows the page and passes WebSockets on",
+  async (bench, caddy) => {
+    const token = await bench.server.token();
+    await showsPages(caddy);
+    await passesSockets(caddy, token);
+    const log = await caddy.end();
+    assert(log.includes("/pi/healthz"), log.slice(-2000));
+    assert(!log.includes(token), "Caddy logged the token");
+  },
+);
+
+withNginx(
   "proxy: nginx that takes the path off shows the page, and a session runs through it",
   async (bench, nginx) => {
     const files = await loadConsole(`http://127.0.0.1:${nginx.plainPort}/pi/`);

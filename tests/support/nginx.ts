@@ -27,11 +27,42 @@ async function run(program: string, args: string[], cwd: string): Promise<void> 
   if (!success) throw new Error(`${program}: ${new TextDecoder().decode(stderr)}`);
 }
 
+/** Puts a certificate for localhost and pi.example into the folder: cert.pem, and key.pem. */
+export async function makeCertificate(folder: string): Promise<void> {
+  const names = "subjectAltName=DNS:localhost,DNS:pi.example,IP:127.0.0.1";
+  const making = [
+    ...[
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      "1",
+    ],
+    ...[
+      "-keyout",
+      "key.pem",
+      "-out",
+      "cert.pem",
+      "-subj",
+      "/CN=localhost",
+      "-addext",
+      names,
+      "-addext",
+      "basicConstraints=critical,CA:FALSE",
+    ],
+  ];
+  await run("openssl", making, folder);
+}
+
 /** Replaces what has to be there. */
-function replaced(text: string, changes: Readonly<Record<string, string>>): string {
+export function replaced(text: string, changes: Readonly<Record<string, string>>): string {
   let result = text;
   for (const [from, to] of Object.entries(changes)) {
-    if (!result.includes(from)) throw new Error(`deploy/nginx.conf has no "${from}" any more`);
+    if (!result.includes(from)) throw new Error(`the file in deploy has no "${from}" any more`);
     result = result.replaceAll(from, to);
   }
   return result;
@@ -62,33 +93,7 @@ export class Nginx implements AsyncDisposable {
 
   static async start(program: string, upstream: number): Promise<Nginx> {
     const folder = await Deno.makeTempDir({ prefix: "pi-server-nginx-" });
-    const names = "subjectAltName=DNS:localhost,DNS:pi.example,IP:127.0.0.1";
-    const making = [
-      ...[
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "1",
-      ],
-      ...[
-        "-keyout",
-        "key.pem",
-        "-out",
-        "cert.pem",
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-        names,
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-      ],
-    ];
-    await run("openssl", making, folder);
+    await makeCertificate(folder);
     const ports = [freePort(), freePort()] as const;
     const server = await Deno.readTextFile(`${REPO}/deploy/nginx.conf`);
     const own = replaced(server, {

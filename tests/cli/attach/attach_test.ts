@@ -66,6 +66,8 @@ function slowServer(): { connect(): Promise<Client>; release(): void; asked: Rec
     subscribe: { mode: "live", sessionInfo, pendingUi: [] },
     get_messages: { messages: [], messageCount: 0 },
     get_commands: { commands: [] },
+    // The footer draws these at some time, perhaps before the client has detached.
+    get_session_stats: { tokens: { input: 0, output: 0 }, cost: 0 },
   };
   const connect = (): Promise<Client> =>
     Client.open(
