@@ -207,6 +207,8 @@ Deno.test("checker: what only a newer pi knows is refused by name and line; what
     types: new Set([...PLAIN_FORMAT.types, "context_edit", "usage"]),
     roles: new Set([...PLAIN_FORMAT.roles, "system"]),
     keepsNothing: true,
+    skipsUnknown: false,
+    wayOut: "start the server with --pi 1.6",
   };
   for (const [what, entry] of cases) {
     await using bench = await Bench.make();
