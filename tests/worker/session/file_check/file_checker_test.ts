@@ -214,7 +214,7 @@ Deno.test("checker: what only a newer pi knows is refused by name and line; what
     await using bench = await Bench.make();
     const content = fileOf(HEADER, A, B, entry);
     const refused = String(await bench.open(content));
-    for (const word of ["session_file_newer", what, "newer pi"]) assertStringIncludes(refused, word);
+    for (const word of ["session_file_newer", what, "--pi 1.6"]) assertStringIncludes(refused, word);
     assertEquals([bench.text, bench.names], [content, ["s.jsonl"]]);
     await using other = await Bench.make({}, newer);
     assertEquals(await other.open(content), undefined, what);
