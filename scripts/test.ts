@@ -130,6 +130,7 @@ const ALONE: ReadonlySet<string> = new Set([
 /** Files about what differs between builds: files, sockets, threads, permissions, and what is packed into a build. */
 const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "bundlers",
+  "crossing",
   "disk",
   "engine",
   "file_modes",

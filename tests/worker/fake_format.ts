@@ -26,4 +26,6 @@ export const PLAIN_FORMAT: FileFormat = {
     "compactionSummary",
   ]),
   keepsNothing: false,
+  skipsUnknown: false,
+  wayOut: "start the server with --pi 1.6",
 };

@@ -29,7 +29,7 @@ import { watchRegistrations } from "./sdk/registrations.ts";
 import { loadModulesFromDisk } from "./modules/disk_modules.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
 import { mendHistory, mendRequests } from "./request_repair.ts";
-import { Accounts, FILE_FORMAT, type Models, PROCESS_MARKS, type Services } from "./sdk/sdk.ts";
+import { Accounts, FILE_FORMAT, type Models, PROCESS_MARKS, RENAMED, type Services } from "./sdk/sdk.ts";
 import { createPrivately, persistBranches } from "./sdk/session_file_writer.ts";
 import { hasModel, noSuchModel } from "./settings.ts";
 import type { ShellParts } from "./tools/shell.ts";
@@ -95,16 +95,33 @@ function historyFor(plan: Plan, options: FactoryOptions): Pi.SessionManager {
 }
 
 interface Chosen {
+  /** Whether the model has another name than in the file. */
+  readonly renamed?: boolean;
   readonly model?: Model;
   readonly thinkingLevel?: PiSession["thinkingLevel"];
 }
 
+/** The file's model, when its provider has another name in this engine. */
+function renamedModel({ models }: Plan, history: Pi.SessionManager): Model | undefined {
+  const { model } = history.buildSessionContext();
+  const provider = RENAMED.get(model?.provider ?? "");
+  // A provider of an extension or of models.json may still have the file's name.
+  if (!model || provider === undefined || models.find(model.provider, model.modelId) !== undefined) {
+    return undefined;
+  }
+  const found = models.find(provider, model.modelId);
+  return found !== undefined && models.hasConfiguredAuth(found) ? found : undefined;
+}
+
 /** Model and level: first as requested, for a new session as before, else those of the file. */
 function chosenFor(plan: Plan, history: Pi.SessionManager): Chosen {
-  const { last, model, request } = plan;
+  const { last, request } = plan;
   if (last === undefined) {
+    const renamed = plan.model === undefined ? renamedModel(plan, history) : undefined;
+    const model = plan.model ?? renamed;
     const thinkingLevel = request.thinkingLevel ?? request.kept?.thinkingLevel;
     return {
+      ...(renamed === undefined ? {} : { renamed: true }),
       ...(model === undefined ? {} : { model }),
       ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
     };
@@ -243,7 +260,9 @@ class PiFactory implements AgentFactory {
     const demo = this.#options.demo && request.sessionFile === undefined;
     const wanted = request.model ?? request.kept?.model ??
       (demo ? { provider: "demo", id: "demo-1" } : undefined);
-    return wanted === undefined ? undefined : models.find(wanted.provider, wanted.id);
+    if (wanted === undefined) return undefined;
+    return models.find(wanted.provider, wanted.id) ??
+      models.find(RENAMED.get(wanted.provider) ?? wanted.provider, wanted.id);
   }
 
   async #load(plan: Plan): Promise<BuiltSession> {
@@ -319,7 +338,7 @@ class PiFactory implements AgentFactory {
     await this.#loaded(plan, services);
     plan.persisted = sessionManager.isPersisted();
     plan.model ??= this.#findModel(plan);
-    const chosen = chosenFor(plan, sessionManager);
+    const { renamed = false, ...chosen } = chosenFor(plan, sessionManager);
     const wanted = chosen.model ?? modelBefore(plan, sessionManager);
     const { sessionStartEvent } = options;
     const result = await pi.createAgentSessionFromServices({
@@ -342,7 +361,9 @@ class PiFactory implements AgentFactory {
         file: join(this.#agentDir, "models.json"),
       }),
     );
-    return { ...result, services, diagnostics: services.diagnostics };
+    // Clients hear of it as of a model that pi has replaced.
+    const told = renamed ? { modelFallbackMessage: "The provider of the file's model has another name" } : {};
+    return { ...result, ...told, services, diagnostics: services.diagnostics };
   }
 
   /** Notes the model that pi cannot use, or that a client has chosen one. */

@@ -245,6 +245,10 @@ export interface FileFormat {
   readonly roles: ReadonlySet<string>;
   /** Whether a compaction may name itself as the first entry that it keeps, and so keep none. */
   readonly keepsNothing: boolean;
+  /** Whether pi skips entries of unknown types. False where another engine of this server knows them. */
+  readonly skipsUnknown: boolean;
+  /** What a user can do about a file that only a newer pi understands. */
+  readonly wayOut: string;
 }
 
 /** Builds sessions, and holds what they share. */

@@ -21,6 +21,7 @@ export type Placed = Own.Placed;
 export type Preflight = Own.Preflight;
 export const Accounts: typeof Own.Accounts = engine.Accounts;
 export const FILE_FORMAT: typeof Own.FILE_FORMAT = engine.FILE_FORMAT;
+export const RENAMED: typeof Own.RENAMED = engine.RENAMED;
 export const BINDINGS: typeof Own.BINDINGS = engine.BINDINGS;
 export const PROCESS_MARKS: typeof Own.PROCESS_MARKS = engine.PROCESS_MARKS;
 export const IMAGE_TYPES: typeof Own.IMAGE_TYPES = engine.IMAGE_TYPES;

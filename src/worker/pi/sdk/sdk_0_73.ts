@@ -48,7 +48,12 @@ export const FILE_FORMAT: FileFormat = {
   types: new Set(Object.keys(TYPES)),
   roles: new Set(Object.keys(ROLES)),
   keepsNothing: false,
+  skipsUnknown: false,
+  wayOut: "start the server with --pi 1.6, which reads them",
 };
+
+/** Names here of providers that files of a newer pi name otherwise. */
+export const RENAMED: ReadonlyMap<string, string> = new Map([["azure", "azure-openai-responses"]]);
 
 /** The models of one session. */
 export type Models = pi.ModelRegistry;

@@ -52,7 +52,13 @@ export const FILE_FORMAT: FileFormat = {
   types: new Set(Object.keys(TYPES)),
   roles: new Set(Object.keys(ROLES)),
   keepsNothing: true,
+  // No other engine of this server knows more, and pi 1.6 does the same with such a file in a terminal.
+  skipsUnknown: true,
+  wayOut: "run the server with the newer pi that wrote them",
 };
+
+/** New names of providers that older files still have. */
+export const RENAMED: ReadonlyMap<string, string> = new Map([["azure-openai-responses", "azure"]]);
 
 /** The models of one session. */
 export type Models = pi.ModelRegistry;
@@ -322,7 +328,7 @@ export interface Placed {
 
 function isHidden(entry: Entry): boolean {
   if (entry.type === "message") return isSystem(entry.message);
-  return entry.type === "context_edit" || entry.type === "usage";
+  return entry.type === "context_edit" || entry.type === "usage" || !FILE_FORMAT.types.has(entry.type);
 }
 
 /** The tree of the session as clients see it, flat: what hangs below a hidden entry moves up. */

@@ -69,7 +69,7 @@ function faultOf(message: unknown): string | undefined {
 
 function newerOf(entry: Record<string, unknown>, format: FileFormat, version: number): string | undefined {
   const { type, message, id, firstKeptEntryId } = entry;
-  if (typeof type === "string" && !format.types.has(type)) return type;
+  if (typeof type === "string" && !format.types.has(type)) return format.skipsUnknown ? undefined : type;
   if (type === "compaction" && !format.keepsNothing && typeof id === "string" && id === firstKeptEntryId) {
     return "compaction:keeps-nothing";
   }

@@ -111,11 +111,10 @@ class Reading {
 }
 
 /** A file of a newer pi. */
-function newerFile(path: string, newer: ReadonlyMap<string, number>): Failure {
+function newerFile(path: string, newer: ReadonlyMap<string, number>, wayOut: string): Failure {
   const named = [...newer].slice(0, KINDS_NAMED).map(([what, line]) => `${what} (line ${line})`).join(", ");
   const more = newer.size > KINDS_NAMED ? ` and ${newer.size - KINDS_NAMED} more` : "";
-  const sentence = `${path} holds entries that this server's pi does not know: ${named}${more}; ` +
-    "run the server with the newer pi that wrote them";
+  const sentence = `${path} holds entries that this server's pi does not know: ${named}${more}; ${wayOut}`;
   return failure("session_file_newer", sentence, { data: { newerEntries: [...newer.keys()] } });
 }
 
@@ -139,9 +138,9 @@ function tooDeep(path: string, depth: number): Failure {
 }
 
 /** The verdict on a reading. */
-function judge(path: string, reading: Reading): Outcome<Damage | undefined> {
+function judge(path: string, reading: Reading, wayOut: string): Outcome<Damage | undefined> {
   const { links, holes, lost, rest, newer, edit, entries } = reading;
-  if (newer.size > 0) return { ok: false, failure: newerFile(path, newer) };
+  if (newer.size > 0) return { ok: false, failure: newerFile(path, newer, wayOut) };
   if (edit !== undefined) {
     const why = `line ${edit} is damaged, and took something out of what the model is sent`;
     return { ok: false, failure: damaged(path, why) };
@@ -177,7 +176,7 @@ export async function inspectFile(parts: InspectorParts, path: string): Promise<
   }
   const { header } = reading;
   if (header === undefined) return { ok: false, failure: notASession(path) };
-  const judged = judge(path, reading);
+  const judged = judge(path, reading, format.wayOut);
   if (!judged.ok) return judged;
   const damage = judged.value === undefined ? {} : { damage: judged.value };
   return { ok: true, value: { path, header, size, modifiedAt, ...damage } };

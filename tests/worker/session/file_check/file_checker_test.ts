@@ -207,12 +207,14 @@ Deno.test("checker: what only a newer pi knows is refused by name and line; what
     types: new Set([...PLAIN_FORMAT.types, "context_edit", "usage"]),
     roles: new Set([...PLAIN_FORMAT.roles, "system"]),
     keepsNothing: true,
+    skipsUnknown: false,
+    wayOut: "start the server with --pi 1.6",
   };
   for (const [what, entry] of cases) {
     await using bench = await Bench.make();
     const content = fileOf(HEADER, A, B, entry);
     const refused = String(await bench.open(content));
-    for (const word of ["session_file_newer", what, "newer pi"]) assertStringIncludes(refused, word);
+    for (const word of ["session_file_newer", what, "--pi 1.6"]) assertStringIncludes(refused, word);
     assertEquals([bench.text, bench.names], [content, ["s.jsonl"]]);
     await using other = await Bench.make({}, newer);
     assertEquals(await other.open(content), undefined, what);
