@@ -70,7 +70,7 @@ async function ofServer(bench: Bench): Promise<Found & { problems: readonly stri
   // On a slow machine the first load takes longer than a session may. The next attempt finds what was compiled.
   const created = await until(
     async () => {
-      const response = await wire.request(create, 180_000);
+      const response = await wire.request(create, LOAD_MS);
       if (response.success === true) return response;
       assertEquals([response.code, response.retryable], ["timeout", true], JSON.stringify(response));
       return undefined;
@@ -110,7 +110,8 @@ async function compare(bench: Bench, folder: string): Promise<void> {
   const packages = Object.keys(PACKAGES).map((name) => `${folder}/node_modules/${name}`);
   await Deno.writeTextFile(path, JSON.stringify({ ...settings, packages }));
   const theirs = await ofPi(bench);
-  await copyFiles(compiled.pi, compiled.ours);
+  await copyFiles(compiled.pi, kept);
+  await copyFiles(kept, compiled.ours);
   const { problems, ...ours } = await ofServer(bench);
   await copyFiles(TARGET === "sources" ? compiled.pi : compiled.ours, kept);
   assertEquals(problems, []);
