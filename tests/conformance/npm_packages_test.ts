@@ -113,7 +113,7 @@ async function compare(bench: Bench, folder: string): Promise<void> {
   await copyFiles(compiled.pi, kept);
   await copyFiles(kept, compiled.ours);
   const { problems, ...ours } = await ofServer(bench);
-  await copyFiles(TARGET === "sources" ? compiled.pi : compiled.ours, kept);
+  await copyFiles(compiled.ours, kept);
   assertEquals(problems, []);
   assertEquals(ours, theirs);
   assert(theirs.commands.length > 40, String(theirs.commands));
@@ -122,9 +122,12 @@ async function compare(bench: Bench, folder: string): Promise<void> {
   }
 }
 
-const tools = await npmTools(
-  ON_1_6 ? "pi_packages_next" : "pi_packages",
-  ON_1_6 ? PACKAGES : { ...PACKAGES, ...PEERS },
-);
+/** The sources compile every module of the packages and of their peers on each machine, which takes minutes. */
+const tools = TARGET === "sources"
+  ? { reason: "the sources compile the packages for minutes" }
+  : await npmTools(
+    ON_1_6 ? "pi_packages_next" : "pi_packages",
+    ON_1_6 ? PACKAGES : { ...PACKAGES, ...PEERS },
+  );
 if ("folder" in tools) alone(NAME, (bench) => compare(bench, tools.folder), CASE_MS);
 else Deno.test({ name: `[${TARGET}] ${NAME} (${tools.reason})`, ignore: true, fn: () => {} });
