@@ -1,4 +1,4 @@
-// Six extension packages of other authors, as npm installs them. pi's own RPC mode and each build load them from one
+// Six extension packages of other authors, as npm installs them. pi's own RPC mode, the Node build and the binary load them from one
 // folder. Each has the same commands, gives the model the same tools, and answers one call of a tool alike.
 
 import { assert, assertEquals } from "@std/assert";
