@@ -1,4 +1,4 @@
-// Six extension packages of other authors, as npm installs them. pi's own RPC mode and each build load them from one
+// Six extension packages of other authors, as npm installs them. pi's own RPC mode, the Node build and the binary load them from one
 // folder. Each has the same commands, gives the model the same tools, and answers one call of a tool alike.
 
 import { assert, assertEquals } from "@std/assert";
@@ -70,7 +70,7 @@ async function ofServer(bench: Bench): Promise<Found & { problems: readonly stri
   // On a slow machine the first load takes longer than a session may. The next attempt finds what was compiled.
   const created = await until(
     async () => {
-      const response = await wire.request(create, 180_000);
+      const response = await wire.request(create, LOAD_MS);
       if (response.success === true) return response;
       assertEquals([response.code, response.retryable], ["timeout", true], JSON.stringify(response));
       return undefined;
@@ -110,9 +110,10 @@ async function compare(bench: Bench, folder: string): Promise<void> {
   const packages = Object.keys(PACKAGES).map((name) => `${folder}/node_modules/${name}`);
   await Deno.writeTextFile(path, JSON.stringify({ ...settings, packages }));
   const theirs = await ofPi(bench);
-  await copyFiles(compiled.pi, compiled.ours);
+  await copyFiles(compiled.pi, kept);
+  await copyFiles(kept, compiled.ours);
   const { problems, ...ours } = await ofServer(bench);
-  await copyFiles(TARGET === "sources" ? compiled.pi : compiled.ours, kept);
+  await copyFiles(compiled.ours, kept);
   assertEquals(problems, []);
   assertEquals(ours, theirs);
   assert(theirs.commands.length > 40, String(theirs.commands));
@@ -121,9 +122,12 @@ async function compare(bench: Bench, folder: string): Promise<void> {
   }
 }
 
-const tools = await npmTools(
-  ON_1_6 ? "pi_packages_next" : "pi_packages",
-  ON_1_6 ? PACKAGES : { ...PACKAGES, ...PEERS },
-);
+/** The sources compile every module of the packages and of their peers on each machine, which takes minutes. */
+const tools = TARGET === "sources"
+  ? { reason: "the sources compile the packages for minutes" }
+  : await npmTools(
+    ON_1_6 ? "pi_packages_next" : "pi_packages",
+    ON_1_6 ? PACKAGES : { ...PACKAGES, ...PEERS },
+  );
 if ("folder" in tools) alone(NAME, (bench) => compare(bench, tools.folder), CASE_MS);
 else Deno.test({ name: `[${TARGET}] ${NAME} (${tools.reason})`, ignore: true, fn: () => {} });
