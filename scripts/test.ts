@@ -130,8 +130,6 @@ const ALONE: ReadonlySet<string> = new Set([
 /** Files about what differs between builds: files, sockets, threads, permissions, and what is packed into a build. */
 const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "bundlers",
-  "crossing",
-  "disk",
   "engine",
   "file_modes",
   "framing",
@@ -140,15 +138,10 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "npm_packages",
   "package_modules",
   "peers",
-  "process",
   "sandbox",
-  "shell_output",
   "shipped",
-  "start_folder",
   "state_pipes",
   "tool_files",
-  "user_packages",
-  "worker_loss",
 ]);
 
 /** Files that run on pi 1.6 too, from the sources. `deno task test:newer` runs all of them. */

@@ -159,7 +159,7 @@ alone(
     });
     pages.push(["401", refused.body]);
     // pi hands its environment to shells; what the server was given for itself is not in it.
-    const given = Object.keys(environment(bench.home, env)).filter((name) => name !== "PI_SERVER_TOKEN");
+    const given = Object.keys(environment(bench.home, env)).filter((name) => !name.startsWith("PI_SERVER_"));
     // The newer pi names itself in AI_AGENT too.
     const found = (await shellVariables(wire, id)).filter((name) => name !== "AI_AGENT");
     assertEquals(found.sort(), [...given, ...MARKS, "PI_CODING_AGENT"].sort());

@@ -51,10 +51,15 @@ const FILES: Readonly<Record<string, string>> = {
     exports: { ".": "./index.mjs", "./late": "./late.js" },
   }),
   "node_modules/esm-dep/index.mjs": `
+    import { EventEmitter } from "node:events";
+    import { Readable } from "node:stream";
     import inner from "./inner.cjs";
     import plain from "plain-cjs";
+    // Both modules are functions that hold their exports.
+    class Own extends EventEmitter {}
+    class Source extends Readable {}
     export const fromCjs = inner.word;
-    export const nested = plain("n");`,
+    export const nested = plain(new Own() instanceof EventEmitter && new Source() instanceof Readable ? "n" : "");`,
   "node_modules/esm-dep/inner.cjs": 'module.exports = { word: "inner" };',
   "node_modules/esm-dep/late.js": 'export const word = "late";',
 };

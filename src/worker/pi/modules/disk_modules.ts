@@ -69,7 +69,9 @@ function readFromDisk(id: string): unknown {
   if (isPath && !isCommonJs(file)) throw refuse(file);
   // A name without a path is one of the runtime's own modules: pi's loader resolves all others to paths.
   const exports: unknown = createRequire(isPath ? file : import.meta.url)(file);
-  const named = typeof exports === "object" && exports !== null ? { ...exports } : {};
+  // A function has exports beside it too: `node:stream` is one.
+  const holds = typeof exports === "function" || typeof exports === "object" && exports !== null;
+  const named = holds ? { ...exports } : {};
   return { ...named, default: exports };
 }
 
