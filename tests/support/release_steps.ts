@@ -145,7 +145,8 @@ async function extension(shipped: Shipped): Promise<string> {
     must(seen["said"] === "small word" && seen["lines"] === 1, brief(seen));
     must(String(seen["agentDir"]) === path.join(home, ".pi", "agent"), brief(seen));
     // The build chooses the engine itself. The newer pi has no such function any more.
-    const older = stringAt(await wire.ok({ type: "hello" }), "pi", "version").startsWith("0.");
+    const ready = wire.messages.find(({ type }) => type === "server_ready");
+    const older = stringAt(ready ?? {}, "data", "pi", "version").startsWith("0.");
     must(older ? arrayAt(seen, "oauth").length === 3 : seen["oauth"] === undefined, brief(seen));
     return brief(seen["said"]);
   });
