@@ -171,7 +171,9 @@ const SERVER_WORD = "permissions";
  * @returns the exit code: 0 after a graceful end, 1 when it could not start, 2 for bad arguments
  */
 export async function main(given: readonly string[]): Promise<number> {
-  const args = given[0] === "-h" ? ["--help"] : given;
+  // Programs that start pi start it as `pi --mode rpc`.
+  const asPi = given[0] === "--mode" && given[1] === "rpc";
+  const args = asPi ? ["rpc", ...given] : given[0] === "-h" ? ["--help"] : given;
   const [word = "-"] = args;
   if (!word.startsWith("-") && word !== SERVER_WORD) {
     const [{ runSubcommand }, { programIo }] = await Promise.all([

@@ -30,6 +30,8 @@ export interface ServerOptions {
 export interface FindOptions extends ServerOptions {
   /** Whether to start a server in the background when none runs on this machine. */
   readonly start?: boolean;
+  /** Flags of a server that is started. */
+  readonly startFlags?: readonly string[];
 }
 
 /** What `endpoint.json` says about the server of this machine. */
@@ -167,7 +169,7 @@ export async function findServer(io: Io, options: FindOptions): Promise<FoundSer
     throw new CommandError(`no server runs on this machine (${stateDir}); start one with pi-server start`);
   }
   const flags = options.stateDir === undefined ? [] : ["--state-dir", stateDir];
-  const started = await startServer(io, stateDir, flags);
+  const started = await startServer(io, stateDir, [...flags, ...options.startFlags ?? []]);
   await io.stderr.write(
     `pi-server: started a server in the background: ${started.url}, process ${started.pid}, ` +
       `log ${logFileOf(io, stateDir)}\n`,

@@ -48,7 +48,7 @@ export interface Subcommand {
 }
 
 /** Headings of `pi-server --help`, in its order. */
-export const GROUPS = ["Talk", "Script", "Server", "Access"] as const;
+export const GROUPS = ["Talk", "Script", "Editors", "Server", "Access"] as const;
 
 /** One row of the table of subcommands. */
 export interface Row {

@@ -55,6 +55,12 @@ export const SUBCOMMANDS: readonly Row[] = [
     load: () => import("./commands/tail.ts"),
   },
   {
+    name: "rpc",
+    group: "Editors",
+    about: "speak pi's RPC mode, for programs that start pi",
+    load: () => import("./commands/rpc.ts"),
+  },
+  {
     name: "start",
     group: "Server",
     about: "start a server in the background",

@@ -29,6 +29,11 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** A key of your own, for a retry in a later run of the program. Default: a new one for each request. */
   readonly idempotencyKey?: string;
+  /**
+   * Called with the outcome before the client handles any later message, where the order of answers and events
+   * counts. An error is given in place of the answer.
+   */
+  readonly onOutcome?: (data: unknown, error?: unknown) => void;
 }
 
 /** Options of a client. */
@@ -149,13 +154,14 @@ export class Client implements AsyncDisposable {
     message: string,
     fields: Partial<Omit<FieldsOf<"prompt">, "sessionId" | "message" | "waitFor">> & RequestOptions = {},
   ): Promise<Settled> {
-    const { signal, idempotencyKey, ...rest } = fields;
+    const { signal, idempotencyKey, onOutcome, ...rest } = fields;
     const { data } = await this.#send<"prompt">(
       "prompt",
       { ...rest, sessionId, message, waitFor: "settled" },
       {
         ...(signal === undefined ? {} : { signal }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        ...(onOutcome === undefined ? {} : { onOutcome }),
       },
     );
     return "text" in data ? data : { ...data, text: null, stopReason: null, usage: null };
@@ -220,7 +226,7 @@ export class Client implements AsyncDisposable {
   #send<N extends WireCommandName>(
     type: N,
     fields: Readonly<Record<string, unknown>>,
-    { signal, idempotencyKey }: RequestOptions,
+    { signal, idempotencyKey, onOutcome }: RequestOptions,
   ): Promise<Answer<N>> {
     if (this.#closing) return Promise.reject(new Error("the client is closed"));
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -235,6 +241,9 @@ export class Client implements AsyncDisposable {
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       done: (outcome) => {
         signal?.removeEventListener("abort", stop);
+        if (onOutcome !== undefined) {
+          tell(() => outcome.ok ? onOutcome(outcome.response["data"]) : onOutcome(undefined, outcome.error));
+        }
         if (outcome.ok) resolve(answerOf<N>(outcome.response));
         else reject(outcome.error);
       },

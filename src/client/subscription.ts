@@ -290,6 +290,8 @@ export class ActiveSubscription implements Subscription {
   }
 
   #push(item: SubscriptionItem, bytes: number): void {
+    const { onItem } = this.#parts.options;
+    if (onItem !== undefined) return onItem(item);
     const reader = this.#readers.shift();
     if (reader !== undefined) return reader.resolve({ done: false, value: item });
     this.#queue.push({ item, bytes });

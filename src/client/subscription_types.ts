@@ -26,6 +26,11 @@ export interface SubscribeOptions {
   readonly onDialog?: DialogHandler;
   /** Bytes of unread events above which the client stops listening and asks again later. Default: 16 MiB. */
   readonly queuedBytes?: number;
+  /**
+   * Called with each item in place of the iterator, before the client handles any later message. The iterator
+   * then only tells the end.
+   */
+  readonly onItem?: (item: SubscriptionItem) => void;
 }
 
 /** An event of a session: `type`, and pi's own fields. */

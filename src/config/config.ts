@@ -73,6 +73,8 @@ export interface Config {
   /** The version of pi that sessions run on. `auto`: the one that fits this machine. */
   readonly pi: PiChoice;
   readonly demo: boolean;
+  /** Milliseconds without a client and without a run after which the server shuts down. Absent: it stays. */
+  readonly lingerMs?: number;
   /** Milliseconds that runs get before they are aborted. */
   readonly shutdownTimeoutMs: number;
   /** Milliseconds that commands get after the end of stdin. Absent: no limit. */
@@ -394,6 +396,7 @@ function configOf(values: Values): Config {
     ...maybe("isolation", ISOLATION_MODES.find((one) => one === values.choice("isolation"))),
     ...maybe("pi", PI_CHOICES.find((one) => one === values.choice("pi"))),
     demo: values.on("demo"),
+    ...maybe("lingerMs", values.number("linger")),
     ...maybe("shutdownTimeoutMs", values.number("shutdown-timeout")),
     ...maybe("eofTimeoutMs", values.number("eof-timeout")),
     ...maybe("journalFsync", FSYNC_POLICIES.find((one) => one === values.choice("journal-fsync"))),

@@ -100,6 +100,14 @@ export const FLAGS: readonly Flag[] = [
   },
   { name: "demo", kind: "switch", about: "offer a scripted model that needs no API key" },
   {
+    name: "linger",
+    kind: "duration",
+    least: 0,
+    most: 604_800_000,
+    about: "shut down when no client is left and nothing runs for so long",
+    shown: "never",
+  },
+  {
     name: "shutdown-timeout",
     kind: "duration",
     least: 0,

@@ -16,6 +16,7 @@ import { checkAccess } from "./auth/network_access.ts";
 import { TokenStore } from "./auth/token_store.ts";
 import { endpointsOf, greeting } from "./greeting.ts";
 import { listenForHttp } from "./http_server.ts";
+import { Linger } from "./linger.ts";
 import { CommandJournal } from "./journal/command_journal.ts";
 import { SessionManager } from "./manager/session_manager.ts";
 import { Router } from "./router/router.ts";
@@ -202,6 +203,17 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
   // A client that finds the published address may send a command at once.
   router.open();
   journal.pruneOrphans((sessionId) => sessions.has(sessionId));
+  if (config.lingerMs !== undefined) {
+    const end = (): void => void shutdown.begin("no client is left", config.shutdownTimeoutMs);
+    const linger = new Linger({
+      clock: runtime,
+      lingerMs: config.lingerMs,
+      idle: () => sessions.whenIdle(),
+      end,
+    });
+    cleanup.defer(() => linger.close());
+    router.onConnections = (count) => linger.connections(count);
+  }
   const endpoints = endpointsOf(transports);
   await state.publish({
     pid: runtime.pid,

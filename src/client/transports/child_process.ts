@@ -9,6 +9,8 @@ import type { Dial, Link } from "./link.ts";
 export interface SpawnCommand {
   /** The program. Default: `pi-server`. */
   readonly command?: string;
+  /** Arguments before `args`, for a program that runs another one, such as `run -A jsr:@pi/server` of Deno. */
+  readonly prefix?: readonly string[];
   /** Its arguments. Default: `--no-ws`, and a state folder that lives as long as the child. */
   readonly args?: readonly string[];
   /** Its working directory. Default: this process's. */
@@ -38,7 +40,7 @@ export function childDial(options: SpawnCommand): Dial {
     // Another server may own the usual state folder.
     const folder = options.args === undefined ? await mkdtemp(join(tmpdir(), "pi-server-")) : undefined;
     const args = options.args ?? ["--no-ws", "--state-dir", folder ?? ""];
-    const child = spawn(command, [...args], {
+    const child = spawn(command, [...options.prefix ?? [], ...args], {
       ...(cwd === undefined ? {} : { cwd }),
       env: { ...process.env, ...env },
       stdio: ["pipe", "pipe", onLog === undefined ? "inherit" : "pipe"],

@@ -124,6 +124,8 @@ export interface Io {
   after(ms: number, fn: () => void): Timer;
   /** Resolves after so many milliseconds. */
   delay(ms: number): Promise<void>;
+  /** The command that starts this same program (this build, this version), without arguments. */
+  ownCommand(): readonly [program: string, ...args: string[]];
   /**
    * Starts this same program (this build, this version) with other arguments, apart from this terminal, so that
    * it outlives this process. Its output is appended to `logFile`, which is made for the owner alone.

@@ -59,6 +59,8 @@ export class Router {
   readonly #codec: Codec;
   readonly #subscriptions = new Subscriptions();
   readonly #connections = new Set<Connection>();
+  /** Called with the number of connections when it has changed. */
+  onConnections: (count: number) => void = () => {};
   /** The metrics of the server. */
   readonly serverMetrics: ServerMetrics;
   /** Connections with commands that wait for room. */
@@ -144,6 +146,7 @@ export class Router {
     log.debug("a client has connected", { connection: connection.id, token: access.id, role: access.role });
     connection.send(toJson(this.parts.greeting()));
     this.#expiry.watch(connection);
+    this.onConnections(this.#connections.size);
     return connection;
   }
 
@@ -158,6 +161,7 @@ export class Router {
     this.parts.governor.connectionGone(connection.id);
     this.#subscriptions.drop(connection);
     this.#subscriber.demandChanged();
+    this.onConnections(this.#connections.size);
   }
 
   /** Takes one message. Returns a close frame when the socket must close; on stdio the stream goes on. */

@@ -1,0 +1,83 @@
+// Does: connects a front (`pi-server rpc`, `pi-server acp`) to its server: one elsewhere, this machine's, a new one.
+// Used by: the subcommands that another program starts. Uses: find_server.ts.
+// Invariant: two fronts that start at once share one server; the state folder has one owner.
+import type { Client, ClientOptions } from "../client/mod.ts";
+import { agentFolder } from "./agent_folder.ts";
+import { type Arguments, SERVER_FLAGS } from "./arguments.ts";
+import { connectTo, findServer, type FoundServer, readEndpoint, serverOptions, stateFolder } from "./find_server.ts";
+import { CommandError, type FlagSpec, type Io, UsageError } from "./subcommand.ts";
+
+/** The flags of every front. */
+export const FRONT_FLAGS: readonly FlagSpec[] = [
+  ...SERVER_FLAGS,
+  { name: "linger", value: "TIME", about: "how long a server that it starts outlives it, such as 10m (0)" },
+  { name: "private", about: "use a server of its own, which no other client can reach" },
+];
+
+/** A connected front. */
+export interface Front {
+  readonly client: Client;
+  /** Whether the server's folders are this machine's. */
+  readonly local: boolean;
+  /** Whether what runs may go on after the front. */
+  readonly lingers: boolean;
+}
+
+const LOOK_MS = 50;
+/** Milliseconds that another front's server gets to publish its address. */
+const OTHER_MS = 60_000;
+
+/** The folders that a server of a front opens: the user's home if the front stands in it, else its own folder. */
+function rootOf(io: Io): string {
+  const [home, cwd] = [io.home(), io.cwd()];
+  return cwd === home || cwd.startsWith(`${home}/`) || cwd.startsWith(`${home}\\`) ? home : cwd;
+}
+
+/**
+ * Finds or starts the server, and connects.
+ *
+ * @param parsed arguments that were read with `FRONT_FLAGS`
+ * @param more options of the client
+ * @throws {CommandError} one sentence with the next step
+ */
+export async function openFront(io: Io, parsed: Arguments, more: ClientOptions = {}): Promise<Front> {
+  const options = serverOptions(parsed);
+  const linger = parsed.text("linger");
+  if (parsed.has("private")) {
+    const named = ["server", "token-file", "state-dir", "linger"].find((name) => parsed.has(name));
+    if (named !== undefined) throw new UsageError(`--private and --${named} exclude each other`);
+    return { client: await ownServer(io, more), local: true, lingers: false };
+  }
+  const roots = [rootOf(io), io.join(agentFolder(io), "sessions")].flatMap((root) => ["--root", root]);
+  const startFlags = ["--port", "0", "--linger", linger ?? "0", ...roots];
+  let found: FoundServer;
+  try {
+    found = await findServer(quiet(io), { ...options, start: true, startFlags });
+  } catch (error) {
+    if (!(error instanceof CommandError) || !error.message.includes("state folder")) throw error;
+    // Another front was quicker, and its server has not published its address yet.
+    const folder = stateFolder(io, options);
+    const until = io.monotonic() + OTHER_MS;
+    let endpoint = await readEndpoint(io, folder);
+    while (endpoint === undefined && io.monotonic() < until) {
+      await io.delay(LOOK_MS);
+      endpoint = await readEndpoint(io, folder);
+    }
+    if (endpoint?.url === undefined) throw error;
+    found = await findServer(io, options);
+  }
+  const client = await connectTo(io, found, more);
+  return { client, local: found.local, lingers: !found.started || (linger !== undefined && linger !== "0") };
+}
+
+/** An editor shows what a front writes to stderr as a fault; a server that was started is none. */
+function quiet(io: Io): Io {
+  return { ...io, stderr: { ...io.stderr, write: () => Promise.resolve() } };
+}
+
+/** Starts a server as a child of the front. It ends with the front. */
+async function ownServer(io: Io, more: ClientOptions): Promise<Client> {
+  const { spawn } = await import("../client/mod.ts");
+  const [command, ...prefix] = io.ownCommand();
+  return await spawn({ ...more, command, prefix });
+}

@@ -1,0 +1,46 @@
+// Does: writes records to stdout as lines, in the order in which they arise, without making anybody wait.
+// Used by: rpc_front.ts.
+import { toJson } from "../../base/text.ts";
+import type { Io } from "../subcommand.ts";
+import type { PiRecord } from "./rpc_commands.ts";
+
+/** UTF-16 units that one write takes at most, unless a record has more. */
+const WRITE_UNITS = 1024 * 1024;
+
+/** The records that wait for stdout. */
+export class RpcOutput {
+  readonly #io: Io;
+  readonly #failed: (error: unknown) => void;
+  #lines: string[] = [];
+  #writing: Promise<void> | undefined;
+
+  /** @param failed is told when stdout takes nothing more */
+  constructor(io: Io, failed: (error: unknown) => void) {
+    this.#io = io;
+    this.#failed = failed;
+  }
+
+  /** Writes a record behind all earlier ones. */
+  write(record: PiRecord): void {
+    this.#lines.push(toJson(record) + "\n");
+    this.#writing ??= this.#drain().catch(this.#failed).finally(() => this.#writing = undefined);
+  }
+
+  /** Resolves once everything is written. */
+  async flushed(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#lines.length > 0) {
+      let units = 0;
+      let count = 0;
+      for (const line of this.#lines) {
+        if (count > 0 && units + line.length > WRITE_UNITS) break;
+        units += line.length;
+        count++;
+      }
+      await this.#io.stdout.write(this.#lines.splice(0, count).join(""));
+    }
+  }
+}
