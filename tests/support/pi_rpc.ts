@@ -1,4 +1,4 @@
-// pi's own RPC mode as a child on Node, from the npm package: what our commands are compared with.
+// A program that speaks pi's RPC mode as a child: pi's own on Node, from the npm package, or ours in its place.
 
 import { arrayAt, at, brief, isObject, type JsonObject } from "./json.ts";
 import { environment, type Home, NODE, ON_1_6, REPO } from "./server_process.ts";
@@ -9,6 +9,13 @@ const PI = ON_1_6
   : `${REPO}/node_modules/@mariozechner/pi-coding-agent/dist/cli.js`;
 const WAIT_MS = 30_000;
 
+/** A program to start in the place of pi. */
+export interface PiProgram {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env?: Record<string, string>;
+}
+
 /** A `pi --mode rpc` that runs. */
 export class PiRpc implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -18,18 +25,55 @@ export class PiRpc implements AsyncDisposable {
   #stderr = "";
   #ids = 0;
 
-  constructor(home: Home, cwd: string) {
-    this.#child = new Deno.Command(NODE, {
-      args: [PI, "--mode", "rpc"],
+  constructor(home: Home, cwd: string, { program, args, env }: PiProgram = { program: NODE, args: [PI] }) {
+    this.#child = new Deno.Command(program, {
+      args: [...args, "--mode", "rpc"],
       cwd,
       clearEnv: true,
-      env: environment(home),
+      env: environment(home, env),
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
     this.#writer = this.#child.stdin.getWriter();
     this.#reading = Promise.all([this.#readOutput(), this.#readErrors()]);
+  }
+
+  /** Everything that it has written so far. */
+  get messages(): readonly JsonObject[] {
+    return this.#messages;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Its end. */
+  get status(): Promise<Deno.CommandStatus> {
+    return this.#child.status;
+  }
+
+  /** Writes a line. */
+  async line(text: string): Promise<void> {
+    await this.#writer.write(new TextEncoder().encode(`${text}\n`));
+  }
+
+  /** Ends its input. */
+  async endInput(): Promise<void> {
+    await this.#writer.close();
+  }
+
+  signal(name: Deno.Signal): void {
+    this.#child.kill(name);
+  }
+
+  /** Waits for a message that fits, from that one on. */
+  async message(fits: (message: JsonObject) => boolean, from = 0): Promise<JsonObject> {
+    return await until(
+      () => this.#messages.slice(from).find(fits),
+      WAIT_MS,
+      () => `a message; got ${brief(this.#messages.slice(-5))}; stderr: ${this.#stderr}`,
+    );
   }
 
   /** The response to a command. The first one waits for pi to load everything. */

@@ -102,7 +102,12 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
   }),
   abort_bash: same([]),
   get_session_stats: same([], withPiId),
-  export_html: same(["outputPath"], only("path")),
+  export_html: (command) => ({
+    type: "export_html",
+    fields: taken(command, "outputPath"),
+    // pi gives the path back as it was named.
+    data: (data) => typeof command["outputPath"] === "string" ? { path: command["outputPath"] } : only("path")(data),
+  }),
   switch_session: (command) => ({
     type: "switch_session_file",
     fields: taken(command, "sessionPath"),
@@ -141,6 +146,7 @@ export function errorText(command: PiRecord, error: Error): string {
   if (code === "model_not_found" && command["type"] === "set_model") {
     return `Model not found: ${command["provider"]}/${command["modelId"]}`;
   }
+  if (code === "entry_not_found" && command["type"] === "fork") return "Invalid entry ID for forking";
   if (code === "invalid_params" && command["type"] === "set_session_name") return "Session name cannot be empty";
   return error.message;
 }

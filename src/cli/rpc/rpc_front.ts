@@ -16,6 +16,9 @@ import { adjust, findOpening, type Opening } from "./rpc_session.ts";
 /** The most bytes of one line: more than the server takes. */
 const LINE_BYTES = 256 * 1024 * 1024;
 
+/** Commands after which the session may have other slash commands. */
+const REPLACING: ReadonlySet<string> = new Set(["new_session", "switch_session_file", "fork", "clone"]);
+
 /** The dialect of that version of pi. */
 export function dialectOf(version: string): Dialect {
   return version.startsWith("0.") ? "0.73" : "1.6";
@@ -32,6 +35,8 @@ export class RpcFront {
   /** The commands `bash` without an answer, oldest first: they run one at a time. */
   readonly #bash: PiRecord[] = [];
   #sessionId = "";
+  /** The slash commands of extensions, whose prompt pi answers when their handler is done. */
+  #handled: ReadonlySet<string> = new Set();
   #opening: Opening | undefined;
   #busy = false;
   #closing = false;
@@ -76,6 +81,12 @@ export class RpcFront {
       (error) => this.#gone(error instanceof Error ? error.message : String(error)),
     );
     await adjust(this.#client, opening, parsed);
+    await this.#learnCommands();
+  }
+
+  async #learnCommands(): Promise<void> {
+    const { commands } = await this.#client.request("get_commands", { sessionId: this.#sessionId });
+    this.#handled = new Set(commands.filter(({ source }) => source === "extension").map(({ name }) => name));
   }
 
   /** Handles the lines of stdin until its end. */
@@ -173,12 +184,15 @@ export class RpcFront {
       const whole = done;
       done = (data) => void this.#older(data).then(whole, (error) => this.#failure(command, error.message));
     }
+    const slash = type === "prompt" ? /^\/(\S+)/.exec(String(fields["message"]))?.[1] : undefined;
+    const wait = slash !== undefined && this.#handled.has(slash) ? { waitFor: "settled" } : {};
     void this.#client.request(
       type as WireCommandName,
-      { ...fields, sessionId: this.#sessionId } as FieldsOf<WireCommandName>,
+      { ...fields, ...wait, sessionId: this.#sessionId } as FieldsOf<WireCommandName>,
       {
         onOutcome: (data, error) => {
           if (type === "bash") this.#bash.splice(this.#bash.indexOf(command), 1);
+          if (REPLACING.has(type)) void this.#learnCommands().catch(() => {});
           if (error === undefined) done(data);
           else this.#failure(command, error instanceof Error ? errorText(command, error) : String(error));
         },

@@ -307,7 +307,7 @@ export class ClientShell {
       truncated: truncation.truncated,
       ...(fullOutputPath === undefined ? {} : { fullOutputPath }),
     };
-    session.recordBashResult(command, result, { excludeFromContext: options.excludeFromContext ?? false });
+    session.recordBashResult(command, result, options.excludeFromContext === true ? { excludeFromContext: true } : {});
     return result;
   }
 
