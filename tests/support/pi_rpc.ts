@@ -13,6 +13,8 @@ const WAIT_MS = 30_000;
 export interface PiProgram {
   readonly program: string;
   readonly args: readonly string[];
+  /** Arguments behind `--mode rpc`. */
+  readonly more?: readonly string[];
   readonly env?: Record<string, string>;
 }
 
@@ -25,9 +27,9 @@ export class PiRpc implements AsyncDisposable {
   #stderr = "";
   #ids = 0;
 
-  constructor(home: Home, cwd: string, { program, args, env }: PiProgram = { program: NODE, args: [PI] }) {
+  constructor(home: Home, cwd: string, { program, args, more = [], env }: PiProgram = { program: NODE, args: [PI] }) {
     this.#child = new Deno.Command(program, {
-      args: [...args, "--mode", "rpc"],
+      args: [...args, "--mode", "rpc", ...more],
       cwd,
       clearEnv: true,
       env: environment(home, env),
