@@ -58,7 +58,7 @@ export class SessionBuilder {
     this.#files = parts.runtime.files;
     const { config, factory } = parts;
     const roots = config.roots ?? [config.cwd, ...factory.sessionFolders];
-    this.guard = new PathGuard(this.#files, roots, config.closed);
+    this.guard = new PathGuard(this.#files, roots, config.closed, factory.sessionFolders);
     const { format } = factory;
     const { memoryBytes } = config;
     this.checker = new FileChecker({ files: this.#files, format, memoryBytes, log: parts.log });
@@ -259,7 +259,7 @@ export class SessionBuilder {
     const found = await this.inspect(command.sessionPath);
     if (!found.ok) return found;
     const { path, header } = found.value;
-    const cwd = await this.guard.folder(config.cwd, header.cwd === "" ? config.cwd : header.cwd);
+    const cwd = await this.guard.folderOf(path, config.cwd, header.cwd === "" ? config.cwd : header.cwd);
     if (!cwd.ok) return cwd;
     const sessionId = command.sessionId ?? header.id;
     const owner = await claims.claim(sessionId, path);

@@ -124,8 +124,8 @@ alone("rpc: --session joins the session that another client drives, by file, id 
   // What one does the other sees.
   const rpc = front(bench, ["--session", id]);
   await rpc.request({ type: "get_state" }, 60_000);
-  bench.model.script("again from the socket", text(["both again"]));
-  await wire.ok({ type: "prompt", sessionId: id, message: "again from the socket", waitFor: "settled" });
+  bench.model.script("once more", text(["both again"]));
+  await wire.ok({ type: "prompt", sessionId: id, message: "once more", waitFor: "settled" });
   const end = await rpc.message((message) => message.type === "agent_end");
   assertStringIncludes(brief(end, 5000), "both again");
   await rpc.endInput();

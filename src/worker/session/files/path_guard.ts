@@ -17,12 +17,21 @@ export class PathGuard {
   readonly #files: Files;
   readonly #roots: readonly string[];
   readonly #closed: readonly string[];
+  readonly #sessionFolders: readonly string[];
 
   /**
    * @param roots absolute folders; the root of the file system allows everything
    * @param closed folders that stay closed even inside a root: the state folder
+   * @param sessionFolders pi's own, in which session files may lie beside the roots; the folder that such a file
+   *   names must be inside the roots all the same
    */
-  constructor(files: Files, roots: readonly string[], closed: readonly string[] = []) {
+  constructor(
+    files: Files,
+    roots: readonly string[],
+    closed: readonly string[] = [],
+    sessionFolders: readonly string[] = [],
+  ) {
+    this.#sessionFolders = sessionFolders;
     this.#files = files;
     this.#roots = roots;
     this.#closed = closed;
@@ -33,9 +42,21 @@ export class PathGuard {
     return await this.#existing(base, path, "directory");
   }
 
-  /** A regular file that exists inside the roots, as a canonical path. */
+  /** A session file that exists, inside the roots or in pi's own folders, as a canonical path. */
   async file(base: string, path: string): Promise<Outcome<string>> {
-    return await this.#existing(base, path, "file");
+    return await this.#existing(base, path, "file", this.#sessionFolders);
+  }
+
+  /**
+   * The folder that a session file names, as a canonical path inside the roots.
+   *
+   * @param file the session file; when it lies outside the roots, the failure does not tell its folder
+   */
+  async folderOf(file: string, base: string, path: string): Promise<Outcome<string>> {
+    const folder = await this.folder(base, path);
+    if (folder.ok) return folder;
+    const own = await this.inside(base, file);
+    return own.ok ? folder : own;
   }
 
   /** A file to write inside the roots, in a folder that exists, as a canonical path. */
@@ -53,13 +74,13 @@ export class PathGuard {
     return { ok: false, failure: failure("path_not_found", sentence) };
   }
 
-  /** The canonical form of a path that may not exist, if it is inside the roots. */
-  async inside(base: string, path: string): Promise<Outcome<string>> {
+  /** The canonical form of a path that may not exist, if it is inside the roots, or inside `more`. */
+  async inside(base: string, path: string, more: readonly string[] = []): Promise<Outcome<string>> {
     if (path.includes("\0")) return forbidden("A path cannot contain a NUL character");
     if (isForeign(path, this.#files.separator)) return foreign();
     const absolute = this.#files.resolve(base, path);
     const real = await this.#canonical(absolute);
-    if (await this.#allows(absolute, real)) return { ok: true, value: real };
+    if (await this.#allows(absolute, real, more)) return { ok: true, value: real };
     const next = "use a path in there, or start the server with --root to allow more";
     return forbidden(`${absolute} is outside the server's roots (${this.#named()}); ${next}`);
   }
@@ -77,18 +98,23 @@ export class PathGuard {
   }
 
   /**
-   * Whether a canonical path still has the same target. Call it right before the use, because links can be
+   * Whether the canonical path of a session file still has the same target. Call it right before the use, because links can be
    * swapped.
    */
   async still(real: string): Promise<Outcome<string>> {
-    const now = await this.inside(real, real);
+    const now = await this.inside(real, real, this.#sessionFolders);
     if (!now.ok || now.value === real) return now;
     return forbidden(`${real} leads elsewhere than it did when it was checked; send the command again`);
   }
 
-  async #existing(base: string, path: string, kind: "file" | "directory"): Promise<Outcome<string>> {
+  async #existing(
+    base: string,
+    path: string,
+    kind: "file" | "directory",
+    more: readonly string[] = [],
+  ): Promise<Outcome<string>> {
     // This comes first, because a client must not learn whether a path outside the roots exists.
-    const real = await this.inside(base, path);
+    const real = await this.inside(base, path, more);
     if (!real.ok) return real;
     // A loop of links or a name that is too long counts as a missing file.
     const found = await this.#files.stat(real.value).catch(() => undefined);

@@ -54,7 +54,7 @@ export async function switchFile(
   const inspected = await checker.inspect(path.value);
   if (!inspected.ok) return inspected;
   const { header } = inspected.value;
-  const folder = await guard.folder(cwd, header.cwd === "" ? cwd : header.cwd);
+  const folder = await guard.folderOf(path.value, cwd, header.cwd === "" ? cwd : header.cwd);
   if (!folder.ok) return folder;
   const owner = await claim(session.sessionId, path.value);
   if (owner !== undefined && owner !== session.sessionId) {
