@@ -58,7 +58,7 @@ export const SUBCOMMANDS: readonly Row[] = [
     name: "rpc",
     group: "Editors",
     about: "speak pi's RPC mode, for programs that start pi",
-    load: () => import("./commands/rpc.ts"),
+    load: () => import("./fronts/rpc.ts"),
   },
   {
     name: "start",

@@ -1,4 +1,4 @@
-// Does: ends a server that nobody uses any more (`--linger`).
+// Does: ends a server that has no clients any more (`--linger`).
 // Used by: server.ts. The router reports each connection that comes or goes.
 // Invariant: it never ends a server with a connection or a busy session.
 import type { Clock, Timer } from "../runtime/runtime.ts";
@@ -16,7 +16,7 @@ export interface LingerParts {
   end(): void;
 }
 
-/** Waits for the time in which nobody uses the server. */
+/** Waits for the time without clients. */
 export class Linger {
   readonly #parts: LingerParts;
   #connections = 0;

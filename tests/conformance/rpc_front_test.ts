@@ -5,7 +5,17 @@ import { assert, assertEquals } from "@std/assert";
 import { programOf, variables } from "../support/command_line.ts";
 import { installDialogs } from "../support/dialog_extension.ts";
 import { arrayAt, at, brief, isObject, type JsonObject, stringAt } from "../support/json.ts";
-import { ANTHROPIC, calls, Gate, hang, ModelServer, OTHER, status, text, writeModels } from "../support/model_server.ts";
+import {
+  ANTHROPIC,
+  calls,
+  Gate,
+  hang,
+  ModelServer,
+  OTHER,
+  status,
+  text,
+  writeModels,
+} from "../support/model_server.ts";
 import { normalized, PiRpc } from "../support/pi_rpc.ts";
 import { Home, ON_1_6 } from "../support/server_process.ts";
 import { asksForSummary } from "../support/summaries.ts";
@@ -35,7 +45,11 @@ interface Step {
 
 /** Where a record differs on purpose: step, what, and why. `*` is every step. */
 const KNOWN: readonly { step: string; what: RegExp; reason: string }[] = [
-  { step: "*", what: /(?:model|models\[\]|response\.data)\.baseUrl$/, reason: "a model on the wire has no address" },
+  {
+    step: "*",
+    what: /(?:model|models\[\]|response\.data)\.baseUrl$/,
+    reason: "a model on the wire has no address",
+  },
   { step: "garbage", what: /^response\.error$/, reason: "each runtime has its own words for bad JSON" },
 ];
 
@@ -45,7 +59,10 @@ async function furnish(home: Home, model: ModelServer): Promise<void> {
   await writeModels(home.agentDir, model.url);
   await installDialogs(`${home.agentDir}/extensions`);
   await Deno.mkdir(`${home.agentDir}/prompts`, { recursive: true });
-  await Deno.writeTextFile(`${home.agentDir}/prompts/greet.md`, "---\ndescription: Greets\n---\nGreet $1 nicely\n");
+  await Deno.writeTextFile(
+    `${home.agentDir}/prompts/greet.md`,
+    "---\ndescription: Greets\n---\nGreet $1 nicely\n",
+  );
   // The provider's own library retries unseen under pi. With us it does not unless the settings say so.
   await Deno.writeTextFile(
     `${home.agentDir}/settings.json`,
@@ -134,7 +151,10 @@ const STEPS: readonly Step[] = [
     model: (model) =>
       model.script(
         "use-a-tool",
-        calls([{ name: "bash", args: { command: "echo from the tool" } }, { name: "write", args: { path: "a.txt", content: "x\ny\n" } }], [
+        calls([{ name: "bash", args: { command: "echo from the tool" } }, {
+          name: "write",
+          args: { path: "a.txt", content: "x\ny\n" },
+        }], [
           "Let me see. ",
         ]),
         calls([{ name: "edit", args: { path: "a.txt", edits: [{ oldText: "y", newText: "z" }] } }]),
@@ -181,15 +201,25 @@ const STEPS: readonly Step[] = [
     model: (model) => model.script("bad-request", status(400, "that is wrong")),
     run: (side) => prompted(side, "bad-request"),
   },
-  { name: "template", model: (m) => m.script("Greet you", text(["hi"])), run: (side) => prompted(side, "/greet you") },
+  {
+    name: "template",
+    model: (m) => m.script("Greet you", text(["hi"])),
+    run: (side) => prompted(side, "/greet you"),
+  },
   { name: "bash", run: ask({ type: "bash", command: "echo out; echo err >&2; exit 3" }) },
   { name: "set_session_name", run: ask({ type: "set_session_name", name: "A name 😀" }) },
   { name: "set_session_name of blanks", run: ask({ type: "set_session_name", name: "  " }) },
   { name: "set_model", run: ask({ type: "set_model", ...OTHER }) },
-  { name: "set_model that is not there", run: ask({ type: "set_model", provider: "nobody", modelId: "none" }) },
+  {
+    name: "set_model that is not there",
+    run: ask({ type: "set_model", provider: "unknown", modelId: "none" }),
+  },
   { name: "back", run: ask({ type: "set_model", ...ANTHROPIC }) },
   { name: "set_thinking_level", run: ask({ type: "set_thinking_level", level: "high" }) },
-  ...["cycle_thinking_level", "cycle_model", "cycle_model"].map((type) => ({ name: type, run: ask({ type }) })),
+  ...["cycle_thinking_level", "cycle_model", "cycle_model"].map((type) => ({
+    name: type,
+    run: ask({ type }),
+  })),
   { name: "set_steering_mode", run: ask({ type: "set_steering_mode", mode: "all" }) },
   { name: "set_follow_up_mode", run: ask({ type: "set_follow_up_mode", mode: "all" }) },
   { name: "set_auto_retry", run: ask({ type: "set_auto_retry", enabled: false }) },
@@ -201,26 +231,44 @@ const STEPS: readonly Step[] = [
   {
     name: "dialogs",
     run: async (side) => {
-      const calls = [["notify", "told", "warning"], ["setStatus", "k", "v"], ["select", "Which?", ["a", "b"]], [
-        "confirm",
-        "Sure?",
-        "really",
-      ], ["input", "Name?", "your name"], ["editor", "Text", "before"]];
-      const asking = side.ask({ type: "prompt", message: `/ui ${JSON.stringify({ out: "dialogs.json", calls })}` });
+      const calls = [
+        ["notify", "shown", "warning"],
+        ["setStatus", "k", "v"],
+        ["select", "Which?", ["a", "b"]],
+        [
+          "confirm",
+          "Sure?",
+          "really",
+        ],
+        ["input", "Name?", "your name"],
+        ["editor", "Text", "before"],
+      ];
+      const asking = side.ask({
+        type: "prompt",
+        message: `/ui ${JSON.stringify({ out: "dialogs.json", calls })}`,
+      });
       for (const answer of [{ value: "b" }, { confirmed: true }, { value: "me" }, { cancelled: true }]) {
         const asked = await dialog(side);
         await side.rpc.line(JSON.stringify({ type: "extension_ui_response", id: asked.id, ...answer }));
       }
       const response = await asking;
       const file = `${project(side.home)}/dialogs.json`;
-      side.last = { response, answers: JSON.parse(await until(() => Deno.readTextFile(file).catch(() => undefined), 15_000, () => file)) };
+      side.last = {
+        response,
+        answers: JSON.parse(
+          await until(() => Deno.readTextFile(file).catch(() => undefined), 15_000, () => file),
+        ),
+      };
     },
   },
   {
     name: "fork",
     run: async (side) => {
       const found = await side.ask({ type: "get_fork_messages" });
-      await side.ask({ type: "fork", entryId: stringAt(arrayAt(found, "data", "messages").at(-1), "entryId") });
+      await side.ask({
+        type: "fork",
+        entryId: stringAt(arrayAt(found, "data", "messages").at(-1), "entryId"),
+      });
     },
   },
   ...READS,
@@ -267,7 +315,9 @@ async function done(side: Side, step: Step): Promise<{ records: unknown[]; last:
   const mine = side.rpc.messages.slice(from);
   const records = mine.filter(({ type }) => type !== "response").map(withoutAnswerSoFar);
   const plain = (value: unknown): unknown =>
-    withoutIds(normalized(JSON.parse(JSON.stringify(value).replaceAll(side.model.url, "http://model")), side.home));
+    withoutIds(
+      normalized(JSON.parse(JSON.stringify(value).replaceAll(side.model.url, "http://model")), side.home),
+    );
   return { records: plain(records) as unknown[], last: plain(last) };
 }
 
@@ -276,7 +326,9 @@ async function done(side: Side, step: Step): Promise<{ records: unknown[]; last:
  */
 function withoutAnswerSoFar(record: JsonObject): JsonObject {
   if (record.type !== "message_update") return record;
-  const { partial: _, ...update } = isObject(record.assistantMessageEvent) ? record.assistantMessageEvent : {};
+  const { partial: _, ...update } = isObject(record.assistantMessageEvent)
+    ? record.assistantMessageEvent
+    : {};
   const { content: _content, usage: _usage, ...message } = isObject(record.message) ? record.message : {};
   return { ...record, message, assistantMessageEvent: update };
 }
@@ -285,7 +337,9 @@ function withoutAnswerSoFar(record: JsonObject): JsonObject {
 function withoutIds(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutIds);
   if (!isObject(value)) return value;
-  const kept = value.type === "response" || value.type === "extension_ui_request" ? { ...value, id: "<id>" } : value;
+  const kept = value.type === "response" || value.type === "extension_ui_request"
+    ? { ...value, id: "<id>" }
+    : value;
   return Object.fromEntries(Object.entries(kept).map(([name, each]) => [name, withoutIds(each)]));
 }
 
@@ -293,7 +347,8 @@ function withoutIds(value: unknown): unknown {
 function differing(theirs: unknown, ours: unknown, path: string): string[] {
   if (Array.isArray(theirs) && Array.isArray(ours)) {
     if (theirs.length !== ours.length) {
-      const types = (list: unknown[]): unknown => list.map((each) => at(each, "type") ?? at(each, "role") ?? "…");
+      const types = (list: unknown[]): unknown =>
+        list.map((each) => at(each, "type") ?? at(each, "role") ?? "…");
       return [`${path}: ${brief(types(theirs), 600)} became ${brief(types(ours), 600)}`];
     }
     return theirs.flatMap((each, n) => differing(each, ours[n], `${path}[]`));
@@ -309,7 +364,9 @@ function differing(theirs: unknown, ours: unknown, path: string): string[] {
 const used = new Set<number>();
 function isKnown(step: string, difference: string): boolean {
   const path = difference.slice(0, difference.indexOf(": "));
-  const index = KNOWN.findIndex((known) => (known.step === "*" || known.step === step) && known.what.test(path));
+  const index = KNOWN.findIndex((known) =>
+    (known.step === "*" || known.step === step) && known.what.test(path)
+  );
   if (index >= 0) used.add(index);
   return index >= 0;
 }
@@ -317,7 +374,9 @@ function isKnown(step: string, difference: string): boolean {
 conformance("rpc: what it writes equals what pi's own RPC mode writes", async () => {
   await using pi = await startSide("pi");
   await using ours = await startSide("ours");
-  for (const side of [pi, ours]) side.model.handler = (request) => asksForSummary(request) ? text(["the gist"]) : undefined;
+  for (const side of [pi, ours]) {
+    side.model.handler = (request) => asksForSummary(request) ? text(["the gist"]) : undefined;
+  }
   const faults: string[] = [];
   for (const step of STEPS) {
     const [theirs, own] = await Promise.all([done(pi, step), done(ours, step)]);

@@ -33,7 +33,11 @@ async function ended(rpc: PiRpc): Promise<{ code: number; stderr: string }> {
 
 /** Waits until no server is left: a front that started one takes it along. */
 async function noServer(bench: Bench): Promise<void> {
-  await until(async () => await endpoint(bench) === undefined, 20_000, () => "the server to end with its last front");
+  await until(
+    async () => await endpoint(bench) === undefined,
+    20_000,
+    () => "the server to end with its last front",
+  );
 }
 
 alone("rpc: the end of stdin ends it with 0, and its server with it; the session stays", async (bench) => {
@@ -82,14 +86,27 @@ alone("rpc: with --linger the server and the run outlive it", async (bench) => {
   assertEquals((await ended(rpc)).code, 0);
   assert(await endpoint(bench) !== undefined);
   const { stdout } = await command(bench.home, ["call", "list_sessions", "--data"]);
-  assertEquals(arrayAt(objectAt(JSON.parse(stdout)), "sessions").map((one) => at(one, "isStreaming")), [true]);
+  assertEquals(arrayAt(objectAt(JSON.parse(stdout)), "sessions").map((one) => at(one, "isStreaming")), [
+    true,
+  ]);
   assertEquals((await command(bench.home, ["stop", "--now"])).code, 0);
 });
 
 alone("rpc: arguments of pi choose model, level, tools, file and name", async (bench) => {
   await bench.start();
   const rpc = front(bench, [
-    ...["--provider", OTHER.provider, "--model", "other", "--thinking", "off", "--tools", "read,ls", "-n", "named"],
+    ...[
+      "--provider",
+      OTHER.provider,
+      "--model",
+      "other",
+      "--thinking",
+      "off",
+      "--tools",
+      "read,ls",
+      "-n",
+      "named",
+    ],
     ...["--no-session", "--no-themes"],
   ]);
   const { data } = await rpc.request({ type: "get_state" }, 60_000);
@@ -100,74 +117,96 @@ alone("rpc: arguments of pi choose model, level, tools, file and name", async (b
   const wire = await bench.connect();
   const [session] = arrayAt(await wire.ok({ type: "list_sessions" }), "sessions");
   const tools = await wire.ok({ type: "get_tools", sessionId: stringAt(session, "sessionId") });
-  const on = arrayAt(tools, "tools").filter((tool) => at(tool, "active") === true).map((tool) => at(tool, "name"));
+  const on = arrayAt(tools, "tools").filter((tool) => at(tool, "active") === true).map((tool) =>
+    at(tool, "name")
+  );
   assertEquals(on.toSorted(), ["ls", "read"]);
   await rpc.endInput();
   assertEquals((await ended(rpc)).code, 0);
-  assertEquals(arrayAt(await wire.ok({ type: "list_sessions" }), "sessions"), [], "--no-session leaves nothing");
+  assertEquals(
+    arrayAt(await wire.ok({ type: "list_sessions" }), "sessions"),
+    [],
+    "--no-session leaves nothing",
+  );
 });
 
-alone("rpc: --session joins the session that another client drives, by file, id or its beginning", async (bench) => {
-  await bench.start();
-  const wire = await bench.connect();
-  const { id } = await bench.watched(wire, { sessionId: "shared-one" });
-  bench.model.script("from the socket", text(["seen by both"]));
-  await wire.ok({ type: "prompt", sessionId: id, message: "from the socket", waitFor: "settled" });
-  const { sessionFile } = await wire.ok({ type: "get_state", sessionId: id });
-  for (const named of [String(sessionFile), "shared-one", /_([0-9a-f]{8})/.exec(String(sessionFile))?.[1] ?? ""]) {
-    const rpc = front(bench, ["--session", named]);
-    const { data } = await rpc.request({ type: "get_messages" }, 60_000);
-    assertEquals(arrayAt(data, "messages").length, 2, named);
+alone(
+  "rpc: --session joins the session that another client drives, by file, id or its beginning",
+  async (bench) => {
+    await bench.start();
+    const wire = await bench.connect();
+    const { id } = await bench.watched(wire, { sessionId: "shared-one" });
+    bench.model.script("from the socket", text(["seen by both"]));
+    await wire.ok({ type: "prompt", sessionId: id, message: "from the socket", waitFor: "settled" });
+    const { sessionFile } = await wire.ok({ type: "get_state", sessionId: id });
+    for (
+      const named of [
+        String(sessionFile),
+        "shared-one",
+        /_([0-9a-f]{8})/.exec(String(sessionFile))?.[1] ?? "",
+      ]
+    ) {
+      const rpc = front(bench, ["--session", named]);
+      const { data } = await rpc.request({ type: "get_messages" }, 60_000);
+      assertEquals(arrayAt(data, "messages").length, 2, named);
+      await rpc.endInput();
+      assertEquals((await ended(rpc)).code, 0);
+    }
+    // What one does the other sees.
+    const rpc = front(bench, ["--session", id]);
+    await rpc.request({ type: "get_state" }, 60_000);
+    bench.model.script("once more", text(["both again"]));
+    await wire.ok({ type: "prompt", sessionId: id, message: "once more", waitFor: "settled" });
+    const end = await rpc.message((message) => message.type === "agent_end");
+    assertStringIncludes(brief(end, 5000), "both again");
+    await rpc.endInput();
+    await ended(rpc);
+    // A copy leaves the session of the others alone.
+    const copy = front(bench, ["--fork", id]);
+    const { code, stderr } = await ended(copy);
+    assertEquals(code, 1);
+    assertMatch(stderr, /^pi-server rpc: --fork: other clients use this session.*\n$/);
+  },
+);
+
+alone(
+  "rpc: a dialog that another client answers is over here, too; one of ours is answered",
+  async (bench) => {
+    await installDialogs(`${bench.home.agentDir}/extensions`);
+    await bench.start();
+    const rpc = front(bench);
+    const said = (n: number): JsonObject => ({
+      type: "prompt",
+      message: `/ui ${JSON.stringify({ out: `out${n}.json`, calls: [["confirm", "Sure?", "really"]] })}`,
+    });
+    const file = (n: number) =>
+      until(
+        () => Deno.readTextFile(`${bench.home.root}/out${n}.json`).catch(() => undefined),
+        15_000,
+        () => `out${n}`,
+      );
+    const first = rpc.request(said(1), 60_000);
+    const asked = await rpc.message((message) => message.method === "confirm");
+    const wire = await bench.connect();
+    const [open] = arrayAt(await wire.ok({ type: "list_pending_ui" }), "requests");
+    await wire.ok({
+      type: "extension_ui_response",
+      sessionId: stringAt(open, "sessionId"),
+      requestId: stringAt(open, "requestId"),
+      response: { method: "confirm", confirmed: true },
+    });
+    assertEquals([(await first).success, await file(1)], [true, "[true]"]);
+    // An answer that comes too late has no effect, as under pi.
+    await rpc.line(JSON.stringify({ type: "extension_ui_response", id: asked.id, confirmed: false }));
+    const from = rpc.messages.length;
+    const second = rpc.request(said(2), 60_000);
+    const again = await rpc.message((message) => message.method === "confirm", from);
+    await rpc.line(JSON.stringify({ type: "extension_ui_response", id: again.id, confirmed: false }));
+    assertEquals([(await second).success, await file(2)], [true, "[false]"]);
     await rpc.endInput();
     assertEquals((await ended(rpc)).code, 0);
-  }
-  // What one does the other sees.
-  const rpc = front(bench, ["--session", id]);
-  await rpc.request({ type: "get_state" }, 60_000);
-  bench.model.script("once more", text(["both again"]));
-  await wire.ok({ type: "prompt", sessionId: id, message: "once more", waitFor: "settled" });
-  const end = await rpc.message((message) => message.type === "agent_end");
-  assertStringIncludes(brief(end, 5000), "both again");
-  await rpc.endInput();
-  await ended(rpc);
-  // A copy leaves the session of the others alone.
-  const copy = front(bench, ["--fork", id]);
-  const { code, stderr } = await ended(copy);
-  assertEquals(code, 1);
-  assertMatch(stderr, /^pi-server rpc: --fork: other clients use this session.*\n$/);
-});
-
-alone("rpc: a dialog that another client answers is over here, too; one of ours is answered", async (bench) => {
-  await installDialogs(`${bench.home.agentDir}/extensions`);
-  await bench.start();
-  const rpc = front(bench);
-  const said = (n: number): JsonObject => ({
-    type: "prompt",
-    message: `/ui ${JSON.stringify({ out: `out${n}.json`, calls: [["confirm", "Sure?", "really"]] })}`,
-  });
-  const file = (n: number) =>
-    until(() => Deno.readTextFile(`${bench.home.root}/out${n}.json`).catch(() => undefined), 15_000, () => `out${n}`);
-  const first = rpc.request(said(1), 60_000);
-  const asked = await rpc.message((message) => message.method === "confirm");
-  const wire = await bench.connect();
-  const [open] = arrayAt(await wire.ok({ type: "list_pending_ui" }), "requests");
-  await wire.ok({
-    type: "extension_ui_response",
-    sessionId: stringAt(open, "sessionId"),
-    requestId: stringAt(open, "requestId"),
-    response: { method: "confirm", confirmed: true },
-  });
-  assertEquals([(await first).success, await file(1)], [true, "[true]"]);
-  // An answer that comes too late has no effect, as under pi.
-  await rpc.line(JSON.stringify({ type: "extension_ui_response", id: asked.id, confirmed: false }));
-  const from = rpc.messages.length;
-  const second = rpc.request(said(2), 60_000);
-  const again = await rpc.message((message) => message.method === "confirm", from);
-  await rpc.line(JSON.stringify({ type: "extension_ui_response", id: again.id, confirmed: false }));
-  assertEquals([(await second).success, await file(2)], [true, "[false]"]);
-  await rpc.endInput();
-  assertEquals((await ended(rpc)).code, 0);
-});
+  },
+);
 
 alone("rpc: a server that dies and comes back is not the end; what was missed is made up", async (bench) => {
   await bench.start();
@@ -187,7 +226,7 @@ alone("rpc: a server that dies and comes back is not the end; what was missed is
   assertEquals((await ended(rpc)).code, 0);
 });
 
-alone("rpc: --private has a server that nobody else reaches, and that ends with it", async (bench) => {
+alone("rpc: --private has a server that no other client reaches, and that ends with it", async (bench) => {
   bench.model.script("alone", text(["by myself"]));
   const rpc = front(bench, ["--private"]);
   await rpc.settled("alone");
@@ -247,7 +286,9 @@ alone("rpc: pi's own client drives it, every method", async (bench) => {
     await Deno.writeTextFile(
       file,
       `import { spawn } from "node:child_process";
-const child = spawn(${JSON.stringify(own.program)}, [...${JSON.stringify(own.args)}, ...process.argv.slice(2)], { stdio: "inherit" });
+const child = spawn(${JSON.stringify(own.program)}, [...${
+        JSON.stringify(own.args)
+      }, ...process.argv.slice(2)], { stdio: "inherit" });
 process.on("SIGTERM", () => child.kill("SIGTERM"));
 child.on("exit", (code) => process.exit(code ?? 1));
 `,

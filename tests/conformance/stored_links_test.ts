@@ -62,32 +62,39 @@ test("list_stored_sessions: a link in pi's folder shows nothing from outside the
   for (const link of Object.keys(links)) await Deno.remove(link);
 });
 
-alone("with --root, pi's own session files load if their folder is inside, and others are not told about", async (bench) => {
-  await bench.start();
-  const wire = await bench.connect();
-  const { id } = await bench.watched(wire);
-  const marker = bench.name("rooted");
-  bench.model.script(marker, text(["ok"]));
-  await settled(wire, id, marker);
-  const file = stringAt(await wire.ok({ type: "get_state", sessionId: id }), "sessionFile");
-  assert(!file.startsWith(bench.home.root), "pi's folder is not among the roots");
-  await wire.ok({ type: "delete_session", sessionId: id });
-  const { sessionId } = await wire.ok({ type: "load_session", sessionPath: file });
-  assertEquals(arrayAt(await wire.ok({ type: "get_messages", sessionId }), "messages").length, 2);
-  // One whose folder is elsewhere stays closed, and its folder is not named.
-  const other = file.replace(/[^/]+$/, "other.jsonl");
-  await writeSession(other, "other", `${bench.home.dir}/hidden-place`, exchange("q", "a").all);
-  for (
-    const command of [
-      { type: "load_session", sessionPath: other },
-      { type: "switch_session_file", sessionId, sessionPath: other },
-    ]
-  ) {
-    const refused = await wire.request(command);
-    assertEquals(refused.code, "path_forbidden", brief(refused));
-    assert(!brief(refused, 2000).includes("hidden-place"), brief(refused));
-  }
-  // Pi's folder opens nothing else.
-  const html = await wire.request({ type: "export_html", sessionId, outputPath: file.replace(/[^/]+$/, "x.html") });
-  assertEquals(html.code, "path_forbidden");
-});
+alone(
+  "with --root, pi's own session files load if their folder is inside, and others stay hidden",
+  async (bench) => {
+    await bench.start();
+    const wire = await bench.connect();
+    const { id } = await bench.watched(wire);
+    const marker = bench.name("rooted");
+    bench.model.script(marker, text(["ok"]));
+    await settled(wire, id, marker);
+    const file = stringAt(await wire.ok({ type: "get_state", sessionId: id }), "sessionFile");
+    assert(!file.startsWith(bench.home.root), "pi's folder is not among the roots");
+    await wire.ok({ type: "delete_session", sessionId: id });
+    const { sessionId } = await wire.ok({ type: "load_session", sessionPath: file });
+    assertEquals(arrayAt(await wire.ok({ type: "get_messages", sessionId }), "messages").length, 2);
+    // One whose folder is elsewhere stays closed, and its folder is not named.
+    const other = file.replace(/[^/]+$/, "other.jsonl");
+    await writeSession(other, "other", `${bench.home.dir}/hidden-place`, exchange("q", "a").all);
+    for (
+      const command of [
+        { type: "load_session", sessionPath: other },
+        { type: "switch_session_file", sessionId, sessionPath: other },
+      ]
+    ) {
+      const refused = await wire.request(command);
+      assertEquals(refused.code, "path_forbidden", brief(refused));
+      assert(!brief(refused, 2000).includes("hidden-place"), brief(refused));
+    }
+    // Pi's folder opens nothing else.
+    const html = await wire.request({
+      type: "export_html",
+      sessionId,
+      outputPath: file.replace(/[^/]+$/, "x.html"),
+    });
+    assertEquals(html.code, "path_forbidden");
+  },
+);

@@ -1,4 +1,4 @@
-// A server with `--linger` ends when nobody uses it, and never while somebody does.
+// A server with `--linger` ends without clients, and never with one.
 import { assertEquals } from "@std/assert";
 import { Linger } from "../../src/server/linger.ts";
 import { FakeClock } from "../support/fake_clock.ts";

@@ -27,7 +27,11 @@ export class PiRpc implements AsyncDisposable {
   #stderr = "";
   #ids = 0;
 
-  constructor(home: Home, cwd: string, { program, args, more = [], env }: PiProgram = { program: NODE, args: [PI] }) {
+  constructor(
+    home: Home,
+    cwd: string,
+    { program, args, more = [], env }: PiProgram = { program: NODE, args: [PI] },
+  ) {
     this.#child = new Deno.Command(program, {
       args: [...args, "--mode", "rpc", ...more],
       cwd,

@@ -117,6 +117,8 @@ export interface Io {
   processStartId(pid: number): string | undefined;
   /** Whether this machine accepts a listener on that port of that address. */
   portFree(host: string, port: number): Promise<boolean>;
+  /** A new random UUID. */
+  uuid(): string;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Milliseconds from some start, never going back. */

@@ -275,6 +275,7 @@ export function programIo(): Io {
     monotonic: () => performance.now(),
     after,
     delay: (ms) => new Promise((resolve) => after(ms, resolve)),
+    uuid: () => crypto.randomUUID(),
     ownCommand,
     startSelf,
     clipboardImage,

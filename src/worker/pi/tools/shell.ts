@@ -307,7 +307,11 @@ export class ClientShell {
       truncated: truncation.truncated,
       ...(fullOutputPath === undefined ? {} : { fullOutputPath }),
     };
-    session.recordBashResult(command, result, options.excludeFromContext === true ? { excludeFromContext: true } : {});
+    session.recordBashResult(
+      command,
+      result,
+      options.excludeFromContext === true ? { excludeFromContext: true } : {},
+    );
     return result;
   }
 

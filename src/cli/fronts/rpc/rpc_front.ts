@@ -1,13 +1,13 @@
 // Does: speaks pi's RPC mode on stdin and stdout for one session of the server.
-// Used by: src/cli/commands/rpc.ts. Uses: the client; rpc_commands.ts and rpc_records.ts translate.
+// Used by: src/cli/fronts/rpc.ts. Uses: the client; rpc_commands.ts and rpc_records.ts translate.
 // Invariant: records leave in the order in which the server sent what they are made of.
-import { isRecord } from "../../base/json.ts";
-import type { Client, FieldsOf, Subscription, SubscriptionItem } from "../../client/mod.ts";
-import type { WireCommandName } from "../../protocol/generated/mod.ts";
-import { JsonlDecoder } from "../../protocol/jsonl.ts";
-import type { Arguments } from "../arguments.ts";
+import { isRecord } from "../../../base/json.ts";
+import type { Client, FieldsOf, Subscription, SubscriptionItem } from "../../../client/mod.ts";
+import type { WireCommandName } from "../../../protocol/generated/mod.ts";
+import { JsonlDecoder } from "../../../protocol/jsonl.ts";
+import type { Arguments } from "../../arguments.ts";
 import type { Front } from "../front.ts";
-import { CommandError, EXIT_FAILED, EXIT_OK, type Io } from "../subcommand.ts";
+import { EXIT_FAILED, EXIT_OK, type Io } from "../../subcommand.ts";
 import { type Dialect, errorText, type PiRecord, translate, type Translation } from "./rpc_commands.ts";
 import { RpcOutput } from "./rpc_output.ts";
 import { dialogRecord, Missed, recordsOf } from "./rpc_records.ts";
@@ -116,7 +116,9 @@ export class RpcFront {
 
   #gone(reason: string): void {
     if (this.#closing) return;
-    void this.#io.stderr.write(`pi-server rpc: ${reason}\n`).catch(() => {}).then(() => this.#end(EXIT_FAILED));
+    void this.#io.stderr.write(`pi-server rpc: ${reason}\n`).catch(() => {}).then(() =>
+      this.#end(EXIT_FAILED)
+    );
   }
 
   #record(record: PiRecord): void {

@@ -1,11 +1,18 @@
 // Does: connects a front (`pi-server rpc`, `pi-server acp`) to its server: one elsewhere, this machine's, a new one.
 // Used by: the subcommands that another program starts. Uses: find_server.ts.
 // Invariant: two fronts that start at once share one server; the state folder has one owner.
-import type { Client, ClientOptions } from "../client/mod.ts";
-import { agentFolder } from "./agent_folder.ts";
-import { type Arguments, SERVER_FLAGS } from "./arguments.ts";
-import { connectTo, findServer, type FoundServer, readEndpoint, serverOptions, stateFolder } from "./find_server.ts";
-import { CommandError, type FlagSpec, type Io, UsageError } from "./subcommand.ts";
+import type { Client, ClientOptions } from "../../client/mod.ts";
+import { agentFolder } from "../agent_folder.ts";
+import { type Arguments, SERVER_FLAGS } from "../arguments.ts";
+import {
+  connectTo,
+  findServer,
+  type FoundServer,
+  readEndpoint,
+  serverOptions,
+  stateFolder,
+} from "../find_server.ts";
+import { CommandError, type FlagSpec, type Io, UsageError } from "../subcommand.ts";
 
 /** The flags of every front. */
 export const FRONT_FLAGS: readonly FlagSpec[] = [
@@ -77,7 +84,7 @@ function quiet(io: Io): Io {
 
 /** Starts a server as a child of the front. It ends with the front. */
 async function ownServer(io: Io, more: ClientOptions): Promise<Client> {
-  const { spawn } = await import("../client/mod.ts");
+  const { spawn } = await import("../../client/mod.ts");
   const [command, ...prefix] = io.ownCommand();
   return await spawn({ ...more, command, prefix });
 }

@@ -1,9 +1,9 @@
 // The parts of `pi-server rpc` without a server: arguments, the choice of a model, translations, records.
-import { assertEquals, assertThrows } from "@std/assert";
-import { chooseModel } from "../../../src/cli/rpc/model_choice.ts";
-import { parsePiArguments } from "../../../src/cli/rpc/pi_arguments.ts";
-import { errorText, piSessionId, translate } from "../../../src/cli/rpc/rpc_commands.ts";
-import { dialogRecord, Missed, recordsOf } from "../../../src/cli/rpc/rpc_records.ts";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { chooseModel } from "../../../src/cli/fronts/rpc/model_choice.ts";
+import { parsePiArguments } from "../../../src/cli/fronts/rpc/pi_arguments.ts";
+import { errorText, piSessionId, translate } from "../../../src/cli/fronts/rpc/rpc_commands.ts";
+import { dialogRecord, Missed, recordsOf } from "../../../src/cli/fronts/rpc/rpc_records.ts";
 import { UsageError } from "../../../src/cli/subcommand.ts";
 
 const MODELS = [
@@ -14,6 +14,17 @@ const MODELS = [
   { provider: "b", id: "gpt:high" },
   { provider: "b", id: "gpt-5" },
 ];
+
+/** The sentence of a usage error. */
+function refused(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof UsageError) return error.message;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
 
 Deno.test("rpc: --model takes an id, provider/id, a part, and a level behind a colon", () => {
   const cases: [pattern: string, provider: string | undefined, expected: unknown][] = [
@@ -29,25 +40,38 @@ Deno.test("rpc: --model takes an id, provider/id, a part, and a level behind a c
     assertEquals(chooseModel(pattern, provider, MODELS), expected, pattern);
   }
   for (const pattern of ["nothing", "gpt-5:loud", "a/gpt-5"]) {
-    assertThrows(() => chooseModel(pattern, undefined, MODELS), UsageError, "fits", pattern);
+    assertStringIncludes(refused(() => chooseModel(pattern, undefined, MODELS)), "fits", pattern);
   }
 });
 
 Deno.test("rpc: short flags of pi are known, and what has no meaning here is refused by name", () => {
-  const parsed = parsePiArguments(["--mode", "rpc", "-c", "-n", "x", "-t", "read, bash", "-na", "--no-themes"]);
-  assertEquals([parsed.has("continue"), parsed.text("name"), parsed.text("tools"), parsed.has("no-approve")], [
-    true,
+  const parsed = parsePiArguments([
+    "--mode",
+    "rpc",
+    "-c",
+    "-n",
     "x",
+    "-t",
     "read, bash",
-    true,
+    "-na",
+    "--no-themes",
   ]);
+  assertEquals(
+    [parsed.has("continue"), parsed.text("name"), parsed.text("tools"), parsed.has("no-approve")],
+    [
+      true,
+      "x",
+      "read, bash",
+      true,
+    ],
+  );
   for (const flag of ["--api-key", "-e", "--skill=x", "--system-prompt", "--print", "--models"]) {
-    assertThrows(() => parsePiArguments([flag, "x"]), UsageError, flag.replace(/=.*/, ""));
+    assertStringIncludes(refused(() => parsePiArguments([flag, "x"])), flag.replace(/=.*/, ""));
   }
-  assertThrows(() => parsePiArguments(["--mode", "json"]), UsageError, "--mode");
+  assertStringIncludes(refused(() => parsePiArguments(["--mode", "json"])), "--mode");
 });
 
-Deno.test("rpc: a command carries only what pi reads, and null is no value", () => {
+Deno.test("rpc: a command carries only what pi reads, and null counts as absent", () => {
   assertEquals(translate({ type: "prompt", message: "m", images: null, id: 1, extra: 2 }, "0.73"), {
     type: "prompt",
     fields: { message: "m" },
@@ -60,12 +84,17 @@ Deno.test("rpc: a command carries only what pi reads, and null is no value", () 
   assertEquals(piSessionId("/x/2026-01-01T00-00-00-000Z_abc-def.jsonl", "wire"), "abc-def");
   assertEquals(piSessionId(undefined, "wire"), "wire");
   const missing = Object.assign(new Error("ours"), { code: "model_not_found" });
-  assertEquals(errorText({ type: "set_model", provider: "p", modelId: "m" }, missing), "Model not found: p/m");
+  assertEquals(
+    errorText({ type: "set_model", provider: "p", modelId: "m" }, missing),
+    "Model not found: p/m",
+  );
   assertEquals(errorText({ type: "bash" }, missing), "ours");
 });
 
 Deno.test("rpc: events that pi does not have leave no record; dialogs get pi's fields", () => {
-  for (const type of ["model_changed", "turn_stalled", "budget_exceeded", "session_replaced", "agent_settled"]) {
+  for (
+    const type of ["model_changed", "turn_stalled", "budget_exceeded", "session_replaced", "agent_settled"]
+  ) {
     assertEquals(recordsOf({ type }, "0.73", undefined), [], type);
   }
   assertEquals(recordsOf({ type: "agent_settled", aborted: true, stopReason: "stop" }, "1.6", undefined), [
@@ -85,7 +114,11 @@ Deno.test("rpc: events that pi does not have leave no record; dialogs get pi's f
   const partial = { content: [{ type: "toolCall", id: "c", name: "bash" }] };
   const update = { type: "toolcall_start", contentIndex: 0, partial };
   assertEquals(
-    recordsOf({ type: "message_update", message: { usage: 1 }, assistantMessageEvent: update }, "1.6", undefined),
+    recordsOf(
+      { type: "message_update", message: { usage: 1 }, assistantMessageEvent: update },
+      "1.6",
+      undefined,
+    ),
     [{
       type: "message_update",
       usage: 1,

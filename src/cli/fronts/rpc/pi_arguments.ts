@@ -1,8 +1,8 @@
 // Does: reads the arguments of `pi --mode rpc` that have a meaning here, and refuses the others by name.
-// Used by: src/cli/commands/rpc.ts. Uses: the parser of all subcommands.
-import { type Arguments, parseArguments } from "../arguments.ts";
+// Used by: src/cli/fronts/rpc.ts. Uses: the parser of all subcommands.
+import { type Arguments, parseArguments } from "../../arguments.ts";
 import { FRONT_FLAGS } from "../front.ts";
-import { type FlagSpec, UsageError } from "../subcommand.ts";
+import { type FlagSpec, UsageError } from "../../subcommand.ts";
 
 /** The flags of `pi-server rpc`. */
 export const RPC_FLAGS: readonly FlagSpec[] = [

@@ -1,6 +1,6 @@
 // Does: finds the model that `--model` means, as pi does: an id, provider/id, or a part of one, with a level. Pure.
 // Used by: rpc_session.ts.
-import { UsageError } from "../subcommand.ts";
+import { UsageError } from "../../subcommand.ts";
 
 /** A model that can be had. */
 export interface Known {
@@ -24,7 +24,11 @@ const LEVELS: ReadonlySet<string> = new Set(["off", "minimal", "low", "medium", 
  * @param provider the value of `--provider`
  * @throws {UsageError} when there is none
  */
-export function chooseModel(pattern: string, provider: string | undefined, models: readonly Known[]): ModelChoice {
+export function chooseModel(
+  pattern: string,
+  provider: string | undefined,
+  models: readonly Known[],
+): ModelChoice {
   const own = models.filter((model) => provider === undefined || same(model.provider, provider));
   const colon = pattern.lastIndexOf(":");
   const level = colon > 0 ? pattern.slice(colon + 1) : "";

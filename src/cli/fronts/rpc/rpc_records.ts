@@ -1,8 +1,8 @@
 // Does: makes the records that pi's RPC mode writes, from the events of a session. Pure.
 // Used by: rpc_front.ts.
 // Invariant: an event that pi does not have leaves no record.
-import { isRecord } from "../../base/json.ts";
-import { PI_EVENTS } from "../../protocol/events.ts";
+import { isRecord } from "../../../base/json.ts";
+import { PI_EVENTS } from "../../../protocol/events.ts";
 import type { Dialect, PiRecord } from "./rpc_commands.ts";
 
 /** Events of the newer engine beyond those of the older one. */
@@ -19,7 +19,11 @@ const KNOWN: Readonly<Record<Dialect, ReadonlySet<string>>> = {
 };
 
 /** The records of one event: mostly one, or none. */
-export function recordsOf(event: PiRecord, dialect: Dialect, bash: PiRecord | undefined): readonly PiRecord[] {
+export function recordsOf(
+  event: PiRecord,
+  dialect: Dialect,
+  bash: PiRecord | undefined,
+): readonly PiRecord[] {
   const type = String(event["type"]);
   if (type === "extension_ui_request") return [dialogRecord(event)];
   if (type === "extension_error") {
@@ -30,7 +34,11 @@ export function recordsOf(event: PiRecord, dialect: Dialect, bash: PiRecord | un
     if (type === "agent_settled") return [{ type, aborted: event["aborted"] === true }];
     if (type === "message_update") return [slimUpdate(event)];
     if (type === "bash_output") {
-      return [{ type: "bash_execution_update", ...(bash === undefined ? {} : { id: bash["id"] }), delta: event["chunk"] }];
+      return [{
+        type: "bash_execution_update",
+        ...(bash === undefined ? {} : { id: bash["id"] }),
+        delta: event["chunk"],
+      }];
     }
   }
   return KNOWN[dialect].has(type) ? [event] : [];

@@ -1,7 +1,7 @@
 // Does: writes records to stdout as lines, in the order in which they arise, without making anybody wait.
 // Used by: rpc_front.ts.
-import { toJson } from "../../base/text.ts";
-import type { Io } from "../subcommand.ts";
+import { toJson } from "../../../base/text.ts";
+import type { Io } from "../../subcommand.ts";
 import type { PiRecord } from "./rpc_commands.ts";
 
 /** UTF-16 units that one write takes at most, unless a record has more. */
@@ -14,7 +14,7 @@ export class RpcOutput {
   #lines: string[] = [];
   #writing: Promise<void> | undefined;
 
-  /** @param failed is told when stdout takes nothing more */
+  /** @param failed hears when stdout takes nothing more */
   constructor(io: Io, failed: (error: unknown) => void) {
     this.#io = io;
     this.#failed = failed;

@@ -1,17 +1,17 @@
 // Does: opens the session that pi's arguments mean: a new one, one that is live, or one of pi's files.
 // Used by: rpc_front.ts.
 // Invariant: a session that another client drives is joined, never taken from it.
-import type { Client } from "../../client/mod.ts";
-import type { SessionInfo, StoredSession } from "../../protocol/generated/mod.ts";
-import type { Arguments } from "../arguments.ts";
-import { CommandError, type Io } from "../subcommand.ts";
+import type { Client } from "../../../client/mod.ts";
+import type { SessionInfo, StoredSession } from "../../../protocol/generated/mod.ts";
+import type { Arguments } from "../../arguments.ts";
+import { CommandError, type Io } from "../../subcommand.ts";
 import { chooseModel } from "./model_choice.ts";
 import { namesOf } from "./pi_arguments.ts";
 
 /** A session that is there. */
 export interface OpenedSession {
   readonly sessionId: string;
-  /** Whether it was made for this front, and is kept by nobody. */
+  /** Whether it was made for this front, without a file. */
   readonly inMemory: boolean;
 }
 
@@ -22,13 +22,24 @@ type Fields = Record<string, unknown>;
 
 /** The way to the session: the front subscribes before it is taken, so that it misses nothing of a new one. */
 export type Opening =
-  | { readonly kind: "create"; readonly sessionId: string; readonly fields: Fields; readonly inMemory: boolean }
+  | {
+    readonly kind: "create";
+    readonly sessionId: string;
+    readonly fields: Fields;
+    readonly inMemory: boolean;
+  }
   | { readonly kind: "join"; readonly sessionId: string };
 
 /** Looks up which session is meant, and loads one of pi's files. */
-export async function findOpening(client: Client, parsed: Arguments, io: Io, local: boolean): Promise<Opening> {
+export async function findOpening(
+  client: Client,
+  parsed: Arguments,
+  io: Io,
+  local: boolean,
+): Promise<Opening> {
   const cwd = local ? io.cwd() : undefined;
-  const named = parsed.text("session") ?? parsed.text("resume") ?? parsed.text("session-id") ?? parsed.text("fork");
+  const named = parsed.text("session") ?? parsed.text("resume") ?? parsed.text("session-id") ??
+    parsed.text("fork");
   if (named !== undefined) {
     const sessionId = await sessionNamed(client, named, io, local);
     if (sessionId !== undefined) return { kind: "join", sessionId: await copied(client, sessionId, parsed) };
@@ -37,12 +48,15 @@ export async function findOpening(client: Client, parsed: Arguments, io: Io, loc
     }
   }
   if (parsed.has("continue")) {
-    const { sessions } = await client.request("list_stored_sessions", { limit: 1, ...(cwd === undefined ? {} : { cwd }) });
+    const { sessions } = await client.request("list_stored_sessions", {
+      limit: 1,
+      ...(cwd === undefined ? {} : { cwd }),
+    });
     const [newest] = sessions;
     if (newest !== undefined) return { kind: "join", sessionId: await loaded(client, newest) };
   }
   const fields = await fieldsOf(client, parsed);
-  const sessionId = parsed.text("session-id") ?? crypto.randomUUID();
+  const sessionId = parsed.text("session-id") ?? io.uuid();
   return {
     kind: "create",
     sessionId,
@@ -64,7 +78,11 @@ async function fieldsOf(client: Client, parsed: Arguments): Promise<Fields> {
     ...(name === undefined ? {} : { sessionName: name }),
     ...(parsed.has("no-tools") ? { tools: [] } : tools === undefined ? {} : { tools: namesOf(tools) }),
     ...(parsed.has("no-session") ? { inMemory: true } : {}),
-    ...(parsed.has("approve") ? { trustProject: true } : parsed.has("no-approve") ? { trustProject: false } : {}),
+    ...(parsed.has("approve")
+      ? { trustProject: true }
+      : parsed.has("no-approve")
+      ? { trustProject: false }
+      : {}),
   };
 }
 
@@ -82,7 +100,12 @@ async function modelOf(
 }
 
 /** The live session of that name, after it was loaded if need be; undefined when there is none. */
-async function sessionNamed(client: Client, named: string, io: Io, local: boolean): Promise<string | undefined> {
+async function sessionNamed(
+  client: Client,
+  named: string,
+  io: Io,
+  local: boolean,
+): Promise<string | undefined> {
   if (/[\\/]/.test(named) || named.endsWith(".jsonl")) {
     return await loadedFile(client, local ? io.absolute(named) : named);
   }
@@ -108,8 +131,12 @@ async function loadedFile(client: Client, sessionPath: string): Promise<string> 
     return (await client.request("load_session", { sessionPath })).sessionId;
   } catch (error) {
     const data: unknown = error instanceof Error ? Reflect.get(error, "data") : undefined;
-    const driver: unknown = typeof data === "object" && data !== null ? Reflect.get(data, "sessionId") : undefined;
-    if (error instanceof Error && Reflect.get(error, "code") === "session_in_use" && typeof driver === "string") {
+    const driver: unknown = typeof data === "object" && data !== null
+      ? Reflect.get(data, "sessionId")
+      : undefined;
+    if (
+      error instanceof Error && Reflect.get(error, "code") === "session_in_use" && typeof driver === "string"
+    ) {
       return driver;
     }
     throw error;
@@ -136,7 +163,9 @@ export async function adjust(client: Client, opening: Opening, parsed: Arguments
       await client.request("set_model", { sessionId, provider, modelId });
     }
     const thinking = parsed.text("thinking") ?? level;
-    if (thinking !== undefined) await client.request("set_thinking_level", { sessionId, level: thinking as "off" });
+    if (thinking !== undefined) {
+      await client.request("set_thinking_level", { sessionId, level: thinking as "off" });
+    }
     const name = parsed.text("name");
     if (name !== undefined) await client.request("set_session_name", { sessionId, name });
     const tools = parsed.text("tools");

@@ -1,7 +1,7 @@
 // Does: translates the commands of pi's RPC mode into the protocol's, and the answers back. Pure.
 // Used by: rpc_front.ts. pi's own rpc-types of each engine are the reference for both directions.
 // Invariant: a command carries only the fields that pi reads; pi ignores others, and the server refuses them.
-import { isRecord } from "../../base/json.ts";
+import { isRecord } from "../../../base/json.ts";
 
 /** A record of pi's RPC mode. */
 export type PiRecord = Readonly<Record<string, unknown>>;
@@ -22,14 +22,17 @@ type Translate = (command: PiRecord, dialect: Dialect) => Translation;
 /** Those of the fields that are there. */
 function taken(command: PiRecord, ...names: readonly string[]): PiRecord {
   return Object.fromEntries(
-    names.map((name) => [name, command[name]] as const).filter(([, value]) => value !== undefined && value !== null),
+    names.map((name) => [name, command[name]] as const).filter(([, value]) =>
+      value !== undefined && value !== null
+    ),
   );
 }
 
 const whole = (data: unknown): unknown => data;
 
 /** The named fields of an answer. */
-const only = (...names: readonly string[]) => (data: unknown): unknown => isRecord(data) ? taken(data, ...names) : data;
+const only = (...names: readonly string[]) => (data: unknown): unknown =>
+  isRecord(data) ? taken(data, ...names) : data;
 
 /** A command of the same name; without `data` its answer has none. */
 function same(fields: readonly string[], data?: (data: unknown, sessionId: string) => unknown): Translate {
@@ -106,7 +109,8 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     type: "export_html",
     fields: taken(command, "outputPath"),
     // pi gives the path back as it was named.
-    data: (data) => typeof command["outputPath"] === "string" ? { path: command["outputPath"] } : only("path")(data),
+    data: (data) =>
+      typeof command["outputPath"] === "string" ? { path: command["outputPath"] } : only("path")(data),
   }),
   switch_session: (command) => ({
     type: "switch_session_file",
@@ -147,6 +151,8 @@ export function errorText(command: PiRecord, error: Error): string {
     return `Model not found: ${command["provider"]}/${command["modelId"]}`;
   }
   if (code === "entry_not_found" && command["type"] === "fork") return "Invalid entry ID for forking";
-  if (code === "invalid_params" && command["type"] === "set_session_name") return "Session name cannot be empty";
+  if (code === "invalid_params" && command["type"] === "set_session_name") {
+    return "Session name cannot be empty";
+  }
   return error.message;
 }

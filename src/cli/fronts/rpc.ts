@@ -2,9 +2,9 @@
 // Used by: the dispatch (src/cli/subcommands.ts), and `pi-server --mode rpc`, as programs start pi.
 import { deadline } from "../../base/async/deadline.ts";
 import { helpOf } from "../arguments.ts";
-import { FRONT_FLAGS, openFront } from "../front.ts";
-import { parsePiArguments, RPC_FLAGS } from "../rpc/pi_arguments.ts";
-import { RpcFront } from "../rpc/rpc_front.ts";
+import { FRONT_FLAGS, openFront } from "./front.ts";
+import { parsePiArguments, RPC_FLAGS } from "./rpc/pi_arguments.ts";
+import { RpcFront } from "./rpc/rpc_front.ts";
 import { EXIT_OK, type Io, type Subcommand } from "../subcommand.ts";
 
 const EXIT_HANGUP = 129;
@@ -43,7 +43,9 @@ export const command: Subcommand = {
       "server runs. A program that starts pi can start this in its place: its session is one of the server's, " +
       "and other clients can watch it, answer it and take it over. A server is started in the background when " +
       "none runs; it ends with its last client.",
-    flags: RPC_FLAGS.filter(({ name }) => !FRONT_FLAGS.some((flag) => flag.name === name)).concat(FRONT_FLAGS),
+    flags: RPC_FLAGS.filter(({ name }) => !FRONT_FLAGS.some((flag) => flag.name === name)).concat(
+      FRONT_FLAGS,
+    ),
     examples: [
       ["pi-server rpc --model claude-sonnet-4-5", "in this folder, in a new session"],
       ["pi-server rpc --continue", "in the newest session of this folder"],
