@@ -1,6 +1,7 @@
 // Does: connects a front (`pi-server rpc`, `pi-server acp`) to its server: one elsewhere, this machine's, a new one.
 // Used by: the subcommands that another program starts. Uses: find_server.ts.
 // Invariant: two fronts that start at once share one server; the state folder has one owner.
+import { tryParseRecord } from "../../base/json.ts";
 import type { Client, ClientOptions } from "../../client/mod.ts";
 import { agentFolder } from "../agent_folder.ts";
 import { type Arguments, SERVER_FLAGS } from "../arguments.ts";
@@ -61,20 +62,26 @@ export async function openFront(io: Io, parsed: Arguments, more: ClientOptions =
   try {
     found = await findServer(quiet(io), { ...options, start: true, startFlags });
   } catch (error) {
-    if (!(error instanceof CommandError) || !error.message.includes("state folder")) throw error;
-    // Another front was quicker, and its server has not published its address yet.
-    const folder = stateFolder(io, options);
-    const until = io.monotonic() + OTHER_MS;
-    let endpoint = await readEndpoint(io, folder);
-    while (endpoint === undefined && io.monotonic() < until) {
-      await io.delay(LOOK_MS);
-      endpoint = await readEndpoint(io, folder);
-    }
-    if (endpoint?.url === undefined) throw error;
+    if (!(error instanceof CommandError) || options.server !== undefined) throw error;
+    // Another front may have been quicker, whose server has not published its address yet.
+    await whileOwned(io, stateFolder(io, options), error);
     found = await findServer(io, options);
   }
   const client = await connectTo(io, found, more);
   return { client, local: found.local, lingers: !found.started || (linger !== undefined && linger !== "0") };
+}
+
+/** Waits for the address of the server that owns the state folder. Throws `error` when none owns it. */
+async function whileOwned(io: Io, folder: string, error: CommandError): Promise<void> {
+  const until = io.monotonic() + OTHER_MS;
+  while (io.monotonic() < until) {
+    if ((await readEndpoint(io, folder))?.url !== undefined) return;
+    const owner = tryParseRecord(await io.read(io.join(folder, "owner.json")).catch(() => undefined))
+      ?.["pid"];
+    if (typeof owner !== "number" || !io.alive(owner)) break;
+    await io.delay(LOOK_MS);
+  }
+  if ((await readEndpoint(io, folder))?.url === undefined) throw error;
 }
 
 /** An editor shows what a front writes to stderr as a fault; a server that was started is none. */
