@@ -25,6 +25,8 @@ export interface PiPackage {
   readonly contextFiles: readonly string[];
   /** Hosts of its models and logins beside those of every pi. */
   readonly hosts: readonly string[];
+  /** Capabilities that only this engine gives the server. */
+  readonly capabilities: readonly string[];
 }
 
 /** The package of each engine. */
@@ -34,6 +36,7 @@ export const PI_PACKAGES: Readonly<Record<Engine, PiPackage>> = {
     version: "0.73.1",
     contextFiles: ["AGENTS.md", "AGENTS.MD", "CLAUDE.md", "CLAUDE.MD"],
     hosts: [],
+    capabilities: [],
   },
   "1.6": {
     package: "@earendil-works/pi-coding-agent",
@@ -53,5 +56,6 @@ export const PI_PACKAGES: Readonly<Record<Engine, PiPackage>> = {
       "token-plan.ap-southeast-1.maas.aliyuncs.com",
       "token-plan.cn-beijing.maas.aliyuncs.com",
     ],
+    capabilities: ["thinking_level_max", "entry_appended", "summarization_retry"],
   },
 };

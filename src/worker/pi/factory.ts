@@ -8,7 +8,7 @@ import process from "node:process";
 import type * as Pi from "@mariozechner/pi-coding-agent";
 import { ai, pi } from "./engines/packages.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
-import type { LoadProblem } from "../../protocol/schema/responses.ts";
+import { type LoadProblem, THINKING_LEVELS } from "../../protocol/schema/responses.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest } from "../session/agent_port.ts";
 import { registerDemo } from "./sdk/demo_model.ts";
@@ -29,9 +29,17 @@ import { watchRegistrations } from "./sdk/registrations.ts";
 import { loadModulesFromDisk } from "./modules/disk_modules.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
 import { mendHistory, mendRequests } from "./request_repair.ts";
-import { Accounts, FILE_FORMAT, type Models, PROCESS_MARKS, RENAMED, type Services } from "./sdk/sdk.ts";
+import {
+  Accounts,
+  FILE_FORMAT,
+  levelHere,
+  type Models,
+  PROCESS_MARKS,
+  RENAMED,
+  type Services,
+} from "./sdk/sdk.ts";
 import { createPrivately, persistBranches } from "./sdk/session_file_writer.ts";
-import { hasModel, noSuchModel } from "./settings.ts";
+import { hasModel, noSuchLevel, noSuchModel } from "./settings.ts";
 import type { ShellParts } from "./tools/shell.ts";
 import { ShellLogs } from "./tools/shell_log.ts";
 import { type ReportThrown, tameErrors } from "./guards/thrown_values.ts";
@@ -113,13 +121,26 @@ function renamedModel({ models }: Plan, history: Pi.SessionManager): Model | und
   return found !== undefined && models.hasConfiguredAuth(found) ? found : undefined;
 }
 
+/** The requested level, or that of the record. A level of the file that this engine lacks becomes its highest. */
+function levelFor(
+  { thinkingLevel, kept }: AgentRequest,
+  history: Pi.SessionManager,
+): PiSession["thinkingLevel"] | undefined {
+  const wanted = thinkingLevel ?? kept?.thinkingLevel;
+  if (wanted !== undefined) return levelHere(wanted);
+  const level = history.buildSessionContext().thinkingLevel;
+  const known = THINKING_LEVELS.find((one) => one === level);
+  if (known === undefined || levelHere(known) === known) return undefined;
+  return levelHere(known);
+}
+
 /** Model and level: first as requested, for a new session as before, else those of the file. */
 function chosenFor(plan: Plan, history: Pi.SessionManager): Chosen {
   const { last, request } = plan;
   if (last === undefined) {
     const renamed = plan.model === undefined ? renamedModel(plan, history) : undefined;
     const model = plan.model ?? renamed;
-    const thinkingLevel = request.thinkingLevel ?? request.kept?.thinkingLevel;
+    const thinkingLevel = levelFor(request, history);
     return {
       ...(renamed === undefined ? {} : { renamed: true }),
       ...(model === undefined ? {} : { model }),
@@ -185,6 +206,10 @@ class PiFactory implements AgentFactory {
   }
 
   async build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
+    const { thinkingLevel: level } = request;
+    if (level !== undefined && levelHere(level) !== level) {
+      return { ok: false, failure: noSuchLevel(level, levelHere(level)) };
+    }
     const models = await this.#accounts.open();
     if (this.#options.demo) registerDemo(models);
     const report: ReportThrown = (extensionPath, event, error) =>

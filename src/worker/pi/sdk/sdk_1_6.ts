@@ -7,13 +7,14 @@ import * as pi from "@earendil-works/pi-coding-agent";
 import { PI_EVENTS, type SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
+import type { LoadWarning } from "../problems/load_warning.ts";
 import { endOnAbort, withoutHiddenRetries } from "../guards/abortable_waits.ts";
 import { watchAnswers } from "../guards/tool_call_guard.ts";
 import { SEEN } from "../engines/seen.ts";
 import { followRequest } from "../network/model_request.ts";
 import { Logins, untilAborted } from "../guards/login_refresh.ts";
 import { credentialFault, modelsFault } from "../problems/tolerant_files.ts";
-import type { LoadProblem } from "../../../protocol/schema/responses.ts";
+import type { Disposition, LoadProblem } from "../../../protocol/schema/responses.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
@@ -227,16 +228,19 @@ function told(event: pi.AgentSessionEvent): SessionEvent | undefined {
       const { willRetry: _willRetry, ...rest } = event;
       return { ...rest, messages: event.messages.filter((message) => !isSystem(message)) };
     }
-    case "thinking_level_changed":
-      return { ...event, level: levelOf(event.level) };
     default:
       return { ...event };
   }
 }
 
-/** A thinking level as clients know it; they know none above xhigh. */
+/** A thinking level as clients know it. */
 export function levelOf(level: Session["thinkingLevel"]): ThinkingLevel {
-  return level === "max" ? "xhigh" : level;
+  return level;
+}
+
+/** The level for this engine, which has all of them. */
+export function levelHere(level: ThinkingLevel): Session["thinkingLevel"] {
+  return level;
 }
 
 /** Tells every event of the session; returns what ends that. */
@@ -389,4 +393,18 @@ export type Preflight = Parameters<NonNullable<pi.PromptOptions["preflightResult
 /** Whether pi takes the prompt. A prompt that it refuses is thrown, and never reported. */
 export function passesPreflight(_result: Preflight): boolean {
   return true;
+}
+
+/** How pi has taken the prompt. */
+export function dispositionOf(result: Preflight): Disposition | undefined {
+  return result;
+}
+
+/** What pi warns of after a load: packages of extensions, and built-in extensions that another one replaces. */
+export function loadWarnings({ resourceLoader, diagnostics }: Services): readonly LoadWarning[] {
+  const told = diagnostics.filter(({ type }) => type !== "error");
+  return [
+    ...(resourceLoader.getExtensions().warnings ?? []).map(({ path, warning }) => ({ path, warning })),
+    ...told.map(({ message }) => ({ path: "", warning: message })),
+  ];
 }
