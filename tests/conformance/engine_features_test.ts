@@ -91,6 +91,12 @@ alone(
     await Deno.writeTextFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     const loaded = await wire.ok({ type: "load_session", sessionPath: path }, 60_000);
     assertEquals(at(loaded, "sessionInfo", "thinkingLevel"), ON_1_6 ? "max" : "xhigh");
+    await wire.ok({ type: "new_session", sessionId: stringAt(loaded, "sessionId") }, 60_000);
+    const id = stringAt(loaded, "sessionId");
+    await wire.ok({ type: "set_thinking_level", sessionId: id, level: "low" });
+    await wire.ok({ type: "switch_session_file", sessionId: id, sessionPath: path }, 60_000);
+    const { thinkingLevel } = await wire.ok({ type: "get_state", sessionId: id });
+    assertEquals(thinkingLevel, ON_1_6 ? "max" : "xhigh");
   },
 );
 

@@ -106,7 +106,7 @@ interface Chosen {
   /** Whether the model has another name than in the file. */
   readonly renamed?: boolean;
   readonly model?: Model;
-  readonly thinkingLevel?: PiSession["thinkingLevel"];
+  readonly thinkingLevel?: Level;
 }
 
 /** The file's model, when its provider has another name in this engine. */
@@ -121,17 +121,13 @@ function renamedModel({ models }: Plan, history: Pi.SessionManager): Model | und
   return found !== undefined && models.hasConfiguredAuth(found) ? found : undefined;
 }
 
-/** The requested level, or that of the record. A level of the file that this engine lacks becomes its highest. */
-function levelFor(
-  { thinkingLevel, kept }: AgentRequest,
-  history: Pi.SessionManager,
-): PiSession["thinkingLevel"] | undefined {
-  const wanted = thinkingLevel ?? kept?.thinkingLevel;
-  if (wanted !== undefined) return levelHere(wanted);
+type Level = PiSession["thinkingLevel"];
+
+/** The highest level of this engine, when the file has one above it. pi would turn thinking off. */
+function levelOfFile(history: Pi.SessionManager): { readonly thinkingLevel?: Level } {
   const level = history.buildSessionContext().thinkingLevel;
   const known = THINKING_LEVELS.find((one) => one === level);
-  if (known === undefined || levelHere(known) === known) return undefined;
-  return levelHere(known);
+  return known === undefined || levelHere(known) === known ? {} : { thinkingLevel: levelHere(known) };
 }
 
 /** Model and level: first as requested, for a new session as before, else those of the file. */
@@ -140,14 +136,14 @@ function chosenFor(plan: Plan, history: Pi.SessionManager): Chosen {
   if (last === undefined) {
     const renamed = plan.model === undefined ? renamedModel(plan, history) : undefined;
     const model = plan.model ?? renamed;
-    const thinkingLevel = levelFor(request, history);
+    const level = request.thinkingLevel ?? request.kept?.thinkingLevel;
     return {
       ...(renamed === undefined ? {} : { renamed: true }),
       ...(model === undefined ? {} : { model }),
-      ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
+      ...(level === undefined ? levelOfFile(history) : { thinkingLevel: levelHere(level) }),
     };
   }
-  if (!hasModel(last.model) || history.buildSessionContext().messages.length > 0) return {};
+  if (!hasModel(last.model) || history.buildSessionContext().messages.length > 0) return levelOfFile(history);
   return { model: last.model, thinkingLevel: last.thinkingLevel };
 }
 
