@@ -31,12 +31,16 @@ import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
 import { mendHistory, mendRequests } from "./request_repair.ts";
 import {
   Accounts,
+  BUILT_IN_NAMES,
+  builtIns,
   FILE_FORMAT,
+  LATE_TOOLS,
   levelHere,
   type Models,
   PROCESS_MARKS,
   RENAMED,
   type Services,
+  tellTrust,
 } from "./sdk/sdk.ts";
 import { createPrivately, persistBranches } from "./sdk/session_file_writer.ts";
 import { hasModel, noSuchLevel, noSuchModel } from "./settings.ts";
@@ -75,6 +79,8 @@ interface Plan {
   persisted: boolean;
   /** The session that was built last. */
   last: PiSession | undefined;
+  /** Tools that were switched on or off. */
+  choices: ToolChoices | undefined;
 }
 
 type RuntimeFactory = Parameters<typeof pi.createAgentSessionRuntime>[0];
@@ -145,6 +151,14 @@ function chosenFor(plan: Plan, history: Pi.SessionManager): Chosen {
   }
   if (!hasModel(last.model) || history.buildSessionContext().messages.length > 0) return levelOfFile(history);
   return { model: last.model, thinkingLevel: last.thinkingLevel };
+}
+
+/** Has tools of servers that have connected meanwhile follow the client's choices. It is the last of all handlers. */
+function chooseLate(plan: Plan): Pi.ExtensionFactory {
+  return (api) =>
+    void api.on("before_agent_start", () => {
+      if (plan.last !== undefined) plan.choices?.applyLate(plan.last);
+    });
 }
 
 class PiFactory implements AgentFactory {
@@ -273,6 +287,7 @@ class PiFactory implements AgentFactory {
       loading: false,
       persisted,
       last: undefined,
+      choices: undefined,
     };
   }
 
@@ -295,9 +310,11 @@ class PiFactory implements AgentFactory {
         sessionManager,
       });
     const runtime = await start(this.#history(plan));
+    const choices = new ToolChoices(runtime.session, plan.request.kept);
+    plan.choices = choices;
     return {
       runtime,
-      choices: new ToolChoices(runtime.session, plan.request.kept),
+      choices,
       environment: plan.around,
       ...(plan.request.tools === undefined ? {} : { allowedTools: plan.request.tools }),
       rebuild: start,
@@ -326,6 +343,7 @@ class PiFactory implements AgentFactory {
     // Another file may have another folder, and the user may not trust it.
     around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
     around.cwd = cwd;
+    tellTrust(settings, around.trusted);
     const resources = await guard.options(settings);
     const eventBus = pi.createEventBus();
     const services = await this.#accounts.services(models, {
@@ -336,11 +354,18 @@ class PiFactory implements AgentFactory {
         ...resources,
         eventBus,
         extensionFactories: [
+          ...builtIns({
+            agentDir: this.#agentDir,
+            cwd: () => around.cwd,
+            trusted: () => around.trusted,
+            readable: (path) => guard.readable(path),
+          }),
           (api) =>
             void api.on("model_select", ({ model }) => {
               this.#setGone(plan, undefined);
               around.modelSelected(model);
             }),
+          ...(BUILT_IN_NAMES.length === 0 ? [] : [chooseLate(plan)]),
         ],
       },
     });
@@ -438,7 +463,8 @@ function refusedChoice(loaded: BuiltSession, { request, model }: Plan): Failure 
 function unknownTools(loaded: BuiltSession, request: AgentRequest): string[] {
   if (request.tools === undefined) return [];
   const known = new Set(loaded.runtime.session.getAllTools().map((tool) => tool.name));
-  return request.tools.filter((name) => !known.has(name));
+  // The tools of a server come when it has connected.
+  return request.tools.filter((name) => !known.has(name) && !LATE_TOOLS.test(name));
 }
 
 /** Settings that all sessions of a factory share. */

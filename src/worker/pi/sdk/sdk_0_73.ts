@@ -7,6 +7,7 @@ import { getApiProviders, registerApiProvider } from "@mariozechner/pi-ai";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
+import type { BuiltInParts } from "../engines/built_in_parts.ts";
 import type { LoadWarning } from "../problems/load_warning.ts";
 import { followRequest } from "../network/model_request.ts";
 import type { Disposition, LoadProblem } from "../../../protocol/schema/responses.ts";
@@ -365,3 +366,17 @@ export function dispositionOf(_result: Preflight): Disposition | undefined {
 export function loadWarnings(_services: Services): readonly LoadWarning[] {
   return [];
 }
+
+/** Names of the extensions that pi's command line has built in. This pi has none. */
+export const BUILT_IN_NAMES: readonly string[] = [];
+
+/** Those extensions for one session. */
+export function builtIns(_parts: BuiltInParts): pi.ExtensionFactory[] {
+  return [];
+}
+
+/** Tells pi whether the user trusts the folder of a session. This pi does not ask. */
+export function tellTrust(_settings: Services["settingsManager"], _trusted: boolean): void {}
+
+/** Names of tools that may come after the build of a session. This pi has none. */
+export const LATE_TOOLS = /^(?!)/;

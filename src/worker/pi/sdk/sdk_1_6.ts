@@ -7,9 +7,11 @@ import * as pi from "@earendil-works/pi-coding-agent";
 import { PI_EVENTS, type SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
+import type { BuiltInParts } from "../engines/built_in_parts.ts";
 import type { LoadWarning } from "../problems/load_warning.ts";
 import { endOnAbort, withoutHiddenRetries } from "../guards/abortable_waits.ts";
 import { watchAnswers } from "../guards/tool_call_guard.ts";
+import { builtInExtensions } from "../engines/built_ins_1_6.ts";
 import { SEEN } from "../engines/seen.ts";
 import { followRequest } from "../network/model_request.ts";
 import { Logins, untilAborted } from "../guards/login_refresh.ts";
@@ -408,3 +410,19 @@ export function loadWarnings({ resourceLoader, diagnostics }: Services): readonl
     ...told.map(({ message }) => ({ path: "", warning: message })),
   ];
 }
+
+/** Names of the extensions that pi's command line has built in. Settings may switch each off. */
+export const BUILT_IN_NAMES: readonly string[] = ["codemode", "tool-search", "mcp"];
+
+/** Those extensions for one session. pi's SDK leaves them out. */
+export function builtIns(parts: BuiltInParts): pi.InlineExtension[] {
+  return builtInExtensions(parts);
+}
+
+/** Tells pi whether the user trusts the folder of a session. Extensions may ask. */
+export function tellTrust(settings: Services["settingsManager"], trusted: boolean): void {
+  settings.setProjectTrusted(trusted);
+}
+
+/** Names of tools that may come after the build of a session: those of MCP servers, also as patterns. */
+export const LATE_TOOLS = /^mcp__\S+$/;
