@@ -62,7 +62,7 @@ export const PI_PACKAGES: Readonly<Record<Engine, PiPackage>> = {
     ],
     capabilities: [
       ...["thinking_level_max", "entry_appended", "summarization_retry"],
-      ...["mcp", "codemode", "tool_search"],
+      ...["mcp", "codemode", "tool_search", "virtual_models"],
     ],
   },
 };

@@ -9,7 +9,10 @@ import { withSummary } from "../support/summaries.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
-const OWN = ["thinking_level_max", "entry_appended", "summarization_retry"];
+const OWN = [
+  ...["thinking_level_max", "entry_appended", "summarization_retry"],
+  ...["mcp", "codemode", "tool_search", "virtual_models"],
+];
 
 /** Gives the first scripted model every level of thinking, and lets pi try again at once. */
 async function everyLevel(bench: Bench): Promise<void> {

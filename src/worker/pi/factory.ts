@@ -39,6 +39,7 @@ import {
   type Models,
   PROCESS_MARKS,
   RENAMED,
+  selectedModel,
   type Services,
   tellTrust,
 } from "./sdk/sdk.ts";
@@ -439,12 +440,9 @@ class PiFactory implements AgentFactory {
 }
 
 /** The model that a session had before this build, by its record or its file. */
-function modelBefore({ last, request }: Plan, history: Pi.SessionManager): ModelName | undefined {
+function modelBefore({ last, models, request }: Plan, history: Pi.SessionManager): ModelName | undefined {
   if (last === undefined && request.kept?.model !== undefined) return request.kept.model;
-  const { messages, model } = history.buildSessionContext();
-  return messages.length === 0 || model === null
-    ? undefined
-    : { provider: model.provider, id: model.modelId };
+  return history.buildSessionContext().messages.length === 0 ? undefined : selectedModel(history, models);
 }
 
 /** Why a session may not be built as requested: its model or its tools are unknown after pi has loaded everything. */

@@ -46,5 +46,6 @@ export const loadWarnings: typeof Own.loadWarnings = engine.loadWarnings;
 export const builtIns: typeof Own.builtIns = engine.builtIns;
 export const BUILT_IN_NAMES: typeof Own.BUILT_IN_NAMES = engine.BUILT_IN_NAMES;
 export const LATE_TOOLS: typeof Own.LATE_TOOLS = engine.LATE_TOOLS;
+export const selectedModel: typeof Own.selectedModel = engine.selectedModel;
 export const tellTrust: typeof Own.tellTrust = engine.tellTrust;
 export const passesPreflight: typeof Own.passesPreflight = engine.passesPreflight;

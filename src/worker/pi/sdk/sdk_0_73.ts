@@ -8,6 +8,7 @@ import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
 import type { BuiltInParts } from "../engines/built_in_parts.ts";
+import type { ModelName } from "../problems/gone_model.ts";
 import type { LoadWarning } from "../problems/load_warning.ts";
 import { followRequest } from "../network/model_request.ts";
 import type { Disposition, LoadProblem } from "../../../protocol/schema/responses.ts";
@@ -380,3 +381,9 @@ export function tellTrust(_settings: Services["settingsManager"], _trusted: bool
 
 /** Names of tools that may come after the build of a session. This pi has none. */
 export const LATE_TOOLS = /^(?!)/;
+
+/** The model that the file of a session says it uses. */
+export function selectedModel(history: pi.SessionManager, _models: Models): ModelName | undefined {
+  const { model } = history.buildSessionContext();
+  return model === null ? undefined : { provider: model.provider, id: model.modelId };
+}

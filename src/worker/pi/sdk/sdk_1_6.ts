@@ -8,6 +8,7 @@ import { PI_EVENTS, type SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
 import type { BuiltInParts } from "../engines/built_in_parts.ts";
+import type { ModelName } from "../problems/gone_model.ts";
 import type { LoadWarning } from "../problems/load_warning.ts";
 import { endOnAbort, withoutHiddenRetries } from "../guards/abortable_waits.ts";
 import { watchAnswers } from "../guards/tool_call_guard.ts";
@@ -171,6 +172,14 @@ interface Run {
 
 const RUNS = new WeakMap<Session, Run>();
 
+/** How long an answer may be silent, where settings say it. Without them it may be for ever, as on the older pi. */
+function idleMsOf({ settingsManager: settings }: Session): number | undefined {
+  const { httpIdleTimeoutMs: named } = { ...settings.getGlobalSettings(), ...settings.getProjectSettings() };
+  if (named === undefined) return undefined;
+  const ms = settings.getHttpIdleTimeoutMs();
+  return ms === 0 ? undefined : ms;
+}
+
 /** Follows the runs of a session, from before its first event. */
 function runOf(session: Session): Run {
   const known = RUNS.get(session);
@@ -182,7 +191,7 @@ function runOf(session: Session): Run {
   const request = agent.streamFunction;
   agent.streamFunction = async (model, context, options) => {
     const make = () => request(model, context, withoutHiddenRetries(options));
-    const answer = await followRequest(model, options?.apiKey, make);
+    const answer = await followRequest(model, options?.apiKey, make, idleMsOf(session));
     // Where no lock file joins them, pi may bring a copy of pi-ai of its own.
     watchAnswers(answer);
     endOnAbort(answer, model, options?.signal);
@@ -426,3 +435,22 @@ export function tellTrust(settings: Services["settingsManager"], trusted: boolea
 
 /** Names of tools that may come after the build of a session: those of MCP servers, also as patterns. */
 export const LATE_TOOLS = /^mcp__\S+$/;
+
+/** The interface that a virtual model has in pi's catalog. */
+const VIRTUAL = "pi-virtual";
+
+/**
+ * The model that the file of a session says it uses. An answer names the model that gave it, and a virtual one that was
+ * chosen stands in the entry of that choice alone.
+ */
+export function selectedModel(history: pi.SessionManager, models: Models): ModelName | undefined {
+  const answering = history.buildSessionContext().model;
+  const chosen = history.getBranch().findLast((entry) => entry.type === "model_change");
+  if (chosen?.type === "model_change") {
+    const model = models.find(chosen.provider, chosen.modelId);
+    if (model === undefined || model.api === VIRTUAL) {
+      return { provider: chosen.provider, id: chosen.modelId };
+    }
+  }
+  return answering === null ? undefined : { provider: answering.provider, id: answering.modelId };
+}
