@@ -202,7 +202,12 @@ export interface PiEventMap {
   /** A run begins. */
   agent_start: { type: "agent_start" };
   /** A run has ended; a retry or a compaction may follow. */
-  agent_end: { type: "agent_end"; messages?: PiMessage[] };
+  agent_end: {
+    type: "agent_end";
+    messages?: PiMessage[];
+    /** Whether pi tries again. pi 0.73 does not report it. */
+    willRetry?: boolean;
+  };
   /** A model is asked. */
   turn_start: { type: "turn_start" };
   /** Its answer and its tools are done. */

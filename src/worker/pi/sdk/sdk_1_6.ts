@@ -235,10 +235,8 @@ function told(event: pi.AgentSessionEvent): SessionEvent | undefined {
     case "message_start":
     case "message_end":
       return isSystem(event.message) ? undefined : { ...event };
-    case "agent_end": {
-      const { willRetry: _willRetry, ...rest } = event;
-      return { ...rest, messages: event.messages.filter((message) => !isSystem(message)) };
-    }
+    case "agent_end":
+      return { ...event, messages: event.messages.filter((message) => !isSystem(message)) };
     default:
       return { ...event };
   }
