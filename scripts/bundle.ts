@@ -43,6 +43,8 @@ const SUBCOMMAND = /^src\/cli\/(?!main\.ts$)/;
 /** The rooms of the server, and the packages of pi but for its terminal library. */
 const NOT_FOR_SUBCOMMANDS =
   /^src\/(?:server|worker)\/|^src\/cli\/main\.ts$|node_modules\/@(?:mariozechner|earendil-works)\/pi-(?!tui\/)/;
+/** The thread that runs a script of codemode, which pi 1.6 starts from a file of its own. */
+const CODEMODE_WORKER = "node_modules/@earendil-works/pi-coding-agent/dist/extensions/codemode/worker.js";
 /** Both engines, which one bundle holds. */
 const KITS = [KIT_0_73, KIT_1_6];
 /** The chunks that a worker loads with each engine, and the packages that must not be among them. */
@@ -73,7 +75,11 @@ export async function bundle(options: BundleOptions): Promise<BundleReport> {
   try {
     const result = await esbuild.build({
       absWorkingDir: root,
-      entryPoints: { ...entryPoints(options.platform, project), worker: "src/worker/worker.ts" },
+      entryPoints: {
+        ...entryPoints(options.platform, project),
+        worker: "src/worker/worker.ts",
+        codemode_worker: CODEMODE_WORKER,
+      },
       outdir: options.outDir,
       chunkNames: "chunks/[name]-[hash]",
       bundle: true,
@@ -203,6 +209,7 @@ function assets(): esbuild.Plugin {
     import { fileURLToPath } from "node:url";
     export default {
       folder: (name) => fileURLToPath(new URL("${ROOT_MARK}" + name, import.meta.url)),
+      codemodeWorker: new URL("${ROOT_MARK}codemode_worker.js", import.meta.url),
       photonWasm: fileURLToPath(new URL("${ROOT_MARK}pi/photon_rs_bg.bin", import.meta.url)),
     };`;
   return {

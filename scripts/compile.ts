@@ -64,7 +64,9 @@ async function compile(
   bundleDir: string,
   output: string,
 ): Promise<void> {
-  const included = ["worker.js", "chunks", "pi", "pi-1.6", "LICENSES.txt"].flatMap((name) => [
+  const included = ["worker.js", "codemode_worker.js", "chunks", "pi", "pi-1.6", "LICENSES.txt"].flatMap((
+    name,
+  ) => [
     "--include",
     path.join(bundleDir, name),
   ]);

@@ -63,6 +63,8 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   cycle_model: "Goes on to the next model that is available; `null` when there is only one.",
   set_thinking_level: "Sets how much the model thinks, and returns the level that the model makes of it.",
   cycle_thinking_level: "Goes on to the next level of the model; `null` when it does not think.",
+  get_available_thinking_levels:
+    "Lists the levels of the session's model; only `off` when it does not think.",
   set_steering_mode: "Sets whether steering messages are delivered all at once or one in each turn.",
   set_follow_up_mode: "Sets whether follow-ups are delivered all at once or one after the other.",
   compact: "Replaces the older messages by a summary that the model writes.",
@@ -115,11 +117,19 @@ const RUN_EVENTS: Readonly<Record<string, string>> = {
   auto_retry_end: "The retries are over; pi does not send this one in every case.",
   compaction_start: "A compaction begins; `reason` is `manual`, `threshold` or `overflow`.",
   compaction_end: "A compaction has ended, with its result, an error, or `aborted`.",
+  summarization_retry_scheduled:
+    "The request for a summary failed, and pi tries again after `delayMs`. Capability `summarization_retry`.",
+  summarization_retry_attempt_start:
+    "pi asks for the summary again; `source` is `compaction` (with its `reason`) or `branchSummary`.",
+  summarization_retry_finished: "The retries of a summary are over, with or without success.",
 };
 
 const SESSION_EVENTS: Readonly<Record<string, string>> = {
   session_info_changed: "The session has another name.",
   thinking_level_changed: "The thinking level has changed.",
+  entry_appended:
+    "pi has added an entry to the session's file for an extension or for itself, as it stands there. Not for messages. " +
+    "Capability `entry_appended`.",
   model_changed: "The session has another model.",
   bash_output: "A client's shell command has printed something; `commandId` is the `id` of its `bash`.",
   session_replaced:
@@ -171,7 +181,12 @@ const WORDS: Words = {
     { title: "Other events of a session", types: SESSION_EVENTS },
     { title: "Server events", types: SERVER_SENTENCES },
   ],
-  unshown: ["session_crashed", "session_parked", "session_resumed", "turn_stalled"],
+  unshown: [
+    ...["session_crashed", "session_parked", "session_resumed", "turn_stalled"],
+    // pi 1.6 alone sends these, and the examples come from a run on the older one.
+    ...["entry_appended", "summarization_retry_scheduled", "summarization_retry_attempt_start"],
+    "summarization_retry_finished",
+  ],
 };
 
 /** The page with its reference replaced. */

@@ -18,6 +18,19 @@ const LOGINS = [
   "radius",
 ];
 
+/** The thread of a codemode script, and the machine that runs it. */
+const CODEMODE: readonly (readonly [from: string, to: string])[] = [
+  [
+    "export function getCodemodeWorkerSpecifier() {\n",
+    "export function getCodemodeWorkerSpecifier() {\n    return piServerAssets.codemodeWorker;\n",
+  ],
+  [
+    'quickJSWasmPath ??= createRequire(import.meta.url).resolve("quickjs-wasi/quickjs.wasm");',
+    `quickJSWasmPath ??= join(piServerAssets.folder("${FOLDER}"), "quickjs.bin");`,
+  ],
+];
+const CODEMODE_WHY = "scripts of codemode run in a thread of the bundle";
+
 /** pi 1.6. */
 export const KIT_1_6: PiKit = {
   folder: FOLDER,
@@ -39,7 +52,11 @@ export const KIT_1_6: PiKit = {
       why:
         "extensions import pi and typebox from the bundle; the TypeScript compiler loads with the first of them",
     },
-    ...commonPatches(PI, FOLDER),
+    ...commonPatches(PI, FOLDER).map((patch) =>
+      patch.file === `${PI}/dist/config.js`
+        ? { ...patch, edits: [...patch.edits, ...CODEMODE], why: `${patch.why}; ${CODEMODE_WHY}` }
+        : patch
+    ),
     {
       file: `${AI}/dist/auth/oauth/load.js`,
       edits: LOGINS.map((name) => [`importOAuthModule("./${name}.ts")`, `import("./${name}.js")`] as const),
@@ -59,9 +76,13 @@ export const KIT_1_6: PiKit = {
       why: "it imports a CommonJS module for its effect, and takes nothing from it",
     },
   ],
-  assets: [...commonAssets(PI), [
-    PI,
-    "dist/core/export-html/vendor/marked-cjk-friendly.min.js",
-    "dist/core/export-html/vendor/marked-cjk-friendly.min.js",
-  ]],
+  assets: [
+    ...commonAssets(PI),
+    [
+      PI,
+      "dist/core/export-html/vendor/marked-cjk-friendly.min.js",
+      "dist/core/export-html/vendor/marked-cjk-friendly.min.js",
+    ],
+    ["quickjs-wasi", "quickjs.wasm", "quickjs.bin"],
+  ],
 };

@@ -106,6 +106,7 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   lastActivityAt: "When something last happened, ISO 8601.",
   lastUsedAt: "When the token last opened something, in milliseconds since 1970.",
   level: "The thinking level.",
+  levels: "Thinking levels, from none to most.",
   limit: "At most so many.",
   limits: "The server's limits.",
   lines: "Numbers of the lines that were damaged, the first 100.",

@@ -14,6 +14,8 @@ import type { FileOwner } from "../protocol/failures.ts";
 export interface WorkerConfig {
   /** The version of pi that the worker loads. */
   readonly engine: Engine;
+  /** The proxy in pi's settings, which holds where the environment names none. */
+  readonly httpProxy?: string;
   /** Base of a relative `cwd`, and the default `cwd`. */
   readonly cwd: string;
   /** Folders that paths must stay in, after links are resolved. Undefined means the default roots. */

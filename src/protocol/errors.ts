@@ -30,6 +30,10 @@ const TABLE = {
   no_model: traits(false, "The session has no model"),
   model_not_found: traits(false, "pi knows no such model"),
   no_api_key: traits(false, "pi has no credentials for the model's provider"),
+  not_supported_by_engine: traits(
+    false,
+    "The server's pi cannot do that; `capabilities` name what it can",
+  ),
   entry_not_found: traits(false, "The session's history has no such entry"),
   version_conflict: traits(false, "The session has moved on from the version that the command expects"),
   idempotency_conflict: traits(false, "The idempotency key was given to another command"),

@@ -72,7 +72,7 @@ export const EVENT_SCHEMAS: Readonly<Record<string, TObject>> = {
   }),
 };
 
-/** pi 0.73.1's own event types that reach subscribers. */
+/** pi's own event types that reach subscribers. The last four come from pi 1.6 alone. */
 export const PI_EVENTS: readonly string[] = [
   "agent_start",
   "turn_start",
@@ -91,6 +91,10 @@ export const PI_EVENTS: readonly string[] = [
   "auto_retry_end",
   "session_info_changed",
   "thinking_level_changed",
+  "entry_appended",
+  "summarization_retry_scheduled",
+  "summarization_retry_attempt_start",
+  "summarization_retry_finished",
 ];
 
 /** Server events: they go to every connection and have no cursor. */

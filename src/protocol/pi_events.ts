@@ -1,6 +1,6 @@
 // Does: types pi's own events and messages as they cross the wire, in the delta form and in the full form.
 // Used by: the client, whose `isEvent` knows them, and programs that read `get_messages`. Types only.
-// Invariant: a test holds them to pi 0.73.1's own types, so that no field is promised that pi does not send.
+// Invariant: a test holds them to pi's own types, so that no field is promised that pi does not send.
 import type { Usage } from "./generated/shapes.ts";
 
 /** A piece of text. */
@@ -185,12 +185,29 @@ export type AssistantMessageEvent =
     | { type: "toolcall_end"; contentIndex: number; toolCall: ToolCallBlock }
   );
 
+/** An entry of a session file, distinguished by `type`. Its other fields belong to that type. */
+export interface SessionEntry {
+  /** The kind of entry, such as `custom`. */
+  type: string;
+  /** The id of the entry. */
+  id: string;
+  /** The entry above it. */
+  parentId: string | null;
+  /** The time, as in the file. */
+  timestamp: string;
+}
+
 /** pi's own events by type. Fields that only `updates: "full"` brings are optional. */
 export interface PiEventMap {
   /** A run begins. */
   agent_start: { type: "agent_start" };
   /** A run has ended; a retry or a compaction may follow. */
-  agent_end: { type: "agent_end"; messages?: PiMessage[] };
+  agent_end: {
+    type: "agent_end";
+    messages?: PiMessage[];
+    /** Whether pi tries again. pi 0.73 does not report it. */
+    willRetry?: boolean;
+  };
   /** A model is asked. */
   turn_start: { type: "turn_start" };
   /** Its answer and its tools are done. */
@@ -252,4 +269,23 @@ export interface PiEventMap {
   session_info_changed: { type: "session_info_changed"; name?: string | undefined };
   /** The model thinks more, or less. */
   thinking_level_changed: { type: "thinking_level_changed"; level: string };
+  /** pi has added an entry other than a message, mostly for an extension. Capability `entry_appended`. */
+  entry_appended: { type: "entry_appended"; entry: SessionEntry };
+  /** The request for a summary failed, and pi waits. Capability `summarization_retry`. */
+  summarization_retry_scheduled: {
+    type: "summarization_retry_scheduled";
+    attempt: number;
+    maxAttempts: number;
+    delayMs: number;
+    errorMessage: string;
+  };
+  /** pi asks for the summary again. */
+  summarization_retry_attempt_start: {
+    type: "summarization_retry_attempt_start";
+    source: "compaction" | "branchSummary";
+    /** Of a compaction alone. */
+    reason?: "manual" | "threshold" | "overflow";
+  };
+  /** The retries of the summary are over. */
+  summarization_retry_finished: { type: "summarization_retry_finished" };
 }

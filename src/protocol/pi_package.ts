@@ -23,8 +23,12 @@ export interface PiPackage {
   readonly version: string;
   /** Files with instructions that pi looks for in a session's folder and in every folder above it. */
   readonly contextFiles: readonly string[];
+  /** Files in pi's folder and in a project's `.pi` that start programs or name hosts, beside those of every pi. */
+  readonly projectFiles: readonly string[];
   /** Hosts of its models and logins beside those of every pi. */
   readonly hosts: readonly string[];
+  /** Capabilities that only this engine gives the server. */
+  readonly capabilities: readonly string[];
 }
 
 /** The package of each engine. */
@@ -33,12 +37,15 @@ export const PI_PACKAGES: Readonly<Record<Engine, PiPackage>> = {
     package: "@mariozechner/pi-coding-agent",
     version: "0.73.1",
     contextFiles: ["AGENTS.md", "AGENTS.MD", "CLAUDE.md", "CLAUDE.MD"],
+    projectFiles: [],
     hosts: [],
+    capabilities: [],
   },
   "1.6": {
     package: "@earendil-works/pi-coding-agent",
     version: "1.6.0",
     contextFiles: ["AGENTS.override.md", "AGENTS.md", "AGENTS.MD", "CLAUDE.md", "CLAUDE.MD"],
+    projectFiles: ["mcp.json"],
     hosts: [
       "api.ant-ling.com",
       "api.meta.ai",
@@ -52,6 +59,10 @@ export const PI_PACKAGES: Readonly<Record<Engine, PiPackage>> = {
       "radius.pi.dev",
       "token-plan.ap-southeast-1.maas.aliyuncs.com",
       "token-plan.cn-beijing.maas.aliyuncs.com",
+    ],
+    capabilities: [
+      ...["thinking_level_max", "entry_appended", "summarization_retry"],
+      ...["mcp", "codemode", "tool_search", "virtual_models"],
     ],
   },
 };

@@ -7,7 +7,7 @@ export const SERVER_VERSION: string = "0.1.0";
 /** `MAJOR.MINOR` of the wire protocol. Minor versions only add (docs/PROTOCOL.md#the-first-message). */
 export const PROTOCOL_VERSION: string = "1.0";
 
-/** Features that a client may use beside the plain commands. See docs/PROTOCOL.md#the-first-message. */
+/** Features that a client may use beside the plain commands. An engine adds its own (pi_package.ts). See docs/PROTOCOL.md#the-first-message. */
 export const CAPABILITIES: readonly string[] = [
   "subscribe",
   "replay",
@@ -16,6 +16,7 @@ export const CAPABILITIES: readonly string[] = [
   "idempotency",
   "pending_ui",
   "restore",
+  "thinking_levels",
 ];
 
 /** The protocol version of the connection. Undefined when the server speaks no offered major version. */

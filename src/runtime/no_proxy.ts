@@ -3,6 +3,8 @@
 
 /** For Deno, `*` names all domains and no address. */
 export const EVERYTHING = "*,0.0.0.0/0,::/0";
+/** Variables that a proxy in pi's settings stands for. */
+export const PROXY_NAMES: readonly string[] = ["HTTP_PROXY", "HTTPS_PROXY"];
 /** The two spellings of the variable. */
 export const NO_PROXY_NAMES: readonly string[] = ["NO_PROXY", "no_proxy"];
 

@@ -304,8 +304,10 @@ export interface Runtime extends Clock {
   /**
    * From now on fetch in this thread goes through the proxies of the environment, trusts the certificates of
    * `NODE_EXTRA_CA_CERTS`, and waits for a silent answer without an end. Resolves before the first request may go out.
+   *
+   * @param proxy the one to use where the environment names none; shells see it, too
    */
-  followProxies(warn: (text: string) => void): Promise<void>;
+  followProxies(warn: (text: string) => void, proxy?: string): Promise<void>;
   exit(code: number): void;
   /** The program is done. The process ends from now on, even when threads still wait. */
   ensureEnd(): void;

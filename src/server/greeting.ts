@@ -36,7 +36,7 @@ export function greeting(parts: GreetingParts): Greeting {
       endpoints: endpointsOf(transports).map(({ transport, url }) => ({ transport, url })),
       schemaHash,
       pi: { package: PI_PACKAGES[engine].package, version: PI_PACKAGES[engine].version },
-      capabilities: [...CAPABILITIES],
+      capabilities: [...CAPABILITIES, ...PI_PACKAGES[engine].capabilities],
       limits: { frameBytes, sessions },
     },
   };

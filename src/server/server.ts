@@ -93,7 +93,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
   const { config, runtime, log, stdio } = parts;
   const { files } = runtime;
   const folder = statePath(config, runtime);
-  const { engine, notice, machine } = await resolveEngine(config.pi, runtime);
+  const { engine, notice, machine, httpProxy } = await resolveEngine(config.pi, runtime);
   // Only where newer files may lie about is it more than news.
   if (notice !== undefined && machine === undefined) log.info(notice);
   else if (notice !== undefined) log.warn(notice, { machine });
@@ -151,6 +151,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
     config: workerConfig({
       config,
       engine,
+      httpProxy,
       runtime,
       trust,
       stateDir: folder,

@@ -38,9 +38,10 @@ runtime.guardProcess(runtime.writeError);
 const post = (messages: readonly FromWorker[], bytes: number): void => {
   port.post({ messages: encodeBatch(messages), bytes } satisfies WorkerBatch);
 };
-const outgoing = runtime.followProxies((text) => runtime.writeError(`pi-server: ${text}\n`));
-const load: LoadFactory = async (...parts) => {
-  const [factory] = await Promise.all([loadPi(...parts), outgoing]);
+const load: LoadFactory = async (machine, config, trusted) => {
+  const warn = (text: string): void => runtime.writeError(`pi-server: ${text}\n`);
+  const outgoing = runtime.followProxies(warn, config.httpProxy);
+  const [factory] = await Promise.all([loadPi(machine, config, trusted), outgoing]);
   return factory;
 };
 const worker = new SessionWorker(runtime, load, post, CROSSING_WINDOW_BYTES);

@@ -130,6 +130,7 @@ const SESSION_CASES: Record<string, Case> = {
   cycle_model: { good: same({ direction: "backward" }), bad: invalid({ direction: "sideways" }) },
   set_thinking_level: { good: same({ level: "minimal" }), bad: invalid({ level: "ultra" }) },
   cycle_thinking_level: { good: nothing, bad: wrongVersion },
+  get_available_thinking_levels: { good: nothing, bad: unknownField },
   set_steering_mode: { good: same({ mode: "all" }), bad: invalid({ mode: "some" }) },
   set_follow_up_mode: { good: same({ mode: "one-at-a-time" }), bad: invalid({ mode: true }) },
   bash: { good: same({ command: "echo hi" }), bad: invalid({ command: 7 }) },

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { at, type JsonObject, stringAt } from "../support/json.ts";
 import { ForwardProxy } from "../support/forward_proxy.ts";
 import { modelOf, type RawAnswer, type RawApi, RawModel, refusal, say } from "../support/raw_model.ts";
+import { ON_1_6 } from "../support/server_process.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const RETRY = { retry: { enabled: true, maxRetries: 1, baseDelayMs: 20 } };
@@ -140,6 +141,60 @@ alone(
       await bench.server.exitCode();
     }
   },
+);
+
+alone(
+  "network: the proxy of pi's settings holds on pi 1.6, where the environment names none",
+  async (bench) => {
+    await using model = scenes((_scene, api) => say(api, "through"));
+    await using proxy = new ForwardProxy(model.port);
+    await using other = new ForwardProxy(model.port);
+    await model.register(bench.home.agentDir, { ...RETRY, httpProxy: ` ${proxy.url} ` });
+    const variables = [{}, { HTTP_PROXY: other.url }];
+    for (const [env, used] of [[variables[0], proxy], [variables[1], other]] as const) {
+      const before = used.lines.length;
+      await bench.start([], { env: env ?? {} });
+      await bench.connect();
+      const { response } = await prompt(bench, model, "openai-completions", "x");
+      assertEquals(at(response, "data", "text"), "through", JSON.stringify(response));
+      assertEquals(used.lines.length > before, ON_1_6 || used === other, JSON.stringify(used.lines));
+      await bench.judge();
+      bench.server.signal("SIGTERM");
+      await bench.server.exitCode();
+    }
+  },
+);
+
+alone(
+  "network: an answer that is silent for httpIdleTimeoutMs is asked for again",
+  async (bench) => {
+    const ended = Promise.withResolvers<void>();
+    await using model = scenes((scene, api) => {
+      if (scene === "body") {
+        const text = new TextEncoder().encode(say(api, "half").slice(0, 1).join(""));
+        const body = new ReadableStream({
+          start: (controller) => controller.enqueue(text),
+          cancel: ended.resolve,
+        });
+        return new Response(body, { headers: { "content-type": "text/event-stream" } });
+      }
+      return say(api, "spoken");
+    });
+    await model.register(bench.home.agentDir, { ...RETRY, httpIdleTimeoutMs: 2_000 });
+    await bench.start();
+    for (const api of WIRES) {
+      const { response, requests } = await prompt(bench, model, api, "once body");
+      assertEquals(at(response, "data", "text"), "whole", `${api}: ${JSON.stringify(response)}`);
+      assertEquals(requests, 2, api);
+    }
+    const wire = bench.wires[0];
+    const said = wire?.messages.filter((one) => at(one, "event", "type") === "auto_retry_start") ?? [];
+    for (const one of said) assertMatch(stringAt(one, "event", "errorMessage"), /silent for 2000 ms/);
+    assertEquals(said.length, WIRES.length);
+    await ended.promise;
+  },
+  undefined,
+  ON_1_6 ? undefined : "pi 0.73 has no such setting",
 );
 
 async function openssl(folder: string, ...args: string[]): Promise<boolean> {

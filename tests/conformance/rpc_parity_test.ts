@@ -25,11 +25,25 @@ interface Known {
   reason: string;
 }
 
+/** The command of an extension that pi's command line alone has. */
+const LLAMA = "commands[llama]";
+
 /** Differences from pi 1.6, whose clients see what they see of the older one. */
 const OF_NEXT: readonly Known[] = [
   { command: "get_state", path: "messageCount", reason: "the newer pi counts its system prompt" },
   { command: "get_session_stats", path: "totalMessages", reason: "the newer pi counts its system prompt" },
+  { command: "get_commands", path: LLAMA, reason: "pi's package does not export its llama.cpp extension" },
 ];
+
+/** What has the output of a client's shell, and where. */
+const SHELLS = [["bash", ""], ["get_messages", "messages[]."]] as const;
+
+/** Differences from pi 0.73 alone. */
+const OF_FIRST: readonly Known[] = SHELLS.map(([command, place]) => ({
+  command,
+  path: `${place}output`,
+  reason: "pi 0.73 counts the empty text behind the last line break as one of the 2,000 lines",
+}));
 
 /** Every known difference: command, path in pi's data, why. A path with `*` at its end covers what is below it. */
 const KNOWN: readonly Known[] = [
@@ -56,19 +70,12 @@ const KNOWN: readonly Known[] = [
     path: "path",
     reason: "ours is absolute, in the session's cwd; pi's as it was given",
   },
-  ...[["bash", ""], ["get_messages", "messages[]."]].flatMap(([command = "", place = ""]) => [
-    {
-      command,
-      path: `${place}output`,
-      reason: "pi counts the empty text behind the last line break as one of the 2,000 lines",
-    },
-    {
-      command,
-      path: `${place}fullOutputPath`,
-      reason: "our logs are in a private folder, pi's in the shared temporary one",
-    },
-  ]),
-  ...(ON_1_6 ? OF_NEXT : []),
+  ...SHELLS.map(([command, place]) => ({
+    command,
+    path: `${place}fullOutputPath`,
+    reason: "our logs are in a private folder, pi's in the shared temporary one",
+  })),
+  ...(ON_1_6 ? OF_NEXT : OF_FIRST),
 ];
 
 /** One command on both sides; where they have other names or need ids of their own, `pi` says what pi gets. */
@@ -125,6 +132,7 @@ const SCRIPT: readonly (string | Pair)[] = [
   { ours: { type: "set_auto_compaction", enabled: false } },
   { ours: { type: "set_auto_retry", enabled: false } },
   ...same("get_state", "abort", "abort_retry", "abort_bash"),
+  ...(ON_1_6 ? same("get_available_thinking_levels", "clear_queue") : []),
   "/greet you",
   "/skill:baking bread",
   ...READS,
@@ -204,17 +212,18 @@ function isKnown(command: string, path: string): boolean {
 }
 
 /**
- * Without what the newer pi shows beyond the older one: its system prompt, extensions of its terminal, and a
+ * Without what the newer pi shows beyond ours: its system prompt and its llama.cpp extension; and without a time, and a
  * count that takes in the system prompt, which names the home's folders.
  */
 function withoutNews(value: unknown): unknown {
   if (Array.isArray(value)) {
     const isNews = (each: unknown): boolean =>
-      at(each, "role") === "system" || at(each, "sourceInfo", "source") === "inline";
+      at(each, "role") === "system" ||
+      (at(each, "sourceInfo", "path") === "builtin:llama.cpp" && isKnown("get_commands", LLAMA));
     return value.filter((each) => !isNews(each)).map(withoutNews);
   }
   if (!isObject(value)) return value;
-  const { estimatedTokensAfter: _, ...rest } = value;
+  const { estimatedTokensAfter: _, durationMs: _ms, ...rest } = value;
   return Object.fromEntries(Object.entries(rest).map(([key, each]) => [key, withoutNews(each)]));
 }
 

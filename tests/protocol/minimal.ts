@@ -37,6 +37,7 @@ export const MINIMAL: Readonly<Record<CommandName, Readonly<Record<string, unkno
   cycle_model: { sessionId: "a" },
   set_thinking_level: { sessionId: "a", level: "off" },
   cycle_thinking_level: { sessionId: "a" },
+  get_available_thinking_levels: { sessionId: "a" },
   set_steering_mode: { sessionId: "a", mode: "all" },
   set_follow_up_mode: { sessionId: "a", mode: "one-at-a-time" },
   compact: { sessionId: "a" },

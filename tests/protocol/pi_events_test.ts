@@ -1,11 +1,13 @@
 // pi's own events as the protocol types them: none is missing, and what pi sends is assignable to each.
 import { assertEquals } from "@std/assert";
+import type { AgentSessionEvent as Newer } from "@earendil-works/pi-coding-agent";
 import type { AgentSessionEvent } from "@mariozechner/pi-coding-agent";
 import { PI_EVENTS } from "../../src/protocol/events.ts";
 import type { PiEventMap } from "../../src/protocol/pi_events.ts";
 import { isEvent } from "../../src/client/mod.ts";
 
-type PiEvent<N> = Extract<AgentSessionEvent, { type: N }>;
+type Older<N> = Extract<AgentSessionEvent, { type: N }>;
+type PiEvent<N> = [Older<N>] extends [never] ? Extract<Newer, { type: N }> : Older<N>;
 type Holds = { [N in keyof PiEventMap]: PiEvent<N> extends PiEventMap[N] ? true : N }[keyof PiEventMap];
 
 // This line does not compile when a type of ours asks for more than pi sends.
@@ -16,7 +18,9 @@ const NAMES = {
   ...{ message_start: 0, message_update: 0, message_end: 0 },
   ...{ tool_execution_start: 0, tool_execution_update: 0, tool_execution_end: 0 },
   ...{ queue_update: 0, compaction_start: 0, compaction_end: 0, auto_retry_start: 0, auto_retry_end: 0 },
-  ...{ session_info_changed: 0, thinking_level_changed: 0 },
+  ...{ session_info_changed: 0, thinking_level_changed: 0, entry_appended: 0 },
+  ...{ summarization_retry_scheduled: 0, summarization_retry_attempt_start: 0 },
+  ...{ summarization_retry_finished: 0 },
 } satisfies Record<keyof PiEventMap, 0>;
 
 Deno.test("pi events: every event of pi's that reaches subscribers has a type", () => {

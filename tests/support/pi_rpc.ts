@@ -93,6 +93,26 @@ export class PiRpc implements AsyncDisposable {
     );
   }
 
+  /** Everything so far that is not a response: events, and questions of extensions. */
+  get events(): readonly JsonObject[] {
+    return this.#messages.filter((message) => message.type !== "response");
+  }
+
+  /** Sends a record that gets no response. */
+  async send(record: JsonObject): Promise<void> {
+    await this.#writer.write(new TextEncoder().encode(`${JSON.stringify(record)}\n`));
+  }
+
+  /** Waits for an event after the first `from` ones. */
+  async event(fits: (event: JsonObject) => boolean, from = 0): Promise<JsonObject> {
+    const seen = (): string => brief(this.events.slice(from).map(({ type }) => type), 600);
+    return await until(
+      () => this.events.slice(from).find(fits),
+      WAIT_MS,
+      () => `an event of pi's; seen: ${seen()}; stderr: ${this.#stderr}`,
+    );
+  }
+
   /** Prompts and waits until the run is over. */
   async settled(message: string): Promise<void> {
     const ends = () => this.#messages.filter((each) => each.type === "agent_end").length;

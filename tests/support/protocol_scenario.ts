@@ -248,6 +248,7 @@ async function settings({ recorder }: Scene): Promise<void> {
   await recorder.wire.ok({ type: "set_model", ...of, ...OPENAI });
   await recorder.show({ type: "set_thinking_level", ...of, level: "high" });
   await recorder.show({ type: "cycle_thinking_level", ...of });
+  await recorder.show({ type: "get_available_thinking_levels", ...of });
   await recorder.show({ type: "set_steering_mode", ...of, mode: "all" });
   await recorder.show({ type: "set_follow_up_mode", ...of, mode: "one-at-a-time" });
   await recorder.show({ type: "set_tools", ...of, tools: ["read", "greet"] });

@@ -35,6 +35,10 @@ export function noteOf(item: SubscriptionItem): string | undefined {
       return event["isError"] === true ? `${event["toolName"]} failed` : undefined;
     case "auto_retry_start":
       return `the model failed, try ${event["attempt"]} follows: ${printable(String(event["errorMessage"]))}`;
+    case "summarization_retry_scheduled":
+      return `the summary failed, try ${event["attempt"]} follows: ${
+        printable(String(event["errorMessage"]))
+      }`;
     case "compaction_start":
       return "the context is full and is compacted";
     case "extension_error":

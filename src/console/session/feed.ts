@@ -195,6 +195,10 @@ export class SessionFeed {
           }: ` +
             text(event, "errorMessage").slice(0, 300),
         );
+      case "summarization_retry_scheduled":
+        return this.note.set(
+          `The summary failed, pi asks again: ${text(event, "errorMessage").slice(0, 300)}`,
+        );
       case "auto_retry_end":
         return this.note.set("");
       case "turn_stalled":

@@ -5,7 +5,6 @@ import type { Model, SessionInfo, SessionStats, Tool } from "../../client/browse
 import { useConsole, useMay } from "../app/console.ts";
 import { clip, count, duration, money, several, visible } from "../text/format.ts";
 import { Sheet } from "../parts/sheet.tsx";
-import { LEVELS } from "../pages/new_session.tsx";
 import { BudgetForm } from "./budget_form.tsx";
 import type { SessionFeed } from "./feed.ts";
 
@@ -18,6 +17,7 @@ interface Props {
 interface Known {
   readonly models: readonly Model[];
   readonly tools: readonly Tool[];
+  readonly levels: readonly SessionInfo["thinkingLevel"][];
   readonly stats: SessionStats | undefined;
 }
 
@@ -27,14 +27,15 @@ export function SettingsSheet({ feed, info, onClose }: Props) {
   const { link } = console;
   const { sessionId } = info;
   const mayDrive = useMay("drive");
-  const [known, setKnown] = useState<Known>({ models: [], tools: [], stats: undefined });
+  const [known, setKnown] = useState<Known>({ models: [], tools: [], levels: [], stats: undefined });
   const read = async (): Promise<void> => {
-    const [{ models }, { tools }, stats] = await Promise.all([
+    const [{ models }, { tools }, { levels }, stats] = await Promise.all([
       link.request("get_available_models", { sessionId }),
       link.request("get_tools", { sessionId }),
+      link.request("get_available_thinking_levels", { sessionId }),
       link.request("get_session_stats", { sessionId }),
     ]);
-    setKnown({ models, tools, stats });
+    setKnown({ models, tools, levels, stats });
   };
   useEffect(() => void console.attempt(read), [sessionId]);
   const change = (work: () => Promise<unknown>): void =>
@@ -42,6 +43,9 @@ export function SettingsSheet({ feed, info, onClose }: Props) {
       await work();
       await Promise.all([feed.refresh(), read()]);
     });
+  const levels = known.levels.includes(info.thinkingLevel)
+    ? known.levels
+    : [info.thinkingLevel, ...known.levels];
   const active = known.tools.filter((tool) => tool.active).map((tool) => tool.name);
   return (
     <Sheet title="Settings" kind="side" onClose={onClose}>
@@ -69,11 +73,11 @@ export function SettingsSheet({ feed, info, onClose }: Props) {
           <select
             value={info.thinkingLevel}
             onChange={(event) => {
-              const level = LEVELS.find((one) => one === event.currentTarget.value);
+              const level = levels.find((one) => one === event.currentTarget.value);
               if (level !== undefined) change(() => link.request("set_thinking_level", { sessionId, level }));
             }}
           >
-            {LEVELS.map((one) => <option key={one} value={one}>{one}</option>)}
+            {levels.map((one) => <option key={one} value={one}>{one}</option>)}
           </select>
         </label>
         <fieldset>

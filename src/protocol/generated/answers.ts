@@ -195,20 +195,26 @@ export type GetContextUsageData = ContextUsage | null;
 /** What `cycle_model` answers with. */
 export type CycleModelData = {
   model: Model;
-  thinkingLevel: "off" | "minimal" | "low" | "medium" | "high" | "xhigh";
+  thinkingLevel: "off" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
   isScoped: boolean;
 } | null;
 
 /** What `set_thinking_level` answers with. */
 export interface SetThinkingLevelData {
   /** The thinking level. */
-  level: "off" | "minimal" | "low" | "medium" | "high" | "xhigh";
+  level: "off" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
 }
 
 /** What `cycle_thinking_level` answers with. */
-export type CycleThinkingLevelData =
-  | { level: "off" | "minimal" | "low" | "medium" | "high" | "xhigh" }
-  | null;
+export type CycleThinkingLevelData = {
+  level: "off" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
+} | null;
+
+/** What `get_available_thinking_levels` answers with. */
+export interface GetAvailableThinkingLevelsData {
+  /** Thinking levels, from none to most. */
+  levels: ("off" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max")[];
+}
 
 /** What `set_steering_mode` answers with. */
 export type SetSteeringModeData = Record<string, unknown>;
@@ -495,6 +501,8 @@ export interface DataMap {
   set_thinking_level: SetThinkingLevelData;
   /** Of `cycle_thinking_level`. */
   cycle_thinking_level: CycleThinkingLevelData;
+  /** Of `get_available_thinking_levels`. */
+  get_available_thinking_levels: GetAvailableThinkingLevelsData;
   /** Of `set_steering_mode`. */
   set_steering_mode: SetSteeringModeData;
   /** Of `set_follow_up_mode`. */
@@ -572,6 +580,7 @@ export type ErrorCode =
   | "no_model"
   | "model_not_found"
   | "no_api_key"
+  | "not_supported_by_engine"
   | "entry_not_found"
   | "version_conflict"
   | "idempotency_conflict"

@@ -52,6 +52,7 @@ export const REPEATABLE: ReadonlySet<string> = new Set<string>([
   "get_last_assistant_text",
   "get_session_stats",
   "get_context_usage",
+  "get_available_thinking_levels",
   "abort_compaction",
   "abort_retry",
   "extension_ui_response",

@@ -70,7 +70,7 @@ export interface CreateSessionCommand extends AnyCommand {
   /** Id of a model of that provider: 1 to 256 characters. */
   modelId?: string;
   /** How much the model thinks. */
-  thinkingLevel?: "off" | "minimal" | "low" | "medium" | "high" | "xhigh";
+  thinkingLevel?: "off" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
   /** The tools: at most 256. */
   tools?: string[];
   /** Whether pi keeps no file of the session. */
@@ -300,13 +300,19 @@ export interface SetThinkingLevelCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_thinking_level";
   /** The thinking level. */
-  level: "off" | "minimal" | "low" | "medium" | "high" | "xhigh";
+  level: "off" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
 }
 
 /** Goes on to the next level of the model; `null` when it does not think. */
 export interface CycleThinkingLevelCommand extends SessionCommand {
   /** Says what it is. */
   type: "cycle_thinking_level";
+}
+
+/** Lists the levels of the session's model; only `off` when it does not think. */
+export interface GetAvailableThinkingLevelsCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_available_thinking_levels";
 }
 
 /** Sets whether steering messages are delivered all at once or one in each turn. */
@@ -616,6 +622,8 @@ export interface CommandMap {
   set_thinking_level: SetThinkingLevelCommand;
   /** Of `cycle_thinking_level`. */
   cycle_thinking_level: CycleThinkingLevelCommand;
+  /** Of `get_available_thinking_levels`. */
+  get_available_thinking_levels: GetAvailableThinkingLevelsCommand;
   /** Of `set_steering_mode`. */
   set_steering_mode: SetSteeringModeCommand;
   /** Of `set_follow_up_mode`. */

@@ -134,7 +134,7 @@ export interface SessionInfo {
   /** The model. */
   model?: Model;
   /** How much the model thinks. */
-  thinkingLevel: "off" | "minimal" | "low" | "medium" | "high" | "xhigh";
+  thinkingLevel: "off" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
   /** Whether a run is under way. */
   isStreaming: boolean;
   /** Whether a compaction runs. */

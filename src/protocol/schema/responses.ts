@@ -1,8 +1,8 @@
 // Does: the schemas of outbound messages: the greeting, states, server events and their parts. Imports only TypeBox.
 // Used by: both threads. Invariant: schemas are open, because clients must accept fields that they do not know.
 import { type Static, Type } from "typebox";
-/** pi's thinking levels, exactly (pi 0.73.1, `xhigh` only where a model maps it). */
-export const THINKING_LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh"] as const;
+/** pi's thinking levels, from none to most. pi 0.73 has no `max`. */
+export const THINKING_LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
 
 const text = (): ReturnType<typeof Type.String> => Type.String();
 const count = (): ReturnType<typeof Type.Integer> => Type.Integer({ minimum: 0 });

@@ -129,6 +129,12 @@ export const SESSION_COMMANDS = {
   ),
   set_thinking_level: session("set_thinking_level", { level: Level }, Type.Object({ level: Level })),
   cycle_thinking_level: session("cycle_thinking_level", {}, LevelOrNull),
+  get_available_thinking_levels: session(
+    "get_available_thinking_levels",
+    {},
+    Type.Object({ levels: Type.Array(Level) }),
+    read,
+  ),
   set_steering_mode: session("set_steering_mode", Mode, Empty),
   set_follow_up_mode: session("set_follow_up_mode", Mode, Empty),
   compact: session(

@@ -3,7 +3,7 @@
 // Used by: deno.ts.
 // Invariant: shells of sessions still see the variables as the user has set them.
 import process from "node:process";
-import { EVERYTHING, NO_PROXY_NAMES } from "../no_proxy.ts";
+import { EVERYTHING, NO_PROXY_NAMES, PROXY_NAMES } from "../no_proxy.ts";
 
 type Fetch = typeof globalThis.fetch;
 
@@ -25,7 +25,11 @@ function trust(certificates: string): void {
 }
 
 /** Readies this thread; `warn` gets a sentence for the operator. */
-export function followProxies(warn: (text: string) => void): Promise<void> {
+export function followProxies(warn: (text: string) => void, proxy?: string): Promise<void> {
+  for (const name of proxy === undefined ? [] : PROXY_NAMES) {
+    if (Deno.env.get(name) === undefined) Deno.env.set(name, String(proxy));
+    process.env[name] ??= proxy;
+  }
   for (const name of NO_PROXY_NAMES) {
     // The real environment: `process.env` of a worker is a copy, which shells get.
     if (Deno.env.get(name)?.trim() === "*") Deno.env.set(name, EVERYTHING);

@@ -3,7 +3,7 @@
 import type { Command, CommandName, CommandOf } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import { commandSchema } from "../../protocol/json_schema.ts";
-import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
+import { negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
 import type { Greeting } from "../../protocol/schema/responses.ts";
 import { toJson } from "../../base/text.ts";
 import { sees } from "../auth/access.ts";
@@ -52,8 +52,8 @@ function hello(router: OwnContext, _: Connection, command: CommandOf<"hello">, a
     const data = { supported: [PROTOCOL_VERSION] };
     return refuse(asker, failure("unsupported_protocol_version", sentence, { data }));
   }
-  const { limits } = router.greeting().data;
-  answer(asker, { protocolVersion, serverVersion: SERVER_VERSION, capabilities: CAPABILITIES, limits });
+  const { capabilities, limits } = router.greeting().data;
+  answer(asker, { protocolVersion, serverVersion: SERVER_VERSION, capabilities, limits });
 }
 
 function getSchema(

@@ -27,7 +27,7 @@ export interface SandboxFacts {
   /** Paths in pi's settings. Absent: none. */
   readonly named?: PiSettingsPaths;
   /** The pi that the workers load. */
-  readonly pi: Pick<PiPackage, "contextFiles" | "hosts">;
+  readonly pi: Pick<PiPackage, "contextFiles" | "hosts" | "projectFiles">;
   /** Hosts beside those of pi. */
   readonly allowNet: readonly string[];
   readonly allowAnyNet: boolean;
@@ -74,7 +74,7 @@ function packagesAbove(files: Files, folder: string): string[] {
   return found;
 }
 
-/** Makes the permissions. Follows links, and reads pi's models.json for its hosts. */
+/** Makes the permissions. Follows links, and reads pi's files with models and MCP servers for their hosts. */
 export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
   const { files, agentDir, sessionDir, home, temporary, program, stateDir } = facts;
   const real = async (path: string): Promise<string> =>
@@ -84,12 +84,14 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
     (await Promise.all(paths.map(async (path) => [path, await real(path)]))).flat();
   const work = await both(facts.roots ?? [facts.cwd]);
   const own = await both([agentDir, temporary, ...(sessionDir === undefined ? [] : [sessionDir])]);
-  const models = await files.read(files.join(agentDir, "models.json")).catch(() => undefined);
+  // A project's own files name hosts as well, but the project is not the operator.
+  const naming = ["models.json", ...facts.pi.projectFiles].map((name) => files.join(agentDir, name));
+  const texts = await Promise.all(naming.map((path) => files.read(path).catch(() => "")));
   const net = [
     ...MODEL_HOSTS,
     ...LOGIN_HOSTS,
     ...facts.pi.hosts,
-    ...hostsIn(models ?? ""),
+    ...texts.flatMap((text) => hostsIn(text ?? "")),
     ...facts.allowNet,
   ];
   const write = unique([...work, ...own]);

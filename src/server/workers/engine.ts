@@ -10,6 +10,8 @@ export interface EngineDecision {
   readonly notice?: string;
   /** The newer pi that has run on this machine, whose files this engine may refuse. */
   readonly machine?: string;
+  /** The proxy that pi's settings name, for an engine that has such a setting. */
+  readonly httpProxy?: string;
 }
 
 /** Thrown when this runtime cannot run the engine that was asked for. */
@@ -35,8 +37,15 @@ function runsNewest({ name, version: [major, minor] }: Runtime): boolean {
 /** A settings file of pi is small. A larger file is not read. */
 const MOST_BYTES = 1024 * 1024;
 
-/** The version of pi that has last run on this machine, as its settings name it. */
-async function lastVersion(runtime: Runtime): Promise<string | undefined> {
+/** What the user's settings of pi say about this machine. */
+interface MachineFacts {
+  /** The version of pi that has last run here. */
+  readonly version?: string;
+  readonly httpProxy?: string;
+}
+
+/** Reads the user's settings of pi. */
+async function machineFacts(runtime: Runtime): Promise<MachineFacts> {
   const { files } = runtime;
   const folder = runtime.env("PI_CODING_AGENT_DIR");
   const agentDir = folder === undefined
@@ -45,12 +54,16 @@ async function lastVersion(runtime: Runtime): Promise<string | undefined> {
   const file = files.join(agentDir, "settings.json");
   try {
     const found = await files.stat(file);
-    if (found === undefined || found.kind !== "file" || found.size > MOST_BYTES) return undefined;
-    const version = tryParseRecord(await files.read(file))?.["lastChangelogVersion"];
-    return typeof version === "string" ? version : undefined;
+    if (found === undefined || found.kind !== "file" || found.size > MOST_BYTES) return {};
+    const { lastChangelogVersion: version, httpProxy } = tryParseRecord(await files.read(file)) ?? {};
+    const proxy = typeof httpProxy === "string" ? httpProxy.trim() : "";
+    return {
+      ...(typeof version === "string" ? { version } : {}),
+      ...(proxy === "" ? {} : { httpProxy: proxy }),
+    };
   } catch {
     // A worker reports what is wrong with the file.
-    return undefined;
+    return {};
   }
 }
 
@@ -63,14 +76,17 @@ export function engineFor(version: string | undefined): Engine {
 /** Decides. Throws `EngineError` when the choice names an engine that this runtime cannot run. */
 export async function resolveEngine(choice: PiChoice, runtime: Runtime): Promise<EngineDecision> {
   const runs = (engine: Engine): boolean => engine !== NEWEST || runsNewest(runtime);
+  const { version, httpProxy } = await machineFacts(runtime);
+  // pi 0.73 has no such setting.
+  const chosen = (engine: Engine): EngineDecision =>
+    engine === "0.73" || httpProxy === undefined ? { engine } : { engine, httpProxy };
   const named = ENGINES.find((engine) => engine === choice);
   if (named !== undefined) {
-    if (runs(named)) return { engine: named };
+    if (runs(named)) return chosen(named);
     throw new EngineError(`--pi ${named}: needs ${NEEDS}; use such a runtime, or start with --pi 0.73`);
   }
-  const version = await lastVersion(runtime);
   const fits = engineFor(version);
-  if (runs(fits)) return { engine: fits };
+  if (runs(fits)) return chosen(fits);
   const notice = `sessions run on pi ${PI_PACKAGES["0.73"].version}: pi ${fits} needs ${NEEDS}`;
   return { engine: "0.73", notice, ...(version === undefined ? {} : { machine: version }) };
 }

@@ -16,7 +16,8 @@ export function startInProcess(runtime: Runtime, ownProcess: boolean): StartWork
       // An embedding program ends itself when it likes.
       if (ownProcess) {
         runtime.guardProcess(runtime.writeError);
-        await runtime.followProxies((text) => runtime.writeError(`pi-server: ${text}\n`));
+        const warn = (text: string): void => runtime.writeError(`pi-server: ${text}\n`);
+        await runtime.followProxies(warn, config.httpProxy);
       }
       const { SessionWorker, loadPi } = await import("../../worker/session_worker.ts");
       const worker = new SessionWorker(runtime, loadPi, (batch) => {

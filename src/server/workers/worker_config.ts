@@ -9,6 +9,8 @@ import type { Runtime } from "../../runtime/runtime.ts";
 export interface WorkerConfigParts {
   readonly config: Config;
   readonly engine: Engine;
+  /** The proxy in pi's settings. */
+  readonly httpProxy?: string | undefined;
   readonly runtime: Runtime;
   readonly trust: TrustStore;
   readonly stateDir: string;
@@ -21,11 +23,13 @@ export interface WorkerConfigParts {
 
 /** Builds the worker configuration. Getters are read each time a worker starts, also on a restart. */
 export function workerConfig(
-  { config, engine, runtime, trust, stateDir, outputDir, memoryBytes, serverTag }: WorkerConfigParts,
+  { config, engine, httpProxy, runtime, trust, stateDir, outputDir, memoryBytes, serverTag }:
+    WorkerConfigParts,
 ): WorkerConfig {
   const absolute = (path: string): string => runtime.absolute(path);
   return {
     engine,
+    ...(httpProxy === undefined ? {} : { httpProxy }),
     cwd: absolute(config.cwd ?? "."),
     ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
     closed: [stateDir],

@@ -26,6 +26,7 @@ import { piHistory } from "./history.ts";
 import { LiveSession, type LiveSessionParts, type PiSession } from "./live_session.ts";
 import { isRestorable, savedStateOf } from "./saved_state.ts";
 import {
+  dispositionOf,
   endWaits,
   enqueue,
   hasQueued,
@@ -281,13 +282,13 @@ export class PiAgent implements AgentPort {
     const preflightResult = (result: Preflight): void => {
       prepared();
       if (!passesPreflight(result)) return tracker.unprepared();
-      if (queueing && whenBusy !== undefined && session.isStreaming) {
-        return accept(this.#queued(whenBusy));
-      }
+      const told = dispositionOf(result);
+      const queued = told === undefined ? queueing && session.isStreaming : told === "queued";
+      if (queued && whenBusy !== undefined) return accept(this.#queued(whenBusy));
       // When a run starts, pi sets isStreaming in the same tick. When an input hook takes the prompt, pi does
       // not.
       queueMicrotask(() => {
-        const started = session.isStreaming;
+        const started = told === undefined ? session.isStreaming : told === "started";
         if (started) tracker.accepted();
         else tracker.unprepared();
         accept({ ok: true, disposition: started ? "started" : "handled" });

@@ -8,7 +8,7 @@ import process from "node:process";
 import type * as Pi from "@mariozechner/pi-coding-agent";
 import { ai, pi } from "./engines/packages.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
-import type { LoadProblem } from "../../protocol/schema/responses.ts";
+import { type LoadProblem, THINKING_LEVELS } from "../../protocol/schema/responses.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort, AgentRequest } from "../session/agent_port.ts";
 import { registerDemo } from "./sdk/demo_model.ts";
@@ -29,9 +29,22 @@ import { watchRegistrations } from "./sdk/registrations.ts";
 import { loadModulesFromDisk } from "./modules/disk_modules.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
 import { mendHistory, mendRequests } from "./request_repair.ts";
-import { Accounts, FILE_FORMAT, type Models, PROCESS_MARKS, RENAMED, type Services } from "./sdk/sdk.ts";
+import {
+  Accounts,
+  BUILT_IN_NAMES,
+  builtIns,
+  FILE_FORMAT,
+  LATE_TOOLS,
+  levelHere,
+  type Models,
+  PROCESS_MARKS,
+  RENAMED,
+  selectedModel,
+  type Services,
+  tellTrust,
+} from "./sdk/sdk.ts";
 import { createPrivately, persistBranches } from "./sdk/session_file_writer.ts";
-import { hasModel, noSuchModel } from "./settings.ts";
+import { hasModel, noSuchLevel, noSuchModel } from "./settings.ts";
 import type { ShellParts } from "./tools/shell.ts";
 import { ShellLogs } from "./tools/shell_log.ts";
 import { type ReportThrown, tameErrors } from "./guards/thrown_values.ts";
@@ -67,6 +80,8 @@ interface Plan {
   persisted: boolean;
   /** The session that was built last. */
   last: PiSession | undefined;
+  /** Tools that were switched on or off. */
+  choices: ToolChoices | undefined;
 }
 
 type RuntimeFactory = Parameters<typeof pi.createAgentSessionRuntime>[0];
@@ -98,7 +113,7 @@ interface Chosen {
   /** Whether the model has another name than in the file. */
   readonly renamed?: boolean;
   readonly model?: Model;
-  readonly thinkingLevel?: PiSession["thinkingLevel"];
+  readonly thinkingLevel?: Level;
 }
 
 /** The file's model, when its provider has another name in this engine. */
@@ -113,21 +128,38 @@ function renamedModel({ models }: Plan, history: Pi.SessionManager): Model | und
   return found !== undefined && models.hasConfiguredAuth(found) ? found : undefined;
 }
 
+type Level = PiSession["thinkingLevel"];
+
+/** The highest level of this engine, when the file has one above it. pi would turn thinking off. */
+function levelOfFile(history: Pi.SessionManager): { readonly thinkingLevel?: Level } {
+  const level = history.buildSessionContext().thinkingLevel;
+  const known = THINKING_LEVELS.find((one) => one === level);
+  return known === undefined || levelHere(known) === known ? {} : { thinkingLevel: levelHere(known) };
+}
+
 /** Model and level: first as requested, for a new session as before, else those of the file. */
 function chosenFor(plan: Plan, history: Pi.SessionManager): Chosen {
   const { last, request } = plan;
   if (last === undefined) {
     const renamed = plan.model === undefined ? renamedModel(plan, history) : undefined;
     const model = plan.model ?? renamed;
-    const thinkingLevel = request.thinkingLevel ?? request.kept?.thinkingLevel;
+    const level = request.thinkingLevel ?? request.kept?.thinkingLevel;
     return {
       ...(renamed === undefined ? {} : { renamed: true }),
       ...(model === undefined ? {} : { model }),
-      ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
+      ...(level === undefined ? levelOfFile(history) : { thinkingLevel: levelHere(level) }),
     };
   }
-  if (!hasModel(last.model) || history.buildSessionContext().messages.length > 0) return {};
+  if (!hasModel(last.model) || history.buildSessionContext().messages.length > 0) return levelOfFile(history);
   return { model: last.model, thinkingLevel: last.thinkingLevel };
+}
+
+/** Has tools of servers that have connected meanwhile follow the client's choices. It is the last of all handlers. */
+function chooseLate(plan: Plan): Pi.ExtensionFactory {
+  return (api) =>
+    void api.on("before_agent_start", () => {
+      if (plan.last !== undefined) plan.choices?.applyLate(plan.last);
+    });
 }
 
 class PiFactory implements AgentFactory {
@@ -185,6 +217,10 @@ class PiFactory implements AgentFactory {
   }
 
   async build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>> {
+    const { thinkingLevel: level } = request;
+    if (level !== undefined && levelHere(level) !== level) {
+      return { ok: false, failure: noSuchLevel(level, levelHere(level)) };
+    }
     const models = await this.#accounts.open();
     if (this.#options.demo) registerDemo(models);
     const report: ReportThrown = (extensionPath, event, error) =>
@@ -252,6 +288,7 @@ class PiFactory implements AgentFactory {
       loading: false,
       persisted,
       last: undefined,
+      choices: undefined,
     };
   }
 
@@ -274,9 +311,11 @@ class PiFactory implements AgentFactory {
         sessionManager,
       });
     const runtime = await start(this.#history(plan));
+    const choices = new ToolChoices(runtime.session, plan.request.kept);
+    plan.choices = choices;
     return {
       runtime,
-      choices: new ToolChoices(runtime.session, plan.request.kept),
+      choices,
       environment: plan.around,
       ...(plan.request.tools === undefined ? {} : { allowedTools: plan.request.tools }),
       rebuild: start,
@@ -305,6 +344,7 @@ class PiFactory implements AgentFactory {
     // Another file may have another folder, and the user may not trust it.
     around.trusted = cwd === request.cwd ? request.trusted : this.#options.trusts(cwd);
     around.cwd = cwd;
+    tellTrust(settings, around.trusted);
     const resources = await guard.options(settings);
     const eventBus = pi.createEventBus();
     const services = await this.#accounts.services(models, {
@@ -315,11 +355,18 @@ class PiFactory implements AgentFactory {
         ...resources,
         eventBus,
         extensionFactories: [
+          ...builtIns({
+            agentDir: this.#agentDir,
+            cwd: () => around.cwd,
+            trusted: () => around.trusted,
+            readable: (path) => guard.readable(path),
+          }),
           (api) =>
             void api.on("model_select", ({ model }) => {
               this.#setGone(plan, undefined);
               around.modelSelected(model);
             }),
+          ...(BUILT_IN_NAMES.length === 0 ? [] : [chooseLate(plan)]),
         ],
       },
     });
@@ -393,12 +440,9 @@ class PiFactory implements AgentFactory {
 }
 
 /** The model that a session had before this build, by its record or its file. */
-function modelBefore({ last, request }: Plan, history: Pi.SessionManager): ModelName | undefined {
+function modelBefore({ last, models, request }: Plan, history: Pi.SessionManager): ModelName | undefined {
   if (last === undefined && request.kept?.model !== undefined) return request.kept.model;
-  const { messages, model } = history.buildSessionContext();
-  return messages.length === 0 || model === null
-    ? undefined
-    : { provider: model.provider, id: model.modelId };
+  return history.buildSessionContext().messages.length === 0 ? undefined : selectedModel(history, models);
 }
 
 /** Why a session may not be built as requested: its model or its tools are unknown after pi has loaded everything. */
@@ -417,7 +461,8 @@ function refusedChoice(loaded: BuiltSession, { request, model }: Plan): Failure 
 function unknownTools(loaded: BuiltSession, request: AgentRequest): string[] {
   if (request.tools === undefined) return [];
   const known = new Set(loaded.runtime.session.getAllTools().map((tool) => tool.name));
-  return request.tools.filter((name) => !known.has(name));
+  // The tools of a server come when it has connected.
+  return request.tools.filter((name) => !known.has(name) && !LATE_TOOLS.test(name));
 }
 
 /** Settings that all sessions of a factory share. */

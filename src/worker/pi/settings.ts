@@ -1,9 +1,10 @@
 // Does: model, thinking level and modes of one pi session.
 // Used by: agent.ts. pi's writes go to the session's settings overlay (sdk/settings_overlay.ts).
 import { type Failure, failure } from "../../protocol/errors.ts";
-import type { AgentSettings } from "../session/agent_port.ts";
+import type { AgentSettings, ThinkingLevel } from "../session/agent_port.ts";
+import { pi } from "./engines/packages.ts";
 import type { LiveSession, PiSession } from "./live_session.ts";
-import { levelOf, modelsOf } from "./sdk/sdk.ts";
+import { levelHere, levelOf, modelsOf } from "./sdk/sdk.ts";
 import { toWireModel } from "./sdk/wire_model.ts";
 
 /** pi's placeholder for "no model" is truthy. */
@@ -18,6 +19,13 @@ export function noKey(provider: string): Failure {
 export function noSuchModel(provider: string, modelId: string): Failure {
   const sentence = `pi knows no model ${provider}/${modelId}; see get_available_models`;
   return failure("model_not_found", sentence);
+}
+
+/** A level that the engine does not have. `highest` is the one that comes next to it. */
+export function noSuchLevel(level: ThinkingLevel, highest: ThinkingLevel): Failure {
+  const sentence = `pi ${pi.VERSION} has no thinking level ${level}; choose ${highest}, or run the ` +
+    "server with --pi 1.6";
+  return failure("not_supported_by_engine", sentence);
 }
 
 /** The settings of the session behind `live`. */
@@ -39,9 +47,12 @@ export function piSettings(live: LiveSession): AgentSettings {
       return { model: toWireModel(model), thinkingLevel: levelOf(thinkingLevel), isScoped };
     },
     setThinkingLevel(level) {
-      live.session.setThinkingLevel(level);
-      return levelOf(live.session.thinkingLevel);
+      const wanted = levelHere(level);
+      if (wanted !== level) return { ok: false, failure: noSuchLevel(level, wanted) };
+      live.session.setThinkingLevel(wanted);
+      return { ok: true, value: levelOf(live.session.thinkingLevel) };
     },
+    thinkingLevels: () => live.session.getAvailableThinkingLevels().map(levelOf),
     cycleThinkingLevel() {
       const level = live.session.cycleThinkingLevel();
       return level === undefined ? null : levelOf(level);

@@ -113,7 +113,9 @@ export interface AgentSettings {
     direction: "forward" | "backward",
   ): Promise<{ model: WireModel; thinkingLevel: ThinkingLevel; isScoped: boolean } | null>;
   /** Returns the level in effect, within the limits of the model. */
-  setThinkingLevel(level: ThinkingLevel): ThinkingLevel;
+  setThinkingLevel(level: ThinkingLevel): Outcome<ThinkingLevel>;
+  /** The levels of the current model. */
+  thinkingLevels(): readonly ThinkingLevel[];
   cycleThinkingLevel(): ThinkingLevel | null;
   setSteeringMode(mode: QueueMode): void;
   setFollowUpMode(mode: QueueMode): void;

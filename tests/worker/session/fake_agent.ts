@@ -61,8 +61,12 @@ class FakeSettings implements AgentSettings {
     return Promise.resolve(null);
   }
 
-  setThinkingLevel(level: "off"): "off" {
-    return level;
+  setThinkingLevel(level: "off") {
+    return { ok: true, value: level } as const;
+  }
+
+  thinkingLevels(): "off"[] {
+    return ["off"];
   }
 
   cycleThinkingLevel(): null {

@@ -30,8 +30,6 @@ export interface Stage {
   changed(): void;
 }
 
-const LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh"] as const;
-
 /** The actions of a person. */
 export class SessionActions {
   readonly #client: Client;
@@ -166,17 +164,20 @@ export class SessionActions {
 
   /** Lets the person choose how much the model thinks. */
   level(tab: SessionTab): void {
-    const current = tab.info?.thinkingLevel;
-    this.#choose<typeof LEVELS[number]>({
-      title: "Thinking level",
-      choices: LEVELS.map((level) => ({
-        value: level,
-        label: level,
-        ...(level === current ? { description: "current" } : {}),
-      })),
-      selected: Math.max(0, LEVELS.findIndex((level) => level === current)),
-      searchable: false,
-      choose: (level) => this.#client.request("set_thinking_level", { sessionId: tab.id, level }),
+    this.#run(async () => {
+      const current = tab.info?.thinkingLevel;
+      const { levels } = await this.#client.request("get_available_thinking_levels", { sessionId: tab.id });
+      this.#choose<typeof levels[number]>({
+        title: "Thinking level",
+        choices: levels.map((level) => ({
+          value: level,
+          label: level,
+          ...(level === current ? { description: "current" } : {}),
+        })),
+        selected: Math.max(0, levels.findIndex((level) => level === current)),
+        searchable: false,
+        choose: (level) => this.#client.request("set_thinking_level", { sessionId: tab.id, level }),
+      });
     });
   }
 

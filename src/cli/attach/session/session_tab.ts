@@ -360,6 +360,8 @@ export class SessionTab {
           keyName("app.interrupt")
         } stops it)`;
         return note("warning", `The model failed: ${textOf(event, "errorMessage")}`);
+      case "summarization_retry_scheduled":
+        return note("warning", `The summary failed, and pi asks again: ${textOf(event, "errorMessage")}`);
       case "auto_retry_end":
         this.#retry = undefined;
         return;

@@ -1,6 +1,6 @@
 // Does: follows each request of a provider to its model: its status, the kind of its answer, and why it failed.
 // Used by: the engines (sdk/sdk_0_73.ts, sdk/sdk_1_6.ts), which know where pi makes its requests, and by answer_errors.ts.
-// Invariant: other requests of the thread pass as they are, and no byte of an answer is looked at.
+// Invariant: other requests of the thread pass as they are, and no byte of an answer is changed.
 import { AsyncLocalStorage } from "node:async_hooks";
 
 /** What is known of one request. */
@@ -9,6 +9,8 @@ export interface ModelRequest {
   readonly modelId: string;
   /** The key, so that no error shows it. */
   readonly secret: string | undefined;
+  /** Milliseconds without a byte of the answer after which it counts as broken. Absent: it may be silent for ever. */
+  readonly idleMs?: number | undefined;
   /** Status of the last answer. */
   status?: number;
   /** Its content type, without parameters. */
@@ -32,9 +34,10 @@ export function followRequest<T>(
   model: { readonly provider: string; readonly id: string },
   secret: string | undefined,
   make: () => T,
+  idleMs?: number,
 ): T {
   watchFetch();
-  return requests.run({ provider: model.provider, modelId: model.id, secret }, make);
+  return requests.run({ provider: model.provider, modelId: model.id, secret, idleMs }, make);
 }
 
 /** A text without what may be secret in an address: user, password and query. */
@@ -57,6 +60,35 @@ export function reasonOf(error: unknown): string {
   return withoutSecrets(telling.join(": ")) || "no reason given";
 }
 
+/** The response, whose body breaks when nothing comes for that long. pi's words for it begin with "terminated". */
+function notSilent(response: Response, idleMs: number): Response {
+  if (response.body === null) return response;
+  const reader = response.body.getReader();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const silent = new Promise<never>((_, reject) => {
+        const error = new TypeError(`terminated: the answer was silent for ${idleMs} ms (httpIdleTimeoutMs)`);
+        timer = setTimeout(() => reject(error), idleMs);
+      });
+      try {
+        const { done, value } = await Promise.race([reader.read(), silent]);
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        void reader.cancel(error).catch(() => {});
+        throw error;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  const timed = new Response(body, response);
+  Object.defineProperty(timed, "url", { value: response.url });
+  return timed;
+}
+
 /** Puts the follower around the fetch that the thread has now; an extension may have replaced it. */
 function watchFetch(): void {
   const original = globalThis.fetch;
@@ -70,7 +102,7 @@ function watchFetch(): void {
       request.contentType =
         (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
       delete request.failure;
-      return response;
+      return request.idleMs === undefined ? response : notSilent(response, request.idleMs);
     } catch (error) {
       request.failure = reasonOf(error);
       throw error;

@@ -7,7 +7,7 @@ import type { LoadProblem } from "../../../protocol/schema/responses.ts";
 import { cut } from "../../../base/text.ts";
 import { manifestFaults, missingPackages, missingPaths, notInstalled } from "./named_paths.ts";
 import type { ResourceGuard } from "../sdk/resources.ts";
-import type { Models, Services } from "../sdk/sdk.ts";
+import { loadWarnings, type Models, type Services } from "../sdk/sdk.ts";
 
 /** The folder of a project that pi reads. */
 const CONFIG_FOLDER = ".pi";
@@ -79,6 +79,7 @@ export async function loadProblems(
     ...guard.problems,
     ...errors.map(({ path, error }) => problem(path, error)),
     ...services.diagnostics.filter(({ type }) => type === "error").map(({ message }) => problem("", message)),
+    ...loadWarnings(services).map(({ path, warning }) => problem(path, warning)),
     ...await missing(services, guard),
     ...unknownModel(services, models),
     ...diagnosed(services),

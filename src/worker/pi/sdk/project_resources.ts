@@ -5,7 +5,7 @@ import { PI_PACKAGES } from "../../../protocol/pi_package.ts";
 import { engineToLoad } from "../engines/choice.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 
-const IN_FOLDER = [
+const IN_FOLDER: readonly string[] = [
   ".pi/extensions",
   ".pi/settings.json",
   ".pi/skills",
@@ -13,7 +13,8 @@ const IN_FOLDER = [
   ".pi/themes",
   ".pi/SYSTEM.md",
   ".pi/APPEND_SYSTEM.md",
-] as const;
+  ...PI_PACKAGES[engineToLoad()].projectFiles.map((name) => `.pi/${name}`),
+];
 
 /** pi reads these in the folder and in every folder above it. */
 const IN_ANCESTORS: readonly string[] = [...PI_PACKAGES[engineToLoad()].contextFiles, ".agents/skills"];
@@ -34,7 +35,7 @@ export async function projectResources(
   files: Files,
   ofUser: readonly string[],
 ): Promise<string[]> {
-  const candidates = IN_FOLDER.map((name) => ({ shown: name as string, path: files.join(cwd, name) }));
+  const candidates = IN_FOLDER.map((name) => ({ shown: name, path: files.join(cwd, name) }));
   for (const folder of ancestors(cwd, files)) {
     for (const name of IN_ANCESTORS) {
       const path = files.join(folder, name);

@@ -12,7 +12,7 @@ import {
   readSync,
   statSync,
 } from "node:fs";
-import { dirname, join, parse } from "node:path";
+import { dirname, isAbsolute, join, parse } from "node:path";
 import type * as Pi from "@mariozechner/pi-coding-agent";
 import { pi } from "../engines/packages.ts";
 import { PI_PACKAGES } from "../../../protocol/pi_package.ts";
@@ -22,7 +22,7 @@ import type { LoadProblem } from "../../../protocol/schema/responses.ts";
 import { markedPrompts, markedSkills } from "../problems/marked_files.ts";
 import { checkSettings } from "../problems/settings_check.ts";
 import type { SettingsScope } from "./settings_overlay.ts";
-import type { Services, ServicesOptions } from "./sdk.ts";
+import { BUILT_IN_NAMES, type Services, type ServicesOptions } from "./sdk.ts";
 
 type LoaderOptions = NonNullable<ServicesOptions["resourceLoaderOptions"]>;
 type Settings = Services["settingsManager"];
@@ -107,10 +107,13 @@ export class ResourceGuard {
       promptsOverride: markedPrompts(read, () => this.#prompts),
     };
     if (this.#trusted) return options;
+    // An engine without such extensions does not know the option.
+    const builtIn: object = { builtinExtensions: BUILT_IN_NAMES };
     const packages = new pi.DefaultPackageManager({
       cwd: this.#cwd,
       agentDir: this.#agentDir,
       settingsManager,
+      ...builtIn,
     });
     const found = await packages.resolve();
     const ofUser = (kind: Kind): string[] =>
@@ -167,6 +170,16 @@ export class ResourceGuard {
     return text;
   }
 
+  /** Whether a file is missing, or may be read. Anything else there is a problem. */
+  readable(path: string): boolean {
+    try {
+      return this.#check(path, RESOURCE_BYTES) || !existsSync(path);
+    } catch (error) {
+      this.#problems.set(path, `${path} cannot be read: ${errorMessage(error)}`);
+      return false;
+    }
+  }
+
   #readMarked(path: string): { text: string; marked: boolean } | undefined {
     const content = this.read(path);
     return content === undefined ? undefined : { text: content, marked: beginsWithMark(path) };
@@ -197,6 +210,8 @@ export class ResourceGuard {
   }
 
   #isUsable(kind: Kind, path: string): boolean {
+    // An extension that pi has built in is the name of no file.
+    if (!isAbsolute(path)) return true;
     const found = statSync(path, { throwIfNoEntry: false });
     // pi itself reports a missing path, and checks the content of a folder.
     if (found === undefined) return true;

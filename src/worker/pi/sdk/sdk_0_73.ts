@@ -7,8 +7,11 @@ import { getApiProviders, registerApiProvider } from "@mariozechner/pi-ai";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
+import type { BuiltInParts } from "../engines/built_in_parts.ts";
+import type { ModelName } from "../problems/gone_model.ts";
+import type { LoadWarning } from "../problems/load_warning.ts";
 import { followRequest } from "../network/model_request.ts";
-import type { LoadProblem } from "../../../protocol/schema/responses.ts";
+import type { Disposition, LoadProblem } from "../../../protocol/schema/responses.ts";
 import { RESOURCE_BYTES } from "../../../governor/limits.ts";
 import { Logins } from "../guards/login_refresh.ts";
 import { CredentialFile, modelsFault, modelsText, parsedAs } from "../problems/tolerant_files.ts";
@@ -247,6 +250,11 @@ export function levelOf(level: Session["thinkingLevel"]): ThinkingLevel {
   return level;
 }
 
+/** The level for this engine. A newer pi has one above its highest. */
+export function levelHere(level: ThinkingLevel): Session["thinkingLevel"] {
+  return level === "max" ? "xhigh" : level;
+}
+
 /** Reports every event of the session. Returns a function that ends that. */
 export function listen(session: Session, tell: (event: SessionEvent) => void): () => void {
   return session.subscribe((event) => tell({ ...event }));
@@ -348,4 +356,34 @@ export type Preflight = boolean;
 /** Whether pi takes the prompt. */
 export function passesPreflight(result: Preflight): boolean {
   return result;
+}
+
+/** How pi has taken the prompt. This pi does not report it. */
+export function dispositionOf(_result: Preflight): Disposition | undefined {
+  return undefined;
+}
+
+/** What pi warns of after a load. This pi warns of nothing. */
+export function loadWarnings(_services: Services): readonly LoadWarning[] {
+  return [];
+}
+
+/** Names of the extensions that pi's command line has built in. This pi has none. */
+export const BUILT_IN_NAMES: readonly string[] = [];
+
+/** Those extensions for one session. */
+export function builtIns(_parts: BuiltInParts): pi.ExtensionFactory[] {
+  return [];
+}
+
+/** Tells pi whether the user trusts the folder of a session. This pi does not ask. */
+export function tellTrust(_settings: Services["settingsManager"], _trusted: boolean): void {}
+
+/** Names of tools that may come after the build of a session. This pi has none. */
+export const LATE_TOOLS = /^(?!)/;
+
+/** The model that the file of a session says it uses. */
+export function selectedModel(history: pi.SessionManager, _models: Models): ModelName | undefined {
+  const { model } = history.buildSessionContext();
+  return model === null ? undefined : { provider: model.provider, id: model.modelId };
 }

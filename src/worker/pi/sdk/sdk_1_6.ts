@@ -7,13 +7,17 @@ import * as pi from "@earendil-works/pi-coding-agent";
 import { PI_EVENTS, type SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
+import type { BuiltInParts } from "../engines/built_in_parts.ts";
+import type { ModelName } from "../problems/gone_model.ts";
+import type { LoadWarning } from "../problems/load_warning.ts";
 import { endOnAbort, withoutHiddenRetries } from "../guards/abortable_waits.ts";
 import { watchAnswers } from "../guards/tool_call_guard.ts";
+import { builtInExtensions } from "../engines/built_ins_1_6.ts";
 import { SEEN } from "../engines/seen.ts";
 import { followRequest } from "../network/model_request.ts";
 import { Logins, untilAborted } from "../guards/login_refresh.ts";
 import { credentialFault, modelsFault } from "../problems/tolerant_files.ts";
-import type { LoadProblem } from "../../../protocol/schema/responses.ts";
+import type { Disposition, LoadProblem } from "../../../protocol/schema/responses.ts";
 
 type Session = pi.AgentSession;
 type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
@@ -168,6 +172,14 @@ interface Run {
 
 const RUNS = new WeakMap<Session, Run>();
 
+/** How long an answer may be silent, where settings say it. Without them it may be for ever, as on the older pi. */
+function idleMsOf({ settingsManager: settings }: Session): number | undefined {
+  const { httpIdleTimeoutMs: named } = { ...settings.getGlobalSettings(), ...settings.getProjectSettings() };
+  if (named === undefined) return undefined;
+  const ms = settings.getHttpIdleTimeoutMs();
+  return ms === 0 ? undefined : ms;
+}
+
 /** Follows the runs of a session, from before its first event. */
 function runOf(session: Session): Run {
   const known = RUNS.get(session);
@@ -179,7 +191,7 @@ function runOf(session: Session): Run {
   const request = agent.streamFunction;
   agent.streamFunction = async (model, context, options) => {
     const make = () => request(model, context, withoutHiddenRetries(options));
-    const answer = await followRequest(model, options?.apiKey, make);
+    const answer = await followRequest(model, options?.apiKey, make, idleMsOf(session));
     // Where no lock file joins them, pi may bring a copy of pi-ai of its own.
     watchAnswers(answer);
     endOnAbort(answer, model, options?.signal);
@@ -223,20 +235,21 @@ function told(event: pi.AgentSessionEvent): SessionEvent | undefined {
     case "message_start":
     case "message_end":
       return isSystem(event.message) ? undefined : { ...event };
-    case "agent_end": {
-      const { willRetry: _willRetry, ...rest } = event;
-      return { ...rest, messages: event.messages.filter((message) => !isSystem(message)) };
-    }
-    case "thinking_level_changed":
-      return { ...event, level: levelOf(event.level) };
+    case "agent_end":
+      return { ...event, messages: event.messages.filter((message) => !isSystem(message)) };
     default:
       return { ...event };
   }
 }
 
-/** A thinking level as clients know it; they know none above xhigh. */
+/** A thinking level as clients know it. */
 export function levelOf(level: Session["thinkingLevel"]): ThinkingLevel {
-  return level === "max" ? "xhigh" : level;
+  return level;
+}
+
+/** The level for this engine, which has all of them. */
+export function levelHere(level: ThinkingLevel): Session["thinkingLevel"] {
+  return level;
 }
 
 /** Tells every event of the session; returns what ends that. */
@@ -389,4 +402,53 @@ export type Preflight = Parameters<NonNullable<pi.PromptOptions["preflightResult
 /** Whether pi takes the prompt. A prompt that it refuses is thrown, and never reported. */
 export function passesPreflight(_result: Preflight): boolean {
   return true;
+}
+
+/** How pi has taken the prompt. */
+export function dispositionOf(result: Preflight): Disposition | undefined {
+  return result;
+}
+
+/** What pi warns of after a load: packages of extensions, and built-in extensions that another one replaces. */
+export function loadWarnings({ resourceLoader, diagnostics }: Services): readonly LoadWarning[] {
+  const told = diagnostics.filter(({ type }) => type !== "error");
+  return [
+    ...(resourceLoader.getExtensions().warnings ?? []).map(({ path, warning }) => ({ path, warning })),
+    ...told.map(({ message }) => ({ path: "", warning: message })),
+  ];
+}
+
+/** Names of the extensions that pi's command line has built in. Settings may switch each off. */
+export const BUILT_IN_NAMES: readonly string[] = ["codemode", "tool-search", "mcp"];
+
+/** Those extensions for one session. pi's SDK leaves them out. */
+export function builtIns(parts: BuiltInParts): pi.InlineExtension[] {
+  return builtInExtensions(parts);
+}
+
+/** Tells pi whether the user trusts the folder of a session. Extensions may ask. */
+export function tellTrust(settings: Services["settingsManager"], trusted: boolean): void {
+  settings.setProjectTrusted(trusted);
+}
+
+/** Names of tools that may come after the build of a session: those of MCP servers, also as patterns. */
+export const LATE_TOOLS = /^mcp__\S+$/;
+
+/** The interface that a virtual model has in pi's catalog. */
+const VIRTUAL = "pi-virtual";
+
+/**
+ * The model that the file of a session says it uses. An answer names the model that gave it, and a virtual one that was
+ * chosen stands in the entry of that choice alone.
+ */
+export function selectedModel(history: pi.SessionManager, models: Models): ModelName | undefined {
+  const answering = history.buildSessionContext().model;
+  const chosen = history.getBranch().findLast((entry) => entry.type === "model_change");
+  if (chosen?.type === "model_change") {
+    const model = models.find(chosen.provider, chosen.modelId);
+    if (model === undefined || model.api === VIRTUAL) {
+      return { provider: chosen.provider, id: chosen.modelId };
+    }
+  }
+  return answering === null ? undefined : { provider: answering.provider, id: answering.modelId };
 }

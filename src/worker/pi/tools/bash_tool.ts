@@ -2,6 +2,7 @@
 // Used by: tools.ts. Uses: shell.ts. pi still does the prefix, the environment, hooks and the status.
 // Invariant: the output survives a long last line, and only the user can read the log (docs/PI.md#tools-and-shells).
 import type * as Pi from "@mariozechner/pi-coding-agent";
+import { isRecord } from "../../../base/json.ts";
 import { pi } from "../engines/packages.ts";
 import type { Timer } from "../../../runtime/runtime.ts";
 import { localShell, type ShellOperations, type ShellParts, TOOL_BYTES_PER_SECOND } from "./shell.ts";
@@ -47,14 +48,47 @@ export function shellTool(cwd: string, options: BashOptions, parts: ShellParts):
       try {
         const tool = pi.createBashToolDefinition(cwd, { ...options, operations });
         const result = await tool.execute(id, params, signal, undefined, ctx);
-        const { text, details } = textOf(output);
-        return text === "" ? result : { ...result, content: [{ type: "text", text }], details };
+        return await withOutput(result, output);
       } catch (error) {
         const status = error instanceof Error ? STATUS.exec(error.message)?.[1] : undefined;
         const { text } = textOf(output);
         throw status === undefined || text === "" ? error : new Error(`${text}\n\n${status}`);
       }
     },
+  };
+}
+
+type Result = Awaited<ReturnType<BashTool["execute"]>>;
+
+/** pi's result, which knows only the end of the command, with the output. */
+async function withOutput(result: Result, output: ShellOutput): Promise<Result> {
+  const { text, details } = textOf(output);
+  // For scripts of codemode; only a newer pi has it.
+  const structured: unknown = Reflect.get(result, "structuredContent");
+  const whole = isRecord(structured) ? { structuredContent: await structuredOf(structured, output) } : {};
+  if (text === "") return { ...result, ...whole };
+  // A newer pi returns the status of a failed command, which the older one throws.
+  const [first] = result.content;
+  const status = first?.type === "text" ? STATUS.exec(first.text)?.[1] : undefined;
+  const shown = status === undefined ? text : `${text}\n\n${status}`;
+  return { ...result, ...whole, content: [{ type: "text", text: shown }], details };
+}
+
+/** The most bytes of an output that a script gets, as in pi. */
+const SCRIPT_BYTES = 1024 * 1024;
+
+/** A command's result for a script, in pi's words. */
+type Structured = Record<string, string | number | boolean>;
+
+async function structuredOf(given: Record<string, unknown>, output: ShellOutput): Promise<Structured> {
+  const { content, truncated } = await output.whole(SCRIPT_BYTES);
+  const { fullOutputPath } = output.show();
+  return {
+    output: content,
+    truncated,
+    ...(truncated && fullOutputPath !== undefined ? { full_output_path: fullOutputPath } : {}),
+    exit_code: Number(given["exit_code"]),
+    wall_time_seconds: Number(given["wall_time_seconds"]),
   };
 }
 

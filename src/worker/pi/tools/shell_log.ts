@@ -76,6 +76,27 @@ export class ShellLog {
     }
   }
 
+  /** The text of a closed log. Past the bytes it is its beginning and its end, in pi's words. */
+  async read(most: number): Promise<{ content: string; truncated: boolean }> {
+    const handle = await open(this.path, "r");
+    try {
+      const { size } = await handle.stat();
+      if (size <= most) {
+        return { content: new TextDecoder().decode(await part(handle, 0, size)), truncated: false };
+      }
+      const half = Math.floor(most / 2);
+      const head = new TextDecoder().decode(await part(handle, 0, half), { stream: true });
+      const end = await part(handle, size - half, half);
+      // A piece of a character at its beginning is left out.
+      const from = end.findIndex((byte) => (byte & 0xc0) !== 0x80);
+      const tail = new TextDecoder().decode(end.subarray(Math.max(0, from)));
+      const content = `${head}\n\n[... ${size - 2 * half} bytes omitted ...]\n\n${tail}`;
+      return { content, truncated: true };
+    } finally {
+      await handle.close();
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#state === "closed") return;
     this.#state = "closed";
@@ -85,4 +106,10 @@ export class ShellLog {
   async #write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) at += (await this.#handle.write(bytes, at)).bytesWritten;
   }
+}
+
+async function part(handle: FileHandle, from: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  const { bytesRead } = await handle.read(bytes, 0, length, from);
+  return bytes.subarray(0, bytesRead);
 }

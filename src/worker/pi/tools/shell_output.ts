@@ -131,6 +131,12 @@ export class ShellOutput {
     };
   }
 
+  /** The whole output once it has ended. Past the bytes it is the beginning and the end of the log. */
+  async whole(most: number): Promise<{ content: string; truncated: boolean }> {
+    if (typeof this.#log === "object") return await this.#log.read(most);
+    return { content: this.#tail, truncated: this.#truncated };
+  }
+
   /** Bytes of the last line that is not empty. */
   get lastLineBytes(): number {
     return this.#line > 0 ? this.#line : this.#lineBefore;

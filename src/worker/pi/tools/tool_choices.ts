@@ -24,6 +24,8 @@ export class ToolChoices {
   readonly #dormant: ReadonlySet<string>;
   readonly #off: ReadonlySet<string>;
   readonly #on: ReadonlySet<string>;
+  /** Chosen tools that are not there yet, such as those of a server that still connects. */
+  readonly #awaited: Set<string>;
 
   /** @param session just built, with the tools that pi gives it */
   constructor(session: SessionTools, kept: AgentKept | undefined) {
@@ -34,17 +36,29 @@ export class ToolChoices {
     // An older record has the active tools alone. Of those that are missing there, only pi's own were surely there.
     const missing = kept === undefined ? [] : BUILT_IN.filter((name) => !tools.includes(name));
     this.#off = new Set(toolsOff ?? missing);
+    this.#awaited = new Set([...this.#off, ...this.#on]);
   }
 
   /** Puts the choices into effect, also for tools that have been registered since. */
   apply(session: SessionTools): void {
     const active = session.getActiveToolNames();
     const known = new Set(namesOf(session));
+    for (const name of known) this.#awaited.delete(name);
     const wanted = active.filter((name) => !this.#off.has(name));
     const added = [...this.#on].filter((name) => known.has(name) && !active.includes(name));
     if (wanted.length !== active.length || added.length > 0) {
       session.setActiveToolsByName([...wanted, ...added]);
     }
+  }
+
+  /** Puts the choices about tools into effect that have come since, once for each. Later choices stand. */
+  applyLate(session: SessionTools): void {
+    const arrived = namesOf(session).filter((name) => this.#awaited.delete(name));
+    if (arrived.length === 0) return;
+    const active = session.getActiveToolNames();
+    const rest = active.filter((name) => !arrived.includes(name) || !this.#off.has(name));
+    const added = arrived.filter((name) => this.#on.has(name) && !active.includes(name));
+    if (rest.length !== active.length || added.length > 0) session.setActiveToolsByName([...rest, ...added]);
   }
 
   /** What is chosen now; choices about tools that are not there now stay as they were. */

@@ -13,12 +13,14 @@ export const MODEL: readonly Entry[] = [
     return done(await session.agent.settings.cycleModel(direction ?? "forward"));
   }),
   onFile("set_thinking_level", (session, { level }) => {
-    return done({ level: session.agent.settings.setThinkingLevel(level) });
+    const outcome = session.agent.settings.setThinkingLevel(level);
+    return outcome.ok ? done({ level: outcome.value }) : outcome;
   }),
   onFile("cycle_thinking_level", (session) => {
     const level = session.agent.settings.cycleThinkingLevel();
     return done(level === null ? null : { level });
   }),
+  on("get_available_thinking_levels", (session) => done({ levels: session.agent.settings.thinkingLevels() })),
   on("set_steering_mode", (session, { mode }) => {
     session.agent.settings.setSteeringMode(mode);
     return done({});

@@ -9,15 +9,19 @@ Deno.test("usage: an answer of the model tells its tokens and its cost, an end o
   const spent = { turns: 0, input: 10, output: 20, cacheRead: 3, cacheWrite: 4, costUsd: 0.25 };
   assertEquals(end({ role: "assistant", usage }), spent);
   assertEquals(usageOf({ type: "turn_end" })?.turns, 1);
+  // A newer pi reports what a tool and a summary have asked of a model.
+  assertEquals(end({ role: "toolResult", usage }), spent);
+  assertEquals(usageOf({ type: "compaction_end", result: { usage } }), spent);
 });
 
 Deno.test("usage: other messages and events cost nothing", () => {
-  assertEquals([end({ role: "user", usage }), end({ role: "toolResult", usage }), end(null), end("x")], [
+  assertEquals([end({ role: "user", usage }), end({ role: "toolResult" }), end(null), end("x")], [
     undefined,
     undefined,
     undefined,
     undefined,
   ]);
+  assertEquals(usageOf({ type: "compaction_end", result: undefined }), undefined);
   assertEquals(usageOf({ type: "message_update", message: { role: "assistant", usage } }), undefined);
   assertEquals(end({ role: "assistant" }), undefined);
 });
