@@ -13,7 +13,7 @@ import { type Deferred, deferred } from "../../base/async/deferred.ts";
 import type { Client, SessionEvent, Snapshot, Subscription, SubscriptionItem } from "../../client/mod.ts";
 import type { Io } from "../subcommand.ts";
 import { DialogBook } from "./dialogs.ts";
-import { acpError } from "./errors.ts";
+import { acpError, isCancelled } from "./errors.ts";
 import { promptOf } from "./prompt_content.ts";
 import type { ServerLink } from "./server_link.ts";
 import { Settings, type SettingsState } from "./settings.ts";
@@ -125,7 +125,10 @@ export class AcpSession {
   async prompt(blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<StopReason> {
     const { message, images } = promptOf(blocks);
     const own: OwnPrompt = { message, cancelled: false, shown: false };
-    const onCancel = (): void => void this.cancel(own).catch(() => {});
+    const onCancel = (): void => {
+      // The end of the connection is no cancel: the run goes on for other clients.
+      if (isCancelled(cancelled.reason)) void this.cancel(own).catch(() => {});
+    };
     cancelled.addEventListener("abort", onCancel, { once: true });
     this.#own.add(own);
     this.#overBudget = false;

@@ -8,6 +8,7 @@ const AUTH_REQUIRED = -32000;
 const NOT_FOUND = -32002;
 const INVALID_PARAMS = -32602;
 const INTERNAL = -32603;
+const CANCELLED = -32800;
 
 /** By the code of pi-server's protocol; every other code is internal. */
 const CODES: Readonly<Record<string, number>> = {
@@ -33,6 +34,11 @@ export function acpError(error: unknown, sessionId?: string): RequestError {
     ...(typeof code === "string" ? { code } : {}),
     ...(sessionId === undefined ? {} : { sessionId }),
   });
+}
+
+/** Whether an editor has cancelled the request itself. */
+export function isCancelled(reason: unknown): boolean {
+  return reason instanceof RequestError && reason.code === CANCELLED;
 }
 
 /** No session of that id is open on this connection. */
