@@ -67,7 +67,7 @@ test("acp: unknown methods, wrong parameters and unknown sessions are errors of 
       assertEquals(at(error, "code"), code, method);
       assertStringIncludes(String(at(error, "message")), says);
     }
-    // A cancel of nothing is no reason to end.
+    // A cancel of nothing does not end the program.
     await editor.agent.notify("session/cancel", none);
     await editor.agent.notify("session/fly", {});
     assertEquals((await editor.agent.request("session/list", {})).sessions, []);

@@ -5,7 +5,7 @@ import { Editor, type EditorOptions } from "../support/acp_editor.ts";
 import { CuttingProxy } from "../support/cutting_proxy.ts";
 import { installDialogs, recorded, uiPrompt } from "../support/dialog_extension.ts";
 import { endedBy, shownTo } from "../support/dialog_steps.ts";
-import { arrayAt, at, messageText, stringAt } from "../support/json.ts";
+import { arrayAt, at, messageText } from "../support/json.ts";
 import { calls, Gate, text } from "../support/model_server.ts";
 import { Entries, writeSession } from "../support/session_file.ts";
 import { type Bench, shared } from "./suite.ts";

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { Editor, type EditorOptions } from "../support/acp_editor.ts";
 import { installDialogs } from "../support/dialog_extension.ts";
 import { at } from "../support/json.ts";
-import { calls, Gate, hang, OPENAI, OTHER, status, text } from "../support/model_server.ts";
+import { calls, hang, OPENAI, OTHER, status, text } from "../support/model_server.ts";
 import { type Bench, shared } from "./suite.ts";
 
 const test = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));
@@ -245,7 +245,7 @@ test("acp: slash commands are offered, and run", async (bench) => {
   });
 });
 
-test("acp: MCP servers are told to be left out; the session works", async (bench) => {
+test("acp: the editor learns which MCP servers were left out, and the session works", async (bench) => {
   const marker = bench.name("mcp");
   bench.model.script(marker, text(["works"]));
   await withEditor(bench, { capabilities: { session: { notices: {} } } }, async (editor) => {

@@ -144,7 +144,7 @@ export class Editor {
         this.#wake();
       })
       .onRequest(methods.client.session.requestPermission, async ({ params }) => {
-        if (options.answer === undefined) throw new Error("this editor asks nobody");
+        if (options.answer === undefined) throw new Error("this editor shows no permissions");
         return await options.answer(params);
       })
       .onRequest(methods.client.elicitation.create, async ({ params }) => {

@@ -126,7 +126,7 @@ export class AcpSession {
     const { message, images } = promptOf(blocks);
     const own: OwnPrompt = { message, cancelled: false, shown: false };
     const onCancel = (): void => {
-      // The end of the connection is no cancel: the run goes on for other clients.
+      // The connection has ended: the run goes on for other clients.
       if (isCancelled(cancelled.reason)) void this.cancel(own).catch(() => {});
     };
     cancelled.addEventListener("abort", onCancel, { once: true });
