@@ -8,6 +8,7 @@ import { endedBy, shownTo } from "../support/dialog_steps.ts";
 import { arrayAt, at, messageText } from "../support/json.ts";
 import { calls, Gate, text } from "../support/model_server.ts";
 import { Entries, writeSession } from "../support/session_file.ts";
+import { withSummary } from "../support/summaries.ts";
 import { type Bench, shared } from "./suite.ts";
 
 const args: string[] = [];
@@ -343,5 +344,76 @@ test("acp: a connection that is cut again and again is unseen by the editor", as
     assertEquals(await prompt, "end_turn");
     assertEquals(editor.text(id), pieces.join(""));
     assertEquals(proxy.cuts, 5);
+  });
+});
+
+test("acp: a compaction shows as one where the editor can, and the next prompt goes on", async (bench) => {
+  const marker = bench.name("compact");
+  const capabilities = { session: { compaction: {} } };
+  await withEditor(bench, { capabilities }, async (editor) => {
+    const { id } = await conversation(bench, editor, marker);
+    const wire = await bench.connect();
+    await withSummary(
+      bench.model,
+      () => text(["They edited a file."]),
+      () => wire.ok({ type: "compact", sessionId: id }, 60_000),
+    );
+    await editor.until(() => editor.of(id, "compaction_update").length === 2, "the compaction");
+    const [begun, done] = editor.of(id, "compaction_update");
+    assertEquals([begun?.status, done?.status, begun?.compactionId], [
+      "in_progress",
+      "completed",
+      done?.compactionId,
+    ]);
+    assertStringIncludes(JSON.stringify(done?.summary), "They edited a file.");
+    assertEquals(await editor.prompt(id, marker), "end_turn");
+    assertEquals(editor.text(id), "I edit. It is done.And more.");
+  });
+});
+
+test("acp: the editor learns that another client has taken the session off the list", async (bench) => {
+  await withEditor(bench, {}, async (editor) => {
+    const id = await editor.session(await bench.home.folder(bench.name("gone")));
+    await (await bench.connect()).ok({ type: "delete_session", sessionId: id });
+    await editor.until(() => editor.text(id).includes("off the server's list"), "the words");
+    const error = await assertRejects(() => editor.prompt(id, "more"), Error);
+    assertEquals([Reflect.get(error, "code"), at(Reflect.get(error, "data"), "code")], [
+      -32002,
+      "session_not_found",
+    ]);
+  });
+});
+
+test("acp: with a token for one session the list has that one alone", async (bench) => {
+  const wire = await bench.connect();
+  const { id, cwd } = await bench.session(wire);
+  await bench.session(wire);
+  const minted = await wire.ok({ type: "mint_token", role: "drive", sessions: [id], ttlMs: 600_000 });
+  const env = { PI_SERVER_TOKEN: String(minted.token) };
+  await withEditor(bench, { env }, async (editor) => {
+    const { sessions } = await editor.agent.request("session/list", {});
+    assertEquals(sessions.map(({ sessionId }) => sessionId), [id]);
+    await editor.agent.request("session/load", { sessionId: id, cwd, mcpServers: [] });
+    assertEquals(await editor.prompt(id, "hello"), "end_turn");
+    const missing = editor.agent.request("session/load", { sessionId: "other", cwd, mcpServers: [] });
+    await assertRejects(() => missing, Error);
+  });
+});
+
+test("acp: two editors have one session open, and each shows what the other sends", async (bench) => {
+  const marker = bench.name("two");
+  bench.model.script(marker, text(["to the first"]), text(["to the second"]));
+  await withEditor(bench, {}, async (first) => {
+    const cwd = await bench.home.folder(marker);
+    const id = await first.session(cwd);
+    await withEditor(bench, {}, async (second) => {
+      await second.agent.request("session/resume", { sessionId: id, cwd });
+      assertEquals(await first.prompt(id, `${marker} one`), "end_turn");
+      await second.until(() => second.text(id) === "to the first", "the first answer");
+      assertEquals(await second.prompt(id, `${marker} two`), "end_turn");
+      await first.until(() => first.text(id) === "to the firstto the second", "the second answer");
+      assertEquals(first.text(id, "user_message_chunk"), `${marker} two`);
+      assertEquals(second.text(id, "user_message_chunk"), `${marker} one`);
+    });
   });
 });

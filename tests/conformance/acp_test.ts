@@ -2,8 +2,9 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { Editor, type EditorOptions } from "../support/acp_editor.ts";
 import { installDialogs } from "../support/dialog_extension.ts";
-import { at } from "../support/json.ts";
+import { arrayAt, at } from "../support/json.ts";
 import { calls, hang, OPENAI, OTHER, status, text } from "../support/model_server.ts";
+import { REPO } from "../support/server_process.ts";
 import { type Bench, shared } from "./suite.ts";
 
 const test = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));
@@ -284,4 +285,24 @@ test("acp: a budget that is used up ends a run with `max_turn_requests`, and ref
     assertStringIncludes(editor.text(id), "has used up its budget");
     await assertRejects(() => editor.prompt(id, "more"), Error, "budget");
   });
+});
+
+test("docs/EDITORS.md: each block of JSON starts an agent", async (bench) => {
+  const page = await Deno.readTextFile(`${REPO}/docs/EDITORS.md`);
+  const blocks = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, block = ""]) => JSON.parse(block));
+  assertEquals(blocks.length, 4);
+  const { url } = await bench.server.endpoint();
+  for (const block of blocks) {
+    const [[, agent] = []] = Object.entries(Object.values(block)[0] as Record<string, unknown>);
+    const [command, args] = [at(agent, "command"), arrayAt(agent, "args").map(String)];
+    assertEquals([command, args[0]], ["pi-server", "acp"]);
+    // The page names a server and a file of the reader's.
+    const here: Record<string, string> = {
+      "wss://build.example.org/": url,
+      "/home/me/.pi/build-token": `${bench.home.stateDir}/token`,
+    };
+    await withEditor(bench, { args: args.slice(1).map((arg) => here[arg] ?? arg) }, async (editor) => {
+      assertEquals((await editor.agent.request("session/list", {})).nextCursor ?? null, null);
+    });
+  }
 });

@@ -42,6 +42,11 @@ const SETTLE_MS = 10_000;
 /** pi's reasons for the end of an answer; every other one is a normal end. */
 const STOP_REASONS: Readonly<Record<string, StopReason>> = { length: "max_tokens", aborted: "cancelled" };
 
+const GONE: Words = {
+  severity: "error",
+  title: "Another client has taken this session off the server's list",
+};
+
 /** A session that the editor has open. */
 export class AcpSession {
   /** The id that the editor knows. */
@@ -60,6 +65,8 @@ export class AcpSession {
   #settled = 0;
   #progress: Deferred<void> = deferred();
   #following = false;
+  #reopening: Promise<void> | undefined;
+  #closed = false;
   #compactions = 0;
   #notices = 0;
   #overBudget = false;
@@ -141,6 +148,7 @@ export class AcpSession {
         streamingBehavior: "followUp",
       });
       await this.#caughtUp(settled.disposition !== "handled" ? before : undefined);
+      if (settled.notice !== undefined) await this.say({ severity: "warning", title: settled.notice });
       await this.#usage(client);
       if (own.cancelled) return "cancelled";
       return STOP_REASONS[settled.stopReason ?? ""] ?? "end_turn";
@@ -159,8 +167,7 @@ export class AcpSession {
   /** Stops the run, for one prompt of this editor or for all. */
   async cancel(one?: OwnPrompt): Promise<void> {
     for (const own of one === undefined ? this.#own : [one]) own.cancelled = true;
-    const client = await this.#parts.link.client();
-    await client.request("abort", { sessionId: this.sessionId });
+    await this.#abort();
   }
 
   /** Sets the thinking level. */
@@ -178,8 +185,14 @@ export class AcpSession {
 
   /** Ends the updates. A prompt of this editor is aborted; what other clients do in the session goes on. */
   async close(): Promise<void> {
+    this.#closed = true;
     if (this.#own.size > 0) await this.cancel().catch(() => {});
     await this.#subscription?.close();
+  }
+
+  async #abort(): Promise<void> {
+    const client = await this.#parts.link.client();
+    await client.request("abort", { sessionId: this.sessionId });
   }
 
   async #send(update: SessionUpdate): Promise<void> {
@@ -221,14 +234,16 @@ export class AcpSession {
   /** The connected client, after a subscription that has ended was made anew. */
   async #reopened(): Promise<Client> {
     const client = await this.#parts.link.client();
-    if (this.#following) return client;
-    try {
-      await this.#sendAll(this.#transcript.catchUp(await this.#subscribe(client)));
-    } catch (error) {
-      throw acpError(error, this.id);
+    if (!this.#following) {
+      this.#reopening ??= this.#reopen(client).finally(() => this.#reopening = undefined);
+      await this.#reopening;
     }
-    void this.#follow();
     return client;
+  }
+
+  async #reopen(client: Client): Promise<void> {
+    await this.#sendAll(this.#transcript.catchUp(await this.#subscribe(client)));
+    void this.#follow();
   }
 
   /** Sends the history: page by page from the oldest, then the newest part with what is under way. */
@@ -295,6 +310,7 @@ export class AcpSession {
         if (item.kind === "snapshot" && item.missed && !item.sessionInfo.isStreaming) this.#settled++;
         this.#wake();
       }
+      if (!this.#closed) await this.say(GONE);
     } catch (error) {
       await this.say({ severity: "error", title: acpError(error).message }).catch(() => {});
     } finally {
@@ -351,7 +367,7 @@ export class AcpSession {
     switch (event.type) {
       case "agent_start":
         // The cancelled prompt had waited in the session's mailbox, where `abort` does not reach.
-        if ([...this.#own].some(({ cancelled }) => cancelled)) void this.cancel().catch(() => {});
+        if ([...this.#own].some(({ cancelled }) => cancelled)) void this.#abort().catch(() => {});
         return;
       case "agent_settled":
         await this.#sendAll(this.#transcript.settle());

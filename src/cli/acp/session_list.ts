@@ -1,7 +1,7 @@
 // Does: lists the sessions of the server and those stored on its disk as one list, page by page, and finds one by id.
 // Used by: agent.ts.
 import type { ListSessionsResponse, SessionInfo as ListedSession } from "@agentclientprotocol/sdk";
-import type { Client } from "../../client/mod.ts";
+import type { Client, StoredSession } from "../../client/mod.ts";
 import { invalid, notFound } from "./errors.ts";
 
 /** Sessions of a page. */
@@ -33,6 +33,17 @@ function placeOf(cursor: string): Pick<Listed, "updatedAt" | "sessionId"> {
   throw invalid(`the cursor "${cursor.slice(0, 100)}" is none of this list; begin without a cursor`);
 }
 
+/** The stored sessions; none for a token that is for some sessions alone. */
+async function storedSessions(client: Client, cwd?: string): Promise<readonly StoredSession[]> {
+  const folder = cwd === undefined ? {} : { cwd };
+  try {
+    return (await client.request("list_stored_sessions", { limit: MOST_STORED, ...folder })).sessions;
+  } catch (error) {
+    if (error instanceof Error && Reflect.get(error, "code") === "forbidden") return [];
+    throw error;
+  }
+}
+
 /** One page of the sessions, live, parked and stored. */
 export async function listSessions(
   client: Client,
@@ -40,9 +51,9 @@ export async function listSessions(
   cursor: string | undefined,
 ): Promise<ListSessionsResponse> {
   const after = cursor === undefined ? undefined : placeOf(cursor);
-  const [{ sessions: live }, { sessions: stored }] = await Promise.all([
+  const [{ sessions: live }, stored] = await Promise.all([
     client.request("list_sessions", {}),
-    client.request("list_stored_sessions", { limit: MOST_STORED, ...(cwd === undefined ? {} : { cwd }) }),
+    storedSessions(client, cwd),
   ]);
   const firstWords = new Map(stored.map(({ sessionFile, firstMessage }) => [sessionFile, firstMessage]));
   const files = new Set(live.map(({ sessionFile }) => sessionFile));
@@ -78,8 +89,7 @@ export async function findSession(client: Client, id: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Error) || Reflect.get(error, "code") !== "session_not_found") throw error;
   }
-  const { sessions } = await client.request("list_stored_sessions", { limit: MOST_STORED });
-  const stored = sessions.find((one) => one.sessionId === id);
+  const stored = (await storedSessions(client)).find((one) => one.sessionId === id);
   if (stored === undefined) throw notFound(id);
   if (stored.liveSessionId !== undefined) return stored.liveSessionId;
   return (await client.request("load_session", { sessionPath: stored.sessionPath })).sessionId;
