@@ -37,6 +37,12 @@ export const SUBCOMMANDS: readonly Row[] = [
     load: () => import("./commands/open.ts"),
   },
   {
+    name: "acp",
+    group: "Talk",
+    about: "be the agent of an editor (Agent Client Protocol)",
+    load: () => import("./commands/fronts/acp.ts"),
+  },
+  {
     name: "call",
     group: "Script",
     about: "send any command of the protocol, print its answer",

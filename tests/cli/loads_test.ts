@@ -30,8 +30,10 @@ async function everything(entry: string): Promise<ReadonlySet<string>> {
 
 async function entries(): Promise<string[]> {
   const names: string[] = [];
-  for await (const { name } of Deno.readDir(path.join(ROOT, "src/cli/commands"))) {
-    names.push(`src/cli/commands/${name}`);
+  for (const folder of ["src/cli/commands", "src/cli/commands/fronts"]) {
+    for await (const { name, isFile } of Deno.readDir(path.join(ROOT, folder))) {
+      if (isFile) names.push(`${folder}/${name}`);
+    }
   }
   return [
     "src/cli/subcommands.ts",
