@@ -90,7 +90,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "server/transports": [...SHARED, "server/router", "server/auth", "console_files"],
   "server": [...SHARED, "config"],
   "cli/attach": ["base", "protocol", "client", "runtime/terminal/io.ts", PORT],
-  "cli/acp": [...FOR_SUBCOMMANDS, "cli"],
+  "cli/fronts": [...FOR_SUBCOMMANDS, "cli"],
   "cli/commands": [...FOR_SUBCOMMANDS, "cli"],
   "cli/doctor": [...FOR_SUBCOMMANDS, "cli"],
   "cli/run": [...FOR_SUBCOMMANDS, "cli"],

@@ -37,12 +37,6 @@ export const SUBCOMMANDS: readonly Row[] = [
     load: () => import("./commands/open.ts"),
   },
   {
-    name: "acp",
-    group: "Talk",
-    about: "be the agent of an editor (Agent Client Protocol)",
-    load: () => import("./commands/fronts/acp.ts"),
-  },
-  {
     name: "call",
     group: "Script",
     about: "send any command of the protocol, print its answer",
@@ -59,6 +53,12 @@ export const SUBCOMMANDS: readonly Row[] = [
     group: "Script",
     about: "print what happens in a session, or in all",
     load: () => import("./commands/tail.ts"),
+  },
+  {
+    name: "acp",
+    group: "Editors",
+    about: "be the agent of an editor (Agent Client Protocol)",
+    load: () => import("./fronts/acp.ts"),
   },
   {
     name: "rpc",

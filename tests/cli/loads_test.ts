@@ -30,7 +30,7 @@ async function everything(entry: string): Promise<ReadonlySet<string>> {
 
 async function entries(): Promise<string[]> {
   const names: string[] = [];
-  for (const folder of ["src/cli/commands", "src/cli/commands/fronts"]) {
+  for (const folder of ["src/cli/commands", "src/cli/fronts"]) {
     for await (const { name, isFile } of Deno.readDir(path.join(ROOT, folder))) {
       if (isFile) names.push(`${folder}/${name}`);
     }

@@ -1,6 +1,6 @@
 // The prompt of an editor as pi takes it: links and files in the order of their mention, their content behind it.
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { contentOf, promptOf, textOfContent } from "../../../src/cli/acp/prompt_content.ts";
+import { contentOf, promptOf, textOfContent } from "../../../../src/cli/fronts/acp/prompt_content.ts";
 
 Deno.test("prompt: mentions stand where they were typed, embedded texts behind", () => {
   const { message, images } = promptOf([

@@ -8,10 +8,10 @@ import type {
   SessionUpdate,
   StopReason,
 } from "@agentclientprotocol/sdk";
-import { deadline } from "../../base/async/deadline.ts";
-import { type Deferred, deferred } from "../../base/async/deferred.ts";
-import type { Client, SessionEvent, Snapshot, Subscription, SubscriptionItem } from "../../client/mod.ts";
-import type { Io } from "../subcommand.ts";
+import { deadline } from "../../../base/async/deadline.ts";
+import { type Deferred, deferred } from "../../../base/async/deferred.ts";
+import type { Client, SessionEvent, Snapshot, Subscription, SubscriptionItem } from "../../../client/mod.ts";
+import type { Io } from "../../subcommand.ts";
 import { DialogBook } from "./dialogs.ts";
 import { acpError, isCancelled } from "./errors.ts";
 import { promptOf } from "./prompt_content.ts";
@@ -227,7 +227,8 @@ export class AcpSession {
     if (value?.kind !== "snapshot") throw new Error(`the session ${sessionId} is gone`);
     this.#written = value.seq;
     const { models } = await client.request("get_available_models", { sessionId });
-    this.#settings = new Settings(value.sessionInfo, models);
+    const { levels } = await client.request("get_available_thinking_levels", { sessionId });
+    this.#settings = new Settings(value.sessionInfo, models, levels);
     return value.snapshot;
   }
 

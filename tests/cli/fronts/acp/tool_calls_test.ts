@@ -7,7 +7,7 @@ import {
   locationsOf,
   outputOf,
   titleOf,
-} from "../../../src/cli/acp/tool_calls.ts";
+} from "../../../../src/cli/fronts/acp/tool_calls.ts";
 
 Deno.test("titles and kinds: pi's tools by what they do, others by their name", () => {
   const cases: [name: string, args: Record<string, unknown>, title: string, kind: string][] = [

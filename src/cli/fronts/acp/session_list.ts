@@ -1,7 +1,7 @@
 // Does: lists the sessions of the server and those stored on its disk as one list, page by page, and finds one by id.
 // Used by: agent.ts.
 import type { ListSessionsResponse, SessionInfo as ListedSession } from "@agentclientprotocol/sdk";
-import type { Client, StoredSession } from "../../client/mod.ts";
+import type { Client, StoredSession } from "../../../client/mod.ts";
 import { invalid, notFound } from "./errors.ts";
 
 /** Sessions of a page. */

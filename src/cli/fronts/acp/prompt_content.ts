@@ -1,7 +1,7 @@
 // Does: turns the content of a prompt into the text and images that pi takes, and messages of pi into content.
 // Used by: acp_session.ts and transcript.ts. Pure.
 import type { ContentBlock, EmbeddedResource, ResourceLink } from "@agentclientprotocol/sdk";
-import { isRecord } from "../../base/json.ts";
+import { isRecord } from "../../../base/json.ts";
 import { invalid } from "./errors.ts";
 
 /** An image as pi takes it. */

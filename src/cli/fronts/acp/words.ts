@@ -1,7 +1,7 @@
 // Does: says in words what an editor has no picture for: retries, budgets, notices of extensions, lost events.
 // Used by: acp_session.ts. Pure.
 import type { SessionUpdate } from "@agentclientprotocol/sdk";
-import type { SessionEvent } from "../../client/mod.ts";
+import type { SessionEvent } from "../../../client/mod.ts";
 
 /** How serious the words are. */
 export type Severity = "info" | "warning" | "error";

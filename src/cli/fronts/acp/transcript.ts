@@ -2,8 +2,8 @@
 // Used by: acp_session.ts. Pure.
 // Invariant: what has been shown is remembered, so that a snapshot in place of lost events adds what is missing.
 import type { ContentChunk, SessionUpdate, ToolCallStatus } from "@agentclientprotocol/sdk";
-import { isRecord } from "../../base/json.ts";
-import type { Snapshot } from "../../client/mod.ts";
+import { isRecord } from "../../../base/json.ts";
+import type { Snapshot } from "../../../client/mod.ts";
 import { contentOf, textOfContent } from "./prompt_content.ts";
 import { type Arguments, diffsOf, kindOf, locationsOf, outputOf, titleOf } from "./tool_calls.ts";
 

@@ -1,9 +1,9 @@
 // Does: carries the messages of the Agent Client Protocol over stdin and stdout, one a line.
-// Used by: src/cli/commands/fronts/acp.ts.
+// Used by: src/cli/fronts/acp.ts.
 // Invariant: a write resolves once the system has taken it, so that a slow editor slows down its own events alone.
 import { type AnyMessage, ndJsonStream, type Stream } from "@agentclientprotocol/sdk";
-import { deferred } from "../../base/async/deferred.ts";
-import type { Io } from "../subcommand.ts";
+import { deferred } from "../../../base/async/deferred.ts";
+import type { Io } from "../../subcommand.ts";
 
 /** Its answer may take as long as a run: an editor that has closed stdin does not wait for it. */
 const LONG = "session/prompt";

@@ -1,7 +1,7 @@
 // Does: describes calls of pi's tools for an editor: kind, title, files, differences, output.
 // Used by: transcript.ts. Pure. Tools of extensions are shown by their name and their output.
 import type { ToolCallContent, ToolCallLocation, ToolKind } from "@agentclientprotocol/sdk";
-import { isRecord, tryParse } from "../../base/json.ts";
+import { isRecord, tryParse } from "../../../base/json.ts";
 import { contentOf } from "./prompt_content.ts";
 
 /** The arguments of a call. */

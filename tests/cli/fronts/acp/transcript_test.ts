@@ -1,6 +1,6 @@
 // The transcript of an editor: each piece once, whatever order pieces, whole messages and snapshots come in.
 import { assertEquals } from "@std/assert";
-import { Transcript } from "../../../src/cli/acp/transcript.ts";
+import { Transcript } from "../../../../src/cli/fronts/acp/transcript.ts";
 
 const user = (text: string, timestamp: number) => ({
   role: "user",

@@ -7,8 +7,8 @@ import type {
   PermissionOption,
   SessionUpdate,
 } from "@agentclientprotocol/sdk";
-import { errorMessage } from "../../base/error_message.ts";
-import type { Dialog, DialogAnswer } from "../../client/mod.ts";
+import { errorMessage } from "../../../base/error_message.ts";
+import type { Dialog, DialogAnswer } from "../../../client/mod.ts";
 import type { Words } from "./words.ts";
 
 /** What a dialog needs of its session. */

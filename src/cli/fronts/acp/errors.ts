@@ -1,8 +1,8 @@
 // Does: turns what went wrong into an error of the Agent Client Protocol, with the server's sentence.
 // Used by: agent.ts and acp_session.ts. Pure.
 import { RequestError } from "@agentclientprotocol/sdk";
-import { errorMessage } from "../../base/error_message.ts";
-import { hintFor } from "../hints.ts";
+import { errorMessage } from "../../../base/error_message.ts";
+import { hintFor } from "../../hints.ts";
 
 const AUTH_REQUIRED = -32000;
 const NOT_FOUND = -32002;

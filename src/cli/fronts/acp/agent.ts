@@ -1,5 +1,5 @@
 // Does: the agent of the Agent Client Protocol: takes each request of the editor to a session of the server.
-// Used by: src/cli/commands/fronts/acp.ts. Uses: acp_session.ts for what is open, session_list.ts for what there is.
+// Used by: src/cli/fronts/acp.ts. Uses: acp_session.ts for what is open, session_list.ts for what there is.
 import {
   agent,
   type AgentApp,
@@ -8,9 +8,9 @@ import {
   type McpServer,
   PROTOCOL_VERSION,
 } from "@agentclientprotocol/sdk";
-import { SERVER_VERSION } from "../../protocol/version.ts";
-import type { Client } from "../../client/mod.ts";
-import type { Io } from "../subcommand.ts";
+import { SERVER_VERSION } from "../../../protocol/version.ts";
+import type { Client } from "../../../client/mod.ts";
+import type { Io } from "../../subcommand.ts";
 import { AcpSession } from "./acp_session.ts";
 import { acpError, invalid, loginNeeded, notOpen } from "./errors.ts";
 import type { ServerLink } from "./server_link.ts";

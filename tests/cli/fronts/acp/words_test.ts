@@ -1,6 +1,6 @@
-// What an editor is told in words, as a notice or as a quote between the answers.
+// What an editor says in words, as a notice or as a quote between the answers.
 import { assertEquals } from "@std/assert";
-import { said, wordsOf } from "../../../src/cli/acp/words.ts";
+import { said, wordsOf } from "../../../../src/cli/fronts/acp/words.ts";
 
 Deno.test("words: events that have no picture of their own have words, the others have none", () => {
   const cases: [event: { type: string; [field: string]: unknown }, severity: string, title: string][] = [

@@ -1,8 +1,8 @@
 // Does: shows a session's model and thinking level as modes and options of the editor, and keeps them up to date.
 // Used by: acp_session.ts. The levels are modes as well, for editors that show no options.
 import type { SessionConfigOption, SessionModeState, SessionUpdate } from "@agentclientprotocol/sdk";
-import { isRecord } from "../../base/json.ts";
-import type { Client, Model, SessionEvent, SessionInfo } from "../../client/mod.ts";
+import { isRecord } from "../../../base/json.ts";
+import type { Client, Model, SessionEvent, SessionInfo } from "../../../client/mod.ts";
 import { invalid } from "./errors.ts";
 
 type Level = SessionInfo["thinkingLevel"];
@@ -14,6 +14,7 @@ const LEVELS: Readonly<Record<Level, string>> = {
   medium: "Thinking medium",
   high: "Thinking high",
   xhigh: "Thinking extra high",
+  max: "Thinking maximum",
 };
 
 const MODEL = "model";
@@ -41,13 +42,15 @@ export class Settings {
   #models: readonly Model[];
   #model: Pick<Model, "provider" | "id" | "name" | "reasoning"> | undefined;
   #level: Level;
+  #levels: readonly Level[];
 
-  /** @param models those that pi has credentials for */
-  constructor(info: SessionInfo, models: readonly Model[]) {
+  /** @param models those that pi has credentials for, @param levels those of the session's model */
+  constructor(info: SessionInfo, models: readonly Model[], levels: readonly Level[]) {
     this.#sessionId = info.sessionId;
     this.#models = models;
     this.#model = info.model;
     this.#level = info.thinkingLevel;
+    this.#levels = levels;
   }
 
   /** The modes and options as they are now. */
@@ -106,6 +109,7 @@ export class Settings {
     const info = await client.request("get_state", { sessionId });
     this.#model = info.model;
     this.#level = info.thinkingLevel;
+    this.#levels = (await client.request("get_available_thinking_levels", { sessionId })).levels;
     return this.#changed();
   }
 
@@ -114,12 +118,10 @@ export class Settings {
   }
 
   #modes(): SessionModeState {
-    const levels = Object.entries(LEVELS).filter(([id]) =>
-      this.#model?.reasoning === true || id === "off" || id === this.#level
-    );
+    const levels = this.#levels.includes(this.#level) ? this.#levels : [...this.#levels, this.#level];
     return {
       currentModeId: this.#level,
-      availableModes: levels.map(([id, name]) => ({ id, name })),
+      availableModes: levels.map((id) => ({ id, name: LEVELS[id] })),
     };
   }
 

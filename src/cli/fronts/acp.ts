@@ -1,13 +1,13 @@
 // `pi-server acp`: an agent of the Agent Client Protocol on stdin and stdout, for editors.
-// Used by: the dispatch (src/cli/subcommands.ts). The agent itself is in src/cli/acp.
+// Used by: the dispatch (src/cli/subcommands.ts). The agent itself is in src/cli/fronts/acp.
 // Invariant: stdout carries the protocol alone; the sessions outlive this program.
-import { deadline } from "../../../base/async/deadline.ts";
-import { errorMessage } from "../../../base/error_message.ts";
-import { EditorAgent } from "../../acp/agent.ts";
-import { connectServer, ServerLink } from "../../acp/server_link.ts";
-import { editorStream } from "../../acp/stream.ts";
-import { helpOf, parseArguments, SERVER_FLAGS } from "../../arguments.ts";
-import { serverOptions } from "../../find_server.ts";
+import { deadline } from "../../base/async/deadline.ts";
+import { errorMessage } from "../../base/error_message.ts";
+import { EditorAgent } from "./acp/agent.ts";
+import { ServerLink } from "./acp/server_link.ts";
+import { editorStream } from "./acp/stream.ts";
+import { helpOf, parseArguments } from "../arguments.ts";
+import { FRONT_FLAGS, openFront } from "./front.ts";
 import {
   CommandError,
   EXIT_INTERRUPTED,
@@ -16,7 +16,7 @@ import {
   ReaderGoneError,
   type Subcommand,
   UsageError,
-} from "../../subcommand.ts";
+} from "../subcommand.ts";
 
 const CLOSE_MS = 2000;
 const EXIT_HANGUP = 129;
@@ -37,14 +37,14 @@ function signalled(io: Io): { readonly code: Promise<number>; readonly off: () =
 
 /** The subcommand. */
 export const command: Subcommand = {
-  flags: SERVER_FLAGS,
+  flags: FRONT_FLAGS,
   help: helpOf({
     usage: ["acp [flags]"],
     about:
       "Lets an editor use the server: speaks the Agent Client Protocol (version 1) on stdin and stdout. The editor " +
       "starts it; docs/EDITORS.md has what to write into its settings. Starts a server in the background when none " +
-      "runs. The sessions are the server's, so other clients can watch them and take part.",
-    flags: SERVER_FLAGS,
+      "runs, which ends with its last client. The sessions are the server's, so other clients can watch them and take part.",
+    flags: FRONT_FLAGS,
     examples: [
       ["pi-server acp", "the server of this machine"],
       ["pi-server acp --server wss://host/ --token-file token", "sessions of another machine"],
@@ -52,11 +52,10 @@ export const command: Subcommand = {
     exitCodes: [["129, 130, 143", "ended by SIGHUP, SIGINT, SIGTERM"]],
   }),
   async run(args, io) {
-    const parsed = parseArguments(args, SERVER_FLAGS);
+    const parsed = parseArguments(args, FRONT_FLAGS);
     const [stray] = parsed.words;
     if (stray !== undefined) throw new UsageError(`${stray}: it takes flags alone`);
-    const options = serverOptions(parsed);
-    const link = new ServerLink((more) => connectServer(io, options, more));
+    const link = new ServerLink(async (more) => (await openFront(io, parsed, more)).client);
     // The editor's first message waits for no more than what is left of this.
     link.client().catch(() => {});
     const signal = signalled(io);

@@ -1,13 +1,6 @@
 // Does: connects the front to its server, and connects again after the client has given up.
-// Used by: agent.ts and acp_session.ts. `connectServer` is the one place of this folder that chooses a server.
-import type { Client, ClientOptions } from "../../client/mod.ts";
-import { connectTo, findServer, type ServerOptions } from "../find_server.ts";
-import type { Io } from "../subcommand.ts";
-
-/** Connects to the server that the flags name, or to this machine's. Throws `CommandError` with the next step. */
-export async function connectServer(io: Io, options: ServerOptions, more: ClientOptions): Promise<Client> {
-  return await connectTo(io, await findServer(io, { ...options, start: true }), more);
-}
+// Used by: agent.ts and acp_session.ts. acp.ts gives it the way to connect.
+import type { Client, ClientOptions } from "../../../client/mod.ts";
 
 /** The connection to the server, which may be made more than once. */
 export class ServerLink {
