@@ -190,7 +190,7 @@ test("acp: levels are modes, and models and levels are options", async (bench) =
     const { sessionId } = opened;
     assertEquals(opened.modes?.currentModeId, "low");
     assertEquals(opened.modes?.availableModes.map(({ id }) => id), [
-      ...["off", "minimal", "low", "medium", "high", "xhigh"],
+      ...["off", "minimal", "low", "medium", "high"],
     ]);
     assertEquals(
       opened.configOptions?.map(({ id, category, currentValue }) => [id, category, currentValue]),

@@ -10,7 +10,14 @@ import type {
 } from "@agentclientprotocol/sdk";
 import { deadline } from "../../../base/async/deadline.ts";
 import { type Deferred, deferred } from "../../../base/async/deferred.ts";
-import type { Client, SessionEvent, Snapshot, Subscription, SubscriptionItem } from "../../../client/mod.ts";
+import type {
+  Client,
+  SessionEvent,
+  SessionInfo,
+  Snapshot,
+  Subscription,
+  SubscriptionItem,
+} from "../../../client/mod.ts";
 import type { Io } from "../../subcommand.ts";
 import { DialogBook } from "./dialogs.ts";
 import { acpError, isCancelled } from "./errors.ts";
@@ -213,6 +220,11 @@ export class AcpSession {
     return own !== undefined;
   }
 
+  async #levels(client?: Client): Promise<readonly SessionInfo["thinkingLevel"][]> {
+    const from = client ?? await this.#parts.link.client();
+    return (await from.request("get_available_thinking_levels", { sessionId: this.sessionId })).levels;
+  }
+
   async #subscribe(client: Client): Promise<Snapshot> {
     const { sessionId } = this;
     const subscription = await client.subscribe(sessionId, {
@@ -227,8 +239,7 @@ export class AcpSession {
     if (value?.kind !== "snapshot") throw new Error(`the session ${sessionId} is gone`);
     this.#written = value.seq;
     const { models } = await client.request("get_available_models", { sessionId });
-    const { levels } = await client.request("get_available_thinking_levels", { sessionId });
-    this.#settings = new Settings(value.sessionInfo, models, levels);
+    this.#settings = new Settings(value.sessionInfo, models, await this.#levels(client));
     return value.snapshot;
   }
 
@@ -356,7 +367,7 @@ export class AcpSession {
     }
     const { event } = item;
     await this.#sendAll(this.#transcript.event(event));
-    await this.#sendAll(this.#settings?.event(event) ?? []);
+    await this.#sendAll(await this.#settings?.event(event, () => this.#levels()) ?? []);
     await this.#other(event);
     const words = wordsOf(event);
     if (words !== undefined) await this.say(words);

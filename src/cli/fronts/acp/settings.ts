@@ -66,8 +66,12 @@ export class Settings {
     return same ? [] : this.#changed();
   }
 
-  /** The updates of an event; none for events about other things. */
-  event(event: SessionEvent): SessionUpdate[] {
+  /**
+   * The updates of an event; none for events about other things.
+   *
+   * @param read reads the levels of the session's model
+   */
+  async event(event: SessionEvent, read: () => Promise<readonly Level[]>): Promise<SessionUpdate[]> {
     const { type, level, model } = event;
     if (type === "thinking_level_changed" && isLevel(level)) {
       if (this.#level === level) return [];
@@ -78,6 +82,8 @@ export class Settings {
     const { provider, id, name, reasoning } = model;
     if (typeof provider !== "string" || typeof id !== "string") return [];
     this.#model = { provider, id, name: String(name ?? id), reasoning: reasoning === true };
+    // A session that is gone by now has no levels any more.
+    this.#levels = await read().catch(() => this.#levels);
     return this.#changed();
   }
 
