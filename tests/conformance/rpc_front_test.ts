@@ -50,6 +50,13 @@ const KNOWN: readonly { step: string; what: RegExp; reason: string }[] = [
     what: /(?:model|models\[\]|response\.data)\.baseUrl$/,
     reason: "a model on the wire has no address",
   },
+  ...(ON_1_6
+    ? [{
+      step: "*",
+      what: /\.(messageCount|totalMessages|estimatedTokensAfter)$/,
+      reason: "pi counts its system prompt",
+    }]
+    : []),
   ...(TARGET === "node" ? [] : [{
     step: "garbage",
     what: /^response\.error$/,
@@ -155,12 +162,8 @@ const STEPS: readonly Step[] = [
     model: (model) =>
       model.script(
         "use-a-tool",
-        calls([{ name: "bash", args: { command: "echo from the tool" } }, {
-          name: "write",
-          args: { path: "a.txt", content: "x\ny\n" },
-        }], [
-          "Let me see. ",
-        ]),
+        calls([{ name: "bash", args: { command: "echo from the tool" } }], ["Let me see. "]),
+        calls([{ name: "write", args: { path: "a.txt", content: "x\ny\n" } }]),
         calls([{ name: "edit", args: { path: "a.txt", edits: [{ oldText: "y", newText: "z" }] } }]),
         text(["done"]),
       ),
@@ -342,14 +345,25 @@ function withoutAnswerSoFar(record: JsonObject): JsonObject {
   };
 }
 
+/** Names of numbers that are times. */
+const TIMES: ReadonlySet<string> = new Set(["durationMs", "wall_time_seconds"]);
+
+/** The newer pi shows its system prompt as a message, and a command of its terminal for local models. */
+function isNews(value: unknown): boolean {
+  const role = at(value, "role") ?? at(value, "message", "role");
+  return ON_1_6 && (role === "system" || at(value, "sourceInfo", "path") === "builtin:llama.cpp");
+}
+
 /** Ids of commands and dialogs are each side's own. */
 function withoutIds(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutIds);
+  if (Array.isArray(value)) return value.filter((each) => !isNews(each)).map(withoutIds);
   if (!isObject(value)) return value;
   const kept = value.type === "response" || value.type === "extension_ui_request"
     ? { ...value, id: "<id>" }
     : value;
-  return Object.fromEntries(Object.entries(kept).map(([name, each]) => [name, withoutIds(each)]));
+  return Object.fromEntries(
+    Object.entries(kept).map(([name, each]) => [name, TIMES.has(name) ? "<ms>" : withoutIds(each)]),
+  );
 }
 
 /** The paths at which two values differ, both ways. */

@@ -65,6 +65,25 @@ alone("rpc: the end of stdin ends it with 0, and its server with it; the session
   await noServer(bench);
 });
 
+alone("rpc: a script that closes stdin behind its commands gets the answers", async (bench) => {
+  const input = ["get_state", "get_messages", "no_such"].map((type, id) => JSON.stringify({ type, id })).join(
+    "\n",
+  );
+  const { code, stdout, stderr } = await command(bench.home, ["rpc", "--no-session"], {
+    input: `${input}\n`,
+  });
+  assertEquals([code, stderr], [0, ""]);
+  const answers = stdout.trim().split("\n").map((line) => objectAt(JSON.parse(line)));
+  assertEquals(
+    new Set(answers.map((one) => `${one.command} ${one.success}`)),
+    new Set([
+      "get_state true",
+      "get_messages true",
+      "no_such false",
+    ]),
+  );
+});
+
 alone("rpc: SIGTERM aborts what runs and ends it with 143", async (bench) => {
   bench.model.script("for ever", hang());
   const rpc = front(bench);

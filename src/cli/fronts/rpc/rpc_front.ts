@@ -1,6 +1,7 @@
 // Does: speaks pi's RPC mode on stdin and stdout for one session of the server.
 // Used by: src/cli/fronts/rpc.ts. Uses: the client; rpc_commands.ts and rpc_records.ts translate.
 // Invariant: records leave in the order in which the server sent what they are made of.
+import { deadline } from "../../../base/async/deadline.ts";
 import { isRecord } from "../../../base/json.ts";
 import type { Client, FieldsOf, Subscription, SubscriptionItem } from "../../../client/mod.ts";
 import type { WireCommandName } from "../../../protocol/generated/mod.ts";
@@ -18,6 +19,12 @@ const LINE_BYTES = 256 * 1024 * 1024;
 
 /** Commands after which the session may have other slash commands. */
 const REPLACING: ReadonlySet<string> = new Set(["new_session", "switch_session_file", "fork", "clone"]);
+
+/** Commands that pi gives up when stdin ends. */
+const SLOW: ReadonlySet<string> = new Set(["bash", "compact"]);
+
+/** Milliseconds that answers get after the end of stdin. */
+const ANSWERS_MS = 10_000;
 
 /** The dialect of that version of pi. */
 export function dialectOf(version: string): Dialect {
@@ -38,6 +45,8 @@ export class RpcFront {
   /** The slash commands of extensions, whose prompt pi answers when their handler is done. */
   #handled: ReadonlySet<string> = new Set();
   #opening: Opening | undefined;
+  /** Commands without an answer that pi answers at once. */
+  readonly #quick = new Set<Promise<void>>();
   #busy = false;
   #closing = false;
   #subscription: Subscription | undefined;
@@ -99,6 +108,8 @@ export class RpcFront {
       }
     }
     for (const line of decoder.end()) if (line.kind === "line") this.#line(line.text);
+    // A script writes its commands and closes stdin. It still wants the answers that pi gives at once.
+    await deadline(this.#io, ANSWERS_MS, Promise.all(this.#quick), undefined);
   }
 
   /** Ends as pi ends: what runs is aborted, unless the server is to outlive the front. */
@@ -188,7 +199,7 @@ export class RpcFront {
     }
     const slash = type === "prompt" ? /^\/(\S+)/.exec(String(fields["message"]))?.[1] : undefined;
     const wait = slash !== undefined && this.#handled.has(slash) ? { waitFor: "settled" } : {};
-    void this.#client.request(
+    const sent = this.#client.request(
       type as WireCommandName,
       { ...fields, ...wait, sessionId: this.#sessionId } as FieldsOf<WireCommandName>,
       {
@@ -199,7 +210,10 @@ export class RpcFront {
           else this.#failure(command, error instanceof Error ? errorText(command, error) : String(error));
         },
       },
-    ).catch(() => {});
+    ).then(() => {}, () => {});
+    if (SLOW.has(type) || "waitFor" in wait) return;
+    this.#quick.add(sent);
+    void sent.then(() => this.#quick.delete(sent));
   }
 
   /** All messages: pi's answer has no pages. */
