@@ -202,7 +202,7 @@ test("acp: an editor that reads more slowly than the model writes has all of it 
   const marker = bench.name("slow");
   const pieces = Array.from({ length: 200 }, (_, at) => `${at} ${"x".repeat(20_000)}\n`);
   bench.model.script(marker, text(pieces));
-  await withEditor(bench, { readMs: 2 }, async (editor) => {
+  await withEditor(bench, { readMs: 30 }, async (editor) => {
     const id = await editor.session(await bench.home.folder(marker));
     const prompt = [{ type: "text", text: marker } as const];
     await editor.agent.request("session/prompt", { sessionId: id, prompt });
