@@ -8,7 +8,6 @@ import { endedBy, shownTo } from "../support/dialog_steps.ts";
 import { arrayAt, at, messageText } from "../support/json.ts";
 import { calls, Gate, text } from "../support/model_server.ts";
 import { Entries, writeSession } from "../support/session_file.ts";
-import { withSummary } from "../support/summaries.ts";
 import { type Bench, shared } from "./suite.ts";
 
 const args: string[] = [];
@@ -116,6 +115,30 @@ test("acp: another client answers, and the editor's question is taken back", asy
     const [pick] = editor.of(id, "tool_call").map(({ toolCallId }) => editor.toolCall(id, toolCallId));
     assertEquals(at(pick, "content", 0, "content", "text"), "Answer: another client has answered it");
     assertStringIncludes(editor.text(id), "> The question is over, another client has answered it: Name");
+  });
+});
+
+test("acp: a question that is open when the editor comes is asked behind the answer that opens the session", async (bench) => {
+  const wire = await bench.connect();
+  const { id, cwd } = await bench.watched(wire);
+  const ask = wire.ok({
+    ...{ type: "prompt", sessionId: id, message: uiPrompt("out.json", [["select", "Pick", ["A", "B"]]]) },
+    waitFor: "settled",
+  });
+  await shownTo(wire, id);
+  const options: EditorOptions = {
+    answer: ({ options }) => ({ outcome: { outcome: "selected", optionId: options[1]?.optionId ?? "" } }),
+  };
+  await withEditor(bench, options, async (editor) => {
+    await editor.agent.request("session/load", { sessionId: id, cwd, mcpServers: [] });
+    await ask;
+    assertEquals(await recorded(cwd, "out.json"), ["B"]);
+    const opened = editor.sent.findIndex(({ message }) => at(message, "result", "modes") !== undefined);
+    const asked = editor.sent.findIndex(({ message }) => message.method === "session/request_permission");
+    const shown = editor.sent.findIndex(({ message }) =>
+      at(message, "params", "update", "sessionUpdate") === "tool_call"
+    );
+    assert(0 < opened && opened < shown && shown < asked, `${opened} ${shown} ${asked}`);
   });
 });
 
@@ -353,11 +376,13 @@ test("acp: a compaction shows as one where the editor can, and the next prompt g
   await withEditor(bench, { capabilities }, async (editor) => {
     const { id } = await conversation(bench, editor, marker);
     const wire = await bench.connect();
-    await withSummary(
-      bench.model,
-      () => text(["They edited a file."]),
-      () => wire.ok({ type: "compact", sessionId: id }, 60_000),
-    );
+    // Each engine asks for the summary of a turn that is cut in its own words.
+    bench.model.handler = () => text(["They edited a file."]);
+    try {
+      await wire.ok({ type: "compact", sessionId: id }, 60_000);
+    } finally {
+      bench.model.handler = undefined;
+    }
     await editor.until(() => editor.of(id, "compaction_update").length === 2, "the compaction");
     const [begun, done] = editor.of(id, "compaction_update");
     assertEquals([begun?.status, done?.status, begun?.compactionId], [

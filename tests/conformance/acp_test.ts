@@ -177,6 +177,40 @@ test("acp: a cancel right behind the prompt reaches it in the mailbox", async (b
   });
 });
 
+test("acp: a cancelled prompt that waits behind another client's command is aborted once it begins", async (bench) => {
+  const marker = bench.name("mailbox");
+  bench.model.script(marker, hang(["never done"]));
+  const cwd = await bench.home.folder(marker);
+  await withEditor(bench, {}, async (editor) => {
+    const sessionId = await editor.session(cwd);
+    const wire = await bench.connect();
+    await wire.ok({ type: "subscribe", sessionId });
+    const command = "echo waits; while [ ! -e go ]; do sleep 0.05; done";
+    const shell = wire.ok({ type: "bash", sessionId, command }, 60_000);
+    await wire.event(sessionId, "bash_output");
+    const prompt = editor.prompt(sessionId, marker);
+    await editor.agent.notify("session/cancel", { sessionId });
+    await editor.agent.request("session/list", {});
+    await Deno.writeTextFile(`${cwd}/go`, "");
+    await shell;
+    assertEquals(await prompt, "cancelled");
+    assertEquals((await wire.ok({ type: "get_state", sessionId })).isStreaming, false);
+  });
+});
+
+test("acp: an editor that reads more slowly than the model writes has all of it before the answer", async (bench) => {
+  const marker = bench.name("slow");
+  const pieces = Array.from({ length: 200 }, (_, at) => `${at} ${"x".repeat(20_000)}\n`);
+  bench.model.script(marker, text(pieces));
+  await withEditor(bench, { readMs: 30 }, async (editor) => {
+    const id = await editor.session(await bench.home.folder(marker));
+    const prompt = [{ type: "text", text: marker } as const];
+    await editor.agent.request("session/prompt", { sessionId: id, prompt });
+    const whole = pieces.join("");
+    assertEquals([editor.text(id).length, editor.text(id) === whole], [whole.length, true]);
+  });
+});
+
 test("acp: levels are modes, and models and levels are options", async (bench) => {
   const marker = bench.name("settings");
   bench.model.script(marker, text(["one"]));

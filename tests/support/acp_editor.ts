@@ -64,6 +64,8 @@ export interface EditorOptions {
   readonly capabilities?: ClientCapabilities;
   readonly answer?: Answer;
   readonly fill?: Fill;
+  /** Milliseconds that it takes for each piece that it reads. */
+  readonly readMs?: number;
 }
 
 /** Faults of messages against the schemas. */
@@ -131,7 +133,13 @@ export class Editor {
           controller.enqueue(message as never);
         },
       });
-    const { readable, writable } = ndJsonStream(this.child.stdin, this.child.stdout);
+    const slow = new TransformStream<Uint8Array, Uint8Array>({
+      transform: async (bytes, controller) => {
+        if (options.readMs !== undefined) await new Promise((resolve) => setTimeout(resolve, options.readMs));
+        controller.enqueue(bytes);
+      },
+    });
+    const { readable, writable } = ndJsonStream(this.child.stdin, this.child.stdout.pipeThrough(slow));
     const outward = keep("editor");
     void outward.readable.pipeTo(writable).catch(() => {});
     const { stderr } = this.child;

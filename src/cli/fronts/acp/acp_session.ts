@@ -245,6 +245,8 @@ export class AcpSession {
 
   /** The connected client, after a subscription that has ended was made anew. */
   async #reopened(): Promise<Client> {
+    // An editor's next message may be here before the updates have begun.
+    await this.#ready.promise;
     const client = await this.#parts.link.client();
     if (!this.#following) {
       this.#reopening ??= this.#reopen(client).finally(() => this.#reopening = undefined);
