@@ -307,6 +307,7 @@ async function dialog(side: Side): Promise<JsonObject> {
 async function unanswered(side: Side, line: JsonObject | string): Promise<void> {
   const from = side.rpc.messages.length;
   await side.rpc.line(typeof line === "string" ? line : JSON.stringify(line));
+  // The older pi leaves the id out.
   const { id: _, ...response } = await side.rpc.message((message) => message.type === "response", from);
   side.last = response;
 }
@@ -320,7 +321,9 @@ async function done(side: Side, step: Step): Promise<{ records: unknown[]; last:
   const { last } = side;
   await side.idle();
   const mine = side.rpc.messages.slice(from);
-  const records = mine.filter(({ type }) => type !== "response").map(withoutAnswerSoFar);
+  // Of the newer pi's records, the older one lacks the last of a run.
+  const left = ON_1_6 ? ["response"] : ["response", "agent_settled"];
+  const records = mine.filter(({ type }) => !left.includes(String(type))).map(withoutAnswerSoFar);
   const plain = (value: unknown): unknown =>
     withoutIds(
       normalized(JSON.parse(JSON.stringify(value).replaceAll(side.model.url, "http://model")), side.home),

@@ -59,6 +59,8 @@ export type Fill = (
 
 /** How the editor is. */
 export interface EditorOptions {
+  /** Another agent in the place of `pi-server acp`. */
+  readonly program?: { readonly program: string; readonly args: readonly string[] };
   readonly args?: readonly string[];
   readonly env?: Record<string, string>;
   readonly capabilities?: ClientCapabilities;
@@ -115,9 +117,10 @@ export class Editor {
   readonly #read: Promise<void>;
 
   constructor(home: Home, options: EditorOptions = {}) {
-    const { program, args } = programOf();
+    const own = programOf();
+    const { program, args } = options.program ?? { ...own, args: [...own.args, "acp"] };
     this.child = new Deno.Command(program, {
-      args: [...args, "acp", ...options.args ?? []],
+      args: [...args, ...options.args ?? []],
       cwd: home.root,
       clearEnv: true,
       env: variables(home, options.env),

@@ -93,7 +93,7 @@ Deno.test("rpc: a command carries only what pi reads, and null counts as absent"
 
 Deno.test("rpc: events that pi does not have leave no record; dialogs get pi's fields", () => {
   for (
-    const type of ["model_changed", "turn_stalled", "budget_exceeded", "session_replaced", "agent_settled"]
+    const type of ["model_changed", "turn_stalled", "budget_exceeded", "session_replaced"]
   ) {
     assertEquals(recordsOf({ type }, "0.73", undefined), [], type);
   }

@@ -124,21 +124,17 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
   set_session_name: same(["name"]),
   get_messages: same([], only("messages")),
   get_commands: same([], only("commands")),
-};
-
-/** Commands that only the newer engine's RPC mode has. */
-const NEWER: Readonly<Record<string, Translate>> = {
+  // Only the newer pi has these. Programs that are made for it send them to any.
   clear_queue: same([], whole),
   get_available_thinking_levels: same([], only("levels")),
   get_entries: same(["since"], only("entries", "leafId")),
 };
 
-/** The translation of a command; undefined when that engine's RPC mode has no such command. */
+/** The translation of a command; undefined when pi's RPC mode has no such command. */
 export function translate(command: PiRecord, dialect: Dialect): Translation | undefined {
   const type = command["type"];
   if (typeof type !== "string") return undefined;
-  const table = dialect === "1.6" && Object.hasOwn(NEWER, type) ? NEWER : TRANSLATIONS;
-  return Object.hasOwn(table, type) ? table[type]?.(command, dialect) : undefined;
+  return Object.hasOwn(TRANSLATIONS, type) ? TRANSLATIONS[type]?.(command, dialect) : undefined;
 }
 
 /** pi's sentence for an error where programs look for it; else the server's own. */

@@ -173,9 +173,8 @@ export class RpcFront {
     if (command["type"] === "extension_ui_response") return this.#answered(command);
     const translation = translate(command, this.#dialect);
     if (translation === undefined) {
-      // The older pi forgets the id of a command that it does not know.
-      const { type, id } = command;
-      return this.#failure({ type, ...(this.#dialect === "1.6" ? { id } : {}) }, `Unknown command: ${type}`);
+      // The older pi leaves the id out, and its client then waits for ever.
+      return this.#failure(command, `Unknown command: ${command["type"]}`);
     }
     this.#send(command, translation);
   }

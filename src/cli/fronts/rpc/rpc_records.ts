@@ -30,8 +30,9 @@ export function recordsOf(
     const { extensionPath, event: during, error } = event;
     return [{ type, extensionPath, event: during, error }];
   }
+  // The older pi lacks this one. Programs that are made for the newer wait for it.
+  if (type === "agent_settled") return [{ type, aborted: event["aborted"] === true }];
   if (dialect === "1.6") {
-    if (type === "agent_settled") return [{ type, aborted: event["aborted"] === true }];
     if (type === "message_update") return [slimUpdate(event)];
     if (type === "bash_output") {
       return [{
@@ -104,9 +105,8 @@ export class Missed {
     if (!began || running) return told;
     const messagesOfRun = [...this.#run ?? [], ...fresh];
     const end = { type: "agent_end", messages: messagesOfRun };
-    return dialect === "0.73"
-      ? [...told, end]
-      : [...told, { ...end, willRetry: false }, { type: "agent_settled", aborted: false }];
+    const settled = { type: "agent_settled", aborted: false };
+    return [...told, dialect === "0.73" ? end : { ...end, willRetry: false }, settled];
   }
 }
 
