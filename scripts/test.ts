@@ -127,8 +127,15 @@ const ALONE: ReadonlySet<string> = new Set([
   "neighbours",
 ]);
 
-/** Files about what differs between builds: files, sockets, threads, permissions, and what is packed into a build. */
+/**
+ * Files about what differs between builds: files, sockets, threads, permissions, pipes of editors, and what is packed
+ * into a build.
+ */
 const BUILD_MATTERS: ReadonlySet<string> = new Set([
+  "acp",
+  "acp_errors",
+  "acp_sessions",
+  "acpx",
   "bundlers",
   "engine",
   "file_modes",
