@@ -220,7 +220,8 @@ test("list_stored_sessions: what the loaded pi cannot open is marked with what i
   const marks = sessions.map((
     one,
   ) => [at(one, "sessionId"), at(one, "newerEntries"), at(one, "messageCount")]);
-  assertEquals(marks.sort(), [["newer", ["future_entry"], 4], ["whole", undefined, 4]]);
+  // pi 1.6 skips such entries, as it does in a terminal, and can open the file.
+  assertEquals(marks.sort(), [["newer", ON_1_6 ? undefined : ["future_entry"], 4], ["whole", undefined, 4]]);
 });
 
 test("load_session: a missing model and its replacement are reported", async (bench) => {
@@ -258,11 +259,16 @@ test("ctx.switchSession: the content of a file is checked and repaired as for cl
   const newer = await written(bench, [...lines, JSON.stringify(FUTURE)]);
   const before = await Deno.readTextFile(newer.path);
   await switchTo(newer.path);
-  assertStringIncludes(
-    stringAt(await wire.event(id, "extension_error"), "event", "error"),
-    "future_entry (line 6)",
-  );
-  assertEquals(await Deno.readTextFile(newer.path), before);
+  if (ON_1_6) {
+    const { sessionFile } = await wire.ok({ type: "get_state", sessionId: id });
+    assertEquals(sessionFile, newer.path);
+  } else {
+    assertStringIncludes(
+      stringAt(await wire.event(id, "extension_error"), "event", "error"),
+      "future_entry (line 6)",
+    );
+    assertEquals(await Deno.readTextFile(newer.path), before);
+  }
   const damaged = await written(bench, [...lines.slice(0, 1), "{{{", ...lines.slice(2)]);
   await switchTo(damaged.path);
   const told = await wire.event(id, "session_file_repaired");

@@ -78,7 +78,10 @@ alone(
       /pk\/package\.json: "pi\.extensions" must be a list/,
       /gone\/package\.json names the extension \.\/g\.ts/,
       /skills\/bad\/SKILL\.md: /,
-      /prompts\/bad\.md: its head between the lines --- is not valid YAML/,
+      // pi 1.6 itself says what is wrong with it.
+      ON_1_6
+        ? /prompts\/bad\.md: Nested mappings/
+        : /prompts\/bad\.md: its head between the lines --- is not valid YAML/,
     ]);
     bench.model.script("still", text(["works"]));
     assertEquals((await settled(wire, "s", "still")).text, "works");

@@ -199,8 +199,11 @@ test("faulty tools and commands are an extension_error, and go to neither client
     const { commands } = await wire.ok({ type: "get_commands", sessionId: id });
     const own = arrayAt({ commands }, "commands").filter((each) => at(each, "source") === "extension");
     const builtin = ["read", "bash", "edit", "write", "grep", "find", "ls", "powershell"];
+    // pi 1.6 has these built in as extensions.
+    builtin.push("codemode", "tool_search");
     const names = arrayAt({ tools }, "tools").map((each) => stringAt(each, "name"));
-    return [names.filter((name) => !builtin.includes(name)), own.map((each) => at(each, "name"))];
+    const commandNames = own.map((each) => at(each, "name")).filter((name) => name !== "mcp");
+    return [names.filter((name) => !builtin.includes(name)), commandNames];
   };
   const good = [["good_tool"], ["good", "again"]];
   await wire.event(id, "extension_error", (event) => String(event.error).includes("needs a name"));

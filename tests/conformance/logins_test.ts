@@ -3,10 +3,10 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { brief, stringAt } from "../support/json.ts";
-import { Gate } from "../support/model_server.ts";
+import { Gate, OPENAI, text } from "../support/model_server.ts";
 import { deadline, until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
-import { alone, type Bench } from "./suite.ts";
+import { alone, type Bench, settled } from "./suite.ts";
 
 /** A token endpoint that has taken the old token when `asked` opens, and answers when the test opens `answer`. */
 class TokenEndpoint implements AsyncDisposable {
@@ -129,3 +129,27 @@ alone("logins: a provider that refuses the refresh is named, with the next step"
   assertMatch(String(error), /log in again|refresh/i);
   assertEquals(await refreshToken(bench), "old-refresh");
 });
+
+alone(
+  "logins: a key that changes in auth.json counts at the next request of live sessions",
+  async (bench) => {
+    const put = async (key: string): Promise<void> => {
+      const keys = { [OPENAI.provider]: { type: "api_key", key } };
+      // As pi writes it: the same file, with another content.
+      await Deno.writeTextFile(authFile(bench), JSON.stringify(keys, null, 2), { mode: 0o600 });
+    };
+    await put("first-key");
+    await bench.start();
+    const wire = await bench.connect();
+    const sessions = [await bench.session(wire), await bench.session(wire)];
+    for (const key of ["first-key", "second-key", "third-key"]) {
+      await put(key);
+      for (const { id } of sessions) {
+        const marker = bench.name(key);
+        bench.model.script(marker, text(["ok"]));
+        assertEquals((await settled(wire, id, marker)).text, "ok");
+        assertEquals((await bench.model.request(marker)).headers["authorization"], `Bearer ${key}`);
+      }
+    }
+  },
+);

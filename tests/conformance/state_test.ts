@@ -120,7 +120,7 @@ test("thinking levels: exactly pi's, clamped to the model, sent to the model", a
   }
   // xhigh only where a model maps it: here it is clamped to the nearest below.
   assertEquals(await set("xhigh"), { level: "high" });
-  for (const level of ["none", "max", "HIGH", "", "constructor", "x-high"]) {
+  for (const level of ["none", "HIGH", "", "constructor", "x-high"]) {
     await wire.refused("invalid_params", { type: "set_thinking_level", sessionId: id, level });
   }
   assertEquals((await state(wire, id)).thinkingLevel, "high");

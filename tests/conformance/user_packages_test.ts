@@ -33,8 +33,9 @@ async function described(bench: Bench): Promise<Map<string, string>> {
   const { id } = await bench.session(wire, { inMemory: true });
   const { commands } = await wire.ok({ type: "get_commands", sessionId: id });
   return new Map(
-    arrayAt({ commands }, "commands").map((command) => objectAt(command)).filter(({ source }) =>
-      source === "extension"
+    // pi 1.6 has an extension with /mcp built in.
+    arrayAt({ commands }, "commands").map((command) => objectAt(command)).filter(({ source, name }) =>
+      source === "extension" && name !== "mcp"
     )
       .map((command) => [stringAt(command, "name"), String(command.description)]),
   );

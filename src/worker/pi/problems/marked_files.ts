@@ -1,5 +1,5 @@
 // Does: loads skills and prompts whose file begins with a byte order mark, where pi misses the head of the file, and
-// names prompts whose head is not valid YAML, which pi leaves out without a word.
+// names prompts whose head is not valid YAML, which pi 0.73 leaves out without a word.
 // Used by: sdk/resources.ts, as overrides of pi's loader. Invariant: what pi reads well is left as pi reads it.
 import { basename, dirname } from "node:path";
 import { pi } from "../engines/packages.ts";
@@ -74,7 +74,7 @@ export function markedPrompts(read: ReadText, paths: () => readonly string[]): P
     const loaded = new Set(prompts.map(({ filePath }) => filePath));
     const diagnostics = [...found.diagnostics];
     for (const path of paths()) {
-      if (loaded.has(path)) continue;
+      if (loaded.has(path) || found.diagnostics.some((one) => one.path === path)) continue;
       const file = read(path);
       if (file === undefined || headOf(file.text) !== undefined) continue;
       diagnostics.push({

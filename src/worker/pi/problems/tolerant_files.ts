@@ -120,6 +120,20 @@ export function modelsText(
   return { faults, value: read.value };
 }
 
+/** What pi 1.6 says of models.json. Where it quotes a text that is not JSON, its place stands instead, for the keys. */
+export function modelsFaults(path: string, errors: readonly string[]): readonly string[] {
+  if (errors.length === 0) return [];
+  if (errors.some((one) => one.startsWith("Failed to parse"))) {
+    try {
+      const { faults } = modelsText(path, readFileSync(path, "utf-8"));
+      if (faults.length > 0) return faults;
+    } catch (error) {
+      return [unreadable(path, error)];
+    }
+  }
+  return [modelsFault(path, errors.join(" "))];
+}
+
 /** Runs pi's own reading of a file with `value` in the place of what its text would be parsed to. */
 export function parsedAs<T>(value: unknown, read: () => T): T {
   const { parse } = JSON;

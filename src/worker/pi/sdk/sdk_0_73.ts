@@ -9,7 +9,7 @@ import type { SessionEvent } from "../../../protocol/events.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
 import type { BuiltInParts } from "../engines/built_in_parts.ts";
 import type { ModelName } from "../problems/gone_model.ts";
-import type { LoadWarning } from "../problems/load_warning.ts";
+import type { LoadWarning } from "../problems/load_remark.ts";
 import { followRequest } from "../network/model_request.ts";
 import type { Disposition, LoadProblem } from "../../../protocol/schema/responses.ts";
 import { RESOURCE_BYTES } from "../../../governor/limits.ts";

@@ -9,14 +9,14 @@ import { isRecord } from "../../../base/json.ts";
 import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
 import type { BuiltInParts } from "../engines/built_in_parts.ts";
 import type { ModelName } from "../problems/gone_model.ts";
-import type { LoadWarning } from "../problems/load_warning.ts";
+import type { LoadWarning } from "../problems/load_remark.ts";
 import { endOnAbort, withoutHiddenRetries } from "../guards/abortable_waits.ts";
 import { watchAnswers } from "../guards/tool_call_guard.ts";
 import { builtInExtensions } from "../engines/built_ins_1_6.ts";
 import { SEEN } from "../engines/seen.ts";
 import { followRequest } from "../network/model_request.ts";
 import { Logins, untilAborted } from "../guards/login_refresh.ts";
-import { credentialFault, modelsFault } from "../problems/tolerant_files.ts";
+import { credentialFault, modelsFaults } from "../problems/tolerant_files.ts";
 import type { Disposition, LoadProblem } from "../../../protocol/schema/responses.ts";
 
 type Session = pi.AgentSession;
@@ -102,6 +102,10 @@ function finishRefreshes(runtime: pi.ModelRuntime, logins: Logins): void {
   });
 }
 
+/** pi's words for an error of the credentials, and ours. */
+const AVAILABILITY = "Availability refresh: ";
+const NO_LIST = "pi cannot find out which models have credentials: ";
+
 /** The models of each session; every runtime reads the user's credentials for itself. */
 export class Accounts {
   readonly #agentDir: string;
@@ -132,11 +136,14 @@ export class Accounts {
     const at = (name: string, error: string): LoadProblem => {
       return { extensionPath: join(this.#agentDir, name), event: "load", error };
     };
-    const error = models.getError();
     const path = join(this.#agentDir, "models.json");
-    const fault = credentialFault(join(this.#agentDir, "auth.json"));
+    const errors = (models.getError() ?? "").split("\n\n").filter((one) => one !== "");
+    const ofModels = errors.filter((one) => !one.startsWith(AVAILABILITY));
+    // pi says so of a broken auth.json, which the sentence below names with its place.
+    const fault = credentialFault(join(this.#agentDir, "auth.json")) ??
+      errors.find((one) => one.startsWith(AVAILABILITY))?.replace(AVAILABILITY, NO_LIST);
     return [
-      ...(error === undefined ? [] : [at("models.json", modelsFault(path, error))]),
+      ...modelsFaults(path, ofModels).map((one) => at("models.json", one)),
       ...(fault === undefined ? [] : [at("auth.json", fault)]),
     ];
   }

@@ -236,9 +236,15 @@ export function createPrivately(histories: object): void {
     Reflect.get(histories, name)
   );
   if (typeof persist !== "function" || typeof rewrite !== "function") return;
+  // pi 1.6 creates the file with the first message, and pi 0.73 with the first answer.
+  const speaks: unknown = Reflect.get(histories, "_hasConversation");
+  const creates = (history: Writer): boolean =>
+    typeof speaks === "function"
+      ? Reflect.apply(speaks, history, []) === true
+      : history.fileEntries.some(isAnswer);
   Reflect.set(histories, "_persist", function (this: Writer, entry: unknown): void {
     const { sessionFile = "", flushed, fileEntries } = this;
-    if (sessionFile === "" || flushed || !fileEntries.some(isAnswer) || sizeOf(sessionFile) > 0) {
+    if (sessionFile === "" || flushed || !creates(this) || sizeOf(sessionFile) > 0) {
       return Reflect.apply(persist, this, [entry]);
     }
     // The newer pi creates this file itself, and fails when it exists. So no empty file can be made first.
