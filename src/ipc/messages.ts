@@ -46,6 +46,16 @@ export interface SubscriberDemand {
   readonly subscribers: number;
 }
 
+/** How large the snapshots of an answer may be. */
+export interface SnapshotForm {
+  /** Bytes of each snapshot's messages. */
+  readonly bytes: number;
+  /** The bytes are those of the whole state, with its SessionInfo and dialogs. */
+  readonly whole?: true;
+  /** Large texts and images go by reference. */
+  readonly refs?: true;
+}
+
 /** Messages from the server thread to a worker. */
 export type ToWorker =
   | { readonly kind: "start"; readonly config: WorkerConfig }
@@ -90,6 +100,8 @@ export type ToWorker =
     readonly sessionIds?: readonly string[];
     /** Sessions whose snapshot is wanted too. */
     readonly snapshots: "all" | readonly string[];
+    /** Absent: the default for so many snapshots. */
+    readonly form?: SnapshotForm;
   }
   /** Count the busy sessions. With `stop`, stop them and every bash. */
   | { readonly kind: "count_busy"; readonly ref: number; readonly stop: boolean }
@@ -119,6 +131,8 @@ export interface EncodedEvent {
   readonly text: string;
   /** The full form, if it differs and a subscriber wants it. */
   readonly full?: string | undefined;
+  /** The delta form with references, if the event has large texts or images. */
+  readonly brief?: string | undefined;
   readonly coalesce?: CoalesceHint | undefined;
   /** Of a piece: its offset in `text`, encoded as JSON. It ends before DELTA_SUFFIX. */
   readonly at?: number;

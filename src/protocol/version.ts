@@ -16,6 +16,8 @@ export const CAPABILITIES: readonly string[] = [
   "idempotency",
   "pending_ui",
   "restore",
+  "entries",
+  "refs",
 ];
 
 /** The protocol version of the connection. Undefined when the server speaks no offered major version. */

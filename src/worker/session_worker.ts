@@ -192,10 +192,14 @@ export class SessionWorker {
     for (const message of early) this.receive(message);
   }
 
-  #sendStates({ ref, sessionIds, snapshots }: MessageOf<"get_states">): void {
+  #sendStates({ ref, sessionIds, snapshots, form }: MessageOf<"get_states">): void {
     const answer = (): void => {
       const wanted = sessionIds?.map((id) => this.#sessions.get(id)) ?? [...this.#sessions.values()];
-      this.#send(attached(ref, wanted, snapshots));
+      const answered = (): void => this.#send(attached(ref, wanted, snapshots, form));
+      if (form?.refs !== true) return answered();
+      void Promise.all(wanted.map((one) => one?.live === true ? one.prepared(form) : undefined)).then(
+        answered,
+      );
     };
     const [only] = sessionIds ?? [];
     const session = only === undefined ? undefined : this.#sessions.get(only);
@@ -272,6 +276,7 @@ export class SessionWorker {
       ...begin,
       handlers: HANDLERS,
       clock: this.#runtime,
+      content: this.#runtime.content,
       uuid: () => this.#runtime.uuid(),
       ...this.#sessionDefaults,
       place,

@@ -154,6 +154,7 @@ export type Settled = Static<typeof SettledSchema>;
 export const SnapshotSchema = Type.Object({
   messages: Type.Array(Type.Object({})),
   truncated: Type.Optional(Type.Boolean()),
+  before: Type.Optional(count()),
   messageCount: count(),
   streamingMessage: Type.Optional(Type.Object({})),
   runningTools: Type.Array(Type.Object({})),
