@@ -239,6 +239,9 @@ export const LEAST_BLOCK_CHARS: number = 512;
 /** The most bytes of an event for a client with `refs`. */
 export const REF_EVENT_BYTES: number = 512 * KIB;
 
+/** The most bytes of a line of a session file that is read without pi. Of a longer one, only its place is known. */
+export const STORED_LINE_BYTES: number = 16 * MIB;
+
 /** Bytes of a content that one `get_content` returns by default. */
 export const CONTENT_BYTES: number = 512 * KIB;
 

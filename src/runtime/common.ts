@@ -25,7 +25,7 @@ import * as path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { withFaults } from "./fault_injection.ts";
-import { chunksOf, NO_LINK, NO_WAIT, openRegular, readRegular } from "./regular_file.ts";
+import { chunksOf, NO_LINK, NO_WAIT, openRegular, partOf, readRegular } from "./regular_file.ts";
 import { endChildren, output, tagChildProcesses, tagWorkerProcesses } from "./child_processes.ts";
 import { guardProcess, leave } from "./process_guard.ts";
 import { absolute, stand } from "./working_directory.ts";
@@ -236,6 +236,7 @@ export const files: Files = {
   readAny: (file) => orMissing(readFile(file, "utf8")),
   list: async (folder) => await orMissing(readdir(folder)) ?? [],
   chunks: chunksOf,
+  part: partOf,
   ensureTrailingNewline: ensureTrailingNewline,
   copyMode: async (from, to) => await chmod(to, (await stat(from)).mode & 0o777),
   async writePrivate(file, text) {

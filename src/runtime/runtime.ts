@@ -48,6 +48,8 @@ export interface Files {
   list(path: string): Promise<readonly string[]>;
   /** The bytes of a regular file, piece by piece. Throws when it cannot be read. */
   chunks(path: string): AsyncIterable<Uint8Array>;
+  /** At most so many bytes of a regular file from that place on. Fewer at its end. */
+  part(path: string, offset: number, length: number): Promise<Uint8Array>;
   /** Appends a line end when the last line has none. */
   ensureTrailingNewline(path: string): Promise<void>;
   /** Gives the second file the permissions of the first. */

@@ -292,7 +292,9 @@ export interface GetEntriesData {
   /** The protocol's `leafId`. */
   leafId: string | null;
   /** The protocol's `entryCount`. */
-  entryCount: number;
+  entryCount?: number;
+  /** The protocol's `unloaded`. */
+  unloaded?: true;
   /** The protocol's `more`. */
   more?: true;
   /** The protocol's `nextSince`. */

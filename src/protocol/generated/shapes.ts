@@ -175,6 +175,8 @@ export interface SessionInfo {
   budget?: Budget;
   /** Messages that a crash has stopped, oldest first. */
   interrupted?: Interrupted[];
+  /** The protocol's `unloaded`. */
+  unloaded?: string;
 }
 
 /** `data` of a prompt with `waitFor: "settled"`. */

@@ -62,7 +62,8 @@ export const HISTORY_COMMANDS = {
     Type.Object({
       entries: Type.Array(Type.Object({})),
       leafId: Type.Union([Type.String(), Type.Null()]),
-      entryCount: Type.Integer({ minimum: 0 }),
+      entryCount: Type.Optional(Type.Integer({ minimum: 0 })),
+      unloaded: Type.Optional(Type.Literal(true)),
       more: Type.Optional(Type.Literal(true)),
       nextSince: Type.Optional(Type.String()),
       nextBefore: Type.Optional(Type.String()),
