@@ -48,10 +48,10 @@ export class ContentRefs {
   #made = new WeakMap<object, Map<string, Made>>();
   readonly #places = new Map<string, Place>();
   readonly #tools: ContentBytes;
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "after">;
   #lastBytes: { readonly hash: string; readonly bytes: WeakRef<Uint8Array> } | undefined;
 
-  constructor(tools: ContentBytes, clock: Clock) {
+  constructor(tools: ContentBytes, clock: Pick<Clock, "after">) {
     this.#tools = tools;
     this.#clock = clock;
   }

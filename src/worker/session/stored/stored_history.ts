@@ -21,7 +21,7 @@ import { entryIn, HEAD_BYTES, headIn, isShown, type StoredHead } from "./stored_
 export interface StoredHistoryParts {
   readonly files: Pick<Files, "part" | "stat">;
   readonly content: ContentBytes;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "after">;
   readonly format: FileFormat;
 }
 
