@@ -53,6 +53,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "worker/session/file_check": [...SHARED, "worker/session/agent_port.ts"],
   "worker/session/files": [...SHARED, "worker/session/file_check", "worker/session/agent_port.ts"],
   "worker/session/events": SHARED,
+  "worker/session/stored": [...SHARED, "worker/session/agent_port.ts", "worker/session/events"],
   "worker/session/guards": [...SHARED, "worker/session/agent_port.ts"],
   "worker/session/handlers": [...SHARED, "worker/session"],
   "worker/session": SHARED,

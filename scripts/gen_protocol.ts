@@ -49,7 +49,7 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   get_state: "Returns the state of a session.",
   dismiss_interrupted: "Drops the messages that a crash stopped.",
   get_messages:
-    "Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`. At most 8 MiB: `truncated` and `before` lead to the older ones.",
+    "Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`. At most `maxBytes`, or 8 MiB: `truncated` and `before` lead to the older ones.",
   set_session_name: "Names the session; blanks at both ends are dropped.",
   get_available_models:
     "Lists the models that pi has credentials for. Without a session: those that every session has.",
@@ -80,6 +80,10 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   get_fork_messages: "Lists the user messages that `fork` can be given, at most 8 MiB of the newest.",
   get_tree:
     "Returns every entry of the session's tree, flat: parents are named by id. Past 8 MiB the oldest have no text, or are left out.",
+  get_entries:
+    "Returns entries as pi keeps them, oldest first: the newest, or those after `since` (`null`: from the start). `more` comes with `nextBefore` or `nextSince`, the cursor of the next page.",
+  get_content:
+    "Returns a piece of what a `contentRef` stands for, in base64; `nextOffset` while there is more.",
   navigate_tree:
     "Goes on from another entry of the tree; of a user message, the text comes back for editing.",
   export_html:

@@ -222,6 +222,8 @@ export class ActiveSubscription implements Subscription {
     const fields = {
       sessionId: this.target,
       ...(options.updates === undefined ? {} : { updates: options.updates }),
+      ...(options.refs === undefined ? {} : { refs: options.refs }),
+      ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
       ...(options.events === undefined ? {} : { events: this.#wanted(options.events) }),
       ...(options.snapshot === true && !this.#established ? { snapshot: true } : {}),
       ...(from === undefined || known.length === 0 ? {} : { from }),

@@ -20,6 +20,10 @@ export interface SubscribeOptions {
   readonly snapshot?: boolean;
   /** `delta`: only the new part of each event; `full`: pi's events unchanged. Default: `delta`. */
   readonly updates?: "delta" | "full";
+  /** Whether large texts and images go by reference, see `readContent`. Not with `full`. Default: false. */
+  readonly refs?: boolean;
+  /** Bytes of an answer with snapshots, at most. Default: the server's. */
+  readonly maxBytes?: number;
   /** Only events of these types. Default: all. */
   readonly events?: readonly string[];
   /** Answers the dialogs of the sessions' extensions. Default: other clients answer them. */

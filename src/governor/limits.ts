@@ -229,9 +229,25 @@ export const ANSWERS_AHEAD: number = 16_384;
 /** The most bytes of JSON of a session's history in one answer. */
 export const ANSWER_BYTES: number = 8 * MIB;
 
-/** The most bytes of one session's snapshot, and of all snapshots that one worker writes into one answer. */
+/** Bytes of an answer beside its history: the envelope, cursors and a sentence. */
+export const ANSWER_HEAD_BYTES: number = 4 * KIB;
+
+/** UTF-16 units of a text that a client with `refs` gets in place, and the least to which an item may shorten that. */
+export const BLOCK_CHARS: number = 64 * KIB;
+export const LEAST_BLOCK_CHARS: number = 512;
+
+/** The most bytes of an event for a client with `refs`. */
+export const REF_EVENT_BYTES: number = 512 * KIB;
+
+/** The most bytes of a line of a session file that is read without pi. Of a longer one, only its place is known. */
+export const STORED_LINE_BYTES: number = 16 * MIB;
+
+/** Bytes of a content that one `get_content` returns by default. */
+export const CONTENT_BYTES: number = 512 * KIB;
+
+/** The most bytes of one session's snapshot, and of all snapshots in one answer. */
 export const SNAPSHOT_BYTES: number = 4 * MIB;
-export const SNAPSHOTS_BYTES: number = 16 * MIB;
+export const SNAPSHOTS_BYTES: number = 8 * MIB;
 
 /** Large answers of one connection that may be under way. Further commands for large answers wait. */
 export const BULK_AHEAD: number = 2;

@@ -19,6 +19,8 @@ interface PackedEvents {
   readonly texts: readonly string[];
   /** Full forms by index, if there are any. */
   readonly fulls: readonly (string | undefined)[] | undefined;
+  /** Forms with references by index, if there are any. */
+  readonly briefs: readonly (string | undefined)[] | undefined;
   readonly heads: readonly Head[];
   /** For each event the index of its head, and `EncodedEvent.at`. */
   readonly marks: readonly number[];
@@ -153,7 +155,8 @@ function packEvents({ sessionId, events }: EventsMessage): PackedEvents {
   const marks: number[] = [];
   const texts: string[] = [];
   let fulls: (string | undefined)[] | undefined;
-  for (const { type, text, full, coalesce: merge, at = 0 } of events) {
+  let briefs: (string | undefined)[] | undefined;
+  for (const { type, text, full, brief, coalesce: merge, at = 0 } of events) {
     let head = heads.length - 1;
     if (heads[head]?.type !== type || heads[head]?.merge !== merge) {
       head = heads.findIndex((one) => one.type === type && one.merge === merge);
@@ -161,12 +164,13 @@ function packEvents({ sessionId, events }: EventsMessage): PackedEvents {
     }
     marks.push(head, at);
     if (full !== undefined) (fulls ??= [])[texts.length] = full;
+    if (brief !== undefined) (briefs ??= [])[texts.length] = brief;
     texts.push(text);
   }
-  return { kind: "packed", sessionId, seq: events[0]?.seq ?? 0, texts, fulls, heads, marks };
+  return { kind: "packed", sessionId, seq: events[0]?.seq ?? 0, texts, fulls, briefs, heads, marks };
 }
 
-function unpackEvents({ sessionId, seq, texts, fulls, heads, marks }: PackedEvents): EventsMessage {
+function unpackEvents({ sessionId, seq, texts, fulls, briefs, heads, marks }: PackedEvents): EventsMessage {
   const events = texts.map((text, index): EncodedEvent => {
     const head = heads[marks[index * 2] ?? 0];
     return {
@@ -174,6 +178,7 @@ function unpackEvents({ sessionId, seq, texts, fulls, heads, marks }: PackedEven
       type: head?.type ?? "",
       text,
       full: fulls?.[index],
+      brief: briefs?.[index],
       coalesce: head?.merge,
       at: marks[index * 2 + 1] ?? 0,
     };

@@ -48,6 +48,16 @@ export interface SubscriberDemand {
   readonly subscribers: number;
 }
 
+/** How large the snapshots of an answer may be. */
+export interface SnapshotForm {
+  /** Bytes of each snapshot's messages. */
+  readonly bytes: number;
+  /** The bytes are those of the whole state, with its SessionInfo and dialogs. */
+  readonly whole?: true;
+  /** Large texts and images go by reference. */
+  readonly refs?: true;
+}
+
 /** Messages from the server thread to a worker. */
 export type ToWorker =
   | { readonly kind: "start"; readonly config: WorkerConfig }
@@ -76,6 +86,13 @@ export type ToWorker =
   | { readonly kind: "park_session"; readonly ref: number; readonly sessionId: string }
   /** Reply to a `save_record` with this number: the record is written. */
   | { readonly kind: "record_saved"; readonly ref: number; readonly error?: string }
+  /** Answer a `get_entries` or `get_content` from the file of a session that no worker runs. */
+  | {
+    readonly kind: "read_history";
+    readonly ref: number;
+    readonly command: Command;
+    readonly record: SessionRecord;
+  }
   /** Check a session file and return its id. */
   | { readonly kind: "read_header"; readonly ref: number; readonly sessionPath: string }
   /** Reply to a `claim_file`. `owner` is the other session or server that has the file. */
@@ -92,6 +109,8 @@ export type ToWorker =
     readonly sessionIds?: readonly string[];
     /** Sessions whose snapshot is wanted too. */
     readonly snapshots: "all" | readonly string[];
+    /** Absent: the default for so many snapshots. */
+    readonly form?: SnapshotForm;
   }
   /** Count the busy sessions. With `stop`, stop them and every bash. */
   | { readonly kind: "count_busy"; readonly ref: number; readonly stop: boolean }
@@ -121,6 +140,8 @@ export interface EncodedEvent {
   readonly text: string;
   /** The full form, if it differs and a subscriber wants it. */
   readonly full?: string | undefined;
+  /** The delta form with references, if the event has large texts or images. */
+  readonly brief?: string | undefined;
   readonly coalesce?: CoalesceHint | undefined;
   /** Of a piece: its offset in `text`, encoded as JSON. It ends before DELTA_SUFFIX. */
   readonly at?: number;

@@ -65,7 +65,8 @@ export class SendQueue {
 
   /** Queues an event of a session. */
   sendEvent(sessionId: string, record: EncodedEvent): void {
-    const bytes = record.text.length + (record.full?.length ?? 0) + MESSAGE_BYTES;
+    const bytes = record.text.length + (record.full?.length ?? 0) + (record.brief?.length ?? 0) +
+      MESSAGE_BYTES;
     this.#bytes += bytes;
     const tail = this.#tail;
     if (

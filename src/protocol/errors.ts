@@ -35,6 +35,8 @@ const TABLE = {
     "The server's pi cannot do that; `capabilities` name what it can",
   ),
   entry_not_found: traits(false, "The session's history has no such entry"),
+  entry_not_on_branch: traits(false, "The entry is on a branch that the session has left"),
+  content_not_found: traits(false, "The session's history holds no content with that reference any more"),
   version_conflict: traits(false, "The session has moved on from the version that the command expects"),
   idempotency_conflict: traits(false, "The idempotency key was given to another command"),
   outcome_unknown: traits(false, "A crash has left no answer to the command with that idempotency key"),

@@ -17,6 +17,8 @@ export const CAPABILITIES: readonly string[] = [
   "pending_ui",
   "restore",
   "thinking_levels",
+  "entries",
+  "refs",
 ];
 
 /** The protocol version of the connection. Undefined when the server speaks no offered major version. */

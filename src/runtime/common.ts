@@ -1,6 +1,6 @@
 // Does: the parts of a runtime that Deno and Node share: clock, files, randomness, signals, environment.
 // Used by: deno.ts and node.ts. Uses: Node's built-in modules, which Deno has too.
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import { constants, fstatSync, readFileSync } from "node:fs";
 import {
@@ -25,7 +25,7 @@ import * as path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { withFaults } from "./fault_injection.ts";
-import { chunksOf, NO_LINK, NO_WAIT, openRegular, readRegular } from "./regular_file.ts";
+import { chunksOf, NO_LINK, NO_WAIT, openRegular, partOf, readRegular } from "./regular_file.ts";
 import { endChildren, output, tagChildProcesses, tagWorkerProcesses } from "./child_processes.ts";
 import { guardProcess, leave } from "./process_guard.ts";
 import { absolute, stand } from "./working_directory.ts";
@@ -236,6 +236,7 @@ export const files: Files = {
   readAny: (file) => orMissing(readFile(file, "utf8")),
   list: async (folder) => await orMissing(readdir(folder)) ?? [],
   chunks: chunksOf,
+  part: partOf,
   ensureTrailingNewline: ensureTrailingNewline,
   copyMode: async (from, to) => await chmod(to, (await stat(from)).mode & 0o777),
   async writePrivate(file, text) {
@@ -297,6 +298,14 @@ export const common = {
   uuid: (): string => randomUUID(),
   randomHex: (bytes: number): string => randomBytes(bytes).toString("hex"),
   sha256: (text: string): string => createHash("sha256").update(text).digest("base64"),
+  content: {
+    hash: (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex"),
+    encode: (text: string): Uint8Array => Buffer.from(text),
+    size: (text: string): number => Buffer.byteLength(text),
+    fromBase64: (text: string): Uint8Array => Buffer.from(text, "base64"),
+    toBase64: ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+      Buffer.from(buffer, byteOffset, byteLength).toString("base64"),
+  },
   equalTexts(a: string, b: string): boolean {
     // Hashes first, because timingSafeEqual needs two texts of equal length.
     const digest = (text: string): Buffer => createHash("sha256").update(text).digest();

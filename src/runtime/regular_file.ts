@@ -68,6 +68,23 @@ export async function* chunksOf(file: string): AsyncGenerator<Uint8Array> {
   }
 }
 
+/** A part of the file, through links. */
+export async function partOf(file: string, offset: number, length: number): Promise<Uint8Array> {
+  const handle = await openRegular(file, constants.O_RDONLY, "followed");
+  try {
+    const buffer = new Uint8Array(length);
+    let got = 0;
+    while (got < length) {
+      const { bytesRead } = await handle.read(buffer, got, length - got, offset + got);
+      if (bytesRead === 0) break;
+      got += bytesRead;
+    }
+    return buffer.subarray(0, got);
+  } finally {
+    await handle.close();
+  }
+}
+
 function check(found: { isFile(): boolean; isSymbolicLink(): boolean }): void {
   if (found.isSymbolicLink()) throw new NotRegularError("it is a symbolic link");
   if (!found.isFile()) throw new NotRegularError("it is not a regular file");

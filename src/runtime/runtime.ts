@@ -48,6 +48,8 @@ export interface Files {
   list(path: string): Promise<readonly string[]>;
   /** The bytes of a regular file, piece by piece. Throws when it cannot be read. */
   chunks(path: string): AsyncIterable<Uint8Array>;
+  /** At most so many bytes of a regular file from that place on. Fewer at its end. */
+  part(path: string, offset: number, length: number): Promise<Uint8Array>;
   /** Appends a line end when the last line has none. */
   ensureTrailingNewline(path: string): Promise<void>;
   /** Gives the second file the permissions of the first. */
@@ -146,7 +148,8 @@ export interface HttpRequest {
 export interface HttpAnswer {
   /** A 304 has no body, whatever the field holds. */
   readonly status: number;
-  readonly body: string | Uint8Array<ArrayBuffer>;
+  /** A stream names its length in `headers`. */
+  readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -214,6 +217,19 @@ export interface MemoryBounds {
   readonly fatalHeapBytes: number;
 }
 
+/** The bytes of texts and images. */
+export interface ContentBytes {
+  /** SHA-256 in hexadecimal digits. A text counts as UTF-8. */
+  hash(content: string | Uint8Array): string;
+  /** The bytes of a text as UTF-8. */
+  encode(text: string): Uint8Array;
+  /** The number of these bytes. */
+  size(text: string): number;
+  /** The bytes of a text in base64. Ignores other characters. */
+  fromBase64(text: string): Uint8Array;
+  toBase64(bytes: Uint8Array): string;
+}
+
 /** Everything that differs between Deno and Node. */
 export interface Runtime extends Clock {
   /** The clock leaves out standstills of this thread until the returned timer is cleared. */
@@ -245,6 +261,7 @@ export interface Runtime extends Clock {
   /** A random UUID. */
   uuid(): string;
   randomHex(bytes: number): string;
+  readonly content: ContentBytes;
   /** SHA-256 in base64. */
   sha256(text: string): string;
   /** Compares in constant time. */

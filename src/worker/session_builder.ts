@@ -5,8 +5,8 @@ import { errorMessage } from "../base/error_message.ts";
 import { isSystemError } from "../base/system_errors.ts";
 import { BUILD_MS } from "../protocol/schema/command_spec.ts";
 import { type Command, type CommandOf, specOf } from "../protocol/schema/commands.ts";
-import { failure } from "../protocol/errors.ts";
-import type { FileRepair } from "../protocol/schema/responses.ts";
+import { type Failure, failure } from "../protocol/errors.ts";
+import type { FileRepair, SessionInfo } from "../protocol/schema/responses.ts";
 import type { StoredSession } from "../protocol/schema/results.ts";
 import { BUILDS_AT_ONCE } from "../governor/limits.ts";
 import { deadline } from "../base/async/deadline.ts";
@@ -16,9 +16,10 @@ import type { FileClaims } from "./file_claims.ts";
 import type { WorkerConfig } from "../ipc/messages.ts";
 import { fileInUse, type Outcome } from "../protocol/failures.ts";
 import { FileChecker } from "./session/file_check/file_checker.ts";
+import { IDS_SINCE } from "./session/file_check/entry_shape.ts";
 import type { Inspected } from "./session/file_check/file_inspector.ts";
 import { PathGuard } from "./session/files/path_guard.ts";
-import type { SessionRecord } from "../ipc/session_record.ts";
+import type { AgentKept, SessionRecord } from "../ipc/session_record.ts";
 import type { TrustedFolders } from "./trusted_folders.ts";
 import {
   listSessions,
@@ -26,6 +27,7 @@ import {
   sessionFolders,
   type SessionPlaces,
 } from "./session/files/session_files.ts";
+import { StoredHistory } from "./session/stored/stored_history.ts";
 import type { SessionFiles } from "./session/files/session_file_access.ts";
 import type { SessionHeader } from "./session/file_check/session_header.ts";
 
@@ -47,6 +49,8 @@ const DEFAULT_LIST = 1_000;
 export class SessionBuilder {
   readonly guard: PathGuard;
   readonly checker: FileChecker;
+  /** Reads the files of sessions that no worker runs. */
+  readonly stored: StoredHistory;
   readonly #parts: SessionBuilderParts;
   readonly #files: Files;
   readonly #waiting: (() => void)[] = [];
@@ -61,6 +65,8 @@ export class SessionBuilder {
     this.guard = new PathGuard(this.#files, roots, config.closed, factory.sessionFolders);
     const { format } = factory;
     const { memoryBytes } = config;
+    const { content } = parts.runtime;
+    this.stored = new StoredHistory({ files: this.#files, content, clock: parts.runtime, format });
     this.checker = new FileChecker({ files: this.#files, format, memoryBytes, log: parts.log });
   }
 
@@ -164,6 +170,67 @@ export class SessionBuilder {
     });
   }
 
+  /** The file of a session that no worker runs, at the place where its record has it. */
+  async storedFile({ info, file }: SessionRecord): Promise<Outcome<string>> {
+    const { sessionId, sessionFile } = info;
+    if (sessionFile !== undefined) {
+      return await this.#unmoved(file ?? await this.canonical(sessionFile), sessionFile);
+    }
+    return { ok: false, failure: failure("internal", `Session "${sessionId}" has no file to read`) };
+  }
+
+  /** The record of a session whose file is too large for pi, as of a parked one. `why` says so to clients. */
+  async unloaded(
+    { sessionPath, sessionId }: CommandOf<"load_session">,
+    epoch: string,
+    why: Failure,
+  ): Promise<Outcome<SessionRecord>> {
+    const { config, claims, trusted } = this.#parts;
+    const found = await this.identify(sessionPath);
+    if (!found.ok) return found;
+    const { path, header } = found.value;
+    // The entries of older files have no ids that a client could name.
+    if (header.version < IDS_SINCE) return { ok: false, failure: why };
+    const cwd = await this.guard.folder(config.cwd, header.cwd === "" ? config.cwd : header.cwd);
+    if (!cwd.ok) return cwd;
+    const owner = claims.liveSession(path);
+    if (owner !== undefined) return { ok: false, failure: fileInUse(owner) };
+    const { modifiedAt = 0 } = await this.#files.stat(path) ?? {};
+    const changed = new Date(modifiedAt).toISOString();
+    const created = Date.parse(header.timestamp);
+    const modes = { steeringMode: "one-at-a-time", followUpMode: "one-at-a-time" } as const;
+    const info: SessionInfo = {
+      sessionId: sessionId ?? header.id,
+      sessionFile: path,
+      cwd: cwd.value,
+      thinkingLevel: "off",
+      isStreaming: false,
+      isCompacting: false,
+      ...modes,
+      autoCompactionEnabled: true,
+      messageCount: 0,
+      pendingMessageCount: 0,
+      createdAt: Number.isNaN(created) ? changed : new Date(created).toISOString(),
+      lastActivityAt: changed,
+      status: "parked",
+      subscribers: 0,
+      sessionVersion: 0,
+      epoch,
+      seq: 0,
+      unloaded: why.message,
+    };
+    const kept: AgentKept = {
+      thinkingLevel: "off",
+      ...modes,
+      autoCompaction: true,
+      autoRetry: true,
+      tools: [],
+      trusted: trusted.has(cwd.value),
+      written: true,
+    };
+    return { ok: true, value: { info, kept, file: path, inMemory: false } };
+  }
+
   /** The canonical form of pi's own path of a session file, which may not exist yet. */
   async canonical(path: string): Promise<string> {
     const { files } = this.#parts.runtime;
@@ -213,10 +280,15 @@ export class SessionBuilder {
       const sentence = `${file} is gone; put it back, or delete the session`;
       return { ok: false, failure: failure("path_not_found", sentence) };
     }
+    const repaired = repair === undefined ? {} : { repair: { ...repair, file: sessionFile } };
+    // pi has never opened it, so the record holds none of pi's state.
+    if (info.unloaded !== undefined) {
+      const request = { sessionFile, cwd: cwd.value, inMemory: false, trusted: kept.trusted };
+      return { ok: true, value: { ...request, ...repaired } };
+    }
     const named = sessionName === undefined ? {} : { sessionName };
     const base = { cwd: cwd.value, inMemory: false, trusted: kept.trusted, kept, ...named };
     const tools = kept.allowedTools === undefined ? {} : { tools: kept.allowedTools };
-    const repaired = repair === undefined ? {} : { repair: { ...repair, file: sessionFile } };
     return { ok: true, value: { ...base, ...tools, sessionFile, ...repaired } };
   }
 

@@ -119,6 +119,7 @@ export class SessionWorker {
       create_session: (message) => void this.#create(message),
       resume_session: (message) => void this.#resume(message),
       park_session: (message) => void this.#park(message),
+      read_history: (message) => void this.#readHistory(message),
       read_header: (message) => void this.#readHeader(message),
       trust_folder: ({ folder, trusted }) => this.#trusted.setTrusted(folder, trusted),
       subscribers: ({ sessionId, demand }) => this.#sessions.get(sessionId)?.setDemand(demand),
@@ -192,10 +193,14 @@ export class SessionWorker {
     for (const message of early) this.receive(message);
   }
 
-  #sendStates({ ref, sessionIds, snapshots }: MessageOf<"get_states">): void {
+  #sendStates({ ref, sessionIds, snapshots, form }: MessageOf<"get_states">): void {
     const answer = (): void => {
       const wanted = sessionIds?.map((id) => this.#sessions.get(id)) ?? [...this.#sessions.values()];
-      this.#send(attached(ref, wanted, snapshots));
+      const answered = (): void => this.#send(attached(ref, wanted, snapshots, form));
+      if (form?.refs !== true) return answered();
+      void Promise.all(wanted.map((one) => one?.live === true ? one.prepared(form) : undefined)).then(
+        answered,
+      );
     };
     const [only] = sessionIds ?? [];
     const session = only === undefined ? undefined : this.#sessions.get(only);
@@ -212,7 +217,8 @@ export class SessionWorker {
     }
     const before = interrupted === undefined ? {} : { interrupted };
     const begin = { sessionId, demand, epoch: this.#runtime.uuid(), ...before };
-    return this.#build(ref, begin, (builder, hooks) => builder.build(command, hooks));
+    const load = command.type === "load_session" ? command : undefined;
+    return this.#build(ref, begin, (builder, hooks) => builder.build(command, hooks), load);
   }
 
   #resume({ ref, demand, epoch, record, interrupted }: MessageOf<"resume_session">): Promise<void> {
@@ -220,7 +226,13 @@ export class SessionWorker {
     return this.#build(ref, begin, (builder, hooks) => builder.resume(record, hooks));
   }
 
-  async #build(ref: number, begin: SessionStart, build: Build): Promise<void> {
+  /** @param load the command, when its session may do without pi */
+  async #build(
+    ref: number,
+    begin: SessionStart,
+    build: Build,
+    load?: CommandOf<"load_session">,
+  ): Promise<void> {
     const builder = this.#builder;
     if (builder === undefined) return this.#refuse(ref, this.#loadFailure ?? NO_PI);
     const { sessionId } = begin;
@@ -228,6 +240,9 @@ export class SessionWorker {
     this.#sessions.set(sessionId, session);
     const outcome = await build(builder, this.#hooks(session, builder));
     if (outcome.ok && !session.closed) session.built(outcome.value);
+    if (load !== undefined && !outcome.ok && outcome.failure.code === "session_file_too_large") {
+      return await this.#leaveUnloaded(ref, session, builder, load, begin.epoch, outcome.failure);
+    }
     // A session is acknowledged once a crash would not lose it.
     const unkept = outcome.ok && !session.closed ? await this.#records.publishNow(session) : undefined;
     if (session.closed) {
@@ -246,6 +261,34 @@ export class SessionWorker {
       this.#reply(ref, { ok: true, dataText, sessionVersion: sessionInfo.sessionVersion });
       session.open();
     }
+    this.#checkIdle();
+  }
+
+  /** The file is too large for pi: the session begins as a parked one, whose entries are read from the file. */
+  async #leaveUnloaded(
+    ref: number,
+    session: Session,
+    builder: SessionBuilder,
+    command: CommandOf<"load_session">,
+    epoch: string,
+    why: Failure,
+  ): Promise<void> {
+    const { sessionId } = session;
+    const made = await builder.unloaded(command, epoch, why).catch(unreadable);
+    const unkept = made.ok && !session.closed
+      ? await this.#records.publishNow({ sessionId, record: () => made.value })
+      : undefined;
+    this.#records.forget(sessionId);
+    if (!session.closed) this.#sessions.delete(sessionId);
+    if (session.closed) this.#refuse(ref, STOPPED);
+    else if (!made.ok) this.#refuse(ref, made.failure);
+    else if (unkept !== undefined) this.#refuse(ref, unkept);
+    else {
+      this.#send({ kind: "session_started", sessionId, epoch });
+      const dataText = toJson({ sessionId, sessionInfo: made.value.info });
+      this.#reply(ref, { ok: true, dataText, sessionVersion: 0 });
+    }
+    session.close(why);
     this.#checkIdle();
   }
 
@@ -272,6 +315,7 @@ export class SessionWorker {
       ...begin,
       handlers: HANDLERS,
       clock: this.#runtime,
+      content: this.#runtime.content,
       uuid: () => this.#runtime.uuid(),
       ...this.#sessionDefaults,
       place,
@@ -323,6 +367,23 @@ export class SessionWorker {
       const id = USABLE_ID.test(header.id) ? header.id : this.#runtime.uuid();
       this.#send({ kind: "header", ref, id, file: path });
     } else this.#refuse(ref, found?.failure ?? this.#loadFailure ?? NO_PI);
+  }
+
+  async #readHistory({ ref, command, record }: MessageOf<"read_history">): Promise<void> {
+    const builder = this.#builder;
+    const read = async (): Promise<Outcome<string>> => {
+      if (builder === undefined) return { ok: false, failure: this.#loadFailure ?? NO_PI };
+      const file = await builder.storedFile(record);
+      if (!file.ok) return file;
+      const { leaf } = record.kept;
+      if (command.type === "get_content") return await builder.stored.content(file.value, command);
+      if (command.type !== "get_entries") return { ok: false, failure: NO_PI };
+      return await builder.stored.page(file.value, leaf === undefined ? command : { ...command, leaf });
+    };
+    const found = await read().catch(unreadable);
+    const { sessionVersion } = record.info;
+    if (found.ok) this.#reply(ref, { ok: true, dataText: found.value, sessionVersion });
+    else this.#reply(ref, { ok: false, failure: found.failure, sessionVersion });
   }
 
   async #list(ref: number, command: CommandOf<"list_stored_sessions">): Promise<void> {

@@ -51,6 +51,12 @@ async function storedFile(scene: Scene): Promise<string> {
   return stringAt(state, "sessionFile");
 }
 
+/** SHA-256 of a text, in hexadecimal digits. */
+async function hashOf(words: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(words));
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 async function firstUserEntry(scene: Scene): Promise<string> {
   await talked(scene);
   const data = await scene.wire.ok({ type: "get_fork_messages", sessionId: scene.id });
@@ -174,6 +180,20 @@ const HISTORY_CASES: Record<string, Case> = {
   },
   clone: { good: async (scene) => (await talked(scene), {}), bad: wrongVersion },
   get_fork_messages: { good: async (scene) => (await talked(scene), {}), bad: unknownField },
+  get_entries: {
+    good: async (
+      scene,
+    ) => (await talked(scene), { since: await firstUserEntry(scene), limit: 2, refs: true }),
+    bad: refuses("entry_not_found", async (scene) => (await talked(scene), { before: "constructor" })),
+  },
+  get_content: {
+    good: async (scene) => {
+      const words = "a long answer ".repeat(100);
+      await talked(scene, words);
+      return { ref: await hashOf(words), offset: 2, length: 12 };
+    },
+    bad: refuses("content_not_found", same({ ref: "0".repeat(64) })),
+  },
   get_tree: { good: async (scene) => (await talked(scene), {}), bad: unknownField },
   navigate_tree: {
     good: async (scene) => ({ targetId: await firstUserEntry(scene), options: { summarize: false } }),

@@ -54,6 +54,8 @@ export const MINIMAL: Readonly<Record<CommandName, Readonly<Record<string, unkno
   clone: { sessionId: "a" },
   get_fork_messages: { sessionId: "a" },
   get_tree: { sessionId: "a" },
+  get_entries: { sessionId: "a" },
+  get_content: { sessionId: "a", ref: "0".repeat(64) },
   navigate_tree: { sessionId: "a", targetId: "e" },
   export_html: { sessionId: "a" },
   get_commands: { sessionId: "a" },

@@ -255,6 +255,15 @@ async function settings({ recorder }: Scene): Promise<void> {
   await recorder.show({ type: "reload", ...of });
 }
 
+/** Runs a command with a long output; the reference to it. */
+async function longOutput({ wire }: Recorder, of: { sessionId: string }): Promise<string> {
+  await wire.ok({ type: "bash", ...of, command: "seq 400" });
+  const data = await wire.ok({ type: "get_messages", ...of, limit: 1 });
+  const output = new TextEncoder().encode(stringAt(data, "messages", 0, "output"));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", output));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** The tree of a session, and all ways to another one. */
 async function history({ recorder, model, home }: Scene): Promise<void> {
   const { wire } = recorder;
@@ -270,6 +279,8 @@ async function history({ recorder, model, home }: Scene): Promise<void> {
   const forkable = arrayAt(await recorder.show({ type: "get_fork_messages", ...of }), "data", "messages");
   const second = stringAt(forkable, 1, "entryId");
   await recorder.show({ type: "get_tree", ...of });
+  await recorder.show({ type: "get_entries", ...of, scope: "branch", limit: 1 });
+  await recorder.show({ type: "get_content", ...of, ref: await longOutput(recorder, of), length: 24 });
   await recorder.show({ type: "navigate_tree", ...of, targetId: second, options: { summarize: false } });
   await recorder.show({ type: "export_html", ...of, outputPath: "notes.html" });
   const before = stringAt(await wire.ok({ type: "get_state", ...of }), "sessionFile");

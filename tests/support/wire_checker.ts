@@ -22,6 +22,7 @@ const CODES = new Set([
   ..."session_not_found session_exists session_in_use session_limit rate_limited overloaded".split(" "),
   ..."agent_busy no_model model_not_found no_api_key not_supported_by_engine entry_not_found version_conflict"
     .split(" "),
+  ..."entry_not_on_branch content_not_found".split(" "),
   ..."idempotency_conflict outcome_unknown ui_request_not_found ui_already_resolved".split(" "),
   ..."forbidden budget_exceeded path_forbidden path_not_found not_a_session_file timeout cancelled shutting_down"
     .split(" "),

@@ -1,6 +1,7 @@
 // What the worker's tests stand on: a session around an agent that does what the test says, whose answers, events
 // and log records are kept. Imports no pi.
 import { defined } from "../../src/base/json.ts";
+import { common } from "../../src/runtime/common.ts";
 import { FileClaims } from "../../src/worker/file_claims.ts";
 import type { EncodedEvent, FromWorker, Reply, SubscriberDemand } from "../../src/ipc/messages.ts";
 import { FileChecker } from "../../src/worker/session/file_check/file_checker.ts";
@@ -82,6 +83,7 @@ export class SessionBench {
       sessionId: "a",
       epoch: "e1",
       clock: this.clock,
+      content: common.content,
       uuid: () => `u${++this.#uuids}`,
       pendingUi: 3,
       place: placeOf(),

@@ -3,6 +3,7 @@
 import {
   type Client,
   type EventItem,
+  fillTexts,
   RequestError,
   type SessionInfo,
   type Snapshot,
@@ -11,7 +12,7 @@ import {
 } from "../../client/browser.ts";
 import type { Console } from "../app/console.ts";
 import { Cell } from "../app/cell.ts";
-import { fields, isFields, number, text } from "../text/read.ts";
+import { type Fields, fields, isFields, number, text } from "../text/read.ts";
 import { Transcript } from "../transcript/transcript.ts";
 
 /** What waits to be read by the agent. */
@@ -34,6 +35,8 @@ export interface Widget {
 }
 
 const OLDER_MESSAGES = 60;
+/** Bytes of one answer with messages. Pictures come when they are on the page. */
+const PAGE_BYTES = 1024 * 1024;
 /** A shell command of another client has ended when it has printed nothing for so long; no event tells it. */
 const QUIET_MS = 1500;
 const MOST_WIDGETS = 20;
@@ -81,17 +84,13 @@ export class SessionFeed {
   async loadOlder(): Promise<void> {
     const { transcript } = this;
     const [before, life] = [transcript.first, transcript.life];
-    const { messages } = await this.#client.request("get_messages", {
-      ...{ sessionId: this.#sessionId, before, limit: OLDER_MESSAGES },
-    });
+    const { messages } = await this.#messages({ before, limit: OLDER_MESSAGES });
     if (transcript.life === life && transcript.first === before) transcript.older(messages);
   }
 
   /** Reads the newest messages, for what no event tells. */
   async loadNewest(): Promise<void> {
-    const { messages, messageCount } = await this.#client.request("get_messages", {
-      ...{ sessionId: this.#sessionId, limit: 10 },
-    });
+    const { messages, messageCount } = await this.#messages({ limit: 10 });
     this.transcript.newest(messages, messageCount);
   }
 
@@ -111,6 +110,20 @@ export class SessionFeed {
   reload(): void {
     this.#life++;
     void this.#subscription?.close();
+  }
+
+  /** Reads messages. Their pictures stay references, which name the session. */
+  async #messages(
+    fields: { readonly before?: number; readonly limit: number },
+  ): Promise<{ readonly messages: readonly Fields[]; readonly messageCount: number }> {
+    const sessionId = this.#sessionId;
+    const form = { refs: true, maxBytes: PAGE_BYTES };
+    const data = await this.#client.request("get_messages", { sessionId, ...form, ...fields });
+    const messages = await fillTexts(this.#client, sessionId, data.messages);
+    return {
+      messages: messages.map((message) => named(message, sessionId)),
+      messageCount: data.messageCount,
+    };
   }
 
   async #follow(): Promise<void> {
@@ -150,13 +163,13 @@ export class SessionFeed {
     if (start === undefined || busy(start.sessionInfo)) return false;
     const sessionId = this.#sessionId;
     const [{ messages, messageCount }, info] = await Promise.all([
-      this.#client.request("get_messages", { sessionId, limit: OLDER_MESSAGES }),
+      this.#messages({ limit: OLDER_MESSAGES }),
       this.#client.request("get_state", { sessionId }),
     ]);
     // The state was read after the messages: with the same number of events nothing happened in between.
     if (busy(info) || info.seq !== start.seq || info.epoch !== start.epoch) return false;
     const queue = { steering: [], followUp: [] };
-    this.#open({ messages, messageCount, queue, runningTools: [] }, info);
+    this.#open({ messages: [...messages], messageCount, queue, runningTools: [] }, info);
     return true;
   }
 
@@ -261,6 +274,18 @@ export class SessionFeed {
       .map((block) => text(block, "text")).join(" ");
     this.spoken.set(`The answer is complete. ${said.slice(0, 400)}`);
   }
+}
+
+/** A message whose pictures say which session holds them. */
+function named(message: Fields, sessionId: string): Fields {
+  const { content } = message;
+  if (!Array.isArray(content) || !content.some((block) => isFields(block) && isFields(block["data"]))) {
+    return message;
+  }
+  const blocks = content.map((block: unknown) =>
+    isFields(block) && isFields(block["data"]) ? { ...block, sessionId } : block
+  );
+  return { ...message, content: blocks };
 }
 
 /** Whether something runs or waits that the messages alone do not tell. */

@@ -6,6 +6,7 @@ import type {
   BudgetUsage,
   CommandInfo,
   Compaction,
+  ContentPiece,
   ContextUsage,
   Disposition,
   FileRepair,
@@ -290,6 +291,27 @@ export interface GetTreeData {
   message?: string;
 }
 
+/** What `get_entries` answers with. */
+export interface GetEntriesData {
+  /** The protocol's `entries`. */
+  entries: Record<string, unknown>[];
+  /** The protocol's `leafId`. */
+  leafId: string | null;
+  /** The protocol's `entryCount`. */
+  entryCount?: number;
+  /** The protocol's `unloaded`. */
+  unloaded?: true;
+  /** The protocol's `more`. */
+  more?: true;
+  /** The protocol's `nextSince`. */
+  nextSince?: string;
+  /** The protocol's `nextBefore`. */
+  nextBefore?: string;
+}
+
+/** What `get_content` answers with. */
+export type GetContentData = ContentPiece;
+
 /** What `navigate_tree` answers with. */
 export interface NavigateTreeData {
   /** Text of the user message, for editing. */
@@ -531,6 +553,10 @@ export interface DataMap {
   get_fork_messages: GetForkMessagesData;
   /** Of `get_tree`. */
   get_tree: GetTreeData;
+  /** Of `get_entries`. */
+  get_entries: GetEntriesData;
+  /** Of `get_content`. */
+  get_content: GetContentData;
   /** Of `navigate_tree`. */
   navigate_tree: NavigateTreeData;
   /** Of `export_html`. */
@@ -582,6 +608,8 @@ export type ErrorCode =
   | "no_api_key"
   | "not_supported_by_engine"
   | "entry_not_found"
+  | "entry_not_on_branch"
+  | "content_not_found"
   | "version_conflict"
   | "idempotency_conflict"
   | "outcome_unknown"

@@ -58,6 +58,8 @@ export const REPEATABLE: ReadonlySet<string> = new Set<string>([
   "extension_ui_response",
   "get_fork_messages",
   "get_tree",
+  "get_entries",
+  "get_content",
   "get_commands",
   "get_skills",
   "get_tools",

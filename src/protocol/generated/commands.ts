@@ -99,6 +99,10 @@ export interface SubscribeCommand extends SessionCommand {
   from?: { epoch: string; seq: number } | { sessions: Record<string, { epoch: string; seq: number }> };
   /** The state of the session at `seq`. */
   snapshot?: boolean;
+  /** The protocol's `maxBytes`: 16384 to 67108864. */
+  maxBytes?: number;
+  /** The protocol's `refs`. */
+  refs?: boolean;
   /** `delta`: what is new in each event; `full`: pi's events unchanged. */
   updates?: "delta" | "full";
   /** Only events of these types: at most 128. */
@@ -208,7 +212,7 @@ export interface GetStateCommand extends SessionCommand {
 
 /**
  * Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`. At
- * most 8 MiB: `truncated` and `before` lead to the older ones.
+ * most `maxBytes`, or 8 MiB: `truncated` and `before` lead to the older ones.
  */
 export interface GetMessagesCommand extends SessionCommand {
   /** Says what it is. */
@@ -217,6 +221,10 @@ export interface GetMessagesCommand extends SessionCommand {
   limit?: number;
   /** Only messages before this index. */
   before?: number;
+  /** The protocol's `maxBytes`: 16384 to 67108864. */
+  maxBytes?: number;
+  /** The protocol's `refs`. */
+  refs?: boolean;
 }
 
 /** Names the session; blanks at both ends are dropped. */
@@ -423,6 +431,39 @@ export interface GetForkMessagesCommand extends SessionCommand {
 export interface GetTreeCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_tree";
+}
+
+/**
+ * Returns entries as pi keeps them, oldest first: the newest, or those after `since` (`null`: from the
+ * start). `more` comes with `nextBefore` or `nextSince`, the cursor of the next page.
+ */
+export interface GetEntriesCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_entries";
+  /** The protocol's `since`. */
+  since?: string | null;
+  /** Only messages before this index: 1 to 128 characters. */
+  before?: string;
+  /** At most so many: 1 to 100000. */
+  limit?: number;
+  /** The protocol's `scope`. */
+  scope?: "tree" | "branch";
+  /** The protocol's `maxBytes`: 16384 to 67108864. */
+  maxBytes?: number;
+  /** The protocol's `refs`. */
+  refs?: boolean;
+}
+
+/** Returns a piece of what a `contentRef` stands for, in base64; `nextOffset` while there is more. */
+export interface GetContentCommand extends SessionCommand {
+  /** Says what it is. */
+  type: "get_content";
+  /** The protocol's `ref`. */
+  ref: string;
+  /** The protocol's `offset`. */
+  offset?: number;
+  /** The protocol's `length`: 1 to 4194304. */
+  length?: number;
 }
 
 /** Goes on from another entry of the tree; of a user message, the text comes back for editing. */
@@ -652,6 +693,10 @@ export interface CommandMap {
   get_fork_messages: GetForkMessagesCommand;
   /** Of `get_tree`. */
   get_tree: GetTreeCommand;
+  /** Of `get_entries`. */
+  get_entries: GetEntriesCommand;
+  /** Of `get_content`. */
+  get_content: GetContentCommand;
   /** Of `navigate_tree`. */
   navigate_tree: NavigateTreeCommand;
   /** Of `export_html`. */

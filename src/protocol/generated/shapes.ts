@@ -175,6 +175,8 @@ export interface SessionInfo {
   budget?: Budget;
   /** Messages that a crash has stopped, oldest first. */
   interrupted?: Interrupted[];
+  /** The protocol's `unloaded`. */
+  unloaded?: string;
 }
 
 /** `data` of a prompt with `waitFor: "settled"`. */
@@ -197,6 +199,8 @@ export interface Snapshot {
   messages: Record<string, unknown>[];
   /** Whether something was left out. */
   truncated?: boolean;
+  /** Only messages before this index. */
+  before?: number;
   /** How many messages there are. */
   messageCount: number;
   /** The answer that is under way. */
@@ -261,6 +265,36 @@ export interface Compaction {
   firstKeptEntryId: string;
   /** Tokens before the compaction. */
   tokensBefore: number;
+}
+
+/** A piece of a content, in base64. */
+export interface ContentPiece {
+  /** The protocol's `hash`. */
+  hash: string;
+  /** The protocol's `kind`. */
+  kind: "image" | "text" | "json";
+  /** The protocol's `size`. */
+  size: number;
+  /** The protocol's `mediaType`. */
+  mediaType?: string;
+  /** The protocol's `offset`. */
+  offset: number;
+  /** Its content; of an image, base64. */
+  data: string;
+  /** The protocol's `nextOffset`. */
+  nextOffset?: number;
+}
+
+/** What stands in the place of a large text or image when a client asks for `refs`. */
+export interface ContentRef {
+  /** The protocol's `hash`. */
+  hash: string;
+  /** The protocol's `kind`. */
+  kind: "image" | "text" | "json";
+  /** The protocol's `size`. */
+  size: number;
+  /** The protocol's `mediaType`. */
+  mediaType?: string;
 }
 
 /** How full the model's context is; `tokens` is null right after a compaction. */

@@ -62,6 +62,10 @@ export interface CommandSpec<S extends TObject = TObject> extends Traits {
   readonly result: TSchema;
 }
 
+/** The least and the most bytes that a client may ask an answer with history to fit in. */
+const LEAST_ANSWER_BYTES = 16 * 1024;
+const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
+
 /** Milliseconds for a quick command. */
 export const QUICK_MS = 30_000;
 /** Milliseconds for a command that may call a model, run hooks or a shell. */
@@ -148,6 +152,12 @@ export const Empty = Type.Object({});
 export const shortened = {
   truncated: Type.Optional(Type.Literal(true)),
   message: Type.Optional(Type.String()),
+};
+
+/** How large an answer with history may be, and whether large texts and images go by reference. */
+export const bounded = {
+  maxBytes: Type.Optional(Type.Integer({ minimum: LEAST_ANSWER_BYTES, maximum: MOST_ANSWER_BYTES })),
+  refs: Type.Optional(Type.Boolean()),
 };
 
 /** Text and images of a message to the agent. */

@@ -1,10 +1,11 @@
 // Does: the schemas of the commands on history and discovery (docs/PROTOCOL.md#commands-on-history-and-discovery).
 // Used by: commands.ts.
 import { Type } from "typebox";
-import { bulkRead, Empty, limited, LONG_MS, read, session, shortened } from "./command_spec.ts";
+import { bounded, bulkRead, Empty, limited, LONG_MS, read, session, shortened } from "./command_spec.ts";
 import { FileRepairSchema } from "./responses.ts";
 import {
   CommandInfoSchema,
+  ContentPieceSchema,
   SkillSchema,
   StoredSessionSchema,
   ToolSchema,
@@ -14,6 +15,9 @@ import {
 const Cancelled = Type.Object({ cancelled: Type.Boolean() });
 const Switched = Type.Object({ cancelled: Type.Boolean(), fileRepair: Type.Optional(FileRepairSchema) });
 const EntryId = Type.String({ minLength: 1, maxLength: 128 });
+
+/** Bytes of a content that one answer holds at most. */
+const MOST_CONTENT_BYTES = 4 * 1024 * 1024;
 
 /** By name. */
 export const HISTORY_COMMANDS = {
@@ -44,6 +48,36 @@ export const HISTORY_COMMANDS = {
       nodes: Type.Array(TreeNodeSchema),
       ...shortened,
     }),
+    bulkRead,
+  ),
+  get_entries: session(
+    "get_entries",
+    {
+      since: Type.Optional(Type.Union([EntryId, Type.Null()])),
+      before: Type.Optional(EntryId),
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
+      scope: Type.Optional(Type.Enum(["tree", "branch"])),
+      ...bounded,
+    },
+    Type.Object({
+      entries: Type.Array(Type.Object({})),
+      leafId: Type.Union([Type.String(), Type.Null()]),
+      entryCount: Type.Optional(Type.Integer({ minimum: 0 })),
+      unloaded: Type.Optional(Type.Literal(true)),
+      more: Type.Optional(Type.Literal(true)),
+      nextSince: Type.Optional(Type.String()),
+      nextBefore: Type.Optional(Type.String()),
+    }),
+    bulkRead,
+  ),
+  get_content: session(
+    "get_content",
+    {
+      ref: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+      offset: Type.Optional(Type.Integer({ minimum: 0 })),
+      length: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_CONTENT_BYTES })),
+    },
+    ContentPieceSchema,
     bulkRead,
   ),
   navigate_tree: session(

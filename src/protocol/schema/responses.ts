@@ -107,6 +107,8 @@ export const SessionInfoSchema = Type.Object({
   usage: Type.Optional(BudgetUsageSchema),
   budget: Type.Optional(BudgetSchema),
   interrupted: Type.Optional(Type.Array(InterruptedSchema)),
+  /** Why pi has not opened the session's file. Its entries can be read all the same. */
+  unloaded: Type.Optional(text()),
 });
 /** State of one session. */
 export type SessionInfo = Static<typeof SessionInfoSchema>;
@@ -154,6 +156,7 @@ export type Settled = Static<typeof SettledSchema>;
 export const SnapshotSchema = Type.Object({
   messages: Type.Array(Type.Object({})),
   truncated: Type.Optional(Type.Boolean()),
+  before: Type.Optional(count()),
   messageCount: count(),
   streamingMessage: Type.Optional(Type.Object({})),
   runningTools: Type.Array(Type.Object({})),

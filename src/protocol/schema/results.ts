@@ -35,6 +35,24 @@ export const TreeNodeSchema = Type.Object({
 /** An entry of a session's tree. */
 export type TreeNode = Static<typeof TreeNodeSchema>;
 
+/** What stands in the place of a large text or image when a client asks for `refs`. */
+export const ContentRefSchema = Type.Object({
+  hash: text,
+  kind: Type.Enum(["image", "text", "json"]),
+  size: count,
+  mediaType: Type.Optional(text),
+});
+/** What stands in the place of a large text or image when a client asks for `refs`. */
+export type ContentRef = Static<typeof ContentRefSchema>;
+
+/** A piece of a content, in base64. */
+export const ContentPieceSchema = Type.Object({
+  ...ContentRefSchema.properties,
+  offset: count,
+  data: text,
+  nextOffset: Type.Optional(count),
+});
+
 /** A slash command that `prompt` understands, and where it comes from. */
 export const CommandInfoSchema = Type.Object({
   name: text,

@@ -1,7 +1,16 @@
 // Does: the schemas of the server's own commands (docs/PROTOCOL.md#server-commands).
 // Used by: commands.ts.
 import { Type } from "typebox";
-import { anySession, BUILD_MS, limited, server, session, SessionId, Target } from "./command_spec.ts";
+import {
+  anySession,
+  bounded,
+  BUILD_MS,
+  limited,
+  server,
+  session,
+  SessionId,
+  Target,
+} from "./command_spec.ts";
 import { SessionInfoSchema, SubscribedSchema, THINKING_LEVELS } from "./responses.ts";
 import { PendingUiSchema, StoredSessionSchema } from "./results.ts";
 
@@ -90,6 +99,7 @@ export const SERVER_COMMANDS = {
       sessionId: Target,
       from: Type.Optional(From),
       snapshot: Type.Optional(Type.Boolean()),
+      ...bounded,
       updates: Type.Optional(Type.Enum(["delta", "full"])),
       events: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 128 })),
     },

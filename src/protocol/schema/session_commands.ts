@@ -3,6 +3,7 @@
 import { Type } from "typebox";
 import {
   anySession,
+  bounded,
   bulkRead,
   Empty,
   Id,
@@ -63,6 +64,7 @@ export const SESSION_COMMANDS = {
     {
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
       before: Type.Optional(Type.Integer({ minimum: 0 })),
+      ...bounded,
     },
     Type.Object({
       messages: Type.Array(Type.Object({})),

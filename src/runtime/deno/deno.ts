@@ -171,6 +171,8 @@ function spaceProtocols(request: Request): void {
 async function carryOut(verdict: HttpVerdict, request: Request, letIn: () => void): Promise<Reply> {
   if (verdict.kind === "answer") {
     const { status, body, contentType, headers } = await verdict.answer;
+    // The gate has let the peer in, and a long answer takes its time.
+    if (body instanceof ReadableStream) letIn();
     const response = new Response(status === 304 ? null : body, {
       status,
       headers: {

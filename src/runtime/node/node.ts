@@ -55,24 +55,43 @@ function toRequest(request: IncomingMessage): HttpRequest {
 /** The body of an answer, and its headers. */
 function bodyOf(
   { status, body, contentType, headers }: HttpAnswer,
-): { bytes: Uint8Array; headers: Record<string, string> } {
+): { bytes: Uint8Array; stream?: ReadableStream<Uint8Array>; headers: Record<string, string> } {
+  const type = { "content-type": contentType ?? "text/plain; charset=utf-8" };
+  if (body instanceof ReadableStream) {
+    return { bytes: new Uint8Array(), stream: body, headers: { ...type, connection: "close", ...headers } };
+  }
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
-  const described = status === 304 ? {} : {
-    "content-type": contentType ?? "text/plain; charset=utf-8",
-    "content-length": String(bytes.length),
-  };
+  const described = status === 304 ? {} : { ...type, "content-length": String(bytes.length) };
   return { bytes, headers: { ...described, connection: "close", ...headers } };
 }
 
 function respond(response: ServerResponse, answer: HttpAnswer): void {
-  const { bytes, headers } = bodyOf(answer);
+  const { bytes, stream, headers } = bodyOf(answer);
   response.writeHead(answer.status, headers);
-  response.end(bytes);
+  if (stream === undefined) response.end(bytes);
+  else void sendStream(stream, response);
+}
+
+/** Sends a body as the peer takes it. A body that fails ends the connection, so that the peer sees it. */
+async function sendStream(stream: ReadableStream<Uint8Array>, response: ServerResponse): Promise<void> {
+  const reader = stream.getReader();
+  const gone = new Promise<void>((resolve) => response.once("close", resolve));
+  void gone.then(() => reader.cancel());
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      if (response.write(next.value)) continue;
+      await Promise.race([gone, new Promise<void>((resolve) => response.once("drain", resolve))]);
+    }
+    response.end();
+  } catch {
+    response.destroy();
+  }
 }
 
 /** Answers a refused upgrade like a plain request (RFC 9110, 7.8). */
 function refuseUpgrade(socket: Duplex, answer: HttpAnswer, bodiless: boolean): void {
-  const { bytes, headers } = bodyOf(answer);
+  const { bytes, stream, headers } = bodyOf(answer);
+  void stream?.cancel();
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
   socket.write(`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\n${lines}\r\n`);
   socket.end(bodiless || answer.status === 304 ? undefined : bytes);
@@ -114,13 +133,14 @@ function upgrade(
 }
 
 /** Counts unauthenticated sockets. A WebSocket has authenticated. */
-function boundStrangers(server: Server): void {
+function boundStrangers(server: Server): HandshakeLimiter<Duplex> {
   const strangers = new HandshakeLimiter<Duplex>((socket) => socket.destroy());
   server.on("connection", (socket) => {
     strangers.came(socket);
     socket.once("close", () => strangers.left(socket));
   });
   server.on("upgrade", (_request, socket) => strangers.left(socket));
+  return strangers;
 }
 
 function close(server: Server, { sockets }: Upgrading): Promise<void> {
@@ -141,7 +161,11 @@ function serve(
   const server = createServer({ requireHostHeader: false }, (request, response) => {
     const verdict = decide(toRequest(request));
     if (verdict.kind === "answer") {
-      return void Promise.resolve(verdict.answer).then((answer) => respond(response, answer));
+      return void Promise.resolve(verdict.answer).then((answer) => {
+        // The gate has let the peer in, and a long answer takes its time.
+        if (answer.body instanceof ReadableStream) strangers.left(request.socket);
+        respond(response, answer);
+      });
     }
     verdict.abandon();
     respond(response, { status: 400, body: "Not a valid WebSocket handshake\n" });
@@ -155,7 +179,7 @@ function serve(
       return typeof picked === "string" ? picked : false;
     },
   });
-  boundStrangers(server);
+  const strangers = boundStrangers(server);
   const upgrading: Upgrading = { sockets, unfinished: new Unfinished(messageBytes) };
   server.on("upgrade", (request, socket, head) => upgrade(upgrading, request, socket, head, decide));
   return new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@
 import { pathBelow } from "../../base/base_path.ts";
 import { canonicalHost, isLoopback } from "../../base/loopback.ts";
 import type { RefusedFor } from "../../governor/counters.ts";
-import { type Access, ADMIN } from "./access.ts";
+import { type Access, ADMIN, sees } from "./access.ts";
 import type { HttpRequest } from "../../runtime/runtime.ts";
 
 export interface GateConfig {
@@ -35,6 +35,8 @@ export type Verdict =
   | { readonly kind: "preflight" }
   | { readonly kind: "page"; readonly page: Page }
   | { readonly kind: "console"; readonly file: string }
+  /** A content of a session, for the holder of a token. */
+  | { readonly kind: "content"; readonly access: Access; readonly sessionId: string; readonly hash: string }
   | { readonly kind: "redirect"; readonly location: string }
   | Refused;
 
@@ -60,6 +62,9 @@ const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
 
 /** The name of a console file, below its page. */
 const CONSOLE_FILE = /^\/(assets\/[a-z0-9.-]+)$/;
+
+/** A content of a session: the session's id, and the hash. */
+const CONTENT = /^\/content\/(?!\.{1,2}\/)([A-Za-z0-9_.-]{1,128})\/([0-9a-f]{64})$/;
 
 /** The name in a Host header, in lower case, without the port. Undefined unless there is exactly one. */
 export function hostName(header: string | undefined): string | undefined {
@@ -174,10 +179,13 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
     if (file !== undefined) return { kind: "console", file };
   }
   const asks = method === "OPTIONS" && headers.has("access-control-request-method");
-  if (asks && page !== undefined && config.allowOrigins.has(headers.get("origin") ?? "")) {
+  const content = CONTENT.exec(path);
+  if (
+    asks && (page !== undefined || content !== null) && config.allowOrigins.has(headers.get("origin") ?? "")
+  ) {
     return { kind: "preflight" };
   }
-  if (!socket && (page === undefined || !reads)) {
+  if (!socket && ((page === undefined && content === null) || !reads)) {
     return refuse(404, root ? "This is pi-server: open a WebSocket here" : "Not found");
   }
   if (page !== undefined && page !== "metrics") return { kind: "page", page };
@@ -194,6 +202,11 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
   if (page !== undefined) return { kind: "page", page };
   if (access.scrape === true) {
     return refuse(403, "This token is for /metrics alone; connect with one that was minted with ttlMs");
+  }
+  const [, sessionId, hash] = content ?? [];
+  if (sessionId !== undefined && hash !== undefined) {
+    if (sees(access, sessionId)) return { kind: "content", access, sessionId, hash };
+    return refuse(403, `This token is not for session "${sessionId}"`);
   }
   const bad = badHandshake(request);
   if (bad !== undefined) return bad;

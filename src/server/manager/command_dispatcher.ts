@@ -33,6 +33,7 @@ export class CommandDispatcher {
       if (!reply.ok) return lifecycle.remove(entry);
       lifecycle.to(entry, "live");
       this.#context.sink.onServerEvent("session_created", { sessionId });
+      if (entry.record?.info.unloaded !== undefined) return this.#parked.adopt(entry);
       this.#parked.reevaluate();
     };
     entry.inFlight++;

@@ -5,7 +5,7 @@ import type { EncodedEvent } from "../../ipc/messages.ts";
 
 /** Roughly the bytes of an event: its text counted in UTF-16 units, and its slot in the list. */
 function bytesOf(record: EncodedEvent): number {
-  return record.text.length + 64;
+  return record.text.length + (record.brief?.length ?? 0) + 64;
 }
 
 /** The replay buffers of all sessions. */

@@ -4,7 +4,13 @@
 import { defined } from "../../base/json.ts";
 import { isPermit, type Permit } from "../../governor/governor.ts";
 import { joinHandlers } from "../../ipc/handlers.ts";
-import type { FromWorker, FromWorkerHandlers, SessionState, SubscriberDemand } from "../../ipc/messages.ts";
+import type {
+  FromWorker,
+  FromWorkerHandlers,
+  SessionState,
+  SnapshotForm,
+  SubscriberDemand,
+} from "../../ipc/messages.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import { fileInUse, noSession } from "../../protocol/failures.ts";
@@ -289,18 +295,19 @@ export class SessionManager {
   }
 
   /** Asks for the state of one session, behind its earlier commands. A parked session is resumed. */
-  stateOf(sessionId: string, snapshot: boolean, done: OnStates): void {
+  stateOf(sessionId: string, snapshot: boolean, done: OnStates, form?: SnapshotForm): void {
     const entry = this.#context.registry.get(sessionId);
     if (entry === undefined) return done([], 0);
     const ask = (): void => {
       entry.inFlight++;
       entry.usedAt = this.#parts.clock.monotonic();
       this.#context.queue.run(sessionId, () => {
-        this.#queries.states(entry.worker, [sessionId], snapshot ? "all" : [], (sessions, worker) => {
+        const told: OnStates = (sessions, worker) => {
           done(sessions, worker);
           entry.inFlight--;
           this.#parked.reevaluate();
-        });
+        };
+        this.#queries.states(entry.worker, [sessionId], snapshot ? "all" : [], told, defined({ form }));
       });
     };
     if (entry.isRunning) return ask();
@@ -311,13 +318,14 @@ export class SessionManager {
    * Asks the workers in `asked` for the states of their sessions. A session's own worker that hangs or dies does not
    * disturb the others: its last report is the answer.
    */
-  statesOfAll(snapshots: "all" | readonly string[], done: OnStates): void {
+  statesOfAll(snapshots: "all" | readonly string[], done: OnStates, form?: SnapshotForm): void {
     const { isolated } = this.#context.workers;
     const orLast: OnStates = (sessions, worker) => {
       done("code" in sessions && isolated ? this.#parked.lastKnown(worker) : sessions, worker);
     };
     for (const worker of this.asked) {
-      this.#queries.states(worker, undefined, snapshots, orLast, isolated ? STATE_MS : undefined);
+      const withinMs = isolated ? STATE_MS : undefined;
+      this.#queries.states(worker, undefined, snapshots, orLast, defined({ form, withinMs }));
     }
   }
 

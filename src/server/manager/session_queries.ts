@@ -2,7 +2,7 @@
 // Used by: the session manager, for subscriptions, lists and `load_session`.
 // Invariant: a worker that is silent or gone is a failure of that question alone.
 import { defined } from "../../base/json.ts";
-import type { FromWorkerHandlers, SessionState } from "../../ipc/messages.ts";
+import type { FromWorkerHandlers, SessionState, SnapshotForm } from "../../ipc/messages.ts";
 import { PendingReplies } from "../../ipc/pending_replies.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import { type CommandOf, specOf } from "../../protocol/schema/commands.ts";
@@ -36,14 +36,19 @@ export class SessionQueries {
     sessionIds: readonly string[] | undefined,
     snapshots: "all" | readonly string[],
     done: OnStates,
-    withinMs?: number,
+    { withinMs, form }: { readonly withinMs?: number; readonly form?: SnapshotForm } = {},
   ): void {
     const { clock, workers } = this.#context;
     const ms = withinMs ?? specOf(sessionIds === undefined ? "list_sessions" : "create_session").timeoutMs;
     const value = failure("timeout", `A session's worker has not answered within ${ms} ms`);
     const onReply = (sessions: readonly SessionState[] | Failure): void => done(sessions, worker);
     const ref = this.#replies.expect({ worker, onReply }, { clock, ms, value });
-    const sent = workers.send(worker, { kind: "get_states", ref, snapshots, ...defined({ sessionIds }) });
+    const sent = workers.send(worker, {
+      kind: "get_states",
+      ref,
+      snapshots,
+      ...defined({ sessionIds, form }),
+    });
     if (!sent) this.#replies.resolve(ref, []);
   }
 

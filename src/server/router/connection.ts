@@ -14,6 +14,8 @@ export interface Wanted {
   readonly updates: Updates;
   /** Only these types. Absent: all. */
   readonly events?: ReadonlySet<string>;
+  /** Large texts and images go by reference. */
+  readonly refs?: true;
 }
 
 export interface ConnectionParts {
@@ -74,7 +76,11 @@ export class Connection {
   sendEvent(sessionId: string, epoch: string, record: EncodedEvent, wanted: Wanted): void {
     if (!this.#open || wanted.events !== undefined && !wanted.events.has(record.type)) return;
     // An event with one form carries only that one.
-    const text = wanted.updates === "full" ? record.full ?? record.text : record.text;
+    const text = wanted.updates === "full"
+      ? record.full ?? record.text
+      : wanted.refs === true
+      ? record.brief ?? record.text
+      : record.text;
     if (this.#lagging.size > 0 && this.#lagging.has(sessionId)) {
       // A dialog passes, because a client has to answer it.
       if (record.type === "extension_ui_request") this.outbox.push(text);

@@ -28,6 +28,9 @@ export interface QueuedEvent {
 /** Pieces that are kept one by one. Each keeps alive the whole text that it was cut from. */
 const LOOSE_PIECES = 256;
 
+/** UTF-16 units of an event to which pieces are joined, at most. */
+const JOINED_CHARS = 256 * 1024;
+
 /** The queued events of one session that a later event may merge with. */
 interface Tail {
   last: QueuedEvent | undefined;
@@ -167,6 +170,8 @@ export class EventCoalescer {
     if (first.of !== more.of || first.contentIndex !== more.contentIndex) return false;
     const { text, seq, at = 0 } = record;
     const piece = text.slice(at, -DELTA_SUFFIX.length);
+    // A client may take no message above its frame, however slowly it reads.
+    if (last.bytes + piece.length > JOINED_CHARS) return false;
     last.pieces ??= { loose: [], joined: [] };
     if (last.pieces.loose.push(piece) >= LOOSE_PIECES) {
       last.pieces.joined.push(last.pieces.loose.join(""));

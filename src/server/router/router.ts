@@ -104,6 +104,11 @@ export class Router {
     this.#cursors.start();
   }
 
+  /** The number of the next connection, or of a request that acts like one. */
+  nextId(): number {
+    return ++this.#ids;
+  }
+
   /** A token was revoked. Ends its connections. */
   revoked(tokenId: string): void {
     for (const connection of this.connections) {
@@ -126,7 +131,7 @@ export class Router {
   accept(peer: Peer, access: Access = ADMIN): Connection {
     const { governor, log, clock } = this.parts;
     const connection = new Connection({
-      id: ++this.#ids,
+      id: this.nextId(),
       peer,
       clock,
       limits: governor.limits,

@@ -7,6 +7,7 @@ import { negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/vers
 import type { Greeting } from "../../protocol/schema/responses.ts";
 import { toJson } from "../../base/text.ts";
 import { sees } from "../auth/access.ts";
+import { defined } from "../../base/json.ts";
 import type { SessionState } from "../../ipc/messages.ts";
 import { noSession } from "../../protocol/failures.ts";
 import type { TokenStore } from "../auth/token_store.ts";
@@ -142,9 +143,15 @@ function subscribe(
   const wanted: Wanted = {
     updates: command.updates ?? "delta",
     ...(command.events === undefined ? {} : { events: new Set(command.events) }),
+    ...(command.refs === true ? { refs: true } : {}),
   };
-  const { sessionId, from } = command;
-  const request = { connection, wanted, snapshot: command.snapshot ?? false, asker };
+  const { sessionId, from, maxBytes, snapshot = false } = command;
+  if (wanted.refs === true && wanted.updates === "full") {
+    const sentence =
+      '/refs: goes with updates "delta", since "full" repeats whole messages; leave one of them out';
+    return refuse(asker, failure("invalid_params", sentence));
+  }
+  const request = { connection, wanted, snapshot, asker, ...defined({ maxBytes }) };
   const ofAll = from !== undefined && "sessions" in from;
   if (from !== undefined && ofAll !== (sessionId === "*")) {
     const shape = sessionId === "*" ? "{sessions: {<id>: {epoch, seq}}}" : "{epoch, seq}";

@@ -3,7 +3,8 @@
 // Invariant: events flow from exactly that point.
 import type { Failure } from "../../protocol/errors.ts";
 import { sees } from "../auth/access.ts";
-import type { EncodedEvent, SessionState } from "../../ipc/messages.ts";
+import { ANSWER_HEAD_BYTES, SNAPSHOT_BYTES, SNAPSHOTS_BYTES } from "../../governor/limits.ts";
+import type { EncodedEvent, SessionState, SnapshotForm } from "../../ipc/messages.ts";
 import { conflictOf, noSession } from "../../protocol/failures.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
@@ -22,6 +23,8 @@ export interface Request {
   readonly wanted: Wanted;
   /** Whether a snapshot is wanted in any case. */
   readonly snapshot: boolean;
+  /** Bytes of the whole answer, at most. */
+  readonly maxBytes?: number;
   /** The version that the session must have. */
   readonly ifSessionVersion?: number;
   readonly asker: ReplyTo;
@@ -43,6 +46,18 @@ function answerText(attachment: SessionState, mode: Mode): string {
   const head = JSON.stringify({ mode, epoch, seq }).slice(0, -1);
   const state = snapshot === undefined ? "" : `,"snapshot":${snapshot}`;
   return `${head},"sessionInfo":${infoText},"pendingUi":[${pendingUi.join(",")}]${state}}`;
+}
+
+/** The form of each of so many snapshots in one answer. */
+function formOf({ maxBytes, wanted }: Request, count: number): SnapshotForm {
+  const all = maxBytes === undefined
+    ? SNAPSHOTS_BYTES
+    : Math.min(SNAPSHOTS_BYTES, maxBytes - ANSWER_HEAD_BYTES);
+  return {
+    bytes: Math.min(SNAPSHOT_BYTES, Math.floor(all / Math.max(1, count))),
+    ...(maxBytes === undefined ? {} : { whole: true }),
+    ...(wanted.refs === true ? { refs: true } : {}),
+  };
 }
 
 /** Connects subscriptions and the manager. */
@@ -90,6 +105,19 @@ export class SubscriptionService {
       else this.#subscriptions.abortWildcard(connection, gathering);
       this.demandChanged();
     };
+    const stale = this.#stale(wanted, from);
+    // A client that has seen the last event of a parked session needs nothing. Others need its whole state.
+    const moved = new Set(parked.filter(({ sessionId, epoch, seq }) => {
+      const cursor = cursorOf(from, sessionId);
+      return cursor !== undefined && (cursor.epoch !== epoch || cursor.seq !== seq);
+    }));
+    // It brings back at most as many as may be live, because more would push these out again.
+    const room = request.snapshot ? this.#manager.maxSessions : 0;
+    const live = this.#manager.sessionIds.length - parked.length;
+    const count = request.snapshot
+      ? live + moved.size + Math.min(room, parked.length - moved.size)
+      : stale.length + moved.size;
+    const form = formOf(request, count);
     const whole = (sessionId: string, how: (attachment: SessionState) => Start = () => SNAPSHOT): void => {
       open++;
       this.#manager.stateOf(sessionId, true, (again) => {
@@ -101,9 +129,9 @@ export class SubscriptionService {
         } else if (attachment === undefined) found.delete(sessionId);
         else found.set(sessionId, { attachment, start: how(attachment) });
         finish();
-      });
+      }, form);
     };
-    this.#manager.statesOfAll(request.snapshot ? "all" : this.#stale(wanted, from), (sessions, worker) => {
+    this.#manager.statesOfAll(request.snapshot ? "all" : stale, (sessions, worker) => {
       gathering.unanswered.delete(worker);
       if (isFailure(sessions)) failed = sessions;
       else {
@@ -117,14 +145,14 @@ export class SubscriptionService {
         }
       }
       finish();
-    });
-    // A client that has seen the last event needs nothing of a parked session. Others need its whole state.
-    let room = request.snapshot ? this.#manager.maxSessions : 0;
-    for (const { sessionId, epoch, seq } of parked) {
-      const cursor = cursorOf(from, sessionId);
-      if (cursor !== undefined && (cursor.epoch !== epoch || cursor.seq !== seq)) whole(sessionId);
-      // It brings back at most as many as may be live, because more would push these out again.
-      else if (room-- > 0) whole(sessionId, (attachment) => this.#start(attachment, wanted, cursor));
+    }, form);
+    let left = room;
+    for (const one of parked) {
+      const { sessionId } = one;
+      if (moved.has(one)) whole(sessionId);
+      else if (left-- > 0) {
+        whole(sessionId, (attachment) => this.#start(attachment, wanted, cursorOf(from, sessionId)));
+      }
     }
     finish();
   }
@@ -167,7 +195,7 @@ export class SubscriptionService {
           if (wants) this.#begin(request, sessionId, attachment, start);
         }
         this.#tell(sessionId);
-      });
+      }, formOf(request, 1));
     attach(
       request.snapshot || this.#stale(wanted, from === undefined ? {} : { [sessionId]: from }).length > 0,
     );

@@ -14,7 +14,7 @@ export function preflight(request: HttpRequest): HttpAnswer {
     body: "",
     headers: {
       "access-control-allow-methods": "GET, HEAD",
-      "access-control-allow-headers": "authorization",
+      "access-control-allow-headers": "authorization, if-none-match, range",
       "access-control-max-age": PREFLIGHT_SECONDS,
       ...(own ? { "access-control-allow-private-network": "true" } : {}),
     },

@@ -19,6 +19,7 @@ import { check, type GateConfig } from "../auth/http_gate.ts";
 import type { RefusedFor } from "../../governor/counters.ts";
 import { preflight, readable } from "./cors.ts";
 import { RefusalLog } from "./refusal_log.ts";
+import { ContentPages } from "./content_pages.ts";
 import { answerHttp, type HttpState, redirect, refusal } from "./http_pages.ts";
 import { Backlog, FairInbox } from "./fair_inbox.ts";
 import type { Endpoint, Transport } from "./transport.ts";
@@ -79,10 +80,12 @@ export class WebSocketTransport implements Transport {
   readonly #backlog = new Backlog();
   #listener: Listener | undefined;
   readonly #refusals: RefusalLog;
+  readonly #contents: ContentPages;
   #refusing = false;
 
   private constructor(parts: WebSocketParts) {
     this.#parts = parts;
+    this.#contents = new ContentPages(parts.router);
     this.#refusals = new RefusalLog(parts.runtime, parts.router.parts.log, parts.governor.counters);
   }
 
@@ -140,6 +143,7 @@ export class WebSocketTransport implements Transport {
     if (verdict.kind === "console") {
       return { kind: "answer", answer: http.console(verdict.file, request) };
     }
+    if (verdict.kind === "content") return toPage(this.#contents.page(request, verdict.access, verdict));
     if (verdict.kind === "redirect") return { kind: "answer", answer: redirect(verdict.location) };
     if (this.#refusing) {
       return {

@@ -129,6 +129,7 @@ export function piHistory(live: LiveSession): AgentHistory {
       const nodes = placed.map((one) => nodeOf(one, sessionManager.getLabel(one.entry.id)));
       return { currentLeafId: leafId, nodes };
     },
+    entries: () => treeOf(live.session),
     navigate: (targetId, options) => navigate(live, targetId, options),
     async exportHtml(path) {
       const tooLarge = exportRefusal(live.session);

@@ -123,6 +123,12 @@ export interface AgentSettings {
   setAutoRetry(enabled: boolean): void;
 }
 
+/** An entry of pi's history, and the entry that it hangs below for clients. */
+export interface PlacedEntry {
+  readonly entry: { readonly id: string; readonly parentId: string | null };
+  readonly parentId: string | null;
+}
+
 /** The history of one session. A replacement keeps the port. */
 export interface AgentHistory {
   newSession(parentSession: string | undefined): Promise<Outcome<{ cancelled: boolean }>>;
@@ -136,6 +142,8 @@ export interface AgentHistory {
   clone(): Promise<Outcome<{ cancelled: boolean }>>;
   forkMessages(): readonly { entryId: string; text: string }[];
   tree(): { currentLeafId: string | null; nodes: readonly TreeNode[] };
+  /** Every entry that clients see, in the order of the file, and the one at which the agent stands. */
+  entries(): { leafId: string | null; placed: readonly PlacedEntry[] };
   navigate(
     targetId: string,
     options: NavigateOptions,

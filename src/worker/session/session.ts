@@ -11,8 +11,10 @@ import { toJson } from "../../base/text.ts";
 import { SESSION_START_MS } from "../../governor/limits.ts";
 import { MessageTracker } from "./message_tracker.ts";
 import type { AgentPort } from "./agent_port.ts";
-import type { SubscriberDemand } from "../../ipc/messages.ts";
+import type { SnapshotForm, SubscriberDemand } from "../../ipc/messages.ts";
 import { Dialogs } from "./dialogs.ts";
+import { ContentRefs } from "./events/content_refs.ts";
+import { newestOf } from "./events/bounded_json.ts";
 import { Dates } from "./events/encode_cache.ts";
 import { noSession, versionConflict } from "../../protocol/failures.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -60,6 +62,8 @@ export class Session {
   readonly #timeouts: PausableTimers;
   /** The dialogs of the session's extensions. */
   readonly dialogs: Dialogs;
+  /** References to large texts and images of the history. */
+  readonly refs: ContentRefs;
   readonly #encoder: EventEncoder;
   readonly #dates = new Dates();
   /** The budget and the stall detector. */
@@ -83,7 +87,8 @@ export class Session {
     this.#demand = parts.demand;
     this.#messages = new MessageTracker((ref, state) => parts.message(ref, state));
     this.#interrupted = parts.interrupted ?? [];
-    this.#encoder = new EventEncoder(parts.sessionId);
+    this.refs = new ContentRefs(parts.content, parts.clock);
+    this.#encoder = new EventEncoder(parts.sessionId, this.refs);
     this.#timers = new Timers(parts.clock);
     this.waiters = new RunWaiters((ms, fn) => this.#timers.after(ms, fn));
     this.#timeouts = new PausableTimers(parts.clock);
@@ -219,9 +224,14 @@ export class Session {
   /**
    * The whole state after the last event. The returned function encodes it.
    *
-   * @param most bytes of its messages
+   * @param most bytes of its messages, or with `whole` of all of it
    */
-  snapshot(most: number): () => string {
+  snapshot(most: number, { whole, refs }: Partial<SnapshotForm> = {}): () => string {
+    const referring = refs === true ? this.refs : undefined;
+    if (whole === true || refs === true) {
+      const write = this.#snapshot?.bounded(most, referring, this.#unreported());
+      return write ?? (() => "{}");
+    }
     const state = { ...this.#snapshot?.read(most), ...this.#unreported() };
     return () => {
       try {
@@ -232,6 +242,12 @@ export class Session {
         return JSON.stringify({ unencodable: true });
       }
     };
+  }
+
+  /** Hashes in turns what a snapshot with references will need. */
+  prepared({ bytes }: SnapshotForm): Promise<void> {
+    const all = this.#agent?.messages() ?? [];
+    return this.refs.prepare(newestOf(all, 0, all.length, bytes, true));
   }
 
   /** A client has dismissed the interrupted messages. */

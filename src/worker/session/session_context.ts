@@ -4,7 +4,7 @@ import type { BudgetLimits } from "../../governor/budget.ts";
 import type { Command } from "../../protocol/schema/commands.ts";
 import type { Failure } from "../../protocol/errors.ts";
 import type { Interrupted } from "../../protocol/schema/responses.ts";
-import type { Clock } from "../../runtime/runtime.ts";
+import type { Clock, ContentBytes } from "../../runtime/runtime.ts";
 import type { AcceptedMessage, MessageState } from "./message_tracker.ts";
 import type { EncodedEvent, Reply, SubscriberDemand } from "../../ipc/messages.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
@@ -56,6 +56,7 @@ export interface SessionParts<S> {
   readonly sessionId: string;
   readonly epoch: string;
   readonly clock: Clock;
+  readonly content: ContentBytes;
   readonly demand: SubscriberDemand;
   /** Messages that an earlier crash interrupted. */
   readonly interrupted?: readonly Interrupted[];

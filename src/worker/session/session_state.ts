@@ -2,10 +2,12 @@
 // Used by: session_worker.ts. The encoding happens here, so the server thread does not have to.
 import { SNAPSHOT_BYTES, SNAPSHOTS_BYTES } from "../../governor/limits.ts";
 import { toJson } from "../../base/text.ts";
-import type { FromWorker, SessionState } from "../../ipc/messages.ts";
+import type { FromWorker, SessionState, SnapshotForm } from "../../ipc/messages.ts";
 import { EncodeCache } from "./events/encode_cache.ts";
 import type { MakeMessage } from "../../ipc/send_queue.ts";
 import type { Session } from "./session.ts";
+
+const encoder = new TextEncoder();
 
 const ENCODED = new WeakMap<Session, EncodeCache>();
 
@@ -26,20 +28,24 @@ interface Attaching {
  * The state of the sessions that are live. A snapshot is of this moment, and is encoded when the message is posted.
  *
  * @param snapshots sessions whose snapshots are wanted; with many sessions each snapshot is smaller
+ * @param form the size of each snapshot, and whether large texts go by reference
  */
 export function attached(
   ref: number,
   wanted: readonly (Session | undefined)[],
   snapshots: "all" | readonly string[],
+  form?: SnapshotForm,
 ): FromWorker | MakeMessage {
   const live = wanted.filter((session): session is Session => session?.live === true);
   const named = snapshots === "all" ? undefined : new Set(snapshots);
   const isWanted = ({ sessionId }: Session): boolean => named?.has(sessionId) ?? true;
   const count = live.filter(isWanted).length;
-  const most = Math.min(SNAPSHOT_BYTES, Math.floor(SNAPSHOTS_BYTES / Math.max(1, count)));
+  const most = form?.bytes ?? Math.min(SNAPSHOT_BYTES, Math.floor(SNAPSHOTS_BYTES / Math.max(1, count)));
   const found = live.map((session): Attaching => {
     const attachment = attachmentOf(session);
-    return isWanted(session) ? { attachment, snapshot: session.snapshot(most) } : { attachment };
+    if (!isWanted(session)) return { attachment };
+    const left = form?.whole === true ? most - bytesBeside(attachment) : most;
+    return { attachment, snapshot: session.snapshot(left, form) };
   });
   const message = (): FromWorker => ({
     kind: "states",
@@ -49,6 +55,11 @@ export function attached(
     ),
   });
   return count === 0 ? message() : message;
+}
+
+/** Bytes of the state that stand beside the snapshot. */
+function bytesBeside({ infoText: info, pendingUi }: SessionState): number {
+  return [info, ...pendingUi].reduce((sum, text) => sum + encoder.encode(text).length + 1, 0);
 }
 
 function attachmentOf(session: Session): SessionState {

@@ -244,3 +244,30 @@ Deno.test("gate: an Upgrade header changes nothing for a page, an expectation is
   const refused = page({ expect: "a miracle" });
   assertEquals(refused.kind === "refuse" && refused.status, 417);
 });
+
+Deno.test("gate: a content needs a token for its session, and a path of exactly that shape", () => {
+  const hash = "0123456789abcdef".repeat(4);
+  const ask = (path: string, headers: Record<string, string> = {}, method = "GET") => {
+    const verdict = check(request({ host: HOST, ...headers }, { path, method }), CONFIG);
+    return verdict.kind === "refuse" ? verdict.status : verdict.kind;
+  };
+  const bearer = { authorization: BEARER };
+  assertEquals(ask(`/content/a/${hash}`), 401);
+  assertEquals([ask(`/content/a/${hash}`, bearer), ask(`/content/a/${hash}`, bearer, "HEAD")], [
+    "content",
+    "content",
+  ]);
+  for (
+    const path of [
+      `/content/../${hash}`,
+      `/content/./${hash}`,
+      `/content/a/b/${hash}`,
+      `/content/a/${hash}0`,
+      `/content/a/${hash.toUpperCase()}`,
+      `/content//${hash}`,
+      `/content/a%2f/${hash}`,
+      "/content/a",
+    ]
+  ) assertEquals(ask(path, bearer), 404, path);
+  assertEquals(ask(`/content/a/${hash}`, bearer, "POST"), 404);
+});

@@ -104,6 +104,7 @@ function fakeHistory(agent: FakeAgent): AgentHistory {
     },
     clone: () => change("clone"),
     forkMessages: () => [],
+    entries: () => ({ leafId: null, placed: [] }),
     tree: () => ({ currentLeafId: null, nodes: [] }),
     navigate(targetId) {
       agent.calls.push(`navigate ${targetId}`);

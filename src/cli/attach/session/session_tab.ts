@@ -5,6 +5,7 @@ import {
   ConnectionLostError,
   type Dialog,
   type DialogAnswer,
+  fillTexts,
   RequestError,
   type SubscribeOptions,
   type Subscription,
@@ -43,6 +44,8 @@ export interface TabListener {
 const PAGE_MESSAGES = 200;
 /** Messages that are asked for when a person scrolls to the oldest one. */
 const OLDER_MESSAGES = 500;
+/** Bytes of one answer with messages. */
+const PAGE_BYTES = 1024 * 1024;
 /** Most events that are replayed when a session is opened. */
 const REPLAYED_EVENTS = 5000;
 /** Silence of another client's shell command after which the messages are read again. */
@@ -186,7 +189,7 @@ export class SessionTab {
 
   /** Begins the transcript anew: another history stands behind the session. */
   async reload(): Promise<void> {
-    const data = await this.#client.request("get_messages", { sessionId: this.id, limit: PAGE_MESSAGES });
+    const data = await this.#messages({ limit: PAGE_MESSAGES });
     this.transcript.renew(data.messages, data.messageCount);
     this.#listener.changed();
     await this.#refresh();
@@ -198,12 +201,23 @@ export class SessionTab {
     if (this.#paging || first === 0 || full) return;
     this.#paging = true;
     const load = async (): Promise<void> => {
-      const fields = { sessionId: this.id, limit: OLDER_MESSAGES, before: first };
-      const { messages } = await this.#client.request("get_messages", fields);
+      const { messages } = await this.#messages({ limit: OLDER_MESSAGES, before: first });
       if (this.transcript.first === first) this.transcript.prepend(messages, first - messages.length);
       this.#listener.changed();
     };
     void load().catch((error: unknown) => this.fail(error)).finally(() => this.#paging = false);
+  }
+
+  /** Reads messages. A terminal shows no images, so they stay references, with a server that has these. */
+  async #messages(
+    fields: { readonly limit: number; readonly before?: number },
+  ): Promise<{ readonly messages: readonly unknown[]; readonly messageCount: number }> {
+    const client = this.#client;
+    const known = client.greeting.data.capabilities.includes("refs");
+    const form = known ? { refs: true, maxBytes: PAGE_BYTES } : {};
+    const data = await client.request("get_messages", { sessionId: this.id, ...fields, ...form });
+    const messages = await fillTexts(client, this.id, data.messages);
+    return { messages, messageCount: data.messageCount };
   }
 
   /** Sends a message: it starts a run, or joins the one that is under way. */

@@ -20,6 +20,9 @@ export const WORKER_LOST: Failure = failure(
   "The worker of this session has died; the server's log says why",
 );
 
+/** Commands that the file of a parked session answers. */
+const READ_FROM_FILE: ReadonlySet<string> = new Set(["get_entries", "get_content"]);
+
 /** The client of a resume: the callbacks of the entry answer those that wait. */
 const NO_CLIENT: ReplyTo = { connection: 0, onReleased() {}, answer() {} };
 
@@ -92,13 +95,17 @@ export class ParkedSessions implements SessionMover {
   /** Answers commands that need no worker. False when the session has to be resumed. */
   tryAnswer(entry: SessionEntry, command: Command, replyTo: ReplyTo): boolean {
     if (entry.state !== "parked") return false;
-    if (command.type !== "get_state" && command.type !== "delete_session") return false;
     const { sessionId, record } = entry;
+    const stored = READ_FROM_FILE.has(command.type);
+    // Before its first answer a session has no file, and its entries are few.
+    if (stored && (record?.kept.written !== true || record.inMemory)) return false;
+    if (!stored && command.type !== "get_state" && command.type !== "delete_session") return false;
     const state = this.#stateOf(entry);
     if (record === undefined || state === undefined) return false;
     const { sessionVersion } = record.info;
     const stale = versionConflict(command, sessionVersion);
     if (stale !== undefined) replyTo.answer({ ok: false, failure: stale, sessionVersion });
+    else if (stored) this.#readFile(withFile(record, entry), command, replyTo);
     else if (command.type === "get_state") {
       replyTo.answer({ ok: true, dataText: state.infoText, sessionVersion });
     } else {
@@ -175,6 +182,22 @@ export class ParkedSessions implements SessionMover {
         void persistence.save(entry);
       } else sink.onServerEvent("session_deleted", { sessionId });
     }
+  }
+
+  /** A worker has found that a session's file is too large for pi. The session is live for this moment only. */
+  adopt(entry: SessionEntry): void {
+    this.#context.lifecycle.to(entry, "parking");
+    this.#policy.onWorkerLost(entry);
+    void this.#context.persistence.save(entry);
+    this.reevaluate();
+  }
+
+  /** Has a worker answer from the session's file, without pi. */
+  #readFile(record: SessionRecord, command: Command, replyTo: ReplyTo): void {
+    const { workers, commands } = this.#context;
+    const worker = workers.isolated ? workers.leastLoaded() : 0;
+    const ref = commands.expectWithTimeout(worker, replyTo, command.type);
+    workers.send(worker, { kind: "read_history", ref, command, record });
   }
 
   #onParkResult(entry: SessionEntry, record: SessionRecord | undefined): void {

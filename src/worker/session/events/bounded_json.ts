@@ -1,7 +1,7 @@
-// Does: writes the newest items of a history as JSON of a bounded size, one item at a time. Pure.
-// Used by: handlers that return much. An item that is too large alone is written with its texts cut.
+// Does: writes the newest or the oldest items of a history as JSON of a bounded size, one item at a time. Pure.
+// Used by: handlers that return much. An item that is too large alone has its texts cut, or goes by reference.
 // Invariant: the JSON of the whole history never exists in memory.
-import { ANSWER_BYTES } from "../../../governor/limits.ts";
+import { ANSWER_BYTES, BLOCK_CHARS, LEAST_BLOCK_CHARS } from "../../../governor/limits.ts";
 import { isRecord } from "../../../base/json.ts";
 import { cut, toJson } from "../../../base/text.ts";
 
@@ -17,14 +17,21 @@ const CUT_DEPTH = 8;
  */
 const TEXT_CHARS = ANSWER_BYTES / 4;
 
+/** UTF-16 units of a reference, at least. */
+const LEAST_REF_UNITS = 100;
+
+/** The lengths to which texts are shortened by reference, one after the other, until the item fits. */
+const BLOCKS = [BLOCK_CHARS, 4_096, LEAST_BLOCK_CHARS];
+
 const encoder = new TextEncoder();
 
 /**
  * A lower bound for the UTF-16 units of a value's JSON, found without writing it.
  *
  * @param most where counting stops; the result is then above it
+ * @param block units that a text counts at most, since a longer one goes by reference
  */
-export function leastUnits(value: unknown, most: number): number {
+export function leastUnits(value: unknown, most: number, block = Infinity): number {
   let units = 0;
   const open: unknown[] = [value];
   // An object counts once, so that a circle ends.
@@ -32,7 +39,7 @@ export function leastUnits(value: unknown, most: number): number {
   while (open.length > 0 && units <= most) {
     const next = open.pop();
     units++;
-    if (typeof next === "string") units += next.length + 1;
+    if (typeof next === "string") units += Math.min(next.length, block) + 1;
     if (typeof next !== "object" || next === null || seen.has(next)) continue;
     seen.add(next);
     if (Array.isArray(next)) { for (const item of next) open.push(item); }
@@ -44,6 +51,14 @@ export function leastUnits(value: unknown, most: number): number {
     }
   }
   return units;
+}
+
+/** Puts references in the place of large texts. */
+export interface Referring {
+  /** The item with a reference in the place of each text above `block` UTF-16 units. */
+  shortened(item: unknown, block?: number): unknown;
+  /** What remains of an item that goes by reference as a whole. */
+  whole(item: unknown): unknown;
 }
 
 /** The newest items of a list whose JSON fits. */
@@ -59,14 +74,19 @@ export interface Newest {
  *
  * @param least writes the short form of an item when no room is left for whole ones
  */
-export function newestJson(items: readonly unknown[], most = ANSWER_BYTES, least?: Shortened): Newest {
+export function newestJson(
+  items: readonly unknown[],
+  most = ANSWER_BYTES,
+  least?: Shortened,
+  refs?: Referring,
+): Newest {
   const texts: string[] = [];
   const whole = least === undefined ? most : most * WHOLE_SHARE;
   let bytes = 2;
   let start = items.length;
   for (; start > 0; start--) {
     const item = items[start - 1];
-    let text = itemJson(item, whole);
+    let text = itemJson(item, whole, refs);
     let size = encoder.encode(text).length + 1;
     if (least !== undefined && bytes + size > whole) {
       text = toJson(least(item));
@@ -77,6 +97,24 @@ export function newestJson(items: readonly unknown[], most = ANSWER_BYTES, least
     texts.push(text);
   }
   return { text: `[${texts.reverse().join(",")}]`, start };
+}
+
+/** The oldest items of a list whose JSON fits, and their number. At least one. */
+export function oldestJson(
+  items: readonly unknown[],
+  most = ANSWER_BYTES,
+  refs?: Referring,
+): { readonly text: string; readonly count: number } {
+  const texts: string[] = [];
+  let bytes = 2;
+  for (const item of items) {
+    const text = itemJson(item, most, refs);
+    const size = encoder.encode(text).length + 1;
+    if (bytes + size > most && texts.length > 0) break;
+    bytes += size;
+    texts.push(text);
+  }
+  return { text: `[${texts.join(",")}]`, count: texts.length };
 }
 
 /** Makes the short form of an item. */
@@ -91,14 +129,30 @@ export function newestOf(
   start: number,
   end: number,
   most = ANSWER_BYTES,
+  refs = false,
 ): readonly unknown[] {
   let first = end;
-  for (let units = 0; first > start && units <= most; first--) {
-    const size = leastUnits(items[first - 1], most);
-    // An oversized item takes the room of its short form.
-    units += size > most ? 1 : size;
-  }
+  for (let units = 0; first > start && units <= most; first--) units += room(items[first - 1], most, refs);
   return items.slice(first, end);
+}
+
+/** The items that `oldestJson` can write at most. */
+export function oldestOf(
+  items: readonly unknown[],
+  start: number,
+  end: number,
+  most = ANSWER_BYTES,
+  refs = false,
+): readonly unknown[] {
+  let last = start;
+  for (let units = 0; last < end && units <= most; last++) units += room(items[last], most, refs);
+  return items.slice(start, last);
+}
+
+/** A lower bound of what an item takes. An oversized item takes the room of its short form. */
+function room(item: unknown, most: number, refs: boolean): number {
+  const size = leastUnits(item, most, refs ? LEAST_REF_UNITS : undefined);
+  return size > most ? 1 : size;
 }
 
 /** A text within the limit of an answer, and whether its end is missing. */
@@ -108,11 +162,26 @@ export function boundedText(text: string | null): { text: string | null; truncat
   return fits ? { text, truncated: false } : { text: cut(text, TEXT_CHARS), truncated: true };
 }
 
-function itemJson(item: unknown, most: number): string {
-  if (leastUnits(item, most) <= most) {
-    const text = toJson(item);
-    if (encoder.encode(text).length <= most) return text;
+/** The JSON of a value, if it fits. */
+export function fittingJson(value: unknown, most: number): string | undefined {
+  if (leastUnits(value, most) > most) return undefined;
+  const text = toJson(value);
+  return encoder.encode(text).length <= most ? text : undefined;
+}
+
+/** An item with references, in the longest form that fits. */
+export function referredJson(item: unknown, most: number, refs: Referring): string {
+  for (const block of BLOCKS) {
+    const text = fittingJson(refs.shortened(item, block), most);
+    if (text !== undefined) return text;
   }
+  return toJson(refs.whole(item));
+}
+
+function itemJson(item: unknown, most: number, refs?: Referring): string {
+  if (refs !== undefined) return referredJson(item, most, refs);
+  const text = fittingJson(item, most);
+  if (text !== undefined) return text;
   const short = shortened(item);
   return toJson(isRecord(short) ? { ...short, oversized: true } : short);
 }

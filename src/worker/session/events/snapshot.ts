@@ -4,13 +4,15 @@
 import type { SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
 import { SNAPSHOT_BYTES } from "../../../governor/limits.ts";
-import { leastUnits } from "./bounded_json.ts";
+import { leastUnits, newestJson, newestOf, type Referring } from "./bounded_json.ts";
 
 /** The state that a client starts from. */
 export interface Snapshot {
   readonly messages: readonly unknown[];
   /** Older messages were left out. */
   readonly truncated?: true;
+  /** Where `get_messages` goes on with the older ones. */
+  readonly before?: number;
   readonly messageCount: number;
   readonly streamingMessage?: unknown;
   readonly runningTools: readonly unknown[];
@@ -65,6 +67,36 @@ function bytesOf(value: unknown): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Shares of a bounded state for the message that streams, and for each of the other fields. */
+const STREAMING_SHARE = 1 / 4;
+const OTHER_SHARE = 1 / 16;
+
+/** Bytes of the names and numbers in a bounded state. */
+const HEAD_BYTES = 256;
+
+/** The newest items as JSON. One that cannot be encoded must not hide the others. */
+function encodableJson(
+  items: readonly unknown[],
+  most: number,
+  refs?: Referring,
+): { readonly text: string; readonly start: number } {
+  try {
+    return newestJson(items, most, undefined, refs);
+  } catch {
+    const encodable = items.map((item) => {
+      if (bytesOf(item) !== undefined) return item;
+      const { toolCallId, toolName } = isRecord(item) ? item : {};
+      return { role: roleOf(item), toolCallId, toolName, unencodable: true };
+    });
+    return newestJson(encodable, most, undefined, refs);
+  }
+}
+
+/** One value as JSON, with its texts cut when it does not fit. */
+function oneJson(value: unknown, most: number): string {
+  return encodableJson([value], most).text.slice(1, -1);
 }
 
 /** Folds the events of one session. */
@@ -138,7 +170,7 @@ export class SnapshotState {
     const streaming = this.#readStreaming();
     return {
       messages: newest,
-      ...(truncated ? { truncated } : {}),
+      ...(truncated ? { truncated, before: this.#messages.length - newest.length } : {}),
       messageCount: this.#messages.length,
       ...(streaming === undefined ? {} : { streamingMessage: streaming }),
       runningTools: [...this.#tools.values()].map((tool) => {
@@ -146,6 +178,37 @@ export class SnapshotState {
         return { toolCallId: tool["toolCallId"], toolName: tool["toolName"], unencodable: true };
       }),
       queue: this.#queue,
+    };
+  }
+
+  /**
+   * The state after the last folded event, within a bound for all of it. The returned function writes it.
+   *
+   * @param more fields of the session beside it
+   */
+  bounded(most: number, refs: Referring | undefined, more: Fields): () => string {
+    const { length } = this.#messages;
+    const kept = newestOf(this.#messages, 0, length, most, refs !== undefined);
+    const streaming = this.#readStreaming();
+    const tools = [...this.#tools.values()];
+    const queue = this.#queue;
+    return () => {
+      const others = [
+        ...(streaming === undefined
+          ? []
+          : [`"streamingMessage":${oneJson(streaming, most * STREAMING_SHARE)}`]),
+        `"runningTools":${encodableJson(tools, most * OTHER_SHARE).text}`,
+        `"queue":${oneJson(queue, most * OTHER_SHARE)}`,
+        ...Object.entries(more).map(([name, value]) => {
+          if (!Array.isArray(value)) return `${JSON.stringify(name)}:${oneJson(value, most * OTHER_SHARE)}`;
+          return `${JSON.stringify(name)}:${encodableJson(value, most * OTHER_SHARE).text}`;
+        }),
+      ].join(",");
+      const left = most - encoder.encode(others).length - HEAD_BYTES;
+      const { text, start } = encodableJson(kept, left, refs);
+      const before = length - kept.length + start;
+      const cut = before > 0 ? `"truncated":true,"before":${before},` : "";
+      return `{"messages":${text},${cut}"messageCount":${length},${others}}`;
     };
   }
 

@@ -127,13 +127,13 @@ function tooLarge(path: string, bytes: number, memoryBytes: number): Failure {
   const mib = (of: number): string => `${Math.ceil(of / MIB)} MiB`;
   const sentence =
     `${path} has ${mib(bytes)}, and a worker's memory of ${mib(memoryBytes)} is not enough for it; ` +
-    "raise --max-host-memory-bytes, or start from a shorter session";
+    "raise --max-host-memory-bytes, or start from a shorter session; get_entries reads it as it is";
   return failure("session_file_too_large", sentence, { data: { bytes, memoryBytes } });
 }
 
 function tooDeep(path: string, depth: number): Failure {
   const sentence = `${path} has a branch of ${depth} entries, and ${MOST_DEEP} are the most; ` +
-    "start from a shorter session";
+    "start from a shorter session; get_entries reads it as it is";
   return failure("session_file_too_large", sentence, { data: { depth, mostDepth: MOST_DEEP } });
 }
 

@@ -4,6 +4,7 @@ import { BASH } from "./bash.ts";
 import { BUDGET } from "./budget.ts";
 import { COMPACTION } from "./compaction.ts";
 import { DISCOVERY } from "./discovery.ts";
+import { ENTRIES } from "./entries.ts";
 import { HISTORY } from "./history.ts";
 import { INTERACTION } from "./interaction.ts";
 import { MODEL } from "./model.ts";
@@ -19,5 +20,6 @@ export const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ...BUDGET,
   ...COMPACTION,
   ...HISTORY,
+  ...ENTRIES,
   ...DISCOVERY,
 ]);

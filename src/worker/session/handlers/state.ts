@@ -1,25 +1,27 @@
 // Does: handles the commands that read, name or end a session: state, messages, stats, usage, name, delete_session.
 // Used by: mod.ts.
-import { ANSWER_BYTES } from "../../../governor/limits.ts";
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import { infoText } from "../session_state.ts";
 import { boundedText, newestJson, newestOf } from "../events/bounded_json.ts";
 import type { Handled, Session } from "../session.ts";
-import { done, type Entry, on, onFile, written } from "./handler.ts";
+import { formOf, writtenWith } from "./entries.ts";
+import { done, type Entry, on, onFile } from "./handler.ts";
 
 /** The newest messages that fit. The choice is made now, and the JSON when the reply leaves. */
-function getMessages(session: Session, { limit, before }: CommandOf<"get_messages">): Handled {
+function getMessages(session: Session, command: CommandOf<"get_messages">): Handled | Promise<Handled> {
+  const { limit, before } = command;
+  const form = formOf(session, command);
+  const { most, refs } = form;
   const all = session.agent.messages();
   const messageCount = all.length;
   const end = Math.min(before ?? messageCount, messageCount);
   const start = limit === undefined ? 0 : Math.max(0, end - limit);
-  const newest = newestOf(all, start, end);
-  return written(() => {
-    const { text, start: left } = newestJson(newest);
+  const newest = newestOf(all, start, end, most, refs !== undefined);
+  return writtenWith(session, form, newest, () => {
+    const { text, start: left } = newestJson(newest, most, undefined, refs);
     const first = end - newest.length + left;
     if (first === start) return `{"messages":${text},"messageCount":${messageCount}}`;
-    const message =
-      `Older messages are left out, since an answer has at most ${ANSWER_BYTES} bytes of them; ` +
+    const message = `Older messages are left out, since an answer has at most ${most} bytes of them; ` +
       `send get_messages with "before": ${first} for these`;
     const rest = JSON.stringify({ messageCount, truncated: true, before: first, message });
     return `{"messages":${text},${rest.slice(1)}`;
