@@ -26,7 +26,8 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   set_budget:
     "Sets what the session may spend in all (money, turns, time in which its agent works), in place of the last budget; " +
     "without a limit it may spend anything.",
-  list_sessions: "Lists the sessions that are live, with their state.",
+  list_sessions:
+    'Lists the sessions that are live or parked, with their state: all, or page by page (see "Long lists").',
   create_session:
     "Builds a session and answers once it can take commands; `provider` and `modelId` go together.",
   delete_session:

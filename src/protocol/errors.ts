@@ -31,6 +31,13 @@ const TABLE = {
   model_not_found: traits(false, "pi knows no such model"),
   no_api_key: traits(false, "pi has no credentials for the model's provider"),
   entry_not_found: traits(false, "The session's history has no such entry"),
+  cursor_invalid: traits(false, "The cursor is none that this server has made for that list"),
+  cursor_foreign: traits(
+    false,
+    "The cursor of a list is of another server, or of an earlier start of this one",
+  ),
+  cursor_version: traits(false, "The cursor of a list has a format of another version of the server"),
+  cursor_expired: traits(false, "The list of the cursor is no longer kept; begin it again"),
   version_conflict: traits(false, "The session has moved on from the version that the command expects"),
   idempotency_conflict: traits(false, "The idempotency key was given to another command"),
   outcome_unknown: traits(false, "A crash has left no answer to the command with that idempotency key"),

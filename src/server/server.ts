@@ -17,6 +17,7 @@ import { TokenStore } from "./auth/token_store.ts";
 import { endpointsOf, greeting } from "./greeting.ts";
 import { listenForHttp } from "./http_server.ts";
 import { CommandJournal } from "./journal/command_journal.ts";
+import { PageCursors } from "./lists/page_cursors.ts";
 import { SessionManager } from "./manager/session_manager.ts";
 import { Router } from "./router/router.ts";
 import { resolveSandbox, type SandboxState } from "./sandbox/sandbox_mode.ts";
@@ -180,6 +181,12 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
   const transportNames = [...(config.ws ? ["websocket"] : []), ...(stdio === undefined ? [] : ["stdio"])];
   const router = new Router({
     manager: sessions,
+    cursors: new PageCursors({
+      serverId: () => serverId,
+      secret: runtime.randomHex(32),
+      sha256,
+      equalTexts: (a, b) => runtime.equalTexts(a, b),
+    }),
     governor,
     log,
     clock: runtime,

@@ -52,6 +52,10 @@ export interface GetSchemaData {
 export interface ListSessionsData {
   /** The sessions. */
   sessions: SessionInfo[];
+  /** The protocol's `nextCursor`. */
+  nextCursor?: string;
+  /** Whether something was left out. */
+  truncated?: true;
 }
 
 /** What `create_session` answers with. */
@@ -573,6 +577,10 @@ export type ErrorCode =
   | "model_not_found"
   | "no_api_key"
   | "entry_not_found"
+  | "cursor_invalid"
+  | "cursor_foreign"
+  | "cursor_version"
+  | "cursor_expired"
   | "version_conflict"
   | "idempotency_conflict"
   | "outcome_unknown"

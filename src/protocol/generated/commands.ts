@@ -47,12 +47,26 @@ export interface GetSchemaCommand extends AnyCommand {
   command?: string;
 }
 
-/** Lists the sessions that are live, with their state. */
+/** Lists the sessions that are live or parked, with their state: all, or page by page (see "Long lists"). */
 export interface ListSessionsCommand extends AnyCommand {
   /** Says what it is. */
   type: "list_sessions";
   /** Id of the session. */
   sessionId?: string;
+  /** The protocol's `cursor`: 1 to 512 characters. */
+  cursor?: string;
+  /** The protocol's `sort`. */
+  sort?: "activity" | "created" | "name" | "cost";
+  /** The protocol's `query`: 1 to 256 characters. */
+  query?: string;
+  /** The protocol's `archived`. */
+  archived?: boolean;
+  /** At most so many: 1 to 1000. */
+  limit?: number;
+  /** Whether it is in memory. */
+  status?: "live" | "parked";
+  /** Working directory. */
+  cwd?: string;
 }
 
 /** Builds a session and answers once it can take commands; `provider` and `modelId` go together. */

@@ -127,6 +127,8 @@ export interface SessionInfo {
   sessionId: string;
   /** Name of the session. */
   sessionName?: string;
+  /** How the first user message begins. */
+  firstMessage?: string;
   /** pi's file of the session. */
   sessionFile?: string;
   /** Working directory. */
@@ -175,6 +177,8 @@ export interface SessionInfo {
   budget?: Budget;
   /** Messages that a crash has stopped, oldest first. */
   interrupted?: Interrupted[];
+  /** The protocol's `archived`. */
+  archived?: true;
 }
 
 /** `data` of a prompt with `waitFor: "settled"`. */

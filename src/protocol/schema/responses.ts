@@ -83,6 +83,7 @@ export type LoadProblem = Static<typeof LoadProblemSchema>;
 export const SessionInfoSchema = Type.Object({
   sessionId: text(),
   sessionName: Type.Optional(text()),
+  firstMessage: Type.Optional(text()),
   sessionFile: Type.Optional(text()),
   cwd: text(),
   model: Type.Optional(ModelSchema),
@@ -107,6 +108,7 @@ export const SessionInfoSchema = Type.Object({
   usage: Type.Optional(BudgetUsageSchema),
   budget: Type.Optional(BudgetSchema),
   interrupted: Type.Optional(Type.Array(InterruptedSchema)),
+  archived: Type.Optional(Type.Literal(true)),
 });
 /** State of one session. */
 export type SessionInfo = Static<typeof SessionInfoSchema>;

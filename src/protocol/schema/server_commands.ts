@@ -2,6 +2,7 @@
 // Used by: commands.ts.
 import { Type } from "typebox";
 import { anySession, BUILD_MS, limited, server, session, SessionId, Target } from "./command_spec.ts";
+import { cwdField, listFields, MOST_PAGE_ITEMS, pageFields } from "./list_fields.ts";
 import { SessionInfoSchema, SubscribedSchema, THINKING_LEVELS } from "./responses.ts";
 import { PendingUiSchema, StoredSessionSchema } from "./results.ts";
 
@@ -55,8 +56,14 @@ export const SERVER_COMMANDS = {
   ),
   list_sessions: server(
     "list_sessions",
-    anySession,
-    Type.Object({ sessions: Type.Array(SessionInfoSchema) }),
+    {
+      ...anySession,
+      ...listFields,
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_PAGE_ITEMS })),
+      status: Type.Optional(Type.Enum(["live", "parked"])),
+      cwd: cwdField,
+    },
+    Type.Object({ sessions: Type.Array(SessionInfoSchema), ...pageFields }),
     { duringShutdown: true, bulk: true },
   ),
   create_session: server(

@@ -9,7 +9,7 @@ import type { Greeting } from "../../protocol/schema/responses.ts";
 import { toJson } from "../../base/text.ts";
 import { type Access, ADMIN, sees } from "../auth/access.ts";
 import { type Governor, isPermit, type Permit } from "../../governor/governor.ts";
-import { isLimitName, type LimitName } from "../../governor/limits.ts";
+import { ANSWER_BYTES, isLimitName, type LimitName } from "../../governor/limits.ts";
 import type { Reply } from "../../ipc/messages.ts";
 import type { Log } from "../../base/log.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
@@ -24,6 +24,8 @@ import { TokenExpiry } from "./token_expiry.ts";
 import { OWN_COMMANDS, type OwnContext } from "./server_commands.ts";
 import { SubscriptionService } from "./subscription_service.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import type { PageCursors } from "../lists/page_cursors.ts";
+import { SessionList } from "../lists/session_list.ts";
 import { ServerMetrics } from "./server_metrics.ts";
 import type { CloseFrame, Peer } from "./peer.ts";
 import { encodeFailure, encodeSuccess, type ResponseHead } from "../../protocol/envelope.ts";
@@ -33,6 +35,9 @@ export interface RouterParts {
   readonly governor: Governor;
   readonly log: Log;
   readonly clock: Clock;
+  readonly cursors: PageCursors;
+  /** Whether that session file is archived. Absent: none is. */
+  readonly isArchived?: (file: string | undefined) => boolean;
   /** The greeting of a connection. Called for each one, because endpoints come up one by one. */
   greeting(): Greeting;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
@@ -44,6 +49,9 @@ export interface RouterParts {
 
 /** Server events that the log reports. */
 const SESSION_EVENTS: ReadonlySet<string> = new Set(["session_created", "session_deleted"]);
+
+/** A list that is not paged has at least that many bytes, however small the frames of clients are. */
+const LEAST_ANSWER_BYTES = 64 * 1024;
 
 const NO_PERMIT: Permit = { release() {} };
 
@@ -79,6 +87,13 @@ export class Router {
       greeting: () => parts.greeting(),
       subscriber: this.#subscriber,
       serverMetrics: this.serverMetrics,
+      sessionList: new SessionList({
+        manager,
+        cursors: parts.cursors,
+        monotonic: () => parts.clock.monotonic(),
+        isArchived: parts.isArchived ?? (() => false),
+      }),
+      answerBytes: Math.max(LEAST_ANSWER_BYTES, Math.min(parts.governor.limits.frameBytes, ANSWER_BYTES)),
       tokens: () => parts.tokens?.(),
       connections: () => this.connections,
     };

@@ -13,6 +13,7 @@ import type { TokenStore } from "../auth/token_store.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import type { Connection, Wanted } from "./connection.ts";
+import { asksForPage, type SessionList } from "../lists/session_list.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
 import type { SubscriptionService } from "./subscription_service.ts";
 
@@ -21,6 +22,9 @@ export interface OwnContext {
   readonly manager: SessionManager;
   readonly subscriber: SubscriptionService;
   readonly serverMetrics: ServerMetrics;
+  readonly sessionList: SessionList;
+  /** The most bytes of an answer to a client that knows no pages. */
+  readonly answerBytes: number;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
   now(): number;
   greeting(): Greeting;
@@ -118,17 +122,41 @@ function listPendingUi(
   });
 }
 
-function listSessions(router: OwnContext, connection: Connection, _: unknown, asker: ReplyTo): void {
-  const { manager } = router;
+function listSessions(
+  router: OwnContext,
+  connection: Connection,
+  command: CommandOf<"list_sessions">,
+  asker: ReplyTo,
+): void {
+  const { manager, sessionList, answerBytes } = router;
+  if (asksForPage(command)) return sessionList.page(command, connection.access, asker);
   const live = new Set<string>();
   const of = ({ sessionId, infoText }: SessionState): readonly string[] => {
     live.add(sessionId);
-    return [infoText];
+    return [sessionList.mark(sessionId, infoText)];
   };
-  gather(manager, connection, asker, of, (infos) => {
+  const whole: ReplyTo = {
+    ...asker,
+    onReleased: () => asker.onReleased(),
+    answer: (reply) => {
+      if (!reply.ok || reply.dataText.length <= answerBytes) return asker.answer(reply);
+      // An older client gets as much as one answer holds, and `truncated` says that this is not all.
+      const cut: ReplyTo = {
+        ...whole,
+        answer: (page) => {
+          asker.answer(
+            page.ok ? { ...page, dataText: `${page.dataText.slice(0, -1)},"truncated":true}` } : page,
+          );
+        },
+      };
+      sessionList.page({ ...command, limit: Infinity }, connection.access, cut, answerBytes);
+    },
+  };
+  gather(manager, connection, whole, of, (infos) => {
     // Looked up now. A session that was parked after its worker's reply is in the list already.
     const seen = manager.parked.filter(({ sessionId }) => sees(connection.access, sessionId));
-    const parked = seen.filter(({ sessionId }) => !live.has(sessionId)).map(({ infoText }) => infoText);
+    const parked = seen.filter(({ sessionId }) => !live.has(sessionId))
+      .map(({ sessionId, infoText }) => sessionList.mark(sessionId, infoText));
     return `{"sessions":[${[infos, ...parked].filter((text) => text !== "").join(",")}]}`;
   });
 }

@@ -75,6 +75,7 @@ export interface BashOutcome {
 export type AgentInfo = Pick<
   SessionInfo,
   | "sessionName"
+  | "firstMessage"
   | "sessionFile"
   | "cwd"
   | "model"
