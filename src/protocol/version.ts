@@ -16,6 +16,7 @@ export const CAPABILITIES: readonly string[] = [
   "idempotency",
   "pending_ui",
   "restore",
+  "catalogue",
 ];
 
 /** The protocol version of the connection. Undefined when the server speaks no offered major version. */

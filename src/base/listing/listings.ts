@@ -19,14 +19,6 @@ export interface Listing<Q> {
   readonly query: Q;
 }
 
-/** Where the next page of a list begins. */
-export interface Place {
-  /** The list. */
-  readonly key: number;
-  /** The index of the next id. */
-  readonly at: number;
-}
-
 interface Kept<Q> extends Listing<Q> {
   usedAt: number;
 }

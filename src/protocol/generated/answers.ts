@@ -91,6 +91,12 @@ export interface UnsubscribeData {
 export interface ListStoredSessionsData {
   /** The sessions. */
   sessions: StoredSession[];
+  /** The protocol's `index`. */
+  index: { files: number; indexed: number };
+  /** The protocol's `nextCursor`. */
+  nextCursor?: string;
+  /** Whether something was left out. */
+  truncated?: true;
 }
 
 /** What `load_session` answers with. */
@@ -105,6 +111,63 @@ export interface LoadSessionData {
 export interface ListPendingUiData {
   /** The dialogs. */
   requests: PendingUi[];
+}
+
+/** What `search` answers with. */
+export interface SearchData {
+  /** The protocol's `hits`. */
+  hits: {
+    sessionFile: string;
+    sessionPath: string;
+    sessionId: string;
+    sessionName?: string;
+    liveSessionId?: string;
+    cwd: string;
+    entryId?: string;
+    role: string;
+    timestamp?: string;
+    snippet: string;
+    matchAt: number;
+    matchLength: number;
+  }[];
+  /** The protocol's `searched`. */
+  searched: number;
+  /** The sessions. */
+  sessions: number;
+  /** The protocol's `unsearched`. */
+  unsearched: number;
+  /** The protocol's `nextCursor`. */
+  nextCursor?: string;
+}
+
+/** What `archive_session` answers with. */
+export interface ArchiveSessionData {
+  /** pi's file of the session. */
+  sessionFile: string;
+  /** The protocol's `archived`. */
+  archived: true;
+}
+
+/** What `unarchive_session` answers with. */
+export interface UnarchiveSessionData {
+  /** pi's file of the session. */
+  sessionFile: string;
+  /** The protocol's `archived`. */
+  archived: false;
+}
+
+/** What `rename_stored_session` answers with. */
+export interface RenameStoredSessionData {
+  /** The protocol's `session`. */
+  session: StoredSession;
+}
+
+/** What `delete_stored_session` answers with. */
+export interface DeleteStoredSessionData {
+  /** That it is gone. */
+  deleted: true;
+  /** The protocol's `trashFile`. */
+  trashFile?: string;
 }
 
 /** What `prompt` answers with. */
@@ -461,6 +524,16 @@ export interface DataMap {
   load_session: LoadSessionData;
   /** Of `list_pending_ui`. */
   list_pending_ui: ListPendingUiData;
+  /** Of `search`. */
+  search: SearchData;
+  /** Of `archive_session`. */
+  archive_session: ArchiveSessionData;
+  /** Of `unarchive_session`. */
+  unarchive_session: UnarchiveSessionData;
+  /** Of `rename_stored_session`. */
+  rename_stored_session: RenameStoredSessionData;
+  /** Of `delete_stored_session`. */
+  delete_stored_session: DeleteStoredSessionData;
   /** Of `prompt`. */
   prompt: PromptData;
   /** Of `steer`. */

@@ -351,6 +351,16 @@ export interface StoredSession {
   liveSessionId?: string;
   /** What only a newer pi knows of what the file holds: the server refuses to open it. */
   newerEntries?: string[];
+  /** The protocol's `lastMessage`. */
+  lastMessage?: string;
+  /** Cost of all sessions since the start, in USD. */
+  costUsd?: number;
+  /** The model. */
+  model?: { provider: string; id: string };
+  /** The protocol's `archived`. */
+  archived?: true;
+  /** The protocol's `indexing`. */
+  indexing?: true;
 }
 
 /** A tool, and whether the model may use it now. */

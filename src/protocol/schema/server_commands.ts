@@ -113,10 +113,16 @@ export const SERVER_COMMANDS = {
     "list_stored_sessions",
     {
       ...anySession,
-      cwd: Type.Optional(limited("pathChars")),
+      ...listFields,
+      cwd: cwdField,
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+      status: Type.Optional(Type.Enum(["in_use", "free"])),
     },
-    Type.Object({ sessions: Type.Array(StoredSessionSchema) }),
+    Type.Object({
+      sessions: Type.Array(StoredSessionSchema),
+      index: Type.Object({ files: Type.Integer({ minimum: 0 }), indexed: Type.Integer({ minimum: 0 }) }),
+      ...pageFields,
+    }),
     { duringShutdown: true, scoped: false, bulk: true },
   ),
   load_session: server(

@@ -1,7 +1,7 @@
 // Does: makes the cursors of long lists, and checks those that come back (docs/PROTOCOL.md#long-lists). Pure.
 // Used by: the lists of this folder. A cursor names its format, its server, its command, its list and a place in there.
 // Invariant: only a cursor that this server has made, for that command, is ever followed.
-import type { Place } from "../../base/listing/listings.ts";
+import type { ListPlace } from "../../ipc/catalogue_messages.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { Outcome } from "../../protocol/failures.ts";
 
@@ -9,7 +9,7 @@ import type { Outcome } from "../../protocol/failures.ts";
 const FORMAT = 1;
 
 const SHAPE =
-  /^pc([0-9]{1,4})\.([A-Za-z0-9-]{1,64})\.([a-z_]{1,64})\.([0-9]{1,15})\.([0-9]{1,15})\.([A-Za-z0-9_-]{22})$/;
+  /^pc([0-9]{1,4})\.([A-Za-z0-9-]{1,64})\.([a-z_]{1,64})\.([0-9]{1,15})\.([0-9]{1,15})\.([0-9]{1,15})\.([A-Za-z0-9_-]{22})$/;
 
 const MAC_CHARS = 22;
 
@@ -39,14 +39,14 @@ export class PageCursors {
   }
 
   /** The cursor for the next page of a list. */
-  encode(command: string, { key, at }: Place): string {
-    const text = `pc${FORMAT}.${this.#parts.serverId()}.${command}.${key}.${at}`;
+  encode(command: string, { key, at, offset = 0 }: Omit<ListPlace, "offset"> & { offset?: number }): string {
+    const text = `pc${FORMAT}.${this.#parts.serverId()}.${command}.${key}.${at}.${offset}`;
     return `${text}.${this.#mac(text)}`;
   }
 
   /** Where a cursor leads, or what is wrong with it. */
-  decode(command: string, cursor: string): Outcome<Place> {
-    const [, format, serverId, name, key, at, mac = ""] = SHAPE.exec(cursor) ?? [];
+  decode(command: string, cursor: string): Outcome<ListPlace> {
+    const [, format, serverId, name, key, at, offset, mac = ""] = SHAPE.exec(cursor) ?? [];
     const refuse = (code: "cursor_invalid" | "cursor_version" | "cursor_foreign", why: string) => {
       return { ok: false, failure: failure(code, `${why}; ${AGAIN}`) } as const;
     };
@@ -69,7 +69,7 @@ export class PageCursors {
       return refuse("cursor_invalid", "/cursor: this server has not made this cursor");
     }
     if (name !== command) return refuse("cursor_invalid", `/cursor: the cursor belongs to ${name}`);
-    return { ok: true, value: { key: Number(key), at: Number(at) } };
+    return { ok: true, value: { key: Number(key), at: Number(at), offset: Number(offset) } };
   }
 
   #mac(text: string): string {

@@ -22,6 +22,7 @@ import { type Disposal, WorkerRequests } from "../workers/worker_requests.ts";
 import { Retirement } from "../workers/worker_retirement.ts";
 import { CommandDispatcher } from "./command_dispatcher.ts";
 import { ParkedSessions } from "./parking/parked_sessions.ts";
+import type { FileClaims } from "./file_claims.ts";
 import { ReplayBuffer } from "./replay_buffer.ts";
 import {
   createContext,
@@ -65,6 +66,8 @@ export class SessionManager {
   /** The providers that fail, and the faults of pi's models. */
   readonly providers: ProviderHealth;
   #dialogsDisabled = false;
+  /** Called when a session has probably written to its file. */
+  onWritten: (file: string) => void = () => {};
 
   constructor(parts: SessionManagerParts) {
     const { clock, governor, memory, log } = parts;
@@ -222,6 +225,11 @@ export class SessionManager {
       }, STATE_MS);
     }
     finish();
+  }
+
+  /** Which session drives which file. */
+  get files(): FileClaims {
+    return this.#context.files;
   }
 
   /** Whether this thread and the workers keep up. */
@@ -440,6 +448,7 @@ export class SessionManager {
       entry.inMemory = record.inMemory;
       // The session's own epoch is known before the session is announced.
       if (entry.state === "building") entry.epoch = record.info.epoch;
+      if (entry.file !== undefined) this.onWritten(entry.file);
       error = await this.persistence.save(entry);
     }
     if (ref === undefined) return;

@@ -9,7 +9,7 @@ import type { Greeting } from "../../protocol/schema/responses.ts";
 import { toJson } from "../../base/text.ts";
 import { type Access, ADMIN, sees } from "../auth/access.ts";
 import { type Governor, isPermit, type Permit } from "../../governor/governor.ts";
-import { ANSWER_BYTES, isLimitName, type LimitName } from "../../governor/limits.ts";
+import { isLimitName, type LimitName } from "../../governor/limits.ts";
 import type { Reply } from "../../ipc/messages.ts";
 import type { Log } from "../../base/log.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
@@ -25,6 +25,8 @@ import { OWN_COMMANDS, type OwnContext } from "./server_commands.ts";
 import { SubscriptionService } from "./subscription_service.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { PageCursors } from "../lists/page_cursors.ts";
+import type { StoredSessions } from "../lists/stored_sessions.ts";
+import { answerBytes } from "../lists/answer_bytes.ts";
 import { SessionList } from "../lists/session_list.ts";
 import { ServerMetrics } from "./server_metrics.ts";
 import type { CloseFrame, Peer } from "./peer.ts";
@@ -36,8 +38,8 @@ export interface RouterParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly cursors: PageCursors;
-  /** Whether that session file is archived. Absent: none is. */
-  readonly isArchived?: (file: string | undefined) => boolean;
+  /** The commands on stored sessions. Absent: there are none. */
+  readonly stored?: StoredSessions;
   /** The greeting of a connection. Called for each one, because endpoints come up one by one. */
   greeting(): Greeting;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
@@ -49,9 +51,6 @@ export interface RouterParts {
 
 /** Server events that the log reports. */
 const SESSION_EVENTS: ReadonlySet<string> = new Set(["session_created", "session_deleted"]);
-
-/** A list that is not paged has at least that many bytes, however small the frames of clients are. */
-const LEAST_ANSWER_BYTES = 64 * 1024;
 
 const NO_PERMIT: Permit = { release() {} };
 
@@ -91,9 +90,10 @@ export class Router {
         manager,
         cursors: parts.cursors,
         monotonic: () => parts.clock.monotonic(),
-        isArchived: parts.isArchived ?? (() => false),
+        isArchived: (file) => parts.stored?.isArchived(file) ?? false,
       }),
-      answerBytes: Math.max(LEAST_ANSWER_BYTES, Math.min(parts.governor.limits.frameBytes, ANSWER_BYTES)),
+      stored: parts.stored,
+      answerBytes: answerBytes(parts.governor.limits.frameBytes),
       tokens: () => parts.tokens?.(),
       connections: () => this.connections,
     };
@@ -215,6 +215,15 @@ export class Router {
     // A parked session returns with another epoch, but its subscribers stay.
     const gone = type === "session_deleted" || type === "session_crashed";
     if (gone && typeof sessionId === "string") this.#subscriptions.dropSession(sessionId);
+  }
+
+  /** Sends news of the stored sessions to those that subscribe to all sessions, and may see all of them. */
+  announceCatalogue(data: Record<string, unknown>): void {
+    const text = encodeServerEvent("catalogue_changed", data);
+    for (const connection of this.connections) {
+      const { access } = connection;
+      if (access.sessions === undefined && this.#subscriptions.has(connection, "*")) connection.send(text);
+    }
   }
 
   /** Sends their cursors to subscribers with a filter. */

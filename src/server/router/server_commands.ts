@@ -7,13 +7,14 @@ import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../..
 import type { Greeting } from "../../protocol/schema/responses.ts";
 import { toJson } from "../../base/text.ts";
 import { sees } from "../auth/access.ts";
-import type { SessionState } from "../../ipc/messages.ts";
+import type { Reply, SessionState } from "../../ipc/messages.ts";
 import { noSession } from "../../protocol/failures.ts";
 import type { TokenStore } from "../auth/token_store.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import type { Connection, Wanted } from "./connection.ts";
 import { asksForPage, type SessionList } from "../lists/session_list.ts";
+import type { StoredSessions } from "../lists/stored_sessions.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
 import type { SubscriptionService } from "./subscription_service.ts";
 
@@ -23,6 +24,8 @@ export interface OwnContext {
   readonly subscriber: SubscriptionService;
   readonly serverMetrics: ServerMetrics;
   readonly sessionList: SessionList;
+  /** Absent where there is no disk. */
+  readonly stored: StoredSessions | undefined;
   /** The most bytes of an answer to a client that knows no pages. */
   readonly answerBytes: number;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
@@ -43,6 +46,19 @@ function on<N extends CommandName>(
     name,
     (router, connection, command, asker) => run(router, connection, command as CommandOf<N>, asker),
   ];
+}
+
+const NO_CATALOGUE = failure("internal", "This server has no catalogue of stored sessions");
+
+/** A command on stored sessions. */
+function onStored<N extends CommandName>(
+  name: N,
+  run: (stored: StoredSessions, command: CommandOf<N>) => Promise<Reply>,
+): readonly [N, Own] {
+  return on(name, (router, _, command, asker) => {
+    if (router.stored === undefined) asker.answer({ ok: false, failure: NO_CATALOGUE });
+    else void run(router.stored, command).then((reply) => asker.answer(reply));
+  });
 }
 
 const answer = (asker: ReplyTo, data: unknown): void => asker.answer({ ok: true, dataText: toJson(data) });
@@ -246,10 +262,12 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("load_session", (router, connection, command, asker) => {
     router.manager.loadSession(command, asker, (sessionId) => connection.usedSessions.add(sessionId));
   }),
-  on(
-    "list_stored_sessions",
-    (router, _connection, command, asker) => router.manager.askAnyWorker(command, asker),
-  ),
+  onStored("list_stored_sessions", (stored, command) => stored.list(command)),
+  onStored("search", (stored, command) => stored.search(command)),
+  onStored("archive_session", (stored, command) => stored.archive(command, true)),
+  onStored("unarchive_session", (stored, command) => stored.archive(command, false)),
+  onStored("rename_stored_session", (stored, command) => stored.rename(command)),
+  onStored("delete_stored_session", (stored, command) => stored.delete(command)),
   on("list_pending_ui", listPendingUi),
   on("mint_token", mintToken),
   on("list_tokens", listTokens),

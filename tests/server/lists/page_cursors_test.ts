@@ -8,7 +8,7 @@ function cursorsOf(serverId: string, secret = "s"): PageCursors {
   return new PageCursors({ serverId: () => serverId, secret, sha256, equalTexts: (a, b) => a === b });
 }
 
-const PLACE = { key: 7, at: 100 };
+const PLACE = { key: 7, at: 100, offset: 0 };
 const cursors = cursorsOf("0b3e-1");
 const cursor = cursors.encode("list_sessions", PLACE);
 
