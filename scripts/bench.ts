@@ -27,6 +27,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   j: { file: "journal.ts", about: "what a key costs", builds: false },
   k: { file: "frame_flood.ts", about: "one peer that floods", builds: true },
   l: { file: "isolation.ts", about: "a worker for each session", builds: true },
+  m: { file: "catalogue.ts", about: "pages of thousands of sessions", builds: true },
 };
 
 /** Longest that one benchmark may take. */

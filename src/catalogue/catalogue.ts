@@ -25,8 +25,11 @@ import { SessionIndex } from "./session_index.ts";
 import { SessionPlaces } from "./session_places.ts";
 import { Visibility } from "./visibility.ts";
 
-/** Milliseconds that the first page of a list waits for a look at all files. The look goes on behind it. */
-const LOOK_MS = 25;
+/** Files up to which the first page of a list waits for a look at all of them. A look at more files follows the page. */
+const FEW_FILES = 200;
+
+/** Milliseconds that a page waits for the look at the folders. */
+const LOOK_MS = 200;
 
 export interface CatalogueParts {
   readonly runtime: Runtime;
@@ -140,9 +143,7 @@ export class Catalogue {
     const place = "key" in from ? from : undefined;
     let listing = place === undefined ? undefined : this.#lists.find(place.key);
     if ("sort" in from) {
-      const looking = this.index.look();
-      if (exact) await looking;
-      else await deadline(this.#parts.runtime, LOOK_MS, looking, undefined);
+      await this.#look(exact);
       const cwd = from.cwd === undefined
         ? undefined
         : await this.#guard.inside(this.#parts.config.cwd, from.cwd);
@@ -163,7 +164,7 @@ export class Catalogue {
     const place: ListPlace | undefined = "key" in from ? from : undefined;
     let listing = place === undefined ? undefined : this.#searches.find(place.key);
     if ("text" in from) {
-      await deadline(this.#parts.runtime, LOOK_MS, this.index.look(), undefined);
+      await this.#look(false);
       const named: string[] = [];
       for (const path of from.files ?? []) {
         const file = await this.#identify(path);
@@ -185,13 +186,21 @@ export class Catalogue {
     return { ok: true, dataText, next: { key, at, offset } };
   }
 
+  /** Looks at what may have changed before a list begins. */
+  async #look(exact: boolean): Promise<void> {
+    const { index } = this;
+    if (exact || index.progress.files <= FEW_FILES) return await index.look();
+    await deadline(this.#parts.runtime, LOOK_MS, index.lookAtFolders(), undefined);
+    index.lookSoon();
+  }
+
   /** The canonical path of a stored session that a client names. */
   async #identify(path: string): Promise<Outcome<string>> {
     const file = await this.#guard.file(this.#parts.config.cwd, path);
     if (!file.ok) return file;
     const header = await readHeader(this.#parts.runtime.files, file.value);
     if (!header.ok) return header;
-    if (this.index.get(file.value) === undefined) await this.index.look();
+    if (this.index.get(file.value) === undefined) await this.index.lookAtFolders();
     if (
       this.index.get(file.value) !== undefined &&
       await this.visibility.folderOf(header.value.cwd) !== undefined

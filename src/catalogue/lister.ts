@@ -3,7 +3,7 @@
 import { type Listing, MOST_LOOKED_AT } from "../base/listing/listings.ts";
 import { SortedIds, type SortKey } from "../base/listing/sorted_ids.ts";
 import { defined } from "../base/json.ts";
-import { cut, toJson } from "../base/text.ts";
+import { cut, toJson, utf8Bytes } from "../base/text.ts";
 import type { StoredQuery } from "../ipc/catalogue_messages.ts";
 import type { ListSort } from "../protocol/schema/list_fields.ts";
 import type { StoredSession } from "../protocol/schema/results.ts";
@@ -111,8 +111,9 @@ export class Lister {
       }));
       for (const [position, text] of items.entries()) {
         if (text === undefined) continue;
-        if (texts.length > 0 && bytes + text.length > maxBytes) return { texts, at: batch[position] ?? at };
-        bytes += text.length;
+        const size = utf8Bytes(text);
+        if (texts.length > 0 && bytes + size > maxBytes) return { texts, at: batch[position] ?? at };
+        bytes += size;
         texts.push(text);
       }
       at = end;

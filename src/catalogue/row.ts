@@ -20,7 +20,7 @@ export const FIELD_CHARS = 4_096;
 const MOST_NEWER = 100;
 
 /** Bytes before the end of what was read that must be the same when reading goes on there. */
-const TAIL_BYTES = 64;
+const TAIL_BYTES = 32;
 
 /** Bytes up to which a file of the same size is read again, although its end is the same. */
 const REREAD_BYTES = 16 * 1024 * 1024;
@@ -48,8 +48,8 @@ export interface Row {
   readonly newer?: readonly string[];
   /** The id of the last entry. */
   readonly lastId?: string;
-  /** The last bytes, if the file ends with a line end. Reading may go on after them. */
-  readonly tail?: readonly number[];
+  /** The last bytes in hexadecimal, if the file ends with a line end. Reading may go on after them. */
+  readonly tail?: string;
 }
 
 type Tally = { -readonly [K in keyof Row]: Row[K] } & { kinds: Set<string> };
@@ -93,8 +93,9 @@ function onLine(tally: Tally, line: Line, format: FileFormat): void {
   } else if (type === "message") onMessage(tally, entry["message"]);
 }
 
-function isTail(bytes: Uint8Array, tail: readonly number[]): boolean {
-  return bytes.length >= tail.length && tail.every((byte, index) => bytes[index] === byte);
+/** Bytes in hexadecimal. */
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Whether a row still says what is in the file. */
@@ -151,8 +152,8 @@ async function read(
   delete tally.racy;
   if (inode !== undefined) tally.inode = inode;
   const decoder = new JsonlDecoder(LINE_BYTES);
-  const known = before?.tail ?? [];
-  let skip = known.length;
+  const known = before?.tail ?? "";
+  let skip = known.length / 2;
   let at = (before?.size ?? 0) - skip;
   let end = new Uint8Array(0);
   let isSession = true;
@@ -169,7 +170,7 @@ async function read(
     at += chunk.length;
     let bytes = chunk;
     if (skip > 0) {
-      if (!isTail(chunk, known)) return undefined;
+      if (hexOf(chunk.subarray(0, skip)) !== known) return undefined;
       bytes = chunk.subarray(skip);
       skip = 0;
     }
@@ -191,7 +192,7 @@ async function read(
     ...exact,
     ...(now - modifiedAt < RACY_MS ? { racy: true as const } : {}),
     ...(kinds.size === 0 ? {} : { newer: [...kinds] }),
-    ...(ended && isSession && tally.header !== undefined ? { tail: [...end] } : {}),
+    ...(ended && isSession && tally.header !== undefined ? { tail: hexOf(end) } : {}),
   };
 }
 
@@ -232,5 +233,5 @@ export function isRow(value: unknown): value is Row {
     (model === undefined ||
       isRecord(model) && typeof model["provider"] === "string" && typeof model["id"] === "string") &&
     (newer === undefined || Array.isArray(newer) && newer.every((one) => typeof one === "string")) &&
-    (tail === undefined || Array.isArray(tail) && tail.length <= TAIL_BYTES && tail.every(isCount));
+    (tail === undefined || typeof tail === "string" && /^(?:[0-9a-f]{2}){1,32}$/.test(tail));
 }

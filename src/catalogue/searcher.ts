@@ -1,6 +1,6 @@
 // Does: searches the messages of stored sessions for a text, file by file, within a time, and can go on where it ended.
 // Used by: catalogue.ts. Invariant: it holds one line at a time, and starts no program: the thread may run none.
-import { cut, toJson } from "../base/text.ts";
+import { cut, toJson, utf8Bytes } from "../base/text.ts";
 import { isRecord, tryParseRecord } from "../base/json.ts";
 import type { Clock, Files } from "../runtime/runtime.ts";
 import { headerOf, type SessionHeader } from "../worker/session/file_check/session_header.ts";
@@ -205,7 +205,7 @@ class Run {
       matchLength: this.#text.length,
     });
     this.found.hits.push(json);
-    this.#bytes += json.length;
+    this.#bytes += utf8Bytes(json);
     this.#ofSession++;
   }
 }

@@ -14,6 +14,9 @@ const [LOOKERS, READERS] = [64, 4];
 /** The most files in the index. The others are not listed. */
 const MOST_FILES = 200_000;
 
+/** Milliseconds between two looks at all files behind answers, and how many times the time that one takes. */
+const [LOOK_EVERY_MS, LOOK_SHARE] = [1_000, 10];
+
 /** Milliseconds between a change and the save of the index. */
 const SAVE_MS = 5_000;
 
@@ -44,6 +47,9 @@ export class SessionIndex {
   #stored = new Map<string, Row>();
   #paths: ReadonlySet<string> | undefined;
   #looking: Promise<void> | undefined;
+  #due: Timer | undefined;
+  /** On the monotonic clock: when all files may be looked at again. */
+  #nextLook = 0;
   #background: Promise<void> | undefined;
   #saving: Promise<void> = Promise.resolve();
   #saveDue: Timer | undefined;
@@ -89,6 +95,28 @@ export class SessionIndex {
     return this.#looking;
   }
 
+  /** Looks for files that came or went, which costs little, however many files there are. Returns those that came. */
+  async lookAtFolders(): Promise<ReadonlySet<string>> {
+    const paths = await this.#parts.places.look();
+    if (paths === this.#paths) return new Set();
+    for (const path of [...this.#known.keys()]) if (!paths.has(path)) this.forget(path);
+    const met = new Set([...paths].filter((path) => !this.#known.has(path)));
+    await forEach(met, LOOKERS, (path) => this.#meet(path));
+    this.#paths = paths;
+    return met;
+  }
+
+  /** Looks at all files behind the answer to a client, but not all the time. */
+  lookSoon(): void {
+    const { clock } = this.#parts;
+    if (this.#looking !== undefined || this.#due !== undefined || this.#closed) return;
+    const rest = Math.max(0, this.#nextLook - clock.monotonic());
+    this.#due = clock.after(rest, () => {
+      this.#due = undefined;
+      void this.look();
+    });
+  }
+
   /** A file has probably changed. */
   async touched(path: string): Promise<void> {
     if (this.#known.has(path)) await this.#see(path);
@@ -123,23 +151,29 @@ export class SessionIndex {
   async close(): Promise<void> {
     this.#closed = true;
     this.#saveDue?.clear();
+    this.#due?.clear();
     await this.#save();
   }
 
   async #look(): Promise<void> {
-    const { places, warn } = this.#parts;
-    const paths = await places.look();
-    if (paths !== this.#paths) {
-      for (const path of [...this.#known.keys()]) if (!paths.has(path)) this.forget(path);
-      this.#paths = paths;
-    }
-    await forEach(paths, LOOKERS, async (path) => {
-      if (!this.#known.has(path) && this.#known.size >= MOST_FILES) {
-        if (!this.#full) warn("there are more session files than the index holds", { most: MOST_FILES });
-        this.#full = true;
-      } else await this.#see(path);
+    const { clock } = this.#parts;
+    const started = clock.monotonic();
+    const met = await this.lookAtFolders();
+    await forEach([...this.#known.keys()], LOOKERS, async (path) => {
+      if (!this.#closed && !met.has(path) && this.#known.has(path)) await this.#see(path);
     });
+    const ended = clock.monotonic();
+    this.#nextLook = ended + Math.max(LOOK_EVERY_MS, LOOK_SHARE * (ended - started));
     this.#readRest();
+  }
+
+  /** Takes a new file into the index, unless that is full. */
+  async #meet(path: string): Promise<void> {
+    if (this.#known.size < MOST_FILES) return void await this.#see(path);
+    if (!this.#full) {
+      this.#parts.warn("there are more session files than the index holds", { most: MOST_FILES });
+    }
+    this.#full = true;
   }
 
   /** Looks at one file. Returns its state, or undefined when it is gone. */

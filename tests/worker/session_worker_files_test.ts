@@ -1,6 +1,6 @@
 // A worker between its agents and the server thread: session files that are inspected, claimed and reported, lists, and
 // dialogs that clients find in the state of their session.
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Question } from "../../src/worker/session/dialogs.ts";
 import type { SessionState } from "../../src/ipc/messages.ts";
 import type { Files } from "../../src/runtime/runtime.ts";

@@ -12,6 +12,7 @@ import type {
   FromCatalogue,
   ToCatalogue,
 } from "../../ipc/catalogue_messages.ts";
+import type { WorkerBatch } from "../../ipc/codec.ts";
 import { PendingReplies } from "../../ipc/pending_replies.ts";
 import { deferred } from "../../base/async/deferred.ts";
 import { deadline } from "../../base/async/deadline.ts";
@@ -53,9 +54,15 @@ export function startCatalogueThread(
       handle.post({ catalogue } satisfies CatalogueBatch);
     };
     handle.onMessage = (message) => {
-      // The entry says that it listens before it knows what it is.
-      if (waiting === undefined) return events.onMessage(message as FromCatalogue);
-      post(waiting);
+      // The entry posts batches of a worker when it listens, and when it has failed.
+      const heard = message as FromCatalogue | WorkerBatch;
+      if (!("messages" in heard)) return events.onMessage(heard);
+      const failed = heard.messages.find(({ kind }) => kind === "fatal");
+      if (failed !== undefined) {
+        handle.terminate();
+        return events.onExit("reason" in failed ? failed.reason : "");
+      }
+      if (waiting !== undefined) post(waiting);
       waiting = undefined;
     };
     handle.onExit = (reason) => events.onExit(reason);

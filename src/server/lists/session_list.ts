@@ -3,7 +3,7 @@
 // Invariant: the cost of a page does not depend on the number of sessions, and the page is bounded in bytes.
 import { type Listing, Listings, MOST_LOOKED_AT } from "../../base/listing/listings.ts";
 import { defined } from "../../base/json.ts";
-import { toJson } from "../../base/text.ts";
+import { toJson, utf8Bytes } from "../../base/text.ts";
 import type { CommandOf } from "../../protocol/schema/commands.ts";
 import { type ListSort, PAGE_BYTES, PAGE_ITEMS } from "../../protocol/schema/list_fields.ts";
 import { type Access, sees } from "../auth/access.ts";
@@ -79,11 +79,12 @@ export class SessionList {
         // Deleted since the page was chosen.
         if (info === undefined) continue;
         const text = this.mark(id, info);
-        if (texts.length > 0 && bytes + text.length > maxBytes) {
+        const size = utf8Bytes(text);
+        if (texts.length > 0 && bytes + size > maxBytes) {
           next = chosen[index] ?? at;
           break;
         }
-        bytes += text.length;
+        bytes += size;
         texts.push(text);
       }
       const more = next < listing.ids.length;

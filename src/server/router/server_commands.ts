@@ -2,6 +2,7 @@
 // Used by: the router. See docs/PROTOCOL.md#server-commands.
 import type { Command, CommandName, CommandOf } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
+import { exceeds } from "../../protocol/codec.ts";
 import { commandSchema } from "../../protocol/json_schema.ts";
 import { CAPABILITIES, negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
 import type { Greeting } from "../../protocol/schema/responses.ts";
@@ -155,7 +156,7 @@ function listSessions(
     ...asker,
     onReleased: () => asker.onReleased(),
     answer: (reply) => {
-      if (!reply.ok || reply.dataText.length <= answerBytes) return asker.answer(reply);
+      if (!reply.ok || !exceeds(reply.dataText, answerBytes)) return asker.answer(reply);
       // An older client gets as much as one answer holds, and `truncated` says that this is not all.
       const cut: ReplyTo = {
         ...whole,

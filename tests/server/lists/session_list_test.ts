@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { SessionRecord } from "../../../src/ipc/session_record.ts";
 import { LISTING_MS } from "../../../src/base/listing/listings.ts";
+import type { Limits } from "../../../src/governor/limits.ts";
 import { recordOf } from "../manager/fakes.ts";
 import { type Peer, RouterBench } from "../router/router_fixture.ts";
 import { at, type Json } from "../../support/json.ts";
@@ -11,10 +12,15 @@ type Info = SessionRecord["info"];
 
 /** Sessions on one scripted worker, which answers every question about them at once. */
 class Sessions {
-  readonly bench = new RouterBench();
-  readonly peer: Peer = this.bench.connect();
+  readonly bench: RouterBench;
+  readonly peer: Peer;
   readonly infos = new Map<string, Info>();
   #answered = 0;
+
+  constructor(limits: Partial<Limits> = {}) {
+    this.bench = new RouterBench(limits);
+    this.peer = this.bench.connect();
+  }
 
   create(sessionId: string, over: Partial<Info> = {}): void {
     this.bench.live(sessionId);
@@ -39,10 +45,9 @@ class Sessions {
   /** `data` of a page, or the code. */
   page(fields: Record<string, Json | undefined>, peer = this.peer): Json {
     peer.send({ id: "p", type: "list_sessions", ...fields });
-    const asked = this.bench.worker.of("get_states");
-    for (; this.#answered < asked.length; this.#answered++) {
-      const { ref, sessionIds } = asked[this.#answered] ?? { ref: 0 };
-      const sessions = (sessionIds ?? []).flatMap((sessionId) => {
+    for (; this.#answered < this.bench.worker.of("get_states").length; this.#answered++) {
+      const { ref, sessionIds } = this.bench.worker.of("get_states")[this.#answered] ?? { ref: 0 };
+      const sessions = (sessionIds ?? [...this.infos.keys()]).flatMap((sessionId) => {
         const info = this.infos.get(sessionId);
         const rest = { epoch: "e", seq: 0, sessionVersion: 0, pendingUi: [] };
         return info === undefined ? [] : [{ sessionId, ...rest, infoText: JSON.stringify(info) }];
@@ -178,4 +183,16 @@ Deno.test("session list: paging while sessions come, change and go gives each th
     }),
     { numRuns: 60 },
   );
+});
+
+Deno.test("session list: a list of all that fits no frame is cut, with a cursor for the rest", () => {
+  const sessions = new Sessions({ frameBytes: 64 * 1024 });
+  for (const id of ["a", "b", "c"]) sessions.create(id, { cwd: "/".repeat(30_000) });
+  const first = sessions.page({});
+  assertEquals([idsOf(first).length, at(first, "truncated")], [2, true]);
+  const rest = sessions.page({ cursor: cursorOf(first) });
+  assertEquals([...idsOf(first), ...idsOf(rest)].toSorted(), ["a", "b", "c"]);
+  assertEquals([at(rest, "truncated"), cursorOf(rest)], [undefined, undefined]);
+  sessions.delete("c");
+  assertEquals(Object.keys(Object(sessions.page({}))), ["sessions"], "what fits is as before");
 });
