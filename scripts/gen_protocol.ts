@@ -40,7 +40,7 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   list_stored_sessions:
     'Lists pi\'s session files in the folders that clients may use, newest first; at most 1000 without `limit`. See "Long lists" for pages, orders and filters.',
   search:
-    "Searches the messages of stored sessions, or of those `sessions` (paths), in any case: the newest session first, at most three hits of each in one answer. An answer takes about a second, and `nextCursor` goes on.",
+    "Searches the messages of stored sessions, or of those `sessions` (paths), in any case: the newest session first, at most three hits of each in one answer. An answer takes about a second, and `cursor` goes on with the search that it is of.",
   archive_session: "Marks a session file as archived, for the filter `archived` of both lists.",
   unarchive_session: "Removes the mark of `archive_session`.",
   rename_stored_session: "Names a session file that no session drives, without loading it.",

@@ -4,9 +4,9 @@
 import { errorStack } from "../base/error_message.ts";
 import process from "node:process";
 import { CROSSING_WINDOW_BYTES } from "../governor/limits.ts";
-import type { CatalogueBatch } from "../ipc/catalogue_messages.ts";
+import type { CatalogueBatch, ToCatalogue } from "../ipc/catalogue_messages.ts";
 import type { FromWorker } from "../ipc/messages.ts";
-import type { LoadFactory } from "./session_worker.ts";
+import { type LoadFactory, loadPi, SessionWorker } from "./session_worker.ts";
 import { decodeCalls, encodeBatch, type ServerBatch, type WorkerBatch } from "../ipc/codec.ts";
 import type { WorkerPort } from "../runtime/runtime.ts";
 
@@ -40,55 +40,32 @@ const post = (messages: readonly FromWorker[], bytes: number): void => {
   port.post({ messages: encodeBatch(messages), bytes } satisfies WorkerBatch);
 };
 const fatal = (error: unknown): void => post([{ kind: "fatal", reason: errorStack(error) }], 0);
+const outgoing = runtime.followProxies((text) => runtime.writeError(`pi-server: ${text}\n`));
+const load: LoadFactory = async (...parts) => {
+  const [factory] = await Promise.all([loadPi(...parts), outgoing]);
+  return factory;
+};
+const worker = new SessionWorker(runtime, load, post, CROSSING_WINDOW_BYTES);
+let catalogue: Promise<{ receive(message: ToCatalogue): void }> | undefined;
 
-type Call = ServerBatch | CatalogueBatch;
-
-/** Makes what this thread is for: sessions, or the catalogue, which never loads pi. */
-async function handlerFor(first: Call): Promise<(call: Call) => void> {
-  if ("catalogue" in first) {
-    const { CatalogueThread } = await import("../catalogue/catalogue_thread.ts");
-    const thread = new CatalogueThread(runtime, (message) => port.post(message));
-    return (call) => {
-      if ("catalogue" in call) { for (const message of call.catalogue) thread.receive(message); }
-    };
-  }
-  const outgoing = runtime.followProxies((text) => runtime.writeError(`pi-server: ${text}\n`));
-  const { loadPi, SessionWorker } = await import("./session_worker.ts");
-  const load: LoadFactory = async (...parts) => {
-    const [factory] = await Promise.all([loadPi(...parts), outgoing]);
-    return factory;
-  };
-  const worker = new SessionWorker(runtime, load, post, CROSSING_WINDOW_BYTES);
-  return (call) => {
-    if ("catalogue" in call) return;
-    if (call.creditBytes > 0) worker.addCredit(call.creditBytes);
-    if (call.messages.length === 0) return;
-    for (const one of decodeCalls(call.messages)) worker.receive(one);
-    worker.acknowledgeBatch();
-  };
-}
-
-/** Calls that came before the handler was made. */
-let waiting: Call[] | undefined = [];
-let handle: (call: Call) => void = () => {};
-
-function begin(call: Call): void {
-  waiting?.push(call);
-  if (waiting?.length !== 1) return;
-  handlerFor(call).then((made) => {
-    handle = made;
-    const early = waiting ?? [];
-    waiting = undefined;
-    for (const one of early) handle(one);
-  }).catch(fatal);
+/** This thread is the catalogue's, and never loads pi. */
+async function receiveAsCatalogue(messages: readonly ToCatalogue[]): Promise<void> {
+  catalogue ??= import("../catalogue/catalogue_thread.ts").then(({ CatalogueThread }) =>
+    new CatalogueThread(runtime, (message) => port.post(message))
+  );
+  const thread = await catalogue;
+  for (const message of messages) thread.receive(message);
 }
 
 port.listen((message) => {
   // Here bytes become types: only the server thread sends, and it sends ServerBatch or CatalogueBatch.
-  const call = message as Call;
+  const call = message as ServerBatch | CatalogueBatch;
+  if ("catalogue" in call) return void receiveAsCatalogue(call.catalogue).catch(fatal);
   try {
-    if (waiting === undefined) handle(call);
-    else begin(call);
+    if (call.creditBytes > 0) worker.addCredit(call.creditBytes);
+    if (call.messages.length === 0) return;
+    for (const one of decodeCalls(call.messages)) worker.receive(one);
+    worker.acknowledgeBatch();
   } catch (error) {
     // An error of this program. A command would wait for ever, so a new worker is better than a broken one.
     fatal(error);

@@ -120,7 +120,8 @@ test("catalogue: forged cursors, those of another list and format are refused, e
   const page = await wire.ok({ type: "list_stored_sessions", cwd, sort: "name", limit: 1 });
   const cursor = stringAt(page, "nextCursor");
   const refused = async (code: string, cursor: string, type = "list_stored_sessions"): Promise<void> => {
-    const { error } = await wire.refused(code, { type, cursor });
+    const query = type === "search" ? { query: "a" } : {};
+    const { error } = await wire.refused(code, { type, cursor, ...query });
     assert(String(error).includes("without a cursor"), String(error));
   };
   await refused("cursor_invalid", "x");
@@ -321,7 +322,7 @@ test("search: messages of all stored sessions, with snippets, page by page", asy
   const found: string[] = [];
   let cursor: JsonObject = {};
   for (let page = 0; page < 20; page++) {
-    const data = await wire.ok({ type: "search", limit: 2, ...(page === 0 ? { query } : cursor) });
+    const data = await wire.ok({ type: "search", query, limit: 2, ...cursor });
     for (const hit of arrayAt(data, "hits")) {
       const [snippet, from] = [stringAt(hit, "snippet"), Number(at(hit, "matchAt"))];
       assertEquals(
@@ -340,7 +341,7 @@ test("search: messages of all stored sessions, with snippets, page by page", asy
     "answer 1",
   ]]);
   await wire.refused("invalid_params", { type: "search" });
-  await wire.refused("invalid_params", { type: "search", query: "a", cursor: "b" });
+  await wire.refused("cursor_invalid", { type: "search", query: "a", cursor: "b" });
   await wire.refused("path_forbidden", { type: "search", query: "a", sessions: ["/etc/passwd"] });
 });
 

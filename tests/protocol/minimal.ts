@@ -15,7 +15,7 @@ export const MINIMAL: Readonly<Record<CommandName, Readonly<Record<string, unkno
   subscribe: { sessionId: "a" },
   unsubscribe: { sessionId: "*" },
   list_stored_sessions: {},
-  search: {},
+  search: { query: "q" },
   archive_session: { sessionPath: "s.jsonl" },
   unarchive_session: { sessionPath: "s.jsonl" },
   rename_stored_session: { sessionPath: "s.jsonl", sessionName: "n" },

@@ -170,7 +170,8 @@ export interface ListPendingUiCommand extends AnyCommand {
 
 /**
  * Searches the messages of stored sessions, or of those `sessions` (paths), in any case: the newest session
- * first, at most three hits of each in one answer. An answer takes about a second, and `nextCursor` goes on.
+ * first, at most three hits of each in one answer. An answer takes about a second, and `cursor` goes on with
+ * the search that it is of.
  */
 export interface SearchCommand extends AnyCommand {
   /** Says what it is. */
@@ -178,7 +179,7 @@ export interface SearchCommand extends AnyCommand {
   /** Id of the session. */
   sessionId?: string;
   /** The protocol's `query`: 1 to 256 characters. */
-  query?: string;
+  query: string;
   /** The sessions: at most 100. */
   sessions?: string[];
   /** At most so many: 1 to 1000. */

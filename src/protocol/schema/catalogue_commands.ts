@@ -33,7 +33,7 @@ export const CATALOGUE_COMMANDS = {
     "search",
     {
       ...anySession,
-      query: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+      query: Type.String({ minLength: 1, maxLength: 256 }),
       sessions: Type.Optional(Type.Array(sessionPath, { minItems: 1, maxItems: 100 })),
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
       cursor: PageCursor,

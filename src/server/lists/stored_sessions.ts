@@ -71,11 +71,7 @@ export class StoredSessions {
 
   async search(command: CommandOf<"search">): Promise<Reply> {
     const { cursor, query, sessions, limit } = command;
-    if ((query === undefined) === (cursor === undefined)) {
-      const sentence = "/query: send the text of a new search, or the cursor of one that goes on";
-      return failed(failure("invalid_params", sentence));
-    }
-    const first = { text: query ?? "", ...defined({ files: sessions }) };
+    const first = { text: query, ...defined({ files: sessions }) };
     const from = this.#from(command.type, cursor, first);
     if (!from.ok) return from;
     const answer = await this.#ask({
