@@ -28,6 +28,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   k: { file: "frame_flood.ts", about: "one peer that floods", builds: true },
   l: { file: "isolation.ts", about: "a worker for each session", builds: true },
   m: { file: "long_history.ts", about: "long histories", builds: true },
+  n: { file: "catalogue.ts", about: "pages of thousands of sessions", builds: true },
 };
 
 /** Longest that one benchmark may take. */

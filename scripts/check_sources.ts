@@ -71,7 +71,13 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "worker/pi/problems",
   ],
   "worker/pi": [...SHARED, "worker/session"],
-  "worker": SHARED,
+  "worker": [...SHARED, "catalogue"],
+  "catalogue": [
+    ...SHARED,
+    "worker/session/file_check",
+    "worker/session/files",
+    "worker/session/agent_port.ts",
+  ],
 
   "server/auth": [...SHARED, "config"],
   "server/sandbox": [...SHARED, "config"],
@@ -87,7 +93,15 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "server/state",
     "server/health",
   ],
-  "server/router": [...SHARED, "server/manager", "server/auth", "server/journal", "server/health"],
+  "server/lists": [...SHARED, "config", "server/manager", "server/auth", "server/journal", "server/state"],
+  "server/router": [
+    ...SHARED,
+    "server/lists",
+    "server/manager",
+    "server/auth",
+    "server/journal",
+    "server/health",
+  ],
   "server/transports": [...SHARED, "server/router", "server/auth", "console_files"],
   "server": [...SHARED, "config"],
   "cli/attach": ["base", "protocol", "client", "runtime/terminal/io.ts", PORT],
@@ -110,6 +124,11 @@ const EXCEPTIONS: readonly (readonly [file: string, target: string, reason: stri
     "server/workers/in_process_worker.ts",
     "worker/session_worker.ts",
     "`--workers 0` runs the worker in the server's thread",
+  ],
+  [
+    "server/lists/catalogue_link.ts",
+    "catalogue/catalogue_thread.ts",
+    "`--workers 0` runs the catalogue in the server's thread",
   ],
 ];
 

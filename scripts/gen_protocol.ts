@@ -3,6 +3,7 @@
 // written by hand. Usage: deno run -A scripts/gen_protocol.ts [--check], which only says whether the page is stale.
 
 import { ACCESS_COMMANDS } from "../src/protocol/schema/access_commands.ts";
+import { CATALOGUE_COMMANDS } from "../src/protocol/schema/catalogue_commands.ts";
 import { EVENT_SCHEMAS, PI_EVENTS, SERVER_EVENTS } from "../src/protocol/events.ts";
 import { HISTORY_COMMANDS } from "../src/protocol/schema/history_commands.ts";
 import { SERVER_COMMANDS } from "../src/protocol/schema/server_commands.ts";
@@ -26,7 +27,8 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   set_budget:
     "Sets what the session may spend in all (money, turns, time in which its agent works), in place of the last budget; " +
     "without a limit it may spend anything.",
-  list_sessions: "Lists the sessions that are live, with their state.",
+  list_sessions:
+    'Lists the sessions that are live or parked, with their state: all, or page by page (see "Long lists").',
   create_session:
     "Builds a session and answers once it can take commands; `provider` and `modelId` go together.",
   delete_session:
@@ -36,7 +38,14 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
     'Delivers a session\'s events to this connection from now on; `"*"` means all sessions, later ones too.',
   unsubscribe: "Ends a subscription of this connection and says whether there was one.",
   list_stored_sessions:
-    "Lists pi's session files in the folders that clients may use, newest first; at most 1000 without `limit`.",
+    'Lists pi\'s session files in the folders that clients may use, newest first; at most 1000 without `limit`. See "Long lists" for pages, orders and filters.',
+  search:
+    "Searches the messages of stored sessions, or of those `sessions` (paths), in any case: the newest session first, at most three hits of each in one answer. An answer takes about a second, and `cursor` goes on with the search that it is of.",
+  archive_session: "Marks a session file as archived, for the filter `archived` of both lists.",
+  unarchive_session: "Removes the mark of `archive_session`.",
+  rename_stored_session: "Names a session file that no session drives, without loading it.",
+  delete_stored_session:
+    "Moves a session file that no session drives into the folder `trash` beside it; with `permanent` it is removed.",
   load_session:
     "Opens a session file as a live session, under the file's own id unless another one is given.",
   list_pending_ui: "Lists the dialogs that wait for an answer, of one session or of all.",
@@ -165,6 +174,10 @@ const SERVER_SENTENCES: Readonly<Record<string, string>> = {
   session_crashed:
     "The worker of the session was lost; its open commands have been answered. `status` is `parked`, with the new " +
     "`epoch`, or `deleted` for a session in memory. Subscriptions to it have ended.",
+  catalogue_changed:
+    'The stored sessions have changed, for connections that subscribe to `"*"` and may see all of them. `change` is ' +
+    "`archived`, `unarchived`, `renamed` or `deleted`, of `sessionFile`; or `files` and `indexed` count the session files " +
+    "and those in the index.",
   server_shutdown: "The server shuts down; runs may go on for `timeoutMs`.",
 };
 
@@ -174,6 +187,7 @@ export const EVENT_SENTENCES: Readonly<Record<string, string>> = { ...RUN_EVENTS
 const WORDS: Words = {
   groups: [
     { title: "Server commands", commands: Object.keys(SERVER_COMMANDS) },
+    { title: "Commands on stored sessions", commands: Object.keys(CATALOGUE_COMMANDS) },
     { title: "Session commands", commands: Object.keys(SESSION_COMMANDS) },
     { title: "Commands on history and discovery", commands: Object.keys(HISTORY_COMMANDS) },
     { title: "Commands on metrics, health and budgets", commands: Object.keys(WATCH_COMMANDS) },
@@ -186,7 +200,7 @@ const WORDS: Words = {
     { title: "Server events", types: SERVER_SENTENCES },
   ],
   unshown: [
-    ...["session_crashed", "session_parked", "session_resumed", "turn_stalled"],
+    ...["catalogue_changed", "session_crashed", "session_parked", "session_resumed", "turn_stalled"],
     // pi 1.6 alone sends these, and the examples come from a run on the older one.
     ...["entry_appended", "summarization_retry_scheduled", "summarization_retry_attempt_start"],
     "summarization_retry_finished",

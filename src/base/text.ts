@@ -71,3 +71,14 @@ export function cut(text: string, most: number): string {
   if (text.length <= most) return text;
   return text.slice(0, most > 0 && opensPair(text.charCodeAt(most - 1)) ? most - 1 : most);
 }
+
+/** The bytes of a well-formed text in UTF-8. */
+export function utf8Bytes(text: string): number {
+  let bytes = text.length;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    // Both halves of a surrogate pair together take four bytes.
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit & 0xf800) !== 0xd800 ? 2 : 1;
+  }
+  return bytes;
+}

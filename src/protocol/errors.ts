@@ -37,6 +37,13 @@ const TABLE = {
   entry_not_found: traits(false, "The session's history has no such entry"),
   entry_not_on_branch: traits(false, "The entry is on a branch that the session has left"),
   content_not_found: traits(false, "The session's history holds no content with that reference any more"),
+  cursor_invalid: traits(false, "The cursor is none that this server has made for that list"),
+  cursor_foreign: traits(
+    false,
+    "The cursor of a list is of another server, or of an earlier start of this one",
+  ),
+  cursor_version: traits(false, "The cursor of a list has a format of another version of the server"),
+  cursor_expired: traits(false, "The list of the cursor is no longer kept; begin it again"),
   version_conflict: traits(false, "The session has moved on from the version that the command expects"),
   idempotency_conflict: traits(false, "The idempotency key was given to another command"),
   outcome_unknown: traits(false, "A crash has left no answer to the command with that idempotency key"),

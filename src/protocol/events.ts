@@ -97,13 +97,14 @@ export const PI_EVENTS: readonly string[] = [
   "summarization_retry_finished",
 ];
 
-/** Server events: they go to every connection and have no cursor. */
+/** Server events: they go to every connection and have no cursor. `catalogue_changed` goes to subscribers of all. */
 export const SERVER_EVENTS: readonly string[] = [
   "session_created",
   "session_deleted",
   "session_parked",
   "session_resumed",
   "session_crashed",
+  "catalogue_changed",
   "server_shutdown",
 ];
 

@@ -19,6 +19,7 @@ export const CAPABILITIES: readonly string[] = [
   "thinking_levels",
   "entries",
   "refs",
+  "catalogue",
 ];
 
 /** The protocol version of the connection. Undefined when the server speaks no offered major version. */

@@ -54,10 +54,10 @@ async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
 }
 
 function describe(
-  found: { isFile(): boolean; isDirectory(): boolean; size: number; mtimeMs: number },
+  found: { isFile(): boolean; isDirectory(): boolean; size: number; mtimeMs: number; ino: number },
 ): FileStat {
   const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
-  return { kind, size: found.size, modifiedAt: found.mtimeMs };
+  return { kind, size: found.size, modifiedAt: found.mtimeMs, inode: found.ino };
 }
 
 /** Writes a new file beside `file`. It is on disk when the promise resolves. */
@@ -149,6 +149,17 @@ async function ensureTrailingNewline(file: string): Promise<void> {
   }
 }
 
+async function appendAt(file: string, size: number, text: string): Promise<boolean> {
+  const handle = await openRegular(file, constants.O_RDWR | constants.O_APPEND, "refused");
+  try {
+    if ((await handle.stat()).size !== size) return false;
+    await writeAll(handle, new TextEncoder().encode(text));
+    return true;
+  } finally {
+    await handle.close();
+  }
+}
+
 /**
  * Opens or makes the file for writing, never through a link. Undefined for a link, or a pipe without a reader.
  */
@@ -235,8 +246,22 @@ export const files: Files = {
   read: (file) => orMissing(readRegular(file)),
   readAny: (file) => orMissing(readFile(file, "utf8")),
   list: async (folder) => await orMissing(readdir(folder)) ?? [],
+  async entries(folder) {
+    const found = await orMissing(readdir(folder, { withFileTypes: true })) ?? [];
+    return found.map((entry) => ({
+      name: entry.name,
+      kind: entry.isSymbolicLink()
+        ? "link"
+        : entry.isFile()
+        ? "file"
+        : entry.isDirectory()
+        ? "directory"
+        : "other",
+    }));
+  },
   chunks: chunksOf,
   part: partOf,
+  appendAt,
   ensureTrailingNewline: ensureTrailingNewline,
   copyMode: async (from, to) => await chmod(to, (await stat(from)).mode & 0o777),
   async writePrivate(file, text) {

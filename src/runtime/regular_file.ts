@@ -53,14 +53,15 @@ export async function readRegular(file: string | URL): Promise<string> {
   }
 }
 
-/** The bytes of the file, piece by piece, through links. */
-export async function* chunksOf(file: string): AsyncGenerator<Uint8Array> {
+/** The bytes of the file from that place on, piece by piece, through links. */
+export async function* chunksOf(file: string, from = 0): AsyncGenerator<Uint8Array> {
   const handle = await openRegular(file, constants.O_RDONLY, "followed");
   try {
-    while (true) {
+    for (let at = from;;) {
       const buffer = new Uint8Array(CHUNK_BYTES);
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, from === 0 ? null : at);
       if (bytesRead === 0) return;
+      at += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
   } finally {

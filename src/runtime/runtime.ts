@@ -23,6 +23,14 @@ export interface FileStat {
   readonly size: number;
   /** Milliseconds since the epoch. */
   readonly modifiedAt: number;
+  /** The number of the file on its disk. Another file in its place has another one. */
+  readonly inode?: number;
+}
+
+/** A name in a folder, and what it is without following it. */
+export interface FolderEntry {
+  readonly name: string;
+  readonly kind: "file" | "directory" | "link" | "other";
 }
 
 /** A file that grows at its end. */
@@ -46,8 +54,12 @@ export interface Files {
   readAny(path: string | URL): Promise<string | undefined>;
   /** Names in a folder. Empty when the folder is missing. */
   list(path: string): Promise<readonly string[]>;
-  /** The bytes of a regular file, piece by piece. Throws when it cannot be read. */
-  chunks(path: string): AsyncIterable<Uint8Array>;
+  /** Names in a folder with their kinds. Empty when the folder is missing. */
+  entries(path: string): Promise<readonly FolderEntry[]>;
+  /** The bytes of a regular file from that place on, piece by piece. Throws when it cannot be read. */
+  chunks(path: string, from?: number): AsyncIterable<Uint8Array>;
+  /** Appends to a regular file that has exactly that size, never through a link. False when it has not. */
+  appendAt(path: string, size: number, text: string): Promise<boolean>;
   /** At most so many bytes of a regular file from that place on. Fewer at its end. */
   part(path: string, offset: number, length: number): Promise<Uint8Array>;
   /** Appends a line end when the last line has none. */

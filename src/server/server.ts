@@ -18,11 +18,22 @@ import { endpointsOf, greeting } from "./greeting.ts";
 import { listenForHttp } from "./http_server.ts";
 import { Linger } from "./linger.ts";
 import { CommandJournal } from "./journal/command_journal.ts";
+import { answerBytes } from "./lists/answer_bytes.ts";
+import {
+  CATALOGUE_HEAP_BYTES,
+  catalogueParts,
+  cataloguePermissions,
+  indexFolder,
+} from "./lists/catalogue_config.ts";
+import { CatalogueLink, startCatalogueHere, startCatalogueThread } from "./lists/catalogue_link.ts";
+import { PageCursors } from "./lists/page_cursors.ts";
 import { SessionManager } from "./manager/session_manager.ts";
 import { Router } from "./router/router.ts";
 import { resolveSandbox, type SandboxState } from "./sandbox/sandbox_mode.ts";
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
 import { folderIssues, foldersInUse } from "./health/folder_health.ts";
+import { StoredSessions } from "./lists/stored_sessions.ts";
+import { ArchiveStore } from "./state/archive_store.ts";
 import { FileLeases } from "./state/file_leases.ts";
 import { SessionStore } from "./state/session_store.ts";
 import { StateFolder } from "./state/state_folder.ts";
@@ -180,8 +191,44 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
   const schemaText = JSON.stringify(schema);
   const schemaHash = `sha256-${sha256(schemaText)}`;
   const transportNames = [...(config.ws ? ["websocket"] : []), ...(stdio === undefined ? [] : ["stdio"])];
+  const archive = await ArchiveStore.open({ files, file: files.join(folder, "archived.json"), log });
+  cleanup.defer(() => archive.saved());
+  const catalogue = new CatalogueLink({
+    clock: runtime,
+    log,
+    ...catalogueParts({ config, engine, runtime, stateDir: folder }),
+    start: !threads ? startCatalogueHere(runtime) : startCatalogueThread(
+      runtime,
+      parts.worker,
+      sandbox.on
+        ? cataloguePermissions(sandbox.sandbox.permissions, indexFolder(runtime, folder))
+        : undefined,
+      CATALOGUE_HEAP_BYTES,
+    ),
+    owners: () => sessions.files.owners,
+    archived: () => archive.paths,
+    changed: (files, indexed) => router.announceCatalogue({ files, indexed }),
+  });
+  cleanup.defer(() => catalogue.close());
+  sessions.files.onOwner = (file, sessionId) => catalogue.owner(file, sessionId);
+  sessions.onWritten = (file) => catalogue.touched(file);
+  const cursors = new PageCursors({
+    serverId: () => serverId,
+    secret: runtime.randomHex(32),
+    sha256,
+    equalTexts: (a, b) => runtime.equalTexts(a, b),
+  });
   const router = new Router({
     manager: sessions,
+    cursors,
+    stored: new StoredSessions({
+      catalogue,
+      archive,
+      manager: sessions,
+      cursors,
+      answerBytes: answerBytes(config.limits.frameBytes),
+      changed: (change, sessionFile) => router.announceCatalogue({ change, sessionFile }),
+    }),
     governor,
     log,
     clock: runtime,

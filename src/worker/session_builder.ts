@@ -7,7 +7,6 @@ import { BUILD_MS } from "../protocol/schema/command_spec.ts";
 import { type Command, type CommandOf, specOf } from "../protocol/schema/commands.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import type { FileRepair, SessionInfo } from "../protocol/schema/responses.ts";
-import type { StoredSession } from "../protocol/schema/results.ts";
 import { BUILDS_AT_ONCE } from "../governor/limits.ts";
 import { deadline } from "../base/async/deadline.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
@@ -21,12 +20,7 @@ import type { Inspected } from "./session/file_check/file_inspector.ts";
 import { PathGuard } from "./session/files/path_guard.ts";
 import type { AgentKept, SessionRecord } from "../ipc/session_record.ts";
 import type { TrustedFolders } from "./trusted_folders.ts";
-import {
-  listSessions,
-  readHeader,
-  sessionFolders,
-  type SessionPlaces,
-} from "./session/files/session_files.ts";
+import { readHeader } from "./session/files/session_files.ts";
 import { StoredHistory } from "./session/stored/stored_history.ts";
 import type { SessionFiles } from "./session/files/session_file_access.ts";
 import type { SessionHeader } from "./session/file_check/session_header.ts";
@@ -42,9 +36,6 @@ export interface SessionBuilderParts {
   onLateAgent(agent: AgentPort): void;
 }
 
-/** Sessions that a list returns when the client names no limit. */
-const DEFAULT_LIST = 1_000;
-
 /** Builds agents for one worker. */
 export class SessionBuilder {
   readonly guard: PathGuard;
@@ -54,7 +45,6 @@ export class SessionBuilder {
   readonly #parts: SessionBuilderParts;
   readonly #files: Files;
   readonly #waiting: (() => void)[] = [];
-  readonly #unreadable = new Set<string>();
   #building = 0;
 
   constructor(parts: SessionBuilderParts) {
@@ -132,42 +122,6 @@ export class SessionBuilder {
   async inspect(sessionPath: string): Promise<Outcome<Inspected>> {
     const path = await this.guard.file(this.#parts.config.cwd, sessionPath);
     return path.ok ? await this.checker.inspect(path.value) : path;
-  }
-
-  /** Session files in the folders that clients may use, newest first. */
-  async listStored(
-    command: CommandOf<"list_stored_sessions">,
-  ): Promise<Outcome<{ sessions: StoredSession[] }>> {
-    const { config, factory, claims } = this.#parts;
-    const cwd = command.cwd === undefined ? undefined : await this.guard.inside(config.cwd, command.cwd);
-    if (cwd !== undefined && !cwd.ok) return cwd;
-    const places: SessionPlaces = {
-      files: this.#files,
-      allows: (real) => this.guard.reaches(real, factory.sessionFolders),
-      unreadable: (folder, error) => this.#leaveOut(folder, error),
-    };
-    const folders = await sessionFolders(places, factory.sessionFolders);
-    const wanted = async (session: StoredSession): Promise<boolean> => {
-      const own = await this.guard.inside(config.cwd, session.cwd === "" ? config.cwd : session.cwd);
-      return own.ok && (cwd === undefined || own.value === cwd.value);
-    };
-    const limit = command.limit ?? DEFAULT_LIST;
-    const found = await listSessions(places, folders, limit, wanted, factory.format);
-    const sessions = found.map((session) => {
-      const liveSessionId = claims.liveSession(session.sessionFile);
-      return liveSessionId === undefined ? session : { ...session, liveSessionId };
-    });
-    return { ok: true, value: { sessions } };
-  }
-
-  /** Logged once, because a client may ask for the list all the time. */
-  #leaveOut(folder: string, error: unknown): void {
-    if (this.#unreadable.has(folder)) return;
-    this.#unreadable.add(folder);
-    this.#parts.log("a folder of sessions cannot be read and is left out of lists; check its permissions", {
-      folder,
-      error: reasonOf(error),
-    });
   }
 
   /** The file of a session that no worker runs, at the place where its record has it. */

@@ -2,8 +2,8 @@
 // Used by: worker.ts in a thread of its own, and in_process_worker.ts. Uses: the session builder and pi's factory.
 // Invariant: it answers pings before pi is loaded, and knows a connection by its number alone.
 import { errorMessage, errorStack } from "../base/error_message.ts";
-import { SESSION_ID_PATTERN } from "../protocol/schema/command_spec.ts";
 import type { CommandOf } from "../protocol/schema/commands.ts";
+import { SESSION_ID_PATTERN } from "../protocol/schema/command_spec.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { toJson } from "../base/text.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
@@ -107,7 +107,6 @@ export class SessionWorker {
       start: ({ config }) => void this.#start(config),
       ping: ({ ref }) => this.#pong(ref),
       command: ({ ref, connection, command }) => {
-        if (command.type === "list_stored_sessions") return void this.#list(ref, command);
         if (command.type === "get_available_models" && command.sessionId === undefined) {
           return void this.#listModels(ref);
         }
@@ -384,12 +383,6 @@ export class SessionWorker {
     const { sessionVersion } = record.info;
     if (found.ok) this.#reply(ref, { ok: true, dataText: found.value, sessionVersion });
     else this.#reply(ref, { ok: false, failure: found.failure, sessionVersion });
-  }
-
-  async #list(ref: number, command: CommandOf<"list_stored_sessions">): Promise<void> {
-    const found = await this.#builder?.listStored(command).catch(unreadable);
-    if (found?.ok) this.#reply(ref, { ok: true, dataText: toJson(found.value) });
-    else this.#refuse(ref, found?.failure ?? this.#loadFailure ?? NO_PI);
   }
 
   async #listModels(ref: number): Promise<void> {

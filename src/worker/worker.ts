@@ -1,9 +1,10 @@
-// Does: starts a SessionWorker in this thread, on Deno or Node, and connects it to the thread's messages.
-// Used by: server/workers/worker_pool.ts, which starts the thread. Uses: session_worker.ts.
+// Does: starts a SessionWorker or the catalogue in this thread, on Deno or Node, and connects the thread's messages.
+// Used by: the worker pool and server/lists, which start the thread. Uses: session_worker.ts, catalogue_thread.ts.
 // Invariant: before pi loads, nothing in this thread can print to stdout, end the process or take its signals.
 import { errorStack } from "../base/error_message.ts";
 import process from "node:process";
 import { CROSSING_WINDOW_BYTES } from "../governor/limits.ts";
+import type { CatalogueBatch, ToCatalogue } from "../ipc/catalogue_messages.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import { type LoadFactory, loadPi, SessionWorker } from "./session_worker.ts";
 import { decodeCalls, encodeBatch, type ServerBatch, type WorkerBatch } from "../ipc/codec.ts";
@@ -38,6 +39,7 @@ runtime.guardProcess(runtime.writeError);
 const post = (messages: readonly FromWorker[], bytes: number): void => {
   port.post({ messages: encodeBatch(messages), bytes } satisfies WorkerBatch);
 };
+const fatal = (error: unknown): void => post([{ kind: "fatal", reason: errorStack(error) }], 0);
 const load: LoadFactory = async (machine, config, trusted) => {
   const warn = (text: string): void => runtime.writeError(`pi-server: ${text}\n`);
   const outgoing = runtime.followProxies(warn, config.httpProxy);
@@ -45,9 +47,21 @@ const load: LoadFactory = async (machine, config, trusted) => {
   return factory;
 };
 const worker = new SessionWorker(runtime, load, post, CROSSING_WINDOW_BYTES);
+let catalogue: Promise<{ receive(message: ToCatalogue): void }> | undefined;
+
+/** This thread is the catalogue's, and never loads pi. */
+async function receiveAsCatalogue(messages: readonly ToCatalogue[]): Promise<void> {
+  catalogue ??= import("../catalogue/catalogue_thread.ts").then(({ CatalogueThread }) =>
+    new CatalogueThread(runtime, (message) => port.post(message))
+  );
+  const thread = await catalogue;
+  for (const message of messages) thread.receive(message);
+}
+
 port.listen((message) => {
-  // Here bytes become types: only the server thread sends, and it sends ServerBatch.
-  const call = message as ServerBatch;
+  // Here bytes become types: only the server thread sends, and it sends ServerBatch or CatalogueBatch.
+  const call = message as ServerBatch | CatalogueBatch;
+  if ("catalogue" in call) return void receiveAsCatalogue(call.catalogue).catch(fatal);
   try {
     if (call.creditBytes > 0) worker.addCredit(call.creditBytes);
     if (call.messages.length === 0) return;
@@ -55,8 +69,7 @@ port.listen((message) => {
     worker.acknowledgeBatch();
   } catch (error) {
     // An error of this program. A command would wait for ever, so a new worker is better than a broken one.
-    const reason = errorStack(error);
-    post([{ kind: "fatal", reason }], 0);
+    fatal(error);
   }
 });
 // Deno drops messages before the listener exists, so the server thread waits for this one.

@@ -1,7 +1,7 @@
 // Text that every client can read: what JSON.stringify writes of halves, values that hold some, and cuts.
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { cut, mend, toJson, wellFormed } from "../../src/base/text.ts";
+import { cut, mend, toJson, utf8Bytes, wellFormed } from "../../src/base/text.ts";
 
 Deno.test("text: halves become U+FFFD, whole characters and backslashes stay as they are", () => {
   const cases: readonly (readonly [text: string, mended: string])[] = [
@@ -57,4 +57,10 @@ Deno.test("text: a cut falls between characters", () => {
   assertEquals(cut("😀😀", 2), "😀");
   assertEquals(cut("😀", 1), "");
   assertEquals(cut("😀", 0), "");
+});
+
+Deno.test("text: utf8Bytes is what an encoder makes of a well-formed text", () => {
+  for (const text of ["", "abc", "é", "€", "😀", "a😀é€b".repeat(100), "\u07ff\u0800\uffff"]) {
+    assertEquals(utf8Bytes(text), new TextEncoder().encode(text).length, text);
+  }
 });

@@ -97,6 +97,26 @@ const SERVER_CASES: Record<string, Case> = {
   subscribe: { good: same({ updates: "full", events: ["agent_settled"] }), bad: noSession },
   unsubscribe: { good: nothing, bad: invalid({ sessionId: "a/b" }) },
   list_stored_sessions: { good: same({ limit: 5 }), bad: invalid({ limit: 0 }) },
+  search: { good: same({ query: "Hello" }), bad: invalid({}) },
+  archive_session: {
+    good: async (scene) => ({ sessionPath: await storedFile(scene) }),
+    bad: refuses("path_not_found", ({ cwd }) => ({ sessionPath: `${cwd}/missing.jsonl` })),
+  },
+  unarchive_session: {
+    good: async (scene) => ({ sessionPath: await storedFile(scene) }),
+    bad: refuses("path_forbidden", same({ sessionPath: "/etc/passwd" })),
+  },
+  rename_stored_session: {
+    good: async (scene) => ({ sessionPath: await storedFile(scene), sessionName: "A name" }),
+    bad: refuses(
+      "invalid_params",
+      async (scene) => ({ sessionPath: await storedFile(scene), sessionName: "  " }),
+    ),
+  },
+  delete_stored_session: {
+    good: async (scene) => ({ sessionPath: await storedFile(scene) }),
+    bad: refuses("not_a_session_file", async (scene) => ({ sessionPath: await plainFile(scene) })),
+  },
   load_session: {
     good: async (scene) => ({ sessionId: scene.bench.name("loaded"), sessionPath: await storedFile(scene) }),
     bad: refuses("path_not_found", ({ cwd }) => ({ sessionPath: `${cwd}/missing.jsonl` })),

@@ -6,32 +6,12 @@ import { SessionManager } from "@mariozechner/pi-coding-agent";
 import { at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
 import { Gate, text } from "../support/model_server.ts";
 import { lives } from "../support/processes.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { secondServer } from "../support/second_server.ts";
 import { until } from "../support/wait.ts";
-import { type Wire, WsWire } from "../support/wire_client.ts";
+import type { Wire } from "../support/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const IDLE = ["--idle-session-ms", "400"];
-
-/** A server over the same sessions with a state folder of its own. */
-async function second(bench: Bench, args: string[] = []): Promise<{ wire: WsWire; server: ServerProcess }> {
-  const stateDir = `${bench.home.dir}/state-2`;
-  const server = ServerProcess.spawn(bench.home, { args: ["--state-dir", stateDir, ...args] });
-  bench.servers.push(server);
-  const read = (name: string) => Deno.readTextFile(`${stateDir}/${name}`).catch(() => "");
-  const endpoint = await until(
-    async () => await read("endpoint.json") || undefined,
-    60_000,
-    () => server.stderr,
-  );
-  const wire = await WsWire.connect(
-    stringAt(JSON.parse(endpoint), "url"),
-    (await read("token")).trim(),
-    "second",
-  );
-  bench.wires.push(wire);
-  return { wire, server };
-}
 
 async function answered(bench: Bench, wire: Wire): Promise<{ id: string; file: string }> {
   const marker = bench.name("answered");
@@ -50,7 +30,7 @@ alone(
     const wire = await bench.connect();
     const { id, file } = await answered(bench, wire);
     await wire.ok({ type: "subscribe", sessionId: id });
-    const other = await second(bench, roots(bench));
+    const other = await secondServer(bench, roots(bench));
     const refused = await other.wire.refused("session_in_use", { type: "load_session", sessionPath: file });
     const { url } = await first.endpoint();
     assertEquals(objectAt(refused, "data"), { pid: first.pid, host: Deno.hostname(), endpoint: url });
@@ -101,7 +81,7 @@ alone(
       command: "sleep 60 >/dev/null 2>&1 & echo $!",
     });
     const pid = stringAt(shell, "output").trim();
-    const other = await second(bench, roots(bench));
+    const other = await secondServer(bench, roots(bench));
     const refused = await other.wire.refused("session_in_use", { type: "get_messages", sessionId: id });
     assertEquals(at(refused, "data", "pid"), first.pid);
     assert(await lives(pid));
@@ -122,7 +102,7 @@ alone("leases: a dead server's is taken over, by another and by its own successo
   bench.server.signal("SIGKILL");
   await bench.server.status;
   assert((await Deno.stat(`${file}.lease`)).isFile);
-  const other = await second(bench, roots(bench));
+  const other = await secondServer(bench, roots(bench));
   await other.wire.ok({ type: "load_session", sessionPath: file });
   await Deno.remove(`${bench.home.stateDir}/endpoint.json`);
   await bench.start();

@@ -2,7 +2,7 @@
 // `path_forbidden`, and nothing is read or written there.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, type JsonObject, objectAt, stringAt } from "../support/json.ts";
+import { arrayAt, at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
 import { text } from "../support/model_server.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
@@ -59,7 +59,7 @@ async function trapped(
 }
 
 /** What the server itself writes in its state folder while it works. */
-const WRITTEN = ["journal.jsonl", "sessions"];
+const WRITTEN = ["journal.jsonl", "sessions", "catalogue"];
 
 /** Names of everything in a folder, and sizes and times of files that must not change. */
 async function lookOf(folder: string): Promise<string[]> {
@@ -80,18 +80,25 @@ test("paths: what follows is about every path of the schema", async (bench) => {
       .map((field) => `${command}.${field}`)
   );
   assertEquals(paths.toSorted(), [
+    "archive_session.sessionPath",
     "create_session.cwd",
+    "delete_stored_session.sessionPath",
     "export_html.outputPath",
+    // It is compared with what sessions have, and no file is looked at.
+    "list_sessions.cwd",
     "list_stored_sessions.cwd",
     "load_session.sessionPath",
     "new_session.parentSession",
+    "rename_stored_session.sessionPath",
     "switch_session_file.sessionPath",
+    "unarchive_session.sessionPath",
   ]);
 });
 
 test("paths: no way leads out, whatever command names it", async (bench) => {
   const wire = await bench.connect();
   const { id, cwd, outside } = await trapped(bench, wire);
+  await wire.ok({ type: "list_stored_sessions" });
   const before = [await lookOf(outside), await lookOf(cwd), await lookOf(bench.home.stateDir)];
   const commands: ((path: string) => JsonObject)[] = [
     (path) => ({
@@ -103,6 +110,11 @@ test("paths: no way leads out, whatever command names it", async (bench) => {
     (path) => ({ type: "new_session", sessionId: id, parentSession: path }),
     (path) => ({ type: "export_html", sessionId: id, outputPath: path }),
     (path) => ({ type: "list_stored_sessions", cwd: path.startsWith("/") ? path : `${cwd}/${path}` }),
+    (path) => ({ type: "search", query: "root", sessions: [path] }),
+    (path) => ({ type: "archive_session", sessionPath: path }),
+    (path) => ({ type: "unarchive_session", sessionPath: path }),
+    (path) => ({ type: "rename_stored_session", sessionPath: path, sessionName: "n" }),
+    (path) => ({ type: "delete_stored_session", sessionPath: path }),
   ];
   for (const [n, command] of commands.entries()) {
     for (const path of waysOut(bench, cwd, "page.jsonl")) {
@@ -111,12 +123,12 @@ test("paths: no way leads out, whatever command names it", async (bench) => {
       const response = await wire.request(sent);
       // What is inside and no folder holds no sessions, and is nothing to be refused.
       if (sent.type === "list_stored_sessions" && response.success === true) {
-        assertEquals(response.data, { sessions: [] }, told);
+        assertEquals(at(response, "data", "sessions"), [], told);
         continue;
       }
       assertEquals(response.success, false, told);
       // Below a folder that is there, a foreign name that leads nowhere may just be missing.
-      const missing = n === 0 || n === 5 || (n === 1 && !path.startsWith("/"));
+      const missing = n === 0 || n === 5 || ((n === 1 || n > 5) && !path.startsWith("/"));
       assert(
         response.code === "path_forbidden" || (missing && response.code === "path_not_found"),
         `${told}: ${response.code}`,

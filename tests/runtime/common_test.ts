@@ -74,10 +74,41 @@ Deno.test("common: what is missing is undefined, also below a file", async () =>
     }
     const modifiedAt = Date.UTC(2025, 0, 1);
     await Deno.utime(`${folder}/f`, modifiedAt / 1000, modifiedAt / 1000);
-    assertEquals(await files.stat(`${folder}/f`), { kind: "file", size: 1, modifiedAt });
+    const { ino } = await Deno.stat(`${folder}/f`);
+    assertEquals(await files.stat(`${folder}/f`), { kind: "file", size: 1, modifiedAt, inode: Number(ino) });
     assertEquals((await files.stat(folder))?.kind, "directory");
     await files.remove(`${folder}/nope`);
     await assertRejects(() => files.read(folder));
+  });
+});
+
+Deno.test("common: entries of a folder have kinds, and no link is followed", async () => {
+  await inPlace(async (folder) => {
+    await Deno.writeTextFile(`${folder}/f`, "x");
+    await Deno.mkdir(`${folder}/d`);
+    await Deno.symlink("f", `${folder}/l`);
+    const pipe = await new Deno.Command("mkfifo", { args: [`${folder}/p`] }).output();
+    assertEquals(pipe.success, true);
+    const found = (await files.entries(folder)).map(({ name, kind }) => `${name} ${kind}`).toSorted();
+    assertEquals(found, ["d directory", "f file", "l link", "p other"]);
+    assertEquals(await files.entries(`${folder}/nope`), []);
+  });
+});
+
+Deno.test("common: a file is read from a place on, and appended to at exactly its size", async () => {
+  await inPlace(async (folder) => {
+    const path = `${folder}/f`;
+    await Deno.writeTextFile(path, "0123456789".repeat(20_000));
+    for (const from of [0, 1, 70_000, 199_999, 200_000, 300_000]) {
+      let text = "";
+      for await (const chunk of files.chunks(path, from)) text += new TextDecoder().decode(chunk);
+      assertEquals(text, "0123456789".repeat(20_000).slice(from), String(from));
+    }
+    assertEquals(await files.appendAt(path, 199_999, "no"), false);
+    assertEquals(await files.appendAt(path, 200_000, "yes"), true);
+    assertEquals((await Deno.readTextFile(path)).slice(199_998), "89yes");
+    await Deno.symlink("f", `${folder}/l`);
+    await assertRejects(() => files.appendAt(`${folder}/l`, 200_003, "no"));
   });
 });
 

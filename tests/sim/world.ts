@@ -1,5 +1,6 @@
 // A simulated world for delivery: a real router, manager, worker and session in one thread, on a clock that the
 // test moves, with an agent that streams at random and peers that read when the test lets them.
+import { CURSORS } from "../support/greeting.ts";
 import { Governor } from "../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../src/governor/limits.ts";
 import type { AgentPort } from "../../src/worker/session/agent_port.ts";
@@ -154,6 +155,7 @@ export class World {
       clock: this.clock,
       greeting,
       schema: { all: {}, hash: "" },
+      cursors: CURSORS,
     });
     this.router.open();
   }

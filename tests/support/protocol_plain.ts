@@ -37,6 +37,8 @@ const NUMBERS: Readonly<Record<string, number>> = {
   wallMs: 250,
   keyBytes: 0,
   messageBytes: 0,
+  files: 12,
+  indexed: 12,
 };
 
 /** What a server with one worker may hold. */

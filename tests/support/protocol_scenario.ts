@@ -303,6 +303,13 @@ async function stored({ recorder, model, home }: Scene): Promise<void> {
   await recorder.show({ type: "delete_session", sessionId: OLD });
   const found = await recorder.show({ type: "list_stored_sessions", cwd, limit: 10 });
   const sessionPath = stringAt(found, "data", "sessions", 0, "sessionPath");
+  await recorder.show({ type: "search", query: "remember", sessions: [sessionPath] });
+  await recorder.show({ type: "archive_session", sessionPath });
+  await recorder.show({ type: "unarchive_session", sessionPath });
+  await recorder.show({ type: "rename_stored_session", sessionPath, sessionName: "An old one" });
+  const other = sessionPath.replace(/\.jsonl$/, "-copy.jsonl");
+  await Deno.copyFile(sessionPath, other);
+  await recorder.show({ type: "delete_stored_session", sessionPath: other });
   await recorder.show({ type: "load_session", sessionId: OLD, sessionPath });
   await wire.ok({ type: "subscribe", sessionId: OLD });
   const damaged = sessionPath.replace(/\.jsonl$/, "-damaged.jsonl");

@@ -11,7 +11,7 @@ export const ADDED: Readonly<Record<Role, readonly string[]>> = {
     ..."list_pending_ui get_state get_messages get_available_models get_last_assistant_text".split(" "),
     ..."get_session_stats get_context_usage get_available_thinking_levels get_fork_messages get_tree get_commands get_skills get_tools"
       .split(" "),
-    ..."get_entries get_content list_session_files get_metrics health_check".split(" "),
+    ..."get_entries get_content list_session_files get_metrics health_check search".split(" "),
   ],
   answer: ["extension_ui_response"],
   drive: [
@@ -25,7 +25,10 @@ export const ADDED: Readonly<Record<Role, readonly string[]>> = {
       " ",
     ),
     ..."new_session switch_session_file fork clone navigate_tree export_html set_tools reload".split(" "),
-    ..."dismiss_interrupted".split(" "),
+    ..."dismiss_interrupted archive_session unarchive_session rename_stored_session delete_stored_session"
+      .split(
+        " ",
+      ),
   ],
   admin: ["mint_token", "list_tokens", "revoke_token", "set_budget"],
 };

@@ -15,11 +15,13 @@ const SERVER_EVENTS = [
   "session_parked",
   "session_resumed",
   "session_crashed",
+  "catalogue_changed",
   "server_shutdown",
 ];
 const CODES = new Set([
   ..."invalid_json frame_too_large unknown_command invalid_params unsupported_protocol_version".split(" "),
   ..."session_not_found session_exists session_in_use session_limit rate_limited overloaded".split(" "),
+  ..."cursor_invalid cursor_foreign cursor_version cursor_expired".split(" "),
   ..."agent_busy no_model model_not_found no_api_key not_supported_by_engine entry_not_found version_conflict"
     .split(" "),
   ..."entry_not_on_branch content_not_found".split(" "),
@@ -210,7 +212,8 @@ class Feeds {
 
   serverEvent(message: JsonObject): void {
     const id = at(message, "data", "sessionId");
-    if (message.type !== "server_shutdown" && typeof id !== "string") {
+    const ofNone = message.type === "server_shutdown" || message.type === "catalogue_changed";
+    if (!ofNone && typeof id !== "string") {
       this.#faults.push(`server event without data.sessionId: ${brief(message)}`);
     } else if (message.type === "session_deleted") this.#feeds.delete(String(id));
     // Another epoch: its numbers begin anew.

@@ -1,5 +1,5 @@
 // What a pi of the tests understands of a session file: what pi 0.73.1 does.
-import type { FileFormat } from "../../src/worker/session/agent_port.ts";
+import type { FileFormat } from "../../src/ipc/file_format.ts";
 
 /** The entries and roles of pi 0.73.1. */
 export const PLAIN_FORMAT: FileFormat = {

@@ -1,6 +1,6 @@
 // A worker between its agents and the server thread: session files that are inspected, claimed and reported, lists, and
 // dialogs that clients find in the state of their session.
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Question } from "../../src/worker/session/dialogs.ts";
 import type { SessionState } from "../../src/ipc/messages.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
@@ -140,33 +140,12 @@ for (const end of ["cancelled", "failed"] as const) {
   });
 }
 
-Deno.test("worker: stored sessions are listed with who drives them, by any session of any worker", async () => {
-  const ids = new Map([["/sessions/1.jsonl", "one"], ["/sessions/2.jsonl", "two"]]);
-  const bench = await WorkerBench.loaded(CONFIG, filesWith(ids));
-  bench.worker.receive({ kind: "file_owner", file: "/sessions/2.jsonl", sessionId: "b" });
-  const listed = async (): Promise<unknown> => {
-    const ref = bench.ask((one) => ({
-      kind: "command",
-      ref: one,
-      connection: 1,
-      command: { type: "list_stored_sessions" },
-    }));
-    const data = await bench.answer(ref);
-    const sessions: unknown = Reflect.get(Object(data), "sessions");
-    assert(Array.isArray(sessions), JSON.stringify(data));
-    return sessions.map((one) => [one.sessionId, one.liveSessionId]);
-  };
-  assertEquals(await listed(), [["one", undefined], ["two", "b"]]);
-  bench.worker.receive({ kind: "file_owner", file: "/sessions/2.jsonl" });
-  assertEquals(await listed(), [["one", undefined], ["two", undefined]]);
-});
-
 Deno.test("worker: files are refused as long as pi could not be loaded", async () => {
   const bench = new WorkerBench();
   bench.loading.reject(new Error("no such package"));
   const refs = [
     bench.ask((ref) => ({ kind: "read_header", ref, sessionPath: "f" })),
-    bench.ask((ref) => ({ kind: "command", ref, connection: 1, command: { type: "list_stored_sessions" } })),
+    bench.ask((ref) => ({ kind: "command", ref, connection: 1, command: { type: "get_available_models" } })),
   ];
   for (const ref of refs) {
     assertEquals(await bench.answer(ref), "internal");

@@ -1,7 +1,7 @@
 // The client on its screen: which panel has the keys, what each key does, and what the screen shows. It knows the
 // sessions through their tabs, and the server through the client library alone.
 import { TUI } from "@mariozechner/pi-tui";
-import type { Client } from "../../client/mod.ts";
+import { type Client, pages } from "../../client/mod.ts";
 import type { Timer } from "../../runtime/runtime.ts";
 import type { Io } from "../../runtime/terminal/io.ts";
 import { ChoiceList } from "./dialogs/choice_list.ts";
@@ -104,7 +104,8 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
     const opening = this.#notice;
     if (session !== undefined) await this.#actions.show(session);
     else {
-      const { sessions } = await this.#parts.client.request("list_sessions", {});
+      const page = await pages(this.#parts.client, "list_sessions", { limit: 1 }).next();
+      const sessions = page.value ?? [];
       await (sessions.length === 0 ? this.#actions.create() : this.#actions.pick());
     }
     if (this.#notice === opening) this.#notice = undefined;

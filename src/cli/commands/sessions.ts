@@ -4,6 +4,11 @@ import { helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";
 import { connectTo, findServer, serverOptions } from "../find_server.ts";
 import { EXIT_OK, type Subcommand, UsageError } from "../subcommand.ts";
 import { ageOf, table } from "../tables.ts";
+import { pages } from "../../client/mod.ts";
+import type { SessionInfo } from "../../protocol/mod.ts";
+
+/** Sessions of one answer. */
+const PAGE = 500;
 
 const FLAGS = [
   { name: "json", about: "print the sessions as one JSON array" },
@@ -29,8 +34,9 @@ export const command: Subcommand = {
     const [stray] = parsed.words;
     if (stray !== undefined) throw new UsageError(`${stray}: there is nothing to do with this argument`);
     await using client = await connectTo(io, await findServer(io, serverOptions(parsed)));
-    const { sessions } = await client.request("list_sessions", {});
-    const latest = [...sessions].sort((a, b) => b.lastActivityAt.localeCompare(a.lastActivityAt));
+    const sessions: SessionInfo[] = [];
+    for await (const page of pages(client, "list_sessions", { limit: PAGE })) sessions.push(...page);
+    const latest = sessions.sort((a, b) => b.lastActivityAt.localeCompare(a.lastActivityAt));
     if (parsed.has("json")) {
       await io.stdout.write(`${JSON.stringify(latest, null, 2)}\n`);
       return EXIT_OK;

@@ -1,6 +1,7 @@
 // The session of a `run`: a new one, or the one that the user names, live, parked or stored.
 // Used by: src/cli/commands/run.ts.
-import type { Client } from "../../client/mod.ts";
+import { type Client, pages } from "../../client/mod.ts";
+import type { StoredSession } from "../../protocol/mod.ts";
 import type { Arguments } from "../arguments.ts";
 import type { FoundServer } from "../find_server.ts";
 import { CommandError, type Io, UsageError } from "../subcommand.ts";
@@ -37,8 +38,11 @@ async function existing(client: Client, sessionId: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Error) || Reflect.get(error, "code") !== "session_not_found") throw error;
   }
-  const { sessions } = await client.request("list_stored_sessions", {});
-  const stored = sessions.filter((one) => one.sessionId === sessionId || one.liveSessionId === sessionId)[0];
+  let stored: StoredSession | undefined;
+  for await (const page of pages(client, "list_stored_sessions", { limit: 500 })) {
+    stored = page.find((one) => one.sessionId === sessionId || one.liveSessionId === sessionId);
+    if (stored !== undefined) break;
+  }
   if (stored === undefined) {
     throw new CommandError(
       `there is no session "${sessionId}"; pi-server sessions lists those that there are, --new makes one`,

@@ -8,6 +8,12 @@ import { ago, clip, several, shortPath, visible } from "../text/format.ts";
 
 const FIRST_LINES = 20;
 
+/** Sessions of one answer. */
+const PAGE = 100;
+
+/** Milliseconds after the last key before the server is asked. */
+const TYPING_MS = 200;
+
 interface Props {
   /** Words of the search. */
   readonly wanted: string;
@@ -21,36 +27,71 @@ export function StoredFiles({ wanted, open }: Props) {
   const connected = useCell(console.link.state) === "connected";
   const live = useCell(console.sessions.entries);
   const [files, setFiles] = useState<readonly StoredSession[]>([]);
-  const [shown, setShown] = useState(open ? 200 : FIRST_LINES);
+  const [next, setNext] = useState<string | undefined>();
+  const [shown, setShown] = useState(open ? PAGE : FIRST_LINES);
+  const words = wanted.split(/\s+/).filter((word) => word !== "");
+  // The server finds the longest word, and the page looks for the others in what comes.
+  const query = words.reduce((longest, word) => word.length > longest.length ? word : longest, "").slice(
+    0,
+    256,
+  );
   useEffect(() => {
     if (!connected) return;
     let over = false;
-    console.link.request("list_stored_sessions", { limit: 1000 }).then(
-      ({ sessions }) => over ? undefined : setFiles(sessions),
-      (error) => over ? undefined : console.notices.failed(error),
-    );
+    const read = (): void => {
+      const fields = {
+        sort: "activity",
+        status: "free",
+        limit: PAGE,
+        ...query === "" ? {} : { query },
+      } as const;
+      console.link.request("list_stored_sessions", fields).then(
+        ({ sessions, nextCursor }) => {
+          if (over) return;
+          setFiles(sessions);
+          setNext(nextCursor);
+        },
+        (error) => over ? undefined : console.notices.failed(error),
+      );
+    };
+    const timer = setTimeout(read, query === "" ? 0 : TYPING_MS);
     return () => {
       over = true;
+      clearTimeout(timer);
     };
-  }, [connected, live.size]);
-  const list = files.filter(({ liveSessionId }) => liveSessionId === undefined).filter((file) => {
-    const all = `${file.sessionName ?? ""} ${file.firstMessage ?? ""} ${file.cwd} ${file.sessionId}`
-      .toLowerCase();
-    return wanted.split(/\s+/).every((word) => all.includes(word));
+  }, [connected, live.size, query]);
+  const list = files.filter((file) => {
+    const all = `${file.sessionName ?? ""} ${file.firstMessage ?? ""} ${file.cwd}`.toLowerCase();
+    return words.every((word) => all.includes(word));
   });
-  if (list.length === 0) return open ? <p class="empty">No stored session fits</p> : null;
+  const showMore = async (): Promise<void> => {
+    setShown(shown + PAGE);
+    if (next === undefined || list.length > shown + PAGE) return;
+    const page = await console.attempt(() =>
+      console.link.request("list_stored_sessions", { cursor: next, limit: PAGE })
+    );
+    if (page === undefined) return setNext(undefined);
+    setFiles((before) => [...before, ...page.sessions]);
+    setNext(page.nextCursor);
+  };
+  if (list.length === 0 && next === undefined) {
+    return open ? <p class="empty">No stored session fits</p> : null;
+  }
   const more = list.length - shown;
+  const rest = next === undefined ? "" : "+";
   return (
     <section class="group" aria-label="Stored">
       <h2>
-        Stored <span class="count">{list.length}</span>
+        Stored <span class="count">{list.length}{rest}</span>
       </h2>
       <ul class="lines">
         {list.slice(0, shown).map((file) => <StoredLine key={file.sessionPath} file={file} />)}
       </ul>
-      {more > 0 && (
-        <button type="button" class="more" onClick={() => setShown(shown + 200)}>
-          Show more ({more} of {list.length})
+      {(more > 0 || next !== undefined) && (
+        <button type="button" class="more" onClick={() => void showMore()}>
+          Show more ({Math.max(0, more)}
+          {rest} of {list.length}
+          {rest})
         </button>
       )}
     </section>

@@ -1,6 +1,6 @@
 // The sessions of the server as this page knows them: read once for each connection, then kept by events. Pages only
 // read it.
-import type { Client, SessionEvent, SessionInfo } from "../../client/browser.ts";
+import { type Client, pages, type SessionEvent, type SessionInfo } from "../../client/browser.ts";
 import { Cell } from "../app/cell.ts";
 import { isFields, text } from "../text/read.ts";
 
@@ -9,6 +9,9 @@ export interface SessionEntry extends SessionInfo {
   /** Why its last run failed. */
   readonly failure?: string;
 }
+
+/** Sessions of one answer. */
+const PAGE = 200;
 
 /** The events that a list of sessions needs; those of dialogs are among them. */
 export const BOOK_EVENTS: readonly string[] = [
@@ -32,23 +35,34 @@ export class SessionBook {
   /** Whether the list has been read. */
   readonly ready = new Cell(false);
   #client: Client | undefined;
+  /** Sessions that the server has named since the list was begun. */
+  #seen = new Set<string>();
 
   /** Reads the list anew. */
   async refresh(client: Client): Promise<void> {
     this.#client = client;
-    const { sessions } = await client.request("list_sessions", {});
-    const before = this.entries.value;
-    this.entries.set(
-      new Map(sessions.map((info) => {
-        const failure = before.get(info.sessionId)?.failure;
-        return [info.sessionId, failure === undefined ? info : { ...info, failure }] as const;
-      })),
-    );
-    this.ready.set(true);
+    const seen = this.#seen = new Set<string>();
+    // The latest sessions are on the screen before the others are known.
+    for await (const page of pages(client, "list_sessions", { limit: PAGE })) {
+      if (this.#seen !== seen) return;
+      const entries = new Map(this.entries.value);
+      for (const info of page) {
+        seen.add(info.sessionId);
+        const failure = entries.get(info.sessionId)?.failure;
+        entries.set(info.sessionId, failure === undefined ? info : { ...info, failure });
+      }
+      this.entries.set(entries);
+      this.ready.set(true);
+    }
+    // Sessions that were deleted while there was no connection.
+    if (this.#seen === seen) {
+      this.entries.set(new Map([...this.entries.value].filter(([id]) => seen.has(id))));
+    }
   }
 
   /** Takes the state of one session, newer than what is known. */
   put(info: SessionInfo): void {
+    this.#seen.add(info.sessionId);
     const entries = new Map(this.entries.value);
     const failure = entries.get(info.sessionId)?.failure;
     entries.set(info.sessionId, failure === undefined ? info : { ...info, failure });

@@ -53,6 +53,10 @@ export interface GetSchemaData {
 export interface ListSessionsData {
   /** The sessions. */
   sessions: SessionInfo[];
+  /** The protocol's `nextCursor`. */
+  nextCursor?: string;
+  /** Whether something was left out. */
+  truncated?: true;
 }
 
 /** What `create_session` answers with. */
@@ -88,6 +92,12 @@ export interface UnsubscribeData {
 export interface ListStoredSessionsData {
   /** The sessions. */
   sessions: StoredSession[];
+  /** The protocol's `index`. */
+  index: { files: number; indexed: number };
+  /** The protocol's `nextCursor`. */
+  nextCursor?: string;
+  /** Whether something was left out. */
+  truncated?: true;
 }
 
 /** What `load_session` answers with. */
@@ -102,6 +112,63 @@ export interface LoadSessionData {
 export interface ListPendingUiData {
   /** The dialogs. */
   requests: PendingUi[];
+}
+
+/** What `search` answers with. */
+export interface SearchData {
+  /** The protocol's `hits`. */
+  hits: {
+    sessionFile: string;
+    sessionPath: string;
+    sessionId: string;
+    sessionName?: string;
+    liveSessionId?: string;
+    cwd: string;
+    entryId?: string;
+    role: string;
+    timestamp?: string;
+    snippet: string;
+    matchAt: number;
+    matchLength: number;
+  }[];
+  /** The protocol's `searched`. */
+  searched: number;
+  /** The sessions. */
+  sessions: number;
+  /** The protocol's `unsearched`. */
+  unsearched: number;
+  /** The protocol's `nextCursor`. */
+  nextCursor?: string;
+}
+
+/** What `archive_session` answers with. */
+export interface ArchiveSessionData {
+  /** pi's file of the session. */
+  sessionFile: string;
+  /** The protocol's `archived`. */
+  archived: true;
+}
+
+/** What `unarchive_session` answers with. */
+export interface UnarchiveSessionData {
+  /** pi's file of the session. */
+  sessionFile: string;
+  /** The protocol's `archived`. */
+  archived: false;
+}
+
+/** What `rename_stored_session` answers with. */
+export interface RenameStoredSessionData {
+  /** The protocol's `session`. */
+  session: StoredSession;
+}
+
+/** What `delete_stored_session` answers with. */
+export interface DeleteStoredSessionData {
+  /** That it is gone. */
+  deleted: true;
+  /** The protocol's `trashFile`. */
+  trashFile?: string;
 }
 
 /** What `prompt` answers with. */
@@ -485,6 +552,16 @@ export interface DataMap {
   load_session: LoadSessionData;
   /** Of `list_pending_ui`. */
   list_pending_ui: ListPendingUiData;
+  /** Of `search`. */
+  search: SearchData;
+  /** Of `archive_session`. */
+  archive_session: ArchiveSessionData;
+  /** Of `unarchive_session`. */
+  unarchive_session: UnarchiveSessionData;
+  /** Of `rename_stored_session`. */
+  rename_stored_session: RenameStoredSessionData;
+  /** Of `delete_stored_session`. */
+  delete_stored_session: DeleteStoredSessionData;
   /** Of `prompt`. */
   prompt: PromptData;
   /** Of `steer`. */
@@ -610,6 +687,10 @@ export type ErrorCode =
   | "entry_not_found"
   | "entry_not_on_branch"
   | "content_not_found"
+  | "cursor_invalid"
+  | "cursor_foreign"
+  | "cursor_version"
+  | "cursor_expired"
   | "version_conflict"
   | "idempotency_conflict"
   | "outcome_unknown"

@@ -47,12 +47,26 @@ export interface GetSchemaCommand extends AnyCommand {
   command?: string;
 }
 
-/** Lists the sessions that are live, with their state. */
+/** Lists the sessions that are live or parked, with their state: all, or page by page (see "Long lists"). */
 export interface ListSessionsCommand extends AnyCommand {
   /** Says what it is. */
   type: "list_sessions";
   /** Id of the session. */
   sessionId?: string;
+  /** The protocol's `cursor`: 1 to 512 characters. */
+  cursor?: string;
+  /** The protocol's `sort`. */
+  sort?: "activity" | "created" | "name" | "cost";
+  /** The protocol's `query`: 1 to 256 characters. */
+  query?: string;
+  /** The protocol's `archived`. */
+  archived?: boolean;
+  /** At most so many: 1 to 1000. */
+  limit?: number;
+  /** Whether it is in memory. */
+  status?: "live" | "parked";
+  /** Working directory. */
+  cwd?: string;
 }
 
 /** Builds a session and answers once it can take commands; `provider` and `modelId` go together. */
@@ -117,16 +131,27 @@ export interface UnsubscribeCommand extends SessionCommand {
 
 /**
  * Lists pi's session files in the folders that clients may use, newest first; at most 1000 without `limit`.
+ * See "Long lists" for pages, orders and filters.
  */
 export interface ListStoredSessionsCommand extends AnyCommand {
   /** Says what it is. */
   type: "list_stored_sessions";
   /** Id of the session. */
   sessionId?: string;
+  /** The protocol's `cursor`: 1 to 512 characters. */
+  cursor?: string;
+  /** The protocol's `sort`. */
+  sort?: "activity" | "created" | "name" | "cost";
+  /** The protocol's `query`: 1 to 256 characters. */
+  query?: string;
+  /** The protocol's `archived`. */
+  archived?: boolean;
   /** Working directory. */
   cwd?: string;
   /** At most so many: 1 to 10000. */
   limit?: number;
+  /** Whether it is in memory. */
+  status?: "in_use" | "free";
 }
 
 /** Opens a session file as a live session, under the file's own id unless another one is given. */
@@ -145,6 +170,73 @@ export interface ListPendingUiCommand extends AnyCommand {
   type: "list_pending_ui";
   /** Id of the session. */
   sessionId?: string;
+}
+
+/**
+ * Searches the messages of stored sessions, or of those `sessions` (paths), in any case: the newest session
+ * first, at most three hits of each in one answer. An answer takes about a second, and `cursor` goes on with
+ * the search that it is of.
+ */
+export interface SearchCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "search";
+  /** Id of the session. */
+  sessionId?: string;
+  /** The protocol's `query`: 1 to 256 characters. */
+  query: string;
+  /** The sessions: at most 100. */
+  sessions?: string[];
+  /** At most so many: 1 to 1000. */
+  limit?: number;
+  /** The protocol's `cursor`: 1 to 512 characters. */
+  cursor?: string;
+}
+
+/** Marks a session file as archived, for the filter `archived` of both lists. */
+export interface ArchiveSessionCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "archive_session";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Path of a session file, inside the roots. */
+  sessionPath: string;
+}
+
+/** Removes the mark of `archive_session`. */
+export interface UnarchiveSessionCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "unarchive_session";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Path of a session file, inside the roots. */
+  sessionPath: string;
+}
+
+/** Names a session file that no session drives, without loading it. */
+export interface RenameStoredSessionCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "rename_stored_session";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Path of a session file, inside the roots. */
+  sessionPath: string;
+  /** Name of the session: 1 to 1024 characters. */
+  sessionName: string;
+}
+
+/**
+ * Moves a session file that no session drives into the folder `trash` beside it; with `permanent` it is
+ * removed.
+ */
+export interface DeleteStoredSessionCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "delete_stored_session";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Path of a session file, inside the roots. */
+  sessionPath: string;
+  /** The protocol's `permanent`. */
+  permanent?: boolean;
 }
 
 /** Gives the agent a message, runs a slash command, or queues the message with `streamingBehavior`. */
@@ -625,6 +717,16 @@ export interface CommandMap {
   load_session: LoadSessionCommand;
   /** Of `list_pending_ui`. */
   list_pending_ui: ListPendingUiCommand;
+  /** Of `search`. */
+  search: SearchCommand;
+  /** Of `archive_session`. */
+  archive_session: ArchiveSessionCommand;
+  /** Of `unarchive_session`. */
+  unarchive_session: UnarchiveSessionCommand;
+  /** Of `rename_stored_session`. */
+  rename_stored_session: RenameStoredSessionCommand;
+  /** Of `delete_stored_session`. */
+  delete_stored_session: DeleteStoredSessionCommand;
   /** Of `prompt`. */
   prompt: PromptCommand;
   /** Of `steer`. */

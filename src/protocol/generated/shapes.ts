@@ -127,6 +127,8 @@ export interface SessionInfo {
   sessionId: string;
   /** Name of the session. */
   sessionName?: string;
+  /** How the first user message begins. */
+  firstMessage?: string;
   /** pi's file of the session. */
   sessionFile?: string;
   /** Working directory. */
@@ -177,6 +179,8 @@ export interface SessionInfo {
   interrupted?: Interrupted[];
   /** The protocol's `unloaded`. */
   unloaded?: string;
+  /** The protocol's `archived`. */
+  archived?: true;
 }
 
 /** `data` of a prompt with `waitFor: "settled"`. */
@@ -381,6 +385,16 @@ export interface StoredSession {
   liveSessionId?: string;
   /** What only a newer pi knows of what the file holds: the server refuses to open it. */
   newerEntries?: string[];
+  /** The protocol's `lastMessage`. */
+  lastMessage?: string;
+  /** Cost of all sessions since the start, in USD. */
+  costUsd?: number;
+  /** The model. */
+  model?: { provider: string; id: string };
+  /** The protocol's `archived`. */
+  archived?: true;
+  /** The protocol's `indexing`. */
+  indexing?: true;
 }
 
 /** A tool, and whether the model may use it now. */

@@ -3,6 +3,7 @@
 // Invariant: commands are closed, so an unknown field is an error. CONTRIBUTING.md shows how to add a command.
 import type { Static } from "typebox";
 import { ACCESS_COMMANDS } from "./access_commands.ts";
+import { CATALOGUE_COMMANDS } from "./catalogue_commands.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import { HISTORY_COMMANDS } from "./history_commands.ts";
 import { SERVER_COMMANDS } from "./server_commands.ts";
@@ -13,6 +14,7 @@ export type { CommandSpec, Lane } from "./command_spec.ts";
 
 const TABLE = {
   ...SERVER_COMMANDS,
+  ...CATALOGUE_COMMANDS,
   ...SESSION_COMMANDS,
   ...HISTORY_COMMANDS,
   ...ACCESS_COMMANDS,

@@ -83,6 +83,7 @@ export type LoadProblem = Static<typeof LoadProblemSchema>;
 export const SessionInfoSchema = Type.Object({
   sessionId: text(),
   sessionName: Type.Optional(text()),
+  firstMessage: Type.Optional(text()),
   sessionFile: Type.Optional(text()),
   cwd: text(),
   model: Type.Optional(ModelSchema),
@@ -109,6 +110,7 @@ export const SessionInfoSchema = Type.Object({
   interrupted: Type.Optional(Type.Array(InterruptedSchema)),
   /** Why pi has not opened the session's file. Its entries can be read all the same. */
   unloaded: Type.Optional(text()),
+  archived: Type.Optional(Type.Literal(true)),
 });
 /** State of one session. */
 export type SessionInfo = Static<typeof SessionInfoSchema>;

@@ -18,6 +18,12 @@ export const StoredSessionSchema = Type.Object({
   firstMessage: Type.Optional(text),
   liveSessionId: Type.Optional(text),
   newerEntries: Type.Optional(Type.Array(text)),
+  lastMessage: Type.Optional(text),
+  costUsd: Type.Optional(Type.Number()),
+  model: Type.Optional(Type.Object({ provider: text, id: text })),
+  archived: Type.Optional(Type.Literal(true)),
+  /** The file is large, and the counts are not those of its whole content yet. */
+  indexing: Type.Optional(Type.Literal(true)),
 });
 /** One of pi's session files on disk. */
 export type StoredSession = Static<typeof StoredSessionSchema>;

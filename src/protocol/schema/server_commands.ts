@@ -11,6 +11,7 @@ import {
   SessionId,
   Target,
 } from "./command_spec.ts";
+import { cwdField, listFields, MOST_PAGE_ITEMS, pageFields } from "./list_fields.ts";
 import { SessionInfoSchema, SubscribedSchema, THINKING_LEVELS } from "./responses.ts";
 import { PendingUiSchema, StoredSessionSchema } from "./results.ts";
 
@@ -64,8 +65,14 @@ export const SERVER_COMMANDS = {
   ),
   list_sessions: server(
     "list_sessions",
-    anySession,
-    Type.Object({ sessions: Type.Array(SessionInfoSchema) }),
+    {
+      ...anySession,
+      ...listFields,
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_PAGE_ITEMS })),
+      status: Type.Optional(Type.Enum(["live", "parked"])),
+      cwd: cwdField,
+    },
+    Type.Object({ sessions: Type.Array(SessionInfoSchema), ...pageFields }),
     { duringShutdown: true, bulk: true },
   ),
   create_session: server(
@@ -116,10 +123,16 @@ export const SERVER_COMMANDS = {
     "list_stored_sessions",
     {
       ...anySession,
-      cwd: Type.Optional(limited("pathChars")),
+      ...listFields,
+      cwd: cwdField,
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+      status: Type.Optional(Type.Enum(["in_use", "free"])),
     },
-    Type.Object({ sessions: Type.Array(StoredSessionSchema) }),
+    Type.Object({
+      sessions: Type.Array(StoredSessionSchema),
+      index: Type.Object({ files: Type.Integer({ minimum: 0 }), indexed: Type.Integer({ minimum: 0 }) }),
+      ...pageFields,
+    }),
     { duringShutdown: true, scoped: false, bulk: true },
   ),
   load_session: server(

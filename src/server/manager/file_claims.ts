@@ -1,6 +1,7 @@
 // Does: decides which session drives which file, and keeps the workers' lists of that up to date.
 // Used by: the session manager. Uses: the leases, which keep other servers out.
 // Invariant: one session a file, on this server and on others.
+import { type Deferred, deferred } from "../../base/async/deferred.ts";
 import { defined } from "../../base/json.ts";
 import type { FromWorkerHandlers } from "../../ipc/messages.ts";
 import type { FileOwner } from "../../protocol/failures.ts";
@@ -15,6 +16,10 @@ export class FileClaims {
   /** Absent: other servers are not kept out. */
   readonly #leases: FileLeases | undefined;
   readonly #owners: FileOwners;
+  /** Files that are edited at rest. Claims wait for the end. */
+  readonly #held = new Map<string, Deferred<void>>();
+  /** Called with each change of an owner. */
+  onOwner: (file: string, sessionId: string | undefined) => void = () => {};
 
   constructor(workers: WorkerPool, registry: SessionRegistry, leases: FileLeases | undefined) {
     this.#workers = workers;
@@ -23,6 +28,7 @@ export class FileClaims {
     this.#owners = new FileOwners((file, sessionId) => {
       if (sessionId === undefined) void leases?.release(file);
       for (const worker of workers.all) this.#report(worker, file, sessionId);
+      this.onOwner(file, sessionId);
     });
   }
 
@@ -44,6 +50,34 @@ export class FileClaims {
   /** The session that drives that file, or will once it runs again. */
   owner(file: string): string | undefined {
     return this.#owners.owner(file);
+  }
+
+  /** All files that a session drives, or will once it runs again. */
+  get owners(): readonly (readonly [file: string, sessionId: string])[] {
+    return this.#owners.all;
+  }
+
+  /** Keeps sessions and other servers away from a file at rest until `letGo`. Returns who drives it already. */
+  async hold(file: string): Promise<string | FileOwner | undefined> {
+    while (this.#held.has(file)) await this.#held.get(file)?.promise;
+    const owner = this.#owners.owner(file);
+    if (owner !== undefined) return owner;
+    this.#held.set(file, deferred());
+    const other = await this.#leases?.acquire(file);
+    if (other !== undefined) this.#end(file);
+    return other;
+  }
+
+  /** Ends a `hold`. */
+  async letGo(file: string): Promise<void> {
+    await this.#leases?.release(file);
+    this.#end(file);
+  }
+
+  #end(file: string): void {
+    const held = this.#held.get(file);
+    this.#held.delete(file);
+    held?.resolve(undefined);
   }
 
   /** A session of an earlier server keeps its file. One that was live when that server died has left a lease there. */
@@ -76,6 +110,7 @@ export class FileClaims {
 
   /** Calls `done` with the other owner of the file, or without one; at once where no lease is needed. */
   async #acquire(sessionId: string, file: string, done: (owner?: string | FileOwner) => void): Promise<void> {
+    while (this.#held.has(file)) await this.#held.get(file)?.promise;
     const owner = this.#owners.owner(file);
     if (owner !== undefined && owner !== sessionId) return done(owner);
     if (this.#leases === undefined) return done(this.#claim(sessionId, file));

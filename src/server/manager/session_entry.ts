@@ -40,8 +40,8 @@ export class SessionEntry {
   worker = 0;
   /** Known once the session is built. */
   epoch = "";
-  /** The last record of the session; known once the session is built. */
-  record: SessionRecord | undefined;
+  /** Called when the record was replaced. */
+  onRecord: () => void = () => {};
   /** Canonical path of its file. */
   file: string | undefined;
   inMemory: boolean;
@@ -60,6 +60,7 @@ export class SessionEntry {
   /** Once it is removed: resolves when it is removed from the disk too, or with the reason why it is not. */
   removed: Promise<string | undefined> | undefined;
   #state: SessionEntryState;
+  #record: SessionRecord | undefined;
   #waiting: OnRunning[] = [];
 
   static {
@@ -71,6 +72,16 @@ export class SessionEntry {
     this.usedAt = now;
     this.inMemory = inMemory;
     this.#state = state;
+  }
+
+  /** The last record of the session; known once the session is built. */
+  get record(): SessionRecord | undefined {
+    return this.#record;
+  }
+
+  set record(record: SessionRecord | undefined) {
+    this.#record = record;
+    this.onRecord();
   }
 
   get state(): SessionEntryState {

@@ -64,7 +64,7 @@ export class SessionLifecycle {
     const { registry, files, governor, persistence } = this.#parts;
     const { sessionId } = entry;
     if (!registry.isCurrent(entry)) return;
-    registry.entries.delete(sessionId);
+    registry.remove(entry);
     if (entry.liveSlot !== undefined) this.detach(entry);
     files.setFile(sessionId, undefined);
     governor.sessionGone(sessionId);

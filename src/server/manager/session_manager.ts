@@ -19,6 +19,8 @@ import type { CommandJournal } from "../journal/command_journal.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import { ProviderHealth } from "../health/provider_health.ts";
 import type { Store } from "../state/session_store.ts";
+import type { ListSort } from "../../protocol/schema/list_fields.ts";
+import type { SessionInfo } from "../../protocol/schema/responses.ts";
 import type { Metrics } from "../../protocol/schema/monitoring_commands.ts";
 import type { Heartbeat } from "../workers/heartbeat.ts";
 import { Supervisor } from "../workers/supervisor.ts";
@@ -26,6 +28,7 @@ import { type Disposal, WorkerRequests } from "../workers/worker_requests.ts";
 import { Retirement } from "../workers/worker_retirement.ts";
 import { CommandDispatcher } from "./command_dispatcher.ts";
 import { ParkedSessions } from "./parking/parked_sessions.ts";
+import type { FileClaims } from "./file_claims.ts";
 import { ReplayBuffer } from "./replay_buffer.ts";
 import {
   createContext,
@@ -36,7 +39,16 @@ import {
 import { SessionEntry } from "./session_entry.ts";
 import type { SessionPersistence } from "./session_persistence.ts";
 import { type OnStates, SessionQueries } from "./session_queries.ts";
+import { SessionOrder } from "./session_order.ts";
 import { WorkerRecovery } from "./worker_recovery.ts";
+
+/** What the server thread knows of a session that was announced. */
+export interface KnownSession {
+  readonly info: SessionInfo;
+  readonly status: "live" | "parked";
+  /** Canonical path of its file. */
+  readonly file: string | undefined;
+}
 
 export type { ReplyTo } from "../journal/reply_to.ts";
 
@@ -56,9 +68,12 @@ export class SessionManager {
   readonly #dispatcher: CommandDispatcher;
   readonly #supervisor: Supervisor;
   readonly #recovery: WorkerRecovery;
+  readonly #order: SessionOrder;
   /** The providers that fail, and the faults of pi's models. */
   readonly providers: ProviderHealth;
   #dialogsDisabled = false;
+  /** Called when a session has probably written to its file. */
+  onWritten: (file: string) => void = () => {};
 
   constructor(parts: SessionManagerParts) {
     const { clock, governor, memory, log } = parts;
@@ -67,6 +82,7 @@ export class SessionManager {
     this.#parts = parts;
     this.providers = new ProviderHealth(log);
     this.#context = context;
+    this.#order = new SessionOrder(context.registry);
     this.#queries = new SessionQueries(context);
     this.#requests = new WorkerRequests(clock, workers);
     this.#parked = new ParkedSessions(context);
@@ -169,6 +185,57 @@ export class SessionManager {
   /** The states of all sessions that no worker runs. */
   get parked(): readonly SessionState[] {
     return this.#parked.states;
+  }
+
+  /** Ids of all sessions that were announced, in that order. The list never changes. */
+  sessionOrder(sort: ListSort): readonly string[] {
+    return this.#order.list(sort);
+  }
+
+  /** A session by its last record. Undefined until it was announced, and once it is gone. */
+  known(sessionId: string): KnownSession | undefined {
+    const entry = this.#context.registry.get(sessionId);
+    if (entry?.record === undefined) return undefined;
+    const live = entry.isRunning || entry.state === "parking";
+    return { info: entry.record.info, status: live ? "live" : "parked", file: entry.file };
+  }
+
+  /**
+   * Calls `done` with JSON of the SessionInfo of those sessions that are still there. A worker that does not answer in
+   * time delays them, and its last report counts.
+   */
+  infosOf(sessionIds: readonly string[], done: (infos: ReadonlyMap<string, string>) => void): void {
+    const { registry } = this.#context;
+    const byWorker = new Map<number, string[]>();
+    for (const id of sessionIds) {
+      const entry = registry.get(id);
+      if (entry === undefined || !(entry.isRunning || entry.state === "parking")) continue;
+      byWorker.set(entry.worker, [...byWorker.get(entry.worker) ?? [], id]);
+    }
+    const infos = new Map<string, string>();
+    let open = byWorker.size + 1;
+    const finish = (): void => {
+      if (--open > 0) return;
+      for (const id of sessionIds) {
+        const entry = registry.get(id);
+        const text = entry === undefined ? undefined : infos.get(id) ?? this.#parked.lastInfo(entry);
+        if (text === undefined) infos.delete(id);
+        else infos.set(id, text);
+      }
+      done(infos);
+    };
+    for (const [worker, ids] of byWorker) {
+      this.#queries.states(worker, ids, [], (sessions) => {
+        if (!("code" in sessions)) { for (const one of sessions) infos.set(one.sessionId, one.infoText); }
+        finish();
+      }, { withinMs: STATE_MS });
+    }
+    finish();
+  }
+
+  /** Which session drives which file. */
+  get files(): FileClaims {
+    return this.#context.files;
   }
 
   /** Whether this thread and the workers keep up. */
@@ -389,6 +456,7 @@ export class SessionManager {
       entry.inMemory = record.inMemory;
       // The session's own epoch is known before the session is announced.
       if (entry.state === "building") entry.epoch = record.info.epoch;
+      if (entry.file !== undefined) this.onWritten(entry.file);
       error = await this.persistence.save(entry);
     }
     if (ref === undefined) return;

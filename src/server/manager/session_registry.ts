@@ -6,6 +6,8 @@ import type { SessionEntry } from "./session_entry.ts";
 /** The sessions of one server. */
 export class SessionRegistry {
   readonly entries = new Map<string, SessionEntry>();
+  /** Called when a session comes, goes, or has another record. */
+  onChanged: (entry: SessionEntry) => void = () => {};
   readonly #workers: WorkerPool;
 
   constructor(workers: WorkerPool) {
@@ -22,6 +24,16 @@ export class SessionRegistry {
 
   add(entry: SessionEntry): void {
     this.entries.set(entry.sessionId, entry);
+    entry.onRecord = () => {
+      if (this.isCurrent(entry)) this.onChanged(entry);
+    };
+    this.onChanged(entry);
+  }
+
+  /** Takes the session of that id out. */
+  remove(entry: SessionEntry): void {
+    this.entries.delete(entry.sessionId);
+    this.onChanged(entry);
   }
 
   /** Whether that very session is still there, and not another one of its id. */

@@ -24,6 +24,10 @@ import { TokenExpiry } from "./token_expiry.ts";
 import { OWN_COMMANDS, type OwnContext } from "./server_commands.ts";
 import { SubscriptionService } from "./subscription_service.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import type { PageCursors } from "../lists/page_cursors.ts";
+import type { StoredSessions } from "../lists/stored_sessions.ts";
+import { answerBytes } from "../lists/answer_bytes.ts";
+import { SessionList } from "../lists/session_list.ts";
 import { ServerMetrics } from "./server_metrics.ts";
 import type { CloseFrame, Peer } from "./peer.ts";
 import { encodeFailure, encodeSuccess, type ResponseHead } from "../../protocol/envelope.ts";
@@ -33,6 +37,9 @@ export interface RouterParts {
   readonly governor: Governor;
   readonly log: Log;
   readonly clock: Clock;
+  readonly cursors: PageCursors;
+  /** The commands on stored sessions. Absent: there are none. */
+  readonly stored?: StoredSessions;
   /** The greeting of a connection. Called for each one, because endpoints come up one by one. */
   greeting(): Greeting;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
@@ -81,6 +88,14 @@ export class Router {
       greeting: () => parts.greeting(),
       subscriber: this.#subscriber,
       serverMetrics: this.serverMetrics,
+      sessionList: new SessionList({
+        manager,
+        cursors: parts.cursors,
+        monotonic: () => parts.clock.monotonic(),
+        isArchived: (file) => parts.stored?.isArchived(file) ?? false,
+      }),
+      stored: parts.stored,
+      answerBytes: answerBytes(parts.governor.limits.frameBytes),
       tokens: () => parts.tokens?.(),
       connections: () => this.connections,
     };
@@ -209,6 +224,15 @@ export class Router {
     // A parked session returns with another epoch, but its subscribers stay.
     const gone = type === "session_deleted" || type === "session_crashed";
     if (gone && typeof sessionId === "string") this.#subscriptions.dropSession(sessionId);
+  }
+
+  /** Sends news of the stored sessions to those that subscribe to all sessions, and may see all of them. */
+  announceCatalogue(data: Record<string, unknown>): void {
+    const text = encodeServerEvent("catalogue_changed", data);
+    for (const connection of this.connections) {
+      const { access } = connection;
+      if (access.sessions === undefined && this.#subscriptions.has(connection, "*")) connection.send(text);
+    }
   }
 
   /** Sends their cursors to subscribers with a filter. */

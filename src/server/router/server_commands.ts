@@ -2,18 +2,20 @@
 // Used by: the router. See docs/PROTOCOL.md#server-commands.
 import type { Command, CommandName, CommandOf } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
+import { exceeds } from "../../protocol/codec.ts";
 import { commandSchema } from "../../protocol/json_schema.ts";
 import { negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
 import type { Greeting } from "../../protocol/schema/responses.ts";
 import { toJson } from "../../base/text.ts";
 import { sees } from "../auth/access.ts";
-import { defined } from "../../base/json.ts";
-import type { SessionState } from "../../ipc/messages.ts";
+import type { Reply, SessionState } from "../../ipc/messages.ts";
 import { noSession } from "../../protocol/failures.ts";
 import type { TokenStore } from "../auth/token_store.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import type { Connection, Wanted } from "./connection.ts";
+import { asksForPage, type SessionList } from "../lists/session_list.ts";
+import type { StoredSessions } from "../lists/stored_sessions.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
 import type { SubscriptionService } from "./subscription_service.ts";
 
@@ -22,6 +24,11 @@ export interface OwnContext {
   readonly manager: SessionManager;
   readonly subscriber: SubscriptionService;
   readonly serverMetrics: ServerMetrics;
+  readonly sessionList: SessionList;
+  /** Absent where there is no disk. */
+  readonly stored: StoredSessions | undefined;
+  /** The most bytes of an answer to a client that knows no pages. */
+  readonly answerBytes: number;
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
   now(): number;
   greeting(): Greeting;
@@ -40,6 +47,19 @@ function on<N extends CommandName>(
     name,
     (router, connection, command, asker) => run(router, connection, command as CommandOf<N>, asker),
   ];
+}
+
+const NO_CATALOGUE = failure("internal", "This server has no catalogue of stored sessions");
+
+/** A command on stored sessions. */
+function onStored<N extends CommandName>(
+  name: N,
+  run: (stored: StoredSessions, command: CommandOf<N>) => Promise<Reply>,
+): readonly [N, Own] {
+  return on(name, (router, _, command, asker) => {
+    if (router.stored === undefined) asker.answer({ ok: false, failure: NO_CATALOGUE });
+    else void run(router.stored, command).then((reply) => asker.answer(reply));
+  });
 }
 
 const answer = (asker: ReplyTo, data: unknown): void => asker.answer({ ok: true, dataText: toJson(data) });
@@ -119,17 +139,41 @@ function listPendingUi(
   });
 }
 
-function listSessions(router: OwnContext, connection: Connection, _: unknown, asker: ReplyTo): void {
-  const { manager } = router;
+function listSessions(
+  router: OwnContext,
+  connection: Connection,
+  command: CommandOf<"list_sessions">,
+  asker: ReplyTo,
+): void {
+  const { manager, sessionList, answerBytes } = router;
+  if (asksForPage(command)) return sessionList.page(command, connection.access, asker);
   const live = new Set<string>();
   const of = ({ sessionId, infoText }: SessionState): readonly string[] => {
     live.add(sessionId);
-    return [infoText];
+    return [sessionList.mark(sessionId, infoText)];
   };
-  gather(manager, connection, asker, of, (infos) => {
+  const whole: ReplyTo = {
+    ...asker,
+    onReleased: () => asker.onReleased(),
+    answer: (reply) => {
+      if (!reply.ok || !exceeds(reply.dataText, answerBytes)) return asker.answer(reply);
+      // An older client gets as much as one answer holds, and `truncated` says that this is not all.
+      const cut: ReplyTo = {
+        ...whole,
+        answer: (page) => {
+          asker.answer(
+            page.ok ? { ...page, dataText: `${page.dataText.slice(0, -1)},"truncated":true}` } : page,
+          );
+        },
+      };
+      sessionList.page({ ...command, limit: Infinity }, connection.access, cut, answerBytes);
+    },
+  };
+  gather(manager, connection, whole, of, (infos) => {
     // Looked up now. A session that was parked after its worker's reply is in the list already.
     const seen = manager.parked.filter(({ sessionId }) => sees(connection.access, sessionId));
-    const parked = seen.filter(({ sessionId }) => !live.has(sessionId)).map(({ infoText }) => infoText);
+    const parked = seen.filter(({ sessionId }) => !live.has(sessionId))
+      .map(({ sessionId, infoText }) => sessionList.mark(sessionId, infoText));
     return `{"sessions":[${[infos, ...parked].filter((text) => text !== "").join(",")}]}`;
   });
 }
@@ -151,7 +195,7 @@ function subscribe(
       '/refs: goes with updates "delta", since "full" repeats whole messages; leave one of them out';
     return refuse(asker, failure("invalid_params", sentence));
   }
-  const request = { connection, wanted, snapshot, asker, ...defined({ maxBytes }) };
+  const request = { connection, wanted, snapshot, asker, ...(maxBytes === undefined ? {} : { maxBytes }) };
   const ofAll = from !== undefined && "sessions" in from;
   if (from !== undefined && ofAll !== (sessionId === "*")) {
     const shape = sessionId === "*" ? "{sessions: {<id>: {epoch, seq}}}" : "{epoch, seq}";
@@ -225,10 +269,12 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("load_session", (router, connection, command, asker) => {
     router.manager.loadSession(command, asker, (sessionId) => connection.usedSessions.add(sessionId));
   }),
-  on(
-    "list_stored_sessions",
-    (router, _connection, command, asker) => router.manager.askAnyWorker(command, asker),
-  ),
+  onStored("list_stored_sessions", (stored, command) => stored.list(command)),
+  onStored("search", (stored, command) => stored.search(command)),
+  onStored("archive_session", (stored, command) => stored.archive(command, true)),
+  onStored("unarchive_session", (stored, command) => stored.archive(command, false)),
+  onStored("rename_stored_session", (stored, command) => stored.rename(command)),
+  onStored("delete_stored_session", (stored, command) => stored.delete(command)),
   on("list_pending_ui", listPendingUi),
   on("mint_token", mintToken),
   on("list_tokens", listTokens),

@@ -24,7 +24,7 @@ import { SEEN } from "./engines/seen.ts";
 import { seeBash, seeInput } from "./hooks.ts";
 import { piHistory } from "./history.ts";
 import { LiveSession, type LiveSessionParts, type PiSession } from "./live_session.ts";
-import { isRestorable, savedStateOf } from "./saved_state.ts";
+import { firstMessageOf, isRestorable, savedStateOf } from "./saved_state.ts";
 import {
   dispositionOf,
   endWaits,
@@ -81,6 +81,7 @@ export class PiAgent implements AgentPort {
     return {
       ...(sessionName === undefined ? {} : { sessionName: cut(sessionName, NAME_CHARS) }),
       ...(sessionFile === undefined ? {} : { sessionFile }),
+      ...firstMessageOf(session),
       cwd,
       ...(hasModel(model) ? { model: toWireModel(model) } : {}),
       thinkingLevel: levelOf(session.thinkingLevel),

@@ -1,6 +1,9 @@
 // Does: reads the state of a pi session that only memory holds, for a session record, and restores it.
 // Used by: agent.ts and factory.ts. See docs/PI.md#session-files.
 import { existsSync } from "node:fs";
+import { isRecord } from "../../base/json.ts";
+import { cut } from "../../base/text.ts";
+import { textOf } from "../session/files/session_files.ts";
 import type { LiveSession, PiSession } from "./live_session.ts";
 import { hasQueued, levelOf } from "./sdk/sdk.ts";
 import { hasModel } from "./settings.ts";
@@ -8,6 +11,34 @@ import type { AgentKept } from "../../ipc/session_record.ts";
 
 /** Entries that a rebuilt session makes again, or that the record holds. */
 const REMADE: ReadonlySet<string> = new Set(["model_change", "thinking_level_change", "session_info"]);
+
+/** Characters of the first message that lists show. */
+const FIRST_MESSAGE_CHARS = 200;
+
+/** The first message of each history, once the user has sent it, by pi's id of the history. */
+const FIRST = new WeakMap<PiSession["sessionManager"], readonly [id: string, text: string]>();
+
+/** The first message of the user. pi may have compacted it away, so the function looks in the entries, and once. */
+export function firstMessageOf({ sessionManager }: PiSession): { firstMessage?: string } {
+  const id = sessionManager.getSessionId();
+  let first = FIRST.get(sessionManager);
+  if (first?.[0] !== id) {
+    const text = firstUserText(sessionManager.getEntries());
+    if (text === undefined) return {};
+    FIRST.set(sessionManager, first = [id, text]);
+  }
+  return { firstMessage: first[1] };
+}
+
+function firstUserText(entries: readonly unknown[]): string | undefined {
+  for (const entry of entries) {
+    const message = isRecord(entry) && entry["type"] === "message" ? entry["message"] : undefined;
+    if (!isRecord(message) || message["role"] !== "user") continue;
+    const text = textOf(message, FIRST_MESSAGE_CHARS);
+    if (text.trim() !== "") return cut(text, FIRST_MESSAGE_CHARS);
+  }
+  return undefined;
+}
 
 /** The state that pi's file does not hold. */
 export function savedStateOf({ session, environment: around, parts }: LiveSession): AgentKept {

@@ -13,6 +13,7 @@ import type {
 } from "../../protocol/schema/responses.ts";
 import type { ContextUsage, Tool, TreeNode } from "../../protocol/schema/results.ts";
 import type { Answer, Question } from "./dialogs.ts";
+import type { FileFormat } from "../../ipc/file_format.ts";
 import type { AgentKept } from "../../ipc/session_record.ts";
 import type { Outcome } from "../../protocol/failures.ts";
 
@@ -75,6 +76,7 @@ export interface BashOutcome {
 export type AgentInfo = Pick<
   SessionInfo,
   | "sessionName"
+  | "firstMessage"
   | "sessionFile"
   | "cwd"
   | "model"
@@ -243,22 +245,6 @@ export interface AgentHooks {
     ready: () => Promise<void>,
     change: (path: string, repair?: FileRepair) => Promise<Outcome<{ cancelled: boolean }>>,
   ): Promise<Outcome<{ cancelled: boolean }>>;
-}
-
-/** The parts of a session file that the loaded pi understands. A newer pi wrote a file that holds more. */
-export interface FileFormat {
-  /** The newest version of a header. */
-  readonly version: number;
-  /** Types of entries. */
-  readonly types: ReadonlySet<string>;
-  /** Roles of messages. */
-  readonly roles: ReadonlySet<string>;
-  /** Whether a compaction may name itself as the first entry that it keeps, and so keep none. */
-  readonly keepsNothing: boolean;
-  /** Whether pi skips entries of unknown types. False where another engine of this server knows them. */
-  readonly skipsUnknown: boolean;
-  /** What a user can do about a file that only a newer pi understands. */
-  readonly wayOut: string;
 }
 
 /** Builds sessions, and holds what they share. */

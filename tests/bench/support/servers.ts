@@ -135,6 +135,8 @@ export interface BenchServer extends AsyncDisposable {
 
 /** How to start one. */
 export interface BenchServerOptions {
+  /** Fills the home before the start. */
+  readonly prepare?: (home: Home) => Promise<void>;
   readonly target?: Target;
   readonly flags?: readonly string[];
   /** Replaces the program, which must take the same flags. */
@@ -181,6 +183,7 @@ export function serverCommand(home: Home, options: BenchServerOptions): { progra
 /** Starts a WebSocket server and waits until it listens. */
 export async function startServer(options: BenchServerOptions = {}): Promise<BenchServer> {
   const home = await benchHome();
+  await options.prepare?.(home);
   const { program, args } = serverCommand(home, options);
   const child = new Child(program, [...args, "--stdio", "off"], { cwd: home.root, env: environment(home) });
   const dispose = async (): Promise<void> => {

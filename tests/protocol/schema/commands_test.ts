@@ -13,7 +13,8 @@ const isRead = (name: string): boolean => name.startsWith("get_") || name.starts
 Deno.test("commands: exactly those that docs/PROTOCOL.md names never queue in the mailbox", () => {
   const never = ["extension_ui_response", "subscribe", "unsubscribe", "switch_session", "delete_session"];
   const more = ["ping", "hello", "steer", "follow_up", "clear_queue", "create_session", "load_session"];
-  more.push("mint_token", "revoke_token", "health_check", "set_budget");
+  more.push("mint_token", "revoke_token", "health_check", "set_budget", "search");
+  more.push("archive_session", "unarchive_session", "rename_stored_session", "delete_stored_session");
   const expected = having((name) => isRead(name) || [...STOPS, ...never, ...more].includes(name));
   assertEquals(having((name) => specOf(name).lane !== "mailbox"), expected);
 });
@@ -39,7 +40,7 @@ Deno.test("commands: abort*, extension_ui_response, ping and hello are exempt fr
 
 Deno.test("commands: what reads or stops is served during a shutdown, and nothing that begins something", () => {
   const others = ["hello", "ping", "extension_ui_response", "subscribe", "unsubscribe", "switch_session"];
-  others.push("health_check");
+  others.push("health_check", "search");
   const expected = having((name) => isRead(name) || [...STOPS, ...others].includes(name));
   assertEquals(having((name) => specOf(name).duringShutdown), expected);
 });

@@ -1,6 +1,7 @@
 // The owners of session files: one session a file, for any number of requests, and every change is reported once.
 import { assertEquals } from "@std/assert";
-import { FileOwners } from "../../../src/server/manager/file_claims.ts";
+import type { ToWorker } from "../../../src/ipc/messages.ts";
+import { FileClaims, FileOwners } from "../../../src/server/manager/file_claims.ts";
 
 function bench() {
   const changes: string[] = [];
@@ -53,4 +54,51 @@ Deno.test("file owners: names of JavaScript's own are files and sessions like ot
   assertEquals(book.owner("constructor"), undefined);
   book.claim("__proto__", "constructor");
   assertEquals([book.owner("__proto__"), book.claim("__proto__", "b")], ["constructor", "constructor"]);
+});
+
+/** The server's side of claims, with leases that answer what the test says. */
+function claimsWith(holder?: { pid: number; host: string }) {
+  const released: string[] = [];
+  const sent: ToWorker[] = [];
+  const workers = { all: [0], send: (_: number, message: ToWorker) => sent.push(message) };
+  const leases = {
+    acquire: () => Promise.resolve(holder),
+    release: (file: string) => {
+      released.push(file);
+      return Promise.resolve();
+    },
+  };
+  const registry = { has: () => true };
+  // The claims use no more of them.
+  const claims = new FileClaims(workers as never, registry as never, leases as never);
+  const claim = (ref: number): void =>
+    claims.handlers.claim_file({ kind: "claim_file", ref, sessionId: "a", file: "/f" }, 0);
+  return { claims, claim, sent, released };
+}
+
+async function turn(): Promise<void> {
+  for (let n = 0; n < 10; n++) await Promise.resolve();
+}
+
+Deno.test("claims: an edit of a file at rest delays the claims of sessions until its end", async () => {
+  const { claims, claim, sent, released } = claimsWith();
+  assertEquals(await claims.hold("/f"), undefined);
+  claim(1);
+  const second = claims.hold("/f");
+  await turn();
+  assertEquals(sent, []);
+  await claims.letGo("/f");
+  assertEquals([released, await second], [["/f"], undefined], "edits take their turns");
+  await claims.letGo("/f");
+  await turn();
+  assertEquals(sent.filter(({ kind }) => kind === "claim_result"), [{ kind: "claim_result", ref: 1 }]);
+  assertEquals(await claims.hold("/f"), "a", "a session drives it now");
+});
+
+Deno.test("claims: a file of another server is not held, and delays no claim", async () => {
+  const { claims, claim, sent } = claimsWith({ pid: 7, host: "h" });
+  assertEquals(await claims.hold("/f"), { pid: 7, host: "h" });
+  claim(1);
+  await turn();
+  assertEquals(sent.length, 1);
 });

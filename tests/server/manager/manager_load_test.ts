@@ -213,11 +213,11 @@ Deno.test("manager: a worker that hangs while it looks into a file makes the loa
 Deno.test("manager: a question about no live session is answered by a worker, and by its death", () => {
   const bench = new Bench(2);
   const [one, two] = [new FakeAsker(5), new FakeAsker()];
-  bench.made.manager.askAnyWorker({ type: "list_stored_sessions", limit: 3 }, one);
+  bench.made.manager.askAnyWorker({ type: "get_available_models", id: "3" }, one);
   const { command, connection, ref } = bench.made.workers.worker(0).last("command");
-  assertEquals([command, connection], [{ type: "list_stored_sessions", limit: 3 }, 5]);
-  bench.made.workers.worker(0).reply(ref, { ok: true, dataText: '{"sessions":[]}' });
-  bench.made.manager.askAnyWorker({ type: "list_stored_sessions" }, two);
+  assertEquals([command, connection], [{ type: "get_available_models", id: "3" }, 5]);
+  bench.made.workers.worker(0).reply(ref, { ok: true, dataText: '{"models":[]}' });
+  bench.made.manager.askAnyWorker({ type: "get_available_models" }, two);
   bench.made.workers.worker(0).dies();
   assertEquals([one.told, two.told], [["ok"], ["internal"]]);
   assertStringIncludes(bench.made.records.join(), "a worker died");

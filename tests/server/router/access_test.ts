@@ -12,6 +12,7 @@ import { RouterBench } from "./router_fixture.ts";
 /** Those that tell or change more than some sessions. */
 const WIDE = [
   ..."list_stored_sessions load_session list_session_files switch_session_file".split(" "),
+  ..."search archive_session unarchive_session rename_stored_session delete_stored_session".split(" "),
   ..."mint_token list_tokens revoke_token get_metrics health_check".split(" "),
 ];
 

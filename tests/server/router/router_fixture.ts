@@ -4,7 +4,7 @@ import type { Limits } from "../../../src/governor/limits.ts";
 import { Router } from "../../../src/server/router/router.ts";
 import { connectMemory, type MemoryClient } from "../../../src/server/transports/memory.ts";
 import { makeManager, type ScriptedWorker } from "../manager/fakes.ts";
-import { GREETING } from "../../support/greeting.ts";
+import { CURSORS, GREETING } from "../../support/greeting.ts";
 import { at, type Json } from "../../support/json.ts";
 
 /** The router, and everything under it. */
@@ -16,7 +16,15 @@ export class RouterBench {
     this.made = makeManager(over, workers);
     const { manager, governor, log, clock } = this.made;
     const schema = { all: { title: "all" }, hash: "sha256-x" };
-    this.router = new Router({ manager, governor, log, clock, greeting: () => GREETING, schema });
+    this.router = new Router({
+      manager,
+      governor,
+      log,
+      clock,
+      greeting: () => GREETING,
+      schema,
+      cursors: CURSORS,
+    });
     this.router.open();
   }
 

@@ -131,7 +131,7 @@ Deno.test("router: during a shutdown exactly what reads or stops is served", () 
   }
   const reads = [...COMMANDS.keys()].filter((type) => type.startsWith("get_") || type.startsWith("list_"));
   const stops = ["abort", "abort_bash", "abort_compaction", "abort_retry", "extension_ui_response"];
-  const others = ["health_check", "hello", "ping", "subscribe", "switch_session", "unsubscribe"];
+  const others = ["health_check", "hello", "ping", "search", "subscribe", "switch_session", "unsubscribe"];
   assertEquals(allowed.toSorted(), [...reads, ...stops, ...others].toSorted());
 });
 

@@ -142,16 +142,6 @@ Deno.test("server commands: what names a session that is being loaded waits for 
   assertEquals(peer.codes(), ["1:path_not_found", "2:session_not_found", "3:session_not_found"]);
 });
 
-Deno.test("server commands: list_stored_sessions is answered by a worker, to who asked", () => {
-  const bench = new RouterBench();
-  const [one, two] = [bench.connect(), bench.connect()];
-  one.send({ id: "1", type: "list_stored_sessions", cwd: "sub", limit: 3 });
-  const { command, ref } = bench.worker.last("command");
-  assertEquals(command, { id: "1", type: "list_stored_sessions", cwd: "sub", limit: 3 });
-  bench.worker.reply(ref, { ok: true, dataText: '{"sessions":[]}' });
-  assertEquals([dataOf(one), two.take()], [{ sessions: [] }, []]);
-});
-
 Deno.test("server commands: unsubscribe cancels a subscription that was only asked for, and its demand", () => {
   for (const target of ["a", "*"]) {
     const bench = new RouterBench();

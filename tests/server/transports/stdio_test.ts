@@ -7,7 +7,7 @@ import { Router } from "../../../src/server/router/router.ts";
 import { StdioTransport } from "../../../src/server/transports/stdio.ts";
 import { makeManager } from "../manager/fakes.ts";
 import { turn } from "../../support/fake_clock.ts";
-import { GREETING } from "../../support/greeting.ts";
+import { CURSORS, GREETING } from "../../support/greeting.ts";
 
 const encoder = new TextEncoder();
 
@@ -39,6 +39,7 @@ class Bench {
       clock,
       greeting: () => GREETING,
       schema: { all: {}, hash: "h" },
+      cursors: CURSORS,
     });
     this.router.open();
     this.transport = new StdioTransport({

@@ -2,8 +2,8 @@
 // back in the tree. Each shows a panel where there is something to choose, and sends the command.
 import { keyName } from "../key_bindings.ts";
 import type { KeyId } from "@mariozechner/pi-tui";
-import { type Client, RequestError } from "../../../client/mod.ts";
-import type { Model, SessionInfo } from "../../../protocol/mod.ts";
+import { type Client, pages, RequestError } from "../../../client/mod.ts";
+import type { Model, SessionInfo, StoredSession } from "../../../protocol/mod.ts";
 import { type Choice, ChoiceList, type ChoiceListOptions } from "../dialogs/choice_list.ts";
 import type { Panel } from "../dialogs/panel.ts";
 import { LinePanel } from "../dialogs/text_panel.ts";
@@ -14,6 +14,9 @@ import { type SessionChoice, sessionChoices } from "./session_choices.ts";
 import type { SessionTab } from "./session_tab.ts";
 import type { Tabs } from "./tabs.ts";
 import { treeChoices } from "./tree_choices.ts";
+
+/** Sessions of one answer. */
+const PAGE = 500;
 
 /** What the actions need of the screen. */
 export interface Stage {
@@ -78,14 +81,18 @@ export class SessionActions {
 
   /** Shows a session by its id, its name, or the beginning of its id; also one that is on disk alone. */
   async show(wanted: string): Promise<void> {
-    const { sessions } = await this.#client.request("list_sessions", {});
+    const sessions: SessionInfo[] = [];
+    for await (const page of pages(this.#client, "list_sessions", { limit: PAGE })) sessions.push(...page);
     const exact = sessions.find(({ sessionId }) => sessionId === wanted) ??
       sessions.find(({ sessionName }) => sessionName === wanted);
     const alike = sessions.filter(({ sessionId }) => sessionId.startsWith(wanted));
     const found = exact ?? (alike.length === 1 ? alike[0] : undefined);
     if (found !== undefined) return void await this.#tabs.open(found.sessionId);
-    const { sessions: stored } = await this.#client.request("list_stored_sessions", {});
-    const file = stored.find(({ sessionId, sessionName }) => sessionId === wanted || sessionName === wanted);
+    let file: StoredSession | undefined;
+    for await (const page of pages(this.#client, "list_stored_sessions", { limit: PAGE })) {
+      file = page.find(({ sessionId, sessionName }) => sessionId === wanted || sessionName === wanted);
+      if (file !== undefined) break;
+    }
     if (file === undefined) {
       const several = alike.length > 1 ? `${alike.length} sessions begin with` : "there is no session";
       throw new Error(`${several} ${wanted}; pi-server attach without a name lists them`);

@@ -1,6 +1,6 @@
 // The sessions that a person can open, as lines of a list: live ones first, then parked, then those on disk alone.
-import type { Client } from "../../../client/mod.ts";
-import { RequestError } from "../../../client/mod.ts";
+import type { Client, DataMap, FieldsOf, ListCommand } from "../../../client/mod.ts";
+import { pages, RequestError } from "../../../client/mod.ts";
 import type { SessionInfo, StoredSession } from "../../../protocol/mod.ts";
 import type { Choice } from "../dialogs/choice_list.ts";
 import { sanitizeLine } from "../view/sanitize.ts";
@@ -11,7 +11,8 @@ export type SessionChoice =
   | { readonly kind: "known"; readonly session: SessionInfo }
   | { readonly kind: "stored"; readonly session: StoredSession };
 
-const STORED_MOST = 500;
+/** Sessions that a person can choose from, and sessions of one answer. */
+const [KNOWN_MOST, STORED_MOST, PAGE] = [1_000, 500, 250];
 
 /** How long ago that was, in a word. */
 export function agoOf(iso: string, now: number): string {
@@ -66,20 +67,34 @@ export function storedChoices(files: readonly StoredSession[], now: number): Cho
   }));
 }
 
-/** All of them. */
+/** The sessions of the first pages of a list, the latest of them first. */
+async function first<N extends ListCommand>(
+  client: Client,
+  type: N,
+  most: number,
+): Promise<DataMap[N]["sessions"][number][]> {
+  const found: DataMap[N]["sessions"][number][] = [];
+  for await (const page of pages(client, type, { limit: PAGE } as FieldsOf<N>)) {
+    found.push(...page);
+    if (found.length >= most) break;
+  }
+  return found;
+}
+
+/** The latest of them. */
 export async function sessionChoices(client: Client, now: number): Promise<Choice<SessionChoice>[]> {
-  const stored = client.request("list_stored_sessions", { limit: STORED_MOST }).catch((error: unknown) => {
+  const stored = first(client, "list_stored_sessions", STORED_MOST).catch((error: unknown) => {
     // A token for some sessions sees no files.
-    if (error instanceof RequestError && error.code === "forbidden") return { sessions: [] };
+    if (error instanceof RequestError && error.code === "forbidden") return [];
     throw error;
   });
   const [known, files, asking] = await Promise.all([
-    client.request("list_sessions", {}),
+    first(client, "list_sessions", KNOWN_MOST),
     stored,
     client.request("list_pending_ui", {}),
   ]);
   const ids = new Set(asking.requests.map(({ sessionId }) => sessionId));
-  const used = new Set(known.sessions.map(({ sessionFile }) => sessionFile));
-  const unused = files.sessions.filter(({ sessionFile }) => !used.has(sessionFile));
-  return [...knownChoices(known.sessions, ids, now), ...storedChoices(unused, now)];
+  const used = new Set(known.map(({ sessionFile }) => sessionFile));
+  const unused = files.filter(({ sessionFile }) => !used.has(sessionFile));
+  return [...knownChoices(known, ids, now), ...storedChoices(unused, now)];
 }

@@ -86,6 +86,14 @@ export class ParkedSessions implements SessionMover {
     });
   }
 
+  /** JSON of what is known of a session without its worker. Of a live one that is its last report. */
+  lastInfo(entry: SessionEntry): string | undefined {
+    const { record, sessionId } = entry;
+    if (!entry.isRunning && entry.state !== "parking") return this.#stateOf(entry)?.infoText;
+    if (record === undefined) return undefined;
+    return toJson({ ...record.info, subscribers: this.#context.sink.demandFor(sessionId).subscribers });
+  }
+
   /** Calls `fn` once the session runs, or cannot be brought back. */
   whenRunning(entry: SessionEntry, fn: (failed: Failure | undefined) => void): void {
     entry.onRunning(fn);

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { getApiProviders, registerApiProvider } from "@mariozechner/pi-ai";
 import * as pi from "@mariozechner/pi-coding-agent";
 import type { SessionEvent } from "../../../protocol/events.ts";
-import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
+import { FILE_FORMATS, FILE_TABLES, type FileFormat } from "../../../ipc/file_format.ts";
+import type { PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
 import type { BuiltInParts } from "../engines/built_in_parts.ts";
 import type { ModelName } from "../problems/gone_model.ts";
 import type { LoadWarning } from "../problems/load_remark.ts";
@@ -22,38 +23,13 @@ type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
 
 type Message = Extract<Entry, { type: "message" }>["message"];
 
-const TYPES = {
-  session: true,
-  message: true,
-  thinking_level_change: true,
-  model_change: true,
-  compaction: true,
-  branch_summary: true,
-  custom: true,
-  custom_message: true,
-  label: true,
-  session_info: true,
-} satisfies Record<pi.FileEntry["type"], true>;
+/** The parts of a session file that this pi understands. */
+export const FILE_FORMAT: FileFormat = FILE_FORMATS["0.73"];
 
-const ROLES = {
-  user: true,
-  assistant: true,
-  toolResult: true,
-  bashExecution: true,
-  custom: true,
-  branchSummary: true,
-  compactionSummary: true,
-} satisfies Record<Message["role"], true>;
-
-/** The parts of a session file that this pi understands. pi's types keep both tables complete. */
-export const FILE_FORMAT: FileFormat = {
-  version: pi.CURRENT_SESSION_VERSION,
-  types: new Set(Object.keys(TYPES)),
-  roles: new Set(Object.keys(ROLES)),
-  keepsNothing: false,
-  skipsUnknown: false,
-  wayOut: "start the server with --pi 1.6, which reads them",
-};
+// The types of pi hold the tables complete.
+FILE_TABLES["0.73"].types satisfies Record<pi.FileEntry["type"], true>;
+FILE_TABLES["0.73"].roles satisfies Record<Message["role"], true>;
+FILE_TABLES["0.73"].version satisfies typeof pi.CURRENT_SESSION_VERSION;
 
 /** Names here of providers that files of a newer pi name otherwise. */
 export const RENAMED: ReadonlyMap<string, string> = new Map([["azure", "azure-openai-responses"]]);

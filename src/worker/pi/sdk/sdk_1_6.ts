@@ -6,7 +6,8 @@ import { join } from "node:path";
 import * as pi from "@earendil-works/pi-coding-agent";
 import { PI_EVENTS, type SessionEvent } from "../../../protocol/events.ts";
 import { isRecord } from "../../../base/json.ts";
-import type { FileFormat, PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
+import { FILE_FORMATS, FILE_TABLES, type FileFormat } from "../../../ipc/file_format.ts";
+import type { PromptInput, QueueKind, ThinkingLevel } from "../../session/agent_port.ts";
 import type { BuiltInParts } from "../engines/built_in_parts.ts";
 import type { ModelName } from "../problems/gone_model.ts";
 import type { LoadWarning } from "../problems/load_remark.ts";
@@ -24,42 +25,13 @@ type Entry = ReturnType<pi.SessionManager["getEntries"]>[number];
 
 type Message = Extract<Entry, { type: "message" }>["message"];
 
-const TYPES = {
-  session: true,
-  message: true,
-  thinking_level_change: true,
-  model_change: true,
-  usage: true,
-  compaction: true,
-  branch_summary: true,
-  custom: true,
-  custom_message: true,
-  context_edit: true,
-  label: true,
-  session_info: true,
-} satisfies Record<pi.FileEntry["type"], true>;
+/** The parts of a session file that this pi understands. */
+export const FILE_FORMAT: FileFormat = FILE_FORMATS["1.6"];
 
-const ROLES = {
-  system: true,
-  user: true,
-  assistant: true,
-  toolResult: true,
-  bashExecution: true,
-  custom: true,
-  branchSummary: true,
-  compactionSummary: true,
-} satisfies Record<Message["role"], true>;
-
-/** What this pi understands of a session file. The types of pi hold both tables complete. */
-export const FILE_FORMAT: FileFormat = {
-  version: pi.CURRENT_SESSION_VERSION,
-  types: new Set(Object.keys(TYPES)),
-  roles: new Set(Object.keys(ROLES)),
-  keepsNothing: true,
-  // No other engine of this server knows more, and pi 1.6 does the same with such a file in a terminal.
-  skipsUnknown: true,
-  wayOut: "run the server with the newer pi that wrote them",
-};
+// The types of pi hold the tables complete.
+FILE_TABLES["1.6"].types satisfies Record<pi.FileEntry["type"], true>;
+FILE_TABLES["1.6"].roles satisfies Record<Message["role"], true>;
+FILE_TABLES["1.6"].version satisfies typeof pi.CURRENT_SESSION_VERSION;
 
 /** New names of providers that older files still have. */
 export const RENAMED: ReadonlyMap<string, string> = new Map([["azure-openai-responses", "azure"]]);

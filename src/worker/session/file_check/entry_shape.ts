@@ -1,7 +1,7 @@
 // Does: finds the entry in one parsed line of a session file, or why pi cannot work with it. Pure.
 // Used by: file_inspector.ts. pi checks nothing at the open, and fails later at any command.
 import { isRecord } from "../../../base/json.ts";
-import type { FileFormat } from "../agent_port.ts";
+import type { FileFormat } from "../../../ipc/file_format.ts";
 
 /** An entry's place in the tree. */
 export interface Link {

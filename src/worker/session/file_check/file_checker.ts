@@ -3,7 +3,7 @@
 // Invariant: the two steps are separate, because the file must be claimed before it is written.
 import type { FileRepair } from "../../../protocol/schema/responses.ts";
 import type { Files } from "../../../runtime/runtime.ts";
-import type { FileFormat } from "../agent_port.ts";
+import type { FileFormat } from "../../../ipc/file_format.ts";
 import { type Inspected, inspectFile } from "./file_inspector.ts";
 import { repairFile } from "./file_repair.ts";
 import type { Outcome } from "../../../protocol/failures.ts";

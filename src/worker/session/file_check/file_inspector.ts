@@ -3,7 +3,7 @@
 // Invariant: it writes nothing. pi would overwrite, skip or hang on what this file finds (docs/PI.md#session-files).
 import { type Failure, failure } from "../../../protocol/errors.ts";
 import type { Files } from "../../../runtime/runtime.ts";
-import type { FileFormat } from "../agent_port.ts";
+import type { FileFormat } from "../../../ipc/file_format.ts";
 import { type Hole, join, type Joins } from "./entry_chain.ts";
 import { type Link, shapeOf } from "./entry_shape.ts";
 import { type Found, holeOf, parseLine, typeOf, wholeIn } from "./file_damage.ts";

@@ -5,7 +5,7 @@ import { JsonlDecoder, type Line } from "../../../protocol/jsonl.ts";
 import type { StoredSession } from "../../../protocol/schema/results.ts";
 import { cut } from "../../../base/text.ts";
 import type { Files } from "../../../runtime/runtime.ts";
-import type { FileFormat } from "../agent_port.ts";
+import type { FileFormat } from "../../../ipc/file_format.ts";
 import { newerKind } from "../file_check/entry_shape.ts";
 import { isRecord, tryParseRecord } from "../../../base/json.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
@@ -191,22 +191,6 @@ export async function listSessions(
     }
   }
   return sessions;
-}
-
-/** The folder itself and the folders in it. pi keeps a folder of sessions for each working directory. */
-export async function sessionFolders(places: SessionPlaces, top: readonly string[]): Promise<string[]> {
-  const { files } = places;
-  const folders = new Set<string>();
-  for (const named of top) {
-    const folder = await canonical(files, named) ?? named;
-    folders.add(folder);
-    for (const name of await namesIn(places, folder)) {
-      const path = await follow(places, folder, name);
-      if (path === undefined || !await places.allows(path)) continue;
-      if ((await files.stat(path).catch(() => undefined))?.kind === "directory") folders.add(path);
-    }
-  }
-  return [...folders];
 }
 
 /**

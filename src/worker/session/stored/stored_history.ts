@@ -12,7 +12,7 @@ import { type Failure, failure } from "../../../protocol/errors.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import type { Clock, ContentBytes, Files } from "../../../runtime/runtime.ts";
-import type { FileFormat } from "../agent_port.ts";
+import type { FileFormat } from "../../../ipc/file_format.ts";
 import { newestJson } from "../events/bounded_json.ts";
 import { ContentRefs } from "../events/content_refs.ts";
 import { linesBackwards, type StoredLine } from "./backward_lines.ts";

@@ -1,7 +1,7 @@
 // Session files on a real disk before pi opens them. A whole file is kept byte for byte. A damaged file is repaired,
 // and the original kept. A file that pi could not open without harm is refused and left unchanged.
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { FileFormat } from "../../../../src/worker/session/agent_port.ts";
+import type { FileFormat } from "../../../../src/ipc/file_format.ts";
 import { FileChecker } from "../../../../src/worker/session/file_check/file_checker.ts";
 import { files } from "../../../../src/runtime/common.ts";
 import type { Files } from "../../../../src/runtime/runtime.ts";
