@@ -10,6 +10,9 @@ export type EntriesOptions = Omit<FieldsOf<"get_entries">, "sessionId">;
 /** Bytes up to which `fillTexts` fetches a text. */
 const FILLED_BYTES = 1024 * 1024;
 
+/** Bytes of one piece. A multiple of three, so that the pieces can be joined in base64. */
+const PIECE_BYTES = 384 * 1024;
+
 /** The reference that stands in the place of a value; undefined for any other value. */
 export function contentRefOf(value: unknown): ContentRef | undefined {
   if (!isRecord(value) || Object.keys(value).length !== 1) return undefined;
@@ -20,31 +23,36 @@ export function contentRefOf(value: unknown): ContentRef | undefined {
 }
 
 /**
- * Reads the content of a reference, piece by piece.
+ * Reads the content of a reference as base64, piece by piece.
  *
  * @param client the client
  * @param sessionId the session whose message holds the reference
  * @param ref the reference
- * @returns its bytes: of an image the file, of a text UTF-8
+ * @returns the whole content in base64
  * @throws {RequestError} `content_not_found` when the session does not hold it any more
  */
+export async function readBase64(
+  client: Pick<Client, "request">,
+  sessionId: string,
+  { hash }: Pick<ContentRef, "hash">,
+): Promise<string> {
+  let whole = "";
+  for (let offset: number | undefined = 0; offset !== undefined;) {
+    const fields = { sessionId, ref: hash, offset, length: PIECE_BYTES };
+    const piece: { data: string; nextOffset?: number } = await client.request("get_content", fields);
+    whole += piece.data;
+    offset = piece.nextOffset;
+  }
+  return whole;
+}
+
+/** Like `readBase64`, with the bytes: of an image the file, of a text UTF-8. */
 export async function readContent(
   client: Pick<Client, "request">,
   sessionId: string,
-  { hash, size }: Pick<ContentRef, "hash" | "size">,
+  ref: Pick<ContentRef, "hash">,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(size);
-  for (let offset: number | undefined = 0; offset !== undefined && offset < size;) {
-    const piece: { data: string; nextOffset?: number } = await client.request("get_content", {
-      sessionId,
-      ref: hash,
-      offset,
-    });
-    const text = atob(piece.data);
-    for (let at = 0; at < text.length; at++) bytes[offset + at] = text.charCodeAt(at);
-    offset = piece.nextOffset;
-  }
-  return bytes;
+  return Uint8Array.from(atob(await readBase64(client, sessionId, ref)), (char) => char.charCodeAt(0));
 }
 
 /**
@@ -75,9 +83,7 @@ export async function fillTexts<T>(
     }
     if (!isRecord(value)) return value;
     const fields: Record<string, unknown> = {};
-    for (const [name, one] of Object.entries(value)) {
-      fields[name] = typeof one === "object" && one !== null ? await fill(one) : one;
-    }
+    for (const [name, one] of Object.entries(value)) fields[name] = await fill(one);
     return fields;
   };
   const filled: T[] = [];
@@ -88,6 +94,31 @@ export async function fillTexts<T>(
     else filled.push(await fill(item) as T);
   }
   return filled;
+}
+
+/**
+ * The messages in entries, as `get_messages` would have them if nothing was hidden.
+ *
+ * @param entries entries of a branch, oldest first
+ * @returns a message for each entry that people read
+ */
+export function messagesIn(
+  entries: readonly Readonly<Record<string, unknown>>[],
+): Record<string, unknown>[] {
+  return entries.flatMap((entry) => {
+    const { type, message, summary, lineBytes } = entry;
+    const at = Date.parse(String(entry["timestamp"]));
+    const timestamp = Number.isNaN(at) ? {} : { timestamp: at };
+    if (entry["oversized"] === true && typeof lineBytes === "number") {
+      const content = `An entry of ${lineBytes} bytes`;
+      return [{ role: "custom", customType: "oversized", content, ...timestamp }];
+    }
+    if (type === "message" && isRecord(message)) return [message];
+    if (type === "compaction") return [{ role: "compactionSummary", summary, ...timestamp }];
+    if (type === "branch_summary") return [{ role: "branchSummary", summary, ...timestamp }];
+    if (type === "custom_message") return [{ ...entry, role: "custom", ...timestamp }];
+    return [];
+  });
 }
 
 /**

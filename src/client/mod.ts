@@ -31,7 +31,15 @@ export { Client } from "./client.ts";
 export type { ConnectionTimeouts } from "./connection.ts";
 export type { Dialog, DialogAnswer, DialogHandler } from "./dialogs.ts";
 export { ConnectionLostError, RequestError, TokenRefusedError } from "./errors.ts";
-export { contentRefOf, type EntriesOptions, entryPages, fillTexts, readContent } from "./history.ts";
+export {
+  contentRefOf,
+  type EntriesOptions,
+  entryPages,
+  fillTexts,
+  messagesIn,
+  readBase64,
+  readContent,
+} from "./history.ts";
 export { type ListCommand, pages } from "./pages.ts";
 export type { Dial, Link, LinkListener } from "./transports/link.ts";
 export * from "./subscription_types.ts";

@@ -1,7 +1,7 @@
 // Reading a history through the client: pages in both directions, contents in pieces, texts that come back.
 
 import { assertEquals } from "@std/assert";
-import { contentRefOf, entryPages, fillTexts, readContent } from "../../src/client/mod.ts";
+import { contentRefOf, entryPages, fillTexts, messagesIn, readContent } from "../../src/client/mod.ts";
 import type { Client } from "../../src/client/mod.ts";
 
 /** A client whose answers come from a function; the commands that it got. */
@@ -33,9 +33,9 @@ function holding(contents: Record<string, Uint8Array>): ReturnType<typeof client
 Deno.test("client history: a content comes whole from its pieces, and an empty one at once", async () => {
   const bytes = new Uint8Array([0, 1, 2, 253, 254, 255, 7]);
   const { client, asked } = holding({ h: bytes });
-  assertEquals(await readContent(client, "a", { hash: "h", size: 7 }), bytes);
+  assertEquals(await readContent(client, "a", { hash: "h" }), bytes);
   assertEquals(asked.length, 3);
-  assertEquals(await readContent(client, "a", { hash: "none", size: 0 }), new Uint8Array());
+  assertEquals(await readContent(client, "a", { hash: "none" }), new Uint8Array());
 });
 
 Deno.test("client history: texts are filled in, images and what is too large stay references", async () => {
@@ -95,5 +95,34 @@ Deno.test("client history: pages go on from the cursor that the last one gave", 
   assertEquals(forwards.asked, [
     { type: "get_entries", sessionId: "a", since: null },
     { type: "get_entries", sessionId: "a", since: "e1" },
+  ]);
+});
+
+Deno.test("client history: entries become the messages that people read", () => {
+  const timestamp = "2025-01-01T00:00:00.000Z";
+  const at = Date.parse(timestamp);
+  const message = { role: "user", content: "hi" };
+  assertEquals(
+    messagesIn([
+      { type: "model_change", id: "a" },
+      { type: "message", id: "b", timestamp, message },
+      { type: "compaction", id: "c", timestamp, summary: "earlier" },
+      { type: "branch_summary", id: "d", summary: "elsewhere" },
+      { type: "message", id: "e", oversized: true, lineBytes: 7 },
+      { type: "label", id: "f" },
+    ]),
+    [
+      message,
+      { role: "compactionSummary", summary: "earlier", timestamp: at },
+      { role: "branchSummary", summary: "elsewhere" },
+      { role: "custom", customType: "oversized", content: "An entry of 7 bytes" },
+    ],
+  );
+  const [custom] = messagesIn([{ type: "custom_message", customType: "note", content: "x", display: false }]);
+  assertEquals([custom?.role, custom?.customType, custom?.content, custom?.display], [
+    "custom",
+    "note",
+    "x",
+    false,
   ]);
 });

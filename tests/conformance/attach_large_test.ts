@@ -2,6 +2,7 @@
 // and holds little of what it does not show.
 
 import { assert } from "@std/assert";
+import { stringAt } from "../support/json.ts";
 import { attachAlone } from "./attach_bench.ts";
 import { Entries, writeSession } from "../support/session_file.ts";
 
@@ -38,5 +39,32 @@ attachAlone(
     assert(resident < MOST_RESIDENT_KIB, `the client holds ${resident} KiB`);
     await terminal.press("C-End");
     await terminal.shows("const n = 4999;");
+  },
+);
+
+attachAlone(
+  "attach: a session whose file is too large for pi is read to its beginning, and says why",
+  async ({ bench, attach }) => {
+    await bench.start(["--root", bench.home.agentDir, "--max-host-memory-bytes", "400MiB"]);
+    const wire = await bench.connect();
+    const entries = new Entries();
+    for (let n = 0; n < 300; n++) {
+      entries.user(`question ${n} of many`);
+      entries.assistant(`answer ${n} of many`);
+      if (n % 6 === 0) {
+        entries.custom({ type: "custom", customType: "ballast", data: "x".repeat(1024 * 1024) });
+      }
+    }
+    const cwd = await bench.home.folder("huge");
+    const sessionPath = `${bench.home.agentDir}/sessions/huge/huge.jsonl`;
+    await writeSession(sessionPath, "0197f000-0000-7000-8000-000000000002", cwd, entries.all);
+    const loaded = await wire.ok({ type: "load_session", sessionId: "huge", sessionPath }, 60_000);
+    assert(stringAt(loaded, "sessionInfo", "unloaded") !== "");
+    const terminal = await attach(["huge"]);
+    await terminal.shows("answer 299 of many", "--max-host-memory-bytes");
+    for (let pages = 0; pages < 20 && !(await terminal.screen()).includes("question 0 of"); pages++) {
+      await terminal.press("C-Home");
+    }
+    await terminal.shows("question 0 of many");
   },
 );

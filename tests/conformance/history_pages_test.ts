@@ -391,4 +391,4 @@ alone("history pages: a client with frames of 1 MiB reads 40 images of 4 MB", as
   } finally {
     small.close();
   }
-}, 300_000);
+}, 560_000);

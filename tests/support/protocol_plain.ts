@@ -74,7 +74,11 @@ export class Plain {
     if (!isObject(value)) return value ?? null;
     const fields = Object.entries(value).filter(([, field]) => field !== undefined);
     return Object.fromEntries(
-      fields.map(([name, field]) => [name, numberOf(name, field) ?? this.#value(field)]),
+      fields.map(([name, field]) => [
+        name,
+        // A reference is the hash of a content, which is the same in every run.
+        numberOf(name, field) ?? (name === "ref" || name === "hash" ? field ?? null : this.#value(field)),
+      ]),
     );
   }
 

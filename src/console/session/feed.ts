@@ -4,6 +4,7 @@ import {
   type Client,
   type EventItem,
   fillTexts,
+  messagesIn,
   RequestError,
   type SessionInfo,
   type Snapshot,
@@ -62,6 +63,8 @@ export class SessionFeed {
   readonly #sessionId: string;
   #subscription: Subscription | undefined;
   #stopped = false;
+  /** The cursor of the next older page, while the page shows what the file holds. */
+  #stored: string | undefined;
   #life = 0;
   #quiet: ReturnType<typeof setTimeout> | undefined;
 
@@ -84,6 +87,13 @@ export class SessionFeed {
   async loadOlder(): Promise<void> {
     const { transcript } = this;
     const [before, life] = [transcript.first, transcript.life];
+    const cursor = this.#stored;
+    if (cursor !== undefined) {
+      const { messages, nextBefore } = await this.#page(cursor);
+      if (transcript.life !== life) return;
+      this.#stored = nextBefore;
+      return transcript.older(messages, nextBefore === undefined ? 0 : 1);
+    }
     const { messages } = await this.#messages({ before, limit: OLDER_MESSAGES });
     if (transcript.life === life && transcript.first === before) transcript.older(messages);
   }
@@ -115,7 +125,7 @@ export class SessionFeed {
   /** Reads messages. Their pictures stay references, which name the session. */
   async #messages(
     fields: { readonly before?: number; readonly limit: number },
-  ): Promise<{ readonly messages: readonly Fields[]; readonly messageCount: number }> {
+  ): Promise<{ readonly messages: Record<string, unknown>[]; readonly messageCount: number }> {
     const sessionId = this.#sessionId;
     const form = { refs: true, maxBytes: PAGE_BYTES };
     const data = await this.#client.request("get_messages", { sessionId, ...form, ...fields });
@@ -126,7 +136,40 @@ export class SessionFeed {
     };
   }
 
+  /** A page of what the session's file holds, before that entry. pi need not be loaded for it. */
+  async #page(
+    before?: string,
+  ): Promise<{ readonly messages: Record<string, unknown>[]; readonly nextBefore: string | undefined }> {
+    const sessionId = this.#sessionId;
+    const { entries, nextBefore } = await this.#client.request("get_entries", {
+      ...{ sessionId, scope: "branch", limit: OLDER_MESSAGES, refs: true, maxBytes: PAGE_BYTES },
+      ...(before === undefined ? {} : { before }),
+    });
+    return { messages: await this.#whole(messagesIn(entries)), nextBefore };
+  }
+
+  /** Messages with their texts, whose pictures name the session. */
+  async #whole(messages: readonly Fields[]): Promise<Record<string, unknown>[]> {
+    const sessionId = this.#sessionId;
+    return (await fillTexts(this.#client, sessionId, messages)).map((message) => named(message, sessionId));
+  }
+
+  /** Shows the end of a session that is not loaded, from its file. The subscription then shows it as it is. */
+  async #paint(): Promise<void> {
+    const info = await this.#client.request("get_state", { sessionId: this.#sessionId });
+    if (info.status !== "parked") return;
+    const { messages, nextBefore } = await this.#page();
+    if (this.#stopped || this.phase.value !== "loading") return;
+    this.#stored = nextBefore;
+    const messageCount = messages.length + (nextBefore === undefined ? 0 : 1);
+    this.transcript.reset({ snapshot: { messages, messageCount, ...nothing() } });
+    this.info.set(info);
+    this.phase.set("open");
+  }
+
   async #follow(): Promise<void> {
+    // A server of before has no such command, and a session without a file has no page.
+    await this.#paint().catch(() => {});
     // What is idle is opened with its newest messages alone; a running answer needs the server's snapshot.
     let way: "newest" | "snapshot" = "newest";
     while (!this.#stopped) {
@@ -151,8 +194,12 @@ export class SessionFeed {
         way = "newest";
       } catch (error) {
         if (this.#stopped) return;
-        const gone = error instanceof RequestError && error.code === "session_not_found";
-        this.reason.set(error instanceof Error ? error.message : String(error));
+        const code = error instanceof RequestError ? error.code : "";
+        const reason = error instanceof Error ? error.message : String(error);
+        // It can be read all the same.
+        if (code === "session_file_too_large" && this.phase.value === "open") return this.note.set(reason);
+        this.reason.set(reason);
+        const gone = code === "session_not_found";
         return this.phase.set(gone ? "gone" : "failed");
       }
     }
@@ -168,12 +215,12 @@ export class SessionFeed {
     ]);
     // The state was read after the messages: with the same number of events nothing happened in between.
     if (busy(info) || info.seq !== start.seq || info.epoch !== start.epoch) return false;
-    const queue = { steering: [], followUp: [] };
-    this.#open({ messages: [...messages], messageCount, queue, runningTools: [] }, info);
+    this.#open({ messages, messageCount, ...nothing() }, info);
     return true;
   }
 
   #open(snapshot: Snapshot, info: SessionInfo): void {
+    this.#stored = undefined;
     this.transcript.reset({ snapshot });
     this.info.set(info);
     this.waiting.set(snapshot.queue);
@@ -276,16 +323,22 @@ export class SessionFeed {
   }
 }
 
+/** What a snapshot of an idle session has beside its messages. */
+const nothing = (): Pick<Snapshot, "queue" | "runningTools"> => ({
+  queue: { steering: [], followUp: [] },
+  runningTools: [],
+});
+
 /** A message whose pictures say which session holds them. */
-function named(message: Fields, sessionId: string): Fields {
+function named(message: Fields, sessionId: string): Record<string, unknown> {
   const { content } = message;
-  if (!Array.isArray(content) || !content.some((block) => isFields(block) && isFields(block["data"]))) {
-    return message;
-  }
-  const blocks = content.map((block: unknown) =>
-    isFields(block) && isFields(block["data"]) ? { ...block, sessionId } : block
-  );
-  return { ...message, content: blocks };
+  if (!Array.isArray(content)) return { ...message };
+  return {
+    ...message,
+    content: content.map((block: unknown) =>
+      isFields(block) && isFields(block["data"]) ? { ...block, sessionId } : block
+    ),
+  };
 }
 
 /** Whether something runs or waits that the messages alone do not tell. */

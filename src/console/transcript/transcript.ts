@@ -130,15 +130,19 @@ export class Transcript {
     this.#touch();
   }
 
-  /** Puts older messages in front: those before `first`. */
-  older(messages: readonly Fields[]): void {
+  /**
+   * Puts older messages in front: those before `first`.
+   *
+   * @param first index of the first of them, where their number does not tell it
+   */
+  older(messages: readonly Fields[], first: number = this.#first - messages.length): void {
     const rows: Row[] = [];
     for (const message of messages) {
       const row = this.#row(message);
       if (row !== undefined) rows.push(row);
     }
     this.#rows = [...rows, ...this.#rows];
-    this.#first -= messages.length;
+    this.#first = first;
     this.#shift += rows.length;
     this.#touch();
   }

@@ -6,6 +6,7 @@ import {
   type Dialog,
   type DialogAnswer,
   fillTexts,
+  messagesIn,
   RequestError,
   type SubscribeOptions,
   type Subscription,
@@ -70,6 +71,8 @@ export class SessionTab {
   #steering: readonly string[] = [];
   #followUp: readonly string[] = [];
   #paging = false;
+  /** The cursor of the next older page, while the transcript shows what the file holds. */
+  #stored: string | undefined;
   #ownShells = 0;
   /** Events up to this one are replayed: they say what extensions show, and nothing else. */
   #replayedUntil = 0;
@@ -144,9 +147,19 @@ export class SessionTab {
     const { sessionId, status, epoch, seq } = await this.#client.request("get_state", { sessionId: this.id });
     const subscribe = (more: SubscribeOptions): Promise<Subscription> =>
       this.#client.subscribe(sessionId, { ...more, onDialog: (dialog) => this.#asked(dialog) });
+    if (status === "parked") await this.#paint().catch(() => {});
     // What extensions have shown so far is in earlier events alone.
     const replayed = status === "live" && seq > 0 && seq <= REPLAYED_EVENTS;
-    let subscription = await subscribe(replayed ? { from: { epoch, seq: 0 } } : {});
+    let subscription = await subscribe(replayed ? { from: { epoch, seq: 0 } } : {}).catch(
+      (error: unknown) => {
+        if (!(error instanceof RequestError) || error.code !== "session_file_too_large") throw error;
+        // It can be read all the same.
+        this.fail(error);
+        return undefined;
+      },
+    );
+    if (subscription === undefined) return;
+    this.#stored = undefined;
     const info = subscription.start?.sessionInfo;
     if (subscription.start?.mode === "replay") this.#replayedUntil = info?.seq ?? 0;
     // What is under way is in a snapshot alone. A quiet session opens with its newest messages, however many it has.
@@ -200,7 +213,15 @@ export class SessionTab {
     const { first, full } = this.transcript;
     if (this.#paging || first === 0 || full) return;
     this.#paging = true;
+    const cursor = this.#stored;
     const load = async (): Promise<void> => {
+      if (cursor !== undefined) {
+        const { messages, nextBefore } = await this.#page(OLDER_MESSAGES, cursor);
+        if (this.#stored !== cursor) return;
+        this.#stored = nextBefore;
+        this.transcript.prepend(messages, nextBefore === undefined ? 0 : 1);
+        return this.#listener.changed();
+      }
       const { messages } = await this.#messages({ limit: OLDER_MESSAGES, before: first });
       if (this.transcript.first === first) this.transcript.prepend(messages, first - messages.length);
       this.#listener.changed();
@@ -218,6 +239,26 @@ export class SessionTab {
     const data = await client.request("get_messages", { sessionId: this.id, ...fields, ...form });
     const messages = await fillTexts(client, this.id, data.messages);
     return { messages, messageCount: data.messageCount };
+  }
+
+  /** A page of what the session's file holds, before that entry. pi need not be loaded for it. */
+  async #page(
+    limit: number,
+    before?: string,
+  ): Promise<{ readonly messages: readonly unknown[]; readonly nextBefore: string | undefined }> {
+    const { entries, nextBefore } = await this.#client.request("get_entries", {
+      ...{ sessionId: this.id, scope: "branch", limit, refs: true, maxBytes: PAGE_BYTES },
+      ...(before === undefined ? {} : { before }),
+    });
+    return { messages: await fillTexts(this.#client, this.id, messagesIn(entries)), nextBefore };
+  }
+
+  /** Shows the end of a session that is not loaded, from its file. */
+  async #paint(): Promise<void> {
+    const { messages, nextBefore } = await this.#page(PAGE_MESSAGES);
+    this.#stored = nextBefore;
+    this.transcript.begin({ messages, messageCount: messages.length + (nextBefore === undefined ? 0 : 1) });
+    this.#listener.changed();
   }
 
   /** Sends a message: it starts a run, or joins the one that is under way. */

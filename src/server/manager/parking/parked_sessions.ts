@@ -102,9 +102,10 @@ export class ParkedSessions implements SessionMover {
 
   /** Answers commands that need no worker. False when the session has to be resumed. */
   tryAnswer(entry: SessionEntry, command: Command, replyTo: ReplyTo): boolean {
-    if (entry.state !== "parked") return false;
     const { sessionId, record } = entry;
     const stored = READ_FROM_FILE.has(command.type);
+    // Its file can be read while pi loads it, too.
+    if (entry.state !== "parked" && !(stored && entry.state === "resuming")) return false;
     // Before its first answer a session has no file, and its entries are few.
     if (stored && (record?.kept.written !== true || record.inMemory)) return false;
     if (!stored && command.type !== "get_state" && command.type !== "delete_session") return false;
