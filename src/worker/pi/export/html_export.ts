@@ -1,6 +1,6 @@
 // Does: writes the page of `export_html`: pi's page with a content policy, escaped quotes, and no recursion.
 // Used by: history.ts. Uses: export_guard.ts. The reasons are in docs/PI.md#session-files.
-// Invariant: it relies only on what the pages of pi 0.73.1 and 0.87.1 have in common.
+// Invariant: it relies only on what the pages of pi 0.73.1 and 1.6.0 have in common.
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
