@@ -1,4 +1,4 @@
-// What an editor is told in words, as a notice or as a quote between the answers.
+// What the front says to an editor in words, as a notice or as a quote between the answers.
 import { assertEquals } from "@std/assert";
 import { said, wordsOf } from "../../../src/cli/acp/words.ts";
 
