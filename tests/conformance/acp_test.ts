@@ -280,6 +280,24 @@ test("acp: slash commands are offered, and run", async (bench) => {
   });
 });
 
+test("acp: a template's text reaches the model, and the editor shows what was typed alone", async (bench) => {
+  const marker = bench.name("template");
+  await Deno.mkdir(`${bench.home.agentDir}/prompts`, { recursive: true });
+  await Deno.writeTextFile(`${bench.home.agentDir}/prompts/${marker}.md`, `Review ${marker} in full: $1\n`);
+  bench.model.script(marker, text(["reviewed"]));
+  await withEditor(bench, {}, async (editor) => {
+    const id = await editor.session(await bench.home.folder(marker));
+    await editor.until(
+      () =>
+        editor.of(id, "available_commands_update")[0]?.availableCommands.some(({ name }) => name === marker),
+      "the template",
+    );
+    assertEquals(await editor.prompt(id, `/${marker} a.ts`), "end_turn");
+    assertStringIncludes((await bench.model.request(marker)).userText, `Review ${marker} in full: a.ts`);
+    assertEquals([editor.text(id), editor.text(id, "user_message_chunk")], ["reviewed", ""]);
+  });
+});
+
 test("acp: the editor learns which MCP servers were left out, and the session works", async (bench) => {
   const marker = bench.name("mcp");
   bench.model.script(marker, text(["works"]));

@@ -74,6 +74,8 @@ export class AcpSession {
   #following = false;
   #reopening: Promise<void> | undefined;
   #closed = false;
+  /** Names of the commands that pi replaces by a text of their own. */
+  #templates: ReadonlySet<string> = new Set();
   #compactions = 0;
   #notices = 0;
   #overBudget = false;
@@ -215,7 +217,7 @@ export class AcpSession {
     const waiting = [...this.#own].filter(({ shown }) => !shown);
     // pi puts the text of a template or a skill in the place of its command.
     const own = waiting.find(({ message }) => message === text) ??
-      waiting.find(({ message }) => message.startsWith("/"));
+      waiting.find(({ message }) => this.#templates.has(/^\/(\S+)/.exec(message)?.[1] ?? ""));
     if (own !== undefined) own.shown = true;
     return own !== undefined;
   }
@@ -288,6 +290,9 @@ export class AcpSession {
 
   async #commands(client: Client): Promise<void> {
     const { commands } = await client.request("get_commands", { sessionId: this.sessionId });
+    this.#templates = new Set(
+      commands.filter(({ source }) => source !== "extension").map(({ name }) => name),
+    );
     await this.#send({
       sessionUpdate: "available_commands_update",
       availableCommands: commands.map(({ name, description, source }) => ({
