@@ -1,13 +1,14 @@
 // Does: lists the sessions of the server and those stored on its disk as one list, page by page, and finds one by id.
 // Used by: agent.ts.
 import type { ListSessionsResponse, SessionInfo as ListedSession } from "@agentclientprotocol/sdk";
-import type { Client, StoredSession } from "../../../client/mod.ts";
+import type { Client, SessionInfo, StoredSession } from "../../../client/mod.ts";
+import { pages } from "../../../client/pages.ts";
 import { invalid, notFound } from "./errors.ts";
 
 /** Sessions of a page. */
 const PAGE = 50;
-/** Stored sessions that are looked at, the newest first. */
-const MOST_STORED = 10_000;
+/** Stored sessions of one request. */
+const STORED_PAGE = 500;
 
 interface Listed extends ListedSession {
   readonly updatedAt: string;
@@ -35,13 +36,22 @@ function placeOf(cursor: string): Pick<Listed, "updatedAt" | "sessionId"> {
 
 /** The stored sessions; none for a token that is for some sessions alone. */
 async function storedSessions(client: Client, cwd?: string): Promise<readonly StoredSession[]> {
-  const folder = cwd === undefined ? {} : { cwd };
+  const fields = { limit: STORED_PAGE, ...(cwd === undefined ? {} : { cwd }) };
+  const stored: StoredSession[] = [];
   try {
-    return (await client.request("list_stored_sessions", { limit: MOST_STORED, ...folder })).sessions;
+    for await (const page of pages(client, "list_stored_sessions", fields)) stored.push(...page);
+    return stored;
   } catch (error) {
     if (error instanceof Error && Reflect.get(error, "code") === "forbidden") return [];
     throw error;
   }
+}
+
+/** Those that are live or parked. */
+async function liveSessions(client: Client): Promise<readonly SessionInfo[]> {
+  const live: SessionInfo[] = [];
+  for await (const page of pages(client, "list_sessions")) live.push(...page);
+  return live;
 }
 
 /** One page of the sessions, live, parked and stored. */
@@ -51,10 +61,7 @@ export async function listSessions(
   cursor: string | undefined,
 ): Promise<ListSessionsResponse> {
   const after = cursor === undefined ? undefined : placeOf(cursor);
-  const [{ sessions: live }, stored] = await Promise.all([
-    client.request("list_sessions", {}),
-    storedSessions(client, cwd),
-  ]);
+  const [live, stored] = await Promise.all([liveSessions(client), storedSessions(client, cwd)]);
   const firstWords = new Map(stored.map(({ sessionFile, firstMessage }) => [sessionFile, firstMessage]));
   const files = new Set(live.map(({ sessionFile }) => sessionFile));
   const all: Listed[] = [

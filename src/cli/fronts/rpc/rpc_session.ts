@@ -2,7 +2,8 @@
 // Used by: rpc_front.ts.
 // Invariant: a session that another client drives is joined, never taken from it.
 import type { Client } from "../../../client/mod.ts";
-import type { SessionInfo, StoredSession } from "../../../protocol/generated/mod.ts";
+import { pages } from "../../../client/pages.ts";
+import type { StoredSession } from "../../../protocol/generated/mod.ts";
 import type { Arguments } from "../../arguments.ts";
 import { CommandError, type Io } from "../../subcommand.ts";
 import { chooseModel } from "./model_choice.ts";
@@ -17,6 +18,9 @@ export interface OpenedSession {
 
 /** The tools of pi itself, in both engines. */
 const BUILTIN: ReadonlySet<string> = new Set(["read", "bash", "edit", "write", "grep", "find", "ls"]);
+
+/** Stored sessions of one request. */
+const STORED_PAGE = 500;
 
 type Fields = Record<string, unknown>;
 
@@ -109,11 +113,13 @@ async function sessionNamed(
   if (/[\\/]/.test(named) || named.endsWith(".jsonl")) {
     return await loadedFile(client, local ? io.absolute(named) : named);
   }
-  const { sessions: live } = await client.request("list_sessions", {});
-  const exact = live.find((session: SessionInfo) => session.sessionId === named);
-  if (exact !== undefined) return exact.sessionId;
-  const { sessions } = await client.request("list_stored_sessions", {});
-  const found = sessions.filter((session) => session.sessionId.startsWith(named));
+  for await (const page of pages(client, "list_sessions")) {
+    if (page.some(({ sessionId }) => sessionId === named)) return named;
+  }
+  const found: StoredSession[] = [];
+  for await (const page of pages(client, "list_stored_sessions", { limit: STORED_PAGE })) {
+    found.push(...page.filter((session) => session.sessionId.startsWith(named)));
+  }
   if (found.length > 1 && !found.some((session) => session.sessionId === named)) {
     throw new CommandError(`"${named}" is the beginning of ${found.length} sessions; give more of the id`);
   }
