@@ -29,6 +29,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   l: { file: "isolation.ts", about: "a worker for each session", builds: true },
   m: { file: "long_history.ts", about: "long histories", builds: true },
   n: { file: "catalogue.ts", about: "pages of thousands of sessions", builds: true },
+  o: { file: "fronts.ts", about: "what a front costs", builds: true },
 };
 
 /** Longest that one benchmark may take. */

@@ -1,4 +1,4 @@
-// (m) Pages of many sessions: 10,000 stored and 5,000 parked ones, against a tenth of both. The first page cold (no
+// (n) Pages of many sessions: 10,000 stored and 5,000 parked ones, against a tenth of both. The first page cold (no
 // index yet) and warm, a page in the middle, the search, and the growth of the server thread's memory.
 // Usage: deno run -A tests/bench/catalogue.ts [--quick] [sources|node|binary …]
 
@@ -149,7 +149,7 @@ async function measure(target: Target, stored: number, parked: number): Promise<
 }
 
 await runBench(async () => ({
-  bench: "m",
+  bench: "n",
   title: "pages of thousands of sessions",
   settings: { stored: STORED, parked: PARKED },
   rows: await onEachBuild(async (target) => {
