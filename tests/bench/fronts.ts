@@ -1,6 +1,6 @@
-// (o) What a front costs: from the start of `pi-server rpc` to its first answer, against `pi --mode rpc` in the same
-// run, with a server that runs; and the processor time of each record, against a program that copies the same bytes
-// from stdin to stdout on the same runtime.
+// (o) What a front costs. First the time from the start of `pi-server rpc` to its first answer, with a server that
+// runs, against `pi --mode rpc` in the same run. Then the processor time of each record. Its baseline is a program that
+// copies the same bytes from stdin to stdout, on the same runtime.
 // Usage: deno run -A tests/bench/fronts.ts [--quick] [sources|node|binary …]
 
 import { deadline } from "../support/wait.ts";
