@@ -247,8 +247,12 @@ alone("rpc: a server that dies and comes back is not the end; what was missed is
 
 alone("rpc: --private has a server that no other client reaches, and that ends with it", async (bench) => {
   bench.model.script("alone", text(["by myself"]));
-  const rpc = front(bench, ["--private"]);
+  const kept = `${bench.home.root}/kept`;
+  const rpc = front(bench, ["--private", "--session-dir", "kept"]);
   await rpc.settled("alone");
+  const { data } = await rpc.request({ type: "get_state" });
+  const file = String(at(data, "sessionFile"));
+  assert(file.startsWith(`${kept}/`), file);
   assertEquals(await endpoint(bench), undefined);
   await rpc.endInput();
   assertEquals((await ended(rpc)).code, 0);

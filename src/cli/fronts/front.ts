@@ -54,7 +54,9 @@ export async function openFront(io: Io, parsed: Arguments, more: ClientOptions =
   if (parsed.has("private")) {
     const named = ["server", "token-file", "state-dir", "linger"].find((name) => parsed.has(name));
     if (named !== undefined) throw new UsageError(`--private and --${named} exclude each other`);
-    return { client: await ownServer(io, more), local: true, lingers: false };
+    const sessions = parsed.text("session-dir");
+    const env = sessions === undefined ? {} : { PI_CODING_AGENT_SESSION_DIR: io.absolute(sessions) };
+    return { client: await ownServer(io, more, env), local: true, lingers: false };
   }
   const roots = [rootOf(io), io.join(agentFolder(io), "sessions")].flatMap((root) => ["--root", root]);
   const startFlags = ["--port", "0", "--linger", linger ?? "0", ...roots];
@@ -90,8 +92,8 @@ function quiet(io: Io): Io {
 }
 
 /** Starts a server as a child of the front. It ends with the front. */
-async function ownServer(io: Io, more: ClientOptions): Promise<Client> {
+async function ownServer(io: Io, more: ClientOptions, env: Record<string, string>): Promise<Client> {
   const { spawn } = await import("../../client/mod.ts");
   const [command, ...prefix] = io.ownCommand();
-  return await spawn({ ...more, command, prefix });
+  return await spawn({ ...more, command, prefix, env });
 }
