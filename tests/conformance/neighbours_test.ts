@@ -2,7 +2,7 @@
 // and streams. It loses nothing, and no answer is late, except where docs/OPERATIONS.md names the time.
 
 import { assert, assertEquals } from "@std/assert";
-import { stringAt } from "../support/json.ts";
+import { at, brief, stringAt } from "../support/json.ts";
 import { greedy } from "../support/greedy_reader.ts";
 import { calls, Gate, OPENAI, type Step, text } from "../support/model_server.ts";
 import type { ToolCall } from "../support/model_stream.ts";
@@ -194,7 +194,20 @@ async function broken({ bench, wire, cwd }: Loud): Promise<void> {
     const file = `${cwd}/${name}.jsonl`;
     await writeSession(file, bench.name("broken"), cwd, entries);
     if (name === "large") await Deno.truncate(file, 450 * MIB);
-    const { success, code } = await wire.request({ type: "load_session", sessionPath: file }, 60_000);
+    const answer = await wire.request({ type: "load_session", sessionPath: file }, 60_000);
+    const { success, code } = answer;
+    if (name === "large") {
+      // It can be read, and runs nothing.
+      assert(
+        success === true && typeof at(answer, "data", "sessionInfo", "unloaded") === "string",
+        brief(answer),
+      );
+      const sessionId = stringAt(answer, "data", "sessionId");
+      const refused = await wire.request({ type: "prompt", sessionId, message: "go on" }, 60_000);
+      assertEquals(refused.code, "session_file_too_large", brief(refused));
+      await wire.ok({ type: "delete_session", sessionId });
+      continue;
+    }
     assert(success === false && typeof code === "string" && code !== "internal", `${name}: ${code}`);
   }
 }
