@@ -3,7 +3,7 @@
 // copies the same bytes from stdin to stdout, on the same runtime.
 // Usage: deno run -A tests/bench/fronts.ts [--quick] [sources|node|binary …]
 
-import { deadline } from "../support/wait.ts";
+import { deadline, until } from "../support/wait.ts";
 import { environment, NODE, REPO, type Target } from "../support/server_process.ts";
 import { prompt } from "./support/model_extension.ts";
 import { median, type Row, runBench, size } from "./support/report.ts";
@@ -18,7 +18,7 @@ import {
 
 const STARTS = size(5, 3);
 const RUNS = size(5, 3);
-const ORDER = { deltas: size(2000, 500), chars: 20, burst: 50 };
+const ORDER = { deltas: size(500, 200), chars: 20, burst: 50 };
 const WAIT_MS = 120_000;
 const PI = `${REPO}/node_modules/@mariozechner/pi-coding-agent/dist/cli.js`;
 
@@ -27,16 +27,15 @@ class Rpc {
   readonly child: Child;
   readonly lines: string[] = [];
   #wake = (): void => {};
-  #read = 0;
 
   constructor(child: Child) {
     this.child = child;
     child.onStdout = () => {
-      const end = child.stdout.lastIndexOf("\n");
-      if (end < this.#read) return;
-      this.lines.push(...child.stdout.slice(this.#read, end).split("\n"));
-      this.#read = end + 1;
-      this.#wake();
+      // Taken away, so that no line keeps all of the output alive.
+      const parts = child.stdout.split("\n");
+      child.stdout = parts.pop() ?? "";
+      for (const part of parts) this.lines.push(part);
+      if (parts.length > 0) this.#wake();
     };
   }
 
@@ -111,7 +110,11 @@ async function pipeCost(target: Target, lines: readonly string[]): Promise<numbe
   const writer = child.process.stdin.getWriter();
   const encoder = new TextEncoder();
   const costs: number[] = [];
-  let written = 0;
+  let [written, copied] = [0, 0];
+  child.onStdout = () => {
+    copied += encoder.encode(child.stdout).length;
+    child.stdout = "";
+  };
   for (let run = 0; run <= RUNS; run++) {
     const before = run === 0 ? 0 : await child.processorTime();
     for (const line of lines) {
@@ -119,12 +122,7 @@ async function pipeCost(target: Target, lines: readonly string[]): Promise<numbe
       written += bytes.length;
       await writer.write(bytes);
     }
-    const copied = async (): Promise<void> => {
-      while (encoder.encode(child.stdout).length < written) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    };
-    await deadline(copied(), WAIT_MS, () => "the copy");
+    await until(() => copied >= written || undefined, WAIT_MS, () => "the copy");
     if (run > 0) costs.push((await child.processorTime() - before) / lines.length * 1e6);
   }
   await writer.close();
