@@ -15,7 +15,7 @@ const SOURCES = "src/console";
 const MODULE = "src/console_files/files.ts";
 
 /** Most bytes of page, script and style sheet together: as they are, and compressed. */
-const [MOST_BYTES, MOST_COMPRESSED_BYTES] = [250 * 1024, 100 * 1024];
+const [MOST_BYTES, MOST_COMPRESSED_BYTES] = [250_000, 100_000];
 
 /** One file, as the server sends it. */
 export interface BuiltFile {
@@ -104,6 +104,8 @@ async function bundle(
       jsx: "automatic",
       jsxImportSource: "preact",
       define: { "process.env.NODE_ENV": '"production"' },
+      // Its own minified form is smaller than what esbuild makes of its sources.
+      alias: { dompurify: "dompurify/dist/purify.min.js" },
       plugins: [noMachine()],
     }),
     esbuild.build({

@@ -152,16 +152,17 @@ export class Client implements AsyncDisposable {
   async prompt(
     sessionId: string,
     message: string,
-    fields: Partial<Omit<FieldsOf<"prompt">, "sessionId" | "message" | "waitFor">> & RequestOptions = {},
+    fields:
+      & Partial<Omit<FieldsOf<"prompt">, "sessionId" | "message" | "waitFor">>
+      & Omit<RequestOptions, "onOutcome"> = {},
   ): Promise<Settled> {
-    const { signal, idempotencyKey, onOutcome, ...rest } = fields;
+    const { signal, idempotencyKey, ...rest } = fields;
     const { data } = await this.#send<"prompt">(
       "prompt",
       { ...rest, sessionId, message, waitFor: "settled" },
       {
         ...(signal === undefined ? {} : { signal }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-        ...(onOutcome === undefined ? {} : { onOutcome }),
       },
     );
     return "text" in data ? data : { ...data, text: null, stopReason: null, usage: null };

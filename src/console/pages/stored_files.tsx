@@ -31,10 +31,7 @@ export function StoredFiles({ wanted, open }: Props) {
   const [shown, setShown] = useState(open ? PAGE : FIRST_LINES);
   const words = wanted.split(/\s+/).filter((word) => word !== "");
   // The server finds the longest word, and the page looks for the others in what comes.
-  const query = words.reduce((longest, word) => word.length > longest.length ? word : longest, "").slice(
-    0,
-    256,
-  );
+  const query = words.toSorted((a, b) => b.length - a.length)[0]?.slice(0, 256) ?? "";
   useEffect(() => {
     if (!connected) return;
     let over = false;

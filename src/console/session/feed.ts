@@ -129,11 +129,7 @@ export class SessionFeed {
     const sessionId = this.#sessionId;
     const form = { refs: true, maxBytes: PAGE_BYTES };
     const data = await this.#client.request("get_messages", { sessionId, ...form, ...fields });
-    const messages = await fillTexts(this.#client, sessionId, data.messages);
-    return {
-      messages: messages.map((message) => named(message, sessionId)),
-      messageCount: data.messageCount,
-    };
+    return { messages: await this.#whole(data.messages), messageCount: data.messageCount };
   }
 
   /** A page of what the session's file holds, before that entry. pi need not be loaded for it. */
@@ -257,7 +253,7 @@ export class SessionFeed {
         );
       case "summarization_retry_scheduled":
         return this.note.set(
-          `The summary failed, pi asks again: ${text(event, "errorMessage").slice(0, 300)}`,
+          `A summary failed, pi retries: ${text(event, "errorMessage").slice(0, 300)}`,
         );
       case "auto_retry_end":
         return this.note.set("");

@@ -27,30 +27,36 @@ function family(comment: string, text: string, keywords: string, word = WORD): F
 const C_COMMENT = String.raw`//[^\n]*|/\*[^]*?(?:\*/|$)`;
 const HASH_COMMENT = String.raw`#[^\n]*`;
 
+/** Words that the languages of several families share. */
+const SHARED = {
+  all: "as async await break class continue do else for if import in is return try while yield",
+  typed: "abstract case catch const default delete enum extends false function implements interface let " +
+    "namespace new null override private protected public readonly static super switch this throw true " +
+    "type using var void",
+};
+
 const SCRIPT = family(
   C_COMMENT,
   `${QUOTED}|${TEMPLATE}`,
-  "abstract as async await break case catch class const continue declare default delete do else enum export " +
-    "extends false finally for from function get if implements import in infer instanceof interface is keyof let " +
-    "namespace new null of override private protected public readonly return satisfies set static super switch " +
-    "this throw true try type typeof undefined unknown using var void while with yield",
+  `${SHARED.all} ${SHARED.typed} ` +
+    "declare export finally from get infer instanceof keyof of satisfies set typeof undefined unknown " +
+    "with",
 );
 const COMPILED = family(
   C_COMMENT,
   String.raw`"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])'`,
-  "abstract as async auto await bool boolean break case catch chan char class const continue crate default defer " +
-    "delete do double dyn else enum extends extern false final float fn for foreach func function go goto if impl " +
-    "implements import in include inline int interface internal is let long loop map match mod move mut namespace " +
-    "new nil null nullptr override package private protected pub public range readonly ref return select self " +
-    "short signed sizeof static string struct super switch template this throw throws trait true try type typedef " +
-    "typename union unsafe unsigned use using val var virtual void volatile when where while yield",
+  `${SHARED.all} ${SHARED.typed} ` +
+    "auto bool boolean chan char crate defer double dyn extern final float fn foreach func go goto impl " +
+    "include inline int internal long loop map match mod move mut nil nullptr package pub range ref " +
+    "select self short signed sizeof string struct template throws trait typedef typename union unsafe " +
+    "unsigned use val virtual volatile when where",
 );
 const PYTHON = family(
   HASH_COMMENT,
   String.raw`"""[^]*?(?:"""|$)|'''[^]*?(?:'''|$)|${QUOTED}`,
-  "and as assert async await break class continue def del elif else except False finally for from global if import " +
-    "in is lambda match None nonlocal not or pass raise return self True try while with yield " +
-    "begin do end ensure module nil require rescue then unless until when",
+  `${SHARED.all} ` +
+    "and assert begin def del elif end ensure except False finally from global lambda match module nil " +
+    "None nonlocal not or pass raise require rescue self then True unless until when with",
 );
 const SHELL = family(
   String.raw`(?<![\w$&])#[^\n]*`,

@@ -1,10 +1,8 @@
 // Makes QR codes of texts: byte mode, error correction M, the smallest version that fits, the mask with the least
 // penalty (ISO/IEC 18004). Pure.
 
-/** Codewords of error correction in each block of level M, by version. */
-const CHECKS =
-  "10 16 26 18 24 16 18 22 22 26 30 22 22 24 24 28 28 26 26 26 26 28 28 28 28 28 28 28 28 28 28 28 28 28 28 28 28 28 28 28"
-    .split(" ").map(Number);
+/** Codewords of error correction in each block of level M, by version; 28 in the versions behind. */
+const CHECKS = "10 16 26 18 24 16 18 22 22 26 30 22 22 24 24 28 28 26 26 26 26".split(" ").map(Number);
 /** Blocks of level M, by version. */
 const BLOCKS =
   "1 1 1 2 2 4 4 4 5 5 5 8 9 9 10 10 11 13 14 16 17 17 18 20 21 23 25 26 28 29 31 33 35 37 38 40 43 45 47 49"
@@ -52,7 +50,7 @@ function remainder(block: readonly number[], degree: number): number[] {
 /** All codewords in the order in which they are drawn, and the version that they need. */
 function codewords(bytes: Uint8Array): { readonly version: number; readonly words: readonly number[] } {
   for (let version = 1; version <= 40; version++) {
-    const [checks, blocks] = [at(CHECKS, version - 1), at(BLOCKS, version - 1)];
+    const [checks, blocks] = [CHECKS[version - 1] ?? 28, at(BLOCKS, version - 1)];
     const total = rawModules(version) >> 3;
     const room = total - checks * blocks;
     const lengthBits = version < 10 ? 8 : 16;

@@ -83,7 +83,7 @@ export class TranscriptList extends Component<Props, State> {
             {older && (
               <p class="older">
                 {transcript.full && window.start === 0
-                  ? "Older messages are too many for a page; export the session to read them"
+                  ? "Older messages are too many; export the session instead"
                   : (
                     <button type="button" class="more" disabled={loading} onClick={() => this.#up()}>
                       {loading ? "Older messages are loading" : "Older messages"}
