@@ -62,7 +62,8 @@ export function commandOf(target: Target = TARGET): { program: string; args: str
       return {
         program: Deno.execPath(),
         args: [
-          ...["run", "-A", "--no-prompt", "--unstable-worker-options"],
+          // What is installed is used as it is: Deno would else lock node_modules at each start, and says so on stderr.
+          ...["run", "-A", "--no-prompt", "--unstable-worker-options", "--node-modules-dir=manual"],
           ...["--config", `${REPO}/deno.json`, `${REPO}/mod.ts`],
           // As the binary does by itself; without it sessions would not be held to anything here.
           ...["--sandbox", "on"],
