@@ -8,7 +8,7 @@ import { Dialogs } from "./dialogs.ts";
 import type { Dial } from "./transports/link.ts";
 import { Requests } from "./requests.ts";
 import { ActiveSubscription } from "./subscription.ts";
-import type { SubscribeOptions, Subscription } from "./subscription_types.ts";
+import type { SubscribeOptions, Subscription, UnparsedEvent } from "./subscription_types.ts";
 
 /** The fields of a command, without those that the client adds. */
 export type FieldsOf<N extends WireCommandName> = Omit<CommandMap[N], "id" | "type" | "idempotencyKey">;
@@ -48,6 +48,11 @@ export interface ClientOptions {
   readonly retryTimeoutMs?: number;
   /** Called when the connection is lost, back, or given up; then with the error. */
   readonly onConnection?: (state: "connected" | "lost" | "closed", reason?: string, error?: Error) => void;
+  /**
+   * Recognizes the texts of events that a program passes on unparsed, to its subscription's `onUnparsed`. Undefined
+   * for every other message.
+   */
+  readonly readUnparsed?: (text: string) => UnparsedEvent | undefined;
   /** Called with each server event: sessions that come and go, and the shutdown. */
   readonly onServerEvent?: (type: string, data: Readonly<Record<string, unknown>>) => void;
 }
@@ -87,6 +92,10 @@ export class Client implements AsyncDisposable {
     this.#requests = new Requests((text) => this.#connection.send(text), options.retryTimeoutMs ?? 120_000);
     this.#connection = new Connection(dial, patience, {
       opened: (greeting) => this.#opened(greeting),
+      text: (text) => {
+        const unread = options.readUnparsed?.(text);
+        return unread !== undefined && this.#of(unread.sessionId)?.unparsed(unread) === true;
+      },
       message: (message, bytes) => this.#message(message, bytes),
       lost: (reason) => this.#lost(reason),
       ended: (error) => this.#ended(error),

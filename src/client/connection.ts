@@ -23,6 +23,8 @@ export interface ConnectionTimeouts {
 export interface ConnectionListener {
   /** A link is open and has greeted. */
   opened(greeting: Greeting): void;
+  /** The text of a message. When it returns true, nothing else is done with the message. */
+  text(text: string): boolean;
   /** A message, with the length of its text. */
   message(message: Message, bytes: number): void;
   /** The link is gone, and is dialled again. */
@@ -130,6 +132,10 @@ export class Connection {
     try {
       link = await this.#dial({
         message: (text) => {
+          if (link !== undefined && this.#link === link && this.#listener.text(text)) {
+            this.#heard = true;
+            return;
+          }
           const message = tryParseRecord(text);
           if (message === undefined) return;
           if (link !== undefined && this.#link === link) return this.#receive(message, text.length);

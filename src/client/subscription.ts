@@ -6,7 +6,13 @@ import { type Deferred, deferred } from "../base/async/deferred.ts";
 import type { Message } from "./connection.ts";
 import { DIALOG_EVENTS, type Dialogs } from "./dialogs.ts";
 import type { Outcome, Requests } from "./requests.ts";
-import type { Cursor, SubscribeOptions, Subscription, SubscriptionItem } from "./subscription_types.ts";
+import type {
+  Cursor,
+  SubscribeOptions,
+  Subscription,
+  SubscriptionItem,
+  UnparsedEvent,
+} from "./subscription_types.ts";
 import type { SessionInfo, Snapshot, Subscribed } from "../protocol/generated/mod.ts";
 
 interface Place {
@@ -102,17 +108,7 @@ export class ActiveSubscription implements Subscription {
     const { sessionId, seq, event, coalesced } = message;
     if (typeof sessionId !== "string" || typeof seq !== "number" || !isRecord(event)) return;
     this.#parts.dialogs?.event(sessionId, event);
-    if (this.#phase !== "live") return;
-    const merged = typeof coalesced === "number" ? coalesced : 1;
-    const place = this.#places.get(sessionId);
-    if (place !== undefined && seq <= place.seq) return;
-    const gap = place !== undefined && seq - merged > place.seq;
-    if (gap && this.#parts.options.events === undefined) return this.#ask(true);
-    if (this.#bytes > (this.#parts.options.queuedBytes ?? QUEUED_BYTES)) {
-      this.#phase = "paused";
-      return;
-    }
-    this.#places.set(sessionId, { epoch: place?.epoch, seq });
+    if (!this.#follows(sessionId, seq, typeof coalesced === "number" ? coalesced : 1)) return;
     const { type } = event;
     const told = { ...event, type: typeof type === "string" ? type : "unknown" };
     // Some events arrive only for the dialogs.
@@ -124,6 +120,31 @@ export class ActiveSubscription implements Subscription {
       event: told,
       ...(typeof coalesced === "number" ? { coalesced } : {}),
     }, bytes);
+  }
+
+  /** Takes an event that was not parsed. False when this subscription wants none. */
+  unparsed({ sessionId, seq, covers, json }: UnparsedEvent): boolean {
+    const { onUnparsed } = this.#parts.options;
+    if (onUnparsed !== undefined && this.#follows(sessionId, seq, covers)) onUnparsed(json);
+    return onUnparsed !== undefined;
+  }
+
+  /** Whether an event is the next one to tell; then the place moves to it. After a gap it asks again. */
+  #follows(sessionId: string, seq: number, covers: number): boolean {
+    if (this.#phase !== "live") return false;
+    const place = this.#places.get(sessionId);
+    if (place !== undefined && seq <= place.seq) return false;
+    const gap = place !== undefined && seq - covers > place.seq;
+    if (gap && this.#parts.options.events === undefined) {
+      this.#ask(true);
+      return false;
+    }
+    if (this.#bytes > (this.#parts.options.queuedBytes ?? QUEUED_BYTES)) {
+      this.#phase = "paused";
+      return false;
+    }
+    this.#places.set(sessionId, { epoch: place?.epoch, seq });
+    return true;
   }
 
   /** Takes the cursor of a filtered subscription. */

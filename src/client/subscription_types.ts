@@ -12,6 +12,18 @@ export interface Cursor {
   readonly seq: number;
 }
 
+/** An event of which only the address was read. */
+export interface UnparsedEvent {
+  /** Its session. */
+  readonly sessionId: string;
+  /** Its number. */
+  readonly seq: number;
+  /** The number of events that it stands for. */
+  readonly covers: number;
+  /** The event itself. */
+  readonly json: string;
+}
+
 /** Options of a subscription. */
 export interface SubscribeOptions {
   /** First every event after this cursor; for `*` by session. Default: from now on. */
@@ -35,6 +47,8 @@ export interface SubscribeOptions {
    * then only tells the end.
    */
   readonly onItem?: (item: SubscriptionItem) => void;
+  /** Called with the JSON of each event that the client's `readUnparsed` has recognized, in place of `onItem`. */
+  readonly onUnparsed?: (json: string) => void;
 }
 
 /** An event of a session: `type`, and pi's own fields. */

@@ -3,6 +3,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client, type Dialog, isEvent, RequestError, type SubscriptionItem } from "../../src/client/mod.ts";
 import type { SubscribeOptions } from "../../src/client/mod.ts";
+import { readUpdate } from "../../src/cli/fronts/rpc/unparsed_update.ts";
+import type { JsonObject } from "../support/json.ts";
 import { FakeServer, started, turn } from "./fake_server.ts";
 
 const PATIENCE = { connectMs: 1000, reconnectMs: 1000, heartbeatMs: 0 };
@@ -48,6 +50,39 @@ Deno.test("subscription: goes on from where it was, and drops what comes before 
     await turn();
     assertEquals(seqs(items), [5, 6, 7, 8, 9]);
   }));
+
+Deno.test("subscription: unparsed events keep their place among the others", async () => {
+  const told: unknown[] = [];
+  const server = new FakeServer();
+  await using client = await Client.open(server.dial, PATIENCE, { readUnparsed: readUpdate });
+  const subscribed = client.subscribe("a", {
+    updates: "full",
+    onItem: (item) => told.push(item.kind === "event" ? item.event.type : item.kind),
+    onUnparsed: (json) => told.push(JSON.parse(json)),
+  });
+  server.link.answer("subscribe", started("live", 4));
+  await subscribed;
+  const event = (at: number) => ({ type: "message_update", at, text: '"}' });
+  const update = (seq: number, envelope: JsonObject = {}): void => {
+    const { type, ...more } = event(seq);
+    server.link.event("a", seq, type, more, envelope);
+  };
+  update(5);
+  server.link.event("a", 6);
+  update(8, { coalesced: 2 });
+  update(8);
+  // Another order of fields is parsed.
+  server.link.say({ sessionId: "a", type: "event", event: { type: "message_update" }, seq: 9 });
+  assertEquals(told, [event(5), "tick", event(8), "message_update"]);
+  update(11);
+  assertEquals(server.link.last("subscribe").from, { epoch: "e", seq: 9 });
+  update(10);
+  server.link.answer("subscribe", started("replay", 11));
+  update(10);
+  update(11);
+  assertEquals(told.slice(4), [event(10), event(11)]);
+  assertEquals((await server.cut()).last("subscribe").from, { epoch: "e", seq: 11 });
+});
 
 Deno.test("subscription: a gap that the server cannot fill becomes a snapshot", () =>
   watch("a", started("live", 4), async ({ server, items }) => {

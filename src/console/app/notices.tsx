@@ -1,5 +1,6 @@
 // Short messages at the edge of the page: what failed, what was done. Screen readers hear them.
 import { Cell, useCell } from "./cell.ts";
+import { Button } from "../parts/button.tsx";
 
 /** A message for the reader. */
 export interface Notice {
@@ -46,9 +47,9 @@ export function NoticeList({ notices }: { readonly notices: Notices }) {
       {list.map(({ id, kind, text }) => (
         <div key={id} class={`notice ${kind}`}>
           <span dir="auto">{text}</span>
-          <button type="button" class="icon" aria-label="Close the message" onClick={() => notices.close(id)}>
+          <Button class="icon" aria-label="Close the message" onClick={() => notices.close(id)}>
             ×
-          </button>
+          </Button>
         </div>
       ))}
     </div>

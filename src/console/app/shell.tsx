@@ -10,6 +10,7 @@ import { useCell } from "./cell.ts";
 import { type Console, useConsole } from "./console.ts";
 import { NoticeList } from "./notices.tsx";
 import { TokenForm } from "./token_form.tsx";
+import { Button } from "../parts/button.tsx";
 
 /** The whole page. */
 export function Shell() {
@@ -83,15 +84,14 @@ function TopBar() {
         <span class="chip" title="What this page's token allows">{role}{whole ? "" : ", some sessions"}</span>
       )}
       <NotifyButton />
-      <button
-        type="button"
+      <Button
         class="icon"
         aria-label="Sign out"
         title="Sign out"
         onClick={() => console.leave()}
       >
         <Icon name="leave" />
-      </button>
+      </Button>
     </header>
   );
 }
@@ -102,8 +102,7 @@ function NotifyButton() {
   if (state === "unsupported") return null;
   const label = state === "denied" ? "Notifications are blocked by the browser" : "Notifications";
   return (
-    <button
-      type="button"
+    <Button
       class={`icon ${state === "on" ? "on" : ""}`}
       aria-label={label}
       title={`${label}: ${state}`}
@@ -112,7 +111,7 @@ function NotifyButton() {
       onClick={() => void notifier.toggle()}
     >
       <Icon name="bell" />
-    </button>
+    </Button>
   );
 }
 

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { useCell } from "./cell.ts";
 import { useConsole } from "./console.ts";
+import { Button } from "../parts/button.tsx";
 
 /** The form that lets a person in. */
 export function TokenForm() {
@@ -47,9 +48,7 @@ export function TokenForm() {
               </p>
             </form>
           )}
-        {down && (
-          <button type="button" class="quiet" onClick={() => console.leave()}>Use another token</button>
-        )}
+        {down && <Button class="quiet" onClick={() => console.leave()}>Use another token</Button>}
       </div>
     </main>
   );

@@ -10,6 +10,7 @@ import { Icon } from "../parts/icons.tsx";
 import { QrCode } from "../parts/qr.tsx";
 import { Sheet } from "../parts/sheet.tsx";
 import { nameOf } from "../state/session_book.ts";
+import { Button } from "../parts/button.tsx";
 
 const WORDS = {
   observe: "observe: read alone",
@@ -109,7 +110,7 @@ export function MintToken({ onClose }: { readonly onClose: () => void }) {
         )}
         <div class="choices">
           <button type="submit" class="primary">Mint</button>
-          <button type="button" class="quiet" onClick={onClose}>Cancel</button>
+          <Button class="quiet" onClick={onClose}>Cancel</Button>
         </div>
       </form>
     </Sheet>
@@ -137,10 +138,10 @@ function Minted({ link, onClose }: { readonly link: string; readonly onClose: ()
         />
       </label>
       <div class="choices">
-        <button type="button" class="primary" onClick={copy}>
+        <Button class="primary" onClick={copy}>
           <Icon name="copy" /> Copy the link
-        </button>
-        <button type="button" class="quiet" onClick={onClose}>Done</button>
+        </Button>
+        <Button class="quiet" onClick={onClose}>Done</Button>
       </div>
     </Sheet>
   );

@@ -5,6 +5,7 @@ import type { Model, Tool } from "../../client/browser.ts";
 import { useConsole } from "../app/console.ts";
 import { sessionHref } from "../app/routes.ts";
 import { Sheet } from "../parts/sheet.tsx";
+import { Button } from "../parts/button.tsx";
 
 /** Levels of thinking, from none to most. */
 export const LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh"] as const;
@@ -153,7 +154,7 @@ export function NewSession({ onClose }: { readonly onClose: () => void }) {
         </label>
         <div class="choices">
           <button type="submit" class="primary" disabled={making}>{making ? "Makes it" : "Create"}</button>
-          <button type="button" class="quiet" onClick={onClose}>Cancel</button>
+          <Button class="quiet" onClick={onClose}>Cancel</Button>
         </div>
       </form>
     </Sheet>

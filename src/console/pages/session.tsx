@@ -14,6 +14,7 @@ import { SideList } from "../session/side_list.tsx";
 import { TreeSheet } from "../session/tree_sheet.tsx";
 import { TranscriptList } from "../transcript/list.tsx";
 import { Delete, Rename } from "./session_line.tsx";
+import { Button } from "../parts/button.tsx";
 
 /** The page of one session. */
 export function SessionPage({ sessionId }: { readonly sessionId: string }) {
@@ -155,7 +156,7 @@ function RunNote({ feed, sessionId }: ChatProps) {
               </li>
             ))}
           </ul>
-          {mayDrive && <button type="button" class="quiet" onClick={clear}>Take back</button>}
+          {mayDrive && <Button class="quiet" onClick={clear}>Take back</Button>}
         </div>
       )}
     </div>

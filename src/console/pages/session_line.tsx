@@ -8,6 +8,7 @@ import { Icon } from "../parts/icons.tsx";
 import { Menu } from "../parts/menu.tsx";
 import { Sheet } from "../parts/sheet.tsx";
 import { budgetSentence, type Doing, nameOf, type SessionEntry } from "../state/session_book.ts";
+import { Button } from "../parts/button.tsx";
 
 const WORDS = {
   waits: "Waits for you",
@@ -48,10 +49,10 @@ export function SessionLine({ entry, kind }: Props) {
       </a>
       {mayDrive && (
         <Menu label={`Actions for ${clip(visible(name), 80)}`} icon={<Icon name="more" />}>
-          <button type="button" role="menuitem" onClick={() => setSheet("rename")}>Rename</button>
-          <button type="button" role="menuitem" class="danger" onClick={() => setSheet("delete")}>
+          <Button role="menuitem" onClick={() => setSheet("rename")}>Rename</Button>
+          <Button role="menuitem" class="danger" onClick={() => setSheet("delete")}>
             Delete
-          </button>
+          </Button>
         </Menu>
       )}
       {sheet === "rename" && <Rename entry={entry} onClose={() => setSheet(undefined)} />}
@@ -118,8 +119,8 @@ export function Delete({ entry, onClose }: SheetProps) {
         again.
       </p>
       <div class="choices">
-        <button type="button" class="danger" onClick={remove}>Delete</button>
-        <button type="button" class="quiet" onClick={onClose}>Keep</button>
+        <Button class="danger" onClick={remove}>Delete</Button>
+        <Button class="quiet" onClick={onClose}>Keep</Button>
       </div>
     </Sheet>
   );

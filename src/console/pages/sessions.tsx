@@ -8,6 +8,7 @@ import { type Doing, doing, type SessionEntry } from "../state/session_book.ts";
 import { NewSession } from "./new_session.tsx";
 import { SessionLine } from "./session_line.tsx";
 import { StoredFiles } from "./stored_files.tsx";
+import { Button } from "../parts/button.tsx";
 
 const GROUPS: readonly (readonly [Doing, string])[] = [
   ["waits", "Wait for you"],
@@ -58,9 +59,9 @@ export function Sessions() {
         <h1>Sessions</h1>
         <span class="space" />
         {mayDrive && (
-          <button type="button" class="primary" onClick={() => setMaking(true)}>
+          <Button class="primary" onClick={() => setMaking(true)}>
             <Icon name="plus" /> New session
-          </button>
+          </Button>
         )}
       </header>
       <div class="tools">
@@ -124,9 +125,9 @@ function Group({ title, kind, list }: GroupProps) {
         {list.slice(0, shown).map((entry) => <SessionLine key={entry.sessionId} entry={entry} kind={kind} />)}
       </ul>
       {more > 0 && (
-        <button type="button" class="more" onClick={() => setShown(shown + 200)}>
+        <Button class="more" onClick={() => setShown(shown + 200)}>
           Show more ({more} of {list.length})
-        </button>
+        </Button>
       )}
     </section>
   );

@@ -5,6 +5,7 @@ import { useCell } from "../app/cell.ts";
 import { useConsole, useMay } from "../app/console.ts";
 import { sessionHref } from "../app/routes.ts";
 import { ago, clip, several, shortPath, visible } from "../text/format.ts";
+import { Button } from "../parts/button.tsx";
 
 const FIRST_LINES = 20;
 
@@ -85,11 +86,11 @@ export function StoredFiles({ wanted, open }: Props) {
         {list.slice(0, shown).map((file) => <StoredLine key={file.sessionPath} file={file} />)}
       </ul>
       {(more > 0 || next !== undefined) && (
-        <button type="button" class="more" onClick={() => void showMore()}>
+        <Button class="more" onClick={() => void showMore()}>
           Show more ({Math.max(0, more)}
           {rest} of {list.length}
           {rest})
-        </button>
+        </Button>
       )}
     </section>
   );
@@ -110,7 +111,7 @@ function StoredLine({ file }: { readonly file: StoredSession }) {
   const title = file.sessionName ?? file.firstMessage ?? file.sessionId;
   return (
     <li class="line">
-      <button type="button" class="linemain" disabled={!mayDrive || loading} onClick={() => void load()}>
+      <Button class="linemain" disabled={!mayDrive || loading} onClick={() => void load()}>
         <span class="dot stored" aria-hidden="true" />
         <span class="linename">
           <bdi class="name">{clip(visible(title).replaceAll(/\s+/g, " "), 120)}</bdi>
@@ -122,7 +123,7 @@ function StoredLine({ file }: { readonly file: StoredSession }) {
         <span class="linemodel">{several(file.messageCount, "message")}</span>
         <span class="linecost" />
         <time class="lineage" dateTime={file.modifiedAt}>{ago(file.modifiedAt, now)}</time>
-      </button>
+      </Button>
     </li>
   );
 }

@@ -6,6 +6,7 @@ import { useConsole } from "../app/console.ts";
 import { ago, clip, duration, visible } from "../text/format.ts";
 import { Icon } from "../parts/icons.tsx";
 import { MintToken } from "./mint_token.tsx";
+import { Button } from "../parts/button.tsx";
 
 type Token = DataMap["list_tokens"]["tokens"][number];
 
@@ -22,9 +23,9 @@ export function Tokens() {
       <h2>
         Tokens <span class="count">{tokens.length}</span>
         <span class="space" />
-        <button type="button" onClick={() => setMinting(true)}>
+        <Button onClick={() => setMinting(true)}>
           <Icon name="plus" /> Mint a token
-        </button>
+        </Button>
       </h2>
       {tokens.length === 0
         ? (
@@ -75,15 +76,14 @@ function TokenLine({ token, onChange }: { readonly token: Token; readonly onChan
         <span class="linemodel">{left}</span>
         <span class="lineage">{lastUsedAt === undefined ? "never used" : ago(lastUsedAt, now)}</span>
       </span>
-      {sure ? <button type="button" class="danger" onClick={revoke}>Revoke for good</button> : (
-        <button
-          type="button"
+      {sure ? <Button class="danger" onClick={revoke}>Revoke for good</Button> : (
+        <Button
           class="quiet"
           aria-label={`Revoke ${clip(visible(label ?? tokenId), 60)}`}
           onClick={() => setSure(true)}
         >
           Revoke
-        </button>
+        </Button>
       )}
     </li>
   );

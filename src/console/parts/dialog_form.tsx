@@ -6,6 +6,7 @@ import { sessionHref } from "../app/routes.ts";
 import type { OpenDialog } from "../state/dialog_book.ts";
 import { nameOf } from "../state/session_book.ts";
 import { ago, clip, visible } from "../text/format.ts";
+import { Button } from "./button.tsx";
 
 interface Props {
   readonly dialog: OpenDialog;
@@ -75,10 +76,10 @@ function Answer({ dialog, disabled, answer }: AnswerProps) {
     case "confirm":
       return (
         <div class="choices">
-          <button type="button" class="primary" disabled={disabled} onClick={() => void answer(true)}>
+          <Button class="primary" disabled={disabled} onClick={() => void answer(true)}>
             Yes
-          </button>
-          <button type="button" disabled={disabled} onClick={() => void answer(false)}>No</button>
+          </Button>
+          <Button disabled={disabled} onClick={() => void answer(false)}>No</Button>
           <Cancel disabled={disabled} answer={answer} />
         </div>
       );
@@ -128,7 +129,5 @@ function TextAnswer({ dialog, disabled, answer }: AnswerProps) {
 }
 
 function Cancel({ disabled, answer }: Omit<AnswerProps, "dialog">) {
-  return (
-    <button type="button" class="quiet" disabled={disabled} onClick={() => void answer(null)}>Cancel</button>
-  );
+  return <Button class="quiet" disabled={disabled} onClick={() => void answer(null)}>Cancel</Button>;
 }

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import type { DiffLine } from "../text/diff.ts";
 import { visible } from "../text/format.ts";
+import { Button } from "./button.tsx";
 
 const FIRST_LINES = 60;
 const MOST_LINES = 3000;
@@ -30,14 +31,13 @@ export function DiffView({ lines, label }: { readonly lines: readonly DiffLine[]
         </div>
       </div>
       {(more > 0 || all) && (
-        <button
-          type="button"
+        <Button
           class="more"
           aria-expanded={all}
           onClick={() => setAll(!all)}
         >
           {all ? "Show less" : `Show all (${more} more lines)`}
-        </button>
+        </Button>
       )}
     </div>
   );

@@ -4,6 +4,7 @@ import { useMemo, useState } from "preact/hooks";
 import { bytes } from "../text/format.ts";
 import { highlight } from "../text/highlight.ts";
 import { SafeHtml } from "./safe_html.tsx";
+import { Button } from "./button.tsx";
 
 const FIRST_LINES = 14;
 const FIRST_CHARS = 4000;
@@ -39,14 +40,13 @@ export function LongText({ text, label, from, language = "" }: Props) {
         ? <pre class="plain" role="group" tabIndex={0} dir="ltr" aria-label={label}>{shown}</pre>
         : <Code code={shown} language={language} label={label} />}
       {(hidden > 0 || all) && (
-        <button
-          type="button"
+        <Button
           class="more"
           aria-expanded={all}
           onClick={() => setAll(!all)}
         >
           {all ? "Show less" : `Show all (${bytes(hidden)} more)`}
-        </button>
+        </Button>
       )}
       {all && hidden > 0 && (
         <p class="hint">{bytes(hidden)} more are too much for a page; export the session</p>

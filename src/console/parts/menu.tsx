@@ -1,6 +1,7 @@
 // A button that opens a short list of actions. Arrow keys move, Escape and a click elsewhere close it.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Button } from "./button.tsx";
 
 interface Props {
   readonly label: string;
@@ -42,8 +43,7 @@ export function Menu({ label, icon, children }: Props) {
   };
   return (
     <div class="menu" ref={root}>
-      <button
-        type="button"
+      <Button
         class="icon"
         aria-label={label}
         title={label}
@@ -52,7 +52,7 @@ export function Menu({ label, icon, children }: Props) {
         onClick={() => setOpen(!open)}
       >
         {icon}
-      </button>
+      </Button>
       {open && (
         <div
           class="menulist"

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "./icons.tsx";
+import { Button } from "./button.tsx";
 
 interface Props {
   readonly title: string;
@@ -32,9 +33,9 @@ export function Sheet({ title, onClose, kind = "middle", children }: Props) {
       <div class="sheetbody">
         <header class="sheethead">
           <h2>{title}</h2>
-          <button type="button" class="icon" aria-label="Close" onClick={() => element.current?.close()}>
+          <Button class="icon" aria-label="Close" onClick={() => element.current?.close()}>
             <Icon name="close" />
-          </button>
+          </Button>
         </header>
         {children}
       </div>

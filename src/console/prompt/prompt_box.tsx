@@ -11,6 +11,7 @@ import { readDraft, writeDraft } from "./draft.ts";
 import { type Completion, completions, typed } from "./input.ts";
 import { type Attachment, MOST_PICTURES, readPictures } from "./pictures.ts";
 import { sendTyped, type Way } from "./send.ts";
+import { Button } from "../parts/button.tsx";
 
 interface Props {
   readonly feed: SessionFeed;
@@ -123,14 +124,13 @@ export function PromptBox({ feed, sessionId, commands }: Props) {
           {pictures.map((picture, index) => (
             <li key={index}>
               <img src={pictureOf(picture.mimeType, picture.data)} alt={picture.name} />
-              <button
-                type="button"
+              <Button
                 class="icon"
                 aria-label={`Remove ${picture.name}`}
                 onClick={() => setPictures(pictures.filter((_, at) => at !== index))}
               >
                 <Icon name="close" />
-              </button>
+              </Button>
             </li>
           ))}
         </ul>
@@ -168,9 +168,9 @@ export function PromptBox({ feed, sessionId, commands }: Props) {
             event.currentTarget.value = "";
           }}
         />
-        <button type="button" class="icon" aria-label="Add pictures" onClick={() => file.current?.click()}>
+        <Button class="icon" aria-label="Add pictures" onClick={() => file.current?.click()}>
           <Icon name="picture" />
-        </button>
+        </Button>
         <span class="hint keys" aria-hidden="true">
           {busy
             ? "Enter steers · Alt+Enter follows up · Esc stops"
@@ -178,14 +178,14 @@ export function PromptBox({ feed, sessionId, commands }: Props) {
         </span>
         <span class="space" />
         {running && (
-          <button type="button" class="stop" onClick={abort}>
+          <Button class="stop" onClick={abort}>
             <Icon name="stop" /> Stop
-          </button>
+          </Button>
         )}
         {busy && (
-          <button type="button" disabled={!connected || sending} onClick={() => void send("followUp")}>
+          <Button disabled={!connected || sending} onClick={() => void send("followUp")}>
             Follow up
-          </button>
+          </Button>
         )}
         <button type="submit" class="primary" disabled={!connected || sending}>
           <Icon name="send" /> {busy ? "Steer" : "Send"}

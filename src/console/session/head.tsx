@@ -8,6 +8,7 @@ import { Icon } from "../parts/icons.tsx";
 import { Menu } from "../parts/menu.tsx";
 import { budgetSentence, nameOf } from "../state/session_book.ts";
 import type { ContextUse, SessionFeed } from "./feed.ts";
+import { Button } from "../parts/button.tsx";
 
 /** What opens over the page. */
 export type SheetName = "settings" | "tree" | "rename" | "delete";
@@ -54,8 +55,7 @@ export function SessionHead({ feed, sessionId, onSheet }: Props) {
       {info?.usage !== undefined && info.usage.usd > 0 && (
         <span class="headcost" title="Cost so far">{money(info.usage.usd)}</span>
       )}
-      <button
-        type="button"
+      <Button
         class="headmodel"
         onClick={() => onSheet("settings")}
         title="Settings"
@@ -64,45 +64,41 @@ export function SessionHead({ feed, sessionId, onSheet }: Props) {
         <bdi>{clip(visible(info?.model?.id ?? "no model"), 30)}</bdi>
         {info?.model?.reasoning === true && <span class="hint">{info.thinkingLevel}</span>}
         <Icon name="settings" />
-      </button>
-      <button type="button" class="icon" aria-label="Tree" title="Tree" onClick={() => onSheet("tree")}>
+      </Button>
+      <Button class="icon" aria-label="Tree" title="Tree" onClick={() => onSheet("tree")}>
         <Icon name="tree" />
-      </button>
+      </Button>
       {mayDrive && (
         <Menu label="More actions" icon={<Icon name="more" />}>
-          <button type="button" role="menuitem" onClick={() => onSheet("rename")}>Rename</button>
-          <button
-            type="button"
+          <Button role="menuitem" onClick={() => onSheet("rename")}>Rename</Button>
+          <Button
             role="menuitem"
             onClick={() => run(() => link.request("compact", { sessionId }), "Compacted")}
           >
             Compact
-          </button>
-          <button type="button" role="menuitem" onClick={exportPage}>Export as a page</button>
-          <button
-            type="button"
+          </Button>
+          <Button role="menuitem" onClick={exportPage}>Export as a page</Button>
+          <Button
             role="menuitem"
             onClick={() => run(() => link.request("clone", { sessionId }), "Cloned: this is the copy")}
           >
             Clone
-          </button>
-          <button
-            type="button"
+          </Button>
+          <Button
             role="menuitem"
             onClick={() => run(() => link.request("new_session", { sessionId }))}
           >
             Begin anew
-          </button>
-          <button
-            type="button"
+          </Button>
+          <Button
             role="menuitem"
             onClick={() => run(() => link.request("reload", { sessionId }), "Loaded again")}
           >
             Reload extensions
-          </button>
-          <button type="button" role="menuitem" class="danger" onClick={() => onSheet("delete")}>
+          </Button>
+          <Button role="menuitem" class="danger" onClick={() => onSheet("delete")}>
             Delete
-          </button>
+          </Button>
         </Menu>
       )}
     </header>

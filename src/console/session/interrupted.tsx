@@ -3,6 +3,7 @@ import { useCell } from "../app/cell.ts";
 import { useConsole, useMay } from "../app/console.ts";
 import { clip, visible } from "../text/format.ts";
 import type { SessionFeed } from "./feed.ts";
+import { Button } from "../parts/button.tsx";
 
 interface Props {
   readonly feed: SessionFeed;
@@ -28,16 +29,16 @@ export function Interrupted({ feed, sessionId }: Props) {
           <li key={index}>
             <bdi class="said">{clip(visible(one.message), 300)}</bdi>
             {mayDrive && (
-              <button type="button" class="quiet" onClick={() => feed.offer(one.message)}>
+              <Button class="quiet" onClick={() => feed.offer(one.message)}>
                 Put into the prompt
-              </button>
+              </Button>
             )}
           </li>
         ))}
       </ul>
       {mayDrive && (
         <div class="choices">
-          <button type="button" onClick={dismiss}>Dismiss</button>
+          <Button onClick={dismiss}>Dismiss</Button>
         </div>
       )}
     </section>

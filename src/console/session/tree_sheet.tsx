@@ -8,6 +8,7 @@ import { clip, visible } from "../text/format.ts";
 import { Sheet } from "../parts/sheet.tsx";
 import type { SessionFeed } from "./feed.ts";
 import { treeLines } from "./tree.ts";
+import { Button } from "../parts/button.tsx";
 
 interface Props {
   readonly feed: SessionFeed;
@@ -69,13 +70,12 @@ export function TreeSheet({ feed, sessionId, onClose }: Props) {
       {busy && <p class="hint">While the agent works, the tree can only be looked at</p>}
       {tree !== undefined && lines.length === 0 && <p class="empty">The session has no messages yet</p>}
       {visibleLines.length < lines.length && (
-        <button
-          type="button"
+        <Button
           class="more"
           onClick={() => setShown(shown + 500)}
         >
           Older entries ({lines.length - visibleLines.length})
-        </button>
+        </Button>
       )}
       <ul class="tree" aria-label="Entries">
         {visibleLines.map(({ node, depth, current }) => (
@@ -92,23 +92,21 @@ export function TreeSheet({ feed, sessionId, onClose }: Props) {
             {node.entryId === tree?.leaf && <span class="chip">here</span>}
             {mayDrive && (
               <span class="treeacts">
-                <button
-                  type="button"
+                <Button
                   class="quiet"
                   disabled={busy}
                   onClick={() => navigate(node)}
                 >
                   Go on here
-                </button>
+                </Button>
                 {node.role === "user" && (
-                  <button
-                    type="button"
+                  <Button
                     class="quiet"
                     disabled={busy}
                     onClick={() => fork(node)}
                   >
                     Fork
-                  </button>
+                  </Button>
                 )}
               </span>
             )}

@@ -4,6 +4,7 @@ import { Component, createRef } from "preact";
 import { RowView } from "./row_view.tsx";
 import type { Row, Transcript } from "./transcript.ts";
 import { appended, atEnd, down, type RowWindow, shifted, up } from "./window.ts";
+import { Button } from "../parts/button.tsx";
 
 interface Props {
   readonly transcript: Transcript;
@@ -85,9 +86,9 @@ export class TranscriptList extends Component<Props, State> {
                 {transcript.full && window.start === 0
                   ? "Older messages are too many; export the session instead"
                   : (
-                    <button type="button" class="more" disabled={loading} onClick={() => this.#up()}>
+                    <Button class="more" disabled={loading} onClick={() => this.#up()}>
                       {loading ? "Older messages are loading" : "Older messages"}
-                    </button>
+                    </Button>
                   )}
               </p>
             )}
@@ -99,9 +100,9 @@ export class TranscriptList extends Component<Props, State> {
           </div>
         </div>
         {!following && (
-          <button type="button" class="toend" onClick={() => this.toEnd()}>
+          <Button class="toend" onClick={() => this.toEnd()}>
             <span aria-hidden="true">↓</span> To the end
-          </button>
+          </Button>
         )}
       </div>
     );

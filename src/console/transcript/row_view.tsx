@@ -11,6 +11,7 @@ import type { ChunkedText } from "./chunks.ts";
 import { chunkedOnce, Markdown, MarkdownText } from "./markdown_view.tsx";
 import { ToolCall } from "./tool_call.tsx";
 import type { Row, StreamingBlock, Transcript } from "./transcript.ts";
+import { Button } from "../parts/button.tsx";
 
 interface Props {
   readonly row: Row;
@@ -139,9 +140,9 @@ function Thinking({ text, live = false, busy = false }: ThinkingProps) {
   const [open, setOpen] = useState(false);
   return (
     <div class="thinking" role="group" aria-label="Thinking">
-      <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+      <Button class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
         <span class={busy ? "pulse" : ""}>{busy ? "Thinks" : "Thought"}</span>
-      </button>
+      </Button>
       {open && (
         <div class="foldbody">
           <MarkdownText text={text} live={live} />
@@ -233,9 +234,9 @@ function Note({ title, body, of }: { readonly title: string; readonly body: stri
       {body === ""
         ? <p class="hint">{title}</p>
         : (
-          <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <Button class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
             {title}
-          </button>
+          </Button>
         )}
       {open && (
         <div class="foldbody">

@@ -10,6 +10,7 @@ import { LongText } from "../parts/long_text.tsx";
 import { Pictures } from "../parts/pictures.tsx";
 import { type Fields, fields, json, list, text } from "../text/read.ts";
 import type { ToolState, Transcript } from "./transcript.ts";
+import { Button } from "../parts/button.tsx";
 
 const WORDS = { waiting: "waits", running: "runs", done: "done", failed: "failed" } as const;
 
@@ -67,13 +68,13 @@ export function ToolCall({ call, transcript }: Props) {
   const line = clip(visible(headline(name, args)).replaceAll(/\s+/g, " "), 400);
   return (
     <div class={`tool ${state.status}`} role="group" aria-label={`Tool ${clip(visible(name), 80)}`}>
-      <button type="button" class="toolline" aria-expanded={shown} onClick={() => setOpen(!shown)}>
+      <Button class="toolline" aria-expanded={shown} onClick={() => setOpen(!shown)}>
         <span class={`dot ${state.status}`} aria-hidden="true" />
         <bdi class="toolname">{clip(visible(name), 80) || "tool"}</bdi>
         <bdi class="toolarg">{line}</bdi>
         {lines.length > 0 && <span class="count">{diffCount(lines)}</span>}
         <span class={state.status === "done" ? "sr" : "state"}>{WORDS[state.status]}</span>
-      </button>
+      </Button>
       {shown && <Body name={name} args={args} state={state} lines={lines} />}
     </div>
   );

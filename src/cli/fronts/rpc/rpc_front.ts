@@ -78,6 +78,8 @@ export class RpcFront {
     const followed = this.#client.subscribe(opening.sessionId, {
       updates: "full",
       onItem: (item) => this.#item(item),
+      // The older pi's record is the event itself. Most of what there is are updates, so they pass unparsed.
+      ...(this.#dialect === "0.73" ? { onUnparsed: (json: string) => this.#output.writeJson(json) } : {}),
     });
     followed.catch(() => {});
     await made;

@@ -22,7 +22,12 @@ export class RpcOutput {
 
   /** Writes a record behind all earlier ones. */
   write(record: PiRecord): void {
-    this.#lines.push(toJson(record) + "\n");
+    this.writeJson(toJson(record));
+  }
+
+  /** Writes a record that is JSON already. */
+  writeJson(json: string): void {
+    this.#lines.push(json, "\n");
     this.#writing ??= this.#drain().catch(this.#failed).finally(() => this.#writing = undefined);
   }
 
