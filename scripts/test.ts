@@ -144,6 +144,7 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "fronts",
   "gate_headers",
   "load_turns",
+  "named_resources",
   "npm_packages",
   "package_modules",
   "peers",

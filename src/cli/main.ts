@@ -11,6 +11,7 @@ import { SERVER_VERSION } from "../protocol/version.ts";
 import { ListenError, type Runtime } from "../runtime/runtime.ts";
 import { describe, resolveSandbox, SandboxError } from "../server/sandbox/sandbox_mode.ts";
 import { EngineError, resolveEngine } from "../server/workers/engine.ts";
+import { readNamed, ResourceError } from "../server/workers/named_resources.ts";
 import { isUsableToken, TOKEN_RULE } from "../server/auth/token_rule.ts";
 import { programHelp } from "./help.ts";
 import { SUBCOMMANDS } from "./subcommands.ts";
@@ -189,7 +190,9 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
   let config: Config;
   try {
     config = withAbsolutePaths(parsed.config, (path) => runtime.absolute(path));
-  } catch {
+    config = { ...config, resources: await readNamed(config.resources, runtime) };
+  } catch (error) {
+    if (error instanceof ResourceError) return fail(error.message, EXIT_USAGE);
     const sentence = "the working folder is gone, or its name is not UTF-8; start in another, or give --cwd";
     return fail(`${sentence} and absolute paths`, EXIT_FAILED);
   }

@@ -18,7 +18,7 @@ import {
   SANDBOX_MODES,
   variableOf,
 } from "./flags.ts";
-import { DEFAULT_PI, PI_CHOICES, type PiChoice } from "../protocol/pi_package.ts";
+import { AS_FOUND, DEFAULT_PI, PI_CHOICES, type PiChoice, type PiResources } from "../protocol/pi_package.ts";
 import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
 
 /** Whether stdin and stdout speak the protocol; `auto`: unless stdin is a terminal, null or closed. */
@@ -72,6 +72,8 @@ export interface Config {
   readonly isolation: IsolationMode;
   /** The version of pi that sessions run on. `auto`: the one that fits this machine. */
   readonly pi: PiChoice;
+  /** What pi loads for every session. */
+  readonly resources: PiResources;
   readonly demo: boolean;
   /** Milliseconds without a client and without a run after which the server shuts down. Absent: it stays. */
   readonly lingerMs?: number;
@@ -109,6 +111,7 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
     workers: 1,
     isolation: "shared",
     pi: DEFAULT_PI,
+    resources: AS_FOUND,
     demo: false,
     shutdownTimeoutMs: 30_000,
     journalFsync: "always",
@@ -326,10 +329,17 @@ function netHostOf(text: string, from: string): string {
 
 /** The configuration with absolute paths only, so that the process may stand in any folder. */
 export function withAbsolutePaths(config: Config, absolute: (path: string) => string): Config {
-  const { cwd, roots, stateDir } = config;
+  const { cwd, roots, stateDir, resources } = config;
+  const { extensions, skills, prompts } = resources;
   return {
     ...config,
     cwd: absolute(cwd ?? "."),
+    resources: {
+      ...resources,
+      extensions: extensions.map(absolute),
+      skills: skills.map(absolute),
+      prompts: prompts.map(absolute),
+    },
     ...(roots === undefined ? {} : { roots: roots.map(absolute) }),
     ...(stateDir === undefined ? {} : { stateDir: absolute(stateDir) }),
   };
@@ -365,6 +375,24 @@ function budgetOf(values: Values): BudgetLimits | undefined {
   };
 }
 
+function resourcesOf(values: Values): PiResources {
+  const [systemPrompt, appendSystemPrompt] = [
+    values.text("system-prompt"),
+    values.text("append-system-prompt"),
+  ];
+  return {
+    extensions: values.list("extension") ?? [],
+    skills: values.list("skill") ?? [],
+    prompts: values.list("prompt-template") ?? [],
+    findsExtensions: !values.on("no-extensions"),
+    findsSkills: !values.on("no-skills"),
+    findsPrompts: !values.on("no-prompt-templates"),
+    readsContextFiles: !values.on("no-context-files"),
+    ...(systemPrompt === undefined ? {} : { systemPrompt }),
+    ...(appendSystemPrompt === undefined ? {} : { appendSystemPrompt }),
+  };
+}
+
 function configOf(values: Values): Config {
   const maybe = <K extends keyof Config>(key: K, value: Config[K] | undefined): Partial<Config> =>
     value === undefined ? {} : { [key]: value } as Partial<Config>;
@@ -395,6 +423,7 @@ function configOf(values: Values): Config {
     ...maybe("workers", values.number("workers")),
     ...maybe("isolation", ISOLATION_MODES.find((one) => one === values.choice("isolation"))),
     ...maybe("pi", PI_CHOICES.find((one) => one === values.choice("pi"))),
+    resources: resourcesOf(values),
     demo: values.on("demo"),
     ...maybe("lingerMs", values.number("linger")),
     ...maybe("shutdownTimeoutMs", values.number("shutdown-timeout")),

@@ -4,7 +4,7 @@
 import type { BudgetLimits } from "../governor/budget.ts";
 import type { UsageDelta } from "../governor/counters.ts";
 import type { Failure } from "../protocol/errors.ts";
-import type { Engine } from "../protocol/pi_package.ts";
+import type { Engine, PiResources } from "../protocol/pi_package.ts";
 import type { Command } from "../protocol/schema/commands.ts";
 import type { Interrupted } from "../protocol/schema/responses.ts";
 import type { SessionRecord } from "./session_record.ts";
@@ -25,6 +25,8 @@ export interface WorkerConfig {
   readonly trustProjects: boolean;
   /** Folders in the trust store. */
   readonly trustedFolders?: readonly string[];
+  /** What pi loads for every session. */
+  readonly resources: PiResources;
   readonly demo: boolean;
   /** Folder for the logs of long shell outputs, which the server removes at its end. */
   readonly outputDir: string;

@@ -1,4 +1,5 @@
-// Does: names the two engines, which are the versions of pi that sessions can run on, with their files and hosts. Pure.
+// Does: names the two engines, which are the versions of pi that sessions can run on, with their files and hosts, and
+// what the operator can have pi load. Pure.
 // Used by: the configuration, the greeting, the sandbox and the worker. The server thread never loads pi to ask.
 // Invariant: deno.json pins both packages to these versions (tests/protocol/version_test.ts).
 
@@ -65,4 +66,33 @@ export const PI_PACKAGES: Readonly<Record<Engine, PiPackage>> = {
       ...["mcp", "codemode", "tool_search", "virtual_models"],
     ],
   },
+};
+
+/** What pi loads beside what it finds, and what it does not look for. */
+export interface PiResources {
+  /** Files or folders, absolute once the server has started. */
+  readonly extensions: readonly string[];
+  readonly skills: readonly string[];
+  readonly prompts: readonly string[];
+  /** Whether pi also loads those that it finds in its own folder and in trusted projects. */
+  readonly findsExtensions: boolean;
+  readonly findsSkills: boolean;
+  readonly findsPrompts: boolean;
+  /** Whether instructions such as AGENTS.md are read. */
+  readonly readsContextFiles: boolean;
+  /** In place of pi's system prompt. A file that the operator names is read at the start. */
+  readonly systemPrompt?: string;
+  /** Behind the system prompt. */
+  readonly appendSystemPrompt?: string;
+}
+
+/** Only what pi finds by itself. */
+export const AS_FOUND: PiResources = {
+  extensions: [],
+  skills: [],
+  prompts: [],
+  findsExtensions: true,
+  findsSkills: true,
+  findsPrompts: true,
+  readsContextFiles: true,
 };

@@ -45,6 +45,7 @@ export const loadPi: LoadFactory = async (runtime, config, trusted) => {
   chooseEngine(config.engine);
   const { createFactory } = await import("./pi/factory.ts");
   return createFactory(runtime, {
+    resources: config.resources,
     demo: config.demo,
     outputDir: config.outputDir,
     trusts: (folder) => trusted.has(folder),

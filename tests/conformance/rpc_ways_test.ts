@@ -258,6 +258,26 @@ alone("rpc: --private has a server that no other client reaches, and that ends w
   assertEquals((await ended(rpc)).code, 0);
 });
 
+alone("rpc: with --private pi's flags for extensions and prompts work", async (bench) => {
+  const source = `export default (pi) => pi.registerCommand("handed", { handler: async () => {} });`;
+  await Deno.writeTextFile(`${bench.home.root}/handed.ts`, source);
+  const prompts = [
+    "--system-prompt",
+    "You are handed over.",
+    "--append-system-prompt",
+    "Be brief, and kind.",
+  ];
+  const rpc = front(bench, ["--private", "-e", "handed.ts", "-ns", "--no-context-files", ...prompts]);
+  const { data } = await rpc.request({ type: "get_commands" }, 60_000);
+  assertEquals(arrayAt(objectAt(data), "commands").map((one) => at(one, "name")), ["handed"]);
+  bench.model.script("handed", text(["yes"]));
+  await rpc.settled("handed");
+  const sent = JSON.stringify((await bench.model.request("handed")).body);
+  assert(sent.includes("You are handed over.") && sent.includes("Be brief, and kind."), sent);
+  await rpc.endInput();
+  assertEquals((await ended(rpc)).code, 0);
+});
+
 alone("rpc: two that start at once share one server", async (bench) => {
   const both = [front(bench), front(bench)];
   for (const rpc of both) assertEquals((await rpc.request({ type: "get_state" }, 90_000)).success, true);

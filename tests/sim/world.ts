@@ -17,6 +17,7 @@ import { common } from "../../src/runtime/common.ts";
 import type { Runtime, Timer } from "../../src/runtime/runtime.ts";
 import { PLAIN_FORMAT } from "../worker/fake_format.ts";
 import { EVERYWHERE } from "../worker/fake_runtime.ts";
+import { AS_FOUND } from "../../src/protocol/pi_package.ts";
 
 /** Microtasks that anything here needs to come to rest; far more than the longest chain. */
 const DEPTH = 40;
@@ -124,6 +125,7 @@ export class World {
         cwd: "/",
         roots: ["/"],
         trustProjects: false,
+        resources: AS_FOUND,
         demo: false,
         engine: "0.73",
         pendingUi: 8,

@@ -11,6 +11,7 @@ import { PLAIN_FORMAT } from "./fake_format.ts";
 import { fakeRuntime } from "./fake_runtime.ts";
 import { answeredClaims } from "./fakes.ts";
 import type { Outcome } from "../../src/protocol/failures.ts";
+import { AS_FOUND } from "../../src/protocol/pi_package.ts";
 
 /** Hooks that do nothing. */
 export const HOOKS: AgentHooks = {
@@ -52,6 +53,7 @@ export class BuilderBench implements AsyncDisposable {
       cwd: `${top}/root`,
       trustProjects: false,
       outputDir: "/nowhere",
+      resources: AS_FOUND,
       demo: false,
       engine: "0.73",
       pendingUi: 3,

@@ -15,12 +15,14 @@ import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE, fakeRuntime } from "./fake_runtime.ts";
 import { at, brief, DELTA } from "./fakes.ts";
 import type { Outcome } from "../../src/protocol/failures.ts";
+import { AS_FOUND } from "../../src/protocol/pi_package.ts";
 
 export const CONFIG: WorkerConfig = {
   cwd: "/work",
   roots: ["/"],
   trustProjects: false,
   outputDir: "/nowhere",
+  resources: AS_FOUND,
   demo: false,
   engine: "0.73",
   pendingUi: 3,

@@ -46,9 +46,15 @@ function rootOf(io: Io): string {
  *
  * @param parsed arguments that were read with `FRONT_FLAGS`
  * @param more options of the client
+ * @param ownFlags flags for a server of its own
  * @throws {CommandError} one sentence with the next step
  */
-export async function openFront(io: Io, parsed: Arguments, more: ClientOptions = {}): Promise<Front> {
+export async function openFront(
+  io: Io,
+  parsed: Arguments,
+  more: ClientOptions = {},
+  ownFlags: readonly string[] = [],
+): Promise<Front> {
   const options = serverOptions(parsed);
   const linger = parsed.text("linger");
   if (parsed.has("private")) {
@@ -56,7 +62,7 @@ export async function openFront(io: Io, parsed: Arguments, more: ClientOptions =
     if (named !== undefined) throw new UsageError(`--private and --${named} exclude each other`);
     const sessions = parsed.text("session-dir");
     const env = sessions === undefined ? {} : { PI_CODING_AGENT_SESSION_DIR: io.absolute(sessions) };
-    return { client: await ownServer(io, more, env), local: true, lingers: false };
+    return { client: await ownServer(io, more, env, ownFlags), local: true, lingers: false };
   }
   const roots = [rootOf(io), io.join(agentFolder(io), "sessions")].flatMap((root) => ["--root", root]);
   const startFlags = ["--port", "0", "--linger", linger ?? "0", ...roots];
@@ -92,8 +98,13 @@ function quiet(io: Io): Io {
 }
 
 /** Starts a server as a child of the front. It ends with the front. */
-async function ownServer(io: Io, more: ClientOptions, env: Record<string, string>): Promise<Client> {
+async function ownServer(
+  io: Io,
+  more: ClientOptions,
+  env: Record<string, string>,
+  flags: readonly string[],
+): Promise<Client> {
   const { spawn } = await import("../../client/mod.ts");
   const [command, ...prefix] = io.ownCommand();
-  return await spawn({ ...more, command, prefix, env });
+  return await spawn({ ...more, command, prefix: [...prefix, ...flags], env });
 }

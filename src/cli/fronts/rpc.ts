@@ -3,7 +3,7 @@
 import { deadline } from "../../base/async/deadline.ts";
 import { helpOf } from "../arguments.ts";
 import { FRONT_FLAGS, openFront } from "./front.ts";
-import { parsePiArguments, RPC_FLAGS } from "./rpc/pi_arguments.ts";
+import { parsePiArguments, resourceFlags, RPC_FLAGS } from "./rpc/pi_arguments.ts";
 import { RpcFront } from "./rpc/rpc_front.ts";
 import { readUpdate } from "./rpc/unparsed_update.ts";
 import { EXIT_OK, type Io, type Subcommand } from "../subcommand.ts";
@@ -21,7 +21,7 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     io.onSignal("SIGTERM", () => stop(EXIT_TERMINATED)),
     io.onSignal("SIGHUP", () => stop(EXIT_HANGUP)),
   ];
-  const front = await openFront(io, parsed, { readUnparsed: readUpdate });
+  const front = await openFront(io, parsed, { readUnparsed: readUpdate }, resourceFlags(parsed));
   const rpc = new RpcFront(io, front);
   try {
     const session = rpc.open(parsed).then(() => rpc.read()).then(() => EXIT_OK);

@@ -11,6 +11,8 @@ export interface UserPlacesFacts {
   readonly files: Files;
   readonly agentDir: string;
   readonly home: string;
+  /** Paths that the operator names beside the settings. */
+  readonly asked: readonly string[];
   /** Runs a command and returns its output. Throws with the reason when it failed. */
   readonly output: (command: readonly string[]) => Promise<string>;
 }
@@ -69,16 +71,17 @@ async function placeOf(entry: string, { files, agentDir, home }: UserPlacesFacts
 /** Finds the paths. Missing or invalid settings name none. */
 export async function userPlaces(facts: UserPlacesFacts): Promise<PiSettingsPaths> {
   const { files, agentDir } = facts;
+  const asked = await Promise.all(facts.asked.map((entry) => placeOf(entry, facts)));
   const text = await files.read(files.join(agentDir, "settings.json")).catch(() => undefined);
   // pi reports a broken file itself, in each session.
   const settings = settingsIn(text ?? "{}");
-  if (settings === undefined) return { read: [], warnings: [] };
+  if (settings === undefined) return { read: asked, warnings: [] };
   const packages = sourcesIn(settings["packages"]);
   const local = [
     ...packages.filter((source) => !source.startsWith(NPM) && !GIT.test(source)),
     ...LISTS.flatMap((name) => textsIn(settings[name])).filter((entry) => !CHOOSING.test(entry)),
   ];
-  const read = await Promise.all(local.map((entry) => placeOf(entry, facts)));
+  const read = [...asked, ...await Promise.all(local.map((entry) => placeOf(entry, facts)))];
   if (!packages.some((source) => source.startsWith(NPM))) return { read, warnings: [] };
   try {
     return { read: [...read, await globalFolder(settings, facts)], warnings: [] };

@@ -65,9 +65,11 @@ export async function resolveSandbox(
   const home = runtime.home();
   const env = (name: string): string | undefined => runtime.env(name);
   const output = (command: readonly string[]): Promise<string> => runtime.output(command, ASKING_MS);
+  const { extensions, skills, prompts } = config.resources;
+  const asked = [...extensions, ...skills, ...prompts].map(absolute);
   const sandbox = await makeSandbox({
     files,
-    named: await userPlaces({ files, agentDir, home, output }),
+    named: await userPlaces({ files, agentDir, home, output, asked }),
     cwd: absolute(config.cwd ?? "."),
     ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
     agentDir,

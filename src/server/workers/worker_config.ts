@@ -38,6 +38,7 @@ export function workerConfig(
       return trust.folders;
     },
     serverTag,
+    resources: config.resources,
     demo: config.demo,
     memoryBytes,
     outputDir,

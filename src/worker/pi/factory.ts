@@ -14,6 +14,7 @@ import type { AgentFactory, AgentHooks, AgentPort, AgentRequest } from "../sessi
 import { registerDemo } from "./sdk/demo_model.ts";
 import { modelIssues } from "./sdk/model_issues.ts";
 import { toWireModel } from "./sdk/wire_model.ts";
+import type { PiResources } from "../../protocol/pi_package.ts";
 import type { WireModel } from "../../protocol/schema/responses.ts";
 import { PiAgent } from "./agent.ts";
 import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
@@ -267,7 +268,7 @@ class PiFactory implements AgentFactory {
       global: () => join(this.#agentDir, "settings.json"),
       project: () => join(around.cwd, ".pi", "settings.json"),
     };
-    const guard = new ResourceGuard(around, this.#agentDir);
+    const guard = new ResourceGuard(around, this.#agentDir, this.#options.resources);
     const overlay = new SettingsOverlay(
       (scope) => guard.readSettings(scope, paths[scope]()),
       () => around.trusted,
@@ -467,6 +468,7 @@ function unknownTools(loaded: BuiltSession, request: AgentRequest): string[] {
 
 /** Settings that all sessions of a factory share. */
 export interface FactorySettings {
+  readonly resources: PiResources;
   readonly demo: boolean;
   /** Folder for the logs of long shell outputs. */
   readonly outputDir: string;

@@ -1,7 +1,7 @@
 // The parts of `pi-server rpc` without a server: arguments, the choice of a model, translations, records.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { chooseModel } from "../../../src/cli/fronts/rpc/model_choice.ts";
-import { parsePiArguments } from "../../../src/cli/fronts/rpc/pi_arguments.ts";
+import { parsePiArguments, resourceFlags } from "../../../src/cli/fronts/rpc/pi_arguments.ts";
 import { errorText, piSessionId, translate } from "../../../src/cli/fronts/rpc/rpc_commands.ts";
 import { dialogRecord, Missed, recordsOf } from "../../../src/cli/fronts/rpc/rpc_records.ts";
 import { UsageError } from "../../../src/cli/subcommand.ts";
@@ -65,10 +65,34 @@ Deno.test("rpc: short flags of pi are known, and what has no meaning here is ref
       true,
     ],
   );
-  for (const flag of ["--api-key", "-e", "--skill=x", "--system-prompt", "--print", "--models"]) {
+  for (const flag of ["--api-key", "--theme=x", "--print", "--models"]) {
     assertStringIncludes(refused(() => parsePiArguments([flag, "x"])), flag.replace(/=.*/, ""));
   }
   assertStringIncludes(refused(() => parsePiArguments(["--mode", "json"])), "--mode");
+  for (
+    const [short, flag] of [["-e", "--extension"], ["--skill", "--skill"], [
+      "-ne",
+      "--no-extensions",
+    ]] as const
+  ) {
+    const args = short === "-ne" ? [short] : [short, "x"];
+    assertStringIncludes(refused(() => parsePiArguments(args)), `${flag}: the sessions of a server share it`);
+  }
+  const own = parsePiArguments([
+    "--private",
+    "-e",
+    "a",
+    "--extension=b",
+    "-ns",
+    "--system-prompt",
+    "Be brief, please",
+  ]);
+  assertEquals(resourceFlags(own), [
+    "--extension=a",
+    "--extension=b",
+    "--no-skills",
+    "--system-prompt=Be brief, please",
+  ]);
 });
 
 Deno.test("rpc: a command carries only what pi reads, and null counts as absent", () => {

@@ -19,10 +19,12 @@ import { Governor } from "../../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../../src/governor/limits.ts";
 import type { Clock } from "../../../src/runtime/runtime.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { AS_FOUND } from "../../../src/protocol/pi_package.ts";
 
 export const CONFIG: WorkerConfig = {
   cwd: "/",
   trustProjects: false,
+  resources: AS_FOUND,
   demo: false,
   engine: "0.73",
   pendingUi: 3,

@@ -4,6 +4,19 @@ import { type Arguments, parseArguments } from "../../arguments.ts";
 import { FRONT_FLAGS } from "../front.ts";
 import { type FlagSpec, UsageError } from "../../subcommand.ts";
 
+/** Flags of the server that are pi's as well. All sessions of a server share them, so they need a server of their own. */
+const RESOURCE_FLAGS: readonly FlagSpec[] = [
+  { name: "extension", value: "PATH", about: "load this extension; only with --private (-e)" },
+  { name: "no-extensions", about: "load no other ones; only with --private (-ne)" },
+  { name: "skill", value: "PATH", about: "offer this skill; only with --private" },
+  { name: "no-skills", about: "offer no other ones; only with --private (-ns)" },
+  { name: "prompt-template", value: "PATH", about: "offer this template; only with --private" },
+  { name: "no-prompt-templates", about: "offer no other ones; only with --private (-np)" },
+  { name: "no-context-files", about: "read no AGENTS.md; only with --private (-nc)" },
+  { name: "system-prompt", value: "TEXT", about: "in place of pi's; only with --private" },
+  { name: "append-system-prompt", value: "TEXT", about: "behind pi's; only with --private" },
+];
+
 /** The flags of `pi-server rpc`. */
 export const RPC_FLAGS: readonly FlagSpec[] = [
   { name: "mode", value: "rpc", choices: ["rpc"], about: "as pi is started; nothing else is possible" },
@@ -24,6 +37,7 @@ export const RPC_FLAGS: readonly FlagSpec[] = [
   { name: "no-builtin-tools", about: "only the tools of extensions (-nbt)" },
   { name: "approve", about: "load what the project itself brings (-a)" },
   { name: "no-approve", about: "do not load it (-na)" },
+  ...RESOURCE_FLAGS,
   { name: "no-themes", about: "accepted: there is no screen" },
   { name: "verbose", about: "accepted: there is no screen" },
   { name: "offline", about: "accepted: the server decides what it fetches" },
@@ -40,29 +54,18 @@ const SHORT: Readonly<Record<string, string>> = {
   "-nbt": "--no-builtin-tools",
   "-a": "--approve",
   "-na": "--no-approve",
+  "-e": "--extension",
+  "-ne": "--no-extensions",
+  "-ns": "--no-skills",
+  "-np": "--no-prompt-templates",
+  "-nc": "--no-context-files",
 };
-
-const SETTINGS = "the sessions of a server share it; put it into pi's settings, or start pi itself";
 
 /** Flags of pi that cannot be had here, with what to do instead. */
 const REFUSED: Readonly<Record<string, string>> = {
   "--api-key": "give the key to the server: in its environment, or in pi's auth.json",
-  "--system-prompt": "write it to .pi/SYSTEM.md of the project",
-  "--append-system-prompt": "write it to .pi/APPEND_SYSTEM.md of the project",
   "--models": "set enabledModels in pi's settings",
-  "--extension": SETTINGS,
-  "-e": SETTINGS,
-  "--no-extensions": SETTINGS,
-  "-ne": SETTINGS,
-  "--skill": SETTINGS,
-  "--no-skills": SETTINGS,
-  "-ns": SETTINGS,
-  "--prompt-template": SETTINGS,
-  "--no-prompt-templates": SETTINGS,
-  "-np": SETTINGS,
   "--theme": "there is no screen that could have one",
-  "--no-context-files": SETTINGS,
-  "-nc": SETTINGS,
   "--print": "use pi-server run",
   "-p": "use pi-server run",
   "--export": "send the command export_html",
@@ -90,6 +93,15 @@ export function parsePiArguments(args: readonly string[]): Arguments {
   }
   const ways = WAYS.filter((name) => parsed.has(name));
   if (ways.length > 1) throw new UsageError(`--${ways[0]} and --${ways[1]} exclude each other`);
+  const shared = RESOURCE_FLAGS.find(({ name }) => parsed.has(name))?.name;
+  if (shared !== undefined && !parsed.has("private")) {
+    throw new UsageError(
+      `--${shared}: the sessions of a server share it; add --private, or use pi's settings`,
+    );
+  }
+  if (parsed.list("append-system-prompt").length > 1) {
+    throw new UsageError("--append-system-prompt: give it once, with all of the text");
+  }
   if (parsed.has("session-dir") && !parsed.has("private")) {
     throw new UsageError("--session-dir: the server decides where session files lie; add --private");
   }
@@ -97,6 +109,14 @@ export function parsePiArguments(args: readonly string[]): Arguments {
     throw new UsageError("--approve and --no-approve exclude each other");
   }
   return parsed;
+}
+
+/** The flags for the server of its own. */
+export function resourceFlags(parsed: Arguments): string[] {
+  return RESOURCE_FLAGS.flatMap(({ name, value }) => {
+    if (value === undefined) return parsed.has(name) ? [`--${name}`] : [];
+    return parsed.list(name).map((text) => `--${name}=${text}`);
+  });
 }
 
 /** The names of a list such as `read,bash`. */

@@ -15,7 +15,7 @@ import {
 import { dirname, isAbsolute, join, parse } from "node:path";
 import type * as Pi from "@mariozechner/pi-coding-agent";
 import { pi } from "../engines/packages.ts";
-import { PI_PACKAGES } from "../../../protocol/pi_package.ts";
+import { PI_PACKAGES, type PiResources } from "../../../protocol/pi_package.ts";
 import { engineToLoad } from "../engines/choice.ts";
 import { EXTENSION_BYTES, RESOURCE_BYTES } from "../../../governor/limits.ts";
 import type { LoadProblem } from "../../../protocol/schema/responses.ts";
@@ -52,11 +52,14 @@ export class ResourceGuard {
   #prompts: readonly string[] = [];
   readonly #folder: Folder;
   readonly #agentDir: string;
+  readonly #asked: PiResources;
   readonly #problems = new Map<string, string>();
 
-  constructor(folder: Folder, agentDir: string) {
+  /** @param asked what the operator wants loaded, and not looked for */
+  constructor(folder: Folder, agentDir: string, asked: PiResources) {
     this.#folder = folder;
     this.#agentDir = agentDir;
+    this.#asked = asked;
   }
 
   get #cwd(): string {
@@ -90,6 +93,7 @@ export class ResourceGuard {
   /** Options for pi's loader. The guard reads the instructions here and passes them on. */
   async options(settingsManager: Settings): Promise<LoaderOptions> {
     this.#problems.clear();
+    const asked = this.#asked;
     if (!this.#trusted) this.#settings.delete("project");
     const read = (path: string): { text: string; marked: boolean } | undefined => this.#readMarked(path);
     const options: LoaderOptions = {
@@ -97,14 +101,20 @@ export class ResourceGuard {
       agentsFilesOverride: () => ({ agentsFiles: this.#contextFiles() }),
       // A value is needed, or pi looks for the files. It is empty, or pi takes it for a file name.
       systemPrompt: "",
-      systemPromptOverride: () => this.#instructions("SYSTEM.md"),
+      systemPromptOverride: () => asked.systemPrompt ?? this.#instructions("SYSTEM.md"),
       appendSystemPrompt: [],
       appendSystemPromptOverride: () => {
-        const append = this.#instructions("APPEND_SYSTEM.md");
+        const append = asked.appendSystemPrompt ?? this.#instructions("APPEND_SYSTEM.md");
         return append === undefined ? [] : [append];
       },
       skillsOverride: markedSkills(read),
       promptsOverride: markedPrompts(read, () => this.#prompts),
+      noExtensions: !asked.findsExtensions,
+      noSkills: !asked.findsSkills,
+      noPromptTemplates: !asked.findsPrompts,
+      additionalExtensionPaths: this.#loadable("extensions", asked.extensions),
+      additionalSkillPaths: this.#loadable("skills", asked.skills),
+      additionalPromptTemplatePaths: this.#loadable("prompts", asked.prompts),
     };
     if (this.#trusted) return options;
     // An engine without such extensions does not know the option.
@@ -116,18 +126,26 @@ export class ResourceGuard {
       ...builtIn,
     });
     const found = await packages.resolve();
-    const ofUser = (kind: Kind): string[] =>
-      found[kind].filter((one) => one.enabled && one.metadata.scope === "user").map((one) => one.path);
+    const ofUser = (kind: Kind, finds: boolean): string[] =>
+      !finds
+        ? []
+        : found[kind].filter((one) => one.enabled && one.metadata.scope === "user").map((one) => one.path);
     return {
       ...options,
       noExtensions: true,
       noSkills: true,
       noPromptTemplates: true,
       noThemes: true,
-      additionalExtensionPaths: ofUser("extensions"),
-      additionalSkillPaths: ofUser("skills"),
-      additionalPromptTemplatePaths: ofUser("prompts"),
-      additionalThemePaths: ofUser("themes"),
+      additionalExtensionPaths: [
+        ...options.additionalExtensionPaths ?? [],
+        ...ofUser("extensions", asked.findsExtensions),
+      ],
+      additionalSkillPaths: [...options.additionalSkillPaths ?? [], ...ofUser("skills", asked.findsSkills)],
+      additionalPromptTemplatePaths: [
+        ...options.additionalPromptTemplatePaths ?? [],
+        ...ofUser("prompts", asked.findsPrompts),
+      ],
+      additionalThemePaths: ofUser("themes", true),
     };
   }
 
@@ -249,7 +267,13 @@ export class ResourceGuard {
   }
 
   /** The user's instructions, and those of trusted folders from the session's folder upward. */
+  /** The paths that pi may read. */
+  #loadable(kind: Kind, paths: readonly string[]): string[] {
+    return paths.filter((path) => this.#isUsable(kind, path));
+  }
+
   #contextFiles(): { path: string; content: string }[] {
+    if (!this.#asked.readsContextFiles) return [];
     const above = this.#trusted ? ancestors(this.#cwd).reverse() : [];
     const files = new Map<string, string>();
     for (const folder of [this.#agentDir, ...above]) {
