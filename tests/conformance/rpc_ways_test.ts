@@ -319,8 +319,12 @@ alone("rpc: wrong arguments, servers and tokens are one line and an exit code", 
 
 alone("rpc: pi's own client drives it, every method", async (bench) => {
   await bench.start();
-  bench.model.script("rpc-hello", text(["Hello"]), text(["steered"]));
+  bench.model.script("rpc-hello", text(["Hello"]));
   bench.model.script("rpc-tool", calls([{ name: "bash", args: { command: "echo hi" } }]), text(["ran"]));
+  const wait = "while [ ! -e go ]; do sleep 0.05; done";
+  bench.model.script("rpc-long", calls([{ name: "bash", args: { command: wait } }]));
+  bench.model.script("rpc-steered", text(["steered"]));
+  bench.model.script("rpc-later", text(["later"]));
   bench.model.handler = (request) => request.userText.includes("summar") ? text(["gist"]) : undefined;
   const own = programOf();
   // pi's client starts `node FILE`. The package's own program is such a file; the others need one that starts them.
@@ -354,6 +358,7 @@ child.on("exit", (code) => process.exit(code ?? 1));
 /** Every method of pi's RpcClient; each checks what it gets. */
 const DRIVE = `
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { RpcClient } from "REPO/node_modules/@mariozechner/pi-coding-agent/dist/index.js";
 const client = new RpcClient({ cliPath: process.argv[2], args: ["--name", "driven"] });
 await client.start();
@@ -398,6 +403,15 @@ assert.ok(Array.isArray(await client.getCommands()));
 const { sessionFile } = await client.getState();
 assert.equal((await client.newSession()).cancelled, false);
 assert.equal((await client.getMessages()).length, 0);
+const idle = client.waitForIdle();
+await client.prompt("rpc-long");
+await client.steer("rpc-steered");
+await client.followUp("rpc-later");
+assert.equal((await client.getState()).pendingMessageCount, 2);
+writeFileSync("go", "");
+await idle;
+const asked = (await client.getMessages()).filter(({ role }) => role === "user");
+assert.deepEqual(asked.map(({ content }) => content[0].text), ["rpc-long", "rpc-steered", "rpc-later"]);
 assert.equal((await client.switchSession(sessionFile)).cancelled, false);
 await client.abort();
 await client.compact().then(() => {}, (error) => assert.match(error.message, /compact/i));
