@@ -96,7 +96,7 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   navigate_tree:
     "Goes on from another entry of the tree; of a user message, the text comes back for editing.",
   export_html:
-    "Writes the session as a web page, by default into the session's folder; at most 32 MiB of history.",
+    "Writes the session as a web page, by default into the session's folder. `imagesLeftOut` counts the images for which the page had no room.",
   get_commands:
     "Lists slash commands, prompt templates and skills that `prompt` understands, with their source.",
   get_skills: "Lists the skills that are loaded.",

@@ -337,6 +337,12 @@ test("history pages: events of a subscriber with refs name what is large", async
   assertEquals(refIn(at(replayed, "event", "message"), 0, "text"), ref);
 });
 
+/** How many images an exported page leaves out: its data is JSON in base64. */
+function sentencesIn(html: string): number {
+  const data = /<script id="session-data"[^>]*>([^<]*)<\/script>/.exec(html)?.[1] ?? "";
+  return atob(data).split("[This page leaves an image out: image/png, 2.9 MiB]").length - 1;
+}
+
 alone("history pages: a client with frames of 1 MiB reads 40 images of 4 MB", async (bench) => {
   await bench.start(["--max-host-memory-bytes", "6GiB"]);
   const wire = await bench.connect();
@@ -357,8 +363,10 @@ alone("history pages: a client with frames of 1 MiB reads 40 images of 4 MB", as
   const { snapshot } = await wire.ok({ type: "subscribe", sessionId: id, snapshot: true });
   assert(JSON.stringify(snapshot).length < frame);
   assertEquals([at(snapshot, "truncated"), at(snapshot, "before")], [true, 77]);
-  const refusal = await wire.refused("session_too_large", { type: "export_html", sessionId: id });
-  assertStringIncludes(stringAt(refusal, "error"), "32 MiB");
+  const exported = await wire.ok({ type: "export_html", sessionId: id });
+  assertEquals(exported.imagesLeftOut, 32);
+  const html = await Deno.readTextFile(stringAt(exported, "path"));
+  assertEquals(sentencesIn(html), 32);
   // A small one reads everything.
   const small = await SmallFrames.connect((await bench.server.endpoint()).url, await bench.server.token());
   try {

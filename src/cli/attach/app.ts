@@ -275,8 +275,11 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
   exportHtml(tab: SessionTab, outputPath: string): void {
     const more = outputPath === "" ? {} : { outputPath };
     this.#run(async () => {
-      const { path } = await this.#parts.client.request("export_html", { sessionId: tab.id, ...more });
-      tab.note("info", `Written to ${path}`);
+      const { path, imagesLeftOut: left } = await this.#parts.client.request("export_html", {
+        sessionId: tab.id,
+        ...more,
+      });
+      tab.note("info", `Written to ${path}${left === undefined ? "" : `; large images left out: ${left}`}`);
     });
   }
 

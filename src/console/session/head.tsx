@@ -30,8 +30,10 @@ export function SessionHead({ feed, sessionId, onSheet }: Props) {
   const run = (work: () => Promise<unknown>, done?: string): void => void attempt.call(console, work, done);
   const exportPage = (): void =>
     run(async () => {
-      const { path } = await link.request("export_html", { sessionId });
-      console.notices.done(`Exported on the server to ${path}`);
+      const { path, imagesLeftOut: left } = await link.request("export_html", { sessionId });
+      console.notices.done(
+        `Exported on the server to ${path}${left ? `; large images left out: ${left}` : ""}`,
+      );
     });
   const over = info === undefined ? undefined : budgetSentence(info);
   return (

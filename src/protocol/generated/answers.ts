@@ -393,6 +393,8 @@ export interface NavigateTreeData {
 export interface ExportHtmlData {
   /** Path of the file. */
   path: string;
+  /** The protocol's `imagesLeftOut`. */
+  imagesLeftOut?: number;
 }
 
 /** What `get_commands` answers with. */

@@ -573,7 +573,10 @@ export interface NavigateTreeCommand extends SessionCommand {
   };
 }
 
-/** Writes the session as a web page, by default into the session's folder; at most 32 MiB of history. */
+/**
+ * Writes the session as a web page, by default into the session's folder. `imagesLeftOut` counts the images
+ * for which the page had no room.
+ */
 export interface ExportHtmlCommand extends SessionCommand {
   /** Says what it is. */
   type: "export_html";

@@ -101,7 +101,7 @@ export const HISTORY_COMMANDS = {
   export_html: session(
     "export_html",
     { outputPath: Type.Optional(limited("pathChars")) },
-    Type.Object({ path: Type.String() }),
+    Type.Object({ path: Type.String(), imagesLeftOut: Type.Optional(Type.Integer({ minimum: 1 })) }),
     { mutates: false, keyed: true },
   ),
   get_commands: session(

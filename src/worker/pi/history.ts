@@ -7,7 +7,7 @@ import { type Failure, failure } from "../../protocol/errors.ts";
 import type { TreeNode } from "../../protocol/schema/results.ts";
 import { cut } from "../../base/text.ts";
 import type { AgentHistory, NavigateOptions } from "../session/agent_port.ts";
-import { exportPage, exportRefusal } from "./export/html_export.ts";
+import { exportPage } from "./export/html_export.ts";
 import type { LiveSession } from "./live_session.ts";
 import { type Placed, treeOf } from "./sdk/sdk.ts";
 import type { Outcome } from "../../protocol/failures.ts";
@@ -132,10 +132,8 @@ export function piHistory(live: LiveSession): AgentHistory {
     entries: () => treeOf(live.session),
     navigate: (targetId, options) => navigate(live, targetId, options),
     async exportHtml(path) {
-      const tooLarge = exportRefusal(live.session);
-      if (tooLarge !== undefined) return { ok: false, failure: tooLarge };
       try {
-        return { ok: true, value: { path: await exportPage(live.session, path) } };
+        return await exportPage(live.session, path);
       } catch (error) {
         return { ok: false, failure: failure("agent_error", `export_html failed: ${errorMessage(error)}`) };
       }

@@ -151,7 +151,7 @@ export interface AgentHistory {
     options: NavigateOptions,
   ): Promise<Outcome<{ editorText?: string; cancelled: boolean; aborted?: boolean }>>;
   /** Writes the page to that absolute path. */
-  exportHtml(path: string): Promise<Outcome<{ path: string }>>;
+  exportHtml(path: string): Promise<Outcome<{ path: string; imagesLeftOut?: number }>>;
 }
 
 /** The commands, skills and tools of a session, and its usage. */

@@ -1,14 +1,15 @@
 // Does: writes the page of `export_html`: pi's page with a content policy, escaped quotes, and no recursion.
-// Used by: history.ts. Uses: export_guard.ts. The reasons are in docs/PI.md#session-files.
+// Used by: history.ts. Uses: export_guard.ts and page_entries.ts. The reasons are in docs/PI.md#session-files.
 // Invariant: it relies only on what the pages of pi 0.73.1 and 1.6.0 have in common.
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import type { AgentSession } from "@mariozechner/pi-coding-agent";
 import { EXPORT_UNITS } from "../../../governor/limits.ts";
-import { type Failure, failure } from "../../../protocol/errors.ts";
-import { leastUnits } from "../../session/events/bounded_json.ts";
+import { failure } from "../../../protocol/errors.ts";
+import type { Outcome } from "../../../protocol/failures.ts";
 import { guardScript } from "./export_guard.ts";
+import { pageEntries } from "./page_entries.ts";
 
 /** A script that runs. The data of the session is in a script with attributes. */
 const SCRIPT = /<script>([^]*?)<\/script>/g;
@@ -65,33 +66,42 @@ export function securePage(html: string): string {
   return page.replace("<head>", () => head);
 }
 
-/** Why the session is too large for a page. pi would hold all of it several times. */
-export function exportRefusal({ sessionManager }: AgentSession): Failure | undefined {
-  let units = 0;
-  for (const entry of sessionManager.getEntries()) {
-    units += leastUnits(entry, EXPORT_UNITS);
-    if (units <= EXPORT_UNITS) continue;
-    const most = EXPORT_UNITS / 1024 / 1024;
-    const sentence = `The session's history has more than ${most} MiB, too much for one page; ` +
-      "fork or compact it into a session with less, or read its file";
-    return failure("session_too_large", sentence);
-  }
-  return undefined;
+/** A page that was written. */
+export interface ExportedPage {
+  readonly path: string;
+  /** The number of images that it leaves out, if any. */
+  readonly imagesLeftOut?: number;
 }
 
 /** The export before. Exports run one at a time, because each needs several times the memory of its session. */
 let previous: Promise<unknown> = Promise.resolve();
 
-/** Makes pi write the page to a file that no other program reads yet, and secures it there. */
-export function exportPage(session: AgentSession, file: string): Promise<string> {
+/**
+ * Makes pi write the page to a file that no other program reads yet, and secures it there. pi would hold a long history
+ * several times, so large images are left out until the rest is small enough.
+ */
+export function exportPage(session: AgentSession, file: string): Promise<Outcome<ExportedPage>> {
   const page = previous.then(() => writeSecured(session, file));
   previous = page.catch(() => {});
   return page;
 }
 
-async function writeSecured(session: AgentSession, file: string): Promise<string> {
-  const path = await session.exportToHtml(file);
+async function writeSecured(session: AgentSession, file: string): Promise<Outcome<ExportedPage>> {
+  const { sessionManager } = session;
+  const shown = pageEntries(sessionManager.getEntries(), EXPORT_UNITS);
+  if (shown === undefined) {
+    const most = EXPORT_UNITS / 1024 / 1024;
+    const sentence =
+      `The session's history has more than ${most} MiB without its images, too much for one page; ` +
+      "fork or compact it into a session with less, or read its file";
+    return { ok: false, failure: failure("session_too_large", sentence) };
+  }
+  const { entries, imagesLeftOut } = shown;
+  // pi's own export, on a view of the session.
+  const manager: unknown = Object.create(sessionManager, { getEntries: { value: () => entries } });
+  const view: AgentSession = Object.create(session, { sessionManager: { value: manager } });
+  const path = await view.exportToHtml(file);
   const html = securePage(Buffer.from(await readFile(path)).toString("utf8"));
   await writeFile(path, html);
-  return path;
+  return { ok: true, value: { path, ...(imagesLeftOut === 0 ? {} : { imagesLeftOut }) } };
 }

@@ -101,7 +101,9 @@ async function exportHtml(session: Session, command: CommandOf<"export_html">): 
     if (!outcome.ok) return outcome;
     const text = await files.read(page) ?? "";
     const written = await writePage(session.place, path.value, text);
-    return written.ok ? done({ path: written.value }) : written;
+    if (!written.ok) return written;
+    const { imagesLeftOut } = outcome.value;
+    return done({ path: written.value, ...(imagesLeftOut === undefined ? {} : { imagesLeftOut }) });
   } finally {
     await files.removeFolder(folder);
   }
