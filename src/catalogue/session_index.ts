@@ -8,8 +8,8 @@ import type { IndexStore } from "./index_store.ts";
 import { isFresh, readRow, type Row } from "./row.ts";
 import { forEach, type SessionPlaces } from "./session_places.ts";
 
-/** Files whose state is asked for at the same time, and files that are read at the same time. */
-const [LOOKERS, READERS] = [64, 4];
+/** Files that are read at the same time. */
+const READERS = 4;
 
 /** The most files in the index. The others are not listed. */
 const MOST_FILES = 200_000;
@@ -101,7 +101,7 @@ export class SessionIndex {
     if (paths === this.#paths) return new Set();
     for (const path of [...this.#known.keys()]) if (!paths.has(path)) this.forget(path);
     const met = new Set([...paths].filter((path) => !this.#known.has(path)));
-    await forEach(met, LOOKERS, (path) => this.#meet(path));
+    await this.#parts.files.statEach(met, (path, stat) => this.#meet(path, stat));
     this.#paths = paths;
     return met;
   }
@@ -159,8 +159,9 @@ export class SessionIndex {
     const { clock } = this.#parts;
     const started = clock.monotonic();
     const met = await this.lookAtFolders();
-    await forEach([...this.#known.keys()], LOOKERS, async (path) => {
-      if (!this.#closed && !met.has(path) && this.#known.has(path)) await this.#see(path);
+    const others = [...this.#known.keys()].filter((path) => !met.has(path));
+    await this.#parts.files.statEach(others, (path, stat) => {
+      if (!this.#closed && this.#known.has(path)) this.#take(path, stat);
     });
     const ended = clock.monotonic();
     this.#nextLook = ended + Math.max(LOOK_EVERY_MS, LOOK_SHARE * (ended - started));
@@ -168,8 +169,8 @@ export class SessionIndex {
   }
 
   /** Takes a new file into the index, unless that is full. */
-  async #meet(path: string): Promise<void> {
-    if (this.#known.size < MOST_FILES) return void await this.#see(path);
+  #meet(path: string, stat: FileStat | undefined): void {
+    if (this.#known.size < MOST_FILES) return void this.#take(path, stat);
     if (!this.#full) {
       this.#parts.warn("there are more session files than the index holds", { most: MOST_FILES });
     }
@@ -178,7 +179,11 @@ export class SessionIndex {
 
   /** Looks at one file. Returns its state, or undefined when it is gone. */
   async #see(path: string): Promise<FileStat | undefined> {
-    const stat = await this.#parts.files.stat(path).catch(() => undefined);
+    return this.#take(path, await this.#parts.files.stat(path).catch(() => undefined));
+  }
+
+  /** Takes what a look at a file has found. Returns its state, or undefined when it is gone. */
+  #take(path: string, stat: FileStat | undefined): FileStat | undefined {
     if (stat?.kind !== "file") {
       this.forget(path);
       return undefined;

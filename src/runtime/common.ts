@@ -2,7 +2,7 @@
 // Used by: deno.ts and node.ts. Uses: Node's built-in modules, which Deno has too.
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { constants, fstatSync, readFileSync } from "node:fs";
+import { constants, fstatSync, readFileSync, statSync } from "node:fs";
 import {
   access,
   chmod,
@@ -23,6 +23,7 @@ import {
 import { homedir, hostname, tmpdir, totalmem } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { withFaults } from "./fault_injection.ts";
 import { chunksOf, NO_LINK, NO_WAIT, openRegular, partOf, readRegular } from "./regular_file.ts";
@@ -34,6 +35,9 @@ import { alive, processStartId } from "./process_ids.ts";
 import { outputIsRead } from "./output_watch.ts";
 import { clock } from "./running_clock.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
+
+/** Looks at files in one turn of the event loop. */
+const LOOKS = 64;
 
 /** Bits of a file's mode for its kind, and their value for a character device (stat(2)). */
 const FILE_KIND = 0o170000;
@@ -236,11 +240,27 @@ async function makePrivateFolder(folder: string): Promise<void> {
   if (found.isDirectory() && (found.mode & 0o077) !== 0) await chmod(folder, 0o700);
 }
 
+function statNow(path: string): FileStat | undefined {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found === undefined ? undefined : describe(found);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Files through node:fs. */
 export const files: Files = {
   async stat(file) {
     const found = await orMissing(stat(file));
     return found === undefined ? undefined : describe(found);
+  },
+  async statEach(paths, each) {
+    let looks = 0;
+    for (const path of paths) {
+      each(path, statNow(path));
+      if (++looks % LOOKS === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
   },
   realpath: (file) => orMissing(realpath(file)),
   read: (file) => orMissing(readRegular(file)),

@@ -23,11 +23,13 @@ Deno.test("page entries: what fits is left alone", () => {
 
 Deno.test("page entries: the largest images make room for the rest, and the session keeps them", () => {
   const twice = image(40_000, "b");
+  const text = { type: "custom_message", id: "3", content: "only text" };
+  const last = user("4", image(30_000));
   const entries = [
     user("1", image(3_000), twice),
     { type: "custom_message", id: "2", content: [{ ...twice }, words(10)] },
-    { type: "custom_message", id: "3", content: "only text" },
-    user("4", image(30_000)),
+    text,
+    last,
   ];
   const before = structuredClone(entries);
   const page = pageEntries(entries, 45_000);
@@ -36,8 +38,8 @@ Deno.test("page entries: the largest images make room for the rest, and the sess
   assertEquals(page?.entries, [
     user("1", image(3_000), left),
     { type: "custom_message", id: "2", content: [left, words(10)] },
-    entries[2],
-    entries[3],
+    text,
+    last,
   ]);
   assertEquals(entries, before);
 });
