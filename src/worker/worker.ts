@@ -6,7 +6,7 @@ import process from "node:process";
 import { CROSSING_WINDOW_BYTES } from "../governor/limits.ts";
 import type { CatalogueBatch, ToCatalogue } from "../ipc/catalogue_messages.ts";
 import type { FromWorker } from "../ipc/messages.ts";
-import { type LoadFactory, loadPi, SessionWorker } from "./session_worker.ts";
+import type { LoadFactory, SessionWorker } from "./session_worker.ts";
 import { decodeCalls, encodeBatch, type ServerBatch, type WorkerBatch } from "../ipc/codec.ts";
 import type { WorkerPort } from "../runtime/runtime.ts";
 
@@ -40,14 +40,33 @@ const post = (messages: readonly FromWorker[], bytes: number): void => {
   port.post({ messages: encodeBatch(messages), bytes } satisfies WorkerBatch);
 };
 const fatal = (error: unknown): void => post([{ kind: "fatal", reason: errorStack(error) }], 0);
-const load: LoadFactory = async (machine, config, trusted) => {
-  const warn = (text: string): void => runtime.writeError(`pi-server: ${text}\n`);
-  const outgoing = runtime.followProxies(warn, config.httpProxy);
-  const [factory] = await Promise.all([loadPi(machine, config, trusted), outgoing]);
-  return factory;
-};
-const worker = new SessionWorker(runtime, load, post, CROSSING_WINDOW_BYTES);
+let worker: SessionWorker | undefined;
+let loading: Promise<void> | undefined;
 let catalogue: Promise<{ receive(message: ToCatalogue): void }> | undefined;
+
+/** This thread is one of sessions. The catalogue's would load half of the program in vain. */
+async function loadWorker(): Promise<void> {
+  const { loadPi, SessionWorker } = await import("./session_worker.ts");
+  const load: LoadFactory = async (machine, config, trusted) => {
+    const warn = (text: string): void => runtime.writeError(`pi-server: ${text}\n`);
+    const outgoing = runtime.followProxies(warn, config.httpProxy);
+    const [factory] = await Promise.all([loadPi(machine, config, trusted), outgoing]);
+    return factory;
+  };
+  worker = new SessionWorker(runtime, load, post, CROSSING_WINDOW_BYTES);
+}
+
+function receiveAsWorker(to: SessionWorker, { messages, creditBytes }: ServerBatch): void {
+  try {
+    if (creditBytes > 0) to.addCredit(creditBytes);
+    if (messages.length === 0) return;
+    for (const one of decodeCalls(messages)) to.receive(one);
+    to.acknowledgeBatch();
+  } catch (error) {
+    // An error of this program. A command would wait for ever, so a new worker is better than a broken one.
+    fatal(error);
+  }
+}
 
 /** This thread is the catalogue's, and never loads pi. */
 async function receiveAsCatalogue(messages: readonly ToCatalogue[]): Promise<void> {
@@ -62,15 +81,10 @@ port.listen((message) => {
   // Here bytes become types: only the server thread sends, and it sends ServerBatch or CatalogueBatch.
   const call = message as ServerBatch | CatalogueBatch;
   if ("catalogue" in call) return void receiveAsCatalogue(call.catalogue).catch(fatal);
-  try {
-    if (call.creditBytes > 0) worker.addCredit(call.creditBytes);
-    if (call.messages.length === 0) return;
-    for (const one of decodeCalls(call.messages)) worker.receive(one);
-    worker.acknowledgeBatch();
-  } catch (error) {
-    // An error of this program. A command would wait for ever, so a new worker is better than a broken one.
-    fatal(error);
-  }
+  if (worker !== undefined) return receiveAsWorker(worker, call);
+  // What comes meanwhile waits for the same load, in its order.
+  loading ??= loadWorker();
+  loading.then(() => worker !== undefined && receiveAsWorker(worker, call), fatal);
 });
 // Deno drops messages before the listener exists, so the server thread waits for this one.
 post([{ kind: "online" }], 0);
