@@ -232,6 +232,24 @@ alone("peers: a minted token has so many connections, the server's own all there
 
 const test = shared();
 
+test("peers: a message whose values are too many, or too deep, is refused unread", async (bench) => {
+  using peer = await RawPeer.connect(bench);
+  const fields = Array.from({ length: 600_000 }, (_, n) => `"k${n}":1`).join(",");
+  const deep = `${"[".repeat(2_000_000)}${"]".repeat(2_000_000)}`;
+  const answers: string[] = [];
+  const both = Promise.withResolvers<void>();
+  void peer.read((text) => {
+    if (text.includes('"response"') && answers.push(text) === 3) both.resolve();
+  });
+  for (const rest of [fields, `"sessions":${deep}`]) {
+    await peer.write(frame(1, encode(`{"type":"ping",${rest}}`)));
+  }
+  await peer.write(frame(1, encode('{"type":"ping","id":"next"}')));
+  await deadline(both.promise, 20_000, () => `three answers, not ${answers.length}`);
+  for (const answer of answers.slice(0, 2)) assertStringIncludes(answer, "50000 values");
+  assertStringIncludes(answers[2] ?? "", '"success":true');
+});
+
 const onNode = DENO ? () => {} : test;
 
 onNode("peers: a message that is too large is refused as soon as its length is known", async (bench) => {
