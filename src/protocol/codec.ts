@@ -5,8 +5,8 @@ import { uiAnswerHint } from "./ui_answer_hint.ts";
 import { Compile, type Validator } from "typebox/compile";
 import { type Command, COMMANDS, type CommandSpec } from "./schema/commands.ts";
 import { type Failure, failure } from "./errors.ts";
-import { TOO_COMPLEX, valuesOf } from "./message_shape.ts";
 import { isRecord } from "../base/json.ts";
+import { valuesOf } from "../base/json_shape.ts";
 import { cut, mend } from "../base/text.ts";
 
 /** The configurable lengths that schemas refer to by `x-limit`; in UTF-16 code units. */
@@ -113,6 +113,16 @@ function ofClosestBranch(errors: readonly SchemaError[]): readonly SchemaError[]
   return [...others, ...closest];
 }
 
+/** The most values of a message. A subscription names three for each session. */
+const MOST_VALUES = 50_000;
+
+/** The deepest list or object of a message. */
+const MOST_DEEP = 64;
+
+/** A text of 8 MB with 700,000 fields, once parsed and checked, would hold up all sessions for seconds. */
+const TOO_COMPLEX =
+  `The message has more than ${MOST_VALUES} values, or lists and objects more than ${MOST_DEEP} deep; send less`;
+
 /** Values up to which a fault is looked for. That takes ten times as long as to find that there is one. */
 const MOST_EXPLAINED = 2_000;
 
@@ -153,7 +163,7 @@ export class Codec {
 
   /** Decodes one frame. Never throws. */
   decode(text: string): Decoded {
-    const values = valuesOf(text);
+    const values = valuesOf(text, MOST_VALUES, MOST_DEEP);
     if (values === undefined) return refuse("unknown", {}, failure("invalid_params", TOO_COMPLEX));
     let message: unknown;
     try {
