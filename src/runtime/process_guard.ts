@@ -4,7 +4,8 @@
 import { readFileSync } from "node:fs";
 import nodeModule from "node:module";
 import process from "node:process";
-import { errorStack, isPrintable } from "../base/error_message.ts";
+import { errorStack } from "../base/error_message.ts";
+import { guardCallbacks } from "./callback_guard.ts";
 import { guardWorkers } from "./deno/nested_workers.ts";
 
 const ENDS = "A session cannot end the server's process";
@@ -65,38 +66,19 @@ function refuseSignals(target: object, name: string): void {
 
 type Tell = (what: string, error: unknown) => void;
 
-/** Reports an error that Deno could not print. Deno 2.4 panics over an error whose message throws. */
-function printable(callback: unknown, tell: Tell): unknown {
-  if (typeof callback !== "function") return callback;
-  return function (this: unknown, ...args: unknown[]): unknown {
-    try {
-      return Reflect.apply(callback, this, args);
-    } catch (error) {
-      if (isPrintable(error)) throw error;
-      tell("uncaught exception", error);
-    }
-  };
-}
-
-function guardTimers(tell: Tell): void {
-  for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"]) {
-    const original: unknown = Reflect.get(globalThis, name);
-    if (typeof original !== "function") continue;
-    const guarded = (callback: unknown, ...rest: unknown[]): unknown =>
-      Reflect.apply(original, globalThis, [printable(callback, tell), ...rest]);
-    // For example the form that `promisify` uses.
-    for (const key of Object.getOwnPropertySymbols(original)) {
-      Reflect.set(guarded, key, Reflect.get(original, key));
-    }
-    Reflect.set(globalThis, name, guarded);
-  }
-}
-
 /** Keeps stray errors of an extension from ending the other sessions, whatever listeners exist. */
 function surviveErrors(tell: Tell): void {
   const told = { unhandledRejection: "unhandled rejection", uncaughtException: "uncaught exception" };
   if ("Deno" in globalThis) {
-    guardTimers(tell);
+    guardCallbacks((error) => {
+      tell(told.uncaughtException, error);
+      try {
+        // Listeners of an extension hear of it, as on Node.
+        Reflect.apply(process.emit, process, ["uncaughtException", error, "uncaughtException"]);
+      } catch (another) {
+        tell(told.uncaughtException, another);
+      }
+    });
     // A listener of the thread itself. An extension can remove listeners of `process`, but not these.
     globalThis.addEventListener("unhandledrejection", (event) => {
       event.preventDefault();
