@@ -90,17 +90,57 @@ function surviveErrors(tell: Tell): void {
     });
     return;
   }
-  // Node asks `emit` whether a listener took the error. A listener that throws would end the process too.
-  const emit: (...args: unknown[]) => boolean = process.emit.bind(process);
-  Reflect.set(process, "emit", (name: unknown, ...args: unknown[]): boolean => {
-    if (name !== "unhandledRejection" && name !== "uncaughtException") return emit(name, ...args);
-    tell(told[name], args[0]);
-    try {
-      emit(name, ...args);
-    } catch (error) {
-      tell(told.uncaughtException, error);
-    }
-    return true;
+  guardEmit(tell, told);
+  guardCapture((error) => tell(told.uncaughtException, error));
+}
+
+type Emit = (...args: unknown[]) => unknown;
+
+/**
+ * Node asks `process.emit` whether a listener took the error; one that throws would end the process. An extension may
+ * replace it, as libraries do, and gets a guarded one of its own.
+ */
+function guardEmit(tell: Tell, told: Readonly<Record<string, string>>): void {
+  let telling = false;
+  const guarded = (emit: Emit): Emit =>
+    function (this: unknown, ...args: unknown[]): unknown {
+      const what = Object.hasOwn(told, String(args[0])) ? told[String(args[0])] : undefined;
+      // A replaced one calls the one before.
+      if (what === undefined || telling) return Reflect.apply(emit, process, args);
+      telling = true;
+      tell(what, args[1]);
+      try {
+        Reflect.apply(emit, process, args);
+      } catch (error) {
+        tell(told["uncaughtException"] ?? what, error);
+      } finally {
+        telling = false;
+      }
+      return true;
+    };
+  let current = guarded(process.emit);
+  Object.defineProperty(process, "emit", {
+    get: () => current,
+    set: (emit: unknown) => {
+      if (typeof emit === "function") current = guarded((...args) => Reflect.apply(emit, process, args));
+    },
+  });
+}
+
+/** The one function that Node calls instead of `emit` for an exception. */
+function guardCapture(report: (error: unknown) => void): void {
+  const set: unknown = Reflect.get(process, "setUncaughtExceptionCaptureCallback");
+  if (typeof set !== "function") return;
+  Reflect.set(process, "setUncaughtExceptionCaptureCallback", (capture: unknown): unknown => {
+    if (typeof capture !== "function") return Reflect.apply(set, process, [capture]);
+    return Reflect.apply(set, process, [(error: unknown): void => {
+      report(error);
+      try {
+        Reflect.apply(capture, process, [error]);
+      } catch (another) {
+        report(another);
+      }
+    }]);
   });
 }
 

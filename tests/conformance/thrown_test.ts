@@ -56,6 +56,18 @@ export default function (pi) {
     process.removeAllListeners();
     for (const name of ["unhandledRejection", "uncaughtException"]) process.removeAllListeners(name);
     process.on("uncaughtException", () => { throw new Error("from a listener"); });
+    const emit = process.emit;
+    process.emit = function (name, ...rest) {
+      if (String(name).startsWith("u")) throw new Error("from emit");
+      return emit.call(this, name, ...rest);
+    };
+  });
+  command("capture", async () => {
+    try {
+      process.setUncaughtExceptionCaptureCallback(() => { throw new Error("from the capture"); });
+    } catch {
+      // Deno has no such function.
+    }
   });
   command("speak", async (_, ctx) => {
     for (const value of [undefined, { a: 1 }, Symbol("n"), Object.create(null)]) ctx.ui.notify(value, 7);
@@ -100,8 +112,10 @@ test("thrown: commands, stray rejections and timers end no session, with the lis
   await wire.ok({ type: "subscribe", sessionId: "*" });
   const { id } = await bench.watched(wire);
   await throwsEverything(wire, id);
-  await run(wire, id, "/disarm");
-  await throwsEverything(wire, id);
+  for (const name of ["disarm", "capture"]) {
+    await run(wire, id, `/${name}`);
+    await throwsEverything(wire, id);
+  }
   assertEquals(wire.messages.filter(({ type }) => type === "session_crashed"), []);
 });
 
@@ -111,8 +125,10 @@ alone("thrown: the same in the server's own thread", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
   await throwsEverything(wire, id);
-  await run(wire, id, "/disarm");
-  await throwsEverything(wire, id);
+  for (const name of ["disarm", "capture"]) {
+    await run(wire, id, `/${name}`);
+    await throwsEverything(wire, id);
+  }
 });
 
 for (const [api, fields] of [["openai", {}], ["anthropic", ANTHROPIC]] as const) {
