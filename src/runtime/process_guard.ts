@@ -105,14 +105,16 @@ function guardEmit(tell: Tell, told: Readonly<Record<string, string>>): void {
   const guarded = (emit: Emit): Emit =>
     function (this: unknown, ...args: unknown[]): unknown {
       const what = Object.hasOwn(told, String(args[0])) ? told[String(args[0])] : undefined;
+      // Node emits the monitor's event first, and would end the process over an error of it, too.
+      const seen = what !== undefined || args[0] === "uncaughtExceptionMonitor";
       // A replaced one calls the one before.
-      if (what === undefined || telling) return Reflect.apply(emit, process, args);
+      if (!seen || telling) return Reflect.apply(emit, process, args);
       telling = true;
-      tell(what, args[1]);
+      if (what !== undefined) tell(what, args[1]);
       try {
         Reflect.apply(emit, process, args);
       } catch (error) {
-        tell(told["uncaughtException"] ?? what, error);
+        tell("uncaught exception", error);
       } finally {
         telling = false;
       }

@@ -167,7 +167,7 @@ bounded(
         const peer = await RawPeer.connect(bench);
         peers.push(peer);
         for (let piece = 0; piece < 15; piece++) {
-          await peer.write(unfinished("[".repeat(65_000), piece === 0 ? 1 : 0));
+          await peer.write(unfinished("x".repeat(65_000), piece === 0 ? 1 : 0));
         }
       }
       const last = peers.at(-1);

@@ -1,6 +1,7 @@
 // Does: one WebSocket peer on Deno, which reads and writes the frames.
 // Used by: deno.ts. Uses: unfinished_watch.ts, since Deno reports no message before its end.
 import { Buffer } from "node:buffer";
+import { errorMessage } from "../../base/error_message.ts";
 import type { SocketHandle } from "../runtime.ts";
 import { closeFrame, textFrame } from "../websocket/server_frames.ts";
 import { type Unwanted, WHY_UNWANTED } from "../websocket/unfinished_messages.ts";
@@ -169,7 +170,7 @@ export class DenoSocket implements SocketHandle, WatchedHolder {
 
 /** Whether Deno found a text too long for a string. Its reading of that WebSocket has ended with this error. */
 function isTooLong(reason: unknown): boolean {
-  return reason instanceof TypeError && reason.message.includes("buffer exceeds maximum length");
+  return errorMessage(reason).includes("buffer exceeds maximum length");
 }
 
 let surviving = false;
