@@ -19,7 +19,7 @@ const TABLE = {
   frameBytes: {
     value: 10 * MIB,
     least: 1 * KIB,
-    // Deno limits an inbound WebSocket message to 64 MiB itself. This limit is checked after that.
+    // Deno limits a frame to 64 MiB itself, and a message in several frames not at all.
     most: 64 * MIB,
     unit: "bytes",
     about: "largest inbound message",

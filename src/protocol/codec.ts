@@ -6,6 +6,7 @@ import { Compile, type Validator } from "typebox/compile";
 import { type Command, COMMANDS, type CommandSpec } from "./schema/commands.ts";
 import { type Failure, failure } from "./errors.ts";
 import { isRecord } from "../base/json.ts";
+import { valuesOf } from "../base/json_shape.ts";
 import { cut, mend } from "../base/text.ts";
 
 /** The configurable lengths that schemas refer to by `x-limit`; in UTF-16 code units. */
@@ -112,6 +113,21 @@ function ofClosestBranch(errors: readonly SchemaError[]): readonly SchemaError[]
   return [...others, ...closest];
 }
 
+/** The most values of a message. A subscription names three for each session. */
+const MOST_VALUES = 50_000;
+
+/** The deepest list or object of a message. */
+const MOST_DEEP = 64;
+
+/** A text of 8 MB with 700,000 fields, once parsed and checked, would hold up all sessions for seconds. */
+const TOO_COMPLEX =
+  `The message has more than ${MOST_VALUES} values, or lists and objects more than ${MOST_DEEP} deep; send less`;
+
+/** Values up to which a fault is looked for. That takes ten times as long as to find that there is one. */
+const MOST_EXPLAINED = 2_000;
+
+const UNEXPLAINED = "The command does not match its schema; see get_schema";
+
 function explain(errors: readonly SchemaError[], message: unknown): string {
   const hint = uiAnswerHint(message);
   if (hint !== undefined) return hint;
@@ -126,7 +142,7 @@ function explain(errors: readonly SchemaError[], message: unknown): string {
     return `Missing field ${names(missing.params["requiredProperties"])}${where(missing)}`;
   }
   const first = telling[0];
-  if (first === undefined) return "The command does not match its schema; see get_schema";
+  if (first === undefined) return UNEXPLAINED;
   const same = errors.filter((error) =>
     error.instancePath === first.instancePath && error.keyword !== "anyOf" && error.keyword !== "boolean"
   );
@@ -147,6 +163,8 @@ export class Codec {
 
   /** Decodes one frame. Never throws. */
   decode(text: string): Decoded {
+    const values = valuesOf(text, MOST_VALUES, MOST_DEEP);
+    if (values === undefined) return refuse("unknown", {}, failure("invalid_params", TOO_COMPLEX));
     let message: unknown;
     try {
       message = JSON.parse(text);
@@ -159,10 +177,10 @@ export class Codec {
     }
     // Only an escape can hold half of a character, because the bytes of a frame are decoded as UTF-8.
     if (text.includes("\\ud") || text.includes("\\uD")) mend(message);
-    return this.#check(message);
+    return this.#check(message, values);
   }
 
-  #check(message: Record<string, unknown>): Decoded {
+  #check(message: Record<string, unknown>, values: number): Decoded {
     const id = Object.hasOwn(message, "id") ? message["id"] : undefined;
     const echo = typeof id === "string" && id.length >= 1 && id.length <= 128 ? { id } : {};
     const type = Object.hasOwn(message, "type") ? message["type"] : undefined;
@@ -179,7 +197,8 @@ export class Codec {
     }
     const validator = this.#validator(type, spec);
     if (!validator.Check(message)) {
-      return refuse(type, echo, failure("invalid_params", explain(validator.Errors(message), message)));
+      const why = values > MOST_EXPLAINED ? UNEXPLAINED : explain(validator.Errors(message), message);
+      return refuse(type, echo, failure("invalid_params", why));
     }
     const long = this.#tooLong(message, spec);
     if (long !== undefined) return refuse(type, echo, long);

@@ -4,7 +4,8 @@
 import { readFileSync } from "node:fs";
 import nodeModule from "node:module";
 import process from "node:process";
-import { errorStack, isPrintable } from "../base/error_message.ts";
+import { errorStack } from "../base/error_message.ts";
+import { guardCallbacks } from "./callback_guard.ts";
 import { guardWorkers } from "./deno/nested_workers.ts";
 
 const ENDS = "A session cannot end the server's process";
@@ -65,38 +66,19 @@ function refuseSignals(target: object, name: string): void {
 
 type Tell = (what: string, error: unknown) => void;
 
-/** Reports an error that Deno could not print. Deno 2.4 panics over an error whose message throws. */
-function printable(callback: unknown, tell: Tell): unknown {
-  if (typeof callback !== "function") return callback;
-  return function (this: unknown, ...args: unknown[]): unknown {
-    try {
-      return Reflect.apply(callback, this, args);
-    } catch (error) {
-      if (isPrintable(error)) throw error;
-      tell("uncaught exception", error);
-    }
-  };
-}
-
-function guardTimers(tell: Tell): void {
-  for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"]) {
-    const original: unknown = Reflect.get(globalThis, name);
-    if (typeof original !== "function") continue;
-    const guarded = (callback: unknown, ...rest: unknown[]): unknown =>
-      Reflect.apply(original, globalThis, [printable(callback, tell), ...rest]);
-    // For example the form that `promisify` uses.
-    for (const key of Object.getOwnPropertySymbols(original)) {
-      Reflect.set(guarded, key, Reflect.get(original, key));
-    }
-    Reflect.set(globalThis, name, guarded);
-  }
-}
-
 /** Keeps stray errors of an extension from ending the other sessions, whatever listeners exist. */
 function surviveErrors(tell: Tell): void {
   const told = { unhandledRejection: "unhandled rejection", uncaughtException: "uncaught exception" };
   if ("Deno" in globalThis) {
-    guardTimers(tell);
+    guardCallbacks((error) => {
+      tell(told.uncaughtException, error);
+      try {
+        // Listeners of an extension hear of it, as on Node.
+        Reflect.apply(process.emit, process, ["uncaughtException", error, "uncaughtException"]);
+      } catch (another) {
+        tell(told.uncaughtException, another);
+      }
+    });
     // A listener of the thread itself. An extension can remove listeners of `process`, but not these.
     globalThis.addEventListener("unhandledrejection", (event) => {
       event.preventDefault();
@@ -108,17 +90,59 @@ function surviveErrors(tell: Tell): void {
     });
     return;
   }
-  // Node asks `emit` whether a listener took the error. A listener that throws would end the process too.
-  const emit: (...args: unknown[]) => boolean = process.emit.bind(process);
-  Reflect.set(process, "emit", (name: unknown, ...args: unknown[]): boolean => {
-    if (name !== "unhandledRejection" && name !== "uncaughtException") return emit(name, ...args);
-    tell(told[name], args[0]);
-    try {
-      emit(name, ...args);
-    } catch (error) {
-      tell(told.uncaughtException, error);
-    }
-    return true;
+  guardEmit(tell, told);
+  guardCapture((error) => tell(told.uncaughtException, error));
+}
+
+type Emit = (...args: unknown[]) => unknown;
+
+/**
+ * Node asks `process.emit` whether a listener took the error; one that throws would end the process. An extension may
+ * replace it, as libraries do, and gets a guarded one of its own.
+ */
+function guardEmit(tell: Tell, told: Readonly<Record<string, string>>): void {
+  let telling = false;
+  const guarded = (emit: Emit): Emit =>
+    function (this: unknown, ...args: unknown[]): unknown {
+      const what = Object.hasOwn(told, String(args[0])) ? told[String(args[0])] : undefined;
+      // Node emits the monitor's event first, and would end the process over an error of it, too.
+      const seen = what !== undefined || args[0] === "uncaughtExceptionMonitor";
+      // A replaced one calls the one before.
+      if (!seen || telling) return Reflect.apply(emit, process, args);
+      telling = true;
+      if (what !== undefined) tell(what, args[1]);
+      try {
+        Reflect.apply(emit, process, args);
+      } catch (error) {
+        tell("uncaught exception", error);
+      } finally {
+        telling = false;
+      }
+      return true;
+    };
+  let current = guarded(process.emit);
+  Object.defineProperty(process, "emit", {
+    get: () => current,
+    set: (emit: unknown) => {
+      if (typeof emit === "function") current = guarded((...args) => Reflect.apply(emit, process, args));
+    },
+  });
+}
+
+/** The one function that Node calls instead of `emit` for an exception. */
+function guardCapture(report: (error: unknown) => void): void {
+  const set: unknown = Reflect.get(process, "setUncaughtExceptionCaptureCallback");
+  if (typeof set !== "function") return;
+  Reflect.set(process, "setUncaughtExceptionCaptureCallback", (capture: unknown): unknown => {
+    if (typeof capture !== "function") return Reflect.apply(set, process, [capture]);
+    return Reflect.apply(set, process, [(error: unknown): void => {
+      report(error);
+      try {
+        Reflect.apply(capture, process, [error]);
+      } catch (another) {
+        report(another);
+      }
+    }]);
   });
 }
 

@@ -7,7 +7,7 @@ import { ANTHROPIC, calls, text } from "../support/model_server.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
-const KINDS = ["bare", "symbol", "getter", "undef", "str"];
+const KINDS = ["bare", "symbol", "getter", "undef", "str", "proxy", "inspect"];
 
 const THROWER = `
 const odd = {
@@ -16,6 +16,8 @@ const odd = {
   getter: () => Object.defineProperty(new Error("x"), "message", { get() { throw new Error("no"); } }),
   undef: () => undefined,
   str: () => ({ toString() { throw new Error("no"); } }),
+  proxy: () => new Proxy({}, { get() { throw new Error("no"); }, getPrototypeOf() { throw new Error("no"); } }),
+  inspect: () => ({ [Symbol.for("Deno.customInspect")]() { throw Symbol("no"); } }),
 };
 const rest = () => new Promise((resolve) => setTimeout(resolve, 30));
 export default function (pi) {
@@ -25,6 +27,21 @@ export default function (pi) {
     command("throw-" + name, async () => { throw make(); });
     command("reject-" + name, async () => { Promise.reject(make()); await rest(); });
     command("timer-" + name, async () => { setTimeout(() => { throw make(); }, 1); await rest(); });
+    command("later-" + name, async () => {
+      const later = () => { throw make(); };
+      process.nextTick(later);
+      queueMicrotask(later);
+      setImmediate(later);
+      const target = new EventTarget();
+      target.addEventListener("x", later);
+      target.addEventListener("x", { handleEvent: later });
+      target.dispatchEvent(new Event("x"));
+      const controller = new AbortController();
+      controller.signal.addEventListener("abort", later);
+      controller.abort(make());
+      globalThis.reportError?.(make());
+      await rest();
+    });
     pi.registerTool({
       name: "tool_" + name, label: name, description: name,
       parameters: { type: "object", properties: {} },
@@ -39,6 +56,18 @@ export default function (pi) {
     process.removeAllListeners();
     for (const name of ["unhandledRejection", "uncaughtException"]) process.removeAllListeners(name);
     process.on("uncaughtException", () => { throw new Error("from a listener"); });
+    const emit = process.emit;
+    process.emit = function (name, ...rest) {
+      if (String(name).startsWith("u")) throw new Error("from emit");
+      return emit.call(this, name, ...rest);
+    };
+  });
+  command("capture", async () => {
+    try {
+      process.setUncaughtExceptionCaptureCallback(() => { throw new Error("from the capture"); });
+    } catch {
+      // Deno has no such function.
+    }
   });
   command("speak", async (_, ctx) => {
     for (const value of [undefined, { a: 1 }, Symbol("n"), Object.create(null)]) ctx.ui.notify(value, 7);
@@ -74,6 +103,7 @@ async function throwsEverything(wire: Wire, id: string): Promise<void> {
     );
     await run(wire, id, `/reject-${kind}`);
     await run(wire, id, `/timer-${kind}`);
+    await run(wire, id, `/later-${kind}`);
   }
 }
 
@@ -82,8 +112,10 @@ test("thrown: commands, stray rejections and timers end no session, with the lis
   await wire.ok({ type: "subscribe", sessionId: "*" });
   const { id } = await bench.watched(wire);
   await throwsEverything(wire, id);
-  await run(wire, id, "/disarm");
-  await throwsEverything(wire, id);
+  for (const name of ["disarm", "capture"]) {
+    await run(wire, id, `/${name}`);
+    await throwsEverything(wire, id);
+  }
   assertEquals(wire.messages.filter(({ type }) => type === "session_crashed"), []);
 });
 
@@ -93,8 +125,10 @@ alone("thrown: the same in the server's own thread", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);
   await throwsEverything(wire, id);
-  await run(wire, id, "/disarm");
-  await throwsEverything(wire, id);
+  for (const name of ["disarm", "capture"]) {
+    await run(wire, id, `/${name}`);
+    await throwsEverything(wire, id);
+  }
 });
 
 for (const [api, fields] of [["openai", {}], ["anthropic", ANTHROPIC]] as const) {
@@ -109,7 +143,8 @@ for (const [api, fields] of [["openai", {}], ["anthropic", ANTHROPIC]] as const)
       const events = wire.events(id).slice(since);
       const end = events.find(({ type }) => type === "tool_execution_end");
       assertEquals(at(end, "isError"), true, kind);
-      if (kind === "undef") continue;
+      // pi makes a text of these itself.
+      if (kind === "undef" || kind === "inspect") continue;
       const [error] = errorsIn(events);
       assertEquals(at(error, "event"), `tool tool_${kind}`);
       assert(typeof at(error, "error") === "string", kind);

@@ -244,3 +244,23 @@ Deno.test("codec: a dialog's answer in the form of pi's RPC mode says what to se
   says(nested, "invalid_params", '{"method":"confirm"');
   says({ type, sessionId: "a", response: { method: "cancelled" } }, "invalid_params", "requestId");
 });
+
+Deno.test("codec: a message with too many values, or too deep ones, is refused unread", () => {
+  const fields = Array.from({ length: 60_000 }, (_, n) => `"k${n}":1`).join(",");
+  const deep = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
+  for (const rest of [fields, `"sessions":${deep}`]) {
+    const refusal = says(`{"type":"ping","id":"1",${rest}}`, "invalid_params", "50000 values", "64 deep");
+    assertEquals([refusal.command, refusal.id], ["unknown", undefined]);
+  }
+});
+
+Deno.test("codec: a fault among very many values is not looked for", () => {
+  const message = (count: number): unknown => ({
+    type: "ping",
+    id: "1",
+    extra: Array(count).fill("x".repeat(10)),
+  });
+  says(message(1_000), "invalid_params", 'Unknown field "extra"');
+  const refusal = says(message(3_000), "invalid_params", "get_schema");
+  assertEquals([refusal.id, refusal.failure.message.includes("extra")], ["1", false]);
+});

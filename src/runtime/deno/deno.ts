@@ -11,6 +11,8 @@ import { FREE_NAME, HELD_NAME } from "./nested_workers.ts";
 import { NextTick } from "./next_tick.ts";
 import { followProxies } from "./outgoing_requests.ts";
 import { type ProtocolOutput, separateStdout } from "./protocol_output.ts";
+import { type Watched, type WatchedHolder, Watcher } from "./unfinished_watch.ts";
+import { DenoSocket, surviveLongTexts } from "./websocket.ts";
 import { standAgain } from "../working_directory.ts";
 import {
   type ByteSink,
@@ -25,9 +27,6 @@ import {
   type WorkerPort,
 } from "../runtime.ts";
 
-/** Milliseconds between two checks of a socket whose peer reads slowly. Deno reports no progress. */
-const DRAIN_POLL_MS = 5;
-
 /** Deno's names for facts about the system. */
 const SYS_KINDS = [
   ...["cpus", "gid", "homedir", "hostname", "loadavg"] as const,
@@ -35,119 +34,6 @@ const SYS_KINDS = [
 ];
 
 const turns = new NextTick();
-
-/**
- * Milliseconds that a closing socket waits for its peer to read the rest, and then to be silent. Deno drops a close
- * frame that is not out yet, and ends the connection without a code, as soon as a message arrives.
- */
-const [TAKING_MS, SILENCE_MS] = [10_000, 250];
-
-/** Messages that a closing socket drops before it closes at once, because its peer does not stop. */
-const MOST_DROPPED = 10_000;
-
-/** Waiting bytes from which a socket is checked in every turn. */
-const MUCH_BYTES = 8 * 1024;
-
-class DenoSocket implements SocketHandle {
-  onText: (text: string) => void = () => {};
-  onBinary: () => void = () => {};
-  onTooLarge: () => void = () => {};
-  onClose: () => void = () => {};
-  onDrain: () => void = () => {};
-  readonly #socket: WebSocket;
-  #poll: ReturnType<typeof setTimeout> | undefined;
-  #looking: "no" | "soon" | "later" = "no";
-  /** Waiting bytes if none has left since the last check. */
-  #due = 0;
-  #goesOn = true;
-  #leaving = false;
-  #parting: ReturnType<typeof setTimeout> | undefined;
-  /** Whether a message has arrived since the last check of a closing socket. */
-  #spoken = false;
-  #dropped = 0;
-  /** Code and reason of a closing socket. */
-  #farewell: [code: number, reason: string] = [1000, ""];
-
-  constructor(socket: WebSocket, opened: (socket: SocketHandle) => void, abandoned: () => void) {
-    this.#socket = socket;
-    let open = false;
-    socket.onopen = () => {
-      open = true;
-      opened(this);
-    };
-    socket.onmessage = (event) => {
-      if (this.#leaving) {
-        this.#spoken = true;
-        if (++this.#dropped === MOST_DROPPED) socket.close(...this.#farewell);
-        return;
-      }
-      if (typeof event.data === "string") this.onText(event.data);
-      else this.onBinary();
-    };
-    // A close always follows an error.
-    socket.onerror = () => {};
-    socket.onclose = () => {
-      clearTimeout(this.#poll);
-      clearTimeout(this.#parting);
-      if (open) this.onClose();
-      else abandoned();
-    };
-  }
-
-  get buffered(): number {
-    return this.#socket.bufferedAmount;
-  }
-
-  send(text: string): void {
-    if (this.#leaving || this.#socket.readyState !== WebSocket.OPEN) return;
-    this.#socket.send(text);
-    this.#due += text.length;
-    this.#watch();
-  }
-
-  /** Deno cannot stop reading. */
-  pause(): boolean {
-    return false;
-  }
-
-  resume(): void {}
-
-  close(code: number, reason: string): void {
-    if (this.#leaving) return;
-    this.#leaving = true;
-    this.#farewell = [code, reason];
-    const since = performance.now();
-    const leave = (): void => {
-      if (this.#socket.readyState !== WebSocket.OPEN) return;
-      const untaken = this.#socket.bufferedAmount > 0;
-      const waits = untaken ? TAKING_MS : this.#spoken ? SILENCE_MS : 0;
-      this.#spoken = false;
-      if (performance.now() - since >= waits) this.#socket.close(code, reason);
-      else this.#parting = setTimeout(leave, DRAIN_POLL_MS);
-    };
-    this.#spoken = false;
-    this.#parting = setTimeout(leave, 0);
-  }
-
-  /** Checks again when the peer may have read: in the next turn, while much waits and it shrinks. */
-  #watch(): void {
-    if (this.#looking === "no") this.#due = this.#socket.bufferedAmount;
-    if (this.#looking === "soon" || this.#due === 0) return;
-    const soon = this.#goesOn && this.#due >= MUCH_BYTES;
-    if (this.#looking === "later" && !soon) return;
-    clearTimeout(this.#poll);
-    this.#looking = soon ? "soon" : "later";
-    if (soon) turns.nextTick(() => this.#look());
-    else this.#poll = setTimeout(() => this.#look(), DRAIN_POLL_MS);
-  }
-
-  #look(): void {
-    this.#looking = "no";
-    this.#goesOn = this.#socket.bufferedAmount < this.#due;
-    if (this.#goesOn) this.onDrain();
-    this.#watch();
-  }
-}
 
 /** The path as the peer sent it. Undefined for a target that names another host than the Host header. */
 function pathOf({ url, headers }: Request): string {
@@ -168,7 +54,12 @@ function spaceProtocols(request: Request): void {
   Object.defineProperty(request, "headers", { value: headers });
 }
 
-async function carryOut(verdict: HttpVerdict, request: Request, letIn: () => void): Promise<Reply> {
+async function carryOut(
+  verdict: HttpVerdict,
+  request: Request,
+  watchIt: (holder: WatchedHolder) => Watched | undefined,
+  letIn: () => void,
+): Promise<Reply> {
   if (verdict.kind === "answer") {
     const { status, body, contentType, headers } = await verdict.answer;
     // The gate has let the peer in, and a long answer takes its time.
@@ -196,7 +87,7 @@ async function carryOut(verdict: HttpVerdict, request: Request, letIn: () => voi
       letIn();
       accept(handle);
     };
-    new DenoSocket(socket, opened, abandon);
+    new DenoSocket(socket, turns, watchIt, opened, abandon);
     return { response, lost: abandon };
   } catch {
     abandon();
@@ -207,19 +98,34 @@ async function carryOut(verdict: HttpVerdict, request: Request, letIn: () => voi
 function serve(
   hostname: string,
   port: number,
-  // Deno has its own limit for a message, 64 MiB.
-  _messageBytes: number,
+  messageBytes: number,
   decide: (request: HttpRequest) => HttpVerdict,
 ): Promise<Listener> {
+  const watcher = new Watcher(messageBytes);
+  surviveLongTexts();
   try {
     const listener = listen(
       hostname,
       port,
-      (request, peer, letIn) => carryOut(decide(toRequest(request, peer)), request, letIn),
+      (request, arrival, letIn) =>
+        carryOut(
+          decide(toRequest(request, arrival.peer.hostname)),
+          request,
+          (holder) => watcher.add(holder, arrival),
+          letIn,
+        ),
       (line) => writeAll(`pi-server: ${line}\n`),
     );
-    return Promise.resolve(listener);
+    return Promise.resolve({
+      hostname: listener.hostname,
+      port: listener.port,
+      close: async () => {
+        await listener.close();
+        watcher[Symbol.dispose]();
+      },
+    });
   } catch (error) {
+    watcher[Symbol.dispose]();
     return Promise.reject(new ListenError(errorMessage(error)));
   }
 }

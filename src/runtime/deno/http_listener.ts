@@ -3,7 +3,7 @@
 // Invariant: every Deno 2 has that function, but not in its types. Without it, Deno.serve serves and a warning is logged.
 import { errorMessage } from "../../base/error_message.ts";
 import type { Listener } from "../runtime.ts";
-import { HandshakeLimiter } from "../handshake_limiter.ts";
+import { HandshakeLimiter } from "../websocket/handshake_limiter.ts";
 
 /** The answer to a request. */
 export interface Reply {
@@ -12,8 +12,14 @@ export interface Reply {
   readonly lost: () => void;
 }
 
+/** Where a request came from, and at which port. */
+export interface Arrival {
+  readonly peer: { readonly hostname: string; readonly port: number };
+  readonly localPort: number;
+}
+
 /** Answers a request. Calls `letIn` as soon as the peer is a WebSocket. */
-export type Replying = (request: Request, peer: string, letIn: () => void) => Promise<Reply>;
+export type Replying = (request: Request, arrival: Arrival, letIn: () => void) => Promise<Reply>;
 
 /** An HTTP connection, as Deno.serveHttp gives it. */
 interface HttpConnection {
@@ -109,7 +115,11 @@ class OwnListener implements Listener {
       const asked = await http.nextRequest();
       if (asked === null) return;
       const letIn = (): void => this.#strangers.left(http);
-      const said = await this.#reply(asked.request, conn.remoteAddr.hostname, letIn);
+      const said = await this.#reply(
+        asked.request,
+        { peer: conn.remoteAddr, localPort: this.port },
+        letIn,
+      );
       lost = said.lost;
       await asked.respondWith(said.response);
       // Every answer is the last of its connection. This wait ends with the peer, or with its deadline.
@@ -176,7 +186,11 @@ class ServingListener implements Listener {
   #listen(): Deno.HttpServer<Deno.NetAddr> {
     const { hostname, port } = this;
     const server = Deno.serve({ hostname, port, onListen: () => {} }, async (request, info) => {
-      const { response } = await this.#reply(request, info.remoteAddr.hostname, () => {});
+      const { response } = await this.#reply(
+        request,
+        { peer: info.remoteAddr, localPort: this.port },
+        () => {},
+      );
       return response;
     });
     server.finished.catch((error) => this.#listenAgain(error));

@@ -33,8 +33,8 @@ import {
   type WorkerPort,
 } from "../runtime.ts";
 import { standAgain } from "../working_directory.ts";
-import { HandshakeLimiter } from "../handshake_limiter.ts";
-import { Unfinished } from "./unfinished_messages.ts";
+import { HandshakeLimiter } from "../websocket/handshake_limiter.ts";
+import { Unfinished } from "../websocket/unfinished_messages.ts";
 
 /** Milliseconds that a refused peer gets to read the reason. */
 const REFUSED_MS = 1_000;

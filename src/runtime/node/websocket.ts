@@ -7,7 +7,13 @@ import { setImmediate } from "node:timers";
 import { WebSocket } from "ws";
 import { clock } from "../running_clock.ts";
 import type { SocketHandle, Timer } from "../runtime.ts";
-import type { Holder, Unfinished, Unwanted } from "./unfinished_messages.ts";
+import {
+  type Holder,
+  type Unfinished,
+  type Unwanted,
+  WHY_UNWANTED,
+} from "../websocket/unfinished_messages.ts";
+import { headOf } from "../websocket/server_frames.ts";
 
 /** Milliseconds between two checks of a socket whose peer reads slowly. */
 const DRAIN_POLL_MS = 5;
@@ -156,8 +162,7 @@ export class NodeSocket implements SocketHandle, Holder {
   }
 
   giveUp(why: Unwanted): void {
-    if (why === "late") this.#socket.close(1008, "A message took too long to arrive; send it again, faster");
-    else this.#socket.close(1013, "Too many messages are unfinished; connect again and send it again later");
+    this.#socket.close(...WHY_UNWANTED[why]);
     // Its memory is needed now.
     setImmediate(() => this.#socket.terminate());
   }
@@ -167,11 +172,6 @@ export class NodeSocket implements SocketHandle, Holder {
 interface Outgoing {
   readonly text: string;
   readonly length: number;
-}
-
-/** The length of a frame's head for a payload of that length (RFC 6455, 5.2; a server masks nothing). */
-function headOf(length: number): number {
-  return length < 126 ? 2 : length < 65_536 ? 4 : 10;
 }
 
 /** Whole text frames in a row. */

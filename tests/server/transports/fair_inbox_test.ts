@@ -50,6 +50,16 @@ Deno.test("fair inbox: what comes slowly is taken at once and waits for no turn"
   assertEquals([world.taken.length, world.turn()], [SHARE - 1, 0]);
 });
 
+Deno.test("fair inbox: a long message counts as several", () => {
+  const world = new World();
+  // Counts as 26.
+  const long = "x".repeat(100 * 1024);
+  for (let n = 0; n < 7; n++) world.pace.push(long);
+  const taken = [world.taken.length];
+  while (world.turn() > 0) taken.push(world.taken.length);
+  assertEquals(taken, [3, 6, 7]);
+});
+
 Deno.test("fair inbox: a flood is taken a share a turn, in order", () => {
   const world = new World();
   world.push(0, 3 * SHARE + 8);

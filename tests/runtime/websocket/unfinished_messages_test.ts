@@ -1,6 +1,6 @@
 // Unfinished messages of all peers together: bounded in bytes and in time.
 import { assertEquals } from "@std/assert";
-import { type Holder, Unfinished } from "../../../src/runtime/node/unfinished_messages.ts";
+import { type Holder, Unfinished } from "../../../src/runtime/websocket/unfinished_messages.ts";
 
 const LONG_MS = 60_000;
 

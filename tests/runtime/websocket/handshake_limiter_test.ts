@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { HandshakeLimiter } from "../../src/runtime/handshake_limiter.ts";
+import { HandshakeLimiter } from "../../../src/runtime/websocket/handshake_limiter.ts";
 
 const LONG_MS = 60_000;
 

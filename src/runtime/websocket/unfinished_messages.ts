@@ -1,5 +1,5 @@
 // Does: limits the memory of unfinished WebSocket messages of all peers, and the time of each message.
-// Used by: websocket.ts, on Node alone, because Node reports received bytes.
+// Used by: node/websocket.ts, which sees every byte, and deno/unfinished_watch.ts, which asks the system.
 // Invariant: at the limit, the message that has not grown for the longest time goes.
 import { clock } from "../running_clock.ts";
 import type { Timer } from "../runtime.ts";
@@ -12,6 +12,12 @@ const MESSAGE_MS = 120_000;
 
 /** Why a message is dropped. */
 export type Unwanted = "late" | "full";
+
+/** Close code and reason for each. */
+export const WHY_UNWANTED: Readonly<Record<Unwanted, [code: number, reason: string]>> = {
+  late: [1008, "A message took too long to arrive; send it again, faster"],
+  full: [1013, "Too many messages are unfinished; connect again and send it again later"],
+};
 
 /** A peer with an unfinished message. */
 export interface Holder {

@@ -2,8 +2,8 @@
 // Used by: the listeners of Deno and Node.
 // Invariant: at the cap the oldest is dropped, so a flood of silent peers cannot block clients that authenticate at once.
 
-import { clock } from "./running_clock.ts";
-import type { Timer } from "./runtime.ts";
+import { clock } from "../running_clock.ts";
+import type { Timer } from "../runtime.ts";
 
 /** Milliseconds after which an unauthenticated peer is dropped, whatever it does. */
 const STRANGER_MS = 10_000;
