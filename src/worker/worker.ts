@@ -40,7 +40,18 @@ const post = (messages: readonly FromWorker[], bytes: number): void => {
   port.post({ messages: encodeBatch(messages), bytes } satisfies WorkerBatch);
 };
 const fatal = (error: unknown): void => post([{ kind: "fatal", reason: errorStack(error) }], 0);
+
+/** A folder beside what pi has compiled of extensions. */
+function codeFolder(): string {
+  const named = runtime.env("PI_CODING_AGENT_DIR");
+  const agentDir = named === undefined
+    ? runtime.files.join(runtime.home(), ".pi", "agent")
+    : runtime.absolute(named);
+  return runtime.files.join(agentDir, "cache", "pi-server-code");
+}
+
 const load: LoadFactory = async (machine, config, trusted) => {
+  runtime.keepCompiledCode(codeFolder());
   const warn = (text: string): void => runtime.writeError(`pi-server: ${text}\n`);
   const outgoing = runtime.followProxies(warn, config.httpProxy);
   const [factory] = await Promise.all([loadPi(machine, config, trusted), outgoing]);

@@ -332,6 +332,8 @@ export const runtime: Runtime = {
   outputIsRead: () =>
     ownOutput === undefined ? common.outputIsRead() : Promise.resolve(ownOutput.hasReader()),
   followProxies,
+  // Deno keeps it by itself.
+  keepCompiledCode: () => {},
   sandbox: Deno.build.standalone ? "built-in" : "flag",
   version: versionOf(Deno.version.deno),
   spawn,
