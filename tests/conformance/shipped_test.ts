@@ -74,6 +74,20 @@ if (TARGET === "node") {
       });
       for (const { take } of STEPS) await take(other);
     }, missing);
+    conformance(`shipped: what Node ${version} compiles of pi is kept, where it can`, async () => {
+      await using other = await Shipped.make({
+        target: "node",
+        ...found === undefined ? {} : { node: found },
+      });
+      const home = await other.home();
+      await withServer(other.start(home), async (wire) => {
+        await wire.ok({ type: "create_session", inMemory: true }, SLOW_MS);
+      });
+      const kept = await Array.fromAsync(Deno.readDir(`${home}/.pi/agent/cache/pi-server-code`)).catch(
+        () => [],
+      );
+      assertEquals(kept.length > 0, !version.startsWith("20."), String(kept.length));
+    }, missing);
   }
 
   conformance("shipped: the library and the client of the package work together", async () => {
