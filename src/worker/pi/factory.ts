@@ -28,7 +28,7 @@ import { standBetweenModules } from "./modules/compiled_modules.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
 import { loadModulesFromDisk } from "./modules/disk_modules.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
-import { shareNpmFolder } from "./sdk/npm_folder.ts";
+import { shareNpmFolder } from "./modules/npm_folder.ts";
 import { mendHistory, mendRequests } from "./request_repair.ts";
 import {
   Accounts,

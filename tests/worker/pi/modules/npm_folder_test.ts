@@ -1,7 +1,7 @@
 // npm's answer about its global folder: asked once for all package managers, again after a minute, anew for another
 // command, and never kept where it fails.
 import { assertEquals, assertThrows } from "@std/assert";
-import { shareNpmFolder } from "../../../../src/worker/pi/sdk/npm_folder.ts";
+import { shareNpmFolder } from "../../../../src/worker/pi/modules/npm_folder.ts";
 import { FakeClock } from "../../../support/fake_clock.ts";
 
 /** A class like pi's, which asks a command for each instance. */
@@ -34,7 +34,7 @@ Deno.test("npm's folder: it is asked once for all managers, and again after a mi
   assertEquals(new Manager("pnpm").getGlobalNpmRoot(), "/pnpm/3");
 });
 
-Deno.test("npm's folder: a failure is told each time, and the next success counts", () => {
+Deno.test("npm's folder: a failure is thrown each time, and the next success counts", () => {
   let works = false;
   const Manager = managers(() => {
     if (!works) throw new Error("no npm");
