@@ -60,15 +60,16 @@ async function pack(root: string): Promise<Map<string, string>> {
 
 /**
  * The declaration for programs with `lib: ["es2022"]`, from TypeScript 5.2 on. They get the types of `await using`. A
- * signal has its type where the program has one, and typed arrays had no parameter before TypeScript 5.7.
+ * signal has its type where the program has one. Iterators and typed arrays had fewer parameters before 5.6 and 5.7.
  */
 export function portable(text: string): string {
-  const arrays = text.replaceAll("Uint8Array<ArrayBuffer>", "Uint8Array");
+  const plain = text.replaceAll("Uint8Array<ArrayBuffer>", "Uint8Array")
+    .replace(/\bAsyncIterableIterator<(\w+), undefined>/g, "AsyncIterableIterator<$1>");
   const signals = /\bAbortSignal\b/.test(text) ? "\ndeclare global {\n  interface AbortSignal {}\n}\n" : "";
   const disposables = /\b(?:Async)?Disposable\b|\bSymbol\.(?:asyncD|d)ispose\b/.test(text)
     ? '/// <reference lib="esnext.disposable" />\n'
     : "";
-  return `${disposables}${arrays}${signals}`;
+  return `${disposables}${plain}${signals}`;
 }
 
 /** What a declaration takes from other modules. */
