@@ -103,7 +103,7 @@ if (TARGET === "node") {
         ...found === undefined ? {} : { node: found },
       });
       const home = await other.home();
-      await withServer(other.start(home), async (wire) => {
+      await withServer(other.start(home, []), async (wire) => {
         await wire.ok({ type: "create_session", inMemory: true }, SLOW_MS);
       });
       const kept = await Array.fromAsync(Deno.readDir(`${home}/.pi/agent/cache/pi-server-code`)).catch(
