@@ -58,6 +58,20 @@ async function pack(root: string): Promise<Map<string, string>> {
   }
 }
 
+/**
+ * The declaration for programs with `lib: ["es2022"]`, from TypeScript 5.2 on. They get the types of `await using`. A
+ * signal has its type where the program has one. Iterators and typed arrays had fewer parameters before 5.6 and 5.7.
+ */
+export function portable(text: string): string {
+  const plain = text.replaceAll("Uint8Array<ArrayBuffer>", "Uint8Array")
+    .replace(/\bAsyncIterableIterator<(\w+), undefined>/g, "AsyncIterableIterator<$1>");
+  const signals = /\bAbortSignal\b/.test(text) ? "\ndeclare global {\n  interface AbortSignal {}\n}\n" : "";
+  const disposables = /\b(?:Async)?Disposable\b|\bSymbol\.(?:asyncD|d)ispose\b/.test(text)
+    ? '/// <reference lib="esnext.disposable" />\n'
+    : "";
+  return `${disposables}${plain}${signals}`;
+}
+
 /** What a declaration takes from other modules. */
 function imported(text: string): string[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, "");
@@ -80,7 +94,7 @@ export async function declarations(
     if (files.has(name)) continue;
     const text = all.get(name);
     if (text === undefined) throw new Error(`there are no types for ${name}: see what deno pack says of it`);
-    files.set(name, text);
+    files.set(name, portable(text));
     for (const specifier of imported(text)) {
       if (!specifier.startsWith(".")) {
         throw new Error(

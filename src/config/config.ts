@@ -310,7 +310,15 @@ function originOf(text: string, from: string): string {
 /** The address to bind: an IPv6 address may stand in brackets, as in a URL. */
 function hostOf(values: Values): string | undefined {
   const text = values.text("host");
-  return text === undefined ? undefined : /^\[([0-9a-f:.]+)\]$/i.exec(text)?.[1] ?? text;
+  if (text === undefined) return undefined;
+  const { hostname: usual } = URL.canParse(`http://${text}/`)
+    ? new URL(`http://${text}/`)
+    : { hostname: text };
+  // The system takes 127.1 for 127.0.0.1, while the gate and the warnings go by the usual spelling.
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(usual) && usual !== text) {
+    throw new Invalid(`${values.from("host")}: ${text} is another spelling of ${usual}; write ${usual}`);
+  }
+  return /^\[([0-9a-f:.]+)\]$/i.exec(text)?.[1] ?? text;
 }
 
 function basePathFrom(values: Values): string | undefined {

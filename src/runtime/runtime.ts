@@ -342,6 +342,8 @@ export interface Runtime extends Clock {
    * @param proxy the one to use where the environment names none; shells see it, too
    */
   followProxies(warn: (text: string) => void, proxy?: string): Promise<void>;
+  /** From now on this thread keeps the compiled code of modules there, where the runtime does not do so by itself. */
+  keepCompiledCode(folder: string): void;
   exit(code: number): void;
   /** The program is done. The process ends from now on, even when threads still wait. */
   ensureEnd(): void;

@@ -187,6 +187,7 @@ export class SessionWorker {
     } catch (error) {
       this.#loadFailure = failure("internal", `pi could not be loaded: ${errorMessage(error)}`);
       this.#log("error", this.#loadFailure.message, { stack: errorStack(error) });
+      this.#models.failed(this.#loadFailure.message);
     }
     const early = this.#queuedUntilLoaded ?? [];
     this.#queuedUntilLoaded = undefined;

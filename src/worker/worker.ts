@@ -44,10 +44,20 @@ let worker: SessionWorker | undefined;
 let loading: Promise<void> | undefined;
 let catalogue: Promise<{ receive(message: ToCatalogue): void }> | undefined;
 
+/** A folder beside what pi has compiled of extensions. */
+function codeFolder(): string {
+  const named = runtime.env("PI_CODING_AGENT_DIR");
+  const agentDir = named === undefined
+    ? runtime.files.join(runtime.home(), ".pi", "agent")
+    : runtime.absolute(named);
+  return runtime.files.join(agentDir, "cache", "pi-server-code");
+}
+
 /** This thread is one of sessions. The catalogue's would load half of the program in vain. */
 async function loadWorker(): Promise<void> {
   const { loadPi, SessionWorker } = await import("./session_worker.ts");
   const load: LoadFactory = async (machine, config, trusted) => {
+    runtime.keepCompiledCode(codeFolder());
     const warn = (text: string): void => runtime.writeError(`pi-server: ${text}\n`);
     const outgoing = runtime.followProxies(warn, config.httpProxy);
     const [factory] = await Promise.all([loadPi(machine, config, trusted), outgoing]);

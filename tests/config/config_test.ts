@@ -228,6 +228,17 @@ Deno.test("config: no token is asked for on loopback alone", () => {
   refused(["--host", "0.0.0.0"], ["--no-auth"], { PI_SERVER_NO_AUTH: "1" });
 });
 
+Deno.test("config: an IPv4 address has one spelling, and names and IPv6 addresses stay as they are", () => {
+  for (const host of ["127.1", "0x7f.0.0.1", "2130706433", "127.0.0.01", "127.0.0.1."]) {
+    refused(["--host", host], ["--host", host, "write 127.0.0.1"]);
+  }
+  refused([], ["PI_SERVER_HOST", "write 10.0.0.1"], { PI_SERVER_HOST: "10.1" });
+  for (const host of ["127.0.0.1", "localhost", "LOCALHOST", "::1", "::ffff:127.0.0.1", "pi.example"]) {
+    assertEquals(config(["--host", host]).host, host);
+  }
+  assertEquals(config(["--host", "[::1]"]).host, "::1");
+});
+
 Deno.test("config: something must be left to serve", () => {
   refused(["--no-ws", "--stdio", "off"], ["--no-ws", "--stdio"]);
   assertEquals(config(["--no-ws"]).ws, false);

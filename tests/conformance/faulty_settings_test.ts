@@ -119,6 +119,14 @@ for (
   });
 }
 
+alone("faulty settings: a comma too many in models.json is reported, and the models count", async (bench) => {
+  const path = `${bench.home.agentDir}/models.json`;
+  await put(path, (await Deno.readTextFile(path)).trimEnd().replace(/\}$/, ",}"));
+  const wire = await expectFaults(bench, [/models\.json: the comma in line \d+, column \d+ is too much/]);
+  bench.model.script("still", text(["works"]));
+  assertEquals((await settled(wire, "s", "still")).text, "works");
+});
+
 alone("faulty settings: a byte order mark and comments are read in silence", async (bench) => {
   const { agentDir } = bench.home;
   const models = await Deno.readTextFile(`${agentDir}/models.json`);

@@ -153,3 +153,25 @@ alone(
     }
   },
 );
+
+alone("logins: while auth.json is broken the last good keys count, also for a new session", async (bench) => {
+  const content = JSON.stringify({ [OPENAI.provider]: { type: "api_key", key: "good-key" } });
+  await Deno.writeTextFile(authFile(bench), content, { mode: 0o600 });
+  await bench.start();
+  const wire = await bench.connect();
+  const uses = async (id: string): Promise<unknown> => {
+    const marker = bench.name("key");
+    bench.model.script(marker, text(["ok"]));
+    await settled(wire, id, marker);
+    return (await bench.model.request(marker)).headers["authorization"];
+  };
+  const { id } = await bench.session(wire);
+  assertEquals(await uses(id), "Bearer good-key");
+  await Deno.writeTextFile(authFile(bench), content.slice(0, -3));
+  assertEquals(await uses(id), "Bearer good-key");
+  const { id: other, info } = await bench.session(wire);
+  assertEquals(await uses(other), "Bearer good-key");
+  assertMatch(JSON.stringify(info), /auth\.json is not valid JSON/);
+  await Deno.writeTextFile(authFile(bench), content.replace("good-key", "mended-key"));
+  assertEquals([await uses(id), await uses(other)], ["Bearer mended-key", "Bearer mended-key"]);
+});

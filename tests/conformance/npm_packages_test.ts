@@ -1,5 +1,5 @@
-// Six extension packages of other authors, as npm installs them. pi's own RPC mode, the Node build and the binary load them from one
-// folder. Each has the same commands, gives the model the same tools, and answers one call of a tool alike.
+// Six extension packages of other authors, as npm installs them. pi's own RPC mode and each build load them from one folder.
+// Each has the same commands, gives the model the same tools, and answers one call of a tool alike.
 
 import { assert, assertEquals } from "@std/assert";
 import { arrayAt, at, objectAt, stringAt } from "../support/json.ts";
@@ -124,12 +124,9 @@ async function compare(bench: Bench, folder: string): Promise<void> {
   }
 }
 
-/** The sources compile every module of the packages and of their peers on each machine, which takes minutes. */
-const tools = TARGET === "sources"
-  ? { reason: "the sources compile the packages for minutes" }
-  : await npmTools(
-    ON_1_6 ? "pi_packages_next" : "pi_packages",
-    ON_1_6 ? PACKAGES : { ...PACKAGES, ...PEERS },
-  );
+const tools = await npmTools(
+  ON_1_6 ? "pi_packages_next" : "pi_packages",
+  ON_1_6 ? PACKAGES : { ...PACKAGES, ...PEERS },
+);
 if ("folder" in tools) alone(NAME, (bench) => compare(bench, tools.folder), CASE_MS);
 else Deno.test({ name: `[${TARGET}] ${NAME} (${tools.reason})`, ignore: true, fn: () => {} });

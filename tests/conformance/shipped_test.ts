@@ -8,6 +8,7 @@ import { arrayAt, at, brief, stringAt } from "../support/json.ts";
 import { calls, ModelServer, text, writeModels } from "../support/model_server.ts";
 import { STEPS, withServer } from "../support/release_steps.ts";
 import { NODE_VERSIONS, nodeOf } from "../support/node_versions.ts";
+import { npmTools } from "../support/npm_tools.ts";
 import { NODE, ON_1_6 } from "../support/server_process.ts";
 import { run, Shipped } from "../support/shipped.ts";
 import type { Wire } from "../support/wire_client.ts";
@@ -31,6 +32,28 @@ await client.request("promt", { sessionId: "a" });
 const code: number = await main(["--version"]);
 const version: string = PROTOCOL_VERSION;
 console.log(server.endpoints[0]?.url, disposition, code, version, RequestError);
+`;
+
+/** TypeScript's own compilers: the oldest that knows `await using`, and a newer one. */
+const COMPILERS = { old: "npm:typescript@5.2.2", newer: "npm:typescript@5.9.3" };
+
+/** Without the library of a browser or of Node. */
+const ES2022 = `
+import { connect, isEvent } from "pi-server/client";
+import { type Server, startServer } from "pi-server";
+import { PROTOCOL_VERSION } from "pi-server/protocol";
+
+export async function first(session: string): Promise<string> {
+  const client = await connect({ url: "ws://127.0.0.1:3141/", token: "t" });
+  for await (const item of await client.subscribe(session)) {
+    if (item.kind !== "event") continue;
+    if (isEvent(item.event, "tool_execution_start")) return item.event.toolName;
+    // @ts-expect-error: there is no such event
+    if (isEvent(item.event, "no_such_event")) break;
+  }
+  await using server: Server = await startServer({ port: 0 });
+  return server.endpoints[0]?.url ?? PROTOCOL_VERSION;
+}
 `;
 
 /** A server and a client in one program, over a WebSocket, without the syntax of newer Nodes. */
@@ -74,6 +97,20 @@ if (TARGET === "node") {
       });
       for (const { take } of STEPS) await take(other);
     }, missing);
+    conformance(`shipped: what Node ${version} compiles of pi is kept, where it can`, async () => {
+      await using other = await Shipped.make({
+        target: "node",
+        ...found === undefined ? {} : { node: found },
+      });
+      const home = await other.home();
+      await withServer(other.start(home, []), async (wire) => {
+        await wire.ok({ type: "create_session", inMemory: true }, SLOW_MS);
+      });
+      const kept = await Array.fromAsync(Deno.readDir(`${home}/.pi/agent/cache/pi-server-code`)).catch(
+        () => [],
+      );
+      assertEquals(kept.length > 0, !version.startsWith("20."), String(kept.length));
+    }, missing);
   }
 
   conformance("shipped: the library and the client of the package work together", async () => {
@@ -105,6 +142,27 @@ if (TARGET === "node") {
     );
     assertEquals(code, 0, stderr);
   });
+
+  const compilers = await npmTools("typescript", COMPILERS);
+  conformance("shipped: the types hold with lib es2022, in an old and a newer TypeScript", async () => {
+    if ("reason" in compilers) throw new Error(compilers.reason);
+    const { folder } = await shipped();
+    await Deno.writeTextFile(`${folder}/es2022.mts`, ES2022);
+    for (const name of Object.keys(COMPILERS)) {
+      const tsc = `${compilers.folder}/node_modules/${name}/bin/tsc`;
+      const { code, stdout } = await run(
+        NODE,
+        [
+          tsc,
+          "--noEmit",
+          "--strict",
+          ..."--lib es2022 --target es2022 --module nodenext es2022.mts".split(" "),
+        ],
+        { cwd: folder },
+      );
+      assertEquals(code, 0, `${name}: ${stdout}`);
+    }
+  }, "reason" in compilers ? compilers.reason : undefined);
 }
 
 /** A home whose agent folder holds those files. */

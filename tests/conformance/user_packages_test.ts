@@ -65,6 +65,19 @@ alone(
   },
 );
 
+alone("user packages: a worker asks npm for its folder once, however many sessions load", async (bench) => {
+  const { dir, agentDir } = bench.home;
+  await writePackage(`${dir}/npm/pi-of-npm`, "pi-of-npm", EXTENSION("of-npm"));
+  await Deno.writeTextFile(`${dir}/npm.sh`, `echo "$@" >> ${dir}/asked\necho ${dir}/npm\n`);
+  const settings = { packages: ["npm:pi-of-npm"], npmCommand: ["sh", `${dir}/npm.sh`] };
+  await Deno.writeTextFile(`${agentDir}/settings.json`, JSON.stringify(settings));
+  await bench.start();
+  for (const _ of ["first", "second"]) assertEquals((await described(bench)).get("of-npm"), "read");
+  const asked = (await Deno.readTextFile(`${dir}/asked`)).trim().split("\n");
+  // In Deno's sandbox the server asks too, at its start.
+  assertEquals(asked, Array.from({ length: TARGET === "node" ? 1 : 2 }, () => "root -g"));
+});
+
 alone(
   "user packages: where npm cannot be asked, the log and the answer name what was tried",
   async (bench) => {

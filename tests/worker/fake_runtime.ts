@@ -44,6 +44,7 @@ export function fakeRuntime(clock: FakeClock, over: Partial<Runtime> = {}): Runt
     program: () => "/bin/pi-server",
     spawn: never,
     followProxies: () => Promise.resolve(),
+    keepCompiledCode: () => {},
     ensureEnd: () => {},
     exit: never,
     ...over,

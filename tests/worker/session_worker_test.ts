@@ -20,7 +20,7 @@ Deno.test("worker: what comes before pi is loaded waits for it, in order", async
   assertEquals(bench.posted, []);
   bench.load();
   await turn();
-  assertEquals(bench.posted.map(({ kind }) => kind), ["pi_loaded", "states"]);
+  assertEquals(bench.posted.map(({ kind }) => kind), ["pi_loaded", "states", "model_report"]);
   assertEquals(bench.of("states", attach).map(({ sessions }) => sessions), [[]]);
   at(bench.builds, 0).resolve({ ok: true, value: new FakeAgent() });
   await turn();
@@ -281,6 +281,7 @@ Deno.test("worker: what arises in one turn leaves in one batch, in order", async
   await turn();
   assertEquals(batches.map((batch) => batch.map(({ kind }) => kind)), [[
     "log",
+    "model_report",
     "busy_count",
     "busy_count",
     "busy_count",

@@ -1,5 +1,5 @@
 // Does: a promise with its two functions. Node before 22 has no Promise.withResolvers.
-// Used by: the client and the worker.
+// Used by: the client and both threads.
 
 /** A promise that its owner settles. */
 export interface Deferred<T> {

@@ -238,6 +238,8 @@ export const runtime: Runtime = {
   outputIsRead: () =>
     ownOutput === undefined ? common.outputIsRead() : Promise.resolve(ownOutput.hasReader()),
   followProxies,
+  // Deno keeps it by itself.
+  keepCompiledCode: () => {},
   sandbox: Deno.build.standalone ? "built-in" : "flag",
   version: versionOf(Deno.version.deno),
   spawn,

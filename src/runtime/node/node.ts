@@ -17,6 +17,7 @@ import { setImmediate } from "node:timers";
 import { parentPort, Worker } from "node:worker_threads";
 import { type Server as SocketServer, WebSocketServer } from "ws";
 import { common, machineBytes, versionOf } from "../common.ts";
+import { keepCompiledCode } from "./compiled_code.ts";
 import { followProxies } from "./outgoing_requests.ts";
 import { ensureEnd } from "./process_end.ts";
 import { ClosingSocket, NodeSocket } from "./websocket.ts";
@@ -275,6 +276,7 @@ export const runtime: Runtime = {
   // Node cannot move a descriptor.
   protocolOutput: () => undefined,
   followProxies,
+  keepCompiledCode,
   sandbox: "never",
   version: versionOf(process.versions.node),
   spawn,

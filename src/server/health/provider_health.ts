@@ -1,6 +1,8 @@
 // Does: keeps which providers fail now and what workers miss (models), logs each failure, and counts them.
 // Used by: the session manager, which passes the reports of workers on, and by health_check and the metrics.
 // Invariant: bounded by the number of providers and workers; a provider is well again after one good answer.
+import { deadline, type TimerSource } from "../../base/async/deadline.ts";
+import { deferred } from "../../base/async/deferred.ts";
 import type { Log } from "../../base/log.ts";
 import type { ModelReport, ProviderReport } from "../../ipc/messages.ts";
 
@@ -24,6 +26,7 @@ export class ProviderHealth {
   readonly #log: Log;
   readonly #failing = new Map<string, Failing>();
   readonly #models = new Map<number, ModelReport>();
+  readonly #waiting = new Set<() => void>();
   /** Failed answers by kind. */
   readonly failures = new Map<string, number>();
 
@@ -51,6 +54,18 @@ export class ProviderHealth {
     const first = this.#models.size === 0;
     this.#models.set(worker, report);
     if (first) { for (const issue of report.issues) this.#log.warn(issue); }
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+
+  /** Waits for the first report on models. False when none came within that time. */
+  async known(clock: TimerSource, ms: number): Promise<boolean> {
+    if (this.#models.size > 0) return true;
+    const { promise, resolve } = deferred<void>();
+    this.#waiting.add(resolve);
+    return await deadline(clock, ms, promise.then(() => true), false).finally(() =>
+      this.#waiting.delete(resolve)
+    );
   }
 
   /** A worker has ended; its successor reports anew. */

@@ -17,6 +17,9 @@ export interface VitalsParts {
   folderIssues?(): Promise<readonly string[]>;
 }
 
+/** The longest wait of health_check for a server that has just started. pi loads in about a second. */
+const LOADING_MS = 10_000;
+
 /** The metrics of one server. */
 export class ServerMetrics {
   readonly #parts: VitalsParts;
@@ -74,7 +77,7 @@ export class ServerMetrics {
   }
 
   async health(): Promise<Health> {
-    const { governor, manager } = this.#parts;
+    const { governor, manager, clock } = this.#parts;
     const { heartbeat } = manager;
     const slow = Math.min(WORKER_SLOW_MS, governor.limits.hostSilentMs / 2);
     const issues: string[] = [];
@@ -87,6 +90,12 @@ export class ServerMetrics {
           ? `Worker ${worker} has not answered for ${ms} ms: one of its sessions may be stuck`
           : `Session "${sessionId}" may be stuck: its worker has not answered for ${ms} ms`,
       );
+    }
+    // What pi lacks is known once it has loaded. A worker that is stuck is reported at once.
+    if (
+      issues.length === 0 && manager.workers.length > 0 && !await manager.providers.known(clock, LOADING_MS)
+    ) {
+      issues.push(`pi is still loading after ${LOADING_MS} ms, so its models are not checked yet`);
     }
     const late = Math.round(heartbeat.lagMs);
     if (late >= LOOP_SLOW_MS) {

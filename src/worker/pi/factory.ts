@@ -29,6 +29,7 @@ import { standBetweenModules } from "./modules/compiled_modules.ts";
 import { watchRegistrations } from "./sdk/registrations.ts";
 import { loadModulesFromDisk } from "./modules/disk_modules.ts";
 import { guardPackages, ResourceGuard } from "./sdk/resources.ts";
+import { shareNpmFolder } from "./modules/npm_folder.ts";
 import { mendHistory, mendRequests } from "./request_repair.ts";
 import {
   Accounts,
@@ -482,6 +483,7 @@ export function createFactory(runtime: Runtime, options: FactorySettings): Agent
   loadModulesFromDisk();
   standBetweenModules(runtime);
   guardPackages();
+  shareNpmFolder(pi.DefaultPackageManager.prototype, runtime);
   watchAnswers(ai.createAssistantMessageEventStream());
   refuseOnThrow();
   refuseForGood(pi.AgentSession.prototype);

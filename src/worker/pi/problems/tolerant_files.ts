@@ -122,7 +122,7 @@ export function modelsText(
 
 /** What pi 1.6 says of models.json. Where it quotes a text that is not JSON, its place stands instead, for the keys. */
 export function modelsFaults(path: string, errors: readonly string[]): readonly string[] {
-  if (errors.length === 0) return [];
+  if (errors.length === 0) return commaFaults(path);
   if (errors.some((one) => one.startsWith("Failed to parse"))) {
     try {
       const { faults } = modelsText(path, readFileSync(path, "utf-8"));
@@ -132,6 +132,12 @@ export function modelsFaults(path: string, errors: readonly string[]): readonly 
     }
   }
   return [modelsFault(path, errors.join(" "))];
+}
+
+/** A comma that this pi reads over, and for which others do not use the file. */
+function commaFaults(path: string): readonly string[] {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true ? modelsText(path, readFileSync(path, "utf-8")).faults : [];
 }
 
 /** Runs pi's own reading of a file with `value` in the place of what its text would be parsed to. */

@@ -74,6 +74,37 @@ function finishRefreshes(runtime: pi.ModelRuntime, logins: Logins): void {
   });
 }
 
+/** Stores whose reads keep the last logins. */
+const KEPT = new WeakSet<object>();
+
+/**
+ * Has reads of logins go on with the last good ones while auth.json is broken. pi does the same, but not where the read
+ * can be aborted, as each request can. Its class is not exported, so a first store leads to it.
+ */
+function keepLastLogins(runtime: pi.ModelRuntime): void {
+  const credentials: unknown = Reflect.get(runtime, "credentials");
+  const store: unknown = isRecord(credentials) ? Reflect.get(credentials, "store") : undefined;
+  const stores: unknown = typeof store === "object" && store !== null
+    ? Object.getPrototypeOf(store)
+    : undefined;
+  if (typeof stores !== "object" || stores === null) throw new Error("This pi keeps logins in another way");
+  if (KEPT.has(stores)) return;
+  KEPT.add(stores);
+  const read: unknown = Reflect.get(stores, "readLatestData");
+  if (typeof read !== "function") throw new Error("This pi reads logins in another way");
+  Reflect.set(stores, "readLatestData", async function (this: object, options?: { signal?: AbortSignal }) {
+    try {
+      return await Reflect.apply(read, this, [options]);
+    } catch (error) {
+      options?.signal?.throwIfAborted();
+      const last: unknown = Reflect.get(this, "readState");
+      // The load of each session names the fault of the file.
+      if (isRecord(last) && isRecord(last["data"])) return last["data"];
+      throw error;
+    }
+  });
+}
+
 /** pi's words for an error of the credentials, and ours. */
 const AVAILABILITY = "Availability refresh: ";
 const NO_LIST = "pi cannot find out which models have credentials: ";
@@ -98,6 +129,7 @@ export class Accounts {
       modelsPath: join(this.#agentDir, "models.json"),
     });
     finishRefreshes(runtime, this.logins);
+    keepLastLogins(runtime);
     const models = new pi.ModelRegistry(runtime);
     this.#runtimes.set(models, runtime);
     return models;

@@ -1,0 +1,30 @@
+// Does: has all package managers of pi in this worker share npm's answer to where its global folder is.
+// Used by: factory.ts, before the first session.
+// Invariant: an answer is kept for a minute, so a changed npm counts without a restart. A failure is not kept.
+import type { Clock } from "../../../runtime/runtime.ts";
+
+/** The question to npm starts a program and stops the thread for half a second; a load asks three times. */
+const KEPT_MS = 60_000;
+
+interface Answer {
+  readonly folder: unknown;
+  readonly at: number;
+}
+
+/** Shares the answers between the package managers of that class, by the npm command of their settings. */
+export function shareNpmFolder(managers: object, clock: Clock): void {
+  const ask: unknown = Reflect.get(managers, "getGlobalNpmRoot");
+  const name: unknown = Reflect.get(managers, "getNpmCommand");
+  if (typeof ask !== "function" || typeof name !== "function") {
+    throw new Error("This pi finds npm's global folder in another way");
+  }
+  const answers = new Map<string, Answer>();
+  Reflect.set(managers, "getGlobalNpmRoot", function (this: object): unknown {
+    const command = JSON.stringify(Reflect.apply(name, this, []));
+    const known = answers.get(command);
+    if (known !== undefined && clock.monotonic() - known.at < KEPT_MS) return known.folder;
+    const folder: unknown = Reflect.apply(ask, this, []);
+    answers.set(command, { folder, at: clock.monotonic() });
+    return folder;
+  });
+}
