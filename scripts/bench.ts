@@ -82,7 +82,7 @@ async function build(all: boolean): Promise<void> {
   }
 }
 
-interface Entry {
+export interface Entry {
   readonly run: string;
   readonly pi: Engine;
   readonly bench: string;
@@ -119,7 +119,7 @@ function summary(entries: readonly Entry[]): { lines: string[]; missed: number }
 }
 
 /** Every row that two engines have, ours and its baseline, with the newer as a multiple of the older. */
-function sideBySide(entries: readonly Entry[], [older, newer]: readonly [Engine, Engine]): string {
+export function sideBySide(entries: readonly Entry[], [older, newer]: readonly [Engine, Engine]): string {
   const rowsOn = (pi: Engine, bench: string) =>
     entries.filter((entry) => entry.pi === pi && entry.bench === bench).flatMap(({ rows }) => rows);
   const lines: string[][] = [];
