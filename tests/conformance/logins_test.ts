@@ -153,3 +153,24 @@ alone(
     }
   },
 );
+
+alone(
+  "logins: a broken auth.json leaves the last good key to live sessions and to new ones, and is reported",
+  async (bench) => {
+    const write = (text: string) => Deno.writeTextFile(authFile(bench), text, { mode: 0o600 });
+    await write(JSON.stringify({ [OPENAI.provider]: { type: "api_key", key: "good-key" } }));
+    await bench.start();
+    const wire = await bench.connect();
+    const { id: live } = await bench.session(wire);
+    await write(`{"${OPENAI.provider}": {"type": "api_key", "key": "bad-key"`);
+    const { id: later } = await bench.session(wire);
+    for (const id of [live, later]) {
+      const marker = bench.name("kept");
+      bench.model.script(marker, text(["ok"]));
+      assertEquals((await settled(wire, id, marker)).text, "ok");
+      assertEquals((await bench.model.request(marker)).headers["authorization"], "Bearer good-key");
+    }
+    const { issues } = await wire.ok({ type: "health_check" });
+    assertMatch(JSON.stringify(issues), /auth\.json is not valid JSON/);
+  },
+);
