@@ -26,7 +26,7 @@ let watched: Promise<Watched> | undefined;
 async function watch(bench: Bench): Promise<Watched> {
   const [few, all, plain] = await Promise.all([follow(bench), follow(bench), follow(bench)]);
   const ids = [await open(bench, few), await open(bench, few), await open(bench, few)];
-  const [a = "", b = ""] = ids;
+  const [a = ""] = ids;
   await few.subscribe(a, { events: ["agent_settled"] });
   await all.subscribe("*", { events: ["agent_settled"] });
   await plain.subscribe(a);
