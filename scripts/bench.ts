@@ -1,10 +1,14 @@
 // The benchmarks, `deno task bench`: each file of tests/bench as a process of its own, which starts the servers
 // and their baselines as further ones. Builds what is missing, prints every table and a summary; what was
 // measured is appended to dist/bench.json. Fails when a run is spoiled, not when a target is missed (--strict).
-// Usage: deno run -A scripts/bench.ts [--quick] [--only a,b] [--strict] [--build]
+// `--pi 1.6` measures each on both engines, on one Node that runs both, and ends with a table of the two.
+// Usage: deno run -A scripts/bench.ts [--quick] [--only a,b] [--pi 0.73|1.6] [--strict] [--build]
 
 import * as path from "node:path";
 import { parseArgs } from "@std/cli/parse-args";
+import { type Engine, ENGINES } from "../src/protocol/pi_package.ts";
+import { short, table } from "../tests/bench/support/report.ts";
+import { nodeOf } from "../tests/support/node_versions.ts";
 import { repositoryRoot } from "./bundle.ts";
 
 interface Bench {
@@ -31,6 +35,9 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   n: { file: "catalogue.ts", about: "pages of thousands of sessions", builds: true },
   o: { file: "fronts.ts", about: "what a front costs", builds: true },
 };
+
+/** The Node of both sides where two engines are measured: pi 1.6 needs a newer one. */
+const NODE_FOR_BOTH = "22";
 
 /** Longest that one benchmark may take. */
 const LIMIT_MS = 480_000;
@@ -75,8 +82,9 @@ async function build(all: boolean): Promise<void> {
   }
 }
 
-interface Entry {
+export interface Entry {
   readonly run: string;
+  readonly pi: Engine;
   readonly bench: string;
   readonly rows: readonly {
     readonly what: string;
@@ -88,34 +96,74 @@ interface Entry {
   }[];
 }
 
-/** The rows with a target, of this run. */
-async function summary(run: string): Promise<{ lines: string[]; missed: number }> {
+/** What this run has measured. */
+async function measured(run: string): Promise<Entry[]> {
   const text = await Deno.readTextFile(path.join(root, "dist/bench.json")).catch(() => "[]");
   const entries: Entry[] = JSON.parse(text);
-  const judged = entries.filter((entry) => entry.run === run).flatMap(({ bench, rows }) =>
-    rows.filter(({ target }) => target !== undefined).map((row) => ({ bench, ...row }))
+  return entries.filter((entry) => entry.run === run);
+}
+
+/** The rows with a target. */
+function summary(entries: readonly Entry[]): { lines: string[]; missed: number } {
+  const judged = entries.flatMap(({ bench, pi, rows }) =>
+    rows.filter(({ target }) => target !== undefined).map((row) => ({ bench, pi, ...row }))
   );
   const number = (value: number | null | undefined): string =>
     typeof value === "number" ? value.toPrecision(4) : "";
-  const lines = judged.map(({ bench, what, unit, ours, baseline, target, met }) => {
+  const lines = judged.map(({ bench, pi, what, unit, ours, baseline, target, met }) => {
     const ratio = typeof baseline === "number" ? `, ratio ${(ours / baseline).toFixed(2)}` : "";
     const numbers = `${number(ours)} ${unit} against ${number(baseline)}${ratio}`;
-    return `${met ? "ok    " : "MISSED"} ${bench} ${what}: ${numbers} (target ${target})`;
+    return `${met ? "ok    " : "MISSED"} ${bench} on pi ${pi} ${what}: ${numbers} (target ${target})`;
   });
   return { lines, missed: judged.filter(({ met }) => met === false).length };
 }
 
+/** Every row that two engines have, ours and its baseline, with the newer as a multiple of the older. */
+export function sideBySide(entries: readonly Entry[], [older, newer]: readonly [Engine, Engine]): string {
+  const rowsOn = (pi: Engine, bench: string) =>
+    entries.filter((entry) => entry.pi === pi && entry.bench === bench).flatMap(({ rows }) => rows);
+  const lines: string[][] = [];
+  for (const bench of new Set(entries.map((entry) => entry.bench))) {
+    for (const row of rowsOn(older, bench)) {
+      const other = rowsOn(newer, bench).find(({ what, unit }) => what === row.what && unit === row.unit);
+      if (other === undefined) continue;
+      const line = (what: string, before: number, after: number): string[] => {
+        return [`${bench} ${what}`, row.unit, short(before), short(after), (after / before).toFixed(2)];
+      };
+      lines.push(line(row.what, row.ours, other.ours));
+      if (typeof row.baseline !== "number" || typeof other.baseline !== "number") continue;
+      lines.push(line(`${row.what}, baseline`, row.baseline, other.baseline));
+    }
+  }
+  return table(["what", "unit", `pi ${older}`, `pi ${newer}`, "ratio"], lines);
+}
+
 async function main(): Promise<number> {
-  const { only, quick, strict, build: anew } = parseArgs(Deno.args, {
-    string: ["only"],
+  const { only, pi, quick, strict, build: anew } = parseArgs(Deno.args, {
+    string: ["only", "pi"],
     boolean: ["quick", "strict", "build"],
   });
+  const newest = pi === undefined ? ENGINES[0] : ENGINES.find((engine) => engine === pi);
+  if (newest === undefined) {
+    console.error(`Unknown: pi ${pi}. Use --pi with one of ${ENGINES.join(", ")}`);
+    return 2;
+  }
+  const engines = ENGINES.slice(0, ENGINES.indexOf(newest) + 1);
   const names = typeof only !== "string" ? Object.keys(BENCHES) : only.split(",").map((name) => name.trim());
   const chosen = names.map((name) => [name, BENCHES[name]] as const);
   const unknown = chosen.filter(([, bench]) => bench === undefined).map(([name]) => name);
   if (unknown.length > 0) {
     console.error(`Unknown: ${unknown.join(", ")}. Use --only with ${Object.keys(BENCHES).join(",")}`);
     return 2;
+  }
+  const variables: Record<string, string> = {};
+  if (engines.length > 1) {
+    const node = await nodeOf(NODE_FOR_BOTH);
+    if ("reason" in node) {
+      console.error(node.reason);
+      return 1;
+    }
+    variables["PI_SERVER_NODE"] = node.path;
   }
   const run = new Date().toISOString();
   const started = performance.now();
@@ -129,10 +177,18 @@ async function main(): Promise<number> {
   for (const [name, bench] of chosen) {
     if (bench === undefined) continue;
     const file = path.join("tests/bench", bench.file);
-    const ok = await deno(["run", "-A", file, ...quick ? ["--quick"] : []], { PI_BENCH_RUN: run });
-    if (!ok) failed.push(`${name} (${bench.about})`);
+    for (const engine of engines) {
+      const env = { ...variables, PI_BENCH_RUN: run, PI_SERVER_PI: engine };
+      const ok = await deno(["run", "-A", file, ...quick ? ["--quick"] : []], env);
+      if (!ok) failed.push(`${name} (${bench.about}) on pi ${engine}`);
+    }
   }
-  const { lines, missed } = await summary(run);
+  const entries = await measured(run);
+  const [older, newer] = engines;
+  if (older !== undefined && newer !== undefined) {
+    console.log(`\n# pi ${older} and pi ${newer}\n\n${sideBySide(entries, [older, newer])}`);
+  }
+  const { lines, missed } = summary(entries);
   console.log(`\n# Targets\n\n${lines.join("\n")}`);
   const minutes = ((performance.now() - started) / 60_000).toFixed(1);
   console.log(

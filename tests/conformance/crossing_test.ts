@@ -2,9 +2,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/json.ts";
 import { text } from "../support/model_server.ts";
-import { PiRpc } from "../support/pi_rpc.ts";
-import { type Engine, ON_1_6 } from "../support/server_process.ts";
+import { PI_CLI, PiRpc } from "../support/pi_rpc.ts";
+import { type Engine, NODE, ON_1_6, PI } from "../support/server_process.ts";
 import { Entries, header } from "../support/session_file.ts";
+import { findTmux, Terminal } from "../support/tmux.ts";
+import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
@@ -19,6 +21,37 @@ async function on(bench: Bench, engine: Engine): Promise<Wire> {
   await Deno.remove(`${bench.home.stateDir}/endpoint.json`).catch(() => {});
   await bench.start(["--pi", engine, "--ephemeral", "--root", bench.home.agentDir]);
   return await bench.connect();
+}
+
+/** Texts of all session files in pi's folder. */
+async function sessionTexts(bench: Bench): Promise<string> {
+  const sessions = `${bench.home.agentDir}/sessions`;
+  const all: string[] = [];
+  for await (const folder of Deno.readDir(sessions)) {
+    for await (const file of Deno.readDir(`${sessions}/${folder.name}`)) {
+      all.push(await Deno.readTextFile(`${sessions}/${folder.name}/${file.name}`));
+    }
+  }
+  return all.join("");
+}
+
+/** One turn in pi's own terminal program: it shows these texts, saves the answer, and ends as a person ends it. */
+async function turnInTerminal(
+  bench: Bench,
+  cwd: string,
+  args: string[],
+  answer: string,
+  ...shown: string[]
+): Promise<void> {
+  const marker = bench.name("typed");
+  bench.model.script(marker, text([answer]));
+  const command = [NODE, PI_CLI, ...args, marker];
+  await using terminal = await Terminal.run(bench.home, command, { cwd, columns: 100, rows: 40 });
+  await terminal.shows(answer, ...shown);
+  const saved = async () => (await sessionTexts(bench)).includes(answer);
+  await until(saved, 10_000, () => `pi has not saved ${answer}`);
+  await terminal.press("C-d");
+  await terminal.shows("exit code 0");
 }
 
 /** One turn; returns the texts of the session after it. */
@@ -159,4 +192,44 @@ alone(
   },
   undefined,
   ON_1_6 && BOTH ? undefined : "needs pi 1.6, and a target that runs both engines",
+);
+
+const TMUX = await findTmux();
+
+alone(
+  "crossing: what a person began in pi's terminal goes on in the server by itself, and back in the terminal",
+  async (bench) => {
+    const cwd = await bench.home.folder("typed");
+    await turnInTerminal(bench, cwd, [], "said in the terminal");
+    // pi has noted its version, and the server follows it.
+    await bench.start(["--pi", "auto", "--root", bench.home.agentDir]);
+    const wire = await bench.connect();
+    assertEquals(at(wire.messages[0], "data", "pi", "version"), PI.version);
+    const stored = arrayAt(await wire.ok({ type: "list_stored_sessions", cwd }), "sessions");
+    assertEquals(stored.length, 1, JSON.stringify(stored));
+    const path = stringAt(stored[0], "sessionPath");
+    const loaded = await load(bench, wire, path);
+    const here = await turn(bench, wire, stringAt(loaded, "sessionId"));
+    assertEquals([here.length, here[1]], [4, "said in the terminal"]);
+    await wire.ok({ type: "delete_session", sessionId: stringAt(loaded, "sessionId") });
+    const { size } = await Deno.stat(path);
+    await turnInTerminal(
+      bench,
+      cwd,
+      ["--continue"],
+      "said there again",
+      "said in the terminal",
+      here[3] ?? "",
+    );
+    assert((await Deno.stat(path)).size > size, "the terminal wrote another file");
+    const again = await load(bench, wire, path);
+    const last = await texts(wire, stringAt(again, "sessionId"));
+    assertEquals([last.slice(0, 4), last.length, last[5]], [here, 6, "said there again"]);
+  },
+  undefined,
+  !ON_1_6 || !BOTH
+    ? "needs pi 1.6, and a target that runs both engines"
+    : TMUX
+    ? undefined
+    : "tmux is not there",
 );

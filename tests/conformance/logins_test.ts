@@ -172,6 +172,8 @@ alone("logins: while auth.json is broken the last good keys count, also for a ne
   const { id: other, info } = await bench.session(wire);
   assertEquals(await uses(other), "Bearer good-key");
   assertMatch(JSON.stringify(info), /auth\.json is not valid JSON/);
+  const { issues } = await wire.ok({ type: "health_check" });
+  assertMatch(JSON.stringify(issues), /auth\.json is not valid JSON/);
   await Deno.writeTextFile(authFile(bench), content.replace("good-key", "mended-key"));
   assertEquals([await uses(id), await uses(other)], ["Bearer mended-key", "Bearer mended-key"]);
 });

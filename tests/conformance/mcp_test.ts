@@ -308,5 +308,5 @@ alone(
     assertEquals([seen.includes("user"), seen.includes("project")], [true, false]);
   },
   undefined,
-  NEEDS ?? (TARGET === "sources" ? undefined : "this target has no sandbox here"),
+  NEEDS ?? (TARGET === "node" ? "Node has no sandbox" : undefined),
 );

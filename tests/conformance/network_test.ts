@@ -5,7 +5,8 @@ import { at, type JsonObject, stringAt } from "../support/json.ts";
 import { ForwardProxy } from "../support/forward_proxy.ts";
 import { modelOf, type RawAnswer, type RawApi, RawModel, refusal, say } from "../support/raw_model.ts";
 import { ON_1_6 } from "../support/server_process.ts";
-import { alone, type Bench } from "./suite.ts";
+import { text } from "../support/model_server.ts";
+import { alone, type Bench, settled } from "./suite.ts";
 
 const RETRY = { retry: { enabled: true, maxRetries: 1, baseDelayMs: 20 } };
 const WIRES: readonly RawApi[] = ["openai-completions", "anthropic-messages"];
@@ -196,6 +197,26 @@ alone(
   undefined,
   ON_1_6 ? undefined : "pi 0.73 has no such setting",
 );
+
+alone("network: a provider may take ten minutes to begin, unless settings say less", async (bench) => {
+  await bench.start();
+  const wire = await bench.connect();
+  // The SDK of the provider tells it how many seconds it waits, unless these are its own ten minutes.
+  const patience = async (): Promise<number> => {
+    const { id } = await bench.session(wire);
+    const marker = bench.name("patient");
+    bench.model.script(marker, text(["ok"]));
+    await settled(wire, id, marker);
+    return Number((await bench.model.request(marker)).headers["x-stainless-timeout"] ?? 600);
+  };
+  const seconds = await patience();
+  assert(seconds >= 600, `${seconds} s`);
+  if (!ON_1_6) return;
+  const file = `${bench.home.agentDir}/settings.json`;
+  const settings = JSON.parse(await Deno.readTextFile(file));
+  await Deno.writeTextFile(file, JSON.stringify({ ...settings, httpIdleTimeoutMs: 120_000 }));
+  assertEquals(await patience(), 120);
+});
 
 async function openssl(folder: string, ...args: string[]): Promise<boolean> {
   try {

@@ -4,7 +4,8 @@ import { arrayAt, at, brief, isObject, type JsonObject } from "./json.ts";
 import { environment, type Home, NODE, ON_1_6, REPO } from "./server_process.ts";
 import { deadline, until } from "./wait.ts";
 
-const PI = ON_1_6
+/** pi's own program, of the engine under test. */
+export const PI_CLI = ON_1_6
   ? `${REPO}/node_modules/@earendil-works/pi-coding-agent/dist/bundle/cli.js`
   : `${REPO}/node_modules/@mariozechner/pi-coding-agent/dist/cli.js`;
 const WAIT_MS = 30_000;
@@ -30,7 +31,7 @@ export class PiRpc implements AsyncDisposable {
   constructor(
     home: Home,
     cwd: string,
-    { program, args, more = [], env }: PiProgram = { program: NODE, args: [PI] },
+    { program, args, more = [], env }: PiProgram = { program: NODE, args: [PI_CLI] },
   ) {
     this.#child = new Deno.Command(program, {
       args: [...args, "--mode", "rpc", ...more],

@@ -5,6 +5,7 @@
 import * as path from "node:path";
 import {
   commandOf,
+  ENGINE,
   Home,
   NODE,
   NPM_BUILD,
@@ -159,7 +160,10 @@ export class Shipped implements AsyncDisposable {
       NO_COLOR: "1",
       PI_OFFLINE: "1",
       ...windows,
-      ...(this.target === "sources" ? { DENO_DIR: cache, DENO_NO_UPDATE_CHECK: "1" } : {}),
+      // A build chooses the engine by itself; the sources have one that is fixed.
+      ...(this.target === "sources"
+        ? { DENO_DIR: cache, DENO_NO_UPDATE_CHECK: "1", PI_SERVER_PI: ENGINE }
+        : {}),
       ...more,
     };
   }

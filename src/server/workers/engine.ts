@@ -67,10 +67,13 @@ async function machineFacts(runtime: Runtime): Promise<MachineFacts> {
   }
 }
 
+/** The last 0.x whose files the older engine reads. From 0.86 on, pi keeps its system prompt among the messages. */
+const LAST_MINOR_READ = 85;
+
 /** The engine for files of that version of pi. */
 export function engineFor(version: string | undefined): Engine {
-  const major = /^(\d+)\.\d+/.exec(version ?? "")?.[1];
-  return major === "0" ? "0.73" : NEWEST;
+  const minor = /^0\.(\d+)/.exec(version ?? "")?.[1];
+  return minor !== undefined && Number(minor) <= LAST_MINOR_READ ? "0.73" : NEWEST;
 }
 
 /** Decides. Throws `EngineError` when the choice names an engine that this runtime cannot run. */

@@ -1,18 +1,20 @@
 // What one would write without pi-server: a pi session in this process, each of its updates encoded once, in the
 // same words as ours, and sent to every socket in a loop. No token, no limits, no log, no second thread. Runs on
-// Deno and on Node. Usage: baseline_pi.mjs <cwd> <agent folder>; prints its address; `{"type":"go","message":…}`
-// prompts.
+// Deno and on Node. Usage: baseline_pi.mjs <cwd> <agent folder> <pi's package>; prints its address;
+// `{"type":"go","message":…}` prompts.
 import process from "node:process";
-import { createAgentSession, SessionManager } from "@mariozechner/pi-coding-agent";
 
-const [cwd, agentDir] = process.argv.slice(2);
+const [cwd, agentDir, pi] = process.argv.slice(2);
+const { createAgentSession, SessionManager } = await import(pi);
 const sockets = new Set();
 let seq = 0;
 
 const { session } = await createAgentSession({ cwd, agentDir, sessionManager: SessionManager.inMemory(cwd) });
 // Extensions register their models when they are bound.
 await session.bindExtensions({});
-await session.setModel(session.modelRegistry.find("bench", "bench-1"));
+// pi 1.6 has no registry in its session.
+const { modelRegistry, modelRuntime } = session;
+await session.setModel(modelRuntime?.getModel("bench", "bench-1") ?? modelRegistry.find("bench", "bench-1"));
 session.subscribe((event) => {
   seq++;
   if (event.type !== "message_update") return;

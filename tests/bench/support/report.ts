@@ -1,7 +1,7 @@
 // What a benchmark came to: medians, a table with the ratio against the baseline of the same run, and one entry
 // in dist/bench.json. Also the frame that every benchmark file runs in.
 
-import { REPO } from "../../support/server_process.ts";
+import { ENGINE, REPO } from "../../support/server_process.ts";
 
 /** One line of a result. */
 export interface Row {
@@ -112,7 +112,7 @@ export async function runBench(measure: () => Promise<Result>): Promise<void> {
   try {
     const result = await measure();
     const seconds = Math.round((performance.now() - started) / 1000);
-    console.log(`\n## ${result.bench}: ${result.title}`);
+    console.log(`\n## ${result.bench}: ${result.title}, on pi ${ENGINE}`);
     console.log(`settings: ${JSON.stringify(result.settings)}`);
     console.log(
       `load average ${Deno.loadavg().map((load) => load.toFixed(1)).join(" ")}; took ${seconds} s\n`,
@@ -121,6 +121,7 @@ export async function runBench(measure: () => Promise<Result>): Promise<void> {
     await append({
       at: new Date().toISOString(),
       run: Deno.env.get("PI_BENCH_RUN") ?? "alone",
+      pi: ENGINE,
       quick: QUICK,
       seconds,
       load: Deno.loadavg(),

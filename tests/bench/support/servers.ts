@@ -1,19 +1,27 @@
 // Starts what is measured, each as a process of its own: pi-server in any build with its limits raised by flags,
 // the bare server on the same runtime, and `pi --mode rpc`. Reads their memory from /proc and ends them by id.
 
-import { environment, Home, REPO, type Target } from "../../support/server_process.ts";
-import { commandOf } from "../../support/server_process.ts";
+import {
+  commandOf,
+  ENGINE,
+  environment,
+  Home,
+  NODE,
+  PI,
+  REPO,
+  type Target,
+} from "../../support/server_process.ts";
+import { PI_CLI } from "../../support/pi_rpc.ts";
 import { deadline, until } from "../../support/wait.ts";
 import { installModel } from "./model_extension.ts";
 
 const HERE = decodeURIComponent(new URL(".", import.meta.url).pathname);
-const PI = `${REPO}/node_modules/@mariozechner/pi-coding-agent/dist/cli.js`;
 const START_MS = 60_000;
 /** Linux's own, on every machine of today. */
 const TICKS_PER_SECOND = 100;
 
 /** All builds. */
-export const TARGETS: readonly Target[] = ["sources", "node", "binary"];
+const TARGETS: readonly Target[] = ["sources", "node", "binary"];
 
 /** Limits that a benchmark may run into, and what they are raised to. */
 const RAISED: Readonly<Record<string, string>> = {
@@ -232,7 +240,7 @@ export async function startBaseline(
   const more = texts === undefined ? [] : [file];
   const deno = target === "binary" ? await binaryDeno() : Deno.execPath();
   const child = target === "node"
-    ? new Child("node", [`${HERE}baseline_node.mjs`, ...more], { cwd: home.root, env: environment(home) })
+    ? new Child(NODE, [`${HERE}baseline_node.mjs`, ...more], { cwd: home.root, env: environment(home) })
     : new Child(deno, ["run", "-A", "--no-config", "--no-lock", `${HERE}baseline_deno.ts`, ...more], {
       cwd: home.root,
       env: environment(home),
@@ -241,11 +249,44 @@ export async function startBaseline(
   return withHome(url, child, home);
 }
 
-/** Measures the builds that the arguments name, or all of them, one after the other. */
-export async function onEachBuild<R>(measure: (target: Target) => Promise<R[]>): Promise<R[]> {
+/** Why a build cannot run the engine that is measured; undefined where it can. */
+async function withoutEngine(target: Target): Promise<string | undefined> {
+  const home = await Home.make();
+  try {
+    const { program, args } = commandOf(target);
+    const own = ["--state-dir", home.stateDir, "--cwd", home.root, "--no-ws", "--stdio", "on"];
+    const { code, stderr } = await new Deno.Command(program, {
+      args: [...args, ...own],
+      cwd: home.root,
+      clearEnv: true,
+      env: environment(home),
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    if (code === 0) return undefined;
+    return new TextDecoder().decode(stderr).trim().split("\n").at(-1) ?? "";
+  } finally {
+    await home.remove();
+  }
+}
+
+/** The builds that the arguments name, or all of them, without those that cannot run the engine. */
+export async function builds(): Promise<Target[]> {
   const asked = TARGETS.filter((target) => Deno.args.includes(target));
+  const able: Target[] = [];
+  for (const target of asked.length > 0 ? asked : TARGETS) {
+    const reason = await withoutEngine(target);
+    if (reason === undefined) able.push(target);
+    else console.log(`left out: the ${target} on pi ${ENGINE}: ${reason}`);
+  }
+  return able;
+}
+
+/** Measures each of these builds, one after the other. */
+export async function onEachBuild<R>(measure: (target: Target) => Promise<R[]>): Promise<R[]> {
   const rows: R[] = [];
-  for (const target of asked.length > 0 ? asked : TARGETS) rows.push(...await measure(target));
+  for (const target of await builds()) rows.push(...await measure(target));
   return rows;
 }
 
@@ -266,13 +307,13 @@ export async function startPiLoop(
   target: Target,
 ): Promise<AsyncDisposable & { readonly url: string; readonly child: Child }> {
   const home = await benchHome();
-  const script = [`${HERE}baseline_pi.mjs`, home.root, home.agentDir];
+  const script = [`${HERE}baseline_pi.mjs`, home.root, home.agentDir, PI.package];
   const deno = target === "binary" ? await binaryDeno() : Deno.execPath();
   // From node_modules as it is, as Node does: with the configuration another Deno would fetch packages of its own.
   const installed = ["run", "-A", "--no-config", "--node-modules-dir=manual"];
   const options = { cwd: home.root, env: environment(home) };
   const child = target === "node"
-    ? new Child("node", script, options)
+    ? new Child(NODE, script, options)
     : new Child(deno, [...installed, ...script], options);
   const url = await child.line((line) => line.startsWith("ws://"));
   return withHome(url, child, home);
@@ -280,7 +321,7 @@ export async function startPiLoop(
 
 /** Starts `pi --mode rpc` on Node in that home. */
 export function startPi(home: Home): Child {
-  return new Child("node", [PI, "--mode", "rpc"], { cwd: home.root, env: environment(home), stdin: true });
+  return new Child(NODE, [PI_CLI, "--mode", "rpc"], { cwd: home.root, env: environment(home), stdin: true });
 }
 
 /** Starts a server that speaks on stdin and stdout alone. */

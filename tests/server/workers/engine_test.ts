@@ -30,7 +30,10 @@ Deno.test("engine: the line of the machine's pi decides, and the newest where th
   for (
     const [settings, engine] of [
       [of("0.73.1"), "0.73"],
-      [of("0.87.1"), "0.73"],
+      [of("0.9.0"), "0.73"],
+      [of("0.85.1"), "0.73"],
+      [of("0.86.0"), "1.6"],
+      [of("0.87.1"), "1.6"],
       [of("1.0.0"), "1.6"],
       [of("1.6.0"), "1.6"],
       [of("2.0.0"), "1.6"],

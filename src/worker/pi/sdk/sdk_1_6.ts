@@ -56,6 +56,16 @@ function keepNoModules(): void {
   };
 }
 
+/** Has a broken auth.json leave the logins as they were. pi does so for readers without a signal alone. */
+function keepLastLogins(store: object): void {
+  const read: unknown = Reflect.get(store, "readLatestData");
+  if (typeof read !== "function") throw new Error("This pi reads logins in another way");
+  Reflect.set(store, "readLatestData", async (options?: { readonly signal?: AbortSignal }) => {
+    options?.signal?.throwIfAborted();
+    return await untilAborted(Promise.resolve(Reflect.apply(read, store, [])), options?.signal);
+  });
+}
+
 /** Has a refresh of a login go on when the request that began it is aborted; the request ends at once all the same. */
 function finishRefreshes(runtime: pi.ModelRuntime, logins: Logins): void {
   const credentials: unknown = Reflect.get(runtime, "credentials");
@@ -65,43 +75,13 @@ function finishRefreshes(runtime: pi.ModelRuntime, logins: Logins): void {
     throw new Error("This pi keeps logins in another way");
   }
   logins.guard(store);
+  keepLastLogins(store);
   const getAuth: unknown = Reflect.get(models, "getAuth");
   if (typeof getAuth !== "function") throw new Error("This pi finds credentials in another way");
   Reflect.set(models, "getAuth", (of: unknown, overrides?: { readonly signal?: AbortSignal }) => {
     const { signal, ...others } = overrides ?? {};
     signal?.throwIfAborted();
     return untilAborted(Promise.resolve(Reflect.apply(getAuth, models, [of, others])), signal);
-  });
-}
-
-/** Stores whose reads keep the last logins. */
-const KEPT = new WeakSet<object>();
-
-/**
- * Has reads of logins go on with the last good ones while auth.json is broken. pi does the same, but not where the read
- * can be aborted, as each request can. Its class is not exported, so a first store leads to it.
- */
-function keepLastLogins(runtime: pi.ModelRuntime): void {
-  const credentials: unknown = Reflect.get(runtime, "credentials");
-  const store: unknown = isRecord(credentials) ? Reflect.get(credentials, "store") : undefined;
-  const stores: unknown = typeof store === "object" && store !== null
-    ? Object.getPrototypeOf(store)
-    : undefined;
-  if (typeof stores !== "object" || stores === null) throw new Error("This pi keeps logins in another way");
-  if (KEPT.has(stores)) return;
-  KEPT.add(stores);
-  const read: unknown = Reflect.get(stores, "readLatestData");
-  if (typeof read !== "function") throw new Error("This pi reads logins in another way");
-  Reflect.set(stores, "readLatestData", async function (this: object, options?: { signal?: AbortSignal }) {
-    try {
-      return await Reflect.apply(read, this, [options]);
-    } catch (error) {
-      options?.signal?.throwIfAborted();
-      const last: unknown = Reflect.get(this, "readState");
-      // The load of each session names the fault of the file.
-      if (isRecord(last) && isRecord(last["data"])) return last["data"];
-      throw error;
-    }
   });
 }
 
@@ -129,7 +109,6 @@ export class Accounts {
       modelsPath: join(this.#agentDir, "models.json"),
     });
     finishRefreshes(runtime, this.logins);
-    keepLastLogins(runtime);
     const models = new pi.ModelRegistry(runtime);
     this.#runtimes.set(models, runtime);
     return models;
@@ -183,12 +162,22 @@ interface Run {
 
 const RUNS = new WeakMap<Session, Run>();
 
+/** The longest time that a timer takes. */
+const LONGEST_MS = 2_147_483_647;
+
 /** How long an answer may be silent, where settings say it. Without them it may be for ever, as on the older pi. */
 function idleMsOf({ settingsManager: settings }: Session): number | undefined {
   const { httpIdleTimeoutMs: named } = { ...settings.getGlobalSettings(), ...settings.getProjectSettings() };
   if (named === undefined) return undefined;
   const ms = settings.getHttpIdleTimeoutMs();
   return ms === 0 ? undefined : ms;
+}
+
+/** How long a provider may take to begin its answer, where settings do not say it: pi would give up after 300 s. */
+function patienceOf({ settingsManager: settings }: Session): { timeoutMs?: number } {
+  const { httpIdleTimeoutMs: idle } = { ...settings.getGlobalSettings(), ...settings.getProjectSettings() };
+  const named = idle !== undefined || settings.getProviderRetrySettings().timeoutMs !== undefined;
+  return named ? {} : { timeoutMs: LONGEST_MS };
 }
 
 /** Follows the runs of a session, from before its first event. */
@@ -201,7 +190,9 @@ function runOf(session: Session): Run {
   RUNS.set(session, run);
   const request = agent.streamFunction;
   agent.streamFunction = async (model, context, options) => {
-    const make = () => request(model, context, withoutHiddenRetries(options));
+    const patience = options?.timeoutMs === undefined ? patienceOf(session) : {};
+    const patient = { ...withoutHiddenRetries(options), ...patience };
+    const make = () => request(model, context, patient);
     const answer = await followRequest(model, options?.apiKey, make, idleMsOf(session));
     // Where no lock file joins them, pi may bring a copy of pi-ai of its own.
     watchAnswers(answer);
@@ -391,9 +382,6 @@ export const IMAGE_TYPES: ReadonlySet<string> = new Set([
 export function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number | null {
   return code ?? (signal === null ? 1 : 128 + constants.signals[signal]);
 }
-
-/** The longest time that a timer takes. */
-const LONGEST_MS = 2_147_483_647;
 
 /** Milliseconds that a model gives a command; pi refuses what is not a time. */
 export function timeoutMsOf(seconds: number | undefined): number | undefined {
