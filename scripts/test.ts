@@ -113,6 +113,7 @@ const ALONE: ReadonlySet<string> = new Set([
   "attach_large",
   "attach_sessions",
   "attach",
+  "cli_completion",
   "cli_docs",
   "cli_server",
   "console_hostile",

@@ -160,7 +160,8 @@ export async function runSubcommand(args: readonly string[], io: Io): Promise<nu
     if (error instanceof ReaderGoneError) return EXIT_OK;
     if (error instanceof UsageError) {
       const end = error.message.endsWith("?") ? " " : "; ";
-      await say(`${name}: ${error.message}${end}see pi-server ${name} --help`);
+      const topic = error.topic === "" ? "" : ` ${error.topic}`;
+      await say(`${name}: ${error.message}${end}see pi-server ${name}${topic} --help`);
       return EXIT_USAGE;
     }
     const expected = error instanceof CommandError ||

@@ -129,6 +129,23 @@ test("attach: colours come and go with NO_COLOR", async ({ bench, attach }) => {
   assert(colour.test(await coloured.screen(true)));
 });
 
+test("attach: in colours a frame comes whole, however many bytes its last line has", async ({ bench, attach }) => {
+  const wire = await bench.connect();
+  const { id } = await bench.session(wire);
+  // A border of the editor has 13 bytes for each column then. The screen without colours is the measure.
+  const screens: string[] = [];
+  for (const NO_COLOR of ["1", ""]) {
+    const terminal = await attach([id], { env: { NO_COLOR } });
+    await terminal.shows(`/root/${id}`, "connected");
+    await terminal.type("/");
+    const open = await terminal.shows("new         New session", "(1/");
+    await terminal.press("Escape");
+    screens.push(open, await terminal.hides("(1/"));
+  }
+  const [openBare, bare, openInColours, inColours] = screens;
+  assertEquals([openInColours, inColours], [openBare, bare]);
+});
+
 test("attach: wide characters and emoji keep the lines straight", async ({ bench, attach }) => {
   const wire = await bench.connect();
   const { id } = await bench.session(wire);
