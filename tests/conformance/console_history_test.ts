@@ -66,8 +66,8 @@ testAlone(
       const page = await openSession(person, await minted(bench, { role: "observe" }), "huge-x");
       await page.getByText("answer 47 of many").waitFor();
       await page.getByText("--max-host-memory-bytes").waitFor();
-      // The page loads on by itself near its top, and the last page takes the button away, so that a click which waits
-      // for the button may wait for ever: to scroll up and to press what is there is one step.
+      // The page loads on by itself near its top, and the last page takes the button away. A click that waits for the
+      // button may wait for ever, so a look, a scroll and a press are one step.
       const beginning = page.getByText("question 0 of many");
       const up = `document.querySelector(".scroller").scrollTop = 0;
         document.querySelector(".older button:enabled")?.click();`;
