@@ -44,15 +44,15 @@ async function tabTo(page: Page, name: RegExp, back = false): Promise<void> {
 test("console: a session is made with folder, model, level, tools and trust", (bench) =>
   at(bench, async (person) => {
     const wire = await bench.connect();
-    // The tools are those of a session that is live.
-    await bench.session(wire);
     const cwd = await bench.home.folder("made-with-all");
     await Deno.mkdir(`${cwd}/.pi/prompts`, { recursive: true });
     await Deno.writeTextFile(`${cwd}/.pi/prompts/of-the-folder.md`, "---\ndescription: Own\n---\nSay it");
     const page = await person.open(await minted(bench, { role: "admin" }));
-    // Also at once, before the list of sessions is there.
     await page.getByRole("button", { name: "New session" }).click();
     const sheet = page.getByRole("dialog", { name: "New session" });
+    await sheet.waitFor();
+    // The tools are those of a session that is live, also of one that the page hears of only now.
+    await bench.session(wire);
     await sheet.getByLabel("Folder", { exact: true }).fill(cwd);
     await sheet.getByLabel("Name").fill("Made with all");
     const model = `${ANTHROPIC.provider} / ${ANTHROPIC.modelId}`;
