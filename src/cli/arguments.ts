@@ -20,6 +20,7 @@ export interface HelpSpec {
 }
 
 const WIDTH = 80;
+const USAGE_INDENT = 7;
 const MOST_INDENT = 32;
 
 /** Flags that name the server, for every subcommand that talks to one. */
@@ -96,17 +97,26 @@ export function parseArguments(args: readonly string[], flags: readonly FlagSpec
   return new Arguments(words, values);
 }
 
-/** Breaks a text into lines of at most that width, each after `indent` spaces but for the first. */
-function wrap(text: string, width: number, indent: number): string {
+/** Joins words to lines of at most that width, each after `indent` spaces but for the first. */
+function joined(words: readonly string[], width: number, indent: number): string {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(/\s+/)) {
+  for (const word of words) {
     if (line !== "" && line.length + 1 + word.length > width - indent) {
       lines.push(line);
       line = word;
     } else line = line === "" ? word : `${line} ${word}`;
   }
   return [...lines, line].join(`\n${" ".repeat(indent)}`);
+}
+
+function wrap(text: string, width: number, indent: number): string {
+  return joined(text.split(/\s+/), width, indent);
+}
+
+/** The line of usage, at most 80 wide; a flag is not parted from its value. */
+export function usageOf(command: string, flags: readonly string[]): string {
+  return joined([`Usage: pi-server ${command}`, ...flags], WIDTH, USAGE_INDENT);
 }
 
 /** Rows of two columns, at most 80 wide: a term and what it means. */

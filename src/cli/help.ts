@@ -31,9 +31,16 @@ const SUBJECTS: readonly (readonly [heading: string, names: readonly string[]])[
     "base-path",
   ]],
   ["Folders", ["state-dir", "cwd", "root", "trust-projects", "no-restore", "ephemeral"]],
-  ["Sessions", ["workers", "isolation", "sandbox", "allow-net", "allow-any-net", "demo"]],
+  ["Sessions", ["pi", "workers", "isolation", "sandbox", "allow-net", "allow-any-net", "demo"]],
   ["Budget of a session", ["budget-usd", "budget-turns", "budget-wall", "budget-on-exceed"]],
-  ["Log and shutdown", ["log-level", "log-format", "shutdown-timeout", "eof-timeout", "journal-fsync"]],
+  ["Log and shutdown", [
+    "log-level",
+    "log-format",
+    "linger",
+    "shutdown-timeout",
+    "eof-timeout",
+    "journal-fsync",
+  ]],
   ["About", ["version", "licenses", "help"]],
 ];
 

@@ -37,8 +37,10 @@ export interface Subcommand {
   readonly help: string | ((args: readonly string[], io: Io) => string | Promise<string>);
   /** Its flags, for shell completion. */
   readonly flags?: readonly FlagSpec[];
-  /** The words that may come first, for shell completion. */
-  readonly words?: readonly string[];
+  /** Whether it takes the flags of the server as well. */
+  readonly serverFlags?: true;
+  /** The words that may come first, for shell completion; a function loads what knows them. */
+  readonly words?: readonly string[] | (() => Promise<readonly string[]>);
   /**
    * Runs to the end and returns the exit code.
    *
@@ -63,6 +65,13 @@ export interface Row {
 /** Wrong arguments: exit code 2. The message is a sentence without a full stop. */
 export class UsageError extends Error {
   override name = "UsageError";
+  /** The word after the subcommand that has a help of its own; empty when the subcommand's help is meant. */
+  readonly topic: string;
+
+  constructor(message: string, topic = "") {
+    super(message);
+    this.topic = topic;
+  }
 }
 
 /** A failure that the user can do something about: exit code 1. The message names the next step. */

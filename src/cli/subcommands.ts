@@ -15,6 +15,7 @@ import {
   type Row,
   UsageError,
 } from "./subcommand.ts";
+import { printable } from "./tables.ts";
 
 /** All subcommands, in the order of `pi-server --help`. */
 export const SUBCOMMANDS: readonly Row[] = [
@@ -132,7 +133,7 @@ export async function runSubcommand(args: readonly string[], io: Io): Promise<nu
   const [name = "", ...rest] = args;
   const say = async (line: string): Promise<void> => {
     // A closed stderr must not hide the exit code.
-    await io.stderr.write(`pi-server ${line}\n`).catch(() => {});
+    await io.stderr.write(`pi-server ${printable(line)}\n`).catch(() => {});
   };
   if (name === "help" || name === "version") {
     // What people try first; the flags of the same names are the server's.
@@ -160,7 +161,8 @@ export async function runSubcommand(args: readonly string[], io: Io): Promise<nu
     if (error instanceof ReaderGoneError) return EXIT_OK;
     if (error instanceof UsageError) {
       const end = error.message.endsWith("?") ? " " : "; ";
-      await say(`${name}: ${error.message}${end}see pi-server ${name} --help`);
+      const topic = error.topic === "" ? "" : ` ${error.topic}`;
+      await say(`${name}: ${error.message}${end}see pi-server ${name}${topic} --help`);
       return EXIT_USAGE;
     }
     const expected = error instanceof CommandError ||

@@ -12,10 +12,18 @@ export function table(rows: readonly (readonly string[])[]): string {
   ).join("");
 }
 
-/** The text without control characters: a name that a client chose must not drive this terminal. */
+/** In one line and without control characters: a name that a client chose must not drive this terminal. */
 export function printable(text: string): string {
+  return printableText(text).replaceAll(/[\n\t]+/g, " ");
+}
+
+/** The same with its lines and tabs: what a model or an extension wrote, for a terminal. */
+export function printableText(text: string): string {
   // deno-lint-ignore no-control-regex
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+  return text.replaceAll(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g,
+    " ",
+  );
 }
 
 /** A span of time in one unit: `5s`, `12m`, `3h`, `2d`. */

@@ -36,7 +36,9 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   for (const name of known) {
     const other = name.toLowerCase().replaceAll("-", "_");
     const begins = meant.length >= 3 && other.startsWith(meant);
-    const edits = begins ? 1 : distance(meant, other);
+    // Such as `--name` for `--sessionName`. Too many commands end alike.
+    const ends = /^__.{4}/.test(meant) && other.endsWith(meant.slice(2));
+    const edits = begins || ends ? 1 : distance(meant, other);
     const near = edits <= Math.max(1, Math.floor(Math.max(meant.length, other.length) / 3));
     if (near && (best === undefined || edits < best.edits)) best = { name, edits };
   }

@@ -19,6 +19,12 @@ Deno.test("nearest: a slip of one or two letters, in either order, is found", ()
   ) assertEquals(nearest(word, COMMANDS), meant, word);
 });
 
+Deno.test("nearest: a flag that is the end of a longer one is found, a command that is one is not", () => {
+  assertEquals(nearest("--name", ["--sessionId", "--sessionName"]), "--sessionName");
+  assertEquals(nearest("--usd", ["--maxUsd"]), undefined);
+  assertEquals(nearest("session", ["create_session", "new_session"]), undefined);
+});
+
 Deno.test("nearest: a word that is far from all of them has none", () => {
   for (const word of ["", "xyzzy", "deploy", "a".repeat(1000)]) {
     assertEquals(nearest(word, COMMANDS), undefined, word);

@@ -129,6 +129,24 @@ test("attach: colours come and go with NO_COLOR", async ({ bench, attach }) => {
   assert(colour.test(await coloured.screen(true)));
 });
 
+test("attach: in colours a frame comes whole, however many bytes its last line has", async ({ bench, attach }) => {
+  const wire = await bench.connect();
+  const { id } = await bench.session(wire);
+  const opened = async (NO_COLOR: string): Promise<Terminal> => {
+    const terminal = await attach([id], { env: { NO_COLOR } });
+    await terminal.shows(`/root/${id}`, "connected", "↑0 ↓0");
+    await terminal.type("/");
+    await terminal.shows("New session [name]", "(1/");
+    return terminal;
+  };
+  // A border of the editor has 13 bytes for each column in colours. The screen without them is the measure.
+  const [bare, coloured] = [await opened("1"), await opened("")];
+  await coloured.shows(await bare.screen());
+  await bare.press("Escape");
+  await coloured.press("Escape");
+  await coloured.shows(await bare.hides("(1/"));
+});
+
 test("attach: wide characters and emoji keep the lines straight", async ({ bench, attach }) => {
   const wire = await bench.connect();
   const { id } = await bench.session(wire);

@@ -111,7 +111,7 @@ test("attach: the picker finds sessions as one types, and tabs stand side by sid
   bench.model.script("long-job", text(["busy ", "done"], { gate }));
   bench.model.script("bad-job", status(400, "no such thing"));
   const terminal = await attach([]);
-  await terminal.shows("Sessions", "Quiet work");
+  await terminal.shows("Sessions", "Quiet work", "Enter open", "Esc close");
   await terminal.type("ärger");
   await terminal.hides("Quiet work");
   await terminal.press("Enter");

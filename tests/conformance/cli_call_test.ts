@@ -92,7 +92,8 @@ test("call: wrong words are exit code 2 and name the nearest right one", async (
     [["call"], "name the command"],
     [["call", "get_stat", "--sessionId", "a"], "did you mean get_state?"],
     [["call", "prompt", "--sessionId", "a"], "prompt needs --message TEXT"],
-    [["call", "prompt", "--sesionId", "a"], "did you mean --sessionId?"],
+    [["call", "prompt", "--sesionId", "a"], "did you mean --sessionId? see pi-server call prompt --help"],
+    [["call", "create_session", "--name", "a"], "did you mean --sessionName?"],
     [["call", "prompt", "--sessionId"], "expected TEXT after it"],
     [["call", "get_messages", "--sessionId", "a", "--limit", "many"], "expected a number"],
     [["call", "set_auto_retry", "--sessionId", "a", "--enabled", "maybe"], "expected true or false"],
@@ -121,7 +122,9 @@ test("call --help lists every command of the schema; TYPE --help has its fields,
     assertStringIncludes(one.stdout, `--${field} `);
   }
   assertStringIncludes(one.stdout, "--thinkingLevel off|minimal|low|medium|high|xhigh");
-  for (const { code, stdout, stderr } of [all, one]) {
+  const wide = await command(bench.home, ["call", "set_thinking_level", "--help"]);
+  assertStringIncludes(wide.stdout, "set_thinking_level --sessionId TEXT\n");
+  for (const { code, stdout, stderr } of [all, one, wide]) {
     assertEquals([code, stderr], [0, ""]);
     assertEquals(stdout.split("\n").filter((line) => line.length > 80), []);
   }

@@ -1,12 +1,17 @@
 // `pi-server run` in scripts: what comes on stdout and stderr, which exit code, and that nothing goes on after it.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Command, command, shell } from "../support/command_line.ts";
+import { Command, command, programOf, shell, variables } from "../support/command_line.ts";
 import { installDialogs } from "../support/dialog_extension.ts";
 import { arrayAt, at, objectAt, stringAt } from "../support/json.ts";
 import { calls, Gate, hang, OPENAI, OTHER, status, text } from "../support/model_server.ts";
 import { alone, type Bench, listed, shared } from "./suite.ts";
 
 const test = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));
+
+/** What a terminal would act on: a title, a clearing, a colour in one byte, another direction. */
+const HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e";
+// deno-lint-ignore no-control-regex
+const NOT_PLAIN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/;
 
 /** The id in the last line of stderr. */
 function sessionOf(stderr: string): string {
@@ -259,6 +264,58 @@ test("run: --answer first answers the dialogs of extensions, none cancels them",
     assertEquals(JSON.parse(await Deno.readTextFile(`${folder}/answers.json`)), expected);
     assertStringIncludes(stderr, `an extension asks "Pick"`);
   }
+});
+
+test("run: --answer ask takes the answers from stdin, and asks again for one that means nothing", async (bench) => {
+  const folder = await bench.home.folder(bench.name("dialogs"));
+  const asks = `/ui ${
+    JSON.stringify({
+      out: "answers.json",
+      calls: [
+        ["select", "Pick", ["A", "B"]],
+        ["confirm", "Sure?", "Really"],
+        ["input", "Name?"],
+        ["editor", "Text?", `before${HOSTILE}`],
+        ["input", "Nothing more?"],
+      ],
+    })
+  }`;
+  const args = ["run", "--answer", "ask", "--cwd", folder, asks];
+  const { code, stdout, stderr } = await command(bench.home, args, {
+    input: "3\n2\nperhaps\ny\nAda\none\ntwo\n.\n",
+  });
+  assertEquals([code, stdout], [0, ""], stderr);
+  const answers = JSON.parse(await Deno.readTextFile(`${folder}/answers.json`));
+  assertEquals(answers, ["B", true, "Ada", "one\ntwo", "<undefined>"]);
+  assertEquals(stderr.match(/Pick\n {2}1\) A\n {2}2\) B\nNumber: /g)?.length, 2, stderr);
+  assertEquals(stderr.match(/Sure\?: Really \[y\/n\] /g)?.length, 2, stderr);
+  assertStringIncludes(stderr, "before");
+  assert(!NOT_PLAIN.test(stderr), JSON.stringify(stderr));
+});
+
+test("run: on a terminal no text of a model or a tool drives it, a pipe gets the output exactly", async (bench) => {
+  const marker = bench.name("hostile");
+  const steps = [
+    calls([{ name: `tool${HOSTILE}`, args: { path: HOSTILE } }]),
+    text(["said ", HOSTILE, " at all"]),
+  ];
+  bench.model.script(marker, ...steps, ...steps);
+  const piped = await command(bench.home, ["run", marker]);
+  assertEquals([piped.code, piped.stdout], [0, `said ${HOSTILE} at all\n`], piped.stderr);
+  const { program, args } = programOf();
+  // `script` gives the command a terminal, and prints what the command wrote there.
+  const line = [program, ...args, "run", marker].map((word) => `'${word}'`).join(" ");
+  const { code, stdout } = await new Deno.Command("script", {
+    args: ["-qec", line, "/dev/null"],
+    cwd: bench.home.root,
+    clearEnv: true,
+    env: variables(bench.home),
+    stdin: "null",
+  }).output();
+  const shown = new TextDecoder().decode(stdout).replaceAll("\r\n", "\n");
+  assertEquals(code, 0, shown);
+  assertMatch(shown, /tool.*owned[^]*said .*owned.* at all\n/);
+  assert(!NOT_PLAIN.test(shown), JSON.stringify(shown));
 });
 
 test("run: without a terminal the default cancels dialogs, so that a script never waits", async (bench) => {

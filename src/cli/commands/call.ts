@@ -4,7 +4,7 @@
 import { didYouMean } from "../../config/nearest.ts";
 import { isRecord } from "../../base/json.ts";
 import type { Client, FieldsOf, WireCommandName } from "../../client/mod.ts";
-import { columns, helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";
+import { columns, helpOf, parseArguments, SERVER_FLAGS, usageOf } from "../arguments.ts";
 import { type Field, fieldNamed, fieldsOf, propertiesOf, valueFor } from "../command_fields.ts";
 import { connectTo, findServer, olderServer, serverOptions } from "../find_server.ts";
 import { textOfInput } from "../prompt_text.ts";
@@ -82,6 +82,11 @@ function readFields(rest: readonly string[], fields: readonly Field[]): Given {
   return { flags, json };
 }
 
+/** Names of all commands that this program knows. */
+function commandsOf({ commands }: Readonly<Record<string, unknown>>): readonly string[] {
+  return Array.isArray(commands) ? commands.map(String).sort() : [];
+}
+
 /** The command's schema: the one of this program, else the server's. */
 async function schemaOf(
   type: string,
@@ -90,8 +95,7 @@ async function schemaOf(
   const { commandSchema, protocolSchema } = await import("../../protocol/mod.ts");
   const known = commandSchema(type);
   if (known !== undefined) return known;
-  const { commands } = protocolSchema();
-  const near = didYouMean(type, Array.isArray(commands) ? commands.map(String) : []);
+  const near = didYouMean(type, commandsOf(protocolSchema()));
   // Only a newer server can know it; without one there is nothing to ask.
   const asked = await client().then((one) => one.request("get_schema", { command: type })).catch(() =>
     undefined
@@ -206,8 +210,7 @@ async function help(args: readonly string[], io: Io): Promise<string> {
     });
     return helpOfType(type, schema);
   }
-  const all = protocolSchema();
-  const commands = Array.isArray(all["commands"]) ? all["commands"].map(String) : [];
+  const commands = commandsOf(protocolSchema());
   const general = helpOf({
     usage: ["call TYPE [--field value …] [JSON]", "call TYPE --help"],
     about:
@@ -221,7 +224,7 @@ async function help(args: readonly string[], io: Io): Promise<string> {
     ],
     exitCodes: [["1", "the answer has success: false, or there is no server"]],
   });
-  return `${general}\nCommands:\n${listed([...commands].sort())}\n`;
+  return `${general}\nCommands:\n${listed(commands)}\n`;
 }
 
 function helpOfType(type: string, schema: Readonly<Record<string, unknown>>): string {
@@ -229,9 +232,8 @@ function helpOfType(type: string, schema: Readonly<Record<string, unknown>>): st
   const defs = isRecord(schema["$defs"]) ? schema["$defs"] : {};
   const results = propertiesOf(defs[`${type}.data`]);
   const required = fields.filter((field) => field.required);
-  const usage = required.map(({ name, shown }) => ` --${name} ${shown}`).join("");
   return [
-    `Usage: pi-server call ${type}${usage}`,
+    usageOf(`call ${type}`, required.map(({ name, shown }) => `--${name} ${shown}`)),
     "",
     "Fields:",
     ...columns(fields.map(({ name, shown, about }) => [`--${name} ${shown}`, about] as const)),
@@ -243,9 +245,23 @@ function helpOfType(type: string, schema: Readonly<Record<string, unknown>>): st
   ].join("\n");
 }
 
+/** The command's fields as they were written. Throws `UsageError`, which leads to the help of that command. */
+async function filledIn({ type, rest }: Written, fields: readonly Field[], io: Io): Promise<Fields> {
+  try {
+    const { flags, json } = readFields(rest, fields);
+    return withFlags(await givenJson(json, io), flags, fields, type);
+  } catch (error) {
+    throw error instanceof UsageError ? new UsageError(error.message, type) : error;
+  }
+}
+
 /** The subcommand. */
 export const command: Subcommand = {
   flags: FLAGS,
+  async words() {
+    const { protocolSchema } = await import("../../protocol/mod.ts");
+    return commandsOf(protocolSchema());
+  },
   help,
   async run(args, io) {
     const written = split(args);
@@ -255,10 +271,8 @@ export const command: Subcommand = {
     const connected = async (): Promise<Client> =>
       client ??= await connectTo(io, await findServer(io, options));
     try {
-      const { type, rest } = written;
-      const fields = fieldsOf(await schemaOf(type, connected));
-      const { flags, json } = readFields(rest, fields);
-      const filled = withFlags(await givenJson(json, io), flags, fields, type);
+      const { type } = written;
+      const filled = await filledIn(written, fieldsOf(await schemaOf(type, connected)), io);
       return await answer(await connected(), type, filled, parsed.has("data"), io);
     } finally {
       await client?.close();

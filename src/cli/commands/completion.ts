@@ -17,8 +17,17 @@ interface Entry {
 
 async function entriesOf(rows: readonly Row[]): Promise<readonly Entry[]> {
   return await Promise.all(rows.map(async ({ name, about, load }) => {
-    const { command: { words = [], flags = [] } } = await load();
-    return { name, about, words, flags: [...flags, { name: "help", about: "print the help" }] };
+    const { command: { words = [], flags = [], serverFlags } } = await load();
+    return {
+      name,
+      about,
+      words: typeof words === "function" ? await words() : words,
+      flags: unique([
+        ...serverFlags === true ? SERVER : [],
+        ...flags,
+        { name: "help", about: "print the help" },
+      ]),
+    };
   }));
 }
 
@@ -31,11 +40,23 @@ const SERVER: readonly FlagSpec[] = SERVER_FLAGS.map(({ name, kind, about, choic
 
 const dashed = (flags: readonly FlagSpec[]): string => flags.map(({ name }) => `--${name}`).join(" ");
 
-/** Cases of the shell's `case`: the values of a flag after it. */
-function valueCases(flags: readonly FlagSpec[], complete: (choices: string) => string): string[] {
-  return flags.flatMap(({ name, choices }) =>
-    choices === undefined ? [] : [`    --${name}) ${complete(choices.join(" "))} ;;`]
-  );
+/**
+ * Cases of the shell's `case`: the values of a flag after it.
+ *
+ * @param free completes a value of which nothing is known, so that it may be a file
+ */
+function valueCases(
+  flags: readonly FlagSpec[],
+  complete: (choices: string) => string,
+  free: string,
+): string[] {
+  const others = flags.filter(({ value, choices }) => value !== undefined && choices === undefined);
+  return [
+    ...flags.flatMap(({ name, choices }) =>
+      choices === undefined ? [] : [`    --${name}) ${complete(choices.join(" "))} ;;`]
+    ),
+    `    ${others.map(({ name }) => `--${name}`).join("|")}) ${free} ;;`,
+  ];
 }
 
 function unique(flags: readonly FlagSpec[]): readonly FlagSpec[] {
@@ -49,7 +70,11 @@ function bash(entries: readonly Entry[]): string {
     "_pi_server() {",
     '  local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}" words=""',
     '  case "$prev" in',
-    ...valueCases(all, (choices) => `COMPREPLY=($(compgen -W "${choices}" -- "$cur")); return`),
+    ...valueCases(
+      all,
+      (choices) => `COMPREPLY=($(compgen -W "${choices}" -- "$cur")); return`,
+      "COMPREPLY=(); return",
+    ),
     "  esac",
     '  case "${COMP_CWORD}:${COMP_WORDS[1]}" in',
     `    1:-*) words="${dashed(SERVER)}" ;;`,
@@ -82,7 +107,7 @@ function zsh(entries: readonly Entry[]): string {
     "_pi_server() {",
     "  local -a rows",
     '  case "${words[CURRENT-1]}" in',
-    ...valueCases(all, (choices) => `compadd -- ${choices}; return`),
+    ...valueCases(all, (choices) => `compadd -- ${choices}; return`, "_files; return"),
     "  esac",
     "  if (( CURRENT == 2 )) && [[ ${words[2]} != -* ]]; then",
     `    rows=(${entries.map(({ name, about }) => described(name, about)).join(" ")})`,

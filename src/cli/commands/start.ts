@@ -7,17 +7,20 @@ import { logFileOf, readEndpoint, startServer, stateFolder } from "../find_serve
 import { CommandError, EXIT_OK, type Subcommand, UsageError } from "../subcommand.ts";
 
 const JSON_FLAG = "--json";
+const FLAGS = [
+  { name: "json", about: "print url, pid, stateDir and logFile as JSON" },
+  { name: "state-dir", value: "DIR", about: "the state folder (~/.pi/server)" },
+];
 
 /** The subcommand. */
 export const command: Subcommand = {
+  flags: FLAGS,
+  serverFlags: true,
   help: helpOf({
     usage: ["start [flags of the server]"],
     about: "Starts a server in the background and prints its address. Its log is server.log in the state " +
       "folder. It takes the flags of the server itself (pi-server --help), such as --port, --root or --demo.",
-    flags: [
-      { name: "json", about: "print url, pid, stateDir and logFile as JSON" },
-      { name: "state-dir", value: "DIR", about: "the state folder (~/.pi/server)" },
-    ],
+    flags: FLAGS,
     examples: [
       ["pi-server start", "on 127.0.0.1:3141, for sessions in this folder"],
       ["pi-server start --root ~/work --port 0", "for sessions anywhere in ~/work, on a free port"],

@@ -40,7 +40,7 @@ function wordsOf(item: SubscriptionItem, chosen: boolean): string | undefined {
       return text === "" || role === "toolResult" ? undefined : `${role}: ${text}`;
     }
     case "tool_execution_end":
-      return `${event["toolName"]} is done`;
+      return `${printable(String(event["toolName"]))} is done`;
     case "agent_start":
       return "works";
     case "agent_settled":

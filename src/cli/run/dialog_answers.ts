@@ -3,7 +3,7 @@
 // Invariant: a script never waits for an answer that no person can give; `none` cancels the question at once.
 import type { Dialog, DialogAnswer, DialogHandler } from "../../client/mod.ts";
 import type { Io } from "../subcommand.ts";
-import { printable } from "../tables.ts";
+import { printable, printableText } from "../tables.ts";
 
 /** Values of `--answer`. */
 export const ANSWERS: readonly string[] = ["ask", "first", "none"];
@@ -54,7 +54,9 @@ function questionOf({ method, title, options = [], message, placeholder, prefill
     case "input":
       return `${head}${placeholder === undefined ? "" : ` (${printable(placeholder)})`}: `;
     case "editor":
-      return `${head}\n${prefill ?? ""}\nYour text, and a line with ${EDITOR_END} at its end:\n`;
+      return `${head}\n${
+        printableText(prefill ?? "")
+      }\nYour text, and a line with ${EDITOR_END} at its end:\n`;
   }
 }
 

@@ -6,7 +6,7 @@ import type { Settled, SubscriptionItem } from "../../client/mod.ts";
 import { AnswerStream } from "./answer_stream.ts";
 import type { RunSession } from "./run_session.ts";
 import type { Io } from "../subcommand.ts";
-import { printable } from "../tables.ts";
+import { printable, printableText } from "../tables.ts";
 
 const MOST_NOTE = 100;
 
@@ -30,9 +30,9 @@ export function noteOf(item: SubscriptionItem): string | undefined {
   const { event } = item;
   switch (event.type) {
     case "tool_execution_start":
-      return `${event["toolName"]}: ${shortArguments(event["args"])}`;
+      return `${printable(String(event["toolName"]))}: ${shortArguments(event["args"])}`;
     case "tool_execution_end":
-      return event["isError"] === true ? `${event["toolName"]} failed` : undefined;
+      return event["isError"] === true ? `${printable(String(event["toolName"]))} failed` : undefined;
     case "auto_retry_start":
       return `the model failed, try ${event["attempt"]} follows: ${printable(String(event["errorMessage"]))}`;
     case "summarization_retry_scheduled":
@@ -42,7 +42,7 @@ export function noteOf(item: SubscriptionItem): string | undefined {
     case "compaction_start":
       return "the context is full and is compacted";
     case "extension_error":
-      return `an extension failed (${event["extensionPath"]}): ${printable(String(event["error"]))}`;
+      return printable(`an extension failed (${event["extensionPath"]}): ${event["error"]}`);
     default:
       return undefined;
   }
@@ -94,7 +94,8 @@ export class RunOutput {
   async #text(text: string): Promise<void> {
     if (text === "") return;
     this.#lineOpen = !text.endsWith("\n");
-    await this.#io.stdout.write(text);
+    // A pipe gets it exactly. A terminal would act on what is in it.
+    await this.#io.stdout.write(this.#io.stdout.isTerminal ? printableText(text) : text);
   }
 }
 

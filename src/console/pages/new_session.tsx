@@ -2,6 +2,7 @@
 // since the server knows them by session alone.
 import { useEffect, useState } from "preact/hooks";
 import type { Model, Tool } from "../../client/browser.ts";
+import { useCell } from "../app/cell.ts";
 import { useConsole } from "../app/console.ts";
 import { sessionHref } from "../app/routes.ts";
 import { Sheet } from "../parts/sheet.tsx";
@@ -15,12 +16,11 @@ interface Known {
   readonly tools: readonly Tool[];
 }
 
-/** Asks for what any session may use. */
-async function ask({ link, sessions }: ReturnType<typeof useConsole>): Promise<Known> {
-  const live = [...sessions.entries.value.values()].find(({ status }) => status === "live");
+/** Asks for what any session may use; a live one knows the tools. */
+async function ask({ link }: ReturnType<typeof useConsole>, sessionId: string | undefined): Promise<Known> {
   const [{ models }, { tools }] = await Promise.all([
     link.request("get_available_models", {}),
-    live === undefined ? { tools: [] } : link.request("get_tools", { sessionId: live.sessionId }),
+    sessionId === undefined ? { tools: [] } : link.request("get_tools", { sessionId }),
   ]);
   return { models, tools };
 }
@@ -37,13 +37,12 @@ export function NewSession({ onClose }: { readonly onClose: () => void }) {
   const [trust, setTrust] = useState(false);
   const [inMemory, setInMemory] = useState(false);
   const [making, setMaking] = useState(false);
+  const entries = [...useCell(console.sessions.entries).values()];
+  const live = entries.find(({ status }) => status === "live")?.sessionId;
   useEffect(() => {
-    ask(console).then(setKnown, () => {});
-  }, [console]);
-  const folders = [...new Set([...console.sessions.entries.value.values()].map((entry) => entry.cwd))].slice(
-    0,
-    50,
-  );
+    ask(console, live).then(setKnown, () => {});
+  }, [live]);
+  const folders = [...new Set(entries.map((entry) => entry.cwd))].slice(0, 50);
   const make = async (): Promise<void> => {
     setMaking(true);
     const picked = known.models[Number(model)];

@@ -1,4 +1,5 @@
-// A button that opens a short list of actions. Arrow keys move, Escape and a click elsewhere close it.
+// A button that opens a short list of actions. Arrow keys move, Escape and a click elsewhere close it. The keys count on
+// the button too, where the focus is until the list has been drawn.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Button } from "./button.tsx";
@@ -30,10 +31,7 @@ export function Menu({ label, icon, children }: Props) {
   };
   const onKey = (event: KeyboardEvent): void => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (event.key === "Escape") {
-      event.stopPropagation();
-      close();
-    }
+    if (event.key === "Escape") close();
     if (event.key === "Tab") setOpen(false);
     if (step === 0) return;
     event.preventDefault();
@@ -42,7 +40,7 @@ export function Menu({ label, icon, children }: Props) {
     items[(at + step + items.length) % items.length]?.focus();
   };
   return (
-    <div class="menu" ref={root}>
+    <div class="menu" ref={root} onKeyDown={open ? onKey : undefined}>
       <Button
         class="icon"
         aria-label={label}
@@ -59,7 +57,6 @@ export function Menu({ label, icon, children }: Props) {
           role="menu"
           aria-label={label}
           ref={list}
-          onKeyDown={onKey}
           onClick={() => setOpen(false)}
         >
           {children}

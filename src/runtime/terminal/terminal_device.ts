@@ -4,22 +4,25 @@ import { writeSync } from "node:fs";
 import process from "node:process";
 import type { TerminalDevice, TerminalEnd } from "./io.ts";
 
+const IS_DENO = "Deno" in globalThis;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const STDOUT = 1;
 /** How often a full terminal is offered the same bytes again, before what is left is dropped. */
 const WRITE_TRIES = 1000;
 
-/** Writes to the terminal before it returns, as the last act of a process must. */
-function writeNow(text: string): void {
+/** Writes to the terminal before it returns, as the last act of a process must. Says whether all of it was taken. */
+function writeNow(text: string): boolean {
   let rest = new TextEncoder().encode(text);
-  for (let tries = 0; rest.length > 0 && tries < WRITE_TRIES; tries++) {
+  for (let tries = 0; rest.length > 0 && tries < WRITE_TRIES;) {
     try {
       rest = rest.subarray(writeSync(STDOUT, rest));
     } catch (error) {
       // A slow terminal takes no more for now; one that is gone never will.
-      if (!(error instanceof Error) || Reflect.get(error, "code") !== "EAGAIN") return;
+      if (!(error instanceof Error) || Reflect.get(error, "code") !== "EAGAIN") return false;
+      tries++;
     }
   }
+  return rest.length === 0;
 }
 
 /** Columns and rows as they are now. */
@@ -33,6 +36,7 @@ export function openTerminal(): TerminalDevice | undefined {
   const { stdin, stdout } = process;
   if (stdin.isTTY !== true || stdout.isTTY !== true) return undefined;
   let undo: (() => void) | undefined;
+  let gone = (): void => {};
   return {
     get columns() {
       return sizeOf(stdout)[0];
@@ -45,7 +49,7 @@ export function openTerminal(): TerminalDevice | undefined {
       const data = (chunk: string | Uint8Array): void => onInput(String(chunk));
       const signals = SIGNALS.map((name) => [name, () => onEnd({ kind: "signal", name })] as const);
       const failed = (error: unknown): void => onEnd({ kind: "error", error } satisfies TerminalEnd);
-      const gone = (): void => onEnd({ kind: "gone" });
+      gone = () => onEnd({ kind: "gone" });
       stdin.setRawMode(true);
       stdin.setEncoding("utf8");
       stdin.on("data", data).on("end", gone).on("error", gone);
@@ -71,7 +75,9 @@ export function openTerminal(): TerminalDevice | undefined {
       };
     },
     write: (text) => {
-      stdout.write(text);
+      if (!IS_DENO) stdout.write(text);
+      // The stream of Deno 2.4 writes once: what a write leaves is lost, as a last line of 1 KiB always is.
+      else if (!writeNow(text)) gone();
     },
     close(last) {
       writeNow(last);

@@ -18,6 +18,15 @@ const theme = themeOf(false);
 // deno-lint-ignore no-control-regex
 const bare = (line: string): string => line.replaceAll(/\x1b\[[\d;]*m/g, "").trimEnd();
 
+/** A panel of that many lines, each as wide as may be. */
+const panel = (lines: number): Panel => ({
+  room: 0,
+  focused: false,
+  handleInput() {},
+  invalidate() {},
+  render: (width) => Array.from({ length: lines }, () => "漢".repeat(width)),
+});
+
 function transcriptOf(count: number, first = 0): Transcript {
   const transcript = new Transcript();
   const messages = Array.from(
@@ -88,13 +97,6 @@ Deno.test("Markdown that takes a parser minutes is drawn as plain text", () => {
 });
 
 Deno.test("the screen has exactly the terminal's lines, none too wide, whatever is on it", () => {
-  const panel = (lines: number): Panel => ({
-    room: 0,
-    focused: false,
-    handleInput() {},
-    invalidate() {},
-    render: (width) => Array.from({ length: lines }, () => "漢".repeat(width)),
-  });
   const view = new TranscriptView(transcriptOf(30), theme, () => {});
   for (const [columns, rows] of [[80, 24], [24, 8], [10, 3], [200, 60], [1, 1]] as const) {
     for (const lines of [1, 5, 100]) {
@@ -112,6 +114,20 @@ Deno.test("the screen has exactly the terminal's lines, none too wide, whatever 
       assert(drawn.every((line) => !line.includes("\x1b]")));
     }
   }
+});
+
+Deno.test("a terminal that is too small reads the whole sentence, in as many lines as it takes", () => {
+  const lines = (columns: number, rows: number): string =>
+    new Screen({ rows }, {
+      panel: panel(0),
+      view: undefined,
+      tabs: () => "",
+      above: () => [],
+      below: () => [],
+      footer: () => [],
+    }, theme).render(columns).map(bare).join(" ").trim();
+  assertEquals(lines(20, 6), "the terminal is too small: 20x6, and at least 24x8 is needed");
+  assertEquals(lines(100, 5), "the terminal is too small: 100x5, and at least 24x8 is needed");
 });
 
 Deno.test("a line with two ends keeps the right one", () => {

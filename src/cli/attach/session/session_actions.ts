@@ -104,13 +104,11 @@ export class SessionActions {
   async pick(): Promise<void> {
     const load = (): Promise<Choice<SessionChoice>[]> => sessionChoices(this.#client, this.#now());
     const panel = this.#choose<SessionChoice>({
-      title: "Sessions",
+      title: "Sessions (type to search)",
       choices: await load(),
       searchable: true,
       empty: "there is no session; Ctrl+N makes one",
-      hint: `type to search · Enter open · Ctrl+N new · ${
-        keyName("app.session.rename")
-      } rename · Ctrl+X delete · Esc`,
+      hint: `Enter open · Ctrl+N new · ${keyName("app.session.rename")} rename · Ctrl+X delete · Esc close`,
       choose: (choice) => this.#take(choice),
       keys: {
         "ctrl+n": () => this.#leave(panel, () => this.create()),

@@ -1,6 +1,6 @@
 // The whole screen, of exactly as many lines as the terminal has: tabs, the window onto the transcript, what is going
 // on, the panel that has the keys, and the footer. pi-tui compares it with what it drew before and sends what differs.
-import { type Component, truncateToWidth, visibleWidth } from "@mariozechner/pi-tui";
+import { type Component, truncateToWidth, visibleWidth, wrapTextWithAnsi } from "@mariozechner/pi-tui";
 import type { Panel } from "../dialogs/panel.ts";
 import { guardLine } from "./sanitize.ts";
 import type { Theme } from "./theme.ts";
@@ -46,7 +46,7 @@ export class Screen implements Component {
   render(width: number): string[] {
     const { rows } = this.#size;
     const small = tooSmall(width, rows);
-    const lines = small === undefined ? this.#compose(width, rows) : [small];
+    const lines = small === undefined ? this.#compose(width, rows) : wrapTextWithAnsi(small, width);
     return Array.from({ length: rows }, (_, index) => {
       const line = guardLine(lines[index] ?? "");
       return visibleWidth(line) > width ? truncateToWidth(line, width, "") : line;
