@@ -17,13 +17,13 @@ export function printable(text: string): string {
   return printableText(text).replaceAll(/[\n\t]+/g, " ");
 }
 
+/** Control characters but for line ends and tabs, and those that turn the direction of writing. */
+// deno-lint-ignore no-control-regex
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g;
+
 /** The same with its lines and tabs: what a model or an extension wrote, for a terminal. */
 export function printableText(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replaceAll(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g,
-    " ",
-  );
+  return text.replaceAll(CONTROLS, " ");
 }
 
 /** A span of time in one unit: `5s`, `12m`, `3h`, `2d`. */
