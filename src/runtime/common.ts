@@ -184,11 +184,22 @@ async function openOrMake(file: string): Promise<{ handle: FileHandle; made: boo
   return handle === undefined ? undefined : { handle, made: false };
 }
 
+/**
+ * How often a path is compared. No look tells the file and its folders at once. A program that swaps a folder for a link
+ * and back could pass one comparison: the file by the link, and the path after it. To pass all of them, each swap must
+ * hit the moment between two looks.
+ */
+const COMPARISONS = 8;
+
 /** Whether the path still names the opened file, without a link, and the file has no other name. */
 async function isExactly(handle: FileHandle, file: string): Promise<boolean> {
-  const [opened, named, real] = [await handle.stat(), await lstat(file), await realpath(file)];
-  const same = opened.dev === named.dev && opened.ino === named.ino && real === file;
-  return same && opened.isFile() && opened.nlink === 1;
+  const opened = await handle.stat();
+  if (!opened.isFile() || opened.nlink !== 1) return false;
+  for (let n = 0; n < COMPARISONS; n++) {
+    const named = await lstat(file);
+    if (opened.dev !== named.dev || opened.ino !== named.ino || await realpath(file) !== file) return false;
+  }
+  return true;
 }
 
 async function writeAt(file: string, text: string, replaces: (head: string) => boolean): Promise<boolean> {

@@ -292,3 +292,45 @@ Deno.test("runtime: a process that has ended without a waiting parent is not ali
     await shell.status;
   }
 });
+
+/** Swaps a folder for a link and back, with a short and changing rest in each state. */
+const SWAP = `
+const [inside, outside] = Deno.args;
+const rest = () => { for (let n = 0; n < Math.random() * 3000; n++); };
+console.log("begins");
+for (;;) {
+  Deno.renameSync(inside + "/turn", inside + "/away");
+  Deno.symlinkSync(outside, inside + "/turn");
+  rest();
+  Deno.removeSync(inside + "/turn");
+  Deno.renameSync(inside + "/away", inside + "/turn");
+  rest();
+}
+`;
+
+Deno.test("files: while another process swaps a folder for a link and back, nothing is written through the link", async () => {
+  const top = await Deno.realPath(await Deno.makeTempDir());
+  const [inside, outside] = [`${top}/inside`, `${top}/outside`];
+  await Deno.mkdir(`${inside}/turn`, { recursive: true });
+  await Deno.mkdir(outside);
+  await Deno.writeTextFile(`${outside}/page`, "outside");
+  await Deno.writeTextFile(`${inside}/turn/page`, "inside");
+  const swap = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-config", SWAP, inside, outside],
+    stdout: "piped",
+  }).spawn();
+  const said = swap.stdout.getReader();
+  try {
+    await said.read();
+    for (let n = 0; n < 8_000; n++) {
+      // While the folder is away, there is nothing to write to.
+      await files.writeAt(`${inside}/turn/page`, `page ${n}`, () => true).catch(() => false);
+      assertEquals(await Deno.readTextFile(`${outside}/page`), "outside", `write ${n}`);
+    }
+  } finally {
+    swap.kill("SIGKILL");
+    await swap.status;
+    await said.cancel();
+    await Deno.remove(top, { recursive: true });
+  }
+});
