@@ -81,19 +81,19 @@ async function firstAnswer(rpc: Rpc): Promise<number> {
 
 /** Processor time of one record in microseconds, and the lines of the last run. */
 async function recordCost(rpc: Rpc): Promise<{ micros: number; lines: readonly string[] }> {
-  const costs: number[] = [];
   let lines: readonly string[] = [];
-  // The first run is not counted: runtimes take a while to compile what runs often.
+  let [before, count] = [0, 0];
+  // The first run is not counted: runtimes take a while to compile what runs often. The others are measured together,
+  // because the system counts processor time in steps of many records.
   for (let run = 0; run <= RUNS; run++) {
+    if (run === 1) before = await rpc.child.processorTime();
     const from = rpc.lines.length;
-    const before = await rpc.child.processorTime();
     await rpc.send({ id: `p${run}`, type: "prompt", message: prompt(ORDER) });
     await rpc.line('"type":"agent_settled"', from);
-    const after = await rpc.child.processorTime();
     lines = rpc.lines.slice(from);
-    if (run > 0) costs.push((after - before) / lines.length * 1e6);
+    if (run > 0) count += lines.length;
   }
-  return { micros: median(costs), lines };
+  return { micros: (await rpc.child.processorTime() - before) / count * 1e6, lines };
 }
 
 /** A program that copies stdin to stdout, given the same lines. */
@@ -109,26 +109,25 @@ async function pipeCost(target: Target, lines: readonly string[]): Promise<numbe
   });
   const writer = child.process.stdin.getWriter();
   const encoder = new TextEncoder();
-  const costs: number[] = [];
-  let [written, copied] = [0, 0];
+  let [written, copied, before] = [0, 0, 0];
   child.onStdout = () => {
     copied += encoder.encode(child.stdout).length;
     child.stdout = "";
   };
   for (let run = 0; run <= RUNS; run++) {
-    const before = run === 0 ? 0 : await child.processorTime();
+    if (run === 1) before = await child.processorTime();
     for (const line of lines) {
       const bytes = encoder.encode(`${line}\n`);
       written += bytes.length;
       await writer.write(bytes);
     }
     await until(() => copied >= written || undefined, WAIT_MS, () => "the copy");
-    if (run > 0) costs.push((await child.processorTime() - before) / lines.length * 1e6);
   }
+  const micros = (await child.processorTime() - before) / (RUNS * lines.length) * 1e6;
   await writer.close();
   await child.status;
   await home.remove();
-  return median(costs);
+  return micros;
 }
 
 async function measure(target: Target): Promise<Row[]> {

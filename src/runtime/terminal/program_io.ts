@@ -18,6 +18,12 @@ import { openTerminal } from "./terminal_device.ts";
 const OWNER_ALL = 0o700;
 const OWNER_FILE = 0o600;
 
+/** Bytes of one write. Deno writes in another thread, so few large writes cost less than many. */
+const BUFFER_BYTES = 256 * 1024;
+
+/** The bytes of the longest character in UTF-8. */
+const MOST_BYTES_OF_UNIT = 4;
+
 const isDeno = "Deno" in globalThis;
 const isBinary = isDeno && Deno.build.standalone;
 
@@ -48,8 +54,37 @@ async function writeAll(fd: 1 | 2, bytes: Uint8Array): Promise<void> {
   });
 }
 
+/** Encodes texts into one buffer, and writes it whenever it is full: long texts are never joined, nor held twice. */
+class PieceWriter {
+  readonly #fd: 1 | 2;
+  readonly #encoder = new TextEncoder();
+  #buffer: Uint8Array<ArrayBuffer> | undefined;
+
+  constructor(fd: 1 | 2) {
+    this.#fd = fd;
+  }
+
+  async write(texts: readonly string[]): Promise<void> {
+    const buffer = this.#buffer ??= new Uint8Array(BUFFER_BYTES);
+    let used = 0;
+    for (const text of texts) {
+      for (let at = 0; at < text.length;) {
+        if (BUFFER_BYTES - used < MOST_BYTES_OF_UNIT) {
+          await writeAll(this.#fd, buffer.subarray(0, used));
+          used = 0;
+        }
+        const rest = at === 0 ? text : text.slice(at);
+        const { read, written } = this.#encoder.encodeInto(rest, buffer.subarray(used));
+        at += read;
+        used += written;
+      }
+    }
+    if (used > 0) await writeAll(this.#fd, buffer.subarray(0, used));
+  }
+}
+
 function output(fd: 1 | 2): Output {
-  const encoder = new TextEncoder();
+  const pieces = new PieceWriter(fd);
   const isTerminal = isatty(fd);
   let last: Promise<void> = Promise.resolve();
   let gone = false;
@@ -61,10 +96,10 @@ function output(fd: 1 | 2): Output {
     const { columns = 80, rows = 24 } = fd === 1 ? process.stdout : process.stderr;
     return { columns, rows };
   };
-  const write = async (text: string): Promise<void> => {
+  const write = async (text: string | readonly string[]): Promise<void> => {
     if (gone) throw new ReaderGoneError("the reader of the output has closed it");
     try {
-      await writeAll(fd, encoder.encode(text));
+      await pieces.write(typeof text === "string" ? [text] : text);
     } catch (error) {
       if (!isReaderGone(error)) throw error;
       gone = true;

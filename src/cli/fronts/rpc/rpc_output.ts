@@ -4,9 +4,6 @@ import { toJson } from "../../../base/text.ts";
 import type { Io } from "../../subcommand.ts";
 import type { PiRecord } from "./rpc_commands.ts";
 
-/** UTF-16 units that one write takes at most, unless a record has more. */
-const WRITE_UNITS = 1024 * 1024;
-
 /** The records that wait for stdout. */
 export class RpcOutput {
   readonly #io: Io;
@@ -38,14 +35,9 @@ export class RpcOutput {
 
   async #drain(): Promise<void> {
     while (this.#lines.length > 0) {
-      let units = 0;
-      let count = 0;
-      for (const line of this.#lines) {
-        if (count > 0 && units + line.length > WRITE_UNITS) break;
-        units += line.length;
-        count++;
-      }
-      await this.#io.stdout.write(this.#lines.splice(0, count).join(""));
+      const lines = this.#lines;
+      this.#lines = [];
+      await this.#io.stdout.write(lines);
     }
   }
 }
