@@ -37,7 +37,7 @@ import { clock } from "./running_clock.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
 
 /** Looks at files in one turn of the event loop. */
-const LOOKS = 64;
+const LOOKS = 16;
 
 /** Bits of a file's mode for its kind, and their value for a character device (stat(2)). */
 const FILE_KIND = 0o170000;
