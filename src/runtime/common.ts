@@ -36,8 +36,8 @@ import { outputIsRead } from "./output_watch.ts";
 import { clock } from "./running_clock.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
 
-/** Looks at files in one turn of the event loop. */
-const LOOKS = 16;
+/** Milliseconds of looks in one turn of the event loop: a page waits for many turns, and older Deno takes one for each. */
+const LOOKS_MS = 0.5;
 
 /** Bits of a file's mode for its kind, and their value for a character device (stat(2)). */
 const FILE_KIND = 0o170000;
@@ -251,8 +251,14 @@ async function makePrivateFolder(folder: string): Promise<void> {
   if (found.isDirectory() && (found.mode & 0o077) !== 0) await chmod(folder, 0o700);
 }
 
+/** What is there now. Deno's own call takes less than half the time of its form of Node's. */
 function statNow(path: string): FileStat | undefined {
   try {
+    if ("Deno" in globalThis) {
+      const { isFile, isDirectory, size, mtime, ino } = Deno.statSync(path);
+      const kind = isFile ? "file" : isDirectory ? "directory" : "other";
+      return { kind, size, modifiedAt: mtime?.getTime() ?? 0, inode: ino ?? 0 };
+    }
     const found = statSync(path, { throwIfNoEntry: false });
     return found === undefined ? undefined : describe(found);
   } catch {
@@ -267,10 +273,12 @@ export const files: Files = {
     return found === undefined ? undefined : describe(found);
   },
   async statEach(paths, each) {
-    let looks = 0;
+    let began = performance.now();
     for (const path of paths) {
       each(path, statNow(path));
-      if (++looks % LOOKS === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (performance.now() - began < LOOKS_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      began = performance.now();
     }
   },
   realpath: (file) => orMissing(realpath(file)),
