@@ -17,7 +17,7 @@ const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
   choice: "",
 };
 
-/** Flags of the server by subject; what no subject names is a limit. */
+/** Flags of the server by subject. Limits are all others. */
 const SUBJECTS: readonly (readonly [heading: string, names: readonly string[]])[] = [
   ["Address and access", [
     "port",
@@ -32,6 +32,17 @@ const SUBJECTS: readonly (readonly [heading: string, names: readonly string[]])[
   ]],
   ["Folders", ["state-dir", "cwd", "root", "trust-projects", "no-restore", "ephemeral"]],
   ["Sessions", ["pi", "workers", "isolation", "sandbox", "allow-net", "allow-any-net", "demo"]],
+  ["What pi loads", [
+    "extension",
+    "no-extensions",
+    "skill",
+    "no-skills",
+    "prompt-template",
+    "no-prompt-templates",
+    "no-context-files",
+    "system-prompt",
+    "append-system-prompt",
+  ]],
   ["Budget of a session", ["budget-usd", "budget-turns", "budget-wall", "budget-on-exceed"]],
   ["Log and shutdown", [
     "log-level",
@@ -59,15 +70,6 @@ function flagsOf(names: readonly string[]): readonly (readonly [string, string])
   return names.flatMap((name) => FLAGS.filter((flag) => flag.name === name)).map(rowOf);
 }
 
-/** Flags that stand under no other subject. */
-function limits(): readonly string[] {
-  const named = new Set(SUBJECTS.flatMap(([, names]) => names));
-  const rest = FLAGS.map(({ name }) => name).filter((name) => !named.has(name));
-  const known = new Set<string>(LIMIT_NAMES.map(flagOf));
-  // A new flag that is not a limit still has its line here.
-  return [...rest.filter((name) => !known.has(name)), ...rest.filter((name) => known.has(name))];
-}
-
 /**
  * The whole text.
  *
@@ -90,9 +92,10 @@ export function programHelp(version: string, rows: readonly Row[]): string {
     ...commands,
     "Flags of the server (pi-server [flags], pi-server start [flags]):",
     "",
-    ...[...SUBJECTS.slice(0, -1), ["Limits", limits()] as const, ...SUBJECTS.slice(-1)].flatMap((
-      [heading, names],
-    ) => [`${heading}:`, ...columns(flagsOf(names)), ""]),
+    ...[...SUBJECTS.slice(0, -1), ["Limits", LIMIT_NAMES.map(flagOf)] as const, ...SUBJECTS.slice(-1)]
+      .flatMap((
+        [heading, names],
+      ) => [`${heading}:`, ...columns(flagsOf(names)), ""]),
     "Each flag has a variable: --max-sessions is PI_SERVER_MAX_SESSIONS. The token",
     "can be given in PI_SERVER_TOKEN, or in a file that PI_SERVER_TOKEN_FILE names.",
     "Times without a unit are milliseconds.",
