@@ -113,15 +113,14 @@ function ofClosestBranch(errors: readonly SchemaError[]): readonly SchemaError[]
   return [...others, ...closest];
 }
 
-/** The most values of a message. A subscription names three for each session. */
+/** The most values of a message, unless cursors of all sessions need more. */
 const MOST_VALUES = 50_000;
+
+/** Values that a subscription to all sessions names for one of them, and those of the command itself. */
+const [VALUES_A_SESSION, VALUES_BESIDE] = [3, 100];
 
 /** The deepest list or object of a message. */
 const MOST_DEEP = 64;
-
-/** A text of 8 MB with 700,000 fields, once parsed and checked, would hold up all sessions for seconds. */
-const TOO_COMPLEX =
-  `The message has more than ${MOST_VALUES} values, or lists and objects more than ${MOST_DEEP} deep; send less`;
 
 /** Values up to which a fault is looked for. That takes ten times as long as to find that there is one. */
 const MOST_EXPLAINED = 2_000;
@@ -153,18 +152,25 @@ function explain(errors: readonly SchemaError[], message: unknown): string {
 /** Decoder with the validators of all commands, compiled on first use. */
 export class Codec {
   readonly #limits: LengthLimits;
+  readonly #mostValues: number;
   readonly #validators = new Map<string, Validator>();
   /** The fields of each type with a configured length, found on first use. */
   readonly #bounded = new Map<CommandSpec, readonly (readonly [string, keyof LengthLimits])[]>();
 
-  constructor(limits: LengthLimits) {
+  /** @param mostSessions sessions that a subscription to all of them may name */
+  constructor(limits: LengthLimits, mostSessions = 0) {
     this.#limits = limits;
+    this.#mostValues = Math.max(MOST_VALUES, VALUES_A_SESSION * mostSessions + VALUES_BESIDE);
   }
 
   /** Decodes one frame. Never throws. */
   decode(text: string): Decoded {
-    const values = valuesOf(text, MOST_VALUES, MOST_DEEP);
-    if (values === undefined) return refuse("unknown", {}, failure("invalid_params", TOO_COMPLEX));
+    const values = valuesOf(text, this.#mostValues, MOST_DEEP);
+    if (values === undefined) {
+      const most = `${this.#mostValues} values, or lists and objects more than ${MOST_DEEP} deep`;
+      const sentence = `The message has more than ${most}; send less`;
+      return refuse("unknown", {}, failure("invalid_params", sentence));
+    }
     let message: unknown;
     try {
       message = JSON.parse(text);

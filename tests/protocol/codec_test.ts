@@ -254,6 +254,15 @@ Deno.test("codec: a message with too many values, or too deep ones, is refused u
   }
 });
 
+Deno.test("codec: a subscription names the cursor of each session that the server may hold", () => {
+  const sessions = Object.fromEntries(
+    Array.from({ length: 20_000 }, (_, seq) => [`session-${seq}`, { epoch: crypto.randomUUID(), seq }]),
+  );
+  const text = JSON.stringify({ type: "subscribe", sessionId: "*", from: { sessions } });
+  assertEquals(codec.decode(text).ok, false);
+  assertEquals(new Codec(LIMITS, 20_000).decode(text).ok, true);
+});
+
 Deno.test("codec: a fault among very many values is not looked for", () => {
   const message = (count: number): unknown => ({
     type: "ping",

@@ -77,7 +77,8 @@ export class Router {
 
   constructor(parts: RouterParts) {
     this.parts = parts;
-    this.#codec = new Codec(parts.governor.limits);
+    const { limits } = parts.governor;
+    this.#codec = new Codec(limits, limits.sessions + limits.parkedSessions);
     this.#subscriber = new SubscriptionService(parts.manager, this.#subscriptions);
     const { manager, schema } = parts;
     this.serverMetrics = new ServerMetrics({ ...parts, connections: () => this.#connections });
