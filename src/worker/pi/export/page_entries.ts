@@ -58,7 +58,8 @@ export function pageEntries<Entry>(entries: readonly Entry[], most: number): Pag
   // The largest first, so that few are left out.
   const out = new Set<unknown>();
   for (const image of images.sort((a, b) => b.data.length - a.data.length)) {
-    if (over <= 0) break;
+    // A sentence takes as much room as the smallest ones.
+    if (over <= 0 || image.data.length <= SENTENCE_UNITS) break;
     over -= image.data.length - SENTENCE_UNITS;
     out.add(image);
   }

@@ -51,4 +51,7 @@ Deno.test("page entries: texts that are too long are too long without any image"
     user("1", { type: "image", data: 7 }, { type: "image", mimeType: 3, data: "x".repeat(20_000) }),
   ];
   assertEquals(pageEntries(odd, 10_000)?.imagesLeftOut, 1);
+  const small = Array.from({ length: 500 }, () => image(40));
+  assertEquals(pageEntries([user("1", ...small, image(50_000))], 45_000)?.imagesLeftOut, 1);
+  assertEquals(pageEntries([user("1", ...small)], 10_000), undefined);
 });
