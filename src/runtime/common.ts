@@ -36,7 +36,10 @@ import { outputIsRead } from "./output_watch.ts";
 import { clock } from "./running_clock.ts";
 import type { Files, FileStat, GrowingFile, InputKind, Memory, SignalName, Timer } from "./runtime.ts";
 
-/** Milliseconds of looks in one turn of the event loop: a page waits for many turns, and older Deno takes one for each. */
+/**
+ * Milliseconds that looks at files take of one turn of the event loop. More would delay a page, which needs many turns.
+ * Less would need more turns, and each costs older Deno a millisecond.
+ */
 const LOOKS_MS = 0.5;
 
 /** Bits of a file's mode for its kind, and their value for a character device (stat(2)). */
@@ -251,7 +254,7 @@ async function makePrivateFolder(folder: string): Promise<void> {
   if (found.isDirectory() && (found.mode & 0o077) !== 0) await chmod(folder, 0o700);
 }
 
-/** What is there now. Deno's own call takes less than half the time of its form of Node's. */
+/** What is there now. On Deno its own call takes less than half the time of `statSync`. */
 function statNow(path: string): FileStat | undefined {
   try {
     if ("Deno" in globalThis) {

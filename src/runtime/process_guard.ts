@@ -120,7 +120,8 @@ function guardEmit(tell: Tell, told: Readonly<Record<string, string>>): void {
       }
       return true;
     };
-  let current = guarded(process.emit);
+  const first: (...args: never[]) => unknown = process.emit;
+  let current = guarded((...args) => Reflect.apply(first, process, args));
   Object.defineProperty(process, "emit", {
     get: () => current,
     set: (emit: unknown) => {

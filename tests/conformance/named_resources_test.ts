@@ -7,7 +7,7 @@ import { alone, type Bench, settled } from "./suite.ts";
 /** The source of an extension with one slash command, in two files. */
 const EXTENSION = (name: string) =>
   `import { about } from "./about.ts";
-export default (pi: any) => pi.registerCommand("${name}", { description: about, handler: async () => {} });
+export default (pi) => pi.registerCommand("${name}", { description: about, handler: async () => {} });
 `;
 
 const SKILL = (name: string) => `---\nname: ${name}\ndescription: Says ${name}\n---\nSay ${name}.\n`;

@@ -293,6 +293,19 @@ Deno.test("runtime: a process that has ended without a waiting parent is not ali
   }
 });
 
+Deno.test("common: a look at many files finds what a look at each of them finds", async () => {
+  await inPlace(async (folder) => {
+    await Deno.writeTextFile(`${folder}/file`, "text");
+    await Deno.symlink("file", `${folder}/link`);
+    assert((await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).output()).success);
+    const paths = ["file", "link", "pipe", ".", "none", "file/below"].map((name) => `${folder}/${name}`);
+    const found: unknown[] = [];
+    await files.statEach(paths, (path, stat) => found.push([path, stat]));
+    const each = paths.map(async (path) => [path, await files.stat(path).catch(() => undefined)]);
+    assertEquals(found, await Promise.all(each));
+  });
+});
+
 /** Swaps a folder for a link and back, with a short and changing rest in each state. */
 const SWAP = `
 const [inside, outside] = Deno.args;

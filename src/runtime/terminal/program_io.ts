@@ -21,8 +21,8 @@ const OWNER_FILE = 0o600;
 /** Bytes of one write. Deno writes in another thread, so few large writes cost less than many. */
 const BUFFER_BYTES = 256 * 1024;
 
-/** The bytes of the longest character in UTF-8. */
-const MOST_BYTES_OF_UNIT = 4;
+/** The most bytes of one character in UTF-8. With fewer left, the buffer may take nothing more. */
+const MOST_CHARACTER_BYTES = 4;
 
 const isDeno = "Deno" in globalThis;
 const isBinary = isDeno && Deno.build.standalone;
@@ -69,7 +69,7 @@ class PieceWriter {
     let used = 0;
     for (const text of texts) {
       for (let at = 0; at < text.length;) {
-        if (BUFFER_BYTES - used < MOST_BYTES_OF_UNIT) {
+        if (BUFFER_BYTES - used < MOST_CHARACTER_BYTES) {
           await writeAll(this.#fd, buffer.subarray(0, used));
           used = 0;
         }
