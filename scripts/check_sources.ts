@@ -53,7 +53,6 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "worker/session/file_check": [...SHARED, "worker/session/agent_port.ts"],
   "worker/session/files": [...SHARED, "worker/session/file_check", "worker/session/agent_port.ts"],
   "worker/session/events": SHARED,
-  "worker/session/stored": [...SHARED, "worker/session/agent_port.ts", "worker/session/events"],
   "worker/session/guards": [...SHARED, "worker/session/agent_port.ts"],
   "worker/session/handlers": [...SHARED, "worker/session"],
   "worker/session": SHARED,
@@ -74,6 +73,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "worker": [...SHARED, "catalogue"],
   "catalogue": [
     ...SHARED,
+    "worker/session/events",
     "worker/session/file_check",
     "worker/session/files",
     "worker/session/agent_port.ts",

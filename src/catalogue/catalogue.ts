@@ -1,4 +1,4 @@
-// Does: answers questions about all stored sessions: pages of the list, the search, and edits of files at rest.
+// Does: answers questions about all stored sessions: pages of the list, the search, histories, and edits of files at rest.
 // Used by: catalogue_thread.ts. Uses: the index, and the same guard of paths as the workers.
 // Invariant: a client sees only sessions whose file and folder it may name, as they are at that moment.
 import { deadline } from "../base/async/deadline.ts";
@@ -11,6 +11,7 @@ import type {
   CatalogueConfig,
   ListPlace,
   StoredQuery,
+  StoredRead,
 } from "../ipc/catalogue_messages.ts";
 import { type Failure, failure } from "../protocol/errors.ts";
 import { type Outcome, unreadable } from "../protocol/failures.ts";
@@ -23,6 +24,7 @@ import { Lister } from "./lister.ts";
 import { Searcher, type SearchQuery } from "./searcher.ts";
 import { SessionIndex } from "./session_index.ts";
 import { SessionPlaces } from "./session_places.ts";
+import { StoredReader } from "./stored/stored_reader.ts";
 import { Visibility } from "./visibility.ts";
 
 /** Files up to which the first page of a list waits for a look at all of them. A look at more files follows the page. */
@@ -48,6 +50,7 @@ export class Catalogue {
   readonly #lister: Lister;
   readonly #searcher: Searcher;
   readonly #edits: FileEdits;
+  readonly #reader: StoredReader;
   readonly #lists: Listings<StoredQuery>;
   readonly #searches: Listings<SearchQuery>;
   #opening: Promise<void> | undefined;
@@ -59,6 +62,7 @@ export class Catalogue {
     const { folders, closed, engine, indexFolder, firstList } = config;
     const warn = (message: string, fields: Record<string, unknown>): void =>
       parts.log("warn", message, fields);
+    const format = FILE_FORMATS[engine];
     const roots = config.roots ?? [config.cwd, ...folders];
     const guard = this.#guard = new PathGuard(files, roots, closed);
     const unreadableFolders = new Set<string>();
@@ -78,7 +82,7 @@ export class Catalogue {
     this.index = new SessionIndex({
       clock: runtime,
       files,
-      format: FILE_FORMATS[engine],
+      format,
       places,
       store: new IndexStore({ files, folder: indexFolder, engine, warn }),
       changed: (path) => {
@@ -90,6 +94,7 @@ export class Catalogue {
     this.visibility = new Visibility(files, guard, config.cwd);
     this.#lister = new Lister({ index: this.index, visibility: this.visibility, clock: runtime, files });
     this.#searcher = new Searcher({ index: this.index, visibility: this.visibility, clock: runtime, files });
+    this.#reader = new StoredReader({ files, guard, content: runtime.content, clock: runtime, format });
     this.#edits = new FileEdits({ index: this.index, guard, runtime });
     const monotonic = (): number => runtime.monotonic();
     this.#lists = new Listings(monotonic, firstList);
@@ -104,6 +109,8 @@ export class Catalogue {
 
   /** Answers a call. Never rejects. */
   async answer(call: CatalogueCall): Promise<CatalogueAnswer> {
+    // A history needs no list of files.
+    if (call.type === "read") return await this.#reader.read(call);
     try {
       await this.open();
       return await this.#answer(call);
@@ -118,7 +125,7 @@ export class Catalogue {
     await this.index.close();
   }
 
-  async #answer(call: CatalogueCall): Promise<CatalogueAnswer> {
+  async #answer(call: Exclude<CatalogueCall, StoredRead>): Promise<CatalogueAnswer> {
     switch (call.type) {
       case "list":
         return await this.#list(call);

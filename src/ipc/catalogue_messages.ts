@@ -2,6 +2,7 @@
 // Used by: server/lists and the catalogue. Invariant: messages are plain data in order, and each call has one answer.
 import type { Engine } from "../protocol/pi_package.ts";
 import type { Failure } from "../protocol/errors.ts";
+import type { CommandOf } from "../protocol/schema/commands.ts";
 import type { ListSort } from "../protocol/schema/list_fields.ts";
 
 /** The configuration of the catalogue. Paths are absolute. */
@@ -38,8 +39,21 @@ export interface StoredQuery {
   readonly text?: string;
 }
 
+/** A command that the file of a session answers, while no worker runs the session. */
+export interface StoredRead {
+  readonly type: "read";
+  readonly command: CommandOf<"get_entries"> | CommandOf<"get_content">;
+  /** pi's path of the file. */
+  readonly sessionFile: string;
+  /** Where that path led when the session was parked. */
+  readonly file?: string;
+  /** The entry at which the agent stands, if it is not the newest one. */
+  readonly leaf?: string | null;
+}
+
 /** A question to the catalogue. */
 export type CatalogueCall =
+  | StoredRead
   | {
     readonly type: "list";
     /** The first page, or where a later one begins. */

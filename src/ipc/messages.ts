@@ -88,13 +88,6 @@ export type ToWorker =
   | { readonly kind: "park_session"; readonly ref: number; readonly sessionId: string }
   /** Reply to a `save_record` with this number: the record is written. */
   | { readonly kind: "record_saved"; readonly ref: number; readonly error?: string }
-  /** Answer a `get_entries` or `get_content` from the file of a session that no worker runs. */
-  | {
-    readonly kind: "read_history";
-    readonly ref: number;
-    readonly command: Command;
-    readonly record: SessionRecord;
-  }
   /** Check a session file and return its id. */
   | { readonly kind: "read_header"; readonly ref: number; readonly sessionPath: string }
   /** Reply to a `claim_file`. `owner` is the other session or server that has the file. */

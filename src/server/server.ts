@@ -212,6 +212,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
   cleanup.defer(() => catalogue.close());
   sessions.files.onOwner = (file, sessionId) => catalogue.owner(file, sessionId);
   sessions.onWritten = (file) => catalogue.touched(file);
+  sessions.askCatalogue = (read, ms) => catalogue.ask(read, ms);
   const cursors = new PageCursors({
     serverId: () => serverId,
     secret: runtime.randomHex(32),

@@ -20,8 +20,7 @@ import type { Inspected } from "./session/file_check/file_inspector.ts";
 import { PathGuard } from "./session/files/path_guard.ts";
 import type { AgentKept, SessionRecord } from "../ipc/session_record.ts";
 import type { TrustedFolders } from "./trusted_folders.ts";
-import { readHeader } from "./session/files/session_files.ts";
-import { StoredHistory } from "./session/stored/stored_history.ts";
+import { canonicalFile, readHeader, unmovedFile } from "./session/files/session_files.ts";
 import type { SessionFiles } from "./session/files/session_file_access.ts";
 import type { SessionHeader } from "./session/file_check/session_header.ts";
 
@@ -40,8 +39,6 @@ export interface SessionBuilderParts {
 export class SessionBuilder {
   readonly guard: PathGuard;
   readonly checker: FileChecker;
-  /** Reads the files of sessions that no worker runs. */
-  readonly stored: StoredHistory;
   readonly #parts: SessionBuilderParts;
   readonly #files: Files;
   readonly #waiting: (() => void)[] = [];
@@ -55,8 +52,6 @@ export class SessionBuilder {
     this.guard = new PathGuard(this.#files, roots, config.closed, factory.sessionFolders);
     const { format } = factory;
     const { memoryBytes } = config;
-    const { content } = parts.runtime;
-    this.stored = new StoredHistory({ files: this.#files, content, clock: parts.runtime, format });
     this.checker = new FileChecker({ files: this.#files, format, memoryBytes, log: parts.log });
   }
 
@@ -124,15 +119,6 @@ export class SessionBuilder {
     return path.ok ? await this.checker.inspect(path.value) : path;
   }
 
-  /** The file of a session that no worker runs, at the place where its record has it. */
-  async storedFile({ info, file }: SessionRecord): Promise<Outcome<string>> {
-    const { sessionId, sessionFile } = info;
-    if (sessionFile !== undefined) {
-      return await this.#unmoved(file ?? await this.canonical(sessionFile), sessionFile);
-    }
-    return { ok: false, failure: failure("internal", `Session "${sessionId}" has no file to read`) };
-  }
-
   /** The record of a session whose file is too large for pi, as of a parked one. `why` says so to clients. */
   async unloaded(
     { sessionPath, sessionId }: CommandOf<"load_session">,
@@ -187,9 +173,7 @@ export class SessionBuilder {
 
   /** The canonical form of pi's own path of a session file, which may not exist yet. */
   async canonical(path: string): Promise<string> {
-    const { files } = this.#parts.runtime;
-    const folder = await files.realpath(files.parent(path)).catch(() => undefined);
-    return folder === undefined ? path : files.join(folder, path.slice(files.parent(path).length));
+    return await canonicalFile(this.#files, path);
   }
 
   async #acquireSlot(): Promise<void> {
@@ -213,7 +197,8 @@ export class SessionBuilder {
     if (sessionFile === undefined) {
       return { ok: false, failure: failure("internal", `Session "${sessionId}" has no file to go on with`) };
     }
-    const found = await this.#unmoved(record.file ?? await this.canonical(sessionFile), sessionFile);
+    const place = record.file ?? await this.canonical(sessionFile);
+    const found = await unmovedFile(this.#files, this.guard, place, sessionFile);
     if (!found.ok) return found;
     const file = found.value;
     const owner = await claims.claim(sessionId, file);
@@ -225,7 +210,7 @@ export class SessionBuilder {
     if (await this.#files.stat(file) !== undefined) {
       const inspected = await this.checker.inspect(file);
       if (!inspected.ok) return inspected;
-      const still = await this.#unmoved(file, sessionFile);
+      const still = await unmovedFile(this.#files, this.guard, file, sessionFile);
       if (!still.ok) return still;
       const ready = await this.checker.ready(inspected.value);
       if (!ready.ok) return ready;
@@ -244,20 +229,6 @@ export class SessionBuilder {
     const base = { cwd: cwd.value, inMemory: false, trusted: kept.trusted, kept, ...named };
     const tools = kept.allowedTools === undefined ? {} : { tools: kept.allowedTools };
     return { ok: true, value: { ...base, ...tools, sessionFile, ...repaired } };
-  }
-
-  /** Checks that the file of a parked session has not moved. A link may have replaced it or its folder. */
-  async #unmoved(kept: string, sessionFile: string): Promise<Outcome<string>> {
-    const real = await this.guard.real(sessionFile);
-    const kind = real === kept ? (await this.#files.stat(real))?.kind ?? "file" : "link";
-    if (kind === "file") return { ok: true, value: real };
-    const sentence = kind === "link"
-      ? `${sessionFile} leads to ${real} and not to ${kept} as when the session was parked`
-      : `${sessionFile} is not a regular file`;
-    return {
-      ok: false,
-      failure: failure("path_forbidden", `${sentence}; put the file back, or delete the session`),
-    };
   }
 
   async #newRequest(command: CommandOf<"create_session">): Promise<Outcome<AgentRequest>> {

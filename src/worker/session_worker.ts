@@ -119,7 +119,6 @@ export class SessionWorker {
       create_session: (message) => void this.#create(message),
       resume_session: (message) => void this.#resume(message),
       park_session: (message) => void this.#park(message),
-      read_history: (message) => void this.#readHistory(message),
       read_header: (message) => void this.#readHeader(message),
       trust_folder: ({ folder, trusted }) => this.#trusted.setTrusted(folder, trusted),
       subscribers: ({ sessionId, demand }) => this.#sessions.get(sessionId)?.setDemand(demand),
@@ -368,23 +367,6 @@ export class SessionWorker {
       const id = USABLE_ID.test(header.id) ? header.id : this.#runtime.uuid();
       this.#send({ kind: "header", ref, id, file: path });
     } else this.#refuse(ref, found?.failure ?? this.#loadFailure ?? NO_PI);
-  }
-
-  async #readHistory({ ref, command, record }: MessageOf<"read_history">): Promise<void> {
-    const builder = this.#builder;
-    const read = async (): Promise<Outcome<string>> => {
-      if (builder === undefined) return { ok: false, failure: this.#loadFailure ?? NO_PI };
-      const file = await builder.storedFile(record);
-      if (!file.ok) return file;
-      const { leaf } = record.kept;
-      if (command.type === "get_content") return await builder.stored.content(file.value, command);
-      if (command.type !== "get_entries") return { ok: false, failure: NO_PI };
-      return await builder.stored.page(file.value, leaf === undefined ? command : { ...command, leaf });
-    };
-    const found = await read().catch(unreadable);
-    const { sessionVersion } = record.info;
-    if (found.ok) this.#reply(ref, { ok: true, dataText: found.value, sessionVersion });
-    else this.#reply(ref, { ok: false, failure: found.failure, sessionVersion });
   }
 
   async #listModels(ref: number): Promise<void> {

@@ -27,7 +27,7 @@ import { Supervisor } from "../workers/supervisor.ts";
 import { type Disposal, WorkerRequests } from "../workers/worker_requests.ts";
 import { Retirement } from "../workers/worker_retirement.ts";
 import { CommandDispatcher } from "./command_dispatcher.ts";
-import { ParkedSessions } from "./parking/parked_sessions.ts";
+import { type AskCatalogue, ParkedSessions } from "./parking/parked_sessions.ts";
 import type { FileClaims } from "./file_claims.ts";
 import { ReplayBuffer } from "./replay_buffer.ts";
 import {
@@ -74,6 +74,11 @@ export class SessionManager {
   #dialogsDisabled = false;
   /** Called when a session has probably written to its file. */
   onWritten: (file: string) => void = () => {};
+
+  /** Asks the catalogue for what the file of a parked session holds. Set it once, before the first command. */
+  set askCatalogue(ask: AskCatalogue) {
+    this.#parked.ask = ask;
+  }
 
   constructor(parts: SessionManagerParts) {
     const { clock, governor, memory, log } = parts;

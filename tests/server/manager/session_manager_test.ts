@@ -2,6 +2,7 @@
 // answered once, and a worker that dies takes nothing with it that can be kept.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Command, type CommandOf, specOf } from "../../../src/protocol/schema/commands.ts";
+import type { CatalogueAnswer, StoredRead } from "../../../src/ipc/catalogue_messages.ts";
 import type { Failure } from "../../../src/protocol/errors.ts";
 import type { Limits } from "../../../src/governor/limits.ts";
 import { turn } from "../../support/fake_clock.ts";
@@ -288,6 +289,35 @@ Deno.test("manager: a worker that dies answers everything, its sessions are park
     "a",
     "and those that are asked for again",
   );
+});
+
+Deno.test("manager: the catalogue reads the file of a parked session, and no worker is asked", async () => {
+  const bench = new Bench({}, 2);
+  bench.live("a");
+  const read: StoredRead[] = [];
+  const answers: CatalogueAnswer[] = [
+    { ok: true, dataText: `{"entries":[]}` },
+    { ok: false, failure: { code: "path_forbidden", message: "m" } },
+  ];
+  bench.made.manager.askCatalogue = (one) => {
+    read.push(one);
+    return Promise.resolve(answers.shift() ?? { ok: "expired" });
+  };
+  await bench.made.clock.advance(10_000);
+  bench.made.workers.worker(0).dies();
+  const sent = bench.made.workers.all.map((worker) => worker.of("command").length);
+  const entries = bench.command("a", "get_entries").asker;
+  await turn();
+  const content = bench.command("a", "get_content").asker;
+  await turn();
+  assertEquals([entries.told, content.told], [["ok"], ["path_forbidden"]]);
+  const { sessionFile = "" } = recordOf("a").info;
+  assertEquals(read.map(({ command, ...rest }) => [command.type, rest]), [
+    ["get_entries", { type: "read", sessionFile }],
+    ["get_content", { type: "read", sessionFile }],
+  ]);
+  assertEquals(bench.made.workers.all.map((worker) => worker.of("command").length), sent);
+  assertEquals(bench.made.workers.all.flatMap((worker) => worker.of("resume_session")), []);
 });
 
 Deno.test("manager: a command that is sent in answer to a crash is answered too", () => {

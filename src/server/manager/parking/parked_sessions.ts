@@ -1,13 +1,15 @@
 // Does: answers for sessions that no worker runs, parks sessions, and has them built again.
 // Used by: the session manager. Which session is parked, and when, is decided in parking_policy.ts.
 // Invariant: a session keeps its epoch through parking, and gets a new one after the loss of its worker.
+import { defined } from "../../../base/json.ts";
 import { toJson } from "../../../base/text.ts";
+import type { CatalogueAnswer, StoredRead } from "../../../ipc/catalogue_messages.ts";
 import type { FromWorkerHandlers, Reply, SessionState } from "../../../ipc/messages.ts";
 import { PendingReplies } from "../../../ipc/pending_replies.ts";
 import type { SessionRecord } from "../../../ipc/session_record.ts";
 import { type Failure, failure } from "../../../protocol/errors.ts";
 import { noSession, versionConflict } from "../../../protocol/failures.ts";
-import type { Command } from "../../../protocol/schema/commands.ts";
+import { type Command, specOf } from "../../../protocol/schema/commands.ts";
 import type { ReplyTo } from "../../journal/reply_to.ts";
 import { ParkingPolicy, type SessionMover, type SlotCallback } from "./parking_policy.ts";
 import type { SessionContext } from "../session_context.ts";
@@ -20,8 +22,14 @@ export const WORKER_LOST: Failure = failure(
   "The worker of this session has died; the server's log says why",
 );
 
-/** Commands that the file of a parked session answers. */
-const READ_FROM_FILE: ReadonlySet<string> = new Set(["get_entries", "get_content"]);
+/** Whether the file of a parked session answers that command. */
+const readsFile = (command: Command): command is StoredRead["command"] =>
+  command.type === "get_entries" || command.type === "get_content";
+
+const NO_CATALOGUE = failure("internal", "The catalogue is not there yet; send the command again");
+
+/** Asks the catalogue, and resolves with a failure after `ms`. */
+export type AskCatalogue = (read: StoredRead, ms: number) => Promise<CatalogueAnswer>;
 
 /** The client of a resume: the callbacks of the entry answer those that wait. */
 const NO_CLIENT: ReplyTo = { connection: 0, onReleased() {}, answer() {} };
@@ -33,6 +41,8 @@ export class ParkedSessions implements SessionMover {
   readonly #parkRequests = new PendingReplies<SessionRecord | undefined>();
   /** Called when a parked session has left its worker. */
   onLeft: (worker: number) => void = () => {};
+  /** Asks the catalogue. Set once, before the first command. */
+  ask: AskCatalogue = () => Promise.resolve({ ok: false, failure: NO_CATALOGUE });
 
   constructor(context: SessionContext) {
     this.#context = context;
@@ -103,7 +113,7 @@ export class ParkedSessions implements SessionMover {
   /** Answers commands that need no worker. False when the session has to be resumed. */
   tryAnswer(entry: SessionEntry, command: Command, replyTo: ReplyTo): boolean {
     const { sessionId, record } = entry;
-    const stored = READ_FROM_FILE.has(command.type);
+    const stored = readsFile(command);
     // Its file can be read while pi loads it, too.
     if (entry.state !== "parked" && !(stored && entry.state === "resuming")) return false;
     // Before its first answer a session has no file, and its entries are few.
@@ -114,7 +124,7 @@ export class ParkedSessions implements SessionMover {
     const { sessionVersion } = record.info;
     const stale = versionConflict(command, sessionVersion);
     if (stale !== undefined) replyTo.answer({ ok: false, failure: stale, sessionVersion });
-    else if (stored) this.#readFile(withFile(record, entry), command, replyTo);
+    else if (stored) void this.#readFile(withFile(record, entry), command, replyTo);
     else if (command.type === "get_state") {
       replyTo.answer({ ok: true, dataText: state.infoText, sessionVersion });
     } else {
@@ -201,12 +211,17 @@ export class ParkedSessions implements SessionMover {
     this.reevaluate();
   }
 
-  /** Has a worker answer from the session's file, without pi. */
-  #readFile(record: SessionRecord, command: Command, replyTo: ReplyTo): void {
-    const { workers, commands } = this.#context;
-    const worker = workers.isolated ? workers.leastLoaded() : 0;
-    const ref = commands.expectWithTimeout(worker, replyTo, command.type);
-    workers.send(worker, { kind: "read_history", ref, command, record });
+  /** Has the catalogue answer from the session's file, without pi. */
+  async #readFile(record: SessionRecord, command: StoredRead["command"], replyTo: ReplyTo): Promise<void> {
+    const { info: { sessionId, sessionFile, sessionVersion }, file, kept: { leaf } } = record;
+    if (sessionFile === undefined) {
+      const failed = failure("internal", `Session "${sessionId}" has no file to read`);
+      return replyTo.answer({ ok: false, failure: failed, sessionVersion });
+    }
+    const read: StoredRead = { type: "read", command, sessionFile, ...defined({ file, leaf }) };
+    const answer = await this.ask(read, specOf(command.type).timeoutMs);
+    if (answer.ok === true) replyTo.answer({ ok: true, dataText: answer.dataText, sessionVersion });
+    else if (answer.ok === false) replyTo.answer({ ok: false, failure: answer.failure, sessionVersion });
   }
 
   #onParkResult(entry: SessionEntry, record: SessionRecord | undefined): void {

@@ -8,7 +8,9 @@ import type { Files } from "../../../runtime/runtime.ts";
 import type { FileFormat } from "../../../ipc/file_format.ts";
 import { newerKind } from "../file_check/entry_shape.ts";
 import { isRecord, tryParseRecord } from "../../../base/json.ts";
+import { failure } from "../../../protocol/errors.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
+import type { PathGuard } from "./path_guard.ts";
 import { headerOf, notASession, type SessionHeader } from "../file_check/session_header.ts";
 
 /** The most bytes of a line that are parsed. Longer lines (images) are counted by their beginning. */
@@ -42,6 +44,34 @@ export async function readHeader(files: Files, path: string): Promise<Outcome<Se
     break;
   }
   return { ok: false, failure: notASession(path) };
+}
+
+/** The canonical form of pi's own path of a session file, which may not exist yet. */
+export async function canonicalFile(
+  files: Pick<Files, "realpath" | "parent" | "join">,
+  path: string,
+): Promise<string> {
+  const folder = await files.realpath(files.parent(path)).catch(() => undefined);
+  return folder === undefined ? path : files.join(folder, path.slice(files.parent(path).length));
+}
+
+/** Checks that the file of a parked session has not moved. A link may have replaced it or its folder. */
+export async function unmovedFile(
+  files: Pick<Files, "stat">,
+  guard: Pick<PathGuard, "real">,
+  kept: string,
+  sessionFile: string,
+): Promise<Outcome<string>> {
+  const real = await guard.real(sessionFile);
+  const kind = real === kept ? (await files.stat(real))?.kind ?? "file" : "link";
+  if (kind === "file") return { ok: true, value: real };
+  const sentence = kind === "link"
+    ? `${sessionFile} leads to ${real} and not to ${kept} as when the session was parked`
+    : `${sessionFile} is not a regular file`;
+  return {
+    ok: false,
+    failure: failure("path_forbidden", `${sentence}; put the file back, or delete the session`),
+  };
 }
 
 interface Tally {

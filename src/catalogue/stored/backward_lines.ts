@@ -1,6 +1,6 @@
 // Does: reads the lines of a file from its end, block by block, with bounded memory.
 // Used by: stored_history.ts. Invariant: of a line above the bound it yields the place, and never holds the bytes.
-import type { Files } from "../../../runtime/runtime.ts";
+import type { Files } from "../../runtime/runtime.ts";
 
 /** Where a line is, and its bytes unless there are too many. */
 export interface StoredLine {

@@ -1,7 +1,7 @@
 // Does: reads one line of a session file as an entry, or of a huge line only its place in the tree. Pure.
 // Used by: stored_history.ts. Clients see the same entries as of a loaded session.
-import { isRecord, tryParseRecord } from "../../../base/json.ts";
-import type { FileFormat } from "../../../ipc/file_format.ts";
+import { isRecord, tryParseRecord } from "../../base/json.ts";
+import type { FileFormat } from "../../ipc/file_format.ts";
 
 /** An entry's place in the tree. */
 export interface StoredHead {

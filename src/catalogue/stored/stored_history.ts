@@ -1,20 +1,15 @@
 // Does: answers get_entries and get_content from a session's file, without pi (docs/PROTOCOL.md#reading-a-long-history).
-// Used by: session_worker.ts, for sessions that are parked or too large to load.
+// Used by: catalogue.ts, for sessions that are parked, or on their way back, or too large to load.
 // Invariant: memory is bounded, whatever the size of the file and of its lines. It writes nothing.
-import { toJson } from "../../../base/text.ts";
-import {
-  ANSWER_BYTES,
-  ANSWER_HEAD_BYTES,
-  CONTENT_BYTES,
-  STORED_LINE_BYTES,
-} from "../../../governor/limits.ts";
-import { type Failure, failure } from "../../../protocol/errors.ts";
-import type { Outcome } from "../../../protocol/failures.ts";
-import type { CommandOf } from "../../../protocol/schema/commands.ts";
-import type { Clock, ContentBytes, Files } from "../../../runtime/runtime.ts";
-import type { FileFormat } from "../../../ipc/file_format.ts";
-import { newestJson } from "../events/bounded_json.ts";
-import { ContentRefs } from "../events/content_refs.ts";
+import { toJson } from "../../base/text.ts";
+import { ANSWER_BYTES, ANSWER_HEAD_BYTES, CONTENT_BYTES, STORED_LINE_BYTES } from "../../governor/limits.ts";
+import { type Failure, failure } from "../../protocol/errors.ts";
+import type { Outcome } from "../../protocol/failures.ts";
+import type { CommandOf } from "../../protocol/schema/commands.ts";
+import type { Clock, ContentBytes, Files } from "../../runtime/runtime.ts";
+import type { FileFormat } from "../../ipc/file_format.ts";
+import { newestJson } from "../../worker/session/events/bounded_json.ts";
+import { ContentRefs } from "../../worker/session/events/content_refs.ts";
 import { linesBackwards, type StoredLine } from "./backward_lines.ts";
 import { entryIn, HEAD_BYTES, headIn, isShown, type StoredHead } from "./stored_entry.ts";
 
@@ -36,7 +31,7 @@ interface Stored {
 interface Known {
   readonly size: number;
   readonly modifiedAt: number;
-  /** Where the pages of this worker began, by entry. */
+  /** Where pages began, by entry. */
   readonly begins: Map<string, { readonly offset: number; readonly parentId: string | null }>;
   /** The lines with the contents that were named. */
   readonly contents: Map<string, StoredLine>;
@@ -119,7 +114,7 @@ class Walk {
   }
 }
 
-/** The stored histories of one worker. */
+/** The stored histories of one server. */
 export class StoredHistory {
   readonly #parts: StoredHistoryParts;
   readonly #known = new Map<string, Known>();

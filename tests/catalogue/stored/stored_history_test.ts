@@ -2,13 +2,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { STORED_LINE_BYTES } from "../../../../src/governor/limits.ts";
-import { common, files } from "../../../../src/runtime/common.ts";
-import { clock } from "../../../../src/runtime/running_clock.ts";
-import { pageOf } from "../../../../src/worker/session/handlers/entry_page.ts";
-import { linesBackwards } from "../../../../src/worker/session/stored/backward_lines.ts";
-import { StoredHistory, type StoredQuery } from "../../../../src/worker/session/stored/stored_history.ts";
-import { PLAIN_FORMAT } from "../../fake_format.ts";
+import { STORED_LINE_BYTES } from "../../../src/governor/limits.ts";
+import { common, files } from "../../../src/runtime/common.ts";
+import { clock } from "../../../src/runtime/running_clock.ts";
+import { pageOf } from "../../../src/worker/session/handlers/entry_page.ts";
+import { linesBackwards } from "../../../src/catalogue/stored/backward_lines.ts";
+import { StoredHistory, type StoredQuery } from "../../../src/catalogue/stored/stored_history.ts";
+import { PLAIN_FORMAT } from "../../worker/fake_format.ts";
 
 type Entry = Record<string, unknown> & { id: string; parentId: string | null };
 type Query = Omit<StoredQuery, "type" | "sessionId">;
