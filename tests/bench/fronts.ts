@@ -17,7 +17,7 @@ import {
 } from "./support/servers.ts";
 
 const STARTS = size(5, 3);
-const RUNS = size(25, 3);
+const RUNS = size(60, 3);
 const ORDER = { deltas: size(500, 200), chars: 20, burst: 50 };
 const WAIT_MS = 120_000;
 const PI = `${REPO}/node_modules/@mariozechner/pi-coding-agent/dist/cli.js`;
