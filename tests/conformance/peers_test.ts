@@ -162,7 +162,7 @@ bounded(
     await bench.start(["--max-frame-bytes", String(MOST)]);
     const peers: RawPeer[] = [];
     try {
-      // Room for 24 MiB.
+      // Room for 20 MiB.
       for (let n = 0; n < 48; n++) {
         const peer = await RawPeer.connect(bench);
         peers.push(peer);

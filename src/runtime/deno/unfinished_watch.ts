@@ -7,11 +7,14 @@ import { FreeMemory } from "./free_memory.ts";
 import type { Arrival } from "./http_listener.ts";
 import { type TcpDescriptor, TcpDescriptors } from "./tcp_descriptors.ts";
 
-/** Milliseconds between two looks at the memory of the process. */
-const TICK_MS = 50;
+/** Milliseconds between two looks at the memory of the process: usually, and while it grows by a step or a part of one. */
+const [TICK_MS, GROWING_TICK_MS] = [40, 5];
 
 /** Growth of the process that calls for a look at the connections, and the milliseconds after which they get one anyway. */
 const [STEP_BYTES, LOOK_MS] = [4 * 1024 * 1024, 1_000];
+
+/** Growth since the last tick that makes the next one come soon. A flood fills 20 MiB in the usual time between two. */
+const GROWING_BYTES = 512 * 1024;
 
 /** Bytes without a message that are no unfinished message: a handshake, and the largest ping every second. */
 const [FREE_BYTES, FREE_BYTES_A_SECOND] = [64 * 1024, 160];
@@ -109,9 +112,11 @@ export class UnfinishedWatch {
   readonly #parts: WatchParts;
   readonly #unfinished: Unfinished;
   readonly #entries = new Map<WatchedHolder, Entry>();
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #lookedAt = 0;
+  /** At the last look at the connections, or less since. */
   #processBytes = 0;
+  #tickBytes = Infinity;
   /** Whether memory of cut messages has become free since the last look. */
   #freed = false;
 
@@ -124,7 +129,7 @@ export class UnfinishedWatch {
   add(holder: WatchedHolder, descriptor: Pick<TcpDescriptor, "received" | "unread">): HeldBytes {
     const held = new HeldBytes(descriptor, this.#parts.now());
     this.#entries.set(holder, new Entry(held, holder));
-    this.#timer ??= setInterval(() => this.tick(), TICK_MS);
+    this.#timer ??= setTimeout(() => this.#tick(), TICK_MS);
     return held;
   }
 
@@ -135,7 +140,7 @@ export class UnfinishedWatch {
     this.#unfinished.done(entry);
     this.#entries.delete(holder);
     if (this.#entries.size > 0) return;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
@@ -143,11 +148,22 @@ export class UnfinishedWatch {
     for (const holder of [...this.#entries.keys()]) this.remove(holder);
   }
 
-  /** Looks at the connections when the process has grown, or has not done so for a while. */
-  tick(): void {
+  #tick(): void {
+    const ms = this.tick();
+    if (this.#entries.size > 0) this.#timer = setTimeout(() => this.#tick(), ms);
+  }
+
+  /**
+   * Looks at the connections when the process has grown, or has not done so for a while.
+   *
+   * @returns milliseconds until the next tick
+   */
+  tick(): number {
     const [now, processBytes] = [this.#parts.now(), this.#parts.processBytes()];
+    const ms = processBytes - this.#tickBytes >= GROWING_BYTES ? GROWING_TICK_MS : TICK_MS;
+    this.#tickBytes = processBytes;
     this.#processBytes = Math.min(this.#processBytes, processBytes);
-    if (now - this.#lookedAt < LOOK_MS && processBytes - this.#processBytes < STEP_BYTES) return;
+    if (now - this.#lookedAt < LOOK_MS && processBytes - this.#processBytes < STEP_BYTES) return ms;
     // Growing messages leave pieces behind, as do those that are gone.
     if (this.#freed || this.#unfinished.bytes > this.#parts.messageBytes) this.#parts.giveBack?.();
     this.#freed = false;
@@ -156,6 +172,7 @@ export class UnfinishedWatch {
     for (const entry of [...this.#entries.values()]) {
       if (!entry.gone) this.#look(entry, now);
     }
+    return ms;
   }
 
   #look(entry: Entry, now: number): void {

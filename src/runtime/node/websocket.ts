@@ -27,11 +27,17 @@ const PINGS = 4;
 /** Bytes of a client's control frame before its payload (RFC 6455, 5.2). */
 const CONTROL_HEAD = 6;
 
-/** Frames that a closing socket drops before it cuts the connection, because its peer does not stop. */
-const MOST_DROPPED = 10_000;
+/** Frames and bytes that a closing socket drops before it cuts the connection, because its peer does not stop. */
+const [MOST_DROPPED, MOST_DROPPED_BYTES] = [10_000, 16 * 1024 * 1024];
 
 /** The code of a message that is too large. */
 const TOO_LARGE = 1009;
+
+/**
+ * Bytes of a full read, behind which more waits. libuv reads 32 of them from each connection before anything else runs,
+ * so 64 peers could leave 128 MiB before the first of them is cut.
+ */
+const FULL_READ_BYTES = 64 * 1024;
 
 /** A socket that reports its close before `ws` closes it. */
 export class ClosingSocket extends WebSocket {
@@ -54,12 +60,14 @@ export class NodeSocket implements SocketHandle, Holder {
   readonly #socket: ClosingSocket;
   readonly #stream: Duplex;
   #dropped = 0;
+  #droppedBytes = 0;
   /** Texts of this turn of the event loop, and the bytes of their frames. */
   #texts: Outgoing[] = [];
   #bytes = 0;
   /** Pings since the last message of the peer. */
   #unanswered = 0;
   #watching = false;
+  #resting = false;
   #recheck: ReturnType<typeof setTimeout> | undefined;
 
   constructor(socket: ClosingSocket, stream: Duplex, peerSilentMs: number, unfinished: Unfinished) {
@@ -76,10 +84,14 @@ export class NodeSocket implements SocketHandle, Holder {
       });
     let ping = next();
     // Runs before ws takes the bytes, so that the end of a message is seen after its growth.
-    stream.prependListener("data", ({ length }: Uint8Array) => unfinished.grew(this, length));
+    stream.prependListener("data", ({ length }: Uint8Array) => {
+      if (socket.readyState === socket.OPEN) unfinished.grew(this, length);
+      else this.#drop(0, length);
+      if (length >= FULL_READ_BYTES) this.#rest();
+    });
     socket.on("ping", ({ length }) => {
       unfinished.grew(this, -CONTROL_HEAD - length);
-      if (socket.readyState !== socket.OPEN) this.#drop();
+      if (socket.readyState !== socket.OPEN) this.#drop(1, 0);
     });
     socket.on("pong", ({ length }) => {
       unfinished.grew(this, -CONTROL_HEAD - length);
@@ -91,7 +103,7 @@ export class NodeSocket implements SocketHandle, Holder {
     };
     socket.on("message", (data, isBinary) => {
       unfinished.done(this);
-      if (socket.readyState !== socket.OPEN) return this.#drop();
+      if (socket.readyState !== socket.OPEN) return this.#drop(1, 0);
       this.#unanswered = 0;
       if (isBinary) this.onBinary();
       else this.onText(data.toString());
@@ -103,6 +115,17 @@ export class NodeSocket implements SocketHandle, Holder {
       unfinished.done(this);
       clearTimeout(this.#recheck);
       this.onClose();
+    });
+  }
+
+  /** Reads no more of the connection in this turn of the event loop. */
+  #rest(): void {
+    if (this.#resting) return;
+    this.#resting = true;
+    this.#stream.pause();
+    setImmediate(() => {
+      this.#resting = false;
+      if (!this.#socket.isPaused) this.#stream.resume();
     });
   }
 
@@ -157,8 +180,11 @@ export class NodeSocket implements SocketHandle, Holder {
     this.#socket.close(code, reason);
   }
 
-  #drop(): void {
-    if (++this.#dropped === MOST_DROPPED) this.#socket.terminate();
+  /** Something has come after the close frame. */
+  #drop(frames: number, bytes: number): void {
+    this.#dropped += frames;
+    this.#droppedBytes += bytes;
+    if (this.#dropped >= MOST_DROPPED || this.#droppedBytes > MOST_DROPPED_BYTES) this.#socket.terminate();
   }
 
   giveUp(why: Unwanted): void {

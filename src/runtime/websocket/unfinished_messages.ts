@@ -5,7 +5,7 @@ import { clock } from "../running_clock.ts";
 import type { Timer } from "../runtime.ts";
 
 /** The most bytes of unfinished messages, unless two of the largest messages need more. */
-const TOTAL_BYTES = 24 * 1024 * 1024;
+const TOTAL_BYTES = 20 * 1024 * 1024;
 
 /** Milliseconds in which a message must be complete. */
 const MESSAGE_MS = 120_000;

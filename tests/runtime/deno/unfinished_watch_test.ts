@@ -1,5 +1,5 @@
 // Unfinished messages on Deno: what has arrived for a connection, less what Deno has reported of it.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   type HeldBytes,
   UnfinishedWatch,
@@ -81,7 +81,7 @@ Deno.test("unfinished watch: a message that never ends goes when it is larger th
   assertEquals(peer.gone, ["too large"]);
 });
 
-Deno.test("unfinished watch: all together have 24 MiB, and the longest stalled goes", () => {
+Deno.test("unfinished watch: all together have 20 MiB, and the longest stalled goes", () => {
   using world = new World();
   const peers = [world.peer(), world.peer(), world.peer()];
   const [first, second, third] = peers;
@@ -90,6 +90,18 @@ Deno.test("unfinished watch: all together have 24 MiB, and the longest stalled g
     world.look();
   }
   assertEquals([first?.gone, second?.gone, third?.gone], [["full"], [], []]);
+});
+
+Deno.test("unfinished watch: the next tick comes soon while the process grows", () => {
+  using world = new World();
+  world.peer();
+  const usual = world.watch.tick();
+  assertEquals(world.watch.tick(), usual);
+  world.processBytes += MIB;
+  const soon = world.watch.tick();
+  assert(soon < usual / 4, `${soon} ms`);
+  world.processBytes -= MIB;
+  assertEquals(world.watch.tick(), usual);
 });
 
 Deno.test("unfinished watch: messages that are complete hold nothing, however many and whatever their size", () => {
