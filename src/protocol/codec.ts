@@ -122,6 +122,9 @@ const [VALUES_A_SESSION, VALUES_BESIDE] = [3, 100];
 /** The deepest list or object of a message. */
 const MOST_DEEP = 64;
 
+/** The address of a message that is refused unread, when it comes first. A client that waits for the answer hears of it. */
+const FIRST_FIELDS = /^\{"id":"([^"\\]{1,128})"(?:,"type":"([a-z_]{1,64})")?/;
+
 /** Values up to which a fault is looked for. That takes ten times as long as to find that there is one. */
 const MOST_EXPLAINED = 2_000;
 
@@ -169,7 +172,9 @@ export class Codec {
     if (values === undefined) {
       const most = `${this.#mostValues} values, or lists and objects more than ${MOST_DEEP} deep`;
       const sentence = `The message has more than ${most}; send less`;
-      return refuse("unknown", {}, failure("invalid_params", sentence));
+      const [, id, type = ""] = FIRST_FIELDS.exec(text) ?? [];
+      const command = COMMANDS.has(type) ? type : "unknown";
+      return refuse(command, id === undefined ? {} : { id }, failure("invalid_params", sentence));
     }
     let message: unknown;
     try {

@@ -163,7 +163,7 @@ class AlmostPeer implements Disposable {
       const count = await this.#conn.read(chunk).catch(() => null);
       answer += String.fromCharCode(...chunk.subarray(0, count ?? 0));
       const isIn = answer.startsWith("HTTP/1.1 101");
-      // A close frame with 1008, or the end of an answer that is no 101.
+      // A close frame with 1008, or an answer of another kind.
       if (count === null || answer.includes("\x03\xf0") || (answer !== "" && !isIn)) return isIn;
     }
   }

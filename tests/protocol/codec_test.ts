@@ -251,6 +251,10 @@ Deno.test("codec: a message with too many values, or too deep ones, is refused u
   for (const rest of [fields, `"sessions":${deep}`]) {
     const refusal = says(`{"type":"ping","id":"1",${rest}}`, "invalid_params", "50000 values", "64 deep");
     assertEquals([refusal.command, refusal.id], ["unknown", undefined]);
+    const named = says(`{"id":"1","type":"ping",${rest}}`, "invalid_params");
+    assertEquals([named.command, named.id], ["ping", "1"], "a client waits for the answer to its own id");
+    const unknown = says(`{"id":"1","type":"dance",${rest}}`, "invalid_params");
+    assertEquals([unknown.command, unknown.id], ["unknown", "1"]);
   }
 });
 
