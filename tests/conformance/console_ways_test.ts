@@ -6,6 +6,7 @@ import { axeFindings, closeBrowser, overflow, type Page, Person } from "../suppo
 import { uiPrompt } from "../support/dialog_extension.ts";
 import { arrayAt, at as valueAt, numberAt, objectAt, stringAt } from "../support/json.ts";
 import { ANTHROPIC, calls, Gate, text } from "../support/model_server.ts";
+import { ENGINE } from "../support/server_process.ts";
 import { StoppableLine } from "../support/stoppable_line.ts";
 import { until } from "../support/wait.ts";
 import { answers, at, message, minted, openSession, prompt, test, testAlone } from "./console_stage.ts";
@@ -58,6 +59,8 @@ test("console: a session is made with folder, model, level, tools and trust", (b
     const model = `${ANTHROPIC.provider} / ${ANTHROPIC.modelId}`;
     await sheet.getByRole("option", { name: model }).waitFor({ state: "attached" });
     await sheet.getByLabel("Model").selectOption(model);
+    const levels = await sheet.getByLabel("Thinking").getByRole("option").allInnerTexts();
+    assertEquals(levels.includes("max"), ENGINE === "1.6", "the level of a newer pi");
     await sheet.getByLabel("Thinking").selectOption("high");
     await sheet.getByLabel("write", { exact: true }).uncheck();
     await sheet.getByLabel(/^Trust the folder/).check();

@@ -9,7 +9,7 @@ import { Sheet } from "../parts/sheet.tsx";
 import { Button } from "../parts/button.tsx";
 
 /** Levels of thinking, from none to most. */
-export const LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh"] as const;
+export const LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
 
 interface Known {
   readonly models: readonly Model[];
@@ -38,6 +38,8 @@ export function NewSession({ onClose }: { readonly onClose: () => void }) {
   const [inMemory, setInMemory] = useState(false);
   const [making, setMaking] = useState(false);
   const entries = [...useCell(console.sessions.entries).values()];
+  const capabilities = useCell(console.link.greeting)?.capabilities ?? [];
+  const levels = LEVELS.filter((one) => one !== "max" || capabilities.includes("thinking_level_max"));
   const live = entries.find(({ status }) => status === "live")?.sessionId;
   useEffect(() => {
     ask(console, live).then(setKnown, () => {});
@@ -109,7 +111,7 @@ export function NewSession({ onClose }: { readonly onClose: () => void }) {
             Thinking
             <select value={level} onChange={(event) => setLevel(event.currentTarget.value)}>
               <option value="">pi's default</option>
-              {LEVELS.map((one) => <option key={one} value={one}>{one}</option>)}
+              {levels.map((one) => <option key={one} value={one}>{one}</option>)}
             </select>
           </label>
         </div>
