@@ -49,10 +49,10 @@ export interface ClientOptions {
   /** Called when the connection is lost, back, or given up; then with the error. */
   readonly onConnection?: (state: "connected" | "lost" | "closed", reason?: string, error?: Error) => void;
   /**
-   * Recognizes the texts of events that a program passes on unparsed, to its subscription's `onUnparsed`. Undefined
-   * for every other message.
+   * Recognizes the events that a program passes on unparsed, to its subscription's `onUnparsed`. Undefined for every
+   * other message. On Node a message over WebSocket is then bytes in UTF-8, and only those that are parsed become texts.
    */
-  readonly readUnparsed?: (text: string) => UnparsedEvent | undefined;
+  readonly readUnparsed?: (text: string | Uint8Array) => UnparsedEvent | undefined;
   /** Called with each server event: sessions that come and go, and the shutdown. */
   readonly onServerEvent?: (type: string, data: Readonly<Record<string, unknown>>) => void;
 }

@@ -23,8 +23,8 @@ export interface ConnectionTimeouts {
 export interface ConnectionListener {
   /** A link is open and has greeted. */
   opened(greeting: Greeting): void;
-  /** The text of a message. When it returns true, nothing else is done with the message. */
-  text(text: string): boolean;
+  /** The text of a message, or its bytes. When it returns true, nothing else is done with the message. */
+  text(text: string | Uint8Array): boolean;
   /** A message, with the length of its text. */
   message(message: Message, bytes: number): void;
   /** The link is gone, and is dialled again. */
@@ -136,7 +136,7 @@ export class Connection {
             this.#heard = true;
             return;
           }
-          const message = tryParseRecord(text);
+          const message = tryParseRecord(typeof text === "string" ? text : new TextDecoder().decode(text));
           if (message === undefined) return;
           if (link !== undefined && this.#link === link) return this.#receive(message, text.length);
           // The greeting is the first message, and may arrive before the dial has resolved.

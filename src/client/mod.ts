@@ -70,6 +70,18 @@ async function socketClass(): Promise<SocketClass> {
   return WebSocket as unknown as SocketClass;
 }
 
+/** The class of `ws`, which hands a text over as bytes. A program that passes texts on makes no strings of them. */
+async function bytesSocketClass(): Promise<SocketClass> {
+  const { WebSocket } = await import("ws");
+  class BytesSocket extends WebSocket {}
+  Object.defineProperty(BytesSocket.prototype, "onmessage", {
+    set(this: BytesSocket, listener: (event: { readonly data: unknown }) => void) {
+      this.on("message", (data, isBinary) => isBinary || listener({ data }));
+    },
+  });
+  return BytesSocket as unknown as SocketClass;
+}
+
 /**
  * Connects to a running server over WebSocket.
  *
@@ -86,8 +98,9 @@ async function socketClass(): Promise<SocketClass> {
  * ```
  */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
+  const asBytes = options.readUnparsed !== undefined && !("Deno" in globalThis);
   return await Client.open(
-    webSocketDial(() => discover(options), socketClass),
+    webSocketDial(() => discover(options), asBytes ? bytesSocketClass : socketClass),
     patienceOf(options, 10_000),
     options,
   );

@@ -20,8 +20,8 @@ export interface UnparsedEvent {
   readonly seq: number;
   /** The number of events that it stands for. */
   readonly covers: number;
-  /** The event itself. */
-  readonly json: string;
+  /** The event itself, as a text or its bytes. */
+  readonly json: string | Uint8Array;
 }
 
 /** Options of a subscription. */
@@ -48,7 +48,7 @@ export interface SubscribeOptions {
    */
   readonly onItem?: (item: SubscriptionItem) => void;
   /** Called with the JSON of each event that the client's `readUnparsed` has recognized, in place of `onItem`. */
-  readonly onUnparsed?: (json: string) => void;
+  readonly onUnparsed?: (json: string | Uint8Array) => void;
 }
 
 /** An event of a session: `type`, and pi's own fields. */

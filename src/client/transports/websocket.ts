@@ -76,7 +76,7 @@ function open(socket: Socket, url: string, listener: LinkListener, signal: Abort
       });
     };
     socket.onmessage = ({ data }: { data: unknown }) => {
-      if (typeof data === "string") listener.message(data);
+      if (typeof data === "string" || data instanceof Uint8Array) listener.message(data);
     };
     socket.onerror = (event: { message?: unknown }) => {
       if (typeof event?.message === "string") trouble = event.message;

@@ -16,10 +16,10 @@ export interface Output {
   /** The terminal's height as it is now; 24 where there is no terminal. */
   readonly rows: number;
   /**
-   * Writes the whole text, or all pieces of one, after everything written before it. Resolves once the system has taken
-   * it. Throws `ReaderGoneError` when the reader has closed its end.
+   * Writes the whole text, or all pieces of one, after everything written before it. A piece may be bytes in UTF-8.
+   * Resolves once the system has taken it. Throws `ReaderGoneError` when the reader has closed its end.
    */
-  write(text: string | readonly string[]): Promise<void>;
+  write(text: string | readonly (string | Uint8Array)[]): Promise<void>;
   /** Whether a program still reads it, without a write; true where the system does not say. */
   isRead(): Promise<boolean>;
 }

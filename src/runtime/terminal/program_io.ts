@@ -64,7 +64,7 @@ class PieceWriter {
     this.#fd = fd;
   }
 
-  async write(texts: readonly string[]): Promise<void> {
+  async write(texts: readonly (string | Uint8Array)[]): Promise<void> {
     const buffer = this.#buffer ??= new Uint8Array(BUFFER_BYTES);
     let used = 0;
     for (const text of texts) {
@@ -73,13 +73,20 @@ class PieceWriter {
           await writeAll(this.#fd, buffer.subarray(0, used));
           used = 0;
         }
-        const rest = at === 0 ? text : text.slice(at);
-        const { read, written } = this.#encoder.encodeInto(rest, buffer.subarray(used));
+        const { read, written } = this.#put(text, at, buffer.subarray(used));
         at += read;
         used += written;
       }
     }
     if (used > 0) await writeAll(this.#fd, buffer.subarray(0, used));
+  }
+
+  /** Puts what fits of a text, from `at` on, at the beginning of `room`. */
+  #put(text: string | Uint8Array, at: number, room: Uint8Array): { read: number; written: number } {
+    if (typeof text === "string") return this.#encoder.encodeInto(at === 0 ? text : text.slice(at), room);
+    const piece = text.subarray(at, at + room.length);
+    room.set(piece);
+    return { read: piece.length, written: piece.length };
   }
 }
 
@@ -96,7 +103,7 @@ function output(fd: 1 | 2): Output {
     const { columns = 80, rows = 24 } = fd === 1 ? process.stdout : process.stderr;
     return { columns, rows };
   };
-  const write = async (text: string | readonly string[]): Promise<void> => {
+  const write = async (text: string | readonly (string | Uint8Array)[]): Promise<void> => {
     if (gone) throw new ReaderGoneError("the reader of the output has closed it");
     try {
       await pieces.write(typeof text === "string" ? [text] : text);

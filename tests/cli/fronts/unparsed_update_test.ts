@@ -11,6 +11,21 @@ Deno.test("unparsed update: what the server encodes is recognized, alone and mer
   assertEquals(readUpdate(merged), { sessionId: "s-1", seq: 9, covers: 3, json });
 });
 
+Deno.test("unparsed update: bytes are recognized as their text is, and stay bytes", () => {
+  const utf8 = new TextEncoder();
+  const event = { type: "message_update", text: "größer 🦊" };
+  const sessionId = "s".repeat(128);
+  const found = readUpdate(utf8.encode(encodeEvent(sessionId, Number.MAX_SAFE_INTEGER, event)));
+  assertEquals(found, {
+    sessionId,
+    seq: Number.MAX_SAFE_INTEGER,
+    covers: 1,
+    json: utf8.encode(JSON.stringify(event)),
+  });
+  assertEquals(readUpdate(utf8.encode(encodeEvent("s", 1, { type: "message_end" }))), undefined);
+  assertEquals(readUpdate(new Uint8Array()), undefined);
+});
+
 Deno.test("unparsed update: other messages and other events are left to the parser", () => {
   const others = [
     encodeEvent("s", 1, { type: "message_end" }),

@@ -79,7 +79,9 @@ export class RpcFront {
       updates: "full",
       onItem: (item) => this.#item(item),
       // The older pi's record is the event itself. Most of what there is are updates, so they pass unparsed.
-      ...(this.#dialect === "0.73" ? { onUnparsed: (json: string) => this.#output.writeJson(json) } : {}),
+      ...(this.#dialect === "0.73"
+        ? { onUnparsed: (json: string | Uint8Array) => this.#output.writeJson(json) }
+        : {}),
     });
     followed.catch(() => {});
     await made;

@@ -8,7 +8,7 @@ import type { PiRecord } from "./rpc_commands.ts";
 export class RpcOutput {
   readonly #io: Io;
   readonly #failed: (error: unknown) => void;
-  #lines: string[] = [];
+  #lines: (string | Uint8Array)[] = [];
   #writing: Promise<void> | undefined;
 
   /** @param failed hears when stdout takes nothing more */
@@ -22,8 +22,8 @@ export class RpcOutput {
     this.writeJson(toJson(record));
   }
 
-  /** Writes a record that is JSON already. */
-  writeJson(json: string): void {
+  /** Writes a record that is JSON already, as a text or as bytes. */
+  writeJson(json: string | Uint8Array): void {
     this.#lines.push(json, "\n");
     this.#writing ??= this.#drain().catch(this.#failed).finally(() => this.#writing = undefined);
   }
