@@ -12,6 +12,7 @@ import type { BuiltInParts } from "../engines/built_in_parts.ts";
 import type { ModelName } from "../problems/gone_model.ts";
 import type { LoadWarning } from "../problems/load_remark.ts";
 import { endOnAbort, withoutHiddenRetries } from "../guards/abortable_waits.ts";
+import { storesOf } from "../guards/shared_stores.ts";
 import { watchAnswers } from "../guards/tool_call_guard.ts";
 import { builtInExtensions } from "../engines/built_ins_1_6.ts";
 import { SEEN } from "../engines/seen.ts";
@@ -56,28 +57,15 @@ function keepNoModules(): void {
   };
 }
 
-/** Has a broken auth.json leave the logins as they were. pi does so for readers without a signal alone. */
-function keepLastLogins(store: object): void {
-  const read: unknown = Reflect.get(store, "readLatestData");
-  if (typeof read !== "function") throw new Error("This pi reads logins in another way");
-  Reflect.set(store, "readLatestData", async (options?: { readonly signal?: AbortSignal }) => {
-    options?.signal?.throwIfAborted();
-    return await untilAborted(Promise.resolve(Reflect.apply(read, store, [])), options?.signal);
-  });
-}
-
 /** Has a refresh of a login go on when the request that began it is aborted; the request ends at once all the same. */
-function finishRefreshes(runtime: pi.ModelRuntime, logins: Logins): void {
-  const credentials: unknown = Reflect.get(runtime, "credentials");
-  const store: unknown = isRecord(credentials) ? Reflect.get(credentials, "store") : undefined;
+function finishRefreshes(runtime: pi.ModelRuntime): void {
   const models: unknown = Reflect.get(runtime, "models");
-  if (typeof store !== "object" || store === null || typeof models !== "object" || models === null) {
-    throw new Error("This pi keeps logins in another way");
+  const getAuth: unknown = typeof models === "object" && models !== null
+    ? Reflect.get(models, "getAuth")
+    : undefined;
+  if (typeof models !== "object" || models === null || typeof getAuth !== "function") {
+    throw new Error("This pi finds credentials in another way");
   }
-  logins.guard(store);
-  keepLastLogins(store);
-  const getAuth: unknown = Reflect.get(models, "getAuth");
-  if (typeof getAuth !== "function") throw new Error("This pi finds credentials in another way");
   Reflect.set(models, "getAuth", (of: unknown, overrides?: { readonly signal?: AbortSignal }) => {
     const { signal, ...others } = overrides ?? {};
     signal?.throwIfAborted();
@@ -89,29 +77,44 @@ function finishRefreshes(runtime: pi.ModelRuntime, logins: Logins): void {
 const AVAILABILITY = "Availability refresh: ";
 const NO_LIST = "pi cannot find out which models have credentials: ";
 
-/** The models of each session; every runtime reads the user's credentials for itself. */
+/** What reads and writes the user's credentials, and the catalogs of models that pi has fetched. */
+type Stores = Required<Pick<pi.CreateModelRuntimeOptions, "credentials" | "modelsStore">>;
+
+/** The models of each session. All runtimes read the user's credentials through the same store. */
 export class Accounts {
   readonly #agentDir: string;
+  readonly #paths: Required<Pick<pi.CreateModelRuntimeOptions, "authPath" | "modelsPath">>;
+  #stores: Promise<Stores> | undefined;
   readonly #runtimes = new WeakMap<Models, pi.ModelRuntime>();
   /** Refreshes of logins that are under way. */
   readonly logins: Logins;
 
   constructor(agentDir: string) {
     this.#agentDir = agentDir;
+    this.#paths = { authPath: join(agentDir, "auth.json"), modelsPath: join(agentDir, "models.json") };
     this.logins = new Logins(() => join(agentDir, "auth.json.lock"));
     keepNoModules();
   }
 
   /** Models for one session: an extension's registerProvider must not move another's base URL. */
   async open(): Promise<Models> {
-    const runtime = await pi.ModelRuntime.create({
-      authPath: join(this.#agentDir, "auth.json"),
-      modelsPath: join(this.#agentDir, "models.json"),
-    });
-    finishRefreshes(runtime, this.logins);
+    const runtime = await pi.ModelRuntime.create({ ...this.#paths, ...await this.#shared() });
+    finishRefreshes(runtime);
     const models = new pi.ModelRegistry(runtime);
     this.#runtimes.set(models, runtime);
     return models;
+  }
+
+  /** What all runtimes share. The first one is made for it alone, since pi exports no store. */
+  #shared(): Promise<Stores> {
+    this.#stores ??= pi.ModelRuntime.create({ ...this.#paths, refreshOnCreate: false }).then(
+      // pi has made both stores.
+      (runtime) => storesOf(runtime, this.logins) as Stores,
+    ).catch((error) => {
+      this.#stores = undefined;
+      throw error;
+    });
+    return this.#stores;
   }
 
   /** What is wrong with the files of credentials and models. */
