@@ -12,12 +12,12 @@ import type { BuiltInParts } from "../engines/built_in_parts.ts";
 import type { ModelName } from "../problems/gone_model.ts";
 import type { LoadWarning } from "../problems/load_remark.ts";
 import { endOnAbort, withoutHiddenRetries } from "../guards/abortable_waits.ts";
-import { storesOf } from "../guards/shared_stores.ts";
+import { finishRefreshes, shareRefreshes, storesOf } from "../guards/model_runtimes.ts";
 import { watchAnswers } from "../guards/tool_call_guard.ts";
-import { builtInExtensions } from "../engines/built_ins_1_6.ts";
+import { builtInExtensions, registerBuiltInProviders } from "../engines/built_ins_1_6.ts";
 import { SEEN } from "../engines/seen.ts";
 import { followRequest } from "../network/model_request.ts";
-import { Logins, untilAborted } from "../guards/login_refresh.ts";
+import { Logins } from "../guards/login_refresh.ts";
 import { credentialFault, modelsFaults } from "../problems/tolerant_files.ts";
 import type { Disposition, LoadProblem } from "../../../protocol/schema/responses.ts";
 
@@ -57,22 +57,6 @@ function keepNoModules(): void {
   };
 }
 
-/** Has a refresh of a login go on when the request that began it is aborted; the request ends at once all the same. */
-function finishRefreshes(runtime: pi.ModelRuntime): void {
-  const models: unknown = Reflect.get(runtime, "models");
-  const getAuth: unknown = typeof models === "object" && models !== null
-    ? Reflect.get(models, "getAuth")
-    : undefined;
-  if (typeof models !== "object" || models === null || typeof getAuth !== "function") {
-    throw new Error("This pi finds credentials in another way");
-  }
-  Reflect.set(models, "getAuth", (of: unknown, overrides?: { readonly signal?: AbortSignal }) => {
-    const { signal, ...others } = overrides ?? {};
-    signal?.throwIfAborted();
-    return untilAborted(Promise.resolve(Reflect.apply(getAuth, models, [of, others])), signal);
-  });
-}
-
 /** pi's words for an error of the credentials, and ours. */
 const AVAILABILITY = "Availability refresh: ";
 const NO_LIST = "pi cannot find out which models have credentials: ";
@@ -96,13 +80,37 @@ export class Accounts {
     keepNoModules();
   }
 
-  /** Models for one session: an extension's registerProvider must not move another's base URL. */
+  /**
+   * Models for one session: an extension's registerProvider must not move another's base URL. pi finds out which of them
+   * have credentials once it has loaded the extensions.
+   */
   async open(): Promise<Models> {
-    const runtime = await pi.ModelRuntime.create({ ...this.#paths, ...await this.#shared() });
+    return await this.#open();
+  }
+
+  /** Models without a session, with those of the extensions that pi's command line has built in. */
+  async openAlone(): Promise<Models> {
+    const models = await this.#open();
+    const runtime = this.#runtimeOf(models);
+    registerBuiltInProviders((provider) => runtime.registerNativeProvider(provider));
+    await runtime.refresh({ allowNetwork: false });
+    return models;
+  }
+
+  async #open(): Promise<Models> {
+    const shared = { ...this.#paths, ...await this.#shared() };
+    const runtime = await pi.ModelRuntime.create({ ...shared, refreshOnCreate: false });
     finishRefreshes(runtime);
+    shareRefreshes(runtime);
     const models = new pi.ModelRegistry(runtime);
     this.#runtimes.set(models, runtime);
     return models;
+  }
+
+  #runtimeOf(models: Models): pi.ModelRuntime {
+    const runtime = this.#runtimes.get(models);
+    if (runtime === undefined) throw new Error("These models were not opened here");
+    return runtime;
   }
 
   /** What all runtimes share. The first one is made for it alone, since pi exports no store. */
@@ -141,9 +149,7 @@ export class Accounts {
   restore(): void {}
 
   services(models: Models, options: ServicesOptions): Promise<Services> {
-    const modelRuntime = this.#runtimes.get(models);
-    if (modelRuntime === undefined) throw new Error("These models were not opened here");
-    return pi.createAgentSessionServices({ ...options, modelRuntime });
+    return pi.createAgentSessionServices({ ...options, modelRuntime: this.#runtimeOf(models) });
   }
 }
 
@@ -232,14 +238,26 @@ function isSystem(message: unknown): boolean {
   return isRecord(message) && message["role"] === "system";
 }
 
+/**
+ * A message of an extension as pi keeps it. pi makes it anew from its entry, with the time of that, and shows the first
+ * one, which may be a millisecond older.
+ */
+function asKept<M>(message: M, { messages }: Session): M {
+  const last: unknown = messages.at(-1);
+  if (!isRecord(message) || message["role"] !== "custom" || !isRecord(last)) return message;
+  const same = ["role", "customType", "content", "details"].every((name) => last[name] === message[name]);
+  // An earlier message with the same words is another one.
+  return same && Number(last["timestamp"]) >= Number(message["timestamp"]) ? last as M : message;
+}
+
 /** The event as pi 0.73.1 tells it; nothing where that one is silent. */
-function told(event: pi.AgentSessionEvent): SessionEvent | undefined {
+function told(event: pi.AgentSessionEvent, session: Session): SessionEvent | undefined {
   // pi's own agent_settled is among those that are not shown: ours says more.
   if (!SHOWN.has(event.type)) return undefined;
   switch (event.type) {
     case "message_start":
     case "message_end":
-      return isSystem(event.message) ? undefined : { ...event };
+      return isSystem(event.message) ? undefined : { ...event, message: asKept(event.message, session) };
     case "agent_end":
       return { ...event, messages: event.messages.filter((message) => !isSystem(message)) };
     default:
@@ -262,7 +280,7 @@ export function listen(session: Session, tell: (event: SessionEvent) => void): (
   const run = runOf(session);
   return session.subscribe((event) => {
     follow(run, event);
-    const shown = told(event);
+    const shown = told(event, session);
     if (shown !== undefined) tell(shown);
   });
 }
@@ -421,7 +439,7 @@ export function loadWarnings({ resourceLoader, diagnostics }: Services): readonl
 }
 
 /** Names of the extensions that pi's command line has built in. Settings may switch each off. */
-export const BUILT_IN_NAMES: readonly string[] = ["codemode", "tool-search", "mcp"];
+export const BUILT_IN_NAMES: readonly string[] = ["llama.cpp", "codemode", "tool-search", "mcp"];
 
 /** Those extensions for one session. pi's SDK leaves them out. */
 export function builtIns(parts: BuiltInParts): pi.InlineExtension[] {

@@ -1,6 +1,6 @@
-// The stores of pi 1.6 that all sessions of a thread share: how often they look at their files, and for whom.
+// The model runtimes of pi 1.6: how often the shared stores look at their files, and how often a runtime refreshes.
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { storesOf } from "../../../../src/worker/pi/guards/shared_stores.ts";
+import { shareRefreshes, storesOf } from "../../../../src/worker/pi/guards/model_runtimes.ts";
 import { Logins } from "../../../../src/worker/pi/guards/login_refresh.ts";
 
 interface Signalled {
@@ -86,4 +86,22 @@ Deno.test("stores: a pi that keeps them in another way is refused", () => {
     refusal({ credentials: { store }, models: { modelsStore: {} } }),
     "Error: This pi reads its files in another way",
   );
+});
+
+Deno.test("refreshes: those of one step are one, a later one and one over the network are others", async () => {
+  const made: unknown[] = [];
+  const runtime = {
+    refresh(options: { readonly allowNetwork?: boolean; readonly force?: boolean } = {}): Promise<number> {
+      return Promise.resolve(made.push(options));
+    },
+  };
+  shareRefreshes(runtime);
+  const [offline, online, forced] = [{ allowNetwork: false }, { allowNetwork: true }, {
+    allowNetwork: false,
+    force: true,
+  }];
+  const all = [runtime.refresh(offline), runtime.refresh(offline), runtime.refresh({ ...offline })];
+  assertEquals([await Promise.all(all), made], [[1, 1, 1], [offline]]);
+  assertEquals(await Promise.all([online, forced, undefined].map((one) => runtime.refresh(one))), [2, 3, 4]);
+  assertEquals(await runtime.refresh(offline), 5, "what was registered meanwhile counts");
 });

@@ -1,5 +1,5 @@
-// Does: takes the credentials and the model catalogs of one runtime of pi 1.6, for all sessions of this thread.
-// Used by: sdk/sdk_1_6.ts. pi looks at each of the two files once for each provider, about 300 times for each session.
+// Does: has the model runtimes of pi 1.6 share their stores, refresh once where pi asks for many, and finish a login.
+// Used by: sdk/sdk_1_6.ts. pi makes a runtime for each session, which looks at each file once for each provider.
 // Invariant: each look that begins in a later moment sees the file as it is then.
 import { isRecord } from "../../../base/json.ts";
 import { type Logins, untilAborted } from "./login_refresh.ts";
@@ -57,4 +57,42 @@ export function storesOf(runtime: object, logins: Logins): Stores {
     return look(options);
   });
   return { credentials, modelsStore };
+}
+
+/** Has a refresh of a login go on when the request that began it is aborted; the request ends at once all the same. */
+export function finishRefreshes(runtime: object): void {
+  const models: unknown = Reflect.get(runtime, "models");
+  const getAuth: unknown = isObject(models) ? Reflect.get(models, "getAuth") : undefined;
+  if (!isObject(models) || typeof getAuth !== "function") {
+    throw new Error("This pi finds credentials in another way");
+  }
+  Reflect.set(models, "getAuth", (of: unknown, overrides?: Abortable) => {
+    const { signal, ...others } = overrides ?? {};
+    signal?.throwIfAborted();
+    return untilAborted(Promise.resolve(Reflect.apply(getAuth, models, [of, others])), signal);
+  });
+}
+
+/** What a refresh may reach. Other options make it one of its own. */
+interface RefreshOptions {
+  readonly allowNetwork?: boolean;
+}
+
+/**
+ * Has refreshes without the network that are asked for in one step be one: pi asks for one with each provider of an
+ * extension, and for one more behind them. Each reads the files, and asks every provider for its credentials.
+ */
+export function shareRefreshes<O extends RefreshOptions, R>(
+  runtime: { refresh(options?: O): Promise<R> },
+): void {
+  const refresh = runtime.refresh.bind(runtime);
+  let next: Promise<R> | undefined;
+  runtime.refresh = (options) => {
+    if (options?.allowNetwork !== false || Object.keys(options).length > 1) return refresh(options);
+    next ??= Promise.resolve().then(() => {
+      next = undefined;
+      return refresh(options);
+    });
+    return next;
+  };
 }
