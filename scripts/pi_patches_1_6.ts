@@ -71,6 +71,14 @@ export const KIT_1_6: PiKit = {
       why: READABLE,
     },
     {
+      file: `${PI}/dist/index.js`,
+      edits: [[
+        "export { CONFIG_DIR_NAME,",
+        'export { default as llamaExtension } from "./extensions/llama/index.js";\nexport { CONFIG_DIR_NAME,',
+      ]],
+      why: "the package does not export it (engines/built_ins_1_6.ts)",
+    },
+    {
       file: `${PI}/dist/utils/syntax-highlight.js`,
       edits: [],
       why: "it imports a CommonJS module for its effect, and takes nothing from it",

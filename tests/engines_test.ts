@@ -52,3 +52,15 @@ Deno.test("engines: the lock file holds one copy of each package of pi 1.6", asy
   const packages = names.map((name) => name.replace(/@1\.6\.0.*$/, ""));
   assertEquals(packages, [...new Set(packages)]);
 });
+
+Deno.test("engines: docs/PI.md names each test that expects something else on pi 1.6, and no other", async () => {
+  const folder = new URL("conformance/", import.meta.url);
+  const tests: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.endsWith("_test.ts")) continue;
+    if ((await Deno.readTextFile(new URL(name, folder))).includes("ON_1_6")) tests.push(name);
+  }
+  const [, table = ""] = (await textOf("docs/PI.md")).split("## What the tests expect of each engine");
+  const [rows = ""] = table.split("\n## ");
+  assertEquals([...rows.matchAll(/`(\w+_test\.ts)`/g)].map(([, name]) => name).sort(), tests.sort());
+});

@@ -185,8 +185,10 @@ export type FromWorker =
   | { readonly kind: "batch_ack" }
   /** The worker has failed at a message and must be replaced. */
   | { readonly kind: "fatal"; readonly reason: string }
-  /** pi is loaded. */
-  | { readonly kind: "pi_loaded" }
+  /** The worker loads pi: one step, in which it answers nothing. */
+  | { readonly kind: "load_begun" }
+  /** pi is loaded, or cannot be loaded. */
+  | { readonly kind: "load_ended" }
   | { readonly kind: "reply"; readonly ref: number; readonly reply: Reply }
   /** The command has left the mailbox and no longer counts as in flight. Its reply follows later. */
   | { readonly kind: "command_released"; readonly ref: number }

@@ -20,7 +20,7 @@ import {
   rm,
   stat,
 } from "node:fs/promises";
-import { homedir, hostname, tmpdir, totalmem } from "node:os";
+import { availableParallelism, homedir, hostname, tmpdir, totalmem } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
 import { setImmediate } from "node:timers";
@@ -355,6 +355,7 @@ export const common = {
     const { heapUsed, external, rss } = process.memoryUsage();
     return { ownBytes: heapUsed + external, residentBytes: rss };
   },
+  processors: (): number => availableParallelism(),
   hostname: (): string => hostname(),
   now: (): number => Date.now(),
   monotonic: (): number => clock.monotonic(),

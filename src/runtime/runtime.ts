@@ -267,6 +267,8 @@ export interface Runtime extends Clock {
   /** Memory, as this thread sees it. */
   memory(): Memory;
   memoryBounds(): MemoryBounds;
+  /** How many threads can run at the same time. */
+  processors(): number;
   /** Runs a program to its end and returns its output. Throws when it fails or takes longer. */
   output(command: readonly string[], withinMs: number): Promise<string>;
   /** The machine's name. */

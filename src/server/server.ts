@@ -172,6 +172,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
     }),
     workers: config.workers,
     isolation: config.isolation,
+    starts: runtime.processors(),
     ...(threads ? { memory: { limitBytes: memoryBytes, held: () => runtime.memory() } } : {}),
     start: !threads ? startInProcess(runtime, parts.ownProcess === true) : startWorkerThread({
       runtime,

@@ -169,6 +169,8 @@ export class SessionWorker {
       ...(budget === undefined ? {} : { budget }),
       ...(turnStallMs === undefined ? {} : { turnStallMs }),
     };
+    this.#send({ kind: "load_begun" });
+    this.#sendQueue.flush();
     try {
       const factory = await this.#load(this.#runtime, config, this.#trusted);
       this.#factory = factory;
@@ -181,11 +183,12 @@ export class SessionWorker {
         log: (message, fields) => this.#log("error", message, fields),
         onLateAgent: (agent) => void this.#dispose(agent),
       });
-      this.#send({ kind: "pi_loaded" });
+      this.#send({ kind: "load_ended" });
       this.#models.report(factory);
     } catch (error) {
       this.#loadFailure = failure("internal", `pi could not be loaded: ${errorMessage(error)}`);
       this.#log("error", this.#loadFailure.message, { stack: errorStack(error) });
+      this.#send({ kind: "load_ended" });
       this.#models.failed(this.#loadFailure.message);
     }
     const early = this.#queuedUntilLoaded ?? [];

@@ -20,7 +20,13 @@ const REWRITER = `export default function (pi) {
   });
   pi.registerCommand("note", {
     description: "Leaves a note",
-    handler: async () => pi.sendMessage({ customType: "note", content: "a note", display: true }),
+    // The clock is set between the message and its entry, as a millisecond may pass there.
+    handler: async () => {
+      const { now } = Date;
+      Date.now = () => now() - 5;
+      pi.sendMessage({ customType: "note", content: "a note", display: true });
+      Date.now = now;
+    },
   });
 }`;
 

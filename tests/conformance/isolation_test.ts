@@ -102,9 +102,8 @@ async function neighbours(bench: Bench, fault: string, flags: readonly string[])
   await hostsAre(wire, 3);
 }
 
-// Longer than a busy machine takes to load pi 1.6, which is one step: the spare and a resumed session load it.
 alone("isolation: a worker that never yields is replaced while the others go on", async (bench) => {
-  await neighbours(bench, "hang", ["--host-silent-ms", "10000"]);
+  await neighbours(bench, "hang", ["--host-silent-ms", "3000"]);
 });
 
 alone("isolation: a worker that fills its memory is replaced while the others go on", async (bench) => {
@@ -183,9 +182,16 @@ alone("isolation: a parked session gives its worker back, and comes back with it
 });
 
 alone("isolation: ten sessions work at the same time, and a shutdown ends all of it", async (bench) => {
-  await bench.start(ISOLATED);
+  // Shorter than ten loads of pi at once: each is one step and not a hang, and only a few go on at a time.
+  await bench.start([...ISOLATED, "--host-silent-ms", "3000"]);
   const wire = await bench.connect();
-  const all = await Promise.all(Array.from({ length: 10 }, () => bench.session(wire)));
+  let created = 0;
+  const creating = Array.from({ length: 10 }, () => bench.session(wire).finally(() => created++));
+  const asker = await bench.connect();
+  await listed(asker);
+  await asker.ok({ type: "health_check" }, 60_000);
+  assert(created < 10, "neither waits for all loads");
+  const all = await Promise.all(creating);
   await hostsAre(wire, 11);
   await Promise.all(all.map(({ id }) => goesOn(bench, wire, id)));
   const list = await listed(wire);

@@ -46,10 +46,8 @@ interface Found {
   readonly results: readonly string[];
 }
 
-/** pi's command line alone has the llama.cpp extension (docs/PI.md#pis-own-rpc-mode). */
 const named = (commands: readonly unknown[]): string[] =>
-  commands.map((one) => `${stringAt(one, "source")} ${stringAt(one, "name")}`)
-    .filter((one) => one !== "extension llama").toSorted();
+  commands.map((one) => `${stringAt(one, "source")} ${stringAt(one, "name")}`).toSorted();
 
 /** Has the model of the next prompt with that marker call a tool of a package. */
 function callTool(bench: Bench, marker: string): void {

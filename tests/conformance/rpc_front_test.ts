@@ -351,10 +351,10 @@ function withoutAnswerSoFar(record: JsonObject): JsonObject {
 /** Names of numbers that are times. */
 const TIMES: ReadonlySet<string> = new Set(["durationMs", "wall_time_seconds"]);
 
-/** The newer pi shows its system prompt as a message, and a command of its terminal for local models. */
+/** The newer pi shows its system prompt as a message. */
 function isNews(value: unknown): boolean {
   const role = at(value, "role") ?? at(value, "message", "role");
-  return ON_1_6 && (role === "system" || at(value, "sourceInfo", "path") === "builtin:llama.cpp");
+  return ON_1_6 && role === "system";
 }
 
 /** Ids of commands and dialogs are each side's own. */

@@ -25,14 +25,10 @@ interface Known {
   reason: string;
 }
 
-/** The command of an extension that pi's command line alone has. */
-const LLAMA = "commands[llama]";
-
 /** Differences from pi 1.6, whose clients see what they see of the older one. */
 const OF_NEXT: readonly Known[] = [
   { command: "get_state", path: "messageCount", reason: "the newer pi counts its system prompt" },
   { command: "get_session_stats", path: "totalMessages", reason: "the newer pi counts its system prompt" },
-  { command: "get_commands", path: LLAMA, reason: "pi's package does not export its llama.cpp extension" },
 ];
 
 /** What has the output of a client's shell, and where. */
@@ -212,15 +208,12 @@ function isKnown(command: string, path: string): boolean {
 }
 
 /**
- * Without what the newer pi shows beyond ours: its system prompt and its llama.cpp extension; and without a time, and a
+ * Without what the newer pi shows beyond ours: its system prompt; and without a time, and a
  * count that takes in the system prompt, which names the home's folders.
  */
 function withoutNews(value: unknown): unknown {
   if (Array.isArray(value)) {
-    const isNews = (each: unknown): boolean =>
-      at(each, "role") === "system" ||
-      (at(each, "sourceInfo", "path") === "builtin:llama.cpp" && isKnown("get_commands", LLAMA));
-    return value.filter((each) => !isNews(each)).map(withoutNews);
+    return value.filter((each) => at(each, "role") !== "system").map(withoutNews);
   }
   if (!isObject(value)) return value;
   const { estimatedTokensAfter: _, durationMs: _ms, ...rest } = value;

@@ -166,8 +166,7 @@ aloneOnLinux(
   "children: those of a worker that is replaced end with it, those of another go on",
   async (bench) => {
     await extension(bench, "spin", SPIN);
-    // Longer than a busy machine takes to load pi 1.6 in both workers, which is one step for each.
-    await bench.start(["--workers", "2", "--host-silent-ms", "12000"]);
+    await bench.start(["--workers", "2", "--host-silent-ms", "6000"]);
     const wire = await bench.connect();
     const lost = await answered(bench, wire);
     const other = await answered(bench, wire);

@@ -121,6 +121,7 @@ export class World {
       log,
       journal: new CommandJournal({ clock: this.clock, log, limits: governor.limits, sha256: common.sha256 }),
       workers: 1,
+      starts: 1,
       config: {
         cwd: "/",
         roots: ["/"],

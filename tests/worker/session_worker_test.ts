@@ -17,10 +17,15 @@ Deno.test("worker: what comes before pi is loaded waits for it, in order", async
   const refs = [bench.create("a"), bench.command("a", { type: "get_state" })];
   const attach = bench.ask((ref) => ({ kind: "get_states", ref, snapshots: [] }));
   await turn();
-  assertEquals(bench.posted, []);
+  assertEquals(bench.posted, [{ kind: "load_begun" }], "before the step in which it answers nothing");
   bench.load();
   await turn();
-  assertEquals(bench.posted.map(({ kind }) => kind), ["pi_loaded", "states", "model_report"]);
+  assertEquals(bench.posted.map(({ kind }) => kind), [
+    "load_begun",
+    "load_ended",
+    "states",
+    "model_report",
+  ]);
   assertEquals(bench.of("states", attach).map(({ sessions }) => sessions), [[]]);
   at(bench.builds, 0).resolve({ ok: true, value: new FakeAgent() });
   await turn();
@@ -32,7 +37,7 @@ Deno.test("worker: a ping is answered with the time, also while pi is being load
   bench.create("a");
   const ref = bench.ask((ref) => ({ kind: "ping", ref }));
   await turn();
-  assertEquals(bench.posted, [{ kind: "pong", ref, at: bench.clock.now(), bytes: 1000 }]);
+  assertEquals(bench.of("pong"), [{ kind: "pong", ref, at: bench.clock.now(), bytes: 1000 }]);
 });
 
 Deno.test("worker: when pi cannot be loaded, every create says why and nothing is left", async () => {
@@ -46,6 +51,7 @@ Deno.test("worker: when pi cannot be loaded, every create says why and nothing i
   assertStringIncludes(JSON.stringify(reply), "no such package");
   assertEquals(await bench.answer(bench.command("a", { type: "get_state" })), "session_not_found");
   assertEquals(bench.of("log").map(({ level }) => level), ["error"]);
+  assertEquals(bench.of("load_ended").length, 1, "its turn to load is over");
   assertEquals(bench.clock.pending, 0);
 });
 
@@ -279,8 +285,9 @@ Deno.test("worker: what arises in one turn leaves in one batch, in order", async
   worker.receive({ kind: "start", config: CONFIG });
   for (const ref of [1, 2, 3]) worker.receive({ kind: "count_busy", ref, stop: false });
   await turn();
-  assertEquals(batches.map((batch) => batch.map(({ kind }) => kind)), [[
+  assertEquals(batches.map((batch) => batch.map(({ kind }) => kind)), [["load_begun"], [
     "log",
+    "load_ended",
     "model_report",
     "busy_count",
     "busy_count",

@@ -30,6 +30,8 @@ export interface SessionManagerParts {
   readonly workers: number;
   /** Absent: sessions share the workers. */
   readonly isolation?: Isolation;
+  /** How many workers may start at a time. */
+  readonly starts: number;
   readonly start: StartWorker;
   readonly journal: CommandJournal;
   /** Absent: other servers are not kept out of session files. */
@@ -87,7 +89,13 @@ const NO_SINK: SessionSink = {
 /** Builds the shared objects, in the order of need. */
 export function createContext(parts: SessionManagerParts): SessionContext {
   const { clock, uuid, log, governor, journal, config, start, leases } = parts;
-  const workers = new WorkerPool({ clock, config, start, isolation: parts.isolation ?? "shared" });
+  const workers = new WorkerPool({
+    clock,
+    config,
+    start,
+    isolation: parts.isolation ?? "shared",
+    starts: parts.starts,
+  });
   const registry = new SessionRegistry(workers);
   const replay = new ReplayBuffers(governor.limits.eventLogBytes, governor.limits.eventLogTotalBytes);
   const files = new FileClaims(workers, registry, leases);

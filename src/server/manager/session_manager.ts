@@ -157,8 +157,13 @@ export class SessionManager {
         online: note,
         batch_ack: note,
         fatal: note,
-        pi_loaded: (message, worker) => {
-          this.#supervisor.onStarted(worker);
+        load_begun: (message, worker) => {
+          this.#supervisor.onLoadBegun(worker);
+          note(message, worker);
+        },
+        load_ended: (message, worker) => {
+          this.#supervisor.onLoadEnded(worker);
+          workers.onLoaded(worker);
           note(message, worker);
         },
       } satisfies Partial<FromWorkerHandlers>,
@@ -266,7 +271,10 @@ export class SessionManager {
   /** Numbers of the workers that `statesOfAll` asks: a worker without a session may still load pi, and knows nothing. */
   get asked(): readonly number[] {
     const { workers, registry } = this.#context;
-    if (workers.isolated) return [...new Set(registry.running().map(({ worker }) => worker))];
+    if (workers.isolated) {
+      const own = new Set(registry.running().map(({ worker }) => worker));
+      return [...own].filter((worker) => workers.isLoaded(worker));
+    }
     const used = registry.workersInUse;
     return workers.all.filter((worker) => used.has(worker));
   }

@@ -58,7 +58,7 @@ export function regionalHosts(env: (name: string) => string | undefined): string
     ...(aws === undefined ? [] : [`bedrock-runtime.${aws}.amazonaws.com`, `sts.${aws}.amazonaws.com`]),
     ...(google === undefined ? [] : [`${google}-aiplatform.googleapis.com`, "aiplatform.googleapis.com"]),
     ...(azure === undefined ? [] : [`${azure}.openai.azure.com`]),
-    ...["AZURE_OPENAI_BASE_URL", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"].flatMap((name) =>
+    ...["AZURE_OPENAI_BASE_URL", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "LLAMA_BASE_URL"].flatMap((name) =>
       hostsIn(env(name) ?? "")
     ),
   ].filter((host) => /^[a-z0-9.[\]:-]+$/i.test(host));

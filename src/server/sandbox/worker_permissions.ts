@@ -74,7 +74,7 @@ function packagesAbove(files: Files, folder: string): string[] {
   return found;
 }
 
-/** Makes the permissions. Follows links, and reads pi's files with models and MCP servers for their hosts. */
+/** Makes the permissions. Follows links, and reads pi's files with models, logins and MCP servers for their hosts. */
 export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
   const { files, agentDir, sessionDir, home, temporary, program, stateDir } = facts;
   const real = async (path: string): Promise<string> =>
@@ -85,7 +85,9 @@ export async function makeSandbox(facts: SandboxFacts): Promise<Sandbox> {
   const work = await both(facts.roots ?? [facts.cwd]);
   const own = await both([agentDir, temporary, ...(sessionDir === undefined ? [] : [sessionDir])]);
   // A project's own files name hosts as well, but the project is not the operator.
-  const naming = ["models.json", ...facts.pi.projectFiles].map((name) => files.join(agentDir, name));
+  const naming = ["models.json", "auth.json", ...facts.pi.projectFiles].map((name) =>
+    files.join(agentDir, name)
+  );
   const texts = await Promise.all(naming.map((path) => files.read(path).catch(() => "")));
   const net = [
     ...MODEL_HOSTS,

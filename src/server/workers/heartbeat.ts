@@ -5,12 +5,15 @@ import type { Clock, Timer } from "../../runtime/runtime.ts";
 /** Milliseconds between two pings. */
 export const BEAT_MS: number = 1_000;
 
-/** Milliseconds for the start of a worker, which loads pi, before its silence counts. */
+/** Milliseconds for the start of a worker's thread, before its silence counts. */
 const START_MS = 60_000;
+
+/** Milliseconds for the load of pi, before the worker's silence counts: a minute where one second is usual. */
+const LOAD_MS = 60_000;
 
 export interface HeartbeatParts {
   readonly clock: Clock;
-  /** Numbers of all workers. */
+  /** Numbers of all workers that have started. */
   workers(): readonly number[];
   /** Pings a worker. Its reply has the same number, and the time at which it handled the ping. */
   ping(worker: number, ref: number): void;
@@ -31,6 +34,8 @@ export class Heartbeat {
   readonly #parts: HeartbeatParts;
   readonly #openPings = new Map<number, OpenPing>();
   readonly #delays = new Map<number, number>();
+  /** When each worker has begun to load pi, on the monotonic clock. */
+  readonly #loads = new Map<number, number>();
   #timer: Timer | undefined;
   #lagMs = 0;
   #ref = 0;
@@ -65,18 +70,29 @@ export class Heartbeat {
     this.#delays.set(worker, Math.min(Math.max(0, at - asked.at), owedMs));
   }
 
-  /** A worker has started. Its silence counts from now on, even before its first reply. */
-  onStarted(worker: number): void {
-    if (this.#delays.has(worker)) return;
-    this.#delays.set(worker, 0);
+  /** A worker has begun to load pi. Only the load's own time counts until its end. */
+  onLoadBegun(worker: number): void {
+    this.#loads.set(worker, this.#parts.clock.monotonic());
+  }
+
+  /** A worker has loaded pi. Its silence counts from now on, even before its first reply. */
+  onLoadEnded(worker: number): void {
+    this.#loads.delete(worker);
+    if (!this.#delays.has(worker)) this.#delays.set(worker, 0);
     const asked = this.#openPings.get(worker);
     if (asked !== undefined) this.#openPings.set(worker, { ...asked, since: this.#parts.clock.monotonic() });
+  }
+
+  /** Whether a worker loads pi. */
+  isLoading(worker: number): boolean {
+    return this.#loads.has(worker);
   }
 
   /** Resets a worker after a restart. */
   reset(worker: number): void {
     this.#openPings.delete(worker);
     this.#delays.delete(worker);
+    this.#loads.delete(worker);
   }
 
   /** Milliseconds by which this thread was late at the last beat. */
@@ -84,8 +100,13 @@ export class Heartbeat {
     return this.#lagMs;
   }
 
-  /** Milliseconds that a reply has been open. 0 without an open ping, or during a start. */
+  /** Milliseconds that a reply or a load has been open. 0 without an open ping, or during a start or load in time. */
   silentMs(worker: number): number {
+    const begun = this.#loads.get(worker);
+    if (begun !== undefined) {
+      const ms = this.#parts.clock.monotonic() - begun;
+      return ms > LOAD_MS ? ms : 0;
+    }
     const owed = this.#owedMs(worker);
     return this.#delays.has(worker) || owed > START_MS ? owed : 0;
   }

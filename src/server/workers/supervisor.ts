@@ -38,13 +38,15 @@ export class Supervisor {
 
   constructor({ clock, governor, workers, memory }: SupervisorParts) {
     const { hostSilentMs } = governor.limits;
-    const all = (): readonly number[] => workers.all;
+    const started = (): readonly number[] => workers.started;
     this.heartbeat = new Heartbeat({
       clock,
-      workers: all,
+      workers: started,
       ping: (worker, ref) => void workers.send(worker, { kind: "ping", ref }),
       onSilent: (worker, ms) => {
-        if (ms >= hostSilentMs) this.onFailure(worker, `it has not answered for ${Math.round(ms)} ms`);
+        if (ms < hostSilentMs) return;
+        const what = this.heartbeat.isLoading(worker) ? "loaded pi" : "answered";
+        this.onFailure(worker, `it has not ${what} for ${Math.round(ms)} ms`);
       },
     });
     this.#workers = workers;
@@ -53,7 +55,7 @@ export class Supervisor {
     this.#memory = new MemoryMonitor({
       clock,
       memory: () => memory.held(),
-      workers: all,
+      workers: started,
       limitBytes: memory.limitBytes,
       pingAll: () => this.heartbeat.pingAll(),
       owedMs: (worker) => this.heartbeat.silentMs(worker),
@@ -91,9 +93,14 @@ export class Supervisor {
     this.#memory?.stop();
   }
 
-  /** A worker has started, and takes commands. */
-  onStarted(worker: number): void {
-    this.heartbeat.onStarted(worker);
+  /** A worker loads pi, and answers nothing meanwhile. */
+  onLoadBegun(worker: number): void {
+    this.heartbeat.onLoadBegun(worker);
+  }
+
+  /** A worker has loaded pi, and takes commands. */
+  onLoadEnded(worker: number): void {
+    this.heartbeat.onLoadEnded(worker);
     this.#memory?.onStarted(worker);
     // The first beat may be too late for a worker that never yields from its first command on.
     this.heartbeat.pingAll();

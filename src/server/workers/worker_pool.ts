@@ -1,7 +1,8 @@
-// Does: starts the workers of one server, counts their sessions, and starts them again when they die.
+// Does: starts the workers of one server, a few at a time, counts their sessions, and replaces them when they die.
 // Used by: the session manager. `shared`: a fixed number, each for many sessions. `session`: one for each session, and
 // one spare with pi loaded.
 // Invariant: it knows no session and no command. The number of a worker is used again only for its replacement.
+import { Turns } from "../../base/async/turns.ts";
 import { handlerOf } from "../../ipc/handlers.ts";
 import type { FromWorkerHandlers, ToWorker, WorkerConfig } from "../../ipc/messages.ts";
 import type { Clock } from "../../runtime/runtime.ts";
@@ -17,9 +18,13 @@ export type Isolation = "shared" | "session";
 /** `shared` by all sessions; `spare`; `own`, of one session; `retiring`, the session has left. */
 type Use = "shared" | "spare" | "own" | "retiring";
 
+/** `waiting` for its start; `starting`, until pi is loaded; `loaded`. */
+type Phase = "waiting" | "starting" | "loaded";
+
 /** A worker, and what the pool knows of it. */
 interface PooledWorker {
   link: WorkerLink;
+  phase: Phase;
   sessions: number;
   use: Use;
   /** On the monotonic clock. */
@@ -31,6 +36,8 @@ export interface WorkerPoolParts {
   readonly clock: Clock;
   readonly config: WorkerConfig;
   readonly isolation: Isolation;
+  /** How many workers may start at a time: a start keeps a processor busy. */
+  readonly starts: number;
   readonly start: StartWorker;
 }
 
@@ -38,6 +45,7 @@ export interface WorkerPoolParts {
 export class WorkerPool {
   readonly #parts: WorkerPoolParts;
   readonly #workers = new Map<number, PooledWorker>();
+  readonly #starts: Turns<number>;
   #spare: number | undefined;
   #next = 0;
   #stopped = false;
@@ -50,6 +58,7 @@ export class WorkerPool {
 
   constructor(parts: WorkerPoolParts) {
     this.#parts = parts;
+    this.#starts = new Turns(parts.starts);
   }
 
   /** Starts that many, at least one; with isolation `session`, the spare. */
@@ -61,6 +70,16 @@ export class WorkerPool {
   /** Numbers of all workers. */
   get all(): readonly number[] {
     return [...this.#workers.keys()];
+  }
+
+  /** Numbers of the workers that do not wait for their start. */
+  get started(): readonly number[] {
+    return [...this.#workers].filter(([, { phase }]) => phase !== "waiting").map(([worker]) => worker);
+  }
+
+  /** Whether that worker has loaded pi. Until then its messages wait, and it has no session. */
+  isLoaded(worker: number): boolean {
+    return this.#workers.get(worker)?.phase === "loaded";
   }
 
   /** Numbers of the workers that may have something to finish: all but the spare. */
@@ -123,6 +142,14 @@ export class WorkerPool {
     if (pooled?.use !== "retiring") return;
     this.#workers.delete(worker);
     pooled.link.dismiss();
+    this.#starts.end(worker);
+  }
+
+  /** A worker has loaded pi, or has failed to: the next one may start. */
+  onLoaded(worker: number): void {
+    const pooled = this.#workers.get(worker);
+    if (pooled !== undefined) pooled.phase = "loaded";
+    this.#starts.end(worker);
   }
 
   /** Sends a message; false when that worker has been removed. */
@@ -150,6 +177,7 @@ export class WorkerPool {
   /** Ends all workers at once. */
   terminateAll(): void {
     this.stop();
+    this.#starts.clear();
     for (const { link } of this.#workers.values()) link.terminate();
   }
 
@@ -162,23 +190,12 @@ export class WorkerPool {
     const pooled = this.#pooled(worker);
     if (pooled.use === "own" || pooled.use === "retiring") {
       this.#workers.delete(worker);
+      this.#starts.end(worker);
       return this.keepSpare();
     }
-    const start = (): WorkerLink => {
-      pooled.startedAt = clock.monotonic();
-      pooled.link = this.#start(worker);
-      return pooled.link;
-    };
-    if (clock.monotonic() - pooled.startedAt >= YOUNG_MS) start();
-    else {
-      const waiting: ToWorker[] = [];
-      const timer = clock.after(RESTART_MS, () => {
-        const link = start();
-        for (const message of waiting) link.send(message);
-      });
-      const end = (): void => timer.clear();
-      pooled.link = { send: (message) => void waiting.push(message), terminate: end, dismiss: end };
-    }
+    this.#starts.end(worker);
+    const young = clock.monotonic() - pooled.startedAt < YOUNG_MS;
+    this.#startInTurn(worker, pooled, young ? RESTART_MS : 0);
     this.onStarted(worker);
   }
 
@@ -189,10 +206,33 @@ export class WorkerPool {
 
   #add(use: Use): number {
     const worker = this.#next++;
-    const startedAt = this.#parts.clock.monotonic();
-    this.#workers.set(worker, { link: this.#start(worker), sessions: 0, use, startedAt });
+    const link = { send: () => {}, terminate: () => {}, dismiss: () => {} };
+    const pooled: PooledWorker = { link, phase: "waiting", sessions: 0, use, startedAt: 0 };
+    this.#workers.set(worker, pooled);
+    this.#startInTurn(worker, pooled, 0);
     this.onStarted(worker);
     return worker;
+  }
+
+  /** Starts a worker once the pause is over and its turn has come. Its messages are kept until then. */
+  #startInTurn(worker: number, pooled: PooledWorker, pauseMs: number): void {
+    const { clock } = this.#parts;
+    const kept: ToWorker[] = [];
+    const begin = (): void => {
+      pooled.phase = "starting";
+      pooled.startedAt = clock.monotonic();
+      pooled.link = this.#start(worker);
+      for (const message of kept) pooled.link.send(message);
+    };
+    const enqueue = (): void => this.#starts.take(worker, begin);
+    const pause = pauseMs > 0 ? clock.after(pauseMs, enqueue) : undefined;
+    const end = (): void => {
+      pause?.clear();
+      this.#starts.end(worker);
+    };
+    pooled.phase = "waiting";
+    pooled.link = { send: (message) => void kept.push(message), terminate: end, dismiss: end };
+    if (pause === undefined) enqueue();
   }
 
   #start(worker: number): WorkerLink {

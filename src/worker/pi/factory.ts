@@ -209,7 +209,7 @@ class PiFactory implements AgentFactory {
   }
 
   async #withModels<T>(read: (models: Models) => T): Promise<T> {
-    const models = await this.#accounts.open();
+    const models = await this.#accounts.openAlone();
     try {
       if (this.#options.demo) registerDemo(models);
       return read(models);

@@ -180,7 +180,12 @@ export function memoryLedger(clock: Clock, log: Log, over: Partial<Limits> = {})
 }
 
 /** A manager over scripted workers. */
-export function makeManager(over: Partial<Limits> = {}, workers = 1, isolation: Isolation = "shared") {
+export function makeManager(
+  over: Partial<Limits> = {},
+  workers = 1,
+  isolation: Isolation = "shared",
+  starts = 100,
+) {
   const clock = new FakeClock();
   const started = new ScriptedWorkers();
   const governor = new Governor(withDefaults(over));
@@ -195,6 +200,7 @@ export function makeManager(over: Partial<Limits> = {}, workers = 1, isolation: 
     config: CONFIG,
     workers,
     isolation,
+    starts,
     start: started.start,
     journal: memoryLedger(clock, log, over),
   });

@@ -27,6 +27,7 @@ function make(sessions = 2, parkedSessions = 10) {
     uuid: () => "uuid",
     config: CONFIG,
     workers: 1,
+    starts: 1,
     start: new ScriptedWorkers().start,
     journal: memoryLedger(clock, log),
   });

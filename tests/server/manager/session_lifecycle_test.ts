@@ -23,6 +23,7 @@ function make() {
     uuid: () => "uuid",
     config: CONFIG,
     workers: 1,
+    starts: 1,
     start: new ScriptedWorkers().start,
     journal: memoryLedger(clock, log),
   });

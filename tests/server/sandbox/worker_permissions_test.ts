@@ -99,13 +99,15 @@ Deno.test("sandbox: a state folder that sessions could read is logged", async ()
   });
 });
 
-Deno.test("sandbox: hosts are those of models, of models.json and those allowed, or all", async () => {
+Deno.test("sandbox: hosts are those of models, of models.json, of auth.json and those allowed, or all", async () => {
   await inPlace(async (top, facts) => {
     const text = '{"providers":{"mine":{"baseUrl":"http://127.0.0.1:1234/v1","apiKey":"k"}}}';
     await Deno.writeTextFile(`${top}/agent/models.json`, text);
+    const login = '{"llama.cpp":{"type":"api_key","env":{"LLAMA_BASE_URL":"http://local.example:9931"}}}';
+    await Deno.writeTextFile(`${top}/agent/auth.json`, login);
     const { net } = (await makeSandbox({ ...facts, allowNet: ["api.example"] })).permissions;
     assert(net !== true);
-    for (const host of ["127.0.0.1:1234", "api.example", "api.anthropic.com"]) {
+    for (const host of ["127.0.0.1:1234", "local.example:9931", "api.example", "api.anthropic.com"]) {
       assert(net.includes(host), host);
     }
     assert(!net.includes("127.0.0.1"));

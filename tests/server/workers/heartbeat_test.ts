@@ -3,6 +3,8 @@ import { assertEquals } from "@std/assert";
 import { BEAT_MS, Heartbeat } from "../../../src/server/workers/heartbeat.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
+const LOAD_MS = 60_000;
+
 function make(workers = 2) {
   const clock = new FakeClock();
   const asked: [worker: number, ref: number][] = [];
@@ -59,13 +61,52 @@ Deno.test("heartbeat: a worker that starts may take its time, but not for ever",
   heartbeat.stop();
 });
 
-Deno.test("heartbeat: a worker that hangs as soon as it has started is silent from then on", async () => {
+Deno.test("heartbeat: a worker that hangs as soon as it has loaded pi is silent from then on", async () => {
   const { clock, silences, heartbeat } = make(1);
   await clock.advance(BEAT_MS * 3);
-  heartbeat.onStarted(0);
+  heartbeat.onLoadEnded(0);
   assertEquals([silences, heartbeat.silentMs(0)], [[], 0]);
   await clock.advance(BEAT_MS * 2);
   assertEquals([silences, heartbeat.silentMs(0)], [[[0, BEAT_MS], [0, BEAT_MS * 2]], BEAT_MS * 2]);
+  heartbeat.stop();
+});
+
+Deno.test("heartbeat: a worker that loads pi owes nothing for a minute, also when it has answered before", async () => {
+  const { clock, answer, silences, heartbeat } = make(1);
+  await clock.advance(BEAT_MS);
+  heartbeat.onLoadBegun(0);
+  answer(0);
+  await clock.advance(LOAD_MS);
+  assertEquals([silences, heartbeat.silentMs(0), heartbeat.isLoading(0)], [[], 0, true]);
+  await clock.advance(BEAT_MS);
+  assertEquals(silences, [[0, LOAD_MS + BEAT_MS]], "a load that hangs is found");
+  heartbeat.stop();
+});
+
+Deno.test("heartbeat: after the load the usual silence counts, from the end of the load", async () => {
+  const { clock, answer, silences, heartbeat } = make(1);
+  await clock.advance(BEAT_MS);
+  heartbeat.onLoadBegun(0);
+  answer(0);
+  await clock.advance(LOAD_MS - BEAT_MS);
+  heartbeat.onLoadEnded(0);
+  assertEquals([silences, heartbeat.silentMs(0), heartbeat.isLoading(0)], [[], 0, false]);
+  await clock.advance(BEAT_MS * 2);
+  assertEquals(silences, [[0, BEAT_MS], [0, BEAT_MS * 2]]);
+  answer(0);
+  await clock.advance(BEAT_MS * 2);
+  assertEquals(silences.length, 3, "its next ping is judged as any");
+  heartbeat.stop();
+});
+
+Deno.test("heartbeat: a worker that dies in its load leaves no time to its successor", async () => {
+  const { clock, answer, silences, heartbeat } = make(1);
+  heartbeat.onLoadBegun(0);
+  heartbeat.reset(0);
+  await clock.advance(BEAT_MS);
+  answer(0);
+  await clock.advance(BEAT_MS * 2);
+  assertEquals(silences, [[0, BEAT_MS]]);
   heartbeat.stop();
 });
 

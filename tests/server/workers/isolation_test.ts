@@ -28,6 +28,7 @@ function pool() {
     clock,
     config: CONFIG,
     isolation: "session",
+    starts: 100,
     start: started.start,
   });
   workers.handlers = anyKind(() => {});
@@ -100,8 +101,8 @@ class Isolated {
   readonly made;
   readonly events: string[] = [];
 
-  constructor(sessions = 100) {
-    this.made = makeManager({ sessions, hostSilentMs: WORKER_SILENT_MS }, 1, "session");
+  constructor(sessions = 100, starts = 100) {
+    this.made = makeManager({ sessions, hostSilentMs: WORKER_SILENT_MS }, 1, "session", starts);
     this.made.manager.start({
       onEvents: () => {},
       onServerEvent: (type, data) => void this.events.push(`${type} ${data.sessionId}`),
@@ -121,7 +122,7 @@ class Isolated {
       one.of("create_session").at(-1)?.command.sessionId === sessionId
     );
     if (worker === undefined) throw new Error("no worker was asked");
-    worker.says({ kind: "pi_loaded" });
+    worker.says({ kind: "load_ended" });
     worker.says({ kind: "save_record", record: recordOf(sessionId) });
     worker.reply(worker.last("create_session").ref);
     return worker;
@@ -244,4 +245,49 @@ Deno.test("isolation: a shutdown does not wait for the spare", async () => {
   assertEquals(await disposing, { disposed: 1, failed: 0 });
   assertEquals(bench.workers.map(({ terminated }) => terminated), [1, 1]);
   assertEquals(bench.workers[1]?.of("shutdown"), []);
+});
+
+Deno.test("isolation: a worker that waits for its start is not called dead, and delays no list", async () => {
+  const bench = new Isolated(100, 1);
+  const askers = ["a", "b"].map((sessionId) => {
+    const asker = new FakeAsker();
+    bench.made.manager.createSession({ type: "create_session", sessionId }, asker);
+    return asker;
+  });
+  const [first] = bench.workers;
+  first?.says({ kind: "load_begun" });
+  await bench.made.clock.advance(WORKER_SILENT_MS + 2_000);
+  assertEquals([bench.workers.length, bench.made.manager.workers, first?.terminated], [1, [0, 1], 0]);
+  let answers = 0;
+  bench.made.manager.statesOfAll([], () => void answers++);
+  assertEquals([bench.made.manager.asked, answers], [[], 0], "no worker has a session yet");
+  first?.says({ kind: "load_ended" });
+  const [, second] = bench.workers;
+  await bench.made.clock.advance(WORKER_SILENT_MS + 2_000);
+  second?.says({ kind: "load_ended" });
+  for (const worker of [first, second]) worker?.reply(worker.last("create_session").ref);
+  assertEquals([askers.map(({ told }) => told), first?.terminated, second?.terminated], [
+    [["ok"], ["ok"]],
+    0,
+    0,
+  ]);
+  assertEquals(bench.made.manager.asked, [0, 1]);
+});
+
+Deno.test("isolation: a worker that hangs in its load is replaced after the load's time, and the next one starts", async () => {
+  const bench = new Isolated(100, 1);
+  const askers = ["a", "b"].map((sessionId) => {
+    const asker = new FakeAsker();
+    bench.made.manager.createSession({ type: "create_session", sessionId }, asker);
+    return asker;
+  });
+  const [first] = bench.workers;
+  first?.says({ kind: "load_begun" });
+  if (first !== undefined) first.silent = true;
+  await bench.made.clock.advance(60_000);
+  assertEquals([first?.terminated, bench.workers.length], [0, 1]);
+  await bench.made.clock.advance(1_000);
+  assertEquals([first?.terminated, askers[0]?.told, askers[1]?.told], [1, ["internal"], []]);
+  assertEquals(bench.workers[1]?.last("create_session").command.sessionId, "b");
+  assert(bench.made.records.some((line) => line.includes("it has not loaded pi for 61000 ms")));
 });

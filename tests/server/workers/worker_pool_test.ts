@@ -9,7 +9,7 @@ const YOUNG_MS = 5_000;
 const RESTART_MS = 1_000;
 
 /** Workers that start themselves again when they die. */
-function bench(count: number, isolation: Isolation = "shared") {
+function bench(count: number, isolation: Isolation = "shared", starts = 100) {
   const clock = new FakeClock();
   const started = new Started();
   const told: string[] = [];
@@ -18,6 +18,7 @@ function bench(count: number, isolation: Isolation = "shared") {
     clock,
     config: CONFIG,
     isolation,
+    starts,
     start: started.start,
   });
   workers.onStarted = (worker) => void introduced.push(worker);
@@ -34,9 +35,9 @@ Deno.test("workers: that many are started, at least one, and each speaks under i
   assertEquals([bench(0).started.all.length, bench(1).started.all.length], [1, 1]);
   const { started, told, workers } = bench(3);
   assertEquals([workers.all, started.all.length], [[0, 1, 2], 3]);
-  started.worker(2).says({ kind: "pi_loaded" });
+  started.worker(2).says({ kind: "load_ended" });
   started.worker(0).says({ kind: "online" });
-  assertEquals(told, ["2 pi_loaded", "0 online"]);
+  assertEquals(told, ["2 load_ended", "0 online"]);
   workers.send(1, { kind: "count_busy", ref: 7, stop: false });
   assertEquals(started.all.map(({ sent }) => sent.length), [0, 1, 0]);
 });
@@ -106,6 +107,42 @@ Deno.test("workers: an end ends all of them, and those that wait for their start
   workers.terminateAll();
   await clock.advance(60_000);
   assertEquals([started.all.length, started.worker(1).terminated, clock.pending], [2, 1, 0]);
+});
+
+Deno.test("workers: only so many start at a time; the next one starts when pi is loaded, and has all messages", () => {
+  const { started, introduced, workers } = bench(4, "shared", 2);
+  assertEquals([workers.all, workers.started, introduced], [[0, 1, 2, 3], [0, 1], [0, 1, 2, 3]]);
+  for (const ref of [1, 2]) assertEquals(workers.send(3, { kind: "count_busy", ref, stop: false }), true);
+  workers.onLoaded(1);
+  assertEquals([workers.started, started.all.length], [[0, 1, 2], 3]);
+  assertEquals([1, 2].map((worker) => workers.isLoaded(worker)), [true, false]);
+  workers.onLoaded(0);
+  workers.send(3, { kind: "count_busy", ref: 3, stop: false });
+  assertEquals([workers.started, started.all.length], [[0, 1, 2, 3], 4]);
+  assertEquals(started.worker(3).of("count_busy").map(({ ref }) => ref), [1, 2, 3], "in order");
+});
+
+Deno.test("workers: one that dies as it starts gives its turn to the next, and takes one again", async () => {
+  const { clock, started, workers } = bench(2, "shared", 1);
+  started.worker(0).dies();
+  assertEquals([workers.started, started.all.length], [[1], 2]);
+  await clock.advance(RESTART_MS);
+  assertEquals(started.all.length, 2, "the other one still loads");
+  workers.onLoaded(1);
+  assertEquals([workers.started, started.all.length, workers.isLoaded(0)], [[0, 1], 3, false]);
+});
+
+Deno.test("workers: one that is removed before its turn never starts, and an end starts none", () => {
+  const { started, workers } = bench(0, "session", 1);
+  assertEquals([workers.assign(), workers.assign(), workers.assign()], [0, 1, 2]);
+  workers.retire(1);
+  workers.remove(1);
+  workers.onLoaded(0);
+  assertEquals([workers.all, workers.started, started.all.length], [[0, 2], [0, 2], 2]);
+  workers.assign();
+  workers.terminateAll();
+  workers.onLoaded(2);
+  assertEquals(started.all.length, 2);
 });
 
 /** A manager without a listener. */

@@ -1,11 +1,14 @@
-// Does: gives a session the extensions that pi's command line has built in: codemode, tool search and MCP servers.
+// Does: gives a session the extensions that pi's command line has built in: llama.cpp, codemode, tool search, MCP servers.
 // Used by: sdk/sdk_1_6.ts alone, since it imports pi 1.6.
 // Invariant: no file of an untrusted folder is opened, and no program that it names is started.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import * as pi from "@earendil-works/pi-coding-agent";
 import type { BuiltInParts } from "./built_in_parts.ts";
 
 type Context = pi.ExtensionContext;
+type Provider = Parameters<pi.ModelRuntime["registerNativeProvider"]>[0];
 
 /** File with the MCP servers, in pi's folder and in a project's. */
 const SERVERS = "mcp.json";
@@ -43,10 +46,37 @@ function mcp({ agentDir, cwd, trusted, readable }: BuiltInParts): pi.ExtensionFa
   };
 }
 
+/** The name under which scripts/pi_patches_1_6.ts has the bundle's pi export its llama.cpp extension. */
+const BUNDLED = "llamaExtension";
+
+/**
+ * pi's llama.cpp extension, which its package does not export: the provider of that name, and `/llama`. Undefined where
+ * PI_PACKAGE_DIR names a folder without pi's modules.
+ */
+async function findLlama(): Promise<pi.ExtensionFactory | undefined> {
+  const file = join(pi.getPackageDir(), "dist", "extensions", "llama", "index.js");
+  const found: unknown = Reflect.get(pi, BUNDLED) ??
+    (existsSync(file) ? Reflect.get(await import(pathToFileURL(file).href), "default") : undefined);
+  if (found !== undefined && typeof found !== "function") {
+    throw new Error("This pi has llama.cpp in another way");
+  }
+  return found as pi.ExtensionFactory | undefined;
+}
+
+const llama = await findLlama();
+
+/** Registers the providers of these extensions where there is no session. */
+export function registerBuiltInProviders(register: (provider: Provider) => void): void {
+  const api = { registerProvider: register, registerCommand: () => {} };
+  // The extension does nothing else before a command of it runs.
+  if (llama !== undefined) void llama(api as unknown as pi.ExtensionAPI);
+}
+
 /** The extensions; a user's own with the same tools or commands takes the place of one. */
 export function builtInExtensions(parts: BuiltInParts): pi.InlineExtension[] {
   const shared = { builtin: true, replaceable: true };
   return [
+    ...llama === undefined ? [] : [{ name: "llama.cpp", factory: llama, builtin: true }],
     { name: "codemode", factory: pi.createCodemodeExtension(), ...shared },
     { name: "tool-search", factory: pi.createToolSearchExtension(), ...shared },
     { name: "mcp", factory: mcp(parts), ...shared },

@@ -160,6 +160,11 @@ export class Accounts {
     return Promise.resolve(models);
   }
 
+  /** Models without a session. */
+  openAlone(): Promise<Models> {
+    return this.open();
+  }
+
   /** Reads auth.json again if it has changed. A broken file leaves the logins as they were. */
   #renewLogins(): void {
     if (this.#file.changed()) this.#auth.reload();

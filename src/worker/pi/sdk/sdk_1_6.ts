@@ -12,11 +12,12 @@ import type { BuiltInParts } from "../engines/built_in_parts.ts";
 import type { ModelName } from "../problems/gone_model.ts";
 import type { LoadWarning } from "../problems/load_remark.ts";
 import { endOnAbort, withoutHiddenRetries } from "../guards/abortable_waits.ts";
+import { finishRefreshes, shareRefreshes, storesOf } from "../guards/model_runtimes.ts";
 import { watchAnswers } from "../guards/tool_call_guard.ts";
-import { builtInExtensions } from "../engines/built_ins_1_6.ts";
+import { builtInExtensions, registerBuiltInProviders } from "../engines/built_ins_1_6.ts";
 import { SEEN } from "../engines/seen.ts";
 import { followRequest } from "../network/model_request.ts";
-import { Logins, untilAborted } from "../guards/login_refresh.ts";
+import { Logins } from "../guards/login_refresh.ts";
 import { credentialFault, modelsFaults } from "../problems/tolerant_files.ts";
 import type { Disposition, LoadProblem } from "../../../protocol/schema/responses.ts";
 
@@ -56,62 +57,72 @@ function keepNoModules(): void {
   };
 }
 
-/** Has a broken auth.json leave the logins as they were. pi does so for readers without a signal alone. */
-function keepLastLogins(store: object): void {
-  const read: unknown = Reflect.get(store, "readLatestData");
-  if (typeof read !== "function") throw new Error("This pi reads logins in another way");
-  Reflect.set(store, "readLatestData", async (options?: { readonly signal?: AbortSignal }) => {
-    options?.signal?.throwIfAborted();
-    return await untilAborted(Promise.resolve(Reflect.apply(read, store, [])), options?.signal);
-  });
-}
-
-/** Has a refresh of a login go on when the request that began it is aborted; the request ends at once all the same. */
-function finishRefreshes(runtime: pi.ModelRuntime, logins: Logins): void {
-  const credentials: unknown = Reflect.get(runtime, "credentials");
-  const store: unknown = isRecord(credentials) ? Reflect.get(credentials, "store") : undefined;
-  const models: unknown = Reflect.get(runtime, "models");
-  if (typeof store !== "object" || store === null || typeof models !== "object" || models === null) {
-    throw new Error("This pi keeps logins in another way");
-  }
-  logins.guard(store);
-  keepLastLogins(store);
-  const getAuth: unknown = Reflect.get(models, "getAuth");
-  if (typeof getAuth !== "function") throw new Error("This pi finds credentials in another way");
-  Reflect.set(models, "getAuth", (of: unknown, overrides?: { readonly signal?: AbortSignal }) => {
-    const { signal, ...others } = overrides ?? {};
-    signal?.throwIfAborted();
-    return untilAborted(Promise.resolve(Reflect.apply(getAuth, models, [of, others])), signal);
-  });
-}
-
 /** pi's words for an error of the credentials, and ours. */
 const AVAILABILITY = "Availability refresh: ";
 const NO_LIST = "pi cannot find out which models have credentials: ";
 
-/** The models of each session; every runtime reads the user's credentials for itself. */
+/** What reads and writes the user's credentials, and the catalogs of models that pi has fetched. */
+type Stores = Required<Pick<pi.CreateModelRuntimeOptions, "credentials" | "modelsStore">>;
+
+/** The models of each session. All runtimes read the user's credentials through the same store. */
 export class Accounts {
   readonly #agentDir: string;
+  readonly #paths: Required<Pick<pi.CreateModelRuntimeOptions, "authPath" | "modelsPath">>;
+  #stores: Promise<Stores> | undefined;
   readonly #runtimes = new WeakMap<Models, pi.ModelRuntime>();
   /** Refreshes of logins that are under way. */
   readonly logins: Logins;
 
   constructor(agentDir: string) {
     this.#agentDir = agentDir;
+    this.#paths = { authPath: join(agentDir, "auth.json"), modelsPath: join(agentDir, "models.json") };
     this.logins = new Logins(() => join(agentDir, "auth.json.lock"));
     keepNoModules();
   }
 
-  /** Models for one session: an extension's registerProvider must not move another's base URL. */
+  /**
+   * Models for one session: an extension's registerProvider must not move another's base URL. pi finds out which of them
+   * have credentials once it has loaded the extensions.
+   */
   async open(): Promise<Models> {
-    const runtime = await pi.ModelRuntime.create({
-      authPath: join(this.#agentDir, "auth.json"),
-      modelsPath: join(this.#agentDir, "models.json"),
-    });
-    finishRefreshes(runtime, this.logins);
+    return await this.#open();
+  }
+
+  /** Models without a session, with those of the extensions that pi's command line has built in. */
+  async openAlone(): Promise<Models> {
+    const models = await this.#open();
+    const runtime = this.#runtimeOf(models);
+    registerBuiltInProviders((provider) => runtime.registerNativeProvider(provider));
+    await runtime.refresh({ allowNetwork: false });
+    return models;
+  }
+
+  async #open(): Promise<Models> {
+    const shared = { ...this.#paths, ...await this.#shared() };
+    const runtime = await pi.ModelRuntime.create({ ...shared, refreshOnCreate: false });
+    finishRefreshes(runtime);
+    shareRefreshes(runtime);
     const models = new pi.ModelRegistry(runtime);
     this.#runtimes.set(models, runtime);
     return models;
+  }
+
+  #runtimeOf(models: Models): pi.ModelRuntime {
+    const runtime = this.#runtimes.get(models);
+    if (runtime === undefined) throw new Error("These models were not opened here");
+    return runtime;
+  }
+
+  /** What all runtimes share. The first one is made for it alone, since pi exports no store. */
+  #shared(): Promise<Stores> {
+    this.#stores ??= pi.ModelRuntime.create({ ...this.#paths, refreshOnCreate: false }).then(
+      // pi has made both stores.
+      (runtime) => storesOf(runtime, this.logins) as Stores,
+    ).catch((error) => {
+      this.#stores = undefined;
+      throw error;
+    });
+    return this.#stores;
   }
 
   /** What is wrong with the files of credentials and models. */
@@ -138,9 +149,7 @@ export class Accounts {
   restore(): void {}
 
   services(models: Models, options: ServicesOptions): Promise<Services> {
-    const modelRuntime = this.#runtimes.get(models);
-    if (modelRuntime === undefined) throw new Error("These models were not opened here");
-    return pi.createAgentSessionServices({ ...options, modelRuntime });
+    return pi.createAgentSessionServices({ ...options, modelRuntime: this.#runtimeOf(models) });
   }
 }
 
@@ -229,14 +238,26 @@ function isSystem(message: unknown): boolean {
   return isRecord(message) && message["role"] === "system";
 }
 
+/**
+ * A message of an extension as pi keeps it. pi makes it anew from its entry, with the time of that, and shows the first
+ * one, which may be a millisecond older.
+ */
+function asKept<M>(message: M, { messages }: Session): M {
+  const last: unknown = messages.at(-1);
+  if (!isRecord(message) || message["role"] !== "custom" || !isRecord(last)) return message;
+  const same = ["role", "customType", "content", "details"].every((name) => last[name] === message[name]);
+  // An earlier message with the same words is another one.
+  return same && Number(last["timestamp"]) >= Number(message["timestamp"]) ? last as M : message;
+}
+
 /** The event as pi 0.73.1 tells it; nothing where that one is silent. */
-function told(event: pi.AgentSessionEvent): SessionEvent | undefined {
+function told(event: pi.AgentSessionEvent, session: Session): SessionEvent | undefined {
   // pi's own agent_settled is among those that are not shown: ours says more.
   if (!SHOWN.has(event.type)) return undefined;
   switch (event.type) {
     case "message_start":
     case "message_end":
-      return isSystem(event.message) ? undefined : { ...event };
+      return isSystem(event.message) ? undefined : { ...event, message: asKept(event.message, session) };
     case "agent_end":
       return { ...event, messages: event.messages.filter((message) => !isSystem(message)) };
     default:
@@ -259,7 +280,7 @@ export function listen(session: Session, tell: (event: SessionEvent) => void): (
   const run = runOf(session);
   return session.subscribe((event) => {
     follow(run, event);
-    const shown = told(event);
+    const shown = told(event, session);
     if (shown !== undefined) tell(shown);
   });
 }
@@ -418,7 +439,7 @@ export function loadWarnings({ resourceLoader, diagnostics }: Services): readonl
 }
 
 /** Names of the extensions that pi's command line has built in. Settings may switch each off. */
-export const BUILT_IN_NAMES: readonly string[] = ["codemode", "tool-search", "mcp"];
+export const BUILT_IN_NAMES: readonly string[] = ["llama.cpp", "codemode", "tool-search", "mcp"];
 
 /** Those extensions for one session. pi's SDK leaves them out. */
 export function builtIns(parts: BuiltInParts): pi.InlineExtension[] {

@@ -1,0 +1,98 @@
+// Does: has the model runtimes of pi 1.6 share their stores, refresh once where pi asks for many, and finish a login.
+// Used by: sdk/sdk_1_6.ts. pi makes a runtime for each session, which looks at each file once for each provider.
+// Invariant: each look that begins in a later moment sees the file as it is then.
+import { isRecord } from "../../../base/json.ts";
+import { type Logins, untilAborted } from "./login_refresh.ts";
+
+/** pi's own objects. */
+export interface Stores {
+  readonly credentials: object;
+  readonly modelsStore: object;
+}
+
+interface Abortable {
+  readonly signal?: AbortSignal;
+}
+
+/** Has readers at the same moment share one look. Each of them ends with its own signal. */
+function sharing(look: () => unknown): (options?: Abortable) => Promise<unknown> {
+  let open: Promise<unknown> | undefined;
+  return async ({ signal } = {}) => {
+    signal?.throwIfAborted();
+    open ??= Promise.resolve(look()).finally(() => open = undefined);
+    return await untilAborted(open, signal);
+  };
+}
+
+function methodOf(store: object, name: string): (...given: readonly unknown[]) => unknown {
+  const method: unknown = Reflect.get(store, name);
+  if (typeof method !== "function") throw new Error("This pi reads its files in another way");
+  return (...given) => Reflect.apply(method, store, given);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+/**
+ * The stores of a runtime. A broken auth.json leaves the logins as they were; pi does so for readers without a signal
+ * alone, so each look is one of those.
+ */
+export function storesOf(runtime: object, logins: Logins): Stores {
+  const held: unknown = Reflect.get(runtime, "credentials");
+  const credentials: unknown = isRecord(held) ? held["store"] : undefined;
+  const models: unknown = Reflect.get(runtime, "models");
+  const modelsStore: unknown = isObject(models) ? Reflect.get(models, "modelsStore") : undefined;
+  if (!isObject(credentials) || !isObject(modelsStore)) {
+    throw new Error("This pi keeps logins in another way");
+  }
+  logins.guard(credentials);
+  const readLogins = methodOf(credentials, "readLatestData");
+  Reflect.set(credentials, "readLatestData", sharing(() => readLogins()));
+  const readCatalogs = methodOf(modelsStore, "readLatest");
+  const looks = new WeakMap<object, ReturnType<typeof sharing>>();
+  Reflect.set(modelsStore, "readLatest", (state: object, options?: Abortable) => {
+    const look = looks.get(state) ?? sharing(() => readCatalogs(state));
+    looks.set(state, look);
+    return look(options);
+  });
+  return { credentials, modelsStore };
+}
+
+/** Has a refresh of a login go on when the request that began it is aborted; the request ends at once all the same. */
+export function finishRefreshes(runtime: object): void {
+  const models: unknown = Reflect.get(runtime, "models");
+  const getAuth: unknown = isObject(models) ? Reflect.get(models, "getAuth") : undefined;
+  if (!isObject(models) || typeof getAuth !== "function") {
+    throw new Error("This pi finds credentials in another way");
+  }
+  Reflect.set(models, "getAuth", (of: unknown, overrides?: Abortable) => {
+    const { signal, ...others } = overrides ?? {};
+    signal?.throwIfAborted();
+    return untilAborted(Promise.resolve(Reflect.apply(getAuth, models, [of, others])), signal);
+  });
+}
+
+/** What a refresh may reach. Other options make it one of its own. */
+interface RefreshOptions {
+  readonly allowNetwork?: boolean;
+}
+
+/**
+ * Has refreshes without the network that are asked for in one step be one: pi asks for one with each provider of an
+ * extension, and for one more behind them. Each reads the files, and asks every provider for its credentials.
+ */
+export function shareRefreshes<O extends RefreshOptions, R>(
+  runtime: { refresh(options?: O): Promise<R> },
+): void {
+  const refresh = runtime.refresh.bind(runtime);
+  let next: Promise<R> | undefined;
+  runtime.refresh = (options) => {
+    if (options?.allowNetwork !== false || Object.keys(options).length > 1) return refresh(options);
+    next ??= Promise.resolve().then(() => {
+      next = undefined;
+      return refresh(options);
+    });
+    return next;
+  };
+}
