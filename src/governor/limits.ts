@@ -236,6 +236,12 @@ export const ANSWER_HEAD_BYTES: number = 4 * KIB;
 export const BLOCK_CHARS: number = 64 * KIB;
 export const LEAST_BLOCK_CHARS: number = 512;
 
+/**
+ * UTF-16 units of shell output in one event. No history holds them, so an event must stay short enough that a
+ * client with `refs` gets it whole.
+ */
+export const SHELL_CHUNK_CHARS: number = 16 * KIB;
+
 /** The most bytes of an event for a client with `refs`. */
 export const REF_EVENT_BYTES: number = 512 * KIB;
 

@@ -176,7 +176,7 @@ function ownCommand(): [program: string, ...args: string[]] {
     return [
       process.execPath,
       ...["run", "-A", "--no-prompt", "--unstable-worker-options"],
-      "--v8-flags=--max-old-space-size=16384,--max-semi-space-size=16",
+      "--v8-flags=--max-old-space-size=16384,--max-semi-space-size=8",
       fileURLToPath(Deno.mainModule),
     ];
   }

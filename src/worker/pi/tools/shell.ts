@@ -23,8 +23,10 @@ export const TOOL_BYTES_PER_SECOND: number = 16 * 1024 * 1024;
 /** The same for a client's command, whose output goes to the server thread as events. */
 const CLIENT_BYTES_PER_SECOND = 4 * 1024 * 1024;
 
-/** Bytes that are collected into one piece. Deno 2.4 reads a few at a time. */
+/** Bytes that are collected into one piece. Deno 2.4 reads a few at a time. One read may add as many. */
 const PIECE_BYTES = 64 * 1024;
+/** Bytes of the first buffer. */
+const FIRST_BYTES = 1024;
 
 /** Milliseconds of silence after the end of the shell. Its children may hold its pipes open for ever. */
 const SILENCE_MS = 100;
@@ -33,7 +35,7 @@ const DRAIN_MS = 2_000;
 
 /** How one command is run. */
 export interface ShellRun {
-  /** Takes a piece of the output. The next piece comes when the promise resolves. */
+  /** Takes a piece of the output. When the promise resolves, the next piece comes, maybe in the same memory. */
   onData(piece: Buffer): Promise<void> | void;
   readonly signal?: AbortSignal;
   /** Seconds. */
@@ -136,6 +138,35 @@ export function localShell(
   };
 }
 
+/** A buffer that grows to what it has to hold, and is used again. */
+class PieceBuffer {
+  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  add(piece: Uint8Array): void {
+    const needed = this.#length + piece.length;
+    if (needed > this.#bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#bytes.length));
+      grown.set(this.bytes);
+      this.#bytes = grown;
+    }
+    this.#bytes.set(piece, this.#length);
+    this.#length = needed;
+  }
+
+  clear(): void {
+    this.#length = 0;
+  }
+}
+
 /** Reads the output of a child, piece by piece, until the child has ended and its pipes are empty. */
 class Reading {
   /** Its exit code. */
@@ -146,8 +177,9 @@ class Reading {
   readonly #take: (piece: Buffer) => Promise<void> | void;
   #open: number;
   #pieces = 0;
-  #waiting: Buffer[] = [];
-  #waitingBytes = 0;
+  /** What has been read. The other buffer holds what is being taken. */
+  #read = new PieceBuffer();
+  #taken = new PieceBuffer();
   #state: "idle" | "taking" = "idle";
   #taking: Promise<void> = Promise.resolve();
   #budget = BURST_BYTES;
@@ -172,7 +204,7 @@ class Reading {
     this.#streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
     this.#open = this.#streams.length;
     for (const stream of this.#streams) {
-      stream.on("data", (piece: Buffer) => this.#read(piece));
+      stream.on("data", (piece: Buffer) => this.#add(piece));
       // A broken pipe counts as ended.
       stream.on("error", () => {});
       stream.once("close", () => {
@@ -189,11 +221,11 @@ class Reading {
     });
   }
 
-  #read(piece: Buffer): void {
+  /** Copies the piece, because each of Deno's has a buffer of 64 KiB behind it, also for a few bytes. */
+  #add(piece: Buffer): void {
     this.#pieces++;
-    this.#waiting.push(piece);
-    this.#waitingBytes += piece.length;
-    if (this.#waitingBytes >= PIECE_BYTES) { for (const stream of this.#streams) stream.pause(); }
+    this.#read.add(piece);
+    if (this.#read.length >= PIECE_BYTES) { for (const stream of this.#streams) stream.pause(); }
     if (this.#state === "taking") return;
     this.#state = "taking";
     this.#taking = this.#takeAll().catch((error) => this.#end(() => this.#fail(error)));
@@ -201,10 +233,10 @@ class Reading {
 
   /** Passes the output on in large pieces, because each piece costs an event. */
   async #takeAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const piece = Buffer.concat(this.#waiting);
-      [this.#waiting, this.#waitingBytes] = [[], 0];
-      for (const stream of this.#streams) stream.resume();
+    while (this.#read.length > 0) {
+      [this.#read, this.#taken] = [this.#taken, this.#read];
+      this.#read.clear();
+      const piece = this.#taken.bytes;
       await this.#take(piece);
       const now = this.#clock.monotonic();
       const earned = (now - this.#countedAt) * this.#bytesPerSecond / 1000;
@@ -212,8 +244,11 @@ class Reading {
       this.#countedAt = now;
       if (this.#budget < 0) {
         const ms = -this.#budget * 1000 / this.#bytesPerSecond;
+        // The pipe fills meanwhile. Deno takes 64 KiB for each read, also for a few bytes, so few reads are better.
+        for (const stream of this.#streams) stream.pause();
         await new Promise<void>((resolve) => void this.#clock.after(ms, resolve));
       }
+      for (const stream of this.#streams) stream.resume();
     }
     this.#state = "idle";
     this.#check();
@@ -228,7 +263,8 @@ class Reading {
     this.#silence = this.#clock.after(SILENCE_MS, () => {
       // Timers run before waiting input, so a thread that was busy must read the input first.
       setImmediate(() => {
-        if (this.#pieces === heard) this.#close();
+        // Without reading there is silence, too. The end of the last piece listens again.
+        if (this.#pieces === heard && this.#state === "idle") this.#close();
       });
     });
   }

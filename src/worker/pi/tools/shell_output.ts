@@ -1,7 +1,9 @@
 // Does: holds the output of a shell command: its last lines for the answer, and all of it in a log when it is long.
 // Used by: shell.ts. Uses: shell_log.ts. It joins characters and escape sequences that a read has cut.
 // Invariant: it holds little more than it shows, and takes output only as fast as the log does.
+import { isAscii } from "node:buffer";
 import { pi } from "../engines/packages.ts";
+import { ByteTail } from "./byte_tail.ts";
 import type { ShellLog, ShellLogs } from "./shell_log.ts";
 
 /** pi's description of a cut text. */
@@ -18,8 +20,8 @@ export interface Shown {
 
 const { DEFAULT_MAX_BYTES: MOST_BYTES, DEFAULT_MAX_LINES: MOST_LINES } = pi;
 
-/** The most characters in memory. Above that, half of them are dropped. */
-const KEPT_CHARS = 4 * MOST_BYTES;
+/** The most bytes in memory. Above that, half of them are dropped. */
+const KEPT_BYTES = 4 * MOST_BYTES;
 
 /**
  * An escape sequence (ECMA-48): a string such as a title or a link, a control sequence such as a colour, or a short
@@ -65,13 +67,17 @@ function clean(text: string): string {
 }
 
 const encoder = new TextEncoder();
+/** What was decoded and encoded again keeps each mark of its byte order. */
+const keptDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The output of one command. */
 export class ShellOutput {
   readonly #logs: ShellLogs;
   readonly #cleaner: Cleaner | undefined;
   readonly #decoder = new TextDecoder();
-  #tail = "";
+  readonly #tail = new ByteTail(KEPT_BYTES);
+  /** Whether the decoder may hold a part of a character, or has seen nothing yet. */
+  #decoding = true;
   #bytes = 0;
   #breaks = 0;
   /** Bytes of the open line, and of the last line before it that is not empty. */
@@ -88,20 +94,32 @@ export class ShellOutput {
     this.#cleaner = cleaned ? new Cleaner() : undefined;
   }
 
-  /** Takes a piece. `taken` resolves when the log has it. The caller sends the next piece only then. */
+  /**
+   * Takes a piece. `taken` resolves when the log has it. The caller sends the next piece only then, and may use the
+   * bytes of the piece again.
+   *
+   * @returns the text for clients; empty unless it is cleaned
+   */
   push(piece: Uint8Array): { text: string; taken: Promise<void> } {
+    // A flood is mostly ASCII, whose bytes need no copy.
+    const plain = !this.#decoding && isAscii(piece);
+    if (plain && this.#cleaner === undefined) return { text: "", taken: this.#add(piece, piece) };
     const decoded = this.#decoder.decode(piece, { stream: true });
-    return this.#add(this.#cleaner?.push(decoded) ?? decoded, piece);
+    this.#decoding = piece.length > 0 ? (piece[piece.length - 1] ?? 0) >= 0x80 : this.#decoding;
+    const text = this.#cleaner?.push(decoded) ?? decoded;
+    const bytes = plain && text === decoded ? piece : encoder.encode(text);
+    if (this.#cleaner === undefined) return { text: "", taken: this.#add(bytes, piece) };
+    return { text, taken: this.#add(bytes, bytes) };
   }
 
   /** Ends the output. Resolves with the last text when the log is complete. */
   async end(): Promise<string> {
     const decoded = this.#decoder.decode();
     const rest = this.#cleaner === undefined ? decoded : this.#cleaner.push(decoded) + this.#cleaner.end();
-    const { text, taken } = this.#add(rest, new Uint8Array());
-    await taken;
+    const bytes = encoder.encode(rest);
+    await this.#add(bytes, this.#cleaner === undefined ? new Uint8Array() : bytes);
     if (typeof this.#log === "object") await this.#log.close();
-    return text;
+    return rest;
   }
 
   /** The last lines, within pi's bounds. */
@@ -109,18 +127,22 @@ export class ShellOutput {
     const truncated = this.#truncated;
     const totalLines = this.#breaks + (this.#line > 0 ? 1 : 0);
     const bounds = { totalLines, totalBytes: this.#bytes, maxLines: MOST_LINES, maxBytes: MOST_BYTES };
+    const kept = this.#tail.bytes;
     if (!truncated) {
-      const whole = pi.truncateTail(this.#tail);
+      const content = textOf(kept);
+      const whole = pi.truncateTail(content);
       return {
-        content: this.#tail,
+        content,
         lastLine: totalLines,
-        truncation: { ...whole, ...bounds, content: this.#tail, truncated: false, truncatedBy: null },
+        truncation: { ...whole, ...bounds, content, truncated: false, truncatedBy: null },
       };
     }
     // With an empty line at the end, pi would show nothing of a long line before it.
-    const text = withoutEmptyLines(this.#tail);
-    const empty = this.#tail.slice(text.length).replaceAll("\r", "").length - 1;
-    const cut = pi.truncateTail(wholeCharacters(text.slice(-MOST_BYTES - 1)));
+    const end = endOfText(kept);
+    let empty = -1;
+    for (const byte of kept.subarray(end)) if (byte === LF) empty++;
+    // One byte more than pi shows, and the longest character.
+    const cut = pi.truncateTail(textOf(kept.subarray(Math.max(0, end - MOST_BYTES - 4), end)));
     const truncatedBy = cut.truncatedBy ?? (this.#bytes > MOST_BYTES ? "bytes" : "lines");
     const path = typeof this.#log === "object" ? this.#log.path : undefined;
     return {
@@ -134,7 +156,7 @@ export class ShellOutput {
   /** The whole output once it has ended. Past the bytes it is the beginning and the end of the log. */
   async whole(most: number): Promise<{ content: string; truncated: boolean }> {
     if (typeof this.#log === "object") return await this.#log.read(most);
-    return { content: this.#tail, truncated: this.#truncated };
+    return { content: textOf(this.#tail.bytes), truncated: this.#truncated };
   }
 
   /** Bytes of the last line that is not empty. */
@@ -146,13 +168,14 @@ export class ShellOutput {
     return this.#bytes > MOST_BYTES || this.#breaks + (this.#line > 0 ? 1 : 0) > MOST_LINES;
   }
 
-  #add(text: string, raw: Uint8Array): { text: string; taken: Promise<void> } {
-    const bytes = encoder.encode(text);
+  /** Counts the bytes of the text, and passes those for the log on. */
+  #add(bytes: Uint8Array, logged: Uint8Array): Promise<void> {
     this.#bytes += bytes.length;
-    this.#tail += text;
-    if (this.#tail.length > KEPT_CHARS) this.#tail = wholeCharacters(this.#tail.slice(-KEPT_CHARS / 2));
+    this.#tail.push(bytes);
     let begun = 0;
-    for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, begun)) {
+    // `indexOf` costs more: a flood is mostly line breaks, and a call on a Buffer is slow on Deno 2.4.
+    for (let at = 0; at < bytes.length; at++) {
+      if (bytes[at] !== LF) continue;
       this.#breaks++;
       const line = this.#line + at - begun;
       if (line > 0) this.#lineBefore = line;
@@ -160,15 +183,18 @@ export class ShellOutput {
       begun = at + 1;
     }
     this.#line += bytes.length - begun;
-    this.#keep(this.#cleaner === undefined ? raw : bytes);
-    return { text, taken: this.#writing };
+    this.#keep(logged);
+    return this.#writing;
   }
 
   #keep(bytes: Uint8Array): void {
     if (this.#log === "lost") return;
-    if (bytes.length > 0) this.#unlogged.push(bytes);
-    if (!this.#truncated && this.#log === "none") return;
-    const pieces = this.#unlogged;
+    if (!this.#truncated && this.#log === "none") {
+      // `slice` of a Buffer would not copy.
+      if (bytes.length > 0) this.#unlogged.push(new Uint8Array(bytes));
+      return;
+    }
+    const pieces = [...this.#unlogged, bytes];
     this.#unlogged = [];
     this.#writing = this.#writing.then(() => this.#store(pieces));
   }
@@ -182,16 +208,18 @@ export class ShellOutput {
   }
 }
 
-const LF = 10;
+const [LF, CR] = [10, 13];
 
-/** Removes line breaks at the end. A regular expression would be slow with many of them in the middle. */
-function withoutEmptyLines(text: string): string {
-  let end = text.length;
-  while (text[end - 1] === "\n" || text[end - 1] === "\r") end--;
-  return text.slice(0, end);
+/** The end of the bytes before the line breaks at their end. */
+function endOfText(bytes: Uint8Array): number {
+  let end = bytes.length;
+  while (bytes[end - 1] === LF || bytes[end - 1] === CR) end--;
+  return end;
 }
 
-/** Drops half a character at the beginning. */
-function wholeCharacters(text: string): string {
-  return /^[\udc00-\udfff]/.test(text) ? text.slice(1) : text;
+/** The text of bytes whose first character may have been cut. */
+function textOf(bytes: Uint8Array): string {
+  let from = 0;
+  while (from < 3 && ((bytes[from] ?? 0) & 0xc0) === 0x80) from++;
+  return keptDecoder.decode(bytes.subarray(from));
 }

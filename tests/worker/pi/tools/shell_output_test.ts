@@ -2,6 +2,7 @@
 // log that is whole, or is not named.
 
 import { assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { ShellLogs } from "../../../../src/worker/pi/tools/shell_log.ts";
 import { Cleaner, ShellOutput } from "../../../../src/worker/pi/tools/shell_output.ts";
 import { FakeClock } from "../../../support/fake_clock.ts";
@@ -89,5 +90,44 @@ Deno.test("an output that never ends is held in little memory, and many empty li
     assertEquals([truncation.totalLines, lastLine], [6_553_601, 6_553_601]);
     assertEquals(performance.now() - begun < 1_000, true);
     await output.end();
+  });
+});
+
+const MIXED = "\ufeffplain\n\ufeffmark é 😀\n" + "only letters\n".repeat(3) + "\x1b[1mbold\x1b[0m\n\n\r\n";
+
+Deno.test("the same text and the same log, wherever a read cuts, with the memory of a piece used again", async () => {
+  await withLogs(async (logs) => {
+    const all = bytes(MIXED);
+    const text = MIXED.slice(1);
+    // deno-lint-ignore no-control-regex
+    const cases = [[false, text], [true, text.replaceAll(/\x1b\[\dm|\r/g, "")]] as const;
+    for (const [cleaned, expected] of cases) {
+      for (let at = 0; at <= all.length; at++) {
+        const output = new ShellOutput(logs(), cleaned);
+        const memory = new Uint8Array(all.length);
+        let told = "";
+        for (const piece of [all.subarray(0, at), all.subarray(at)]) {
+          memory.set(piece);
+          const pushed = output.push(memory.subarray(0, piece.length));
+          told += pushed.text;
+          await pushed.taken;
+          memory.fill(0);
+        }
+        told += await output.end();
+        assertEquals([output.show().content, cleaned ? told : ""], [expected, cleaned ? expected : ""]);
+      }
+    }
+    // Long enough for a log, which begins after its first bytes have come.
+    const long = new ShellOutput(logs(), true);
+    const memory = Buffer.alloc(1024);
+    let written = "";
+    for (let n = 0; n < 100; n++) {
+      const { taken } = long.push(memory.fill(0x61 + n % 26));
+      written += memory.toString();
+      await taken;
+    }
+    await long.end();
+    const log = await Deno.readTextFile(long.show().fullOutputPath ?? "");
+    assertEquals(log === written, true);
   });
 });
