@@ -11,8 +11,8 @@ import { type Job, runPool } from "./test_pool.ts";
 const TARGETS = ["sources", "node", "binary"] as const;
 const PARTS: readonly string[] = ["unit", ...TARGETS];
 const EXIT_NOT_BUILT = 3;
-/** How many files run at a time; much of their time they wait, so more than there are cores. */
-const PLACES = 2 * Math.max(1, navigator.hardwareConcurrency);
+/** How many files run at a time: the one in the lane, and two for each core, because much of their time they wait. */
+const PLACES = 1 + 2 * Math.max(1, navigator.hardwareConcurrency);
 /** Of the files beside the lane: with both cores busy, one in the lane gets nine times as much of them. */
 const NICE = 10;
 
@@ -319,7 +319,7 @@ function unitJobs(): Job<Outcome>[] {
   const long = ["tests/contributing_test.ts", "tests/publish_test.ts"];
   const flags = ["--sanitize-ops", "--sanitize-resources"];
   const rest = [...flags, "--parallel", `--ignore=${["tests/conformance", ...long].join(",")}`, "tests/"];
-  const places = Math.max(1, PLACES / 2);
+  const places = Math.ceil(PLACES / 2);
   const job = (name: string, args: string[]): Job<Outcome> => ({
     name: `unit: ${name}`,
     run: () => runTests(args, { DENO_JOBS: String(places) }, { heading: `unit: ${name}` }),
