@@ -212,18 +212,21 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
 /** Files that run on pi 1.6 too, from the sources. `deno task test:newer` runs all of them. */
 const NEWER_FILES: readonly string[] = ["engine", "hooks", "pi_versions", "prompt"];
 
-/** Files that take longest, in that order. They begin first, so that no core is idle at the end. */
+/** Files that take longest, with their turns on each build. They begin first, so that no core is idle at the end. */
 const LONG: readonly string[] = [
+  "shipped",
   "npm_packages",
+  "rpc_ways",
+  "rpc_front",
+  "acpx",
   "isolation",
   "frozen",
-  "rpc_ways",
   "delivery_slow",
-  "rpc_front",
   "canary",
-  "acpx",
   "worker_loss",
   "delivery_fleet",
+  "stored_history",
+  "tool_files",
   "delivery_snapshot",
   "parking",
   "clients",
@@ -236,7 +239,6 @@ const LONG: readonly string[] = [
   "crossing",
   "cli_run",
   "limits",
-  "shipped",
   "large_answers",
 ];
 
