@@ -11,9 +11,9 @@ import { type Job, runPool } from "./test_pool.ts";
 const TARGETS = ["sources", "node", "binary"] as const;
 const PARTS: readonly string[] = ["unit", ...TARGETS];
 const EXIT_NOT_BUILT = 3;
-/** How many files run at a time: the one in the lane, and two for each core, because much of their time they wait. */
+/** How many files run at a time: a quiet one, and two others for each core, because much of their time they wait. */
 const PLACES = 1 + 2 * Math.max(1, navigator.hardwareConcurrency);
-/** Of the files beside the lane: with both cores busy, one in the lane gets nine times as much of them. */
+/** Of the others: while they keep the cores busy, the quiet one gets nine times as much as each of them. */
 const NICE = 10;
 
 type Target = typeof TARGETS[number];
@@ -154,10 +154,10 @@ async function build(target: Target): Promise<Built> {
 }
 
 /**
- * The lane: one of these files at a time, before all others that run beside it. They hold the server to milliseconds,
- * drive a terminal or a browser, or start a server in the background.
+ * Quiet files: one of them at a time, and the cores before all others. They hold the server to milliseconds, drive a
+ * terminal or a browser, or start a server in the background.
  */
-const LANE: ReadonlySet<string> = new Set([
+const QUIET: ReadonlySet<string> = new Set([
   "attach_ends",
   "attach_large",
   "attach_sessions",
@@ -243,7 +243,7 @@ const LONG: readonly string[] = [
 ];
 
 /** Every name that a list above has. */
-export const NAMED_FILES: readonly string[] = [...LANE, ...BUILD_MATTERS, ...NEWER_FILES, ...LONG];
+export const NAMED_FILES: readonly string[] = [...QUIET, ...BUILD_MATTERS, ...NEWER_FILES, ...LONG];
 
 /** Names of all files of the conformance suite. */
 export function conformanceFiles(): string[] {
@@ -275,9 +275,9 @@ export interface Share {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The place of a file in the order of all: the lane is never empty, and what takes long begins early. */
+/** The place of a file in the order of all: a quiet file always runs, and what takes long begins early. */
 function turnOf(file: string): number {
-  if (LANE.has(file)) return -1;
+  if (QUIET.has(file)) return -1;
   const turn = LONG.indexOf(file);
   return turn < 0 ? LONG.length : turn;
 }
@@ -289,10 +289,10 @@ export async function conform(shares: readonly Share[]): Promise<Map<string, Out
   const jobs = runs.map(({ part, target, file, env }): Job<Outcome> => {
     const name = `${part}: ${file}`;
     const variables = { ...env, PI_SERVER_TARGET: target };
-    const manner = { heading: name, yields: !LANE.has(file) };
+    const manner = { heading: name, yields: !QUIET.has(file) };
     const run = () => runTests([`tests/conformance/${file}_test.ts`], variables, manner);
     // What a file keeps on the machine for its cases, it keeps for each build.
-    return { name, run, key: LANE.has(file) ? "the lane" : file };
+    return { name, run, key: QUIET.has(file) ? "quiet" : file };
   });
   const results = await runPool(jobs, PLACES);
   return new Map(shares.map(({ part }) => {
