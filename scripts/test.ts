@@ -1,14 +1,20 @@
 // The test command, `deno task test`: unit tests, then every case of the conformance suite, spread over the sources, the
-// Node build and the compiled binary, which it builds first. What differs between builds runs on each of them.
-// `--all` runs every case on every build, `--only` every case on one. Ends with how many cases each target passed.
+// Node build and the compiled binary, which it builds first. What differs between builds runs on each of them. Files run
+// beside each other, the long ones first (test_pool.ts). `--all` runs every case on every build, `--only` every case on
+// one. Ends with how many cases each target passed.
 // Usage: deno run -A scripts/test.ts [--all | --only unit|sources|node|binary]
 
 import * as path from "node:path";
 import { repositoryRoot } from "./bundle.ts";
+import { type Job, runPool } from "./test_pool.ts";
 
 const TARGETS = ["sources", "node", "binary"] as const;
 const PARTS: readonly string[] = ["unit", ...TARGETS];
 const EXIT_NOT_BUILT = 3;
+/** How many files run at a time: a quiet one, and two others for each core, because much of their time they wait. */
+const PLACES = 1 + 2 * Math.max(1, navigator.hardwareConcurrency);
+/** Of the others: while they keep the cores busy, the quiet one gets nine times as much as each of them. */
+const NICE = 10;
 
 type Target = typeof TARGETS[number];
 
@@ -23,36 +29,78 @@ export interface Outcome {
   broken?: string;
 }
 
+const NOTHING: Outcome = { passed: 0, failed: 0, ignored: 0, seconds: 0 };
+
 /** Whether a build is there, isn't and may be missing, or failed. */
 type Built = { kind: "ready" } | { kind: "skipped"; reason: string } | { kind: "failed"; reason: string };
 
+/** How a run of tests is shown and scheduled. */
+interface Manner {
+  /** Shown as a whole when it has ended, below this heading; without it as it goes. */
+  readonly heading?: string;
+  /** Yields the cores to those that do not. */
+  readonly yields?: boolean;
+}
+
 const root = repositoryRoot();
 
-/** Runs `deno test` without a type check, shown as it goes, and counts the cases from its JUnit report. */
-export async function runTests(args: string[], env: Record<string, string> = {}): Promise<Outcome> {
+/** Runs `deno test` without a type check, and counts the cases from its JUnit report. */
+export async function runTests(
+  args: string[],
+  env: Record<string, string> = {},
+  { heading, yields = false }: Manner = {},
+): Promise<Outcome> {
   const report = await Deno.makeTempFile({ prefix: "pi-server-junit-", suffix: ".xml" });
   const start = performance.now();
   try {
-    const { code } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "--allow-all", "--no-check", `--junit-path=${report}`, ...args],
+    const command = ["test", "--allow-all", "--no-check", `--junit-path=${report}`, ...args];
+    const nice = yields && Deno.build.os !== "windows";
+    const child = new Deno.Command(nice ? "nice" : Deno.execPath(), {
+      args: nice ? ["-n", String(NICE), Deno.execPath(), ...command] : command,
       cwd: root,
       env: { NO_COLOR: "1", ...env },
       stdin: "null",
-      stdout: "inherit",
-      stderr: "inherit",
-    }).output();
+      stdout: heading === undefined ? "inherit" : "piped",
+      stderr: heading === undefined ? "inherit" : "piped",
+    });
+    const output = await child.output();
+    if (heading !== undefined) show(heading, output);
+    const { code } = output;
     const counts = {
       ...countCases(await Deno.readTextFile(report)),
       seconds: (performance.now() - start) / 1000,
     };
     // A file that does not compile or throws at load has no failing case, and still must not pass.
     if (code !== 0 && counts.failed === 0) {
-      return { ...counts, broken: `deno test ended with exit code ${code}` };
+      const broken = `deno test ended with exit code ${code}`;
+      return { ...counts, broken: heading === undefined ? broken : `${heading}: ${broken}` };
     }
-    return counts.passed + counts.failed === 0 ? { ...counts, broken: "no case was run" } : counts;
+    return counts;
   } finally {
     await Deno.remove(report);
   }
+}
+
+/** Prints what a run said, as one piece. */
+function show(heading: string, { stdout, stderr }: Deno.CommandOutput): void {
+  const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trimEnd());
+  console.log([`\n== ${heading}`, ...text.filter((part) => part !== "")].join("\n"));
+}
+
+/** The sum of several runs. What ran no case at all is broken. */
+function total(outcomes: readonly Outcome[]): Outcome {
+  const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((all, one) => all + of(one), 0);
+  const [passed, failed] = [sum((one) => one.passed), sum((one) => one.failed)];
+  const broken = outcomes.find((one) => one.broken !== undefined)?.broken ??
+    (passed + failed === 0 ? "no case was run" : undefined);
+  return {
+    passed,
+    failed,
+    ignored: sum(({ ignored }) => ignored),
+    leftOut: outcomes.flatMap(({ leftOut = [] }) => leftOut),
+    seconds: sum(({ seconds }) => seconds),
+    ...(broken === undefined ? {} : { broken }),
+  };
 }
 
 function countCases(report: string): Pick<Outcome, "passed" | "failed" | "ignored" | "leftOut"> {
@@ -106,9 +154,10 @@ async function build(target: Target): Promise<Built> {
 }
 
 /**
- * Files beside which nothing else runs: they hold the server to milliseconds, drive a terminal or a browser, or start a server in the background.
+ * Quiet files: one of them at a time, and the cores before all others. They hold the server to milliseconds, drive a
+ * terminal or a browser, or start a server in the background.
  */
-const ALONE: ReadonlySet<string> = new Set([
+const QUIET: ReadonlySet<string> = new Set([
   "attach_ends",
   "attach_large",
   "attach_sessions",
@@ -163,8 +212,38 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
 /** Files that run on pi 1.6 too, from the sources. `deno task test:newer` runs all of them. */
 const NEWER_FILES: readonly string[] = ["engine", "hooks", "pi_versions", "prompt"];
 
-/** How many other files run at a time; much of their time they wait, so more than there are cores. */
-const JOBS = "4";
+/** Files that take longest, with their turns on each build. They begin first, so that no core is idle at the end. */
+const LONG: readonly string[] = [
+  "shipped",
+  "npm_packages",
+  "rpc_ways",
+  "rpc_front",
+  "acpx",
+  "isolation",
+  "frozen",
+  "delivery_slow",
+  "canary",
+  "worker_loss",
+  "delivery_fleet",
+  "stored_history",
+  "tool_files",
+  "delivery_snapshot",
+  "parking",
+  "clients",
+  "extension_faults",
+  "export",
+  "logins",
+  "shell_output",
+  "traps",
+  "fuzz",
+  "crossing",
+  "cli_run",
+  "limits",
+  "large_answers",
+];
+
+/** Every name that a list above has. */
+export const NAMED_FILES: readonly string[] = [...QUIET, ...BUILD_MATTERS, ...NEWER_FILES, ...LONG];
 
 /** Names of all files of the conformance suite. */
 export function conformanceFiles(): string[] {
@@ -188,31 +267,38 @@ export function spread<T>(files: readonly string[], builds: readonly T[]): Map<T
   return shares;
 }
 
-/** The conformance suite, or some of its files, against one build: first what is to be alone, then the rest. */
-export async function conform(
-  target: string,
-  args: readonly string[] = [],
-  variables: Record<string, string> = {},
-  files: readonly string[] = conformanceFiles(),
-): Promise<Outcome> {
-  const env = { ...variables, PI_SERVER_TARGET: target };
-  const paths = (alone: boolean): string[] =>
-    files.filter((name) => ALONE.has(name) === alone).map((name) => `tests/conformance/${name}_test.ts`);
-  const outcomes: Outcome[] = [];
-  if (paths(true).length > 0) outcomes.push(await runTests([...args, ...paths(true)], env));
-  if (paths(false).length > 0) {
-    outcomes.push(await runTests([...args, "--parallel", ...paths(false)], { ...env, DENO_JOBS: JOBS }));
-  }
-  const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((all, one) => all + of(one), 0);
-  const broken = outcomes.find((one) => one.broken !== undefined)?.broken;
-  return {
-    passed: sum(({ passed }) => passed),
-    failed: sum(({ failed }) => failed),
-    ignored: sum(({ ignored }) => ignored),
-    leftOut: outcomes.flatMap(({ leftOut = [] }) => leftOut),
-    seconds: sum(({ seconds }) => seconds),
-    ...(broken === undefined ? {} : { broken }),
-  };
+/** Files of the conformance suite against one build, with its name in the report and further variables. */
+export interface Share {
+  readonly part: string;
+  readonly target: string;
+  readonly files: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The place of a file in the order of all: a quiet file always runs, and what takes long begins early. */
+function turnOf(file: string): number {
+  if (QUIET.has(file)) return -1;
+  const turn = LONG.indexOf(file);
+  return turn < 0 ? LONG.length : turn;
+}
+
+/** Runs the files of all shares beside each other; the outcome of each part. */
+export async function conform(shares: readonly Share[]): Promise<Map<string, Outcome>> {
+  const runs = shares.flatMap(({ files, ...share }) => files.map((file) => ({ ...share, file })))
+    .toSorted((a, b) => turnOf(a.file) - turnOf(b.file));
+  const jobs = runs.map(({ part, target, file, env }): Job<Outcome> => {
+    const name = `${part}: ${file}`;
+    const variables = { ...env, PI_SERVER_TARGET: target };
+    const manner = { heading: name, yields: !QUIET.has(file) };
+    const run = () => runTests([`tests/conformance/${file}_test.ts`], variables, manner);
+    // What a file keeps on the machine for its cases, it keeps for each build.
+    return { name, run, key: QUIET.has(file) ? "quiet" : file };
+  });
+  const results = await runPool(jobs, PLACES);
+  return new Map(shares.map(({ part }) => {
+    const own = runs.filter((run) => run.part === part).map(({ file }) => results.get(`${part}: ${file}`));
+    return [part, total(own.filter((one) => one !== undefined))];
+  }));
 }
 
 /** What the arguments ask for: the parts, and whether a build runs every file; undefined when they make no sense. */
@@ -230,6 +316,19 @@ export function tell(name: string, outcome: Outcome): void {
   console.log(`\n${name}: ${broken ?? `${passed} passed, ${failed} failed`} (${seconds.toFixed(0)} s)\n`);
 }
 
+/** The unit tests in three jobs: two files run other programs for most of the time of all. */
+function unitJobs(): Job<Outcome>[] {
+  const long = ["tests/contributing_test.ts", "tests/publish_test.ts"];
+  const flags = ["--sanitize-ops", "--sanitize-resources"];
+  const rest = [...flags, "--parallel", `--ignore=${["tests/conformance", ...long].join(",")}`, "tests/"];
+  const places = Math.ceil(PLACES / 2);
+  const job = (name: string, args: string[]): Job<Outcome> => ({
+    name: `unit: ${name}`,
+    run: () => runTests(args, { DENO_JOBS: String(places) }, { heading: `unit: ${name}` }),
+  });
+  return [...long.map((file) => job(file, [...flags, file])), { ...job("all others", rest), places }];
+}
+
 async function main(): Promise<number> {
   const asked = chosen(Deno.args);
   if (!asked) {
@@ -237,37 +336,49 @@ async function main(): Promise<number> {
     return 2;
   }
   const { parts, every } = asked;
-  // Fetched before, so that no server under test does it while a case waits for its greeting. Types are checked
-  // once, since no run of tests does.
+  // Fetched before, so that no server under test does it while a case waits for its greeting.
   if (!await deno("install", "--quiet")) return 1;
-  if (!await deno("check", "--quiet", "mod.ts", "tests", "scripts", "src/console")) return 1;
+  const built = new Map<Target, Built>();
+  const targets = TARGETS.filter((target) => parts.includes(target));
+  const builds = targets.map((target): Job<Outcome> => {
+    const run = async () => {
+      built.set(target, await build(target));
+      return NOTHING;
+    };
+    return { name: `build ${target}`, key: "a build", run };
+  });
+  // Types are checked once, since no run of tests does. With a wrong type nothing more begins.
+  const types: Job<Outcome> = {
+    name: "types",
+    run: async () => {
+      const right = await deno("check", "--quiet", "mod.ts", "tests", "scripts", "src/console");
+      return right ? NOTHING : { ...NOTHING, broken: "types are wrong" };
+    },
+    endsAll: ({ broken }) => broken !== undefined,
+  };
+  const units = parts.includes("unit") ? unitJobs() : [];
+  const first = await runPool([types, ...units, ...builds], PLACES);
+  if (first.get(types.name)?.broken !== undefined) return 1;
   const outcomes = new Map<string, Outcome>();
-  if (parts.includes("unit")) {
-    const args = [
-      "--sanitize-ops",
-      "--sanitize-resources",
-      "--parallel",
-      "--ignore=tests/conformance",
-      "tests/",
-    ];
-    outcomes.set("unit", await runTests(args, { DENO_JOBS: JOBS }));
+  if (units.length > 0) outcomes.set("unit", total(units.flatMap(({ name }) => first.get(name) ?? [])));
+  for (const [target, { kind, ...more }] of built) {
+    const reason = "reason" in more ? more.reason : "";
+    if (kind === "skipped") console.log(`${target} skipped: ${reason}`);
+    if (kind === "failed") outcomes.set(target, { ...NOTHING, broken: reason });
   }
-  const ready: Target[] = [];
-  for (const target of TARGETS) {
-    if (!parts.includes(target)) continue;
-    const built = await build(target);
-    if (built.kind === "ready") ready.push(target);
-    else if (built.kind === "skipped") console.log(`${target} skipped: ${built.reason}`);
-    else outcomes.set(target, { passed: 0, failed: 0, ignored: 0, seconds: 0, broken: built.reason });
-  }
+  const ready = targets.filter((target) => built.get(target)?.kind === "ready");
   const files = conformanceFiles();
-  const shares = spread(files, ready);
-  for (const target of ready) {
-    outcomes.set(target, await conform(target, [], {}, every ? files : shares.get(target)));
-  }
+  const spreadFiles = spread(files, ready);
+  const shares = ready.map((target): Share => ({
+    part: target,
+    target,
+    files: every ? files : spreadFiles.get(target) ?? [],
+  }));
   if (ready.includes("sources")) {
-    outcomes.set("sources on pi 1.6", await conform("sources", [], { PI_SERVER_PI: "1.6" }, NEWER_FILES));
+    const env = { PI_SERVER_PI: "1.6" };
+    shares.push({ part: "sources on pi 1.6", target: "sources", files: NEWER_FILES, env });
   }
+  for (const [part, outcome] of await conform(shares)) outcomes.set(part, outcome);
   for (const [name, outcome] of outcomes) tell(name, outcome);
   const all = [...outcomes.values()];
   const sum = (of: (outcome: Outcome) => number) => all.reduce((total, outcome) => total + of(outcome), 0);

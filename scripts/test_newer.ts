@@ -3,7 +3,7 @@
 // Usage: deno run -A scripts/test_newer.ts [--only sources|node22|node24] [FILE…]
 
 import { nodeOf } from "../tests/support/node_versions.ts";
-import { conform, deno, type Outcome, runTests, tell } from "./test.ts";
+import { conform, conformanceFiles, deno, type Outcome, runTests, tell } from "./test.ts";
 
 /** Where the suite runs, and on which Node. */
 const TARGETS: Readonly<Record<string, string | undefined>> = {
@@ -38,14 +38,15 @@ async function main(args: readonly string[]): Promise<number> {
     }
     const target = version === undefined ? "sources" : "node";
     const env = { PI_SERVER_PI: "1.6", PI_SERVER_NODE: node.path };
+    const some = files.length > 0;
+    const part = `pi 1.6, ${name}`;
+    const all = some ? new Map() : await conform([{ part, target, files: conformanceFiles(), env }]);
     outcomes.set(
-      name,
-      await (files.length === 0
-        ? conform(target, [], env)
-        : runTests([...files], { ...env, PI_SERVER_TARGET: target })),
+      part,
+      all.get(part) ?? await runTests([...files], { ...env, PI_SERVER_TARGET: target }),
     );
   }
-  for (const [name, outcome] of outcomes) tell(`pi 1.6, ${name}`, outcome);
+  for (const [name, outcome] of outcomes) tell(name, outcome);
   const all = [...outcomes.values()];
   return all.every(({ failed, broken }) => failed === 0 && broken === undefined) ? 0 : 1;
 }

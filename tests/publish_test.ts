@@ -34,7 +34,8 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
 
 /** The files that a dry run says it would publish. */
 async function published(): Promise<string[]> {
-  const { code, out, err } = await deno(["publish", "--dry-run", "--allow-dirty"]);
+  // Types are checked below, from these files alone; here the check for slow types is the point.
+  const { code, out, err } = await deno(["publish", "--dry-run", "--allow-dirty", "--no-check"]);
   assertEquals(code, 0, err);
   assert(!/warning|slow type/i.test(out + err.replace(/^Checking for slow types.*$/m, "")), err);
   return [...(out + err).matchAll(/^ +file:\/\/(.+) \([\d.]+[A-Za-z]+\)$/gm)]

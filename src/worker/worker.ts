@@ -1,6 +1,7 @@
 // Does: starts a SessionWorker or the catalogue in this thread, on Deno or Node, and connects the thread's messages.
 // Used by: the worker pool and server/lists, which start the thread. Uses: session_worker.ts, catalogue_thread.ts.
 // Invariant: before pi loads, nothing in this thread can print to stdout, end the process or take its signals.
+import { agentFolder } from "../base/pi_folders.ts";
 import { errorStack } from "../base/error_message.ts";
 import process from "node:process";
 import { CROSSING_WINDOW_BYTES } from "../governor/limits.ts";
@@ -46,11 +47,7 @@ let catalogue: Promise<{ receive(message: ToCatalogue): void }> | undefined;
 
 /** A folder beside what pi has compiled of extensions. */
 function codeFolder(): string {
-  const named = runtime.env("PI_CODING_AGENT_DIR");
-  const agentDir = named === undefined
-    ? runtime.files.join(runtime.home(), ".pi", "agent")
-    : runtime.absolute(named);
-  return runtime.files.join(agentDir, "cache", "pi-server-code");
+  return runtime.files.join(agentFolder(runtime), "cache", "pi-server-code");
 }
 
 /** This thread is one of sessions. The catalogue's would load half of the program in vain. */

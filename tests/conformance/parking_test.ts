@@ -6,10 +6,11 @@ import { arrayAt, at, type JsonObject, objectAt, stringAt } from "../support/jso
 import { ANTHROPIC, Gate, hang, OTHER, text } from "../support/model_server.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
-import { alone, type Bench, listed, settled } from "./suite.ts";
+import { alone, type Bench, listed, settled, shared } from "./suite.ts";
 
 /** Short enough that a test needs not wait long for it, long enough for a few commands in between. */
 const IDLE = ["--idle-session-ms", "400"];
+const idle = shared(IDLE);
 
 function serverEvent(wire: Wire, type: string, sessionId: string): Promise<JsonObject> {
   return wire.next(
@@ -47,10 +48,9 @@ async function answered(bench: Bench, wire: Wire, fields: JsonObject = {}): Prom
   return id;
 }
 
-alone(
+idle(
   "parking: an idle session is parked; what only looks leaves it so, what needs it brings it back",
   async (bench) => {
-    await bench.start(IDLE);
     const wire = await bench.connect();
     const id = await answered(bench, wire, { sessionName: "Named" });
     const before = await state(wire, id);
@@ -82,8 +82,7 @@ alone(
   },
 );
 
-alone("parking: what pi's file does not hold comes back too", async (bench) => {
-  await bench.start(IDLE);
+idle("parking: what pi's file does not hold comes back too", async (bench) => {
   const wire = await bench.connect();
   const id = await answered(bench, wire, { tools: ["read", "bash", "grep"] });
   const set = async (type: string, fields: JsonObject): Promise<void> => {
@@ -124,8 +123,7 @@ alone("parking: what pi's file does not hold comes back too", async (bench) => {
   assertEquals(wire.events(id).filter((event) => event.type === "auto_retry_start"), []);
 });
 
-alone("parking: one that nothing was said in is built again under its file's name", async (bench) => {
-  await bench.start(IDLE);
+idle("parking: one that nothing was said in is built again under its file's name", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.session(wire, { ...OTHER, sessionName: "Blank" });
   const before = await state(wire, id);
@@ -139,8 +137,7 @@ alone("parking: one that nothing was said in is built again under its file's nam
   assert((await Deno.stat(stringAt(before, "sessionFile"))).isFile);
 });
 
-alone("parking: busy, watched and in-memory sessions and waiting bash results stay", async (bench) => {
-  await bench.start(IDLE);
+idle("parking: busy, watched and in-memory sessions and waiting bash results stay", async (bench) => {
   const wire = await bench.connect();
   const watcher = await bench.connect("watcher");
   const memory = await answered(bench, wire, { inMemory: true });
@@ -166,8 +163,7 @@ alone("parking: busy, watched and in-memory sessions and waiting bash results st
   await parked(wire, watched);
 });
 
-alone("parking: many commands at once wait for one resume, and run in order", async (bench) => {
-  await bench.start(IDLE);
+idle("parking: many commands at once wait for one resume, and run in order", async (bench) => {
   const wire = await bench.connect();
   const id = await answered(bench, wire);
   await parked(wire, id);
@@ -184,8 +180,7 @@ alone("parking: many commands at once wait for one resume, and run in order", as
   assertEquals(countOf(wire, "session_resumed") - before, 1);
 });
 
-alone("parking: an older cursor gets the state as it was, and events go on from there", async (bench) => {
-  await bench.start(IDLE);
+idle("parking: an older cursor gets the state as it was, and events go on from there", async (bench) => {
   const wire = await bench.connect();
   const id = await answered(bench, wire);
   const { epoch } = await state(wire, id);
@@ -203,10 +198,9 @@ alone("parking: an older cursor gets the state as it was, and events go on from 
   assert(wire.events(id).some((event) => event.type === "agent_settled"));
 });
 
-alone(
+idle(
   "parking: * tells parked sessions without bringing them back, unless a cursor missed something",
   async (bench) => {
-    await bench.start(IDLE);
     const wire = await bench.connect();
     const seen = await answered(bench, wire);
     const missed = await answered(bench, wire);
@@ -251,8 +245,7 @@ alone(
   },
 );
 
-alone("parking: a parked session is deleted without being brought back; its file stays", async (bench) => {
-  await bench.start(IDLE);
+idle("parking: a parked session is deleted without being brought back; its file stays", async (bench) => {
   const wire = await bench.connect();
   const id = await answered(bench, wire);
   const file = stringAt(await state(wire, id), "sessionFile");
@@ -265,10 +258,9 @@ alone("parking: a parked session is deleted without being brought back; its file
   assertEquals(countOf(wire, "session_resumed"), before);
 });
 
-alone(
+idle(
   "parking: a missing file is an error for the command that needs it, and the session stays parked",
   async (bench) => {
-    await bench.start(IDLE);
     const wire = await bench.connect();
     const id = await answered(bench, wire);
     const file = stringAt(await state(wire, id), "sessionFile");

@@ -2,9 +2,10 @@
 // elsewhere, and no asking for more. Node has nothing of the kind and says so; there the cases are left out.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { isObject, type JsonObject } from "../support/json.ts";
+import { arrayAt, at, isObject, type JsonObject, stringAt } from "../support/json.ts";
+import { text } from "../support/model_server.ts";
 import { commandOf, environment, REPO } from "../support/server_process.ts";
-import { alone, Bench, conformance, TARGET } from "./suite.ts";
+import { alone, Bench, conformance, settled, TARGET } from "./suite.ts";
 
 /** A case for targets that run on Deno. */
 const onDeno = TARGET === "node"
@@ -128,6 +129,27 @@ onDeno("sandbox: a shell that the agent starts is not held, and works", async (b
     command: "cat /etc/hostname >/dev/null && echo free",
   });
   assertEquals(data.output, "free\n");
+});
+
+alone("sandbox: pi's folders may be named below the home by ~, as in pi", async (bench) => {
+  const { dir, agentDir } = bench.home;
+  const inHome = (folder: string) => folder.replace(dir, "~");
+  const sessions = `${dir}/kept`;
+  await Deno.mkdir(sessions);
+  const env = { PI_CODING_AGENT_DIR: inHome(agentDir), PI_CODING_AGENT_SESSION_DIR: inHome(sessions) };
+  await bench.start([], { env });
+  const wire = await bench.connect();
+  const { id, info } = await bench.session(wire);
+  const file = stringAt(info, "sessionInfo", "sessionFile");
+  assert(file.startsWith(`${sessions}/`), file);
+  const marker = bench.name("home");
+  bench.model.script(marker, text(["here"]));
+  assertEquals((await settled(wire, id, marker)).text, "here");
+  assert((await Deno.stat(file)).isFile);
+  const stored = arrayAt(await wire.ok({ type: "list_stored_sessions" }), "sessions");
+  assertEquals(stored.map((one) => at(one, "sessionPath")), [file]);
+  const health = await wire.ok({ type: "health_check" });
+  assertEquals(health.issues, []);
 });
 
 /** What `pi-server permissions` prints. */

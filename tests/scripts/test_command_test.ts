@@ -1,6 +1,6 @@
 // The test command runs every case: none is lost between the builds.
 import { assert, assertEquals } from "@std/assert";
-import { chosen, conformanceFiles, spread } from "../../scripts/test.ts";
+import { chosen, conformanceFiles, NAMED_FILES, spread } from "../../scripts/test.ts";
 
 Deno.test("test command: every file runs on a build, whichever builds there are", () => {
   const files = conformanceFiles();
@@ -32,4 +32,9 @@ Deno.test("test command: what its arguments ask for", () => {
   for (const wrong of [["--only"], ["--only", "nothing"], ["nothing"], ["--all", "node"]]) {
     assertEquals(chosen(wrong), undefined, `${wrong}`);
   }
+});
+
+Deno.test("test command: its lists name files that are there", () => {
+  const files = new Set(conformanceFiles());
+  assertEquals(NAMED_FILES.filter((name) => !files.has(name)), []);
 });

@@ -17,20 +17,21 @@ export async function nodeOf(version: string): Promise<{ path: string } | { reas
     const { stdout } = await run(node, ["--version"]).catch(() => ({ stdout: "" }));
     return `${stdout.trim()}.`.startsWith(`v${version}.`);
   };
-  if (await works()) return { path: node };
   await Deno.mkdir(folder, { recursive: true });
-  const args = [
-    "install",
-    "--prefix",
-    folder,
-    "--no-audit",
-    "--no-fund",
-    "--silent",
-    "--fetch-retries=0",
-    `node@${version}`,
-  ];
-  const [program, ...first] = Deno.build.os === "windows" ? ["cmd", "/c", "npm"] : ["npm"];
-  const { code, stderr } = await run(program ?? "npm", [...first, ...args], { cwd: folder });
-  if (code === 0 && await works()) return { path: node };
-  return { reason: `npm cannot install node@${version}: ${stderr.trim().slice(0, 200)}` };
+  // Files of one run share the folder, and so do the runs of the builds.
+  const lock = await Deno.open(path.join(folder, "lock"), { create: true, write: true });
+  try {
+    await lock.lock(true);
+    if (await works()) return { path: node };
+    const args = [
+      ...["install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", "--fetch-retries=0"],
+      `node@${version}`,
+    ];
+    const [program, ...first] = Deno.build.os === "windows" ? ["cmd", "/c", "npm"] : ["npm"];
+    const { code, stderr } = await run(program ?? "npm", [...first, ...args], { cwd: folder });
+    if (code === 0 && await works()) return { path: node };
+    return { reason: `npm cannot install node@${version}: ${stderr.trim().slice(0, 200)}` };
+  } finally {
+    lock.close();
+  }
 }

@@ -1,6 +1,6 @@
 // `pi-server attach [SESSION]`: the full-screen client in this terminal. The client itself is in src/cli/attach.
 // Used by: the dispatch (src/cli/subcommands.ts).
-import { agentFolder } from "../agent_folder.ts";
+import { agentFolder } from "../../base/pi_folders.ts";
 import { helpOf, parseArguments, SERVER_FLAGS } from "../arguments.ts";
 import { connectTo, findServer, serverOptions } from "../find_server.ts";
 import { type Subcommand, UsageError } from "../subcommand.ts";

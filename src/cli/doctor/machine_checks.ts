@@ -1,7 +1,7 @@
 // What `doctor` checks without a server: the runtime, the state folder, the port, and pi's own files.
 // Used by: src/cli/commands/doctor.ts.
 // Invariant: no secret is printed; of credentials only the provider's name and where they are.
-import { agentFolder } from "../agent_folder.ts";
+import { agentFolder } from "../../base/pi_folders.ts";
 import { errorMessage } from "../../base/error_message.ts";
 import { isRecord } from "../../base/json.ts";
 import { SERVER_VERSION } from "../../protocol/version.ts";

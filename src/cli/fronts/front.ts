@@ -3,7 +3,7 @@
 // Invariant: two fronts that start at once share one server; the state folder has one owner.
 import { tryParseRecord } from "../../base/json.ts";
 import type { Client, ClientOptions } from "../../client/mod.ts";
-import { agentFolder } from "../agent_folder.ts";
+import { agentFolder } from "../../base/pi_folders.ts";
 import { type Arguments, SERVER_FLAGS } from "../arguments.ts";
 import {
   connectTo,

@@ -1,6 +1,7 @@
 // Does: the schemas of outbound messages: the greeting, states, server events and their parts. Imports only TypeBox.
 // Used by: both threads. Invariant: schemas are open, because clients must accept fields that they do not know.
-import { type Static, Type } from "typebox";
+import { Type } from "typebox";
+import type { ValueOf } from "../../base/schema_value.ts";
 /** pi's thinking levels, from none to most. pi 0.73 has no `max`. */
 export const THINKING_LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
 
@@ -25,7 +26,7 @@ export const ModelSchema = Type.Object({
   }),
 });
 /** A model as clients see it. */
-export type WireModel = Static<typeof ModelSchema>;
+export type WireModel = ValueOf<typeof ModelSchema>;
 
 /** A message that the agent had accepted and that a crash stopped. */
 export const InterruptedSchema = Type.Object({
@@ -41,7 +42,7 @@ export const InterruptedSchema = Type.Object({
   started: Type.Boolean(),
 });
 /** A message that a crash stopped. */
-export type Interrupted = Static<typeof InterruptedSchema>;
+export type Interrupted = ValueOf<typeof InterruptedSchema>;
 
 /** What a session may spend. An absent limit does not bound. */
 export const BudgetSchema = Type.Object({
@@ -69,7 +70,7 @@ export const FileRepairSchema = Type.Object({
   message: text(),
 });
 /** The damage of a session file, and the path of the damaged original. */
-export type FileRepair = Static<typeof FileRepairSchema>;
+export type FileRepair = ValueOf<typeof FileRepairSchema>;
 
 /** Problems of one session that `extensionErrors` names, at most. */
 export const LOAD_PROBLEMS = 50;
@@ -77,7 +78,7 @@ export const LOAD_PROBLEMS = 50;
 /** What pi could not load for a session, or could not use as it stands. */
 export const LoadProblemSchema = Type.Object({ extensionPath: text(), event: text(), error: text() });
 /** What pi could not load for a session, or could not use as it stands. */
-export type LoadProblem = Static<typeof LoadProblemSchema>;
+export type LoadProblem = ValueOf<typeof LoadProblemSchema>;
 
 /** State of one session. */
 export const SessionInfoSchema = Type.Object({
@@ -113,7 +114,7 @@ export const SessionInfoSchema = Type.Object({
   archived: Type.Optional(Type.Literal(true)),
 });
 /** State of one session. */
-export type SessionInfo = Static<typeof SessionInfoSchema>;
+export type SessionInfo = ValueOf<typeof SessionInfoSchema>;
 
 /** Tokens and cost of a run, as pi reports them; money in USD. */
 export const UsageSchema = Type.Object({
@@ -131,17 +132,17 @@ export const UsageSchema = Type.Object({
   }),
 });
 /** Tokens and cost of a run. */
-export type Usage = Static<typeof UsageSchema>;
+export type Usage = ValueOf<typeof UsageSchema>;
 
 /** How the agent accepted a prompt, steer or follow-up. */
 export const DispositionSchema = Type.Enum(["started", "queued", "handled"]);
 /** How the agent accepted a prompt, steer or follow-up. */
-export type Disposition = Static<typeof DispositionSchema>;
+export type Disposition = ValueOf<typeof DispositionSchema>;
 
 /** Queued texts that were removed. */
 export const QueueSchema = Type.Object({ steering: Type.Array(text()), followUp: Type.Array(text()) });
 /** Queued texts that were removed. */
-export type QueuedTexts = Static<typeof QueueSchema>;
+export type QueuedTexts = ValueOf<typeof QueueSchema>;
 
 /** `data` of a prompt with `waitFor: "settled"`. */
 export const SettledSchema = Type.Object({
@@ -152,7 +153,7 @@ export const SettledSchema = Type.Object({
   notice: Type.Optional(text()),
 });
 /** `data` of a prompt with `waitFor: "settled"`. */
-export type Settled = Static<typeof SettledSchema>;
+export type Settled = ValueOf<typeof SettledSchema>;
 
 /** The state of a session at exactly one sequence number. */
 export const SnapshotSchema = Type.Object({
@@ -192,4 +193,4 @@ export const GreetingSchema = Type.Object({
   }),
 });
 /** The first message on every connection. */
-export type Greeting = Static<typeof GreetingSchema>;
+export type Greeting = ValueOf<typeof GreetingSchema>;

@@ -1,6 +1,7 @@
 // Does: says which folders that sessions need are gone or cannot be written.
 // Used by: the composition root, for health_check.
 // Invariant: writes nothing; a folder that pi makes itself only needs a parent that can be written.
+import { agentFolder, namedSessionFolder } from "../../base/pi_folders.ts";
 import { errorMessage } from "../../base/error_message.ts";
 import type { Files, Runtime } from "../../runtime/runtime.ts";
 
@@ -42,8 +43,6 @@ export async function folderIssues(
 
 /** The folders of a server whose sessions work in `cwd` unless they name another. */
 export function foldersInUse(runtime: Runtime, cwd: string): FoldersInUse {
-  const { files } = runtime;
-  const agent = runtime.env("PI_CODING_AGENT_DIR") ?? files.join(runtime.home(), ".pi", "agent");
-  const sessions = runtime.env("PI_CODING_AGENT_SESSION_DIR") ?? files.join(agent, "sessions");
-  return { cwd: runtime.absolute(cwd), sessions: runtime.absolute(sessions) };
+  const sessions = namedSessionFolder(runtime) ?? runtime.files.join(agentFolder(runtime), "sessions");
+  return { cwd: runtime.absolute(cwd), sessions };
 }

@@ -1,5 +1,6 @@
 // Does: makes the configuration and the permissions of the catalogue's thread from those of the server and its workers.
 // Used by: server.ts.
+import { agentFolder, namedSessionFolder } from "../../base/pi_folders.ts";
 import type { Config } from "../../config/config.ts";
 import type { CatalogueConfig } from "../../ipc/catalogue_messages.ts";
 import type { Engine } from "../../protocol/pi_package.ts";
@@ -22,13 +23,8 @@ export function indexFolder({ files }: Pick<Runtime, "files">, stateDir: string)
 
 /** pi's folders of sessions, as pi finds them. */
 function sessionFolders(runtime: Runtime): string[] {
-  const { files } = runtime;
-  const home = runtime.home();
-  const absolute = (path: string): string =>
-    path === "~" || path.startsWith("~/") ? files.join(home, path.slice(1)) : runtime.absolute(path);
-  const agentDir = runtime.env("PI_CODING_AGENT_DIR") || files.join(home, ".pi", "agent");
-  const named = runtime.env("PI_CODING_AGENT_SESSION_DIR");
-  return [files.join(absolute(agentDir), "sessions"), ...(named === undefined ? [] : [absolute(named)])];
+  const named = namedSessionFolder(runtime);
+  return [runtime.files.join(agentFolder(runtime), "sessions"), ...(named === undefined ? [] : [named])];
 }
 
 /** The catalogue's configuration, and the step before its first start. */

@@ -1,5 +1,6 @@
 // Does: decides whether Deno limits the permissions of workers, and to which.
 // Used by: the start of the server, and `pi-server permissions`.
+import { agentFolder, namedSessionFolder } from "../../base/pi_folders.ts";
 import type { Config } from "../../config/config.ts";
 import { makeSandbox, type Sandbox } from "./worker_permissions.ts";
 import { credentialFiles } from "./credential_files.ts";
@@ -57,10 +58,7 @@ export async function resolveSandbox(
   const reason = whyOff(config, runtime);
   if (reason !== undefined) return { on: false, reason };
   const absolute = (path: string): string => runtime.absolute(path);
-  const sessionDir = runtime.env("PI_CODING_AGENT_SESSION_DIR");
-  const agentDir = absolute(
-    runtime.env("PI_CODING_AGENT_DIR") ?? runtime.files.join(runtime.home(), ".pi", "agent"),
-  );
+  const [sessionDir, agentDir] = [namedSessionFolder(runtime), agentFolder(runtime)];
   const { files } = runtime;
   const home = runtime.home();
   const env = (name: string): string | undefined => runtime.env(name);
@@ -73,7 +71,7 @@ export async function resolveSandbox(
     cwd: absolute(config.cwd ?? "."),
     ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
     agentDir,
-    ...(sessionDir === undefined ? {} : { sessionDir: absolute(sessionDir) }),
+    ...(sessionDir === undefined ? {} : { sessionDir }),
     home,
     temporary: runtime.temporary(),
     credentials: credentialFiles(env, home, files).map(absolute),

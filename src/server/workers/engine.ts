@@ -1,5 +1,6 @@
 // Does: decides which engine the workers of a server load.
 // Used by: server.ts, and `pi-server permissions`. Reads pi's settings file, and nothing else.
+import { agentFolder } from "../../base/pi_folders.ts";
 import { tryParseRecord } from "../../base/json.ts";
 import { type Engine, ENGINES, PI_PACKAGES, type PiChoice } from "../../protocol/pi_package.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -47,11 +48,7 @@ interface MachineFacts {
 /** Reads the user's settings of pi. */
 async function machineFacts(runtime: Runtime): Promise<MachineFacts> {
   const { files } = runtime;
-  const folder = runtime.env("PI_CODING_AGENT_DIR");
-  const agentDir = folder === undefined
-    ? files.join(runtime.home(), ".pi", "agent")
-    : runtime.absolute(folder);
-  const file = files.join(agentDir, "settings.json");
+  const file = files.join(agentFolder(runtime), "settings.json");
   try {
     const found = await files.stat(file);
     if (found === undefined || found.kind !== "file" || found.size > MOST_BYTES) return {};

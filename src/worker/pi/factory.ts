@@ -1,6 +1,7 @@
 // Does: builds pi's sessions. They share only the credentials.
 // Used by: session_worker.ts. Uses: agent.ts for one session, sdk/sdk.ts for the differences between versions of pi.
 // Invariant: each trap of docs/PI.md#building-a-session is worked around here.
+import { namedSessionFolder } from "../../base/pi_folders.ts";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -179,7 +180,7 @@ class PiFactory implements AgentFactory {
     this.#options = options;
     this.#agentDir = pi.getAgentDir();
     this.#accounts = new Accounts(this.#agentDir);
-    const named = process.env["PI_CODING_AGENT_SESSION_DIR"];
+    const named = namedSessionFolder(runtime);
     this.sessionFolders = [join(this.#agentDir, "sessions"), ...(named === undefined ? [] : [named])];
   }
 
@@ -435,7 +436,7 @@ class PiFactory implements AgentFactory {
       return opened;
     }
     if (inMemory) return pi.SessionManager.inMemory(cwd);
-    const folder = process.env["PI_CODING_AGENT_SESSION_DIR"] ?? settings.getSessionDir();
+    const folder = namedSessionFolder(this.#runtime) ?? settings.getSessionDir();
     // A relative path counts from the session's folder, as for pi in a terminal.
     return pi.SessionManager.create(cwd, folder === undefined ? undefined : resolve(cwd, folder));
   }

@@ -96,7 +96,14 @@ export class ResourceGuard {
     const asked = this.#asked;
     if (!this.#trusted) this.#settings.delete("project");
     const read = (path: string): { text: string; marked: boolean } | undefined => this.#readMarked(path);
-    const options: LoaderOptions = {
+    // In an untrusted folder pi looks for nothing itself, and gets what the user has.
+    const trusted = this.#trusted;
+    const found = trusted ? undefined : await this.#foundByUser(settingsManager);
+    const paths = (kind: Exclude<Kind, "themes">, finds: boolean): string[] => [
+      ...this.#loadable(kind, asked[kind]),
+      ...finds ? found?.(kind) ?? [] : [],
+    ];
+    return {
       noContextFiles: true,
       agentsFilesOverride: () => ({ agentsFiles: this.#contextFiles() }),
       // A value is needed, or pi looks for the files. It is empty, or pi takes it for a file name.
@@ -109,14 +116,19 @@ export class ResourceGuard {
       },
       skillsOverride: markedSkills(read),
       promptsOverride: markedPrompts(read, () => this.#prompts),
-      noExtensions: !asked.findsExtensions,
-      noSkills: !asked.findsSkills,
-      noPromptTemplates: !asked.findsPrompts,
-      additionalExtensionPaths: this.#loadable("extensions", asked.extensions),
-      additionalSkillPaths: this.#loadable("skills", asked.skills),
-      additionalPromptTemplatePaths: this.#loadable("prompts", asked.prompts),
+      noExtensions: !trusted || !asked.findsExtensions,
+      noSkills: !trusted || !asked.findsSkills,
+      noPromptTemplates: !trusted || !asked.findsPrompts,
+      noThemes: !trusted,
+      additionalExtensionPaths: paths("extensions", asked.findsExtensions),
+      additionalSkillPaths: paths("skills", asked.findsSkills),
+      additionalPromptTemplatePaths: paths("prompts", asked.findsPrompts),
+      additionalThemePaths: found?.("themes") ?? [],
     };
-    if (this.#trusted) return options;
+  }
+
+  /** The resources of the user by their kind, without those of the folder. */
+  async #foundByUser(settingsManager: Settings): Promise<(kind: Kind) => string[]> {
     // An engine without such extensions does not know the option.
     const builtIn: object = { builtinExtensions: BUILT_IN_NAMES };
     const packages = new pi.DefaultPackageManager({
@@ -126,27 +138,8 @@ export class ResourceGuard {
       ...builtIn,
     });
     const found = await packages.resolve();
-    const ofUser = (kind: Kind, finds: boolean): string[] =>
-      !finds
-        ? []
-        : found[kind].filter((one) => one.enabled && one.metadata.scope === "user").map((one) => one.path);
-    return {
-      ...options,
-      noExtensions: true,
-      noSkills: true,
-      noPromptTemplates: true,
-      noThemes: true,
-      additionalExtensionPaths: [
-        ...options.additionalExtensionPaths ?? [],
-        ...ofUser("extensions", asked.findsExtensions),
-      ],
-      additionalSkillPaths: [...options.additionalSkillPaths ?? [], ...ofUser("skills", asked.findsSkills)],
-      additionalPromptTemplatePaths: [
-        ...options.additionalPromptTemplatePaths ?? [],
-        ...ofUser("prompts", asked.findsPrompts),
-      ],
-      additionalThemePaths: ofUser("themes", true),
-    };
+    return (kind) =>
+      found[kind].filter((one) => one.enabled && one.metadata.scope === "user").map((one) => one.path);
   }
 
   /** A view of pi's package manager that opens the folder only when that is safe. */
