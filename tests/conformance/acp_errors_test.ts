@@ -28,14 +28,9 @@ async function answers(
 
 test("acp: garbage, batches and messages without a method are errors with no id", async (bench) => {
   const found = await answers(bench, ["{", "[]", "7", '"text"', '{"jsonrpc":"2.0"}', "\ufffe\u0000"]);
-  assertEquals(found.map((one) => [one.id, at(one, "error", "code")]), [
-    [null, -32700],
-    [null, -32600],
-    [null, -32600],
-    [null, -32600],
-    [null, -32600],
-    [null, -32700],
-  ]);
+  // The SDK refuses some lines as it reads them, and others behind its queue; Node 24 has another order of the two.
+  const codes = found.map((one) => [one.id, at(one, "error", "code")]).toSorted();
+  assertEquals(codes, [-32600, -32600, -32600, -32600, -32700, -32700].map((code) => [null, code]));
 });
 
 test("acp: unknown methods, wrong parameters and unknown sessions are errors of that request", async (bench) => {

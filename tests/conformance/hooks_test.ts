@@ -197,12 +197,14 @@ test("faulty tools and commands are an extension_error, and go to neither client
   const listed = async () => {
     const { tools } = await wire.ok({ type: "get_tools", sessionId: id });
     const { commands } = await wire.ok({ type: "get_commands", sessionId: id });
-    const own = arrayAt({ commands }, "commands").filter((each) => at(each, "source") === "extension");
+    const own = arrayAt({ commands }, "commands").filter((each) =>
+      at(each, "source") === "extension" && at(each, "sourceInfo", "source") !== "builtin"
+    );
     const builtin = ["read", "bash", "edit", "write", "grep", "find", "ls", "powershell"];
     // pi 1.6 has these built in as extensions.
     builtin.push("codemode", "tool_search");
     const names = arrayAt({ tools }, "tools").map((each) => stringAt(each, "name"));
-    const commandNames = own.map((each) => at(each, "name")).filter((name) => name !== "mcp");
+    const commandNames = own.map((each) => at(each, "name"));
     return [names.filter((name) => !builtin.includes(name)), commandNames];
   };
   const good = [["good_tool"], ["good", "again"]];
