@@ -332,7 +332,7 @@ function unitJobs(): Job<Outcome>[] {
     name: `unit: ${name}`,
     run: () => runTests(args, { DENO_JOBS: String(places) }, { heading: `unit: ${name}` }),
   });
-  return [...long.map((file) => job(file, [...flags, file])), { ...job("all others", rest), places }];
+  return [{ ...job("all others", rest), places }, ...long.map((file) => job(file, [...flags, file]))];
 }
 
 async function main(): Promise<number> {
@@ -363,7 +363,7 @@ async function main(): Promise<number> {
     endsAll: ({ broken }) => broken !== undefined,
   };
   const units = parts.includes("unit") ? unitJobs() : [];
-  const first = await runPool([types, ...units, ...builds], PLACES);
+  const first = await runPool([...units.slice(0, 1), types, ...builds, ...units.slice(1)], PLACES);
   if (first.get(types.name)?.broken !== undefined) return 1;
   const outcomes = new Map<string, Outcome>();
   if (units.length > 0) outcomes.set("unit", total(units.flatMap(({ name }) => first.get(name) ?? [])));
