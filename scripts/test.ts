@@ -11,8 +11,8 @@ import { type Job, runPool } from "./test_pool.ts";
 const TARGETS = ["sources", "node", "binary"] as const;
 const PARTS: readonly string[] = ["unit", ...TARGETS];
 const EXIT_NOT_BUILT = 3;
-/** How many files run at a time: a quiet one, and two others for each core, because much of their time they wait. */
-const PLACES = 1 + 2 * Math.max(1, navigator.hardwareConcurrency);
+/** How many files run at a time: two for each core, because much of their time they wait. */
+const PLACES = 2 * Math.max(1, navigator.hardwareConcurrency);
 /** Of the others: while they keep the cores busy, the quiet one gets nine times as much as each of them. */
 const NICE = 10;
 
@@ -153,9 +153,20 @@ async function build(target: Target): Promise<Built> {
   return kit ? { kind: "failed", reason: `${script}: ${reason}` } : { kind: "skipped", reason };
 }
 
+/** Files beside which nothing else runs, because they hold the server to milliseconds. */
+const ALONE: ReadonlySet<string> = new Set([
+  "control",
+  "dead_peer",
+  "delivery_fair",
+  "dialogs_life",
+  "flood",
+  "latency",
+  "neighbours",
+]);
+
 /**
- * Quiet files: one of them at a time, and the cores before all others. They hold the server to milliseconds, drive a
- * terminal or a browser, or start a server in the background.
+ * Quiet files: one of them at a time, and the cores before all others. They drive a terminal or a browser, or start a
+ * server in the background.
  */
 const QUIET: ReadonlySet<string> = new Set([
   "attach_ends",
@@ -170,13 +181,6 @@ const QUIET: ReadonlySet<string> = new Set([
   "console_ways",
   "console_work",
   "console",
-  "control",
-  "dead_peer",
-  "delivery_fair",
-  "dialogs_life",
-  "flood",
-  "latency",
-  "neighbours",
 ]);
 
 /**
@@ -243,7 +247,7 @@ const LONG: readonly string[] = [
 ];
 
 /** Every name that a list above has. */
-export const NAMED_FILES: readonly string[] = [...QUIET, ...BUILD_MATTERS, ...NEWER_FILES, ...LONG];
+export const NAMED_FILES: readonly string[] = [...ALONE, ...QUIET, ...BUILD_MATTERS, ...NEWER_FILES, ...LONG];
 
 /** Names of all files of the conformance suite. */
 export function conformanceFiles(): string[] {
@@ -275,8 +279,9 @@ export interface Share {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The place of a file in the order of all: a quiet file always runs, and what takes long begins early. */
+/** The place of a file in the order of all: those alone, then the quiet ones one after the other, with the long ones beside. */
 function turnOf(file: string): number {
+  if (ALONE.has(file)) return -2;
   if (QUIET.has(file)) return -1;
   const turn = LONG.indexOf(file);
   return turn < 0 ? LONG.length : turn;
@@ -289,10 +294,11 @@ export async function conform(shares: readonly Share[]): Promise<Map<string, Out
   const jobs = runs.map(({ part, target, file, env }): Job<Outcome> => {
     const name = `${part}: ${file}`;
     const variables = { ...env, PI_SERVER_TARGET: target };
-    const manner = { heading: name, yields: !QUIET.has(file) };
+    const manner = { heading: name, yields: !QUIET.has(file) && !ALONE.has(file) };
     const run = () => runTests([`tests/conformance/${file}_test.ts`], variables, manner);
     // What a file keeps on the machine for its cases, it keeps for each build.
-    return { name, run, key: QUIET.has(file) ? "quiet" : file };
+    const key = QUIET.has(file) ? "quiet" : file;
+    return { name, run, key, ...(ALONE.has(file) ? { places: PLACES } : {}) };
   });
   const results = await runPool(jobs, PLACES);
   return new Map(shares.map(({ part }) => {
@@ -321,12 +327,12 @@ function unitJobs(): Job<Outcome>[] {
   const long = ["tests/contributing_test.ts", "tests/publish_test.ts"];
   const flags = ["--sanitize-ops", "--sanitize-resources"];
   const rest = [...flags, "--parallel", `--ignore=${["tests/conformance", ...long].join(",")}`, "tests/"];
-  const places = Math.ceil(PLACES / 2);
+  const places = PLACES / 2;
   const job = (name: string, args: string[]): Job<Outcome> => ({
     name: `unit: ${name}`,
     run: () => runTests(args, { DENO_JOBS: String(places) }, { heading: `unit: ${name}` }),
   });
-  return [...long.map((file) => job(file, [...flags, file])), { ...job("all others", rest), places }];
+  return [{ ...job("all others", rest), places }, ...long.map((file) => job(file, [...flags, file]))];
 }
 
 async function main(): Promise<number> {
@@ -357,7 +363,7 @@ async function main(): Promise<number> {
     endsAll: ({ broken }) => broken !== undefined,
   };
   const units = parts.includes("unit") ? unitJobs() : [];
-  const first = await runPool([types, ...units, ...builds], PLACES);
+  const first = await runPool([...units.slice(0, 1), types, ...builds, ...units.slice(1)], PLACES);
   if (first.get(types.name)?.broken !== undefined) return 1;
   const outcomes = new Map<string, Outcome>();
   if (units.length > 0) outcomes.set("unit", total(units.flatMap(({ name }) => first.get(name) ?? [])));

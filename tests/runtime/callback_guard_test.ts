@@ -10,7 +10,8 @@ async function inThread(body: string): Promise<unknown> {
     import { guardCallbacks } from "${GUARD}";
     const errors = [];
     guardCallbacks((error) => errors.push(error));
-    const rest = () => new Promise((resolve) => setTimeout(resolve, 20));
+    // In a thread that is late a timer runs before an immediate of the same turn; the second timer comes after both.
+    const rest = () => new Promise((resolve) => setTimeout(() => setTimeout(resolve, 0), 20));
     const odd = () => new Proxy({}, { getPrototypeOf() { throw 1; } });
     const result = await (async () => { ${body} })();
     postMessage(result);

@@ -1,5 +1,5 @@
-// Who may do what (docs/PROTOCOL.md#roles), decided by hand and not read from the sources: for the unit test of the router, and
-// for the walk over the wire.
+// Who may do what (docs/PROTOCOL.md#roles), and which commands only read: decided by hand and not taken from the
+// sources, for the unit tests and for the walk over the wire.
 import { type Role, ROLES } from "../../src/protocol/schema/roles.ts";
 
 /** What each role adds to the one before it. A command that is not here fails, until it gets a role. */
@@ -32,6 +32,14 @@ export const ADDED: Readonly<Record<Role, readonly string[]>> = {
   ],
   admin: ["mint_token", "list_tokens", "revoke_token", "set_budget"],
 };
+
+/** Commands that only read, though their names do not begin with `get_` or `list_`. */
+const OTHER_READS: readonly string[] = ["health_check", "search"];
+
+/** Whether that command only reads. */
+export function isRead(command: string): boolean {
+  return command.startsWith("get_") || command.startsWith("list_") || OTHER_READS.includes(command);
+}
 
 /** Whether that role may send that command. */
 export function may(role: Role, command: string): boolean {

@@ -1,6 +1,7 @@
 // What docs/PROTOCOL.md#what-waits-for-what says of each command: where it waits, how long it may run, what it is free of.
 import { assertEquals } from "@std/assert";
 import { type CommandName, COMMANDS, specOf } from "../../../src/protocol/schema/commands.ts";
+import { isRead } from "../../support/roles.ts";
 
 const names = [...COMMANDS.keys()] as CommandName[];
 
@@ -8,21 +9,21 @@ const names = [...COMMANDS.keys()] as CommandName[];
 const having = (wanted: (name: CommandName) => boolean): string[] => names.filter(wanted).toSorted();
 
 const STOPS = ["abort", "abort_bash", "abort_compaction", "abort_retry"];
-const isRead = (name: string): boolean => name.startsWith("get_") || name.startsWith("list_");
 
 Deno.test("commands: exactly those that docs/PROTOCOL.md names never queue in the mailbox", () => {
   const never = ["extension_ui_response", "subscribe", "unsubscribe", "switch_session", "delete_session"];
   const more = ["ping", "hello", "steer", "follow_up", "clear_queue", "create_session", "load_session"];
-  more.push("mint_token", "revoke_token", "health_check", "set_budget", "search");
+  more.push("mint_token", "revoke_token", "set_budget");
   more.push("archive_session", "unarchive_session", "rename_stored_session", "delete_stored_session");
   const expected = having((name) => isRead(name) || [...STOPS, ...never, ...more].includes(name));
   assertEquals(having((name) => specOf(name).lane !== "mailbox"), expected);
 });
 
-Deno.test("commands: get_*, steer and follow_up wait for earlier ones of their connection, nothing else does", () => {
-  const expected = having((name) =>
-    (name.startsWith("get_") && specOf(name).target === "session") || ["steer", "follow_up"].includes(name)
-  );
+Deno.test("commands: reads of a session, steer and follow_up wait for earlier ones of their connection, nothing else does", () => {
+  const ofSession = (name: CommandName) => isRead(name) && specOf(name).target === "session";
+  // That one looks at files, and not at the session's state.
+  const after = (name: CommandName) => ofSession(name) && name !== "list_session_files";
+  const expected = having((name) => after(name) || ["steer", "follow_up"].includes(name));
   assertEquals(having((name) => specOf(name).lane === "after"), expected);
 });
 
@@ -40,7 +41,6 @@ Deno.test("commands: abort*, extension_ui_response, ping and hello are exempt fr
 
 Deno.test("commands: what reads or stops is served during a shutdown, and nothing that begins something", () => {
   const others = ["hello", "ping", "extension_ui_response", "subscribe", "unsubscribe", "switch_session"];
-  others.push("health_check", "search");
   const expected = having((name) => isRead(name) || [...STOPS, ...others].includes(name));
   assertEquals(having((name) => specOf(name).duringShutdown), expected);
 });

@@ -8,6 +8,7 @@ import { MINIMAL } from "../../protocol/minimal.ts";
 import { at, type Json, objectAt } from "../../support/json.ts";
 import { FakePeer } from "./fakes.ts";
 import { GREETING } from "../../support/greeting.ts";
+import { isRead } from "../../support/roles.ts";
 import { RouterBench as Bench } from "./router_fixture.ts";
 
 Deno.test("router: the greeting comes first, and answers only go to who asked", () => {
@@ -129,9 +130,9 @@ Deno.test("router: during a shutdown exactly what reads or stops is served", () 
     assert(code !== "1:invalid_params", type);
     if (code !== "1:shutting_down") allowed.push(type);
   }
-  const reads = [...COMMANDS.keys()].filter((type) => type.startsWith("get_") || type.startsWith("list_"));
+  const reads = [...COMMANDS.keys()].filter(isRead);
   const stops = ["abort", "abort_bash", "abort_compaction", "abort_retry", "extension_ui_response"];
-  const others = ["health_check", "hello", "ping", "search", "subscribe", "switch_session", "unsubscribe"];
+  const others = ["hello", "ping", "subscribe", "switch_session", "unsubscribe"];
   assertEquals(allowed.toSorted(), [...reads, ...stops, ...others].toSorted());
 });
 
