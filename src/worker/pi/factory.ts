@@ -263,6 +263,7 @@ class PiFactory implements AgentFactory {
       untrusted: [],
       loadErrors: [],
       modelSelected: () => {},
+      modelChosen: () => {},
       report: () => {},
     };
     const paths = {
@@ -277,7 +278,7 @@ class PiFactory implements AgentFactory {
     const settings = pi.SettingsManager.fromStorage(overlay);
     guard.watch(settings);
     const persisted = !request.inMemory;
-    return {
+    const plan: Plan = {
       request,
       settings,
       models,
@@ -292,6 +293,8 @@ class PiFactory implements AgentFactory {
       last: undefined,
       choices: undefined,
     };
+    around.modelChosen = () => this.#setGone(plan, undefined);
+    return plan;
   }
 
   /** The model that a request names. Undefined when it names none, or pi does not know it. */
