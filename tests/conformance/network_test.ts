@@ -27,6 +27,21 @@ function part(api: RawApi, how: "end" | "cut"): Response {
   return new Response(body, { headers: { "content-type": "text/event-stream" } });
 }
 
+/** A whole answer, behind whose final event the connection breaks. */
+function wholeAndCut(api: RawApi): Response {
+  const frames = say(api, "whole at once");
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const frame = frames.shift();
+      if (frame !== undefined) return controller.enqueue(new TextEncoder().encode(frame));
+      // What was enqueued has to be on its way before the connection breaks.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      controller.error(new Error("cut"));
+    },
+  }, { highWaterMark: 0 });
+  return new Response(body, { headers: { "content-type": "text/event-stream" } });
+}
+
 const page = () =>
   new Response("<html><title>Log in, 500</title></html>", { headers: { "content-type": "text/html" } });
 
@@ -87,6 +102,20 @@ alone(
         stringAt(response, "error"),
         /sent a web page \(text\/html\) instead of an answer; check its baseUrl/,
       );
+    }
+  },
+);
+
+alone(
+  "network: an answer whose final event has come is whole, also when its connection breaks behind it",
+  async (bench) => {
+    await using model = scenes((_scene, api) => wholeAndCut(api));
+    await model.register(bench.home.agentDir, RETRY);
+    await bench.start();
+    for (const api of [...WIRES, "openai-responses"] as const) {
+      const { response, requests } = await prompt(bench, model, api, "always cut");
+      assertEquals(at(response, "data", "text"), "whole at once", `${api}: ${JSON.stringify(response)}`);
+      assertEquals([at(response, "data", "stopReason"), requests], ["stop", 1], api);
     }
   },
 );

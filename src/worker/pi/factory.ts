@@ -263,7 +263,6 @@ class PiFactory implements AgentFactory {
       untrusted: [],
       loadErrors: [],
       modelSelected: () => {},
-      modelChosen: () => {},
       report: () => {},
     };
     const paths = {
@@ -278,7 +277,7 @@ class PiFactory implements AgentFactory {
     const settings = pi.SettingsManager.fromStorage(overlay);
     guard.watch(settings);
     const persisted = !request.inMemory;
-    const plan: Plan = {
+    return {
       request,
       settings,
       models,
@@ -293,8 +292,6 @@ class PiFactory implements AgentFactory {
       last: undefined,
       choices: undefined,
     };
-    around.modelChosen = () => this.#setGone(plan, undefined);
-    return plan;
   }
 
   /** The model that a request names. Undefined when it names none, or pi does not know it. */
@@ -352,6 +349,7 @@ class PiFactory implements AgentFactory {
     tellTrust(settings, around.trusted);
     const resources = await guard.options(settings);
     const eventBus = pi.createEventBus();
+    around.modelChosen = () => this.#setGone(plan, undefined);
     const services = await this.#accounts.services(models, {
       cwd,
       agentDir: this.#agentDir,
