@@ -147,6 +147,22 @@ alone(
   },
 );
 
+alone("network: the error of a request names the proxy that it did not get through", async (bench) => {
+  await using model = scenes((_scene, api) => say(api, "never"));
+  await model.register(bench.home.agentDir, { retry: { enabled: false } });
+  const proxy = new ForwardProxy(model.port);
+  const { url } = proxy;
+  await proxy[Symbol.asyncDispose]();
+  const withKey = url.replace("http://", "http://ada:secret@");
+  await bench.start([], { env: { HTTP_PROXY: withKey } });
+  for (const api of WIRES) {
+    const { response } = await prompt(bench, model, api, "x");
+    const error = stringAt(response, "error");
+    assertMatch(error, /^Connection error: .*(?:refused|ECONNREFUSED)/);
+    assert(error.includes(`HTTP_PROXY=${url.replace(/\/$/, "")}`) && !error.includes("secret"), error);
+  }
+});
+
 alone(
   "network: requests go through the proxy of the environment, and NO_PROXY=* keeps addresses out of it",
   async (bench) => {

@@ -2,6 +2,7 @@
 // Used by: the engines (sdk/sdk_0_73.ts, sdk/sdk_1_6.ts), which know where pi makes its requests, and by answer_errors.ts.
 // Invariant: other requests of the thread pass as they are, and no byte of an answer is changed.
 import { AsyncLocalStorage } from "node:async_hooks";
+import process from "node:process";
 import { readAnswer } from "./answer_body.ts";
 
 /** What is known of one request. */
@@ -63,6 +64,25 @@ export function reasonOf(error: unknown): string {
   return withoutSecrets(telling.join(": ")) || "no reason given";
 }
 
+/**
+ * The proxy that the environment names for that address; users take a proxy's failure for the provider's. Empty when
+ * there is none, or `NO_PROXY` may name the host: which of its entries hold is the runtime's affair.
+ */
+export function proxyNote(url: URL, env: Readonly<Record<string, string | undefined>>): string {
+  const name = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
+  const proxy = env[name] || env[name.toLowerCase()];
+  const not = env["NO_PROXY"] || env["no_proxy"] || "";
+  const kept = not.split(/[\s,]+/).map((entry) => entry.replace(/^\*?\./, "").replace(/:\d+$/, ""));
+  const around = kept.some((entry) => entry !== "" && (entry === "*" || url.hostname.endsWith(entry)));
+  return proxy === undefined || proxy === "" || around ? "" : withoutSecrets(` (through ${name}=${proxy})`);
+}
+
+/** The end of an error about a request to that address. */
+function wayTo(input: Parameters<typeof fetch>[0]): string {
+  const address = input instanceof Request ? input.url : String(input);
+  return URL.canParse(address) ? proxyNote(new URL(address), process.env) : "";
+}
+
 /** Puts the follower around the fetch that the thread has now; an extension may have replaced it. */
 function watchFetch(): void {
   const original = globalThis.fetch;
@@ -79,7 +99,7 @@ function watchFetch(): void {
       const streams = request.contentType === STREAM;
       return streams || request.idleMs !== undefined ? readAnswer(response, request.idleMs) : response;
     } catch (error) {
-      request.failure = reasonOf(error);
+      request.failure = reasonOf(error) + wayTo(input);
       throw error;
     }
   };
