@@ -29,15 +29,18 @@ class FinalEvent {
   }
 }
 
-/** Rejects after that time; without one it never settles. */
-function silence(idleMs: number | undefined): { broken: Promise<never>; clear(): void } {
-  const { promise: broken, reject } = Promise.withResolvers<never>();
-  if (idleMs === undefined) return { broken, clear: () => {} };
-  const timer = setTimeout(() => {
-    // pi's words for it begin with "terminated".
-    reject(new TypeError(`terminated: the answer was silent for ${idleMs} ms (httpIdleTimeoutMs)`));
-  }, idleMs);
-  return { broken, clear: () => clearTimeout(timer) };
+/** What a read brings, or an error after that time. pi's words for it begin with "terminated". */
+async function inTime<T>(read: Promise<T>, idleMs: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silent = new Promise<never>((_, reject) => {
+    const error = new TypeError(`terminated: the answer was silent for ${idleMs} ms (httpIdleTimeoutMs)`);
+    timer = setTimeout(() => reject(error), idleMs);
+  });
+  try {
+    return await Promise.race([read, silent]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**
@@ -51,9 +54,9 @@ export function readAnswer(response: Response, idleMs?: number): Response {
   const final = new FinalEvent();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { broken, clear } = silence(idleMs);
       try {
-        const { done, value } = await Promise.race([reader.read(), broken]);
+        const next = reader.read();
+        const { done, value } = await (idleMs === undefined ? next : inTime(next, idleMs));
         if (done) return controller.close();
         final.follow(value);
         controller.enqueue(value);
@@ -61,8 +64,6 @@ export function readAnswer(response: Response, idleMs?: number): Response {
         void reader.cancel(error).catch(() => {});
         if (!final.complete) throw error;
         controller.close();
-      } finally {
-        clear();
       }
     },
     cancel: (reason) => reader.cancel(reason),
