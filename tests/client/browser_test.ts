@@ -56,6 +56,36 @@ Deno.test("a refused token differs from a server that cannot be reached", async 
   assert(down instanceof Error && !(down instanceof TokenRefusedError), String(down));
 });
 
+/** Runs it as in a page of that origin. */
+async function inPageOf<T>(origin: string, run: () => Promise<T>): Promise<T> {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "location");
+  Object.defineProperty(globalThis, "location", {
+    configurable: true,
+    value: { origin, href: `${origin}/` },
+  });
+  try {
+    return await run();
+  } finally {
+    if (before === undefined) Reflect.deleteProperty(globalThis, "location");
+    else Object.defineProperty(globalThis, "location", before);
+  }
+}
+
+Deno.test("a page of another origin learns that the server must allow it, and a page of its own does not", async () => {
+  const { state, server } = serve();
+  await server.shutdown();
+  const own = new URL(state.url.replace("ws", "http")).origin;
+  for (const [origin, told] of [["http://pages.example", true], [own, false]] as const) {
+    const error = await inPageOf(origin, () => failure(connect({ url: state.url, token: "good" })));
+    assert(
+      error instanceof Error && error.message.startsWith(`${state.url} cannot be reached`),
+      String(error),
+    );
+    const sentence = `The server must also allow this page: --allow-origin ${origin}`;
+    assertEquals(error.message.includes(sentence), told, error.message);
+  }
+});
+
 Deno.test("a token that is revoked while the connection is lost ends the client with that reason", async () => {
   const { state, sockets, server } = serve();
   const ended = Promise.withResolvers<Error | undefined>();

@@ -86,6 +86,24 @@ for (const [kind, spoken] of [["that has an answer", true], ["without a message"
   );
 }
 
+alone("gone model: choosing the model that the session continues with ends the report", async (bench) => {
+  await bench.start();
+  let wire = await bench.connect();
+  const { id } = await bench.session(wire, ANTHROPIC);
+  wire = await restarted(bench, () => rename(bench, ANTHROPIC.provider, "renamed"));
+  await wire.ok({ type: "subscribe", sessionId: id }, 60_000);
+  const state = await stateOf(wire, id);
+  assertTells(told(state));
+  const model = { provider: stringAt(state, "model", "provider"), modelId: stringAt(state, "model", "id") };
+  await wire.ok({ type: "set_model", sessionId: id, ...model });
+  assertEquals(told(await stateOf(wire, id)), undefined);
+  const issues = arrayAt(await wire.ok({ type: "health_check" }), "issues").map(String);
+  assert(!issues.some((one) => one.includes(`${WANTED.provider}/${WANTED.id}`)), issues.join("\n"));
+  // What was loaded anew knows nothing of it.
+  await wire.ok({ type: "reload", sessionId: id }, 60_000);
+  assertEquals(told(await stateOf(wire, id)), undefined);
+});
+
 alone("gone model: a file from elsewhere names it in the answer of load_session", async (bench) => {
   await bench.start();
   const wire = await bench.connect();

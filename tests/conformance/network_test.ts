@@ -27,6 +27,21 @@ function part(api: RawApi, how: "end" | "cut"): Response {
   return new Response(body, { headers: { "content-type": "text/event-stream" } });
 }
 
+/** A whole answer, behind whose final event the connection breaks. */
+function wholeAndCut(api: RawApi): Response {
+  const frames = say(api, "whole at once");
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const frame = frames.shift();
+      if (frame !== undefined) return controller.enqueue(new TextEncoder().encode(frame));
+      // What was enqueued has to be on its way before the connection breaks.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      controller.error(new Error("cut"));
+    },
+  }, { highWaterMark: 0 });
+  return new Response(body, { headers: { "content-type": "text/event-stream" } });
+}
+
 const page = () =>
   new Response("<html><title>Log in, 500</title></html>", { headers: { "content-type": "text/html" } });
 
@@ -91,6 +106,20 @@ alone(
   },
 );
 
+alone(
+  "network: an answer whose final event has come is whole, also when its connection breaks behind it",
+  async (bench) => {
+    await using model = scenes((_scene, api) => wholeAndCut(api));
+    await model.register(bench.home.agentDir, RETRY);
+    await bench.start();
+    for (const api of [...WIRES, "openai-responses"] as const) {
+      const { response, requests } = await prompt(bench, model, api, "always cut");
+      assertEquals(at(response, "data", "text"), "whole at once", `${api}: ${JSON.stringify(response)}`);
+      assertEquals([at(response, "data", "stopReason"), requests], ["stop", 1], api);
+    }
+  },
+);
+
 alone("network: an answer that shows nothing is a success with a notice", async (bench) => {
   await using model = scenes((_scene, api) => say(api, ""));
   await model.register(bench.home.agentDir, RETRY);
@@ -117,6 +146,22 @@ alone(
     }
   },
 );
+
+alone("network: the error of a request names the proxy that it did not get through", async (bench) => {
+  await using model = scenes((_scene, api) => say(api, "never"));
+  await model.register(bench.home.agentDir, { retry: { enabled: false } });
+  const proxy = new ForwardProxy(model.port);
+  const { url } = proxy;
+  await proxy[Symbol.asyncDispose]();
+  const withKey = url.replace("http://", "http://ada:secret@");
+  await bench.start([], { env: { HTTP_PROXY: withKey } });
+  for (const api of WIRES) {
+    const { response } = await prompt(bench, model, api, "x");
+    const error = stringAt(response, "error");
+    assertMatch(error, /^Connection error: .*(?:refused|ECONNREFUSED)/);
+    assert(error.includes(`HTTP_PROXY=${url.replace(/\/$/, "")}`) && !error.includes("secret"), error);
+  }
+});
 
 alone(
   "network: requests go through the proxy of the environment, and NO_PROXY=* keeps addresses out of it",

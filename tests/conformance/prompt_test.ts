@@ -366,7 +366,10 @@ alone("no model at all: create works, prompt answers no_model", async (bench) =>
   const wire = await bench.connect();
   const { id, info } = await bench.session(wire);
   assertEquals(at(info, "sessionInfo", "model"), undefined);
-  await wire.refused("no_model", { type: "prompt", sessionId: id, message: "hello" });
+  const refused = await wire.refused("no_model", { type: "prompt", sessionId: id, message: "hello" });
+  for (const way of ["set_model", "ANTHROPIC_API_KEY", "/login"]) {
+    assertStringIncludes(String(refused.error), way);
+  }
   assertEquals((await wire.ok({ type: "get_state", sessionId: id })).isStreaming, false);
   assertEquals(await wire.ok({ type: "get_available_models", sessionId: id }), { models: [] });
 });

@@ -261,7 +261,8 @@ export class PiAgent implements AgentPort {
     if (!hasModel(model)) {
       return failure(
         "no_model",
-        "The session has no model; choose one with set_model, or log in with pi first",
+        "The session has no model; choose one with set_model. If pi has none, set a key such as ANTHROPIC_API_KEY in " +
+          "the server's environment and start it again, or log in: run pi, then /login",
       );
     }
     return modelsOf(this.#session).hasConfiguredAuth(model) ? undefined : noKey(model.provider);

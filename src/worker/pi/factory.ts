@@ -350,6 +350,7 @@ class PiFactory implements AgentFactory {
     tellTrust(settings, around.trusted);
     const resources = await guard.options(settings);
     const eventBus = pi.createEventBus();
+    around.modelChosen = () => this.#setGone(plan, undefined);
     const services = await this.#accounts.services(models, {
       cwd,
       agentDir: this.#agentDir,

@@ -35,6 +35,8 @@ export interface SessionEnvironment {
   loadErrors: readonly LoadProblem[];
   /** Called when the model changes. pi has no event for that. */
   modelSelected: (model: ModelLike) => void;
+  /** Called when a client has chosen a model, also the one that the session has. pi tells only of another one. */
+  modelChosen?: () => void;
   /** Reports errors of extensions after the load. */
   report: (event: SessionEvent) => void;
 }

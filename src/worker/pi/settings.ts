@@ -38,6 +38,7 @@ export function piSettings(live: LiveSession): AgentSettings {
       if (model === undefined) return { ok: false, failure: noSuchModel(provider, modelId) };
       if (!models.hasConfiguredAuth(model)) return { ok: false, failure: noKey(provider) };
       await live.session.setModel(model);
+      live.environment.modelChosen?.();
       return { ok: true, value: toWireModel(model) };
     },
     async cycleModel(direction) {

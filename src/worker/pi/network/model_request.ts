@@ -2,6 +2,8 @@
 // Used by: the engines (sdk/sdk_0_73.ts, sdk/sdk_1_6.ts), which know where pi makes its requests, and by answer_errors.ts.
 // Invariant: other requests of the thread pass as they are, and no byte of an answer is changed.
 import { AsyncLocalStorage } from "node:async_hooks";
+import process from "node:process";
+import { readAnswer } from "./answer_body.ts";
 
 /** What is known of one request. */
 export interface ModelRequest {
@@ -21,6 +23,8 @@ export interface ModelRequest {
 
 const requests = new AsyncLocalStorage<ModelRequest>();
 const WATCHED = new WeakSet<object>();
+/** The kind of an answer that comes in events. */
+const STREAM = "text/event-stream";
 /** Causes that one error may have in a row. */
 const DEEPEST = 5;
 
@@ -60,33 +64,23 @@ export function reasonOf(error: unknown): string {
   return withoutSecrets(telling.join(": ")) || "no reason given";
 }
 
-/** The response, whose body breaks when nothing comes for that long. pi's words for it begin with "terminated". */
-function notSilent(response: Response, idleMs: number): Response {
-  if (response.body === null) return response;
-  const reader = response.body.getReader();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const silent = new Promise<never>((_, reject) => {
-        const error = new TypeError(`terminated: the answer was silent for ${idleMs} ms (httpIdleTimeoutMs)`);
-        timer = setTimeout(() => reject(error), idleMs);
-      });
-      try {
-        const { done, value } = await Promise.race([reader.read(), silent]);
-        if (done) controller.close();
-        else controller.enqueue(value);
-      } catch (error) {
-        void reader.cancel(error).catch(() => {});
-        throw error;
-      } finally {
-        clearTimeout(timer);
-      }
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
-  const timed = new Response(body, response);
-  Object.defineProperty(timed, "url", { value: response.url });
-  return timed;
+/**
+ * The proxy that the environment names for that address; users take a proxy's failure for the provider's. Empty when
+ * there is none, or `NO_PROXY` may name the host: which of its entries hold is the runtime's affair.
+ */
+export function proxyNote(url: URL, env: Readonly<Record<string, string | undefined>>): string {
+  const name = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
+  const proxy = env[name] || env[name.toLowerCase()];
+  const not = env["NO_PROXY"] || env["no_proxy"] || "";
+  const kept = not.split(/[\s,]+/).map((entry) => entry.replace(/^\*?\./, "").replace(/:\d+$/, ""));
+  const around = kept.some((entry) => entry !== "" && (entry === "*" || url.hostname.endsWith(entry)));
+  return proxy === undefined || proxy === "" || around ? "" : withoutSecrets(` (through ${name}=${proxy})`);
+}
+
+/** The end of an error about a request to that address. */
+function wayTo(input: Parameters<typeof fetch>[0]): string {
+  const address = input instanceof Request ? input.url : String(input);
+  return URL.canParse(address) ? proxyNote(new URL(address), process.env) : "";
 }
 
 /** Puts the follower around the fetch that the thread has now; an extension may have replaced it. */
@@ -102,9 +96,10 @@ function watchFetch(): void {
       request.contentType =
         (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
       delete request.failure;
-      return request.idleMs === undefined ? response : notSilent(response, request.idleMs);
+      const streams = request.contentType === STREAM;
+      return streams || request.idleMs !== undefined ? readAnswer(response, request.idleMs) : response;
     } catch (error) {
-      request.failure = reasonOf(error);
+      request.failure = reasonOf(error) + wayTo(input);
       throw error;
     }
   };
