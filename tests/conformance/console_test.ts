@@ -144,8 +144,11 @@ test("console: a question is answered on the session's page and in the inbox", (
     await page.getByRole("region", { name: "Question: Which way?" }).waitFor({ state: "detached" });
     await prompt(page, uiPrompt("second.json", [["input", "Your name?"]]));
     const badge = page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: /Inbox.*1/ });
-    await badge.click();
     const question = page.getByRole("region", { name: "Question: Your name?" });
+    await question.getByRole("textbox").fill("Ad");
+    await badge.click();
+    await page.getByRole("heading", { name: "Inbox" }).waitFor();
+    assertEquals(await question.getByRole("textbox").inputValue(), "Ad", "what was typed is kept");
     await question.getByRole("textbox").fill("Ada");
     await question.getByRole("button", { name: "Answer" }).click();
     assertEquals(await recorded(cwd, "second.json"), ["Ada"]);

@@ -28,10 +28,11 @@ export function DialogForm({ dialog, named }: Props) {
     setSending(false);
   };
   const disabled = sending || !mayAnswer;
+  const title = visible(dialog.title);
   return (
-    <section class="ask" aria-label={`Question: ${clip(visible(dialog.title), 120)}`}>
+    <section class="ask" aria-label={`Question: ${clip(title, 120)}`}>
       <header>
-        <h2 dir="auto">{clip(visible(dialog.title), 1000) || "A question"}</h2>
+        <h2 dir="auto">{clip(title, 1000) || "A question"}</h2>
         <p class="meta">
           {named && (
             <a href={sessionHref(dialog.sessionId)}>
@@ -55,22 +56,22 @@ interface AnswerProps {
   readonly answer: (value: string | boolean | null) => Promise<void>;
 }
 
-function Answer({ dialog, disabled, answer }: AnswerProps) {
+function Answer(props: AnswerProps) {
+  const { dialog, disabled, answer } = props;
   switch (dialog.method) {
     case "select":
       return (
         <div class="choices">
           {dialog.options.map((option, index) => (
-            <button
+            <Button
               key={index}
-              type="button"
               disabled={disabled}
               onClick={() => void answer(option)}
             >
               <bdi>{clip(visible(option), 400)}</bdi>
-            </button>
+            </Button>
           ))}
-          <Cancel disabled={disabled} answer={answer} />
+          <Cancel {...props} />
         </div>
       );
     case "confirm":
@@ -80,17 +81,26 @@ function Answer({ dialog, disabled, answer }: AnswerProps) {
             Yes
           </Button>
           <Button disabled={disabled} onClick={() => void answer(false)}>No</Button>
-          <Cancel disabled={disabled} answer={answer} />
+          <Cancel {...props} />
         </div>
       );
     default:
-      return <TextAnswer dialog={dialog} disabled={disabled} answer={answer} />;
+      return <TextAnswer {...props} />;
   }
 }
 
-function TextAnswer({ dialog, disabled, answer }: AnswerProps) {
-  const [value, setValue] = useState(dialog.prefill);
+/** What was typed and not sent, by dialog: it stays when another page shows the same question. */
+const typed = new Map<string, string>();
+
+function TextAnswer(props: AnswerProps) {
+  const { dialog, disabled, answer } = props;
+  const [value, setValue] = useState(typed.get(dialog.requestId) ?? dialog.prefill);
+  const type = ({ currentTarget }: { readonly currentTarget: { readonly value: string } }): void => {
+    typed.set(dialog.requestId, currentTarget.value);
+    setValue(currentTarget.value);
+  };
   const label = clip(dialog.title, 200) || "Your answer";
+  const field = { dir: "auto", "aria-label": label, disabled, value, onInput: type } as const;
   return (
     <form
       onSubmit={(event) => {
@@ -99,30 +109,11 @@ function TextAnswer({ dialog, disabled, answer }: AnswerProps) {
       }}
     >
       {dialog.method === "editor"
-        ? (
-          <textarea
-            rows={6}
-            dir="auto"
-            aria-label={label}
-            disabled={disabled}
-            value={value}
-            onInput={(event) => setValue(event.currentTarget.value)}
-          />
-        )
-        : (
-          <input
-            type="text"
-            dir="auto"
-            aria-label={label}
-            placeholder={clip(dialog.placeholder, 200)}
-            disabled={disabled}
-            value={value}
-            onInput={(event) => setValue(event.currentTarget.value)}
-          />
-        )}
+        ? <textarea rows={6} {...field} />
+        : <input type="text" placeholder={clip(dialog.placeholder, 200)} {...field} />}
       <div class="choices">
         <button type="submit" class="primary" disabled={disabled}>Answer</button>
-        <Cancel disabled={disabled} answer={answer} />
+        <Cancel {...props} />
       </div>
     </form>
   );
