@@ -3,6 +3,12 @@
 // Invariant: the buffers are bounded in bytes, each one and all together.
 import type { EncodedEvent } from "../../ipc/messages.ts";
 
+/**
+ * The part of a buffer that shell output may take. A flood passes through the whole of it in a second: what lives so
+ * long is collected late, and was most of what a flood cost (docs/DECISIONS.md#shells-are-read-at-a-bounded-rate).
+ */
+const SHELL_SHARE = 1 / 4;
+
 /** Roughly the bytes of an event: its text counted in UTF-16 units, and its slot in the list. */
 function bytesOf(record: EncodedEvent): number {
   return record.text.length + (record.brief?.length ?? 0) + 64;
@@ -44,7 +50,9 @@ export class ReplayBuffers {
     this.#logs.delete(sessionId);
     this.#logs.set(sessionId, log);
     for (const record of records) this.#bytes += log.append(record);
-    while (log.bytes > this.#bytesEach) this.#bytes -= log.dropOldest();
+    while (log.bytes > this.#bytesEach || log.shellBytes > this.#bytesEach * SHELL_SHARE) {
+      this.#bytes -= log.dropOldest();
+    }
     while (this.#bytes > this.#bytesAll) {
       const [stalest] = this.#logs;
       if (stalest === undefined) return;
@@ -71,6 +79,7 @@ export class ReplayBuffer {
   #records: (EncodedEvent | undefined)[] = [];
   #head = 0;
   #bytes = 0;
+  #shellBytes = 0;
   #lastSeq: number;
 
   /** @param lastSeq number of the last event before */
@@ -80,6 +89,11 @@ export class ReplayBuffer {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Bytes of shell output. */
+  get shellBytes(): number {
+    return this.#shellBytes;
   }
 
   /** Sequence number of the last event; 0 before the first. */
@@ -94,6 +108,7 @@ export class ReplayBuffer {
     this.#lastSeq = record.seq;
     const bytes = bytesOf(record);
     this.#bytes += bytes;
+    if (record.type === "bash_output") this.#shellBytes += bytes;
     return bytes;
   }
 
@@ -107,6 +122,7 @@ export class ReplayBuffer {
     }
     const bytes = bytesOf(oldest);
     this.#bytes -= bytes;
+    if (oldest.type === "bash_output") this.#shellBytes -= bytes;
     return bytes;
   }
 

@@ -160,3 +160,15 @@ Deno.test("replay buffer: the full form, which no replay uses, is not kept", () 
   const [kept] = logs.of("a")?.since(0) ?? [];
   assert(kept !== undefined && JSON.stringify(kept).length < 1_000, "a megabyte that is not counted");
 });
+
+Deno.test("replay buffers: shell output takes a quarter of a session's buffer, without a gap in what stays", () => {
+  const logs = logsOf(40, 400, { a: 20 });
+  for (let seq = 21; seq <= 30; seq++) logs.append("a", [{ ...record(seq), type: "bash_output" }]);
+  assertEquals(seqs(logs.of("a")?.since(0))?.length, 30);
+  // The eleventh takes the twenty events before the output and its first one along: a replay has no gaps.
+  logs.append("a", [{ ...record(31), type: "bash_output" }]);
+  assertEquals(seqs(logs.of("a")?.since(0)), [22, 23, 24, 25, 26, 27, 28, 29, 30, 31]);
+  assertEquals([logs.of("a")?.covers(20, 31), logs.of("a")?.covers(21, 31)], [false, true]);
+  for (let seq = 32; seq <= 61; seq++) logs.append("a", [record(seq)]);
+  assertEquals([seqs(logs.of("a")?.since(0))?.[0], logs.bytes], [22, 40 * EACH]);
+});
