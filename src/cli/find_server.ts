@@ -251,6 +251,15 @@ async function tokenOfVariable(io: Io): Promise<string | undefined> {
   return text.trim();
 }
 
+/** What is wrong with a certificate; undefined when a request failed for another reason. */
+function certificateTrouble(failure: unknown): string | undefined {
+  const cause: unknown = failure instanceof Error ? failure.cause : undefined;
+  const said = [cause, failure].filter((error) => error !== undefined).map(errorMessage);
+  const found = said.find((text) => /certificate|self.signed/i.test(text));
+  // Deno's sentence begins with the address, which the line has already.
+  return found?.replace(/^.*: (?=invalid peer certificate)/, "");
+}
+
 /** One line on why there is no connection: asks the same server over HTTP, which answers in more words. */
 async function whyNot(
   io: Io,
@@ -272,7 +281,12 @@ async function whyNot(
     });
     status = answer.status;
     await answer.body?.cancel();
-  } catch {
+  } catch (failure) {
+    const untrusted = certificateTrouble(failure);
+    if (untrusted !== undefined) {
+      return `the certificate of ${url} is not trusted (${untrusted}); name a file with the certificate of its ` +
+        "authority in NODE_EXTRA_CA_CERTS, or in DENO_CERT where Deno is older";
+    }
     if (!local) return `no server answers at ${url}; is it running there, and is the address right?`;
     return `the server of ${stateDir} (process ${endpoint?.pid}) does not answer at ${url}; ` +
       "look at it with pi-server doctor, or end it with pi-server stop";
@@ -283,7 +297,11 @@ async function whyNot(
     }
     return `the server at ${url} does not accept this token; it may be revoked or expired, or of another server`;
   }
-  if (status === 404 || status >= 500) return `what answers at ${url} is not a pi-server (HTTP ${status})`;
+  if (status === 404 || status >= 500) {
+    // A proxy sends a page on to the address with the slash. A WebSocket does not follow.
+    const slash = url.endsWith("/") ? "" : `; below a path of a proxy its address ends with a slash: ${url}/`;
+    return `what answers at ${url} is not a pi-server (HTTP ${status})${slash}`;
+  }
   return `the server at ${url} refused the connection: ${errorMessage(error)}`;
 }
 

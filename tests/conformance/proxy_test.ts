@@ -1,8 +1,9 @@
 // nginx and Caddy in front, with the files of deploy/: TLS and a path of its own, which goes on to the server or is
 // taken off. The page, its files, health and WebSockets work below it, and Origin is judged as the browser knows it.
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Caddy, findCaddy } from "../support/caddy.ts";
+import { command } from "../support/command_line.ts";
 import { loadConsole } from "../support/console_page.ts";
 import { findNginx, Nginx } from "../support/nginx.ts";
 import { deadline } from "../support/wait.ts";
@@ -114,6 +115,30 @@ withNginx("proxy: WebSockets get through nginx with TLS, from its own page alone
   await passesSockets(nginx, token);
   assert(!(await nginx.log()).includes(token), "nginx logged the token");
 });
+
+withNginx(
+  "proxy: a command reaches the server over TLS, or says that the certificate is not trusted",
+  async (bench, nginx) => {
+    const server = ["call", "ping", "--data", "--server", `wss://localhost:${nginx.tlsPort}/pi/`];
+    const token = { PI_SERVER_TOKEN: await bench.server.token() };
+    const refused = await command(bench.home, server, { env: token });
+    assertEquals(refused.code, 1, refused.stderr);
+    assertMatch(refused.stderr, /certificate of wss:.* is not trusted \(.*NODE_EXTRA_CA_CERTS/);
+    const file = `${bench.home.dir}/authority.pem`;
+    await Deno.writeTextFile(file, nginx.certificate);
+    // The second is for a binary on an older Deno.
+    const env = { ...token, NODE_EXTRA_CA_CERTS: file, DENO_CERT: file };
+    const answered = await command(bench.home, server, { env });
+    assertEquals(answered.code, 0, answered.stderr);
+    const without = await command(
+      bench.home,
+      [...server.slice(0, -1), `wss://localhost:${nginx.tlsPort}/pi`],
+      { env },
+    );
+    assertEquals(without.code, 1, without.stderr);
+    assertMatch(without.stderr, /is not a pi-server \(HTTP 404\); .* ends with a slash: wss:.*\/pi\/$/m);
+  },
+);
 
 withCaddy(
   "proxy: Caddy with TLS and a path of its own shows the page and passes WebSockets on",
