@@ -2,8 +2,8 @@
 // Used by: sdk/sdk_1_6.ts alone, since it imports pi 1.6.
 // Invariant: no file of an untrusted folder is opened, and no program that it names is started.
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import * as pi from "@earendil-works/pi-coding-agent";
 import type { BuiltInParts } from "./built_in_parts.ts";
 
@@ -53,17 +53,18 @@ const BUNDLED = "llamaExtension";
  * pi's llama.cpp extension, which its package does not export: the provider of that name, and `/llama`. Undefined where
  * PI_PACKAGE_DIR names a folder without pi's modules.
  */
-async function findLlama(): Promise<pi.ExtensionFactory | undefined> {
+function findLlama(): pi.ExtensionFactory | undefined {
   const file = join(pi.getPackageDir(), "dist", "extensions", "llama", "index.js");
-  const found: unknown = Reflect.get(pi, BUNDLED) ??
-    (existsSync(file) ? Reflect.get(await import(pathToFileURL(file).href), "default") : undefined);
+  // A dynamic import of a path that only this machine knows would be a warning at each publication.
+  const load = (): unknown => Reflect.get(createRequire(import.meta.url)(file), "default");
+  const found: unknown = Reflect.get(pi, BUNDLED) ?? (existsSync(file) ? load() : undefined);
   if (found !== undefined && typeof found !== "function") {
     throw new Error("This pi has llama.cpp in another way");
   }
   return found as pi.ExtensionFactory | undefined;
 }
 
-const llama = await findLlama();
+const llama = findLlama();
 
 /** Registers the providers of these extensions where there is no session. */
 export function registerBuiltInProviders(register: (provider: Provider) => void): void {
