@@ -244,6 +244,11 @@ const LONG: readonly string[] = [
   "cli_run",
   "limits",
   "large_answers",
+  "prompt",
+  "idempotency",
+  "process",
+  "restart",
+  "crash",
 ];
 
 /** Every name that a list above has. */

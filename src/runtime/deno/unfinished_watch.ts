@@ -8,12 +8,12 @@ import type { Arrival } from "./http_listener.ts";
 import { type TcpDescriptor, TcpDescriptors } from "./tcp_descriptors.ts";
 
 /** Milliseconds between two looks at the memory of the process: usually, and while it grows by a step or a part of one. */
-const [TICK_MS, GROWING_TICK_MS] = [40, 5];
+const [TICK_MS, GROWING_TICK_MS] = [20, 2];
 
 /** Growth of the process that calls for a look at the connections, and the milliseconds after which they get one anyway. */
-const [STEP_BYTES, LOOK_MS] = [4 * 1024 * 1024, 1_000];
+const [STEP_BYTES, LOOK_MS] = [2 * 1024 * 1024, 1_000];
 
-/** Growth since the last tick that makes the next one come soon. A flood fills 20 MiB in the usual time between two. */
+/** Growth since the last tick that makes the next one come soon. Between two usual ones a flood fills 10 MiB. */
 const GROWING_BYTES = 512 * 1024;
 
 /** Bytes without a message that are no unfinished message: a handshake, and the largest ping every second. */
@@ -23,7 +23,7 @@ const [FREE_BYTES, FREE_BYTES_A_SECOND] = [64 * 1024, 160];
  * Bytes that the system keeps of what a peer sends, until Deno reads them. With its own choice, some MiB, Deno reads them
  * all for each connection before the next look at its memory.
  */
-const UNREAD_BYTES = 128 * 1024;
+const UNREAD_BYTES = 64 * 1024;
 
 /** Heads of fragments, as a part of their message. */
 const HEADS = 1 / 16;

@@ -18,7 +18,7 @@ const DRAIN_POLL_MS = 5;
 const [TAKING_MS, SILENCE_MS] = [10_000, 250];
 
 /** Messages that a closing socket drops before it closes at once, because its peer does not stop. */
-const MOST_DROPPED = 10_000;
+const MOST_DROPPED = 1_000;
 
 /** Waiting bytes from which a socket is checked in every turn. */
 const MUCH_BYTES = 8 * 1024;

@@ -40,6 +40,9 @@ import { Unfinished } from "../websocket/unfinished_messages.ts";
 /** Milliseconds that a refused peer gets to read the reason. */
 const REFUSED_MS = 1_000;
 
+/** Bytes that are read and dropped meanwhile, so that the peer can read the answer before the connection is gone. */
+const REFUSED_BYTES = 256 * 1024;
+
 function toRequest(request: IncomingMessage): HttpRequest {
   const headers = new Map<string, string>();
   // Reads rawHeaders, because node:http drops a second Host or Authorization and the gate must see both.
@@ -96,10 +99,14 @@ function refuseUpgrade(socket: Duplex, answer: HttpAnswer, bodiless: boolean): v
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
   socket.write(`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\n${lines}\r\n`);
   socket.end(bodiless || answer.status === 304 ? undefined : bytes);
-  // A peer that never closes its end must not stay.
+  // A peer that never closes its end must not stay, nor one that goes on sending.
   const late = setTimeout(() => socket.destroy(), REFUSED_MS);
   socket.once("close", () => clearTimeout(late));
-  socket.resume();
+  let dropped = 0;
+  socket.on("data", ({ length }: Uint8Array) => {
+    dropped += length;
+    if (dropped > REFUSED_BYTES) socket.destroy();
+  });
 }
 
 /** Parts of an upgrade. */

@@ -28,7 +28,7 @@ const PINGS = 4;
 const CONTROL_HEAD = 6;
 
 /** Frames and bytes that a closing socket drops before it cuts the connection, because its peer does not stop. */
-const [MOST_DROPPED, MOST_DROPPED_BYTES] = [10_000, 16 * 1024 * 1024];
+const [MOST_DROPPED, MOST_DROPPED_BYTES] = [1_000, 16 * 1024 * 1024];
 
 /** The code of a message that is too large. */
 const TOO_LARGE = 1009;
@@ -38,6 +38,29 @@ const TOO_LARGE = 1009;
  * so 64 peers could leave 128 MiB before the first of them is cut.
  */
 const FULL_READ_BYTES = 64 * 1024;
+
+/** Connections that read on in one turn of the event loop. All others wait, first come first served. */
+const READERS = 2;
+
+/** The connections behind a full read. */
+class Readers {
+  #waiting: (() => void)[] = [];
+
+  /** Calls `read` in a later turn. */
+  wait(read: () => void): void {
+    this.#waiting.push(read);
+    if (this.#waiting.length === 1) setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    const now = this.#waiting.slice(0, READERS);
+    this.#waiting = this.#waiting.slice(READERS);
+    if (this.#waiting.length > 0) setImmediate(() => this.#turn());
+    for (const read of now) read();
+  }
+}
+
+const readers = new Readers();
 
 /** A socket that reports its close before `ws` closes it. */
 export class ClosingSocket extends WebSocket {
@@ -118,12 +141,12 @@ export class NodeSocket implements SocketHandle, Holder {
     });
   }
 
-  /** Reads no more of the connection in this turn of the event loop. */
+  /** Reads no more of the connection until its turn comes again. */
   #rest(): void {
     if (this.#resting) return;
     this.#resting = true;
     this.#stream.pause();
-    setImmediate(() => {
+    readers.wait(() => {
       this.#resting = false;
       if (!this.#socket.isPaused) this.#stream.resume();
     });
