@@ -117,12 +117,14 @@ export class DenoSocket implements SocketHandle, WatchedHolder {
     this.#leaving = true;
     this.#farewell = [code, reason];
     const since = performance.now();
+    let silentSince = since - SILENCE_MS;
     const leave = (): void => {
       if (this.#socket.readyState !== WebSocket.OPEN) return;
-      const untaken = this.#socket.bufferedAmount > 0;
-      const waits = untaken ? TAKING_MS : this.#spoken ? SILENCE_MS : 0;
+      const now = performance.now();
+      // Who has just taken what waited may answer to it.
+      if (this.#socket.bufferedAmount > 0 || this.#spoken) silentSince = now;
       this.#spoken = false;
-      if (performance.now() - since >= waits) this.#socket.close(code, reason);
+      if (now - silentSince >= SILENCE_MS || now - since >= TAKING_MS) this.#socket.close(code, reason);
       else this.#parting = setTimeout(leave, DRAIN_POLL_MS);
     };
     this.#spoken = false;
