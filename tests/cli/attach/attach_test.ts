@@ -54,8 +54,10 @@ function quietServer(): Promise<Client> {
   );
 }
 
-/** A client of a server that holds back its list of sessions, and then makes a session; it keeps what is asked. */
-function slowServer(): { connect(): Promise<Client>; release(): void; asked: Record<string, unknown>[] } {
+/** A client of a server that holds back some answers, and makes a session; it keeps what is asked. */
+function slowServer(
+  slow = "list_sessions",
+): { connect(): Promise<Client>; release(): void; asked: Record<string, unknown>[] } {
   const asked: Record<string, unknown>[] = [];
   const held: (() => void)[] = [];
   const sessionInfo = { sessionId: "s", status: "live", cwd: "/work", epoch: "e", seq: 0, messageCount: 0 };
@@ -64,6 +66,7 @@ function slowServer(): { connect(): Promise<Client>; release(): void; asked: Rec
     create_session: { sessionId: "s", sessionInfo },
     get_state: sessionInfo,
     subscribe: { mode: "live", sessionInfo, pendingUi: [] },
+    bash: { output: "x", exitCode: 0, cancelled: false },
     get_messages: { messages: [], messageCount: 0 },
     get_commands: { commands: [] },
     // The footer draws these at some time, perhaps before the client has detached.
@@ -82,7 +85,7 @@ function slowServer(): { connect(): Promise<Client>; release(): void; asked: Rec
               const response = { type: "response", id, success: true, data: data[type] ?? {} };
               listener.message(JSON.stringify(response));
             };
-            if (type === "list_sessions") held.push(answer);
+            if (type === slow) held.push(answer);
             else queueMicrotask(answer);
           },
           close: () => Promise.resolve(),
@@ -159,6 +162,21 @@ Deno.test("messages that are sent before the first session is open are sent to i
   const prompts = () => asked.filter(({ type }) => type === "prompt").map(({ message }) => message);
   await until(() => prompts().length === 2, 5000, () => JSON.stringify(asked));
   assertEquals(prompts(), ["first", "second"]);
+  terminal.input("\x04");
+  await ended;
+});
+
+Deno.test("a shell command waits for the subscription, since what it prints is in events alone", async () => {
+  const terminal = new FakeTerminal();
+  const { connect, release, asked } = slowServer("subscribe");
+  const ended = run(terminal, connect);
+  const count = (wanted: string): number => asked.filter(({ type }) => type === wanted).length;
+  await until(() => count("subscribe") === 1, 5000, () => JSON.stringify(asked));
+  for (const key of [..."!echo x", "\r"]) terminal.input(key);
+  await until(() => terminal.written.includes("(runs; "), 5000, () => terminal.written);
+  assertEquals(count("bash"), 0);
+  // It subscribes once more, for the snapshot.
+  await until(() => (release(), count("bash") === 1), 5000, () => JSON.stringify(asked));
   terminal.input("\x04");
   await ended;
 });

@@ -12,6 +12,7 @@ import {
   type Subscription,
   type SubscriptionItem,
 } from "../../../client/mod.ts";
+import { deferred } from "../../../base/async/deferred.ts";
 import { keyName } from "../key_bindings.ts";
 import type { Timer } from "../../../runtime/runtime.ts";
 import type { Io } from "../../../runtime/terminal/io.ts";
@@ -61,6 +62,8 @@ export class SessionTab {
   readonly #listener: TabListener;
   readonly #after: Io["after"];
   readonly #dialogs: OpenDialog[] = [];
+  /** The session is subscribed to, or cannot be. */
+  readonly #opened = deferred<void>();
   #subscription: Subscription | undefined;
   #info: SessionInfo | undefined;
   #stats: SessionStats | undefined;
@@ -144,6 +147,14 @@ export class SessionTab {
 
   /** Subscribes, and takes events until the session or the connection ends. Throws when there is no such session. */
   async open(): Promise<void> {
+    try {
+      await this.#open();
+    } finally {
+      this.#opened.resolve();
+    }
+  }
+
+  async #open(): Promise<void> {
     const { sessionId, status, epoch, seq } = await this.#client.request("get_state", { sessionId: this.id });
     const subscribe = (more: SubscribeOptions): Promise<Subscription> =>
       this.#client.subscribe(sessionId, { ...more, onDialog: (dialog) => this.#asked(dialog) });
@@ -172,6 +183,7 @@ export class SessionTab {
       subscription = await subscribe({ snapshot: true });
     }
     this.#subscription = subscription;
+    this.#opened.resolve();
     void this.#follow(subscription);
     if (quiet) {
       this.#learn(info);
@@ -281,6 +293,8 @@ export class SessionTab {
     this.#ownShells++;
     this.#listener.changed();
     try {
+      // What it prints is in events alone, and is lost before the subscription.
+      await this.#opened.promise;
       const fields = { sessionId: this.id, command, ...(excludeFromContext ? { excludeFromContext } : {}) };
       this.transcript.bashEnded(item, await this.#client.request("bash", fields));
     } catch (error) {
