@@ -1,7 +1,6 @@
 // Does: the schemas of the commands on tokens (docs/PROTOCOL.md#roles).
 // Used by: commands.ts.
-import { Type } from "typebox";
-import type { ValueOf } from "../../base/schema_value.ts";
+import { type Static, Type } from "typebox";
 import { anySession, server, SessionId } from "./command_spec.ts";
 import { MOST_TTL_MS, ROLES } from "./roles.ts";
 
@@ -23,7 +22,7 @@ export const MintedTokenSchema = Type.Object({
   lastUsedAt: Type.Optional(Time),
 });
 /** A minted token, without its secret. */
-export type MintedToken = ValueOf<typeof MintedTokenSchema>;
+export type MintedToken = Static<typeof MintedTokenSchema>;
 
 const Listed = Type.Object({
   ...MintedTokenSchema.properties,

@@ -1,7 +1,7 @@
 // Does: joins the tables of commands, and derives their types.
 // Used by: codec.ts, json_schema.ts and everything that names a command. The schemas are the single source.
 // Invariant: commands are closed, so an unknown field is an error. CONTRIBUTING.md shows how to add a command.
-import type { ValueOf } from "../../base/schema_value.ts";
+import type { Static } from "typebox";
 import { ACCESS_COMMANDS } from "./access_commands.ts";
 import { CATALOGUE_COMMANDS } from "./catalogue_commands.ts";
 import type { CommandSpec } from "./command_spec.ts";
@@ -25,7 +25,7 @@ const TABLE = {
 export type CommandName = keyof typeof TABLE;
 
 /** The command of that name, after validation. */
-export type CommandOf<N extends CommandName> = ValueOf<(typeof TABLE)[N]["schema"]>;
+export type CommandOf<N extends CommandName> = Static<(typeof TABLE)[N]["schema"]>;
 
 /** Any valid command. */
 export type Command = { [N in CommandName]: CommandOf<N> }[CommandName];

@@ -1,7 +1,6 @@
 // Does: the schemas of the commands on metrics, health and budgets (docs/PROTOCOL.md#budgets).
 // Used by: commands.ts.
-import { Type } from "typebox";
-import type { ValueOf } from "../../base/schema_value.ts";
+import { type Static, Type } from "typebox";
 import { anySession, server, session } from "./command_spec.ts";
 import { BudgetSchema, BudgetUsageSchema } from "./responses.ts";
 
@@ -42,12 +41,12 @@ export const MetricsSchema = Type.Object({
   journal: Type.Object({ keys: count, keyBytes: count, messageBytes: count }),
 });
 /** Numbers of one server since its start. */
-export type Metrics = ValueOf<typeof MetricsSchema>;
+export type Metrics = Static<typeof MetricsSchema>;
 
 /** Whether all is well, and a sentence for each thing that isn't. */
 export const HealthSchema = Type.Object({ healthy: Type.Boolean(), issues: Type.Array(Type.String()) });
 /** Whether all is well. */
-export type Health = ValueOf<typeof HealthSchema>;
+export type Health = Static<typeof HealthSchema>;
 
 /** The highest budget: US dollars, turns, and milliseconds, which must fit into a timer. */
 export const MOST_USD: number = 1_000_000;

@@ -1,7 +1,6 @@
 // Does: the schemas of outbound messages: the greeting, states, server events and their parts. Imports only TypeBox.
 // Used by: both threads. Invariant: schemas are open, because clients must accept fields that they do not know.
-import { Type } from "typebox";
-import type { ValueOf } from "../../base/schema_value.ts";
+import { type Static, Type } from "typebox";
 /** pi's thinking levels, from none to most. pi 0.73 has no `max`. */
 export const THINKING_LEVELS = ["off", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
 
@@ -26,7 +25,7 @@ export const ModelSchema = Type.Object({
   }),
 });
 /** A model as clients see it. */
-export type WireModel = ValueOf<typeof ModelSchema>;
+export type WireModel = Static<typeof ModelSchema>;
 
 /** A message that the agent had accepted and that a crash stopped. */
 export const InterruptedSchema = Type.Object({
@@ -42,7 +41,7 @@ export const InterruptedSchema = Type.Object({
   started: Type.Boolean(),
 });
 /** A message that a crash stopped. */
-export type Interrupted = ValueOf<typeof InterruptedSchema>;
+export type Interrupted = Static<typeof InterruptedSchema>;
 
 /** What a session may spend. An absent limit does not bound. */
 export const BudgetSchema = Type.Object({
@@ -70,7 +69,7 @@ export const FileRepairSchema = Type.Object({
   message: text(),
 });
 /** The damage of a session file, and the path of the damaged original. */
-export type FileRepair = ValueOf<typeof FileRepairSchema>;
+export type FileRepair = Static<typeof FileRepairSchema>;
 
 /** Problems of one session that `extensionErrors` names, at most. */
 export const LOAD_PROBLEMS = 50;
@@ -78,7 +77,7 @@ export const LOAD_PROBLEMS = 50;
 /** What pi could not load for a session, or could not use as it stands. */
 export const LoadProblemSchema = Type.Object({ extensionPath: text(), event: text(), error: text() });
 /** What pi could not load for a session, or could not use as it stands. */
-export type LoadProblem = ValueOf<typeof LoadProblemSchema>;
+export type LoadProblem = Static<typeof LoadProblemSchema>;
 
 /** State of one session. */
 export const SessionInfoSchema = Type.Object({
@@ -114,7 +113,7 @@ export const SessionInfoSchema = Type.Object({
   archived: Type.Optional(Type.Literal(true)),
 });
 /** State of one session. */
-export type SessionInfo = ValueOf<typeof SessionInfoSchema>;
+export type SessionInfo = Static<typeof SessionInfoSchema>;
 
 /** Tokens and cost of a run, as pi reports them; money in USD. */
 export const UsageSchema = Type.Object({
@@ -132,17 +131,17 @@ export const UsageSchema = Type.Object({
   }),
 });
 /** Tokens and cost of a run. */
-export type Usage = ValueOf<typeof UsageSchema>;
+export type Usage = Static<typeof UsageSchema>;
 
 /** How the agent accepted a prompt, steer or follow-up. */
 export const DispositionSchema = Type.Enum(["started", "queued", "handled"]);
 /** How the agent accepted a prompt, steer or follow-up. */
-export type Disposition = ValueOf<typeof DispositionSchema>;
+export type Disposition = Static<typeof DispositionSchema>;
 
 /** Queued texts that were removed. */
 export const QueueSchema = Type.Object({ steering: Type.Array(text()), followUp: Type.Array(text()) });
 /** Queued texts that were removed. */
-export type QueuedTexts = ValueOf<typeof QueueSchema>;
+export type QueuedTexts = Static<typeof QueueSchema>;
 
 /** `data` of a prompt with `waitFor: "settled"`. */
 export const SettledSchema = Type.Object({
@@ -153,7 +152,7 @@ export const SettledSchema = Type.Object({
   notice: Type.Optional(text()),
 });
 /** `data` of a prompt with `waitFor: "settled"`. */
-export type Settled = ValueOf<typeof SettledSchema>;
+export type Settled = Static<typeof SettledSchema>;
 
 /** The state of a session at exactly one sequence number. */
 export const SnapshotSchema = Type.Object({
@@ -193,4 +192,4 @@ export const GreetingSchema = Type.Object({
   }),
 });
 /** The first message on every connection. */
-export type Greeting = ValueOf<typeof GreetingSchema>;
+export type Greeting = Static<typeof GreetingSchema>;

@@ -1,7 +1,6 @@
 // Does: the schemas of answers beside a session's own state: stored sessions, history, discovery, usage, dialogs. Pure.
 // Used by: the command tables. Invariant: schemas are open, because clients must accept fields that they do not know.
-import { Type } from "typebox";
-import type { ValueOf } from "../../base/schema_value.ts";
+import { type Static, Type } from "typebox";
 
 const text = Type.String();
 const count = Type.Integer({ minimum: 0 });
@@ -27,7 +26,7 @@ export const StoredSessionSchema = Type.Object({
   indexing: Type.Optional(Type.Literal(true)),
 });
 /** One of pi's session files on disk. */
-export type StoredSession = ValueOf<typeof StoredSessionSchema>;
+export type StoredSession = Static<typeof StoredSessionSchema>;
 
 /** An entry of a session's tree. The tree is sent flat, because nesting has no bound. */
 export const TreeNodeSchema = Type.Object({
@@ -40,7 +39,7 @@ export const TreeNodeSchema = Type.Object({
   label: Type.Optional(text),
 });
 /** An entry of a session's tree. */
-export type TreeNode = ValueOf<typeof TreeNodeSchema>;
+export type TreeNode = Static<typeof TreeNodeSchema>;
 
 /** What stands in the place of a large text or image when a client asks for `refs`. */
 export const ContentRefSchema = Type.Object({
@@ -50,7 +49,7 @@ export const ContentRefSchema = Type.Object({
   mediaType: Type.Optional(text),
 });
 /** What stands in the place of a large text or image when a client asks for `refs`. */
-export type ContentRef = ValueOf<typeof ContentRefSchema>;
+export type ContentRef = Static<typeof ContentRefSchema>;
 
 /** A piece of a content, in base64. */
 export const ContentPieceSchema = Type.Object({
@@ -79,7 +78,7 @@ export const SkillSchema = Type.Object({
 /** A tool, and whether the model may use it now. */
 export const ToolSchema = Type.Object({ name: text, description: text, active: Type.Boolean() });
 /** A tool, and whether the model may use it now. */
-export type Tool = ValueOf<typeof ToolSchema>;
+export type Tool = Static<typeof ToolSchema>;
 
 /** How full the model's context is; `tokens` is null right after a compaction. */
 export const ContextUsageSchema = Type.Object({
@@ -88,7 +87,7 @@ export const ContextUsageSchema = Type.Object({
   percent: Type.Union([Type.Number(), Type.Null()]),
 });
 /** How full the model's context is. */
-export type ContextUsage = ValueOf<typeof ContextUsageSchema>;
+export type ContextUsage = Static<typeof ContextUsageSchema>;
 
 /** Counts, tokens and cost of a session (USD). */
 export const SessionStatsSchema = Type.Object({
@@ -126,4 +125,4 @@ export const PendingUiSchema = Type.Object({
   createdAt: text,
 });
 /** An open dialog of an extension. */
-export type PendingUi = ValueOf<typeof PendingUiSchema> & Readonly<Record<string, unknown>>;
+export type PendingUi = Static<typeof PendingUiSchema> & Readonly<Record<string, unknown>>;
