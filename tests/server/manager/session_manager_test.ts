@@ -311,10 +311,14 @@ Deno.test("manager: the catalogue reads the file of a parked session, and no wor
   const content = bench.command("a", "get_content").asker;
   await turn();
   assertEquals([entries.told, content.told], [["ok"], ["path_forbidden"]]);
+  const last = bench.command("a", "get_entries").asker;
+  await turn();
+  assertEquals(last.told, ["internal"], "whatever the catalogue says, it is an answer");
   const { sessionFile = "" } = recordOf("a").info;
   assertEquals(read.map(({ command, ...rest }) => [command.type, rest]), [
     ["get_entries", { type: "read", sessionFile }],
     ["get_content", { type: "read", sessionFile }],
+    ["get_entries", { type: "read", sessionFile }],
   ]);
   assertEquals(bench.made.workers.all.map((worker) => worker.of("command").length), sent);
   assertEquals(bench.made.workers.all.flatMap((worker) => worker.of("resume_session")), []);

@@ -220,8 +220,10 @@ export class ParkedSessions implements SessionMover {
     }
     const read: StoredRead = { type: "read", command, sessionFile, ...defined({ file, leaf }) };
     const answer = await this.ask(read, specOf(command.type).timeoutMs);
-    if (answer.ok === true) replyTo.answer({ ok: true, dataText: answer.dataText, sessionVersion });
-    else if (answer.ok === false) replyTo.answer({ ok: false, failure: answer.failure, sessionVersion });
+    if (answer.ok === true) return replyTo.answer({ ok: true, dataText: answer.dataText, sessionVersion });
+    // A history is no list that could expire, and a command is answered whatever comes.
+    const failed = answer.ok === "expired" ? NO_CATALOGUE : answer.failure;
+    replyTo.answer({ ok: false, failure: failed, sessionVersion });
   }
 
   #onParkResult(entry: SessionEntry, record: SessionRecord | undefined): void {
