@@ -105,6 +105,7 @@ function TextAnswer(props: AnswerProps) {
     <form
       onSubmit={(event) => {
         event.preventDefault();
+        typed.delete(dialog.requestId);
         void answer(value);
       }}
     >
