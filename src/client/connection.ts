@@ -6,6 +6,8 @@ import { deferred } from "../base/async/deferred.ts";
 import { ConnectionLostError, TokenRefusedError } from "./errors.ts";
 import type { Dial, Link } from "./transports/link.ts";
 
+const utf8 = new TextDecoder();
+
 /** A message from the server, parsed. */
 export type Message = Readonly<Record<string, unknown>>;
 
@@ -136,7 +138,7 @@ export class Connection {
             this.#heard = true;
             return;
           }
-          const message = tryParseRecord(typeof text === "string" ? text : new TextDecoder().decode(text));
+          const message = tryParseRecord(typeof text === "string" ? text : utf8.decode(text));
           if (message === undefined) return;
           if (link !== undefined && this.#link === link) return this.#receive(message, text.length);
           // The greeting is the first message, and may arrive before the dial has resolved.
