@@ -30,10 +30,6 @@ function methodOf(store: object, name: string): (...given: readonly unknown[]) =
   return (...given) => Reflect.apply(method, store, given);
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
-}
-
 /**
  * The stores of a runtime. A broken auth.json leaves the logins as they were; pi does so for readers without a signal
  * alone, so each look is one of those.
@@ -42,8 +38,8 @@ export function storesOf(runtime: object, logins: Logins): Stores {
   const held: unknown = Reflect.get(runtime, "credentials");
   const credentials: unknown = isRecord(held) ? held["store"] : undefined;
   const models: unknown = Reflect.get(runtime, "models");
-  const modelsStore: unknown = isObject(models) ? Reflect.get(models, "modelsStore") : undefined;
-  if (!isObject(credentials) || !isObject(modelsStore)) {
+  const modelsStore: unknown = isRecord(models) ? Reflect.get(models, "modelsStore") : undefined;
+  if (!isRecord(credentials) || !isRecord(modelsStore)) {
     throw new Error("This pi keeps logins in another way");
   }
   logins.guard(credentials);
@@ -62,8 +58,8 @@ export function storesOf(runtime: object, logins: Logins): Stores {
 /** Has a refresh of a login go on when the request that began it is aborted; the request ends at once all the same. */
 export function finishRefreshes(runtime: object): void {
   const models: unknown = Reflect.get(runtime, "models");
-  const getAuth: unknown = isObject(models) ? Reflect.get(models, "getAuth") : undefined;
-  if (!isObject(models) || typeof getAuth !== "function") {
+  const getAuth: unknown = isRecord(models) ? Reflect.get(models, "getAuth") : undefined;
+  if (!isRecord(models) || typeof getAuth !== "function") {
     throw new Error("This pi finds credentials in another way");
   }
   Reflect.set(models, "getAuth", (of: unknown, overrides?: Abortable) => {
