@@ -252,6 +252,27 @@ test("peers: a message whose values are too many, or too deep, is refused unread
 
 const onNode = DENO ? () => {} : test;
 
+onNode(
+  "peers: a refused upgrade that goes on sending is cut off, and not read for its second",
+  async (bench) => {
+    const { port } = await bench.server.endpoint();
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    const piece = new Uint8Array(256 * 1024);
+    // What the system keeps for both ends is some MiB; a second of reading would be hundreds.
+    const MOST = 64 * 1024 * 1024;
+    let sent = 0;
+    try {
+      await writeAll(conn, upgradeRequest(port, "wrong"));
+      for (; sent < MOST; sent += piece.length) await writeAll(conn, piece);
+    } catch {
+      // The server has hung up.
+    } finally {
+      conn.close();
+    }
+    assert(sent < MOST, `${sent} bytes were taken`);
+  },
+);
+
 onNode("peers: a message that is too large is refused as soon as its length is known", async (bench) => {
   using peer = await RawPeer.connect(bench);
   const head = frame(1, encode("x".repeat(70_000))).subarray(0, 14);
