@@ -221,7 +221,7 @@ export class ParkedSessions implements SessionMover {
     const read: StoredRead = { type: "read", command, sessionFile, ...defined({ file, leaf }) };
     const answer = await this.ask(read, specOf(command.type).timeoutMs);
     if (answer.ok === true) return replyTo.answer({ ok: true, dataText: answer.dataText, sessionVersion });
-    // A history is no list that could expire, and a command is answered whatever comes.
+    // Only lists expire. The command is answered all the same.
     const failed = answer.ok === "expired" ? NO_CATALOGUE : answer.failure;
     replyTo.answer({ ok: false, failure: failed, sessionVersion });
   }
