@@ -363,6 +363,19 @@ test("peers: requests that are not for this server's HTTP are answered as RFC 91
   if (DENO) assertEquals(await status(page, host, `X-Long: ${"x".repeat(600_000)}`), 431);
 });
 
+test("peers: a request whose head has no end is answered long before it is 400 KB, and the connection ends", async (bench) => {
+  const { port } = await PLACE(bench);
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  await writeAll(conn, encode(`GET /healthz HTTP/1.1\r\nX-Long: ${"x".repeat(100_000)}`));
+  const chunks: Uint8Array[] = [];
+  try {
+    for await (const chunk of conn.readable) chunks.push(chunk);
+  } catch {
+    // The connection was reset, because not everything was read.
+  }
+  assertMatch(new TextDecoder().decode(joined(chunks)), /^HTTP\/1\.1 431 /);
+});
+
 test("peers: an answer names its status, and HEAD has no body", async (bench) => {
   const { port } = await PLACE(bench);
   using conn = await Deno.connect({ hostname: "127.0.0.1", port });

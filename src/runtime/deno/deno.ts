@@ -104,18 +104,19 @@ function serve(
   const watcher = new Watcher(messageBytes);
   surviveLongTexts();
   try {
-    const listener = listen(
-      hostname,
-      port,
-      (request, arrival, letIn) =>
+    const listener = listen(hostname, port, {
+      reply: (request, arrival, letIn) =>
         carryOut(
           decide(toRequest(request, arrival.peer.hostname)),
           request,
           (holder) => watcher.add(holder, arrival),
           letIn,
         ),
-      (line) => writeAll(`pi-server: ${line}\n`),
-    );
+      warn: (line) => writeAll(`pi-server: ${line}\n`),
+      nextTick: (fn) => turns.nextTick(fn),
+      cutLongHeads: (peers, localPort) => watcher.cutLongHeads(peers, localPort),
+    });
+    watcher.boundNew(listener.port);
     return Promise.resolve({
       hostname: listener.hostname,
       port: listener.port,

@@ -28,6 +28,16 @@ interface HttpConnection {
   close(): void;
 }
 
+/** What a listener uses. */
+export interface ListenerParts {
+  readonly reply: Replying;
+  warn(line: string): void;
+  /** Calls a function in the next turn of the event loop. */
+  nextTick(fn: () => void): void;
+  /** Cuts off those of the peers whose requests have too long a head. */
+  cutLongHeads(peers: Iterable<Deno.NetAddr>, localPort: number): void;
+}
+
 type ServeHttp = (conn: Deno.Conn) => HttpConnection;
 
 /**
@@ -36,45 +46,41 @@ type ServeHttp = (conn: Deno.Conn) => HttpConnection;
  */
 const STRANGERS = 128;
 
+/** The most connections accepted in one turn of the event loop: some milliseconds of work. */
+const ACCEPTED_IN_A_TURN = 16;
+
+/** Milliseconds between two looks at the heads of requests, while some are not complete. */
+const HEADS_MS = 5;
+
 /** Milliseconds before the next try when the machine had no descriptors. */
 const RETRY_MS = 100;
 
 /** Listens. Throws when the address is not available. */
-export function listen(
-  hostname: string,
-  port: number,
-  reply: Replying,
-  warn: (line: string) => void,
-): Listener {
+export function listen(hostname: string, port: number, parts: ListenerParts): Listener {
   const found: unknown = Reflect.get(Deno, "serveHttp");
   if (typeof found === "function") {
-    return new OwnListener(hostname, port, reply, warn, (conn) => Reflect.apply(found, Deno, [conn]));
+    return new OwnListener(hostname, port, parts, (conn) => Reflect.apply(found, Deno, [conn]));
   }
-  warn(
+  parts.warn(
     "this Deno serves HTTP on its own terms: who never ends his request has no time limit (docs/SECURITY.md)",
   );
-  return new ServingListener(hostname, port, reply, warn);
+  return new ServingListener(hostname, port, parts);
 }
 
 class OwnListener implements Listener {
   readonly hostname: string;
   readonly port: number;
   readonly #listener: Deno.TcpListener;
-  readonly #reply: Replying;
-  readonly #warn: (line: string) => void;
+  readonly #parts: ListenerParts;
   readonly #serveHttp: ServeHttp;
   readonly #strangers = new HandshakeLimiter<HttpConnection>(hangUp, STRANGERS);
+  /** The peers whose requests are not complete. */
+  readonly #heads = new Map<HttpConnection, Deno.NetAddr>();
+  #headsTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(
-    hostname: string,
-    port: number,
-    reply: Replying,
-    warn: (line: string) => void,
-    serveHttp: ServeHttp,
-  ) {
-    this.#reply = reply;
-    this.#warn = warn;
+  constructor(hostname: string, port: number, parts: ListenerParts, serveHttp: ServeHttp) {
+    this.#parts = parts;
     this.#serveHttp = serveHttp;
     this.#listener = Deno.listen({ hostname, port });
     this.hostname = this.#listener.addr.hostname;
@@ -85,19 +91,23 @@ class OwnListener implements Listener {
   close(): Promise<void> {
     if (!this.#closed) this.#listener.close();
     this.#closed = true;
+    clearTimeout(this.#headsTimer);
     this.#strangers.dropAll();
     return Promise.resolve();
   }
 
   async #accept(): Promise<void> {
     let told = false;
-    while (!this.#closed) {
+    for (let count = 1; !this.#closed; count++) {
       try {
         void this.#attend(await this.#listener.accept());
         told = false;
+        if (count % ACCEPTED_IN_A_TURN === 0) {
+          await new Promise<void>((resolve) => this.#parts.nextTick(resolve));
+        }
       } catch (error) {
         if (this.#closed) return;
-        if (!told) this.#warn(`no more connections can be taken for now: ${errorMessage(error)}`);
+        if (!told) this.#parts.warn(`no more connections can be taken for now: ${errorMessage(error)}`);
         told = true;
         this.#strangers.dropHalf();
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -112,10 +122,12 @@ class OwnListener implements Listener {
     this.#strangers.came(http);
     let lost = (): void => {};
     try {
-      const asked = await http.nextRequest();
+      this.#heads.set(http, conn.remoteAddr);
+      this.#headsTimer ??= setTimeout(() => this.#lookAtHeads(), HEADS_MS);
+      const asked = await http.nextRequest().finally(() => this.#heads.delete(http));
       if (asked === null) return;
       const letIn = (): void => this.#strangers.left(http);
-      const said = await this.#reply(
+      const said = await this.#parts.reply(
         asked.request,
         { peer: conn.remoteAddr, localPort: this.port },
         letIn,
@@ -131,6 +143,14 @@ class OwnListener implements Listener {
       this.#strangers.left(http);
       hangUp(http);
     }
+  }
+
+  /** Until all requests are complete. */
+  #lookAtHeads(): void {
+    this.#headsTimer = undefined;
+    if (this.#heads.size === 0 || this.#closed) return;
+    this.#parts.cutLongHeads(this.#heads.values(), this.port);
+    this.#headsTimer = setTimeout(() => this.#lookAtHeads(), HEADS_MS);
   }
 
   /** Undefined when the peer has gone. */
@@ -160,15 +180,13 @@ function hangUp(connection: { close(): void }): void {
 class ServingListener implements Listener {
   readonly hostname: string;
   readonly port: number;
-  readonly #reply: Replying;
-  readonly #warn: (line: string) => void;
+  readonly #parts: ListenerParts;
   #server: Deno.HttpServer<Deno.NetAddr>;
   #again: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(hostname: string, port: number, reply: Replying, warn: (line: string) => void) {
-    this.#reply = reply;
-    this.#warn = warn;
+  constructor(hostname: string, port: number, parts: ListenerParts) {
+    this.#parts = parts;
     this.hostname = hostname;
     this.port = port;
     this.#server = this.#listen();
@@ -186,7 +204,7 @@ class ServingListener implements Listener {
   #listen(): Deno.HttpServer<Deno.NetAddr> {
     const { hostname, port } = this;
     const server = Deno.serve({ hostname, port, onListen: () => {} }, async (request, info) => {
-      const { response } = await this.#reply(
+      const { response } = await this.#parts.reply(
         request,
         { peer: info.remoteAddr, localPort: this.port },
         () => {},
@@ -199,7 +217,7 @@ class ServingListener implements Listener {
 
   #listenAgain(error: unknown): void {
     if (this.#closed) return;
-    this.#warn(`no more connections can be taken for now: ${errorMessage(error)}`);
+    this.#parts.warn(`no more connections can be taken for now: ${errorMessage(error)}`);
     const retry = (): void => {
       try {
         this.#server = this.#listen();

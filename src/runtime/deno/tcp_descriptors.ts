@@ -22,14 +22,16 @@ const BYTES_RECEIVED_AT = 128;
 /** FIONREAD, the request of `ioctl` for the bytes that no read has taken. */
 const UNREAD = 0x541bn;
 
-/** `setsockopt(SOL_SOCKET, SO_RCVBUF)`, and the flags of `send` that forbid it to wait or to send a signal. */
-const [SOL_SOCKET, SO_RCVBUF] = [1, 8];
+/** `setsockopt(SOL_SOCKET, SO_RCVBUF)`, `getsockopt(SOL_SOCKET, SO_ACCEPTCONN)`: whether it listens. */
+const [SOL_SOCKET, SO_RCVBUF, SO_ACCEPTCONN] = [1, 8, 30];
+
+/** The flags of `send` that forbid it to wait or to send a signal. */
 const AT_ONCE = 0x40 | 0x4000;
 
 /** Closes both directions. */
 const SHUT_RDWR = 2;
 
-/** Descriptors in a row that are no connection, after which the search ends. New descriptors get the lowest number. */
+/** Descriptors in a row that are no sockets, after which the search ends. New descriptors get the lowest number. */
 const MOST_MISSES = 512;
 
 /** One end of a connection. */
@@ -92,14 +94,8 @@ export class TcpDescriptors implements Disposable {
   /** The connection from that peer to that port. Undefined when there is none any more. */
   find(peer: End, localPort: number): TcpDescriptor | undefined {
     const ends = { peer: spelled(peer), localPort };
-    for (let number = 3, misses = 0; misses < MOST_MISSES; number++) {
-      if (this.#known.has(number)) {
-        misses = 0;
-        continue;
-      }
-      const found = this.#peerOf(number);
-      misses = found === undefined ? misses + 1 : 0;
-      if (found !== ends.peer || this.#portOf(number) !== localPort) continue;
+    for (const number of this.#unknown()) {
+      if (!this.#is(number, ends)) continue;
       this.#known.add(number);
       return {
         received: () => this.#received(number),
@@ -110,6 +106,43 @@ export class TcpDescriptors implements Disposable {
       };
     }
     return undefined;
+  }
+
+  /**
+   * Lets the system keep about so many bytes of each new connection that the program has not read. It does nothing when
+   * no socket listens at that port.
+   */
+  boundNew(localPort: number, bytes: number): void {
+    for (const number of this.#unknown()) {
+      if (this.#portOf(number) === localPort && this.#listens(number)) return this.#bound(number, bytes);
+    }
+  }
+
+  /** Ends the connections from these peers to that port that have sent more bytes, after the last words. */
+  endLonger(
+    peers: Iterable<End>,
+    localPort: number,
+    bytes: number,
+    lastWords: Uint8Array<ArrayBuffer>,
+  ): void {
+    const names = new Set(Array.from(peers, spelled));
+    for (const number of this.#unknown()) {
+      const peer = this.#peerOf(number);
+      if (peer === undefined || !names.has(peer) || this.#portOf(number) !== localPort) continue;
+      if ((this.#received(number) ?? 0) > bytes) this.#end(number, lastWords);
+    }
+  }
+
+  /** The descriptors of sockets, but for those that were found before. */
+  *#unknown(): Generator<number> {
+    for (let number = 3, misses = 0; misses < MOST_MISSES; number++) {
+      if (this.#known.has(number)) misses = 0;
+      else if (this.#portOf(number) === undefined) misses++;
+      else {
+        misses = 0;
+        yield number;
+      }
+    }
   }
 
   #is(number: number, { peer, localPort }: { peer: string; localPort: number }): boolean {
@@ -128,6 +161,14 @@ export class TcpDescriptors implements Disposable {
     return this.#system.getsockname(number, this.#buffer, this.#lengthBytes) === 0
       ? this.#view.getUint16(2)
       : undefined;
+  }
+
+  /** Whether it waits for connections. */
+  #listens(number: number): boolean {
+    this.#length[0] = 4;
+    return this.#system.getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, this.#buffer, this.#lengthBytes) ===
+        0 &&
+      this.#view.getInt32(0, true) !== 0;
   }
 
   #received(number: number): number | undefined {

@@ -5,7 +5,7 @@ import { clock } from "../running_clock.ts";
 import { type Holder, Unfinished, type Unwanted } from "../websocket/unfinished_messages.ts";
 import { FreeMemory } from "./free_memory.ts";
 import type { Arrival } from "./http_listener.ts";
-import { type TcpDescriptor, TcpDescriptors } from "./tcp_descriptors.ts";
+import { type End, type TcpDescriptor, TcpDescriptors } from "./tcp_descriptors.ts";
 
 /** Milliseconds between two looks at the memory of the process: usually, and while it grows by a step or a part of one. */
 const [TICK_MS, GROWING_TICK_MS] = [20, 2];
@@ -20,10 +20,20 @@ const GROWING_BYTES = 512 * 1024;
 const [FREE_BYTES, FREE_BYTES_A_SECOND] = [64 * 1024, 160];
 
 /**
- * Bytes that the system keeps of what a peer sends, until Deno reads them. With its own choice, some MiB, Deno reads them
- * all for each connection before the next look at its memory.
+ * Bytes that the system keeps of what a peer sends, until Deno reads them: for each new connection, and for one that
+ * sends large messages. With the system's own choice, some MiB, Deno reads them all before the next look at its memory.
+ * A turn of its event loop lasts until it has read all small messages that wait: some thousand for these bytes.
  */
-const UNREAD_BYTES = 64 * 1024;
+const [UNREAD_BYTES, MUCH_UNREAD_BYTES] = [16 * 1024, 64 * 1024];
+
+/** Bytes of a large message, and how many smaller ones in a row make a connection one of small messages. */
+const [LARGE_BYTES, MANY_SMALL] = [4 * 1024, 1024];
+
+/** Bytes of a request's head at which its peer is cut off, and the answer. Deno itself would read 400 KB. */
+const HEAD_BYTES = 64 * 1024;
+const HEAD_TOO_LONG = new TextEncoder().encode(
+  "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+);
 
 /** Heads of fragments, as a part of their message. */
 const HEADS = 1 / 16;
@@ -48,17 +58,24 @@ export interface WatchParts {
   readonly unfinished?: Unfinished;
 }
 
+/** What the system tells of a connection. */
+export type WatchedDescriptor = Pick<TcpDescriptor, "received" | "unread" | "bound">;
+
 /** One connection's bytes: those that arrived, less those of its messages. */
 export class HeldBytes {
-  readonly #descriptor: Pick<TcpDescriptor, "received" | "unread">;
+  readonly #descriptor: WatchedDescriptor;
   #received = 0;
   #held = 0;
   #since: number;
   /** Since the last look. */
   #delivered = 0;
   #messages = 0;
+  /** Small messages in a row. */
+  #small = 0;
+  /** Whether the system keeps much of what the peer sends. */
+  #much = false;
 
-  constructor(descriptor: Pick<TcpDescriptor, "received" | "unread">, now: number) {
+  constructor(descriptor: WatchedDescriptor, now: number) {
     this.#descriptor = descriptor;
     this.#since = now;
   }
@@ -67,6 +84,16 @@ export class HeldBytes {
   message(bytes: number): void {
     this.#messages++;
     this.#delivered += bytes + (bytes < 126 ? 6 : bytes < 65_536 ? 8 : 14);
+    if (bytes >= LARGE_BYTES) this.#keep(true);
+    else if (++this.#small > MANY_SMALL) this.#keep(false);
+  }
+
+  /** Chooses how much the system keeps. */
+  #keep(much: boolean): void {
+    this.#small = 0;
+    if (this.#much === much) return;
+    this.#much = much;
+    this.#descriptor.bound(much ? MUCH_UNREAD_BYTES : UNREAD_BYTES);
   }
 
   /** The bytes of the unfinished message, and whether it is another one than at the last look. */
@@ -84,6 +111,7 @@ export class HeldBytes {
     this.#messages = 0;
     const free = FREE_BYTES + FREE_BYTES_A_SECOND * (now - this.#since) / 1000;
     if (this.#held <= free) return { bytes: 0, isNew };
+    this.#keep(true);
     return { bytes: Math.max(0, this.#held - this.#descriptor.unread() - free), isNew };
   }
 }
@@ -126,7 +154,7 @@ export class UnfinishedWatch {
   }
 
   /** Watches a connection until `remove`. */
-  add(holder: WatchedHolder, descriptor: Pick<TcpDescriptor, "received" | "unread">): HeldBytes {
+  add(holder: WatchedHolder, descriptor: WatchedDescriptor): HeldBytes {
     const held = new HeldBytes(descriptor, this.#parts.now());
     this.#entries.set(holder, new Entry(held, holder));
     this.#timer ??= setTimeout(() => this.#tick(), TICK_MS);
@@ -215,11 +243,20 @@ export class Watcher implements Disposable {
     });
   }
 
+  /** Bounds what the system keeps of each new connection to that port. */
+  boundNew(localPort: number): void {
+    this.#descriptors?.boundNew(localPort, UNREAD_BYTES);
+  }
+
+  /** Cuts off those of the peers whose requests have too long a head. */
+  cutLongHeads(peers: Iterable<End>, localPort: number): void {
+    if (!this.#closed) this.#descriptors?.endLonger(peers, localPort, HEAD_BYTES, HEAD_TOO_LONG);
+  }
+
   /** Undefined when the connection is gone, or where the system does not tell what it has received. */
   add(holder: WatchedHolder, { peer, localPort }: Arrival): Watched | undefined {
     const descriptor = this.#closed ? undefined : this.#descriptors?.find(peer, localPort);
     if (descriptor === undefined) return undefined;
-    descriptor.bound(UNREAD_BYTES);
     return {
       held: this.#watch.add(holder, descriptor),
       cut: (lastWords) => void (this.#closed || descriptor.end(lastWords)),

@@ -1,6 +1,6 @@
 // Both ways in on Deno: the one that accepts connections itself, and the one for a Deno without `Deno.serveHttp`.
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { listen, type Replying } from "../../../src/runtime/deno/http_listener.ts";
+import { listen, type ListenerParts, type Replying } from "../../../src/runtime/deno/http_listener.ts";
 import type { Listener } from "../../../src/runtime/runtime.ts";
 
 /** Answers everything; a request to upgrade with a socket that says back what it hears. */
@@ -14,6 +14,16 @@ const echo: Replying = (request, _peer, letIn) => {
   socket.onmessage = ({ data }) => socket.send(data);
   return Promise.resolve({ response, lost: () => {} });
 };
+
+function parts(warnings: string[], more: Partial<ListenerParts> = {}): ListenerParts {
+  return {
+    reply: echo,
+    warn: (line) => void warnings.push(line),
+    nextTick: (fn) => void setTimeout(fn, 0),
+    cutLongHeads: () => {},
+    ...more,
+  };
+}
 
 async function conversation(port: number): Promise<void> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
@@ -32,7 +42,7 @@ async function worksOn(listener: Listener, warnings: string[]): Promise<void> {
     const answer = await fetch(`http://127.0.0.1:${port}/page`);
     assertEquals(await answer.text(), "/page");
     await conversation(port);
-    const second = assertThrows(() => listen("127.0.0.1", port, echo, (line) => warnings.push(line)));
+    const second = assertThrows(() => listen("127.0.0.1", port, parts(warnings)));
     assert(second instanceof Deno.errors.AddrInUse, String(second));
   } finally {
     await listener.close();
@@ -49,13 +59,13 @@ function withoutServeHttp(): Disposable {
 
 Deno.test("connections are accepted, answered, upgraded and hung up on", async () => {
   const warnings: string[] = [];
-  const listener = listen("127.0.0.1", 0, echo, (line) => warnings.push(line));
+  const listener = listen("127.0.0.1", 0, parts(warnings));
   await worksOn(listener, warnings);
   assertEquals(warnings, []);
 });
 
 Deno.test("a closed listener hangs up on who waits", async () => {
-  const listener = listen("127.0.0.1", 0, echo, () => {});
+  const listener = listen("127.0.0.1", 0, parts([]));
   using peer = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });
   await peer.write(new TextEncoder().encode("GET / HT"));
   // Answered after the one before it was taken in.
@@ -64,10 +74,49 @@ Deno.test("a closed listener hangs up on who waits", async () => {
   assertEquals(await peer.read(new Uint8Array(1)).catch(() => null), null);
 });
 
+Deno.test("heads are looked at only while they are not complete", async () => {
+  const looked: number[][] = [];
+  const seen = Promise.withResolvers<void>();
+  const cutLongHeads = (peers: Iterable<Deno.NetAddr>): void => {
+    looked.push(Array.from(peers, ({ port }) => port));
+    seen.resolve();
+  };
+  const listener = listen("127.0.0.1", 0, parts([], { cutLongHeads }));
+  try {
+    await conversation(listener.port);
+    assertEquals(looked, []);
+    using peer = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });
+    await peer.write(new TextEncoder().encode("GET / HTTP/1.1\r\n"));
+    await seen.promise;
+    assertEquals(looked[0], [peer.localAddr.port]);
+  } finally {
+    await listener.close();
+  }
+});
+
+Deno.test("many connections at once are all accepted, some in each turn", async () => {
+  let turns = 0;
+  const nextTick = (fn: () => void): void => {
+    turns++;
+    setTimeout(fn, 0);
+  };
+  const listener = listen("127.0.0.1", 0, parts([], { nextTick }));
+  try {
+    const pages = Array.from({ length: 40 }, async (_, n) => {
+      const answer = await fetch(`http://127.0.0.1:${listener.port}/${n}`);
+      return await answer.text();
+    });
+    assertEquals(await Promise.all(pages), pages.map((_, n) => `/${n}`));
+    assertEquals(turns, 2);
+  } finally {
+    await listener.close();
+  }
+});
+
 Deno.test("without Deno.serveHttp the server serves all the same, and says what is missing", async () => {
   using _gone = withoutServeHttp();
   const warnings: string[] = [];
-  const listener = listen("127.0.0.1", 0, echo, (line) => warnings.push(line));
+  const listener = listen("127.0.0.1", 0, parts(warnings));
   await worksOn(listener, warnings);
   assert(warnings[0]?.includes("no time limit"), String(warnings));
 });

@@ -121,6 +121,60 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "descriptors: new connections begin with the bound of their port",
+  ignore: !LINUX,
+  async fn() {
+    using all = descriptors();
+    using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    all.boundNew(listener.addr.port, 16 * 1024);
+    for (const [listens, few] of [[listener, true], [other, false]] as const) {
+      const { port } = listens.addr;
+      using client = await Deno.connect({ hostname: "127.0.0.1", port });
+      using server = await listens.accept();
+      const found = all.find(server.remoteAddr, port);
+      assert(found !== undefined);
+      const writing = client.write(new Uint8Array(2 * 1024 * 1024)).catch(() => 0);
+      await until(
+        () => found.unread() > (few ? 1_000 : 64_000) || undefined,
+        5_000,
+        () => "bytes",
+      );
+      assertEquals(found.unread() < 64_000, few);
+      found.release();
+      server.close();
+      await writing;
+    }
+  },
+});
+
+Deno.test({
+  name: "descriptors: of some peers, those that have sent much are ended, after the last words",
+  ignore: !LINUX,
+  async fn() {
+    using all = descriptors();
+    const pairs = [await Pair.open(), await Pair.open(), await Pair.open(), await Pair.open()];
+    const [little, much, unnamed, known] = pairs;
+    assert(little && much && unnamed && known);
+    await little.client.write(new Uint8Array(10));
+    for (const { client } of [much, unnamed, known]) await client.write(new Uint8Array(1000));
+    const found = find(all, known);
+    await until(() => found.received() === 1000 || undefined, 5_000, () => "the bytes");
+    for (const pair of pairs) {
+      const [peer, port] = pair.ends;
+      all.endLonger(pair === unnamed ? [] : [peer], port, 100, new TextEncoder().encode("bye"));
+    }
+    for (const { server } of pairs) await server.write(new TextEncoder().encode("hello")).catch(() => {});
+    const heard = await Promise.all(pairs.map(async ({ client }) => {
+      const buffer = new Uint8Array(16);
+      return new TextDecoder().decode(buffer.subarray(0, await client.read(buffer) ?? 0));
+    }));
+    assertEquals(heard, ["hello", "bye", "hello", "hello"]);
+    for (const pair of pairs) pair[Symbol.dispose]();
+  },
+});
+
 Deno.test("descriptors: a connection that does not exist is not found", async () => {
   using pair = await Pair.open();
   using all = TcpDescriptors.open();

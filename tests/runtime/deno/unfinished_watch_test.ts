@@ -13,6 +13,8 @@ const framed = (bytes: number): number => bytes + (bytes < 126 ? 6 : bytes < 65_
 
 class Peer implements WatchedHolder {
   readonly gone: string[] = [];
+  /** What the system was asked to keep. */
+  readonly bounds: number[] = [];
   arrived = 0;
   waiting = 0;
   held: HeldBytes | undefined;
@@ -31,6 +33,10 @@ class Peer implements WatchedHolder {
 
   unread(): number {
     return this.waiting;
+  }
+
+  bound(bytes: number): void {
+    this.bounds.push(bytes);
   }
 
   message(bytes: number): void {
@@ -165,4 +171,25 @@ Deno.test("unfinished watch: memory of peers that went is given back once, and i
   world.look();
   world.look();
   assertEquals(world.given, 1);
+});
+
+Deno.test("the system keeps much of a peer that sends large messages, and little of one that sends many small ones", () => {
+  using world = new World();
+  const peer = world.peer();
+  for (let n = 0; n < 5_000; n++) peer.message(100);
+  assertEquals(peer.bounds, []);
+  peer.message(10_000);
+  peer.message(100);
+  assertEquals(peer.bounds, [64 * 1024]);
+  for (let n = 0; n < 5_000; n++) peer.message(100);
+  assertEquals(peer.bounds, [64 * 1024, 16 * 1024]);
+});
+
+Deno.test("the system keeps much of a peer whose message is large, before it is complete", () => {
+  using world = new World();
+  const peer = world.peer();
+  peer.arrived = MIB;
+  world.now = 2_000;
+  world.watch.tick();
+  assertEquals(peer.bounds, [64 * 1024]);
 });
