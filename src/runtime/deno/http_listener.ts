@@ -49,6 +49,9 @@ const STRANGERS = 128;
 /** The most connections accepted in one turn of the event loop: some milliseconds of work. */
 const ACCEPTED_IN_A_TURN = 16;
 
+/** Incomplete heads from which the server accepts no more connections before the next look at them. */
+const MANY_HEADS = 16;
+
 /** Milliseconds between two looks at the heads of requests, while some are not complete. */
 const HEADS_MS = 5;
 
@@ -102,9 +105,7 @@ class OwnListener implements Listener {
       try {
         void this.#attend(await this.#listener.accept());
         told = false;
-        if (count % ACCEPTED_IN_A_TURN === 0) {
-          await new Promise<void>((resolve) => this.#parts.nextTick(resolve));
-        }
+        if (count % ACCEPTED_IN_A_TURN === 0) await this.#turn();
       } catch (error) {
         if (this.#closed) return;
         if (!told) this.#parts.warn(`no more connections can be taken for now: ${errorMessage(error)}`);
@@ -143,6 +144,14 @@ class OwnListener implements Listener {
       this.#strangers.left(http);
       hangUp(http);
     }
+  }
+
+  /** Resolves in the next turn, or after the next look at the heads when many are not complete. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#heads.size <= MANY_HEADS) this.#parts.nextTick(resolve);
+      else setTimeout(resolve, HEADS_MS);
+    });
   }
 
   /** Until all requests are complete. */

@@ -22,9 +22,9 @@ const [FREE_BYTES, FREE_BYTES_A_SECOND] = [64 * 1024, 160];
 /**
  * Bytes that the system keeps of what a peer sends, until Deno reads them: for each new connection, and for one that
  * sends large messages. With the system's own choice, some MiB, Deno reads them all before the next look at its memory.
- * A turn of its event loop lasts until it has read all small messages that wait: some thousand for these bytes.
+ * A turn of its event loop lasts until it has read all small messages that wait: some thousand.
  */
-const [UNREAD_BYTES, MUCH_UNREAD_BYTES] = [16 * 1024, 64 * 1024];
+const [UNREAD_BYTES, MUCH_UNREAD_BYTES] = [8 * 1024, 64 * 1024];
 
 /** Bytes of a large message, and how many smaller ones in a row make a connection one of small messages. */
 const [LARGE_BYTES, MANY_SMALL] = [4 * 1024, 1024];

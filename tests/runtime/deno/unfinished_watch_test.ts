@@ -182,7 +182,7 @@ Deno.test("the system keeps much of a peer that sends large messages, and little
   peer.message(100);
   assertEquals(peer.bounds, [64 * 1024]);
   for (let n = 0; n < 5_000; n++) peer.message(100);
-  assertEquals(peer.bounds, [64 * 1024, 16 * 1024]);
+  assertEquals(peer.bounds, [64 * 1024, 8 * 1024]);
 });
 
 Deno.test("the system keeps much of a peer whose message is large, before it is complete", () => {
