@@ -197,13 +197,18 @@ export class UnfinishedWatch {
     this.#freed = false;
     this.#lookedAt = now;
     this.#processBytes = processBytes;
+    const grown: [Entry, by: number][] = [];
     for (const entry of [...this.#entries.values()]) {
-      if (!entry.gone) this.#look(entry, now);
+      const by = entry.gone ? 0 : this.#look(entry, now);
+      if (by !== 0) grown.push([entry, by]);
     }
+    // Only now, since whose turn comes later in this look has not stalled.
+    this.#unfinished.grewTogether(grown);
     return ms;
   }
 
-  #look(entry: Entry, now: number): void {
+  /** Returns by how much the message has grown. */
+  #look(entry: Entry, now: number): number {
     const { bytes, isNew } = entry.held.look(now);
     if (isNew) {
       this.#unfinished.done(entry);
@@ -215,7 +220,9 @@ export class UnfinishedWatch {
       this.#unfinished.done(entry);
       entry.gone = true;
       entry.holder.tooLarge();
-    } else if (bytes !== before) this.#unfinished.grew(entry, bytes - before);
+      return 0;
+    }
+    return bytes - before;
   }
 }
 

@@ -51,18 +51,14 @@ export class Unfinished {
 
   /** More bytes of that peer have arrived, or fewer are held after a control frame. */
   grew(holder: Holder, by: number): void {
-    const held = this.#held.get(holder);
-    const bytes = (held?.bytes ?? 0) + by;
-    if (bytes <= 0) return this.done(holder);
-    this.#bytes += by;
-    // It becomes the last one.
-    this.#held.delete(holder);
-    const timer = held?.timer ?? clock.after(this.#forMs, () => this.#giveUp(holder, "late"));
-    this.#held.set(holder, { bytes, timer });
-    for (const oldest of [...this.#bytes > this.#most ? this.#held.keys() : []]) {
-      if (this.#bytes <= this.#most || oldest === holder) return;
-      this.#giveUp(oldest, "full");
-    }
+    this.#change(holder, by);
+    this.#makeRoom();
+  }
+
+  /** The same for several peers whose messages have grown at the same time, as far as anybody knows. */
+  grewTogether(changes: Iterable<readonly [holder: Holder, by: number]>): void {
+    for (const [holder, by] of changes) this.#change(holder, by);
+    this.#makeRoom();
   }
 
   /** The message is complete, or the peer is gone. */
@@ -72,6 +68,26 @@ export class Unfinished {
     held.timer.clear();
     this.#held.delete(holder);
     this.#bytes -= held.bytes;
+  }
+
+  #change(holder: Holder, by: number): void {
+    const held = this.#held.get(holder);
+    const bytes = (held?.bytes ?? 0) + by;
+    if (bytes <= 0) return this.done(holder);
+    this.#bytes += by;
+    // It becomes the last one.
+    this.#held.delete(holder);
+    const timer = held?.timer ?? clock.after(this.#forMs, () => this.#giveUp(holder, "late"));
+    this.#held.set(holder, { bytes, timer });
+  }
+
+  /** Drops the oldest ones, but for the last one of all. */
+  #makeRoom(): void {
+    if (this.#bytes <= this.#most) return;
+    for (const oldest of [...this.#held.keys()].slice(0, -1)) {
+      this.#giveUp(oldest, "full");
+      if (this.#bytes <= this.#most) return;
+    }
   }
 
   #giveUp(holder: Holder, why: Unwanted): void {

@@ -193,3 +193,19 @@ Deno.test("the system keeps much of a peer whose message is large, before it is 
   world.watch.tick();
   assertEquals(peer.bounds, [64 * 1024]);
 });
+
+Deno.test("of peers that have all grown between two looks, the last one is not taken for one that stalls", () => {
+  using world = new World();
+  const peers = [world.peer(), world.peer(), world.peer(), world.peer()];
+  const [first, second, third, last] = peers;
+  const grow = (peer: Peer | undefined, mib: number): void => {
+    if (peer !== undefined) peer.arrived += mib * MIB;
+  };
+  for (const peer of peers) grow(peer, 3);
+  world.now += 2_000;
+  world.watch.tick();
+  for (const [peer, mib] of [[first, 6], [second, 6], [third, 1], [last, 1]] as const) grow(peer, mib);
+  world.now += 2_000;
+  world.watch.tick();
+  assertEquals(peers.map(({ gone }) => gone), [["full"], [], [], []]);
+});
