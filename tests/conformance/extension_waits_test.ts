@@ -154,8 +154,8 @@ alone("a stuck handler of a compaction or of a branch's summary ends with its ab
   const { nodes } = await wire.ok({ type: "get_tree", sessionId: id });
   assert(Array.isArray(nodes));
   const first = nodes.find((node) => at(node, "entryType") === "message");
-  const back = { type: "navigate_tree", sessionId: id, targetId: stringAt(first, "entryId"), summarize: true };
-  const moving = wire.request(back, 30_000);
+  const back = { type: "navigate_tree", sessionId: id, targetId: stringAt(first, "entryId") };
+  const moving = wire.request({ ...back, options: { summarize: true } }, 30_000);
   await isStuck(cwd, "session_before_tree");
   const [answer, ms] = await ended(wire, { type: "abort_compaction", sessionId: id }, moving);
   assert(answer.success === false || at(answer, "data", "cancelled") === true, JSON.stringify(answer));

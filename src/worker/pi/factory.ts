@@ -278,7 +278,6 @@ class PiFactory implements AgentFactory {
     );
     const settings = pi.SettingsManager.fromStorage(overlay);
     guard.watch(settings);
-    const persisted = !request.inMemory;
     return {
       request,
       settings,
@@ -290,7 +289,7 @@ class PiFactory implements AgentFactory {
       report,
       unregistered: [],
       loading: false,
-      persisted,
+      persisted: !request.inMemory,
       last: undefined,
       choices: undefined,
     };
@@ -315,8 +314,7 @@ class PiFactory implements AgentFactory {
         sessionManager,
       });
     const runtime = await start(this.#history(plan));
-    const choices = new ToolChoices(runtime.session, plan.request.kept);
-    plan.choices = choices;
+    const choices = plan.choices = new ToolChoices(runtime.session, plan.request.kept);
     return {
       runtime,
       choices,

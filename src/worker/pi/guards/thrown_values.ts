@@ -88,7 +88,7 @@ function tame(extension: Registrations, report: ReportThrown, calls: ExtensionCa
     for (const [at, handler] of list.entries()) list[at] = printable(handler, { wait });
     return list;
   });
-  // A command is no run: its handler may wait for runs, and nothing waits for it.
+  // The handler of a command may wait for runs, and no run waits for it.
   changeAll(extension.commands, (command) => withPrintable(command, ["handler"], {}));
   changeAll(extension.tools, (tool, name) => {
     if (!isObject(tool)) return tool;
