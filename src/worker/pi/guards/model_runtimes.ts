@@ -2,6 +2,7 @@
 // Used by: sdk/sdk_1_6.ts. pi makes a runtime for each session, which looks at each file once for each provider.
 // Invariant: each look that begins in a later moment sees the file as it is then.
 import { isRecord } from "../../../base/json.ts";
+import { wholeLogins } from "../problems/tolerant_files.ts";
 import { type Logins, untilAborted } from "./login_refresh.ts";
 
 /** pi's own objects. */
@@ -43,6 +44,7 @@ export function storesOf(runtime: object, logins: Logins): Stores {
     throw new Error("This pi keeps logins in another way");
   }
   logins.guard(credentials);
+  readWithoutLock(credentials);
   const readLogins = methodOf(credentials, "readLatestData");
   Reflect.set(credentials, "readLatestData", sharing(() => readLogins()));
   const readCatalogs = methodOf(modelsStore, "readLatest");
@@ -53,6 +55,28 @@ export function storesOf(runtime: object, logins: Logins): Stores {
     return look(options);
   });
   return { credentials, modelsStore };
+}
+
+/** What the work under pi's lock gives back. */
+interface Read {
+  readonly result: unknown;
+}
+
+/** Has pi read auth.json without its lock, which a refresh of a login may hold for long. */
+function readWithoutLock(credentials: object): void {
+  const reload: unknown = Reflect.get(credentials, "reloadFromStorageAsync");
+  const path: unknown = Reflect.get(credentials, "authPath");
+  if (typeof reload !== "function" || typeof path !== "string") {
+    throw new Error("This pi reads its files in another way");
+  }
+  Reflect.set(credentials, "reloadFromStorageAsync", (options?: Abortable): unknown => {
+    const text = wholeLogins(path);
+    if (text === undefined) return Reflect.apply(reload, credentials, [options]);
+    const storage = {
+      withLockAsync: async (work: (text: string) => Promise<Read>) => (await work(text)).result,
+    };
+    return Reflect.apply(reload, Object.create(credentials, { storage: { value: storage } }), [options]);
+  });
 }
 
 /** Has a refresh of a login go on when the request that began it is aborted; the request ends at once all the same. */

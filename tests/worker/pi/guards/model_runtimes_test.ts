@@ -17,7 +17,12 @@ function bench() {
     looks.push(one);
     return one.promise;
   };
-  const store = { readLatestData: look, storage: { withLockAsync: () => Promise.resolve() } };
+  const store = {
+    readLatestData: look,
+    reloadFromStorageAsync: look,
+    authPath: "/nowhere/auth.json",
+    storage: { withLockAsync: () => Promise.resolve() },
+  };
   const catalogs = { readLatest: look };
   const runtime = { credentials: { store }, models: { modelsStore: catalogs } };
   const stores = storesOf(runtime, new Logins(() => "/nowhere"));
