@@ -1,7 +1,7 @@
 // Logins that rotate (OAuth): once the provider has taken the old refresh token, the new one reaches the disk, whatever
 // ends meanwhile, and no lock stays behind. The provider is an extension's, its token endpoint the test's.
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { at, brief, stringAt } from "../support/json.ts";
 import { Gate, OPENAI, text } from "../support/model_server.ts";
 import { deadline, until } from "../support/wait.ts";
@@ -139,9 +139,11 @@ for (const isolation of ["shared", "session"]) {
         assertEquals((await bench.model.request(marker)).headers["authorization"], `Bearer ${key}`);
       }
     }
-    assertEquals((await wire.ok({ type: "health_check" })).issues, []);
+    const { issues } = await wire.ok({ type: "health_check" });
+    assertNotMatch(JSON.stringify(issues), /auth\.json/);
+    // pi 1.6 may have given up the refresh by now.
     await wire.ok({ type: "abort", sessionId: "s" });
-    assertEquals((await wire.response("p")).code, "cancelled");
+    assertEquals((await wire.response("p")).success, false);
   });
 }
 
