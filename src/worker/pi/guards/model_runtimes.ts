@@ -2,7 +2,6 @@
 // Used by: sdk/sdk_1_6.ts. pi makes a runtime for each session, which looks at each file once for each provider.
 // Invariant: each look that begins in a later moment sees the file as it is then.
 import { isRecord } from "../../../base/json.ts";
-import { wholeLogins } from "../problems/tolerant_files.ts";
 import { type Logins, untilAborted } from "./login_refresh.ts";
 
 /** pi's own objects. */
@@ -35,7 +34,7 @@ function methodOf(store: object, name: string): (...given: readonly unknown[]) =
  * The stores of a runtime. A broken auth.json leaves the logins as they were; pi does so for readers without a signal
  * alone, so each look is one of those.
  */
-export function storesOf(runtime: object, logins: Logins): Stores {
+export function storesOf(runtime: object, logins: Logins, wholeText: WholeText): Stores {
   const held: unknown = Reflect.get(runtime, "credentials");
   const credentials: unknown = isRecord(held) ? held["store"] : undefined;
   const models: unknown = Reflect.get(runtime, "models");
@@ -44,7 +43,7 @@ export function storesOf(runtime: object, logins: Logins): Stores {
     throw new Error("This pi keeps logins in another way");
   }
   logins.guard(credentials);
-  readWithoutLock(credentials);
+  readWithoutLock(credentials, wholeText);
   const readLogins = methodOf(credentials, "readLatestData");
   Reflect.set(credentials, "readLatestData", sharing(() => readLogins()));
   const readCatalogs = methodOf(modelsStore, "readLatest");
@@ -57,20 +56,23 @@ export function storesOf(runtime: object, logins: Logins): Stores {
   return { credentials, modelsStore };
 }
 
+/** The text of auth.json. Undefined when it is not complete. */
+type WholeText = (path: string) => string | undefined;
+
 /** What the work under pi's lock gives back. */
 interface Read {
   readonly result: unknown;
 }
 
 /** Has pi read auth.json without its lock, which a refresh of a login may hold for long. */
-function readWithoutLock(credentials: object): void {
+function readWithoutLock(credentials: object, wholeText: WholeText): void {
   const reload: unknown = Reflect.get(credentials, "reloadFromStorageAsync");
   const path: unknown = Reflect.get(credentials, "authPath");
   if (typeof reload !== "function" || typeof path !== "string") {
     throw new Error("This pi reads its files in another way");
   }
   Reflect.set(credentials, "reloadFromStorageAsync", (options?: Abortable): unknown => {
-    const text = wholeLogins(path);
+    const text = wholeText(path);
     if (text === undefined) return Reflect.apply(reload, credentials, [options]);
     const storage = {
       withLockAsync: async (work: (text: string) => Promise<Read>) => (await work(text)).result,

@@ -25,7 +25,7 @@ function bench() {
   };
   const catalogs = { readLatest: look };
   const runtime = { credentials: { store }, models: { modelsStore: catalogs } };
-  const stores = storesOf(runtime, new Logins(() => "/nowhere"));
+  const stores = storesOf(runtime, new Logins(() => "/nowhere"), () => undefined);
   const logins = (options?: Signalled): Promise<unknown> =>
     Reflect.apply(store.readLatestData, store, [options]);
   const models = (state: object, options?: Signalled): Promise<unknown> =>
@@ -83,7 +83,7 @@ Deno.test("stores: looks at catalogs of another state are another's", () => {
 });
 
 Deno.test("stores: a pi that keeps them in another way is refused", () => {
-  const of = (runtime: object): void => void storesOf(runtime, new Logins(() => "/nowhere"));
+  const of = (runtime: object): void => void storesOf(runtime, new Logins(() => "/nowhere"), () => undefined);
   const refusal = (runtime: object): string => String(assertThrows(() => of(runtime)));
   assertEquals(refusal({}), "Error: This pi keeps logins in another way");
   const store = { storage: { withLockAsync: () => {} } };
