@@ -316,14 +316,8 @@ alone(
     await addModel(bench, model);
     const login = { type: "oauth", access: "a", refresh: "r", expires: 1 };
     await Deno.writeTextFile(`${bench.home.agentDir}/auth.json`, JSON.stringify({ stuck: login }));
-    await bench.start(["--workers", "1"]);
-    const wire = await bench.connect("loud");
-    const quiet = await bench.connect("quiet");
-    const tools = ["read", "write", "edit", "grep", "find", "ls", "bash"];
-    const { id, cwd } = await bench.session(wire, { tools, ...OPENAI });
-    const loud = { bench, wire, id, cwd };
-    const { id: near } = await bench.watched(quiet, { ...OPENAI });
-    const neighbour = new Neighbour(bench, quiet, near);
+    // Before any connection: a busy machine takes long for it, and a client that answers no ping is gone.
+    const cwd = await bench.home.folder("loud");
     await shell(`cd ${cwd} && yes "short line" | head -c 400000000 > ${path} && truncate -s 3G sparse &&
     ln -s /dev/zero endless && mkfifo pipe`);
     const history = new Entries();
@@ -333,6 +327,14 @@ alone(
     }
     const large = `${cwd}/history.jsonl`;
     await writeSession(large, bench.name("history"), cwd, history.all);
+    await bench.start(["--workers", "1"]);
+    const wire = await bench.connect("loud");
+    const quiet = await bench.connect("quiet");
+    const tools = ["read", "write", "edit", "grep", "find", "ls", "bash"];
+    const { id } = await bench.session(wire, { cwd, tools, ...OPENAI });
+    const loud = { bench, wire, id, cwd };
+    const { id: near } = await bench.watched(quiet, { ...OPENAI });
+    const neighbour = new Neighbour(bench, quiet, near);
     const [token, { url }] = [await bench.server.token(), await bench.server.endpoint()];
 
     const inputs: Record<string, (loud: Loud) => Promise<void>> = {
