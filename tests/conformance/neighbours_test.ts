@@ -306,13 +306,12 @@ alone(
   "neighbours: whatever one session is given, the one beside it prompts, reads and streams",
   async (bench) => {
     let [refuses, hangs] = [true, false];
-    await using model = new RawModel(({ api }) =>
-      hangs
-        ? new Promise(() => {})
-        : refuses
-        ? refusal(429, "Rate limit reached", { "retry-after": "99999" })
-        : say(api, "fine ".repeat(100))
-    );
+    const silence = new Gate();
+    await using model = new RawModel(async ({ api }) => {
+      if (hangs) await silence.opened;
+      if (refuses) return refusal(429, "Rate limit reached", { "retry-after": "99999" });
+      return say(api, "fine ".repeat(100));
+    });
     await addModel(bench, model);
     const login = { type: "oauth", access: "a", refresh: "r", expires: 1 };
     await Deno.writeTextFile(`${bench.home.agentDir}/auth.json`, JSON.stringify({ stuck: login }));
@@ -370,7 +369,7 @@ alone(
         assertStringIncludes(stringAt(await settled(wire, id, "again"), "text"), "fine");
       },
       "abort_compaction in a long Retry-After, a silent request and a refresh that hangs": async () => {
-        const { id, refreshed } = await waiting(loud);
+        const { id } = await waiting(loud);
         for (const message of ["one", "two", "three"]) await settled(wire, id, message);
         const [compact, stop] = ["compact", "abort_compaction"].map((type) => ({ type, sessionId: id }));
         assert(compact && stop);
@@ -381,8 +380,11 @@ alone(
         hangs = true;
         await endWait(wire, compact, () => model.requests.length, stop);
         hangs = false;
+        silence.open();
         await wire.ok({ type: "set_model", sessionId: id, provider: "stuck", modelId: "m" });
-        await endWait(wire, compact, refreshed, stop);
+        // The refresh before may hold the lock of the logins; then this one waits for that.
+        const starts = () => wire.events(id).filter(({ type }) => type === "compaction_start").length;
+        await endWait(wire, compact, starts, stop);
         await wire.ok({ type: "set_model", sessionId: id, ...modelOf("openai-completions") });
         await wire.ok(compact, 60_000);
         assertStringIncludes(stringAt(await settled(wire, id, "again"), "text"), "fine");
