@@ -19,6 +19,7 @@ const LATE_MS = 250;
 /** The exceptions of docs/OPERATIONS.md#what-slows-the-neighbours. */
 const DOCUMENTED_MS: Readonly<Record<string, number>> = {
   "loading 160 MiB": 2_400,
+  "the first extension of a worker": 600,
   "images that providers refuse": 500,
   "large answers, pipelined": 600,
 };
@@ -360,6 +361,7 @@ alone(
         refuses = false;
         assertStringIncludes(stringAt(await settled(wire, waits, "again"), "text"), "fine");
       },
+      "the first extension of a worker": async () => void await waiting(loud),
       "a refresh of a login that hangs": async () => {
         const { id, refreshed } = await waiting(loud);
         await wire.ok({ type: "set_model", sessionId: id, provider: "stuck", modelId: "m" });
