@@ -27,9 +27,9 @@ async function rest(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits until the spare is ready: it is what answers for stored files. */
+/** Waits until the spare is ready: it is what answers without a session. */
 async function quiet(client: Client): Promise<void> {
-  await client.ok({ type: "list_stored_sessions" });
+  await client.ok({ type: "get_available_models" });
 }
 
 async function costs(target: Target, flags: readonly string[]): Promise<Costs> {

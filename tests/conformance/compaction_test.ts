@@ -100,10 +100,9 @@ test("compact: abort_compaction and abort end it; meanwhile the session is busy,
     }, async () => {
       wire.send({ type: "compact", id: stopper, sessionId: id });
       await until(() => requests[0], 5000, () => "the request for a summary");
-      const start = performance.now();
+      // The summary never comes, so an answer that waited for it would not come either.
       assertEquals((await second.ok({ type: "get_state", sessionId: id })).isCompacting, true);
       await second.ok({ type: stopper, sessionId: id });
-      assert(performance.now() - start < 200, "reads and aborts wait for a compaction");
       const response = await wire.response(stopper);
       assertEquals([response.success, response.code], [false, "cancelled"], JSON.stringify(response));
     });

@@ -174,7 +174,7 @@ alone("one that prints wherever it can: stdout carries the protocol alone", asyn
   }
 });
 
-test("a tool that never returns: abort answers at once, deletion frees the id, others live", async (bench) => {
+test("a tool that never returns: abort answers at once, the run ends, deletion frees the id, others live", async (bench) => {
   const wire = await bench.connect();
   const source = extension(
     tool("forever", "update?.({ content: [], details: {} }); await new Promise(() => {});"),
@@ -188,9 +188,10 @@ test("a tool that never returns: abort answers at once, deletion frees the id, o
   const start = performance.now();
   await wire.ok({ type: "abort", sessionId: id });
   assert(performance.now() - start < 1000, "abort waited for a tool that ignores its signal");
+  assertEquals((await wire.response("w")).code, "cancelled");
+  await stillWorks(bench, wire, id);
   await stillWorks(bench, wire, bystander.id);
   await wire.ok({ type: "delete_session", sessionId: id });
-  assertEquals((await wire.response("w")).code, "cancelled");
   assert(!(await listed(wire)).includes(id));
   await bench.session(wire, { sessionId: id, cwd });
 });

@@ -1,8 +1,8 @@
 // Logins that rotate (OAuth): once the provider has taken the old refresh token, the new one reaches the disk, whatever
 // ends meanwhile, and no lock stays behind. The provider is an extension's, its token endpoint the test's.
 
-import { assertEquals, assertMatch } from "@std/assert";
-import { brief, stringAt } from "../support/json.ts";
+import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { at, brief, stringAt } from "../support/json.ts";
 import { Gate, OPENAI, text } from "../support/model_server.ts";
 import { deadline, until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
@@ -120,6 +120,32 @@ alone("logins: the server gives up a refresh that never ends, and leaves no lock
   assertEquals(await bench.server.exitCode(), 0);
   assertEquals([await refreshToken(bench), await lockIsGone(bench)], ["old-refresh", true]);
 });
+
+for (const isolation of ["shared", "session"]) {
+  alone(`logins: while a refresh hangs, sessions begin with their keys (${isolation})`, async (bench) => {
+    await using tokens = new TokenEndpoint(false);
+    const wire = await refreshing(bench, tokens, ["--isolation", isolation]);
+    for (const key of ["first-key", "second-key"]) {
+      const logins = JSON.parse(await Deno.readTextFile(authFile(bench)));
+      const changed = { ...logins, [OPENAI.provider]: { type: "api_key", key } };
+      await Deno.writeTextFile(authFile(bench), JSON.stringify(changed), { mode: 0o600 });
+      // In isolation a second session gets a worker that has started while the lock was held.
+      for (let n = 0; n < 2; n++) {
+        const { id, info } = await bench.session(wire, { ...OPENAI });
+        assertEquals(at(info, "sessionInfo", "extensionErrors"), undefined);
+        const marker = bench.name(key);
+        bench.model.script(marker, text(["ok"]));
+        assertEquals((await settled(wire, id, marker)).text, "ok");
+        assertEquals((await bench.model.request(marker)).headers["authorization"], `Bearer ${key}`);
+      }
+    }
+    const { issues } = await wire.ok({ type: "health_check" });
+    assertNotMatch(JSON.stringify(issues), /auth\.json/);
+    // pi 1.6 may have given up the refresh by now.
+    await wire.ok({ type: "abort", sessionId: "s" });
+    assertEquals((await wire.response("p")).success, false);
+  });
+}
 
 alone("logins: a provider that refuses the refresh is named, with the next step", async (bench) => {
   await using tokens = new TokenEndpoint(true);

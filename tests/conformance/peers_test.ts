@@ -273,6 +273,24 @@ onNode(
   },
 );
 
+onNode("peers: one that goes on with large messages after its close is cut off", async (bench) => {
+  const admin = await bench.connect("admin");
+  const { token, tokenId } = await admin.ok({ type: "mint_token", role: "observe", ttlMs: 60_000 });
+  using peer = await RawPeer.connect(bench, String(token));
+  await admin.ok({ type: "revoke_token", tokenId: String(tokenId) });
+  assertEquals(await deadline(peer.read(), 10_000, () => "a close"), 1008);
+  const large = frame(1, encode("x".repeat(1024 * 1024)));
+  // Fewer than the messages that end it as well, and far more than both ends of the system keep.
+  const MOST = 200;
+  let sent = 0;
+  try {
+    for (; sent < MOST; sent++) await peer.write(large);
+  } catch {
+    // The server has hung up.
+  }
+  assert(sent < MOST, `${sent} MiB were taken`);
+});
+
 onNode("peers: a message that is too large is refused as soon as its length is known", async (bench) => {
   using peer = await RawPeer.connect(bench);
   const head = frame(1, encode("x".repeat(70_000))).subarray(0, 14);

@@ -7,7 +7,7 @@ import { text } from "../support/model_server.ts";
 import type { WsWire } from "../support/wire_client.ts";
 import { lives } from "../support/processes.ts";
 import { until } from "../support/wait.ts";
-import { alone, aloneOnLinux, type Bench, settled, TARGET } from "./suite.ts";
+import { alone, aloneOnLinux, type Bench, listed, settled, TARGET } from "./suite.ts";
 
 /** Commands that each run out of memory in a way of their own. */
 const HOG = `export default function (pi) {
@@ -190,5 +190,35 @@ aloneOnLinux(
     await until(ended, 10_000, () => "children of the replaced worker live on");
     assert(await lives(kept), "the other worker's child was ended");
     await goesOn(bench, wire, other);
+  },
+);
+
+alone(
+  "sessions in memory: those of a worker that is replaced are gone, and the server says so",
+  async (bench) => {
+    await extension(bench, "spin", SPIN);
+    await bench.start(["--host-silent-ms", "3000"]);
+    const wire = await bench.connect();
+    const idle: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      const { id } = await bench.session(wire, { inMemory: true });
+      await goesOn(bench, wire, id);
+      idle.push(id);
+    }
+    const kept = await answered(bench, wire);
+    const crashes = [...idle, kept].map((id) => crashOf(wire, id));
+    await wire.ok({ type: "prompt", sessionId: kept, message: "/spin" });
+    const told = await Promise.all(crashes);
+    assertEquals(told.map((one) => stringAt(one, "data", "status")), [
+      "deleted",
+      "deleted",
+      "deleted",
+      "parked",
+    ]);
+    for (const sessionId of idle) await wire.refused("session_not_found", { type: "get_state", sessionId });
+    assertEquals(await listed(wire), [kept]);
+    // Their ids are free.
+    await bench.session(wire, { sessionId: idle[0] ?? "", inMemory: true });
+    await goesOn(bench, wire, kept);
   },
 );

@@ -36,7 +36,6 @@ import {
   passesPreflight,
   type Preflight,
   resume,
-  stop,
   whenIdle,
 } from "./sdk/sdk.ts";
 import { hasModel, noKey, piSettings } from "./settings.ts";
@@ -49,6 +48,13 @@ import { toWireModel } from "./sdk/wire_model.ts";
 const NAME_CHARS = 1_024;
 
 const refused = (failed: Failure): Acceptance => ({ ok: false, failure: failed });
+
+/** Why pi did not take the text. */
+function refusal(what: "prompt" | "message", error: unknown, aborted: boolean): Failure {
+  const why = errorMessage(error);
+  if (aborted) return failure("cancelled", `The ${what} was aborted before it ran: ${why}`);
+  return failure("agent_error", `pi refused the ${what}: ${why}`);
+}
 
 /** Implements the agent port on pi. */
 export class PiAgent implements AgentPort {
@@ -150,10 +156,9 @@ export class PiAgent implements AgentPort {
 
   abort(): QueuedTexts {
     const session = this.#session;
-    const { runs: tracker } = this.#live;
-    tracker.abort(this.#preparing > 0);
     const cleared = this.clearQueue();
-    stop(session);
+    this.#live.abort(this.#preparing > 0);
+    const { runs: tracker } = this.#live;
     void whenIdle(session).then(() => tracker.check());
     return cleared;
   }
@@ -166,6 +171,7 @@ export class PiAgent implements AgentPort {
     this.#session.abortCompaction();
     this.#session.abortBranchSummary();
     endWaits(this.#session);
+    this.#live.environment.calls.abortSummary();
   }
 
   clearQueue(): QueuedTexts {
@@ -277,13 +283,17 @@ export class PiAgent implements AgentPort {
     const accepted = new Promise<Acceptance>((resolve) => accept = resolve);
     this.#preparing++;
     let preparing = true;
+    let aborted = false;
     const prepared = (): void => {
       if (preparing) this.#preparing--;
       preparing = false;
     };
     const preflightResult = (result: Preflight): void => {
       prepared();
-      if (!passesPreflight(result)) return tracker.unprepared();
+      if (!passesPreflight(result)) {
+        aborted = tracker.aborting;
+        return tracker.unprepared();
+      }
       const told = dispositionOf(result);
       const queued = told === undefined ? queueing && session.isStreaming : told === "queued";
       if (queued && whenBusy !== undefined) return accept(this.#queued(whenBusy));
@@ -304,8 +314,9 @@ export class PiAgent implements AgentPort {
     }).then(
       () => tracker.returned(false),
       (error) => {
+        const failed = refusal("prompt", error, aborted || tracker.aborting);
         tracker.returned(true);
-        accept(refused(failure("agent_error", `pi refused the prompt: ${errorMessage(error)}`)));
+        accept(refused(failed));
       },
     ).finally(prepared);
     return { accepted, returned };
@@ -337,7 +348,7 @@ export class PiAgent implements AgentPort {
       await enqueue(session, kind, seen);
       return this.#queued(kind);
     } catch (error) {
-      return refused(failure("agent_error", `pi refused the message: ${errorMessage(error)}`));
+      return refused(refusal("message", error, this.#live.runs.aborting));
     }
   }
 }

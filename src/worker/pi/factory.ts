@@ -17,6 +17,7 @@ import { modelIssues } from "./sdk/model_issues.ts";
 import { toWireModel } from "./sdk/wire_model.ts";
 import type { PiResources } from "../../protocol/pi_package.ts";
 import { PiAgent } from "./agent.ts";
+import { ExtensionCalls } from "./guards/extension_calls.ts";
 import { guardToolCalls, watchAnswers } from "./guards/tool_call_guard.ts";
 import { joinBranches } from "./branches.ts";
 import { refuseOnThrow } from "./hooks.ts";
@@ -49,7 +50,7 @@ import { createPrivately, persistBranches } from "./sdk/session_file_writer.ts";
 import { hasModel, noSuchLevel, noSuchModel } from "./settings.ts";
 import type { ShellParts } from "./tools/shell.ts";
 import { ShellLogs } from "./tools/shell_log.ts";
-import { type ReportThrown, tameErrors } from "./guards/thrown_values.ts";
+import { type ReportThrown, tameExtensions } from "./guards/thrown_values.ts";
 import { boundTools } from "./tools/tools.ts";
 import { ToolChoices } from "./tools/tool_choices.ts";
 import { readOnce } from "./sdk/single_read.ts";
@@ -262,6 +263,7 @@ class PiFactory implements AgentFactory {
       trusted,
       untrusted: [],
       loadErrors: [],
+      calls: new ExtensionCalls(),
       modelSelected: () => {},
       report: () => {},
     };
@@ -276,7 +278,6 @@ class PiFactory implements AgentFactory {
     );
     const settings = pi.SettingsManager.fromStorage(overlay);
     guard.watch(settings);
-    const persisted = !request.inMemory;
     return {
       request,
       settings,
@@ -288,7 +289,7 @@ class PiFactory implements AgentFactory {
       report,
       unregistered: [],
       loading: false,
-      persisted,
+      persisted: !request.inMemory,
       last: undefined,
       choices: undefined,
     };
@@ -313,8 +314,7 @@ class PiFactory implements AgentFactory {
         sessionManager,
       });
     const runtime = await start(this.#history(plan));
-    const choices = new ToolChoices(runtime.session, plan.request.kept);
-    plan.choices = choices;
+    const choices = plan.choices = new ToolChoices(runtime.session, plan.request.kept);
     return {
       runtime,
       choices,
@@ -373,7 +373,7 @@ class PiFactory implements AgentFactory {
         ],
       },
     });
-    tameErrors(services.resourceLoader, plan.report);
+    tameExtensions(services.resourceLoader, plan.report, around.calls);
     const userFolders = [join(homedir(), ".agents/skills")];
     around.untrusted = around.trusted ? [] : await projectResources(cwd, this.#runtime.files, userFolders);
     const begin = (): void => {

@@ -15,6 +15,7 @@ import type { ToolChoices } from "./tools/tool_choices.ts";
 import { watchStorage } from "./sdk/session_file_writer.ts";
 import { mendTexts } from "./guards/surrogates.ts";
 import { RunTracker } from "./run_tracker.ts";
+import type { ExtensionCalls } from "./guards/extension_calls.ts";
 import { uiContext } from "./ui_context.ts";
 import { type ModelLike, toWireModel } from "./sdk/wire_model.ts";
 import type { Outcome } from "../../protocol/failures.ts";
@@ -33,6 +34,8 @@ export interface SessionEnvironment {
   untrusted: readonly string[];
   /** Files and packages that could not be loaded or used as they are. */
   loadErrors: readonly LoadProblem[];
+  /** Calls of extensions that pi waits for. */
+  readonly calls: ExtensionCalls;
   /** Called when the model changes. pi has no event for that. */
   modelSelected: (model: ModelLike) => void;
   /** Called when a client has chosen a model, also the one that the session has. pi tells only of another one. */
@@ -96,6 +99,7 @@ export class LiveSession {
       parts.hooks.emit({ type: "model_changed", model: toWireModel(model) });
     };
     parts.loaded.environment.report = (event) => parts.hooks.emit(event);
+    this.environment.calls.aborting = () => this.#tracker.aborting;
     this.#install(this.#runtime);
     this.#tracker = this.#attach(this.session);
   }
@@ -173,6 +177,13 @@ export class LiveSession {
       const failed = failure(missing ? "entry_not_found" : "agent_error", `${reason} failed: ${message}`);
       return { ok: false, failure: failed };
     }
+  }
+
+  /** Stops the run, or the run that a prompt prepares, and all that it waits for. */
+  abort(preparing: boolean): void {
+    this.#tracker.abort(preparing);
+    stop(this.session);
+    this.environment.calls.abort();
   }
 
   /** Continues with a checked file. */
@@ -266,8 +277,7 @@ export class LiveSession {
    */
   async #quiet(): Promise<void> {
     if (!this.#tracker.busy) return;
-    this.#tracker.abort(false);
-    stop(this.session);
+    this.abort(false);
     await deadline(this.parts.clock, QUIET_MS, this.#tracker.whenSettled(), undefined);
   }
 

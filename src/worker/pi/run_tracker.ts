@@ -99,6 +99,11 @@ export class RunTracker {
     return this.#open || this.#starting;
   }
 
+  /** Whether a run was aborted and has not settled. */
+  get aborting(): boolean {
+    return this.#aborting;
+  }
+
   /** Resolves when no run is open. */
   whenSettled(): Promise<void> {
     if (!this.busy) return Promise.resolve();

@@ -181,6 +181,23 @@ Deno.test("a shell command waits for the subscription, since what it prints is i
   await ended;
 });
 
+Deno.test("a shell command that Esc stops before the subscription is never sent", async () => {
+  const terminal = new FakeTerminal();
+  const { connect, release, asked } = slowServer("subscribe");
+  const ended = run(terminal, connect);
+  const count = (wanted: string): number => asked.filter(({ type }) => type === wanted).length;
+  await until(() => count("subscribe") === 1, 5000, () => JSON.stringify(asked));
+  for (const key of [..."!echo x", "\r"]) terminal.input(key);
+  await until(() => terminal.written.includes("(runs; "), 5000, () => terminal.written);
+  terminal.input("\x1b");
+  await until(() => count("abort_bash") === 1, 5000, () => JSON.stringify(asked));
+  for (const key of [..."!echo y", "\r"]) terminal.input(key);
+  await until(() => (release(), count("bash") === 1), 5000, () => JSON.stringify(asked));
+  assertEquals(asked.filter(({ type }) => type === "bash").map(({ command }) => command), ["echo y"]);
+  terminal.input("\x04");
+  await ended;
+});
+
 Deno.test("without a terminal, in a small one, or without a server nothing is drawn", async () => {
   assertEquals((await run(undefined)).code, 2);
   const small = new FakeTerminal();

@@ -64,6 +64,7 @@ export class SessionTab {
   readonly #dialogs: OpenDialog[] = [];
   /** The session is subscribed to, or cannot be. */
   readonly #opened = deferred<void>();
+  #unsent = Promise.withResolvers<false>();
   #subscription: Subscription | undefined;
   #info: SessionInfo | undefined;
   #stats: SessionStats | undefined;
@@ -245,11 +246,10 @@ export class SessionTab {
   async #messages(
     fields: { readonly limit: number; readonly before?: number },
   ): Promise<{ readonly messages: readonly unknown[]; readonly messageCount: number }> {
-    const client = this.#client;
-    const known = client.greeting.data.capabilities.includes("refs");
+    const known = this.#client.greeting.data.capabilities.includes("refs");
     const form = known ? { refs: true, maxBytes: PAGE_BYTES } : {};
-    const data = await client.request("get_messages", { sessionId: this.id, ...fields, ...form });
-    const messages = await fillTexts(client, this.id, data.messages);
+    const data = await this.#client.request("get_messages", { sessionId: this.id, ...fields, ...form });
+    const messages = await fillTexts(this.#client, this.id, data.messages);
     return { messages, messageCount: data.messageCount };
   }
 
@@ -293,8 +293,9 @@ export class SessionTab {
     this.#ownShells++;
     this.#listener.changed();
     try {
-      // What it prints is in events alone, and is lost before the subscription.
-      await this.#opened.promise;
+      // What it prints is in events alone, and is lost before the subscription. Until then Esc takes it back.
+      const open = await Promise.race([this.#opened.promise.then(() => true), this.#unsent.promise]);
+      if (!open) return this.transcript.bashEnded(item, { output: "", cancelled: true });
       const fields = { sessionId: this.id, command, ...(excludeFromContext ? { excludeFromContext } : {}) };
       this.transcript.bashEnded(item, await this.#client.request("bash", fields));
     } catch (error) {
@@ -308,10 +309,11 @@ export class SessionTab {
 
   /** Stops what runs; returns the messages that had waited. */
   async abort(): Promise<readonly string[]> {
-    const sessionId = this.id;
-    if (this.shellRuns) await this.#client.request("abort_bash", { sessionId });
+    this.#unsent.resolve(false);
+    this.#unsent = Promise.withResolvers<false>();
+    if (this.shellRuns) await this.#client.request("abort_bash", { sessionId: this.id });
     if (!this.works) return [];
-    const { steering, followUp } = await this.#client.request("abort", { sessionId });
+    const { steering, followUp } = await this.#client.request("abort", { sessionId: this.id });
     return [...steering, ...followUp];
   }
 

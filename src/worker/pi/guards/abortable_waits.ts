@@ -36,7 +36,8 @@ export function endOnAbort(
   model: Pick<Model<Api>, "api" | "provider" | "id">,
   signal: AbortSignal | undefined,
 ): void {
-  if (signal === undefined) return;
+  // An extension's provider may make streams of its own.
+  if (signal === undefined || typeof Reflect.get(stream, "push") !== "function") return;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const end = (): void => {
     timer = setTimeout(() => {

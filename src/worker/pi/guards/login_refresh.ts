@@ -1,4 +1,4 @@
-// Does: finishes a refresh of a login that has begun, even when its session or the server ends.
+// Does: finishes a refresh of a login that has begun, even when its session or the server ends, and bounds it.
 // Used by: sdk/sdk_0_73.ts and sdk/sdk_1_6.ts.
 // Invariant: once pi holds the lock of auth.json, no abort stops the write, because the old token may be used up.
 import { errorMessage } from "../../../base/error_message.ts";
@@ -8,6 +8,8 @@ import type { Clock, Timer } from "../../../runtime/runtime.ts";
 
 /** Milliseconds that a refresh may go on after all sessions are gone. */
 const FINISH_MS = 15_000;
+/** Milliseconds that a refresh may hold the lock. Meanwhile no pi of this user can refresh any other login. */
+const REFRESH_MS = 60_000;
 
 /** Credentials of one user. All sessions of a worker share them. */
 export class Logins {
@@ -16,9 +18,15 @@ export class Logins {
   #held = 0;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param lock the folder that pi makes while it holds the lock */
-  constructor(lock: () => string) {
+  readonly #refreshMs: number;
+
+  /**
+   * @param lock the folder that pi makes while it holds the lock
+   * @param refreshMs the longest time that a refresh may hold it
+   */
+  constructor(lock: () => string, refreshMs = REFRESH_MS) {
     this.#lock = lock;
+    this.#refreshMs = refreshMs;
   }
 
   /** Watches one of pi's credential stores. Throws when this pi stores logins in another way. */
@@ -42,13 +50,38 @@ export class Logins {
         signal?.removeEventListener("abort", giveUp);
         holds = true;
         this.#held++;
-        return work(current);
+        return this.#bounded(work(current), (late) => {
+          // Another pi may have logged in meanwhile.
+          const save: Work = (now) => Promise.resolve(now === current ? late : { result: undefined });
+          return Promise.resolve(Reflect.apply(withLock, backend, [save]));
+        });
       };
       const args = [begin, ...options === undefined ? [] : [{ ...options, signal: patience.signal }]];
       const done: Promise<unknown> = Reflect.apply(withLock, backend, args);
       return done.finally(() => {
         signal?.removeEventListener("abort", giveUp);
         if (holds) this.#released();
+      });
+    });
+  }
+
+  /** Gives the lock back when the provider does not answer. Saves a login that comes later all the same. */
+  #bounded(refresh: Promise<Done>, save: (late: Done) => Promise<unknown>): Promise<Done> {
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        const seconds = this.#refreshMs / 1000;
+        reject(new Error(`The provider did not answer the refresh of its login within ${seconds} s`));
+      }, this.#refreshMs);
+      refresh.then((done) => {
+        clearTimeout(timer);
+        if (!isLate) resolve(done);
+        // A failure leaves the login as it was, and pi reports that at the next request.
+        else if (done.next !== undefined) save(done).catch(() => {});
+      }, (error) => {
+        clearTimeout(timer);
+        reject(error);
       });
     });
   }
@@ -85,7 +118,13 @@ export class Logins {
   }
 }
 
-type Work = (current: unknown) => Promise<unknown>;
+/** What work under the lock gives back, with the text that pi writes. */
+interface Done {
+  readonly result: unknown;
+  readonly next?: string;
+}
+
+type Work = (current: unknown) => Promise<Done>;
 
 interface LockOptions {
   readonly signal?: AbortSignal;

@@ -34,7 +34,7 @@ function methodOf(store: object, name: string): (...given: readonly unknown[]) =
  * The stores of a runtime. A broken auth.json leaves the logins as they were; pi does so for readers without a signal
  * alone, so each look is one of those.
  */
-export function storesOf(runtime: object, logins: Logins): Stores {
+export function storesOf(runtime: object, logins: Logins, wholeText: WholeText): Stores {
   const held: unknown = Reflect.get(runtime, "credentials");
   const credentials: unknown = isRecord(held) ? held["store"] : undefined;
   const models: unknown = Reflect.get(runtime, "models");
@@ -43,6 +43,7 @@ export function storesOf(runtime: object, logins: Logins): Stores {
     throw new Error("This pi keeps logins in another way");
   }
   logins.guard(credentials);
+  readWithoutLock(credentials, wholeText);
   const readLogins = methodOf(credentials, "readLatestData");
   Reflect.set(credentials, "readLatestData", sharing(() => readLogins()));
   const readCatalogs = methodOf(modelsStore, "readLatest");
@@ -53,6 +54,31 @@ export function storesOf(runtime: object, logins: Logins): Stores {
     return look(options);
   });
   return { credentials, modelsStore };
+}
+
+/** The text of auth.json. Undefined when it is not complete. */
+type WholeText = (path: string) => string | undefined;
+
+/** What the work under pi's lock gives back. */
+interface Read {
+  readonly result: unknown;
+}
+
+/** Has pi read auth.json without its lock, which a refresh of a login may hold for long. */
+function readWithoutLock(credentials: object, wholeText: WholeText): void {
+  const reload: unknown = Reflect.get(credentials, "reloadFromStorageAsync");
+  const path: unknown = Reflect.get(credentials, "authPath");
+  if (typeof reload !== "function" || typeof path !== "string") {
+    throw new Error("This pi reads its files in another way");
+  }
+  Reflect.set(credentials, "reloadFromStorageAsync", (options?: Abortable): unknown => {
+    const text = wholeText(path);
+    if (text === undefined) return Reflect.apply(reload, credentials, [options]);
+    const storage = {
+      withLockAsync: async (work: (text: string) => Promise<Read>) => (await work(text)).result,
+    };
+    return Reflect.apply(reload, Object.create(credentials, { storage: { value: storage } }), [options]);
+  });
 }
 
 /** Has a refresh of a login go on when the request that began it is aborted; the request ends at once all the same. */

@@ -1,6 +1,7 @@
-// Does: turns the values that extensions throw into errors that can be printed, before pi sees them.
-// Used by: factory.ts. pi calls `String(error)` in its catch clauses, which can throw (docs/PI.md#extensions).
+// Does: turns the values that extensions throw into errors that can be printed, and bounds waits for extensions.
+// Used by: factory.ts. Uses: extension_calls.ts. pi calls `String(error)` in its catch clauses, which can throw (docs/PI.md#extensions).
 import { errorMessage, isPrintable } from "../../../base/error_message.ts";
+import type { ExtensionCalls, Wait } from "./extension_calls.ts";
 
 /** An extension as pi keeps it. A registration is a call of `set`. */
 interface Registrations {
@@ -20,8 +21,17 @@ const wrapped = new WeakSet<object>();
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  isObject(value) && typeof Reflect.get(value, "then") === "function";
+
+/** How a wrapped function reports its errors, and how pi waits for it. */
+interface Manner {
+  readonly told?: (message: string) => void;
+  readonly wait?: Wait | undefined;
+}
+
 /** Wraps a function so that its errors can be printed. */
-function printable(original: unknown, told: (message: string) => void = () => {}): unknown {
+function printable(original: unknown, { told = () => {}, wait = (answer) => answer }: Manner): unknown {
   if (typeof original !== "function" || wrapped.has(original)) return original;
   const fail = (error: unknown): never => {
     if (isPrintable(error)) throw error;
@@ -32,7 +42,7 @@ function printable(original: unknown, told: (message: string) => void = () => {}
   const call: Callable = function (this: unknown, ...args) {
     try {
       const result: unknown = Reflect.apply(original, this, args);
-      return result instanceof Promise ? result.catch(fail) : result;
+      return isPromise(result) ? wait(Promise.resolve(result).catch(fail)) : result;
     } catch (error) {
       return fail(error);
     }
@@ -42,13 +52,13 @@ function printable(original: unknown, told: (message: string) => void = () => {}
 }
 
 /** A copy of the object with wrapped functions under those names. A call still has the object as `this`. */
-function withPrintable(value: unknown, names: readonly string[], told?: (message: string) => void): unknown {
+function withPrintable(value: unknown, names: readonly string[], manner: Manner): unknown {
   if (!isObject(value)) return value;
   const replaced = new Map<PropertyKey, unknown>();
   for (const name of names) {
     const original: unknown = Reflect.get(value, name);
     if (typeof original !== "function" || wrapped.has(original)) continue;
-    replaced.set(name, printable(original.bind(value), told));
+    replaced.set(name, printable(original.bind(value), manner));
   }
   if (replaced.size === 0) return value;
   // A copy, because a frozen object keeps its functions. The prototype supplies everything else.
@@ -70,23 +80,28 @@ function isRegistrations(value: unknown): value is Registrations {
 }
 
 /** Wraps everything that one extension has registered or will register. */
-function tame(extension: Registrations, report: ReportThrown): void {
-  changeAll(extension.handlers, (list) => {
+function tame(extension: Registrations, report: ReportThrown, calls: ExtensionCalls): void {
+  changeAll(extension.handlers, (list, event) => {
+    if (!Array.isArray(list)) return list;
+    const wait = calls.ofHandler(event);
     // pi adds to the list in place, then sets it again.
-    if (Array.isArray(list)) { for (const [at, handler] of list.entries()) list[at] = printable(handler); }
+    for (const [at, handler] of list.entries()) list[at] = printable(handler, { wait });
     return list;
   });
-  changeAll(extension.commands, (command) => withPrintable(command, ["handler"]));
+  // The handler of a command may wait for runs, and no run waits for it.
+  changeAll(extension.commands, (command) => withPrintable(command, ["handler"], {}));
   changeAll(extension.tools, (tool, name) => {
     if (!isObject(tool)) return tool;
     const told = (error: string): void => report(extension.path, `tool ${name}`, error);
-    const definition = withPrintable(Reflect.get(tool, "definition"), ["execute", "prepareArguments"], told);
+    const manner = { told, wait: calls.ofTool(name) };
+    const names = ["execute", "prepareArguments"];
+    const definition = withPrintable(Reflect.get(tool, "definition"), names, manner);
     return { ...tool, definition };
   });
 }
 
 /** Wraps the extensions of a loader, also after a reload. */
-export function tameErrors(loader: object, report: ReportThrown): void {
+export function tameExtensions(loader: object, report: ReportThrown, calls: ExtensionCalls): void {
   const original: unknown = Reflect.get(loader, "getExtensions");
   if (typeof original !== "function" || wrapped.has(original)) return;
   const getExtensions: Callable = () => {
@@ -95,7 +110,7 @@ export function tameErrors(loader: object, report: ReportThrown): void {
     for (const extension of Array.isArray(extensions) ? extensions : []) {
       if (seen.has(extension) || !isRegistrations(extension)) continue;
       seen.add(extension);
-      tame(extension, report);
+      tame(extension, report, calls);
     }
     return found;
   };

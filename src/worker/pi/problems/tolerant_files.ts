@@ -39,6 +39,10 @@ export class CredentialFile {
     const withLock: unknown = Reflect.get(storage, "withLock");
     if (typeof withLock !== "function") throw new Error("This pi keeps logins in another way");
     const tolerant: WithLock = (work, ...rest) => {
+      // A refresh of a login may hold the lock for long. Only a write needs it.
+      const text = wholeLogins(this.#path);
+      const read = text === undefined ? undefined : work(this.#readable(text));
+      if (isRecord(read) && read["next"] === undefined) return read["result"];
       try {
         return Reflect.apply(withLock, storage, [
           (current: unknown) => work(this.#readable(current)),
@@ -65,6 +69,23 @@ export class CredentialFile {
     if (!read.ok) return current;
     if (!isRecord(read.value)) return "{}";
     return read.strict ? current : JSON.stringify(read.value, null, 2);
+  }
+}
+
+/**
+ * The text of auth.json, read without its lock. Undefined when it is not complete, as while pi writes it: a text that
+ * breaks off is never JSON.
+ */
+export function wholeLogins(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isFile() !== true) return undefined;
+  try {
+    const text = readFileSync(path, "utf-8");
+    const read = readJsonText(text);
+    return read.ok && isRecord(read.value) ? text : undefined;
+  } catch {
+    // pi fails at it, too, and says why.
+    return undefined;
   }
 }
 

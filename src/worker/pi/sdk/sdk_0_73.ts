@@ -145,6 +145,12 @@ export class Accounts {
       refresh();
       this.restore();
     };
+    const register = models.registerProvider.bind(models);
+    // An extension's provider may answer in a way of its own.
+    models.registerProvider = (name, config) => {
+      register(name, config);
+      wrapProviders();
+    };
     this.#nameRefusedLogins(models);
     const waits = new Waits();
     WAITS.set(models, waits);

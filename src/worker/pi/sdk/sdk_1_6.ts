@@ -18,7 +18,7 @@ import { builtInExtensions, registerBuiltInProviders } from "../engines/built_in
 import { SEEN } from "../engines/seen.ts";
 import { followRequest } from "../network/model_request.ts";
 import { Logins } from "../guards/login_refresh.ts";
-import { credentialFault, modelsFaults } from "../problems/tolerant_files.ts";
+import { credentialFault, modelsFaults, wholeLogins } from "../problems/tolerant_files.ts";
 import type { Disposition, LoadProblem } from "../../../protocol/schema/responses.ts";
 
 type Session = pi.AgentSession;
@@ -117,7 +117,7 @@ export class Accounts {
   #shared(): Promise<Stores> {
     this.#stores ??= pi.ModelRuntime.create({ ...this.#paths, refreshOnCreate: false }).then(
       // pi has made both stores.
-      (runtime) => storesOf(runtime, this.logins) as Stores,
+      (runtime) => storesOf(runtime, this.logins, wholeLogins) as Stores,
     ).catch((error) => {
       this.#stores = undefined;
       throw error;

@@ -17,10 +17,15 @@ function bench() {
     looks.push(one);
     return one.promise;
   };
-  const store = { readLatestData: look, storage: { withLockAsync: () => Promise.resolve() } };
+  const store = {
+    readLatestData: look,
+    reloadFromStorageAsync: look,
+    authPath: "/nowhere/auth.json",
+    storage: { withLockAsync: () => Promise.resolve() },
+  };
   const catalogs = { readLatest: look };
   const runtime = { credentials: { store }, models: { modelsStore: catalogs } };
-  const stores = storesOf(runtime, new Logins(() => "/nowhere"));
+  const stores = storesOf(runtime, new Logins(() => "/nowhere"), () => undefined);
   const logins = (options?: Signalled): Promise<unknown> =>
     Reflect.apply(store.readLatestData, store, [options]);
   const models = (state: object, options?: Signalled): Promise<unknown> =>
@@ -78,7 +83,7 @@ Deno.test("stores: looks at catalogs of another state are another's", () => {
 });
 
 Deno.test("stores: a pi that keeps them in another way is refused", () => {
-  const of = (runtime: object): void => void storesOf(runtime, new Logins(() => "/nowhere"));
+  const of = (runtime: object): void => void storesOf(runtime, new Logins(() => "/nowhere"), () => undefined);
   const refusal = (runtime: object): string => String(assertThrows(() => of(runtime)));
   assertEquals(refusal({}), "Error: This pi keeps logins in another way");
   const store = { storage: { withLockAsync: () => {} } };
