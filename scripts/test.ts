@@ -16,7 +16,8 @@ const PLACES = 2 * Math.max(1, navigator.hardwareConcurrency);
 /** Of the others: while they keep the cores busy, the quiet one gets nine times as much as each of them. */
 const NICE = 10;
 
-type Target = typeof TARGETS[number];
+/** A build under test. */
+export type Target = typeof TARGETS[number];
 
 /** What came of one run of tests; `broken` names what kept it from running or from being counted. */
 export interface Outcome {
@@ -213,6 +214,26 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "tool_files",
 ]);
 
+/**
+ * Files with a case that not every build has, and the build that runs all of their cases. The others run on the Node
+ * build or the binary: a session on the sources costs three times as much, because pi is loaded file by file.
+ */
+export const CASES_OF: Readonly<Record<string, Target>> = {
+  client: "sources",
+  clients: "binary",
+  crossing: "sources",
+  docs: "sources",
+  isolation: "binary",
+  latency: "node",
+  mcp: "binary",
+  nested_output: "sources",
+  rpc_events: "sources",
+  rpc_parity: "sources",
+  start_folder: "node",
+  user_packages: "binary",
+  worker_loss: "binary",
+};
+
 /** Files that run on pi 1.6 too, from the sources. `deno task test:newer` runs all of them. */
 const NEWER_FILES: readonly string[] = ["engine", "hooks", "pi_versions", "prompt"];
 
@@ -252,7 +273,10 @@ const LONG: readonly string[] = [
 ];
 
 /** Every name that a list above has. */
-export const NAMED_FILES: readonly string[] = [...ALONE, ...QUIET, ...BUILD_MATTERS, ...NEWER_FILES, ...LONG];
+export const NAMED_FILES: readonly string[] = [
+  ...[...ALONE, ...QUIET, ...BUILD_MATTERS],
+  ...[...Object.keys(CASES_OF), ...NEWER_FILES, ...LONG],
+];
 
 /** Names of all files of the conformance suite. */
 export function conformanceFiles(): string[] {
@@ -265,15 +289,19 @@ export function conformanceFiles(): string[] {
  * The files that each build runs when every case is to run once: those in `BUILD_MATTERS` on every build, each other one
  * on one build. A file's name decides which, so another file changes nothing for it.
  */
-export function spread<T>(files: readonly string[], builds: readonly T[]): Map<T, string[]> {
-  const shares = new Map<T, string[]>(builds.map((build) => [build, []]));
-  for (const file of files) {
+export function spread(files: readonly string[], builds: readonly Target[]): Map<Target, string[]> {
+  const cheap = builds.length > 1 ? builds.filter((build) => build !== "sources") : builds;
+  const buildOf = (file: string): Target | undefined => {
+    const own = CASES_OF[file];
+    if (own !== undefined && builds.includes(own)) return own;
     const turn = [...file].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 65_521, 7);
-    for (const [at, build] of builds.entries()) {
-      if (BUILD_MATTERS.has(file) || turn % builds.length === at) shares.get(build)?.push(file);
-    }
-  }
-  return shares;
+    return cheap[turn % cheap.length];
+  };
+  return new Map(
+    builds.map((
+      build,
+    ) => [build, files.filter((file) => BUILD_MATTERS.has(file) || buildOf(file) === build)]),
+  );
 }
 
 /** Files of the conformance suite against one build, with its name in the report and further variables. */
