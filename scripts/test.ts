@@ -27,10 +27,12 @@ export interface Outcome {
   /** Names of the cases that were left out; each says why. */
   leftOut?: readonly string[];
   seconds: number;
+  /** Processor time of the tests and of the programs that they started and waited for; 0 where it is not known. */
+  busySeconds: number;
   broken?: string;
 }
 
-const NOTHING: Outcome = { passed: 0, failed: 0, ignored: 0, seconds: 0 };
+const NOTHING: Outcome = { passed: 0, failed: 0, ignored: 0, seconds: 0, busySeconds: 0 };
 
 /** Whether a build is there, isn't and may be missing, or failed. */
 type Built = { kind: "ready" } | { kind: "skipped"; reason: string } | { kind: "failed"; reason: string };
@@ -54,10 +56,15 @@ export async function runTests(
   const report = await Deno.makeTempFile({ prefix: "pi-server-junit-", suffix: ".xml" });
   const start = performance.now();
   try {
-    const command = ["test", "--allow-all", "--no-check", `--junit-path=${report}`, ...args];
-    const nice = yields && Deno.build.os !== "windows";
-    const child = new Deno.Command(nice ? "nice" : Deno.execPath(), {
-      args: nice ? ["-n", String(NICE), Deno.execPath(), ...command] : command,
+    const test = [Deno.execPath(), "test", "--allow-all", "--no-check", `--junit-path=${report}`, ...args];
+    const niced = yields ? ["nice", "-n", String(NICE), ...test] : test;
+    const [program = "", ...rest] = Deno.build.os === "windows"
+      ? test
+      : heading === undefined
+      ? niced
+      : timed(niced);
+    const child = new Deno.Command(program, {
+      args: rest,
       cwd: root,
       env: { NO_COLOR: "1", ...env },
       stdin: "null",
@@ -65,11 +72,11 @@ export async function runTests(
       stderr: heading === undefined ? "inherit" : "piped",
     });
     const output = await child.output();
-    if (heading !== undefined) show(heading, output);
     const { code } = output;
     const counts = {
       ...countCases(await Deno.readTextFile(report)),
       seconds: (performance.now() - start) / 1000,
+      busySeconds: heading === undefined ? 0 : show(heading, output),
     };
     // A file that does not compile or throws at load has no failing case, and still must not pass.
     if (code !== 0 && counts.failed === 0) {
@@ -82,10 +89,29 @@ export async function runTests(
   }
 }
 
-/** Prints what a run said, as one piece. */
-function show(heading: string, { stdout, stderr }: Deno.CommandOutput): void {
-  const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trimEnd());
-  console.log([`\n== ${heading}`, ...text.filter((part) => part !== "")].join("\n"));
+/** The command in a shell that ends its output with the processor time. */
+function timed(command: readonly string[]): string[] {
+  return ["sh", "-c", '"$@"; code=$?; times; exit $code', "sh", ...command];
+}
+
+/** The processor time that `times` of a shell has printed last: the shell's own line, and that of its children. */
+export function takeTimes(output: string): { text: string; busySeconds: number } {
+  const found = /(?:^|\n)\S+ \S+\n(\d+)m([\d.,]+)s (\d+)m([\d.,]+)s\s*$/.exec(output);
+  const [, userMinutes, user = "", systemMinutes, system = ""] = found ?? [];
+  const seconds = (text: string): number => Number(text.replace(",", "."));
+  return found === null ? { text: output, busySeconds: 0 } : {
+    text: output.slice(0, found.index),
+    busySeconds: 60 * (Number(userMinutes) + Number(systemMinutes)) + seconds(user) + seconds(system),
+  };
+}
+
+/** Prints what a run said, as one piece. Returns its processor time. */
+function show(heading: string, { stdout, stderr }: Deno.CommandOutput): number {
+  const [said = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trimEnd());
+  const { text, busySeconds } = takeTimes(said);
+  const title = `\n== ${heading}: ${busySeconds.toFixed(1)} s of processor time`;
+  console.log([title, text, errors].filter((part) => part !== "").join("\n"));
+  return busySeconds;
 }
 
 /** The sum of several runs. What ran no case at all is broken. */
@@ -100,6 +126,7 @@ function total(outcomes: readonly Outcome[]): Outcome {
     ignored: sum(({ ignored }) => ignored),
     leftOut: outcomes.flatMap(({ leftOut = [] }) => leftOut),
     seconds: sum(({ seconds }) => seconds),
+    busySeconds: sum(({ busySeconds }) => busySeconds),
     ...(broken === undefined ? {} : { broken }),
   };
 }
@@ -351,8 +378,9 @@ export function chosen(args: readonly string[]): { parts: readonly string[]; eve
 
 /** Says what went wrong or how long it took. */
 export function tell(name: string, outcome: Outcome): void {
-  const { passed, failed, seconds, broken } = outcome;
-  console.log(`\n${name}: ${broken ?? `${passed} passed, ${failed} failed`} (${seconds.toFixed(0)} s)\n`);
+  const { passed, failed, seconds, busySeconds, broken } = outcome;
+  const times = `${seconds.toFixed(0)} s, ${busySeconds.toFixed(0)} s of processor time`;
+  console.log(`\n${name}: ${broken ?? `${passed} passed, ${failed} failed`} (${times})\n`);
 }
 
 /** The unit tests in three jobs: two files run other programs for most of the time of all. */

@@ -1,6 +1,6 @@
 // The test command runs every case: none is lost between the builds.
 import { assert, assertEquals } from "@std/assert";
-import { CASES_OF, chosen, conformanceFiles, NAMED_FILES, spread } from "../../scripts/test.ts";
+import { CASES_OF, chosen, conformanceFiles, NAMED_FILES, spread, takeTimes } from "../../scripts/test.ts";
 
 const BUILDS = ["sources", "node", "binary"] as const;
 
@@ -55,4 +55,10 @@ Deno.test("test command: what its arguments ask for", () => {
 Deno.test("test command: its lists name files that are there", () => {
   const files = new Set(conformanceFiles());
   assertEquals(NAMED_FILES.filter((name) => !files.has(name)), []);
+});
+
+Deno.test("test command: the processor time of a file is that of the shell's children", () => {
+  const times = "0m0.00s 0m0.01s\n1m2.50s 0m3.25s\n";
+  assertEquals(takeTimes(`ok | 1 passed\n${times}`), { text: "ok | 1 passed", busySeconds: 65.75 });
+  assertEquals(takeTimes("ok | 1 passed"), { text: "ok | 1 passed", busySeconds: 0 });
 });
