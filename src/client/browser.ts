@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { errorMessage } from "../base/error_message.ts";
 import { Client, type ClientOptions, patienceOf } from "./client.ts";
 import { TokenRefusedError } from "./errors.ts";
 import { type Address, platformSocket, type SocketClass, webSocketDial } from "./transports/websocket.ts";
@@ -82,7 +83,7 @@ async function refusal({ url, token }: Address, error: unknown): Promise<unknown
     // The server is down, or it does not admit pages of this origin. Browsers do not say which.
     const origin = field(Reflect.get(globalThis, "location"), "origin");
     if (typeof origin !== "string" || origin === new URL(url.replace("ws", "http")).origin) return error;
-    const said = error instanceof Error ? error.message : error;
+    const said = errorMessage(error);
     return new Error(`${said} The server must also allow this page: --allow-origin ${origin}`);
   }
 }

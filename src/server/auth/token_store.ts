@@ -87,7 +87,7 @@ export class TokenStore {
     try {
       return await runtime.files.read(file);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       log.warn("minted tokens cannot be read and are refused; remove the file, or mend it", { file, reason });
       return undefined;
     }

@@ -1,6 +1,7 @@
 // Does: writes the whole entries of a damaged session file into a new file, joined over the lost ones.
 // Used by: file_checker.ts. pi and its terminal then read a complete file.
 // Invariant: the damaged file keeps all of its bytes under another name.
+import { errorMessage } from "../../../base/error_message.ts";
 import { failure } from "../../../protocol/errors.ts";
 import { isRecord } from "../../../base/json.ts";
 import { type FileRepair, REPAIR_LINES } from "../../../protocol/schema/responses.ts";
@@ -123,7 +124,7 @@ export async function repairFile(
     return { ok: true, value: repairOf(path, copy, damage) };
   } catch (error) {
     await files.remove(beside).catch(() => {});
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     const sentence = `${path} is damaged (${sentenceOf(damage)}), and cannot be repaired: ${reason}`;
     return { ok: false, failure: failure("session_file_damaged", sentence) };
   }
