@@ -3,7 +3,7 @@
 // Invariant: the damaged file keeps all of its bytes under another name.
 import { errorMessage } from "../../../base/error_message.ts";
 import { failure } from "../../../protocol/errors.ts";
-import { isRecord } from "../../../base/json.ts";
+import { defined, isRecord } from "../../../base/json.ts";
 import { type FileRepair, REPAIR_LINES } from "../../../protocol/schema/responses.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import type { Damage, Inspected } from "./file_inspector.ts";
@@ -57,8 +57,7 @@ function mended({ line, bytes }: FileLine, damage: Damage): Uint8Array | undefin
   const entry: unknown = JSON.parse(whole ?? new TextDecoder().decode(bytes));
   const changed = {
     ...(isRecord(entry) ? entry : {}),
-    ...(parentId === undefined ? {} : { parentId }),
-    ...(kept === undefined ? {} : { firstKeptEntryId: kept }),
+    ...defined({ parentId, firstKeptEntryId: kept }),
   };
   return new TextEncoder().encode(JSON.stringify(changed));
 }
