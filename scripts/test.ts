@@ -211,17 +211,9 @@ const QUIET: ReadonlySet<string> = new Set([
   "console",
 ]);
 
-/**
- * Files about what differs between builds: files, sockets, threads, permissions, pipes of editors, and what is packed
- * into a build.
- */
+/** Files about what differs between builds: files, sockets, threads, permissions, and what is packed into a build. */
 const BUILD_MATTERS: ReadonlySet<string> = new Set([
-  "acp",
-  "acp_errors",
-  "acp_sessions",
-  "acpx",
   "bundlers",
-  "catalogue",
   "engine",
   "file_modes",
   "framing",
@@ -233,12 +225,24 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "package_modules",
   "peers",
   "rpc_front",
-  "rpc_ways",
   "sandbox",
   "shipped",
   "state_pipes",
-  "stored_history",
   "tool_files",
+]);
+
+/**
+ * Files about what differs between Deno and Node, such as the pipes of editors. They run on the Node build and on the
+ * binary. The sources have the binary's runtime, and take its place where there is none.
+ */
+const RUNTIME_MATTERS: ReadonlySet<string> = new Set([
+  "acp",
+  "acp_errors",
+  "acp_sessions",
+  "acpx",
+  "catalogue",
+  "rpc_ways",
+  "stored_history",
 ]);
 
 /**
@@ -301,7 +305,7 @@ const LONG: readonly string[] = [
 
 /** Every name that a list above has. */
 export const NAMED_FILES: readonly string[] = [
-  ...[...ALONE, ...QUIET, ...BUILD_MATTERS],
+  ...[...ALONE, ...QUIET, ...BUILD_MATTERS, ...RUNTIME_MATTERS],
   ...[...Object.keys(CASES_OF), ...NEWER_FILES, ...LONG],
 ];
 
@@ -313,22 +317,21 @@ export function conformanceFiles(): string[] {
 }
 
 /**
- * The files that each build runs when every case is to run once: those in `BUILD_MATTERS` on every build, each other one
- * on one build. A file's name decides which, so another file changes nothing for it.
+ * The files that each build runs when every case is to run once: those in `BUILD_MATTERS` on every build, those in
+ * `RUNTIME_MATTERS` once on each runtime, each other one on one build. A file's name decides which, so another file
+ * changes nothing for it.
  */
 export function spread(files: readonly string[], builds: readonly Target[]): Map<Target, string[]> {
-  const cheap = builds.length > 1 ? builds.filter((build) => build !== "sources") : builds;
+  const cheap = builds.includes("binary") ? builds.filter((build) => build !== "sources") : builds;
   const buildOf = (file: string): Target | undefined => {
     const own = CASES_OF[file];
     if (own !== undefined && builds.includes(own)) return own;
     const turn = [...file].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 65_521, 7);
     return cheap[turn % cheap.length];
   };
-  return new Map(
-    builds.map((
-      build,
-    ) => [build, files.filter((file) => BUILD_MATTERS.has(file) || buildOf(file) === build)]),
-  );
+  const runs = (file: string, build: Target): boolean =>
+    BUILD_MATTERS.has(file) || (RUNTIME_MATTERS.has(file) ? cheap.includes(build) : buildOf(file) === build);
+  return new Map(builds.map((build) => [build, files.filter((file) => runs(file, build))]));
 }
 
 /** Files of the conformance suite against one build, with its name in the report and further variables. */

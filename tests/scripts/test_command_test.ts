@@ -13,6 +13,8 @@ Deno.test("test command: every file runs on a build, whichever builds there are"
     for (const build of builds) assert(shares.get(build)?.includes("framing"), build);
   }
   const shares = spread(files, BUILDS);
+  assertEquals(BUILDS.filter((build) => shares.get(build)?.includes("acp")), ["node", "binary"]);
+  assertEquals(spread(files, ["sources", "node"]).get("sources")?.includes("acp"), true);
   for (const build of ["node", "binary"] as const) {
     assert((shares.get(build)?.length ?? 0) > files.length / 3, build);
   }
@@ -30,8 +32,9 @@ Deno.test("test command: a file's build does not change with other files", () =>
 Deno.test("test command: a file with cases for one build alone runs on that build", async () => {
   const files = conformanceFiles();
   const shares = spread(files, BUILDS);
-  const placed = files.filter((file) => BUILDS.every((build) => shares.get(build)?.includes(file)))
-    .concat(Object.keys(CASES_OF));
+  const onBoth = (file: string) =>
+    (["node", "binary"] as const).every((build) => shares.get(build)?.includes(file));
+  const placed = [...files.filter(onBoth), ...Object.keys(CASES_OF)];
   for (const file of files) {
     const text = await Deno.readTextFile(new URL(`../conformance/${file}_test.ts`, import.meta.url));
     if (/\bTARGET [!=]== "/.test(text)) {

@@ -1,6 +1,5 @@
 // Does: handles the server's own commands, alone or from the replies of several workers.
 // Used by: the router. See docs/PROTOCOL.md#server-commands.
-import { defined } from "../../base/json.ts";
 import type { Command, CommandName, CommandOf } from "../../protocol/schema/commands.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import { exceeds } from "../../protocol/codec.ts";
@@ -196,7 +195,7 @@ function subscribe(
       '/refs: goes with updates "delta", since "full" repeats whole messages; leave one of them out';
     return refuse(asker, failure("invalid_params", sentence));
   }
-  const request = { connection, wanted, snapshot, asker, ...defined({ maxBytes }) };
+  const request = { connection, wanted, snapshot, asker, ...(maxBytes === undefined ? {} : { maxBytes }) };
   const ofAll = from !== undefined && "sessions" in from;
   if (from !== undefined && ofAll !== (sessionId === "*")) {
     const shape = sessionId === "*" ? "{sessions: {<id>: {epoch, seq}}}" : "{epoch, seq}";
@@ -227,7 +226,9 @@ function mintToken(
   const minting = {
     parent: access.id,
     role,
-    ...defined({ ttlMs, sessions, label }),
+    ...(ttlMs === undefined ? {} : { ttlMs }),
+    ...(sessions === undefined ? {} : { sessions }),
+    ...(label === undefined ? {} : { label }),
   };
   const made = router.tokens()?.mint(minting) ?? Promise.resolve(NO_TOKENS);
   void made.then((minted) => "code" in minted ? refuse(asker, minted) : answer(asker, minted));
