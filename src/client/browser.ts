@@ -6,7 +6,7 @@
  * @module
  */
 import { errorMessage } from "../base/error_message.ts";
-import { Client, type ClientOptions, patienceOf } from "./client.ts";
+import { Client, type ClientOptions, timeoutsOf } from "./client.ts";
 import { TokenRefusedError } from "./errors.ts";
 import { type Address, platformSocket, type SocketClass, webSocketDial } from "./transports/websocket.ts";
 
@@ -108,9 +108,9 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const url = socketUrl(options.url);
   const { token } = options;
   const address: Address = token === undefined ? { url } : { url, token };
-  const patience = patienceOf({ reconnectTimeoutMs: Infinity, ...options }, 10_000);
+  const timeouts = timeoutsOf({ reconnectTimeoutMs: Infinity, ...options }, 10_000);
   const over = new AbortController();
-  const client = await Client.open(webSocketDial(() => address, socketClass, refusal), patience, {
+  const client = await Client.open(webSocketDial(() => address, socketClass, refusal), timeouts, {
     ...options,
     onConnection: (state, reason, error) => {
       if (state === "closed") over.abort();

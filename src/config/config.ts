@@ -267,10 +267,10 @@ function collect(args: readonly string[], env: (name: string) => string | undefi
       return false;
     },
   });
-  const [stray] = unknown.filter((arg) => arg.startsWith("-"));
-  if (stray !== undefined) {
-    const near = didYouMean(stray.replace(/=.*/s, ""), FLAGS.map(({ name }) => `--${name}`));
-    throw new Invalid(`${stray}: there is no such flag${near || "; see --help"}`);
+  const [unknownFlag] = unknown.filter((arg) => arg.startsWith("-"));
+  if (unknownFlag !== undefined) {
+    const near = didYouMean(unknownFlag.replace(/=.*/s, ""), FLAGS.map(({ name }) => `--${name}`));
+    throw new Invalid(`${unknownFlag}: there is no such flag${near || "; see --help"}`);
   }
   const [word] = [...unknown, ...parsed._];
   if (word !== undefined) {

@@ -85,7 +85,7 @@ export class SessionBuilder {
     told: (request: AgentRequest) => void = () => {},
   ): Promise<Outcome<AgentPort>> {
     await this.#acquireSlot();
-    const { runtime, log, onLateAgent: stray, factory } = this.#parts;
+    const { runtime, log, onLateAgent, factory } = this.#parts;
     const request = async (): Promise<Outcome<AgentPort>> => {
       const found = await wanted();
       if (!found.ok) return found;
@@ -102,7 +102,7 @@ export class SessionBuilder {
     this.#building--;
     this.#waiting.shift()?.();
     if (outcome !== "late") return outcome;
-    void built.then((agent) => agent.ok ? stray(agent.value) : undefined);
+    void built.then((agent) => agent.ok ? onLateAgent(agent.value) : undefined);
     return { ok: false, failure: failure("timeout", `The session was not built within ${timeoutMs} ms`) };
   }
 

@@ -18,7 +18,7 @@ import type { Command, CommandOf, CommandSpec } from "../../protocol/schema/comm
 import type { CommandJournal } from "../journal/command_journal.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import { ProviderHealth } from "../health/provider_health.ts";
-import type { SessionStore } from "../state/session_store.ts";
+import type { Store } from "../state/session_store.ts";
 import type { ListSort } from "../../protocol/schema/list_fields.ts";
 import type { SessionInfo } from "../../protocol/schema/responses.ts";
 import type { Metrics } from "../../protocol/schema/monitoring_commands.ts";
@@ -149,7 +149,7 @@ export class SessionManager {
         },
         save_record: (message, worker) => void this.#saveRecord(worker, message),
         message_progress: ({ ref, state }) => journal.onMessageProgress(ref, state),
-        usage: ({ spending }) => governor.counters.spend(spending),
+        usage: ({ usage }) => governor.counters.spend(usage),
         trust_folder: (message) => trust?.set(message, () => workers.sendAll(message)),
         provider_report: (message) => this.providers.onAnswer(message),
         model_report: (message, worker) => this.providers.onModels(worker, message),
@@ -171,7 +171,7 @@ export class SessionManager {
   }
 
   /** Takes over the sessions of an earlier server; before the workers are started. */
-  restore(store: SessionStore, records: readonly SessionRecord[]): void {
+  restore(store: Store, records: readonly SessionRecord[]): void {
     const { persistence, registry, files } = this.#context;
     for (const entry of persistence.restore(store, records)) {
       registry.add(entry);

@@ -10,7 +10,7 @@ import { failure } from "../../protocol/errors.ts";
 import type { FileRepair, LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { SessionEntry } from "./session_entry.ts";
-import type { SessionStore } from "../state/session_store.ts";
+import type { Store } from "../state/session_store.ts";
 
 /** Milliseconds that an answer waits for a record to be on disk. */
 const RECORD_MS = 5_000;
@@ -26,7 +26,7 @@ export interface SessionPersistenceParts {
 export class SessionPersistence {
   readonly #parts: SessionPersistenceParts;
   /** Absent: sessions end with the process. */
-  #store: SessionStore | undefined;
+  #store: Store | undefined;
   /** What was repaired in the files of sessions that run, by session. */
   readonly repairs = new Map<string, FileRepair>();
   /** What pi could not load for sessions that run, by session. */
@@ -42,7 +42,7 @@ export class SessionPersistence {
   }
 
   /** Continues with the sessions of an earlier server, which are parked. */
-  restore(store: SessionStore, records: readonly SessionRecord[]): readonly SessionEntry[] {
+  restore(store: Store, records: readonly SessionRecord[]): readonly SessionEntry[] {
     this.#store = store;
     const { uuid, governor } = this.#parts;
     return records.filter(({ inMemory }) => !inMemory).map((record) => {

@@ -28,6 +28,9 @@ export interface SessionStoreParts {
   readonly sha256: (text: string) => string;
 }
 
+/** The store, as the manager sees it. */
+export type Store = Pick<SessionStore, "problem" | "put" | "remove">;
+
 /** A step for one session, and the callers that wait for it. */
 interface Task {
   /** Undefined: remove the file. */

@@ -93,14 +93,14 @@ export class SessionBudget {
 
   /** Takes an event, after the subscribers. */
   follow(event: SessionEvent): void {
-    const spending = usageOf(event);
-    if (spending !== undefined) this.#budget.spend(spending.costUsd, spending.turns);
+    const usage = usageOf(event);
+    if (usage !== undefined) this.#budget.spend(usage.costUsd, usage.turns);
     if (event.type === "agent_start" && this.#run === "none") {
       this.#turnTo("working");
       // An extension may begin a run by itself.
       this.#stopIfExceeded();
     } else if (event.type === "agent_settled") this.#turnTo("none");
-    if (spending !== undefined) this.#check();
+    if (usage !== undefined) this.#check();
     if (STOPS[this.#budget.limits?.onExceed ?? "pause"].has(event.type)) this.#stopIfExceeded();
   }
 
