@@ -275,8 +275,8 @@ export class CommandJournal {
   /** The record of a session, at the version that a client saw last. */
   applyVersion(record: SessionRecord): SessionRecord {
     const { info } = record;
-    const told = this.#versions.get(info.sessionId) ?? 0;
-    return told <= info.sessionVersion ? record : { ...record, info: { ...info, sessionVersion: told } };
+    const version = this.#versions.get(info.sessionId) ?? 0;
+    return version <= info.sessionVersion ? record : { ...record, info: { ...info, sessionVersion: version } };
   }
 
   /** The interrupted messages of a session, oldest first. */
