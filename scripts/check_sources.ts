@@ -166,7 +166,11 @@ const MACHINE_ROOMS =
 const MACHINE_WORDS =
   /(?<![.\w$#])(?:globalThis\s*\.\s*)?(?:(?:Deno|process|crypto)(?=\s*(?:\?\.|\.|\[))|Date\s*\.\s*now\b|Math\s*\.\s*random\b|performance\s*\.\s*now\b|new\s+Date\s*\(\s*\)|(?:set|clear)(?:Timeout|Interval|Immediate)(?=\s*\())/g;
 
-/** Checks one file by itself: machine words, packages, header, length. */
+/** A copy of `errorMessage`, which also describes values that print themselves wrongly. */
+const OWN_MESSAGE = /(\w+) instanceof Error \? \1\.message : (?:String\(\1\)|\1(?!\w))/g;
+const ERROR_MESSAGE = "src/base/error_message.ts";
+
+/** Checks one file by itself: machine words, packages, header, length, copies of `errorMessage`. */
 export function checkSource(file: string, text: string): Finding[] {
   const findings: Finding[] = [];
   const find = (line: number, message: string): number => findings.push({ file, line, message });
@@ -181,6 +185,11 @@ export function checkSource(file: string, text: string): Finding[] {
   for (const { specifier, line } of importsOf(text, code)) {
     const why = packageViolation(file, specifier);
     if (why !== undefined) find(line, `imports ${specifier}: ${why}`);
+  }
+  for (
+    const { index } of file.startsWith("src/") && file !== ERROR_MESSAGE ? code.matchAll(OWN_MESSAGE) : []
+  ) {
+    find(lineAt(text, index), `describes an error by itself: use errorMessage of ${ERROR_MESSAGE}`);
   }
   if (MACHINE_ROOMS.test(file)) return findings;
   for (const match of code.matchAll(MACHINE_WORDS)) {

@@ -16,7 +16,8 @@ const PLACES = 2 * Math.max(1, navigator.hardwareConcurrency);
 /** Of the others: while they keep the cores busy, the quiet one gets nine times as much as each of them. */
 const NICE = 10;
 
-type Target = typeof TARGETS[number];
+/** A build under test. */
+export type Target = typeof TARGETS[number];
 
 /** What came of one run of tests; `broken` names what kept it from running or from being counted. */
 export interface Outcome {
@@ -26,10 +27,12 @@ export interface Outcome {
   /** Names of the cases that were left out; each says why. */
   leftOut?: readonly string[];
   seconds: number;
+  /** Processor time of the tests and of the programs that they started and waited for; 0 where it is not known. */
+  busySeconds: number;
   broken?: string;
 }
 
-const NOTHING: Outcome = { passed: 0, failed: 0, ignored: 0, seconds: 0 };
+const NOTHING: Outcome = { passed: 0, failed: 0, ignored: 0, seconds: 0, busySeconds: 0 };
 
 /** Whether a build is there, isn't and may be missing, or failed. */
 type Built = { kind: "ready" } | { kind: "skipped"; reason: string } | { kind: "failed"; reason: string };
@@ -53,10 +56,15 @@ export async function runTests(
   const report = await Deno.makeTempFile({ prefix: "pi-server-junit-", suffix: ".xml" });
   const start = performance.now();
   try {
-    const command = ["test", "--allow-all", "--no-check", `--junit-path=${report}`, ...args];
-    const nice = yields && Deno.build.os !== "windows";
-    const child = new Deno.Command(nice ? "nice" : Deno.execPath(), {
-      args: nice ? ["-n", String(NICE), Deno.execPath(), ...command] : command,
+    const test = [Deno.execPath(), "test", "--allow-all", "--no-check", `--junit-path=${report}`, ...args];
+    const niced = yields ? ["nice", "-n", String(NICE), ...test] : test;
+    const [program = "", ...rest] = Deno.build.os === "windows"
+      ? test
+      : heading === undefined
+      ? niced
+      : timed(niced);
+    const child = new Deno.Command(program, {
+      args: rest,
       cwd: root,
       env: { NO_COLOR: "1", ...env },
       stdin: "null",
@@ -64,11 +72,11 @@ export async function runTests(
       stderr: heading === undefined ? "inherit" : "piped",
     });
     const output = await child.output();
-    if (heading !== undefined) show(heading, output);
     const { code } = output;
     const counts = {
       ...countCases(await Deno.readTextFile(report)),
       seconds: (performance.now() - start) / 1000,
+      busySeconds: heading === undefined ? 0 : show(heading, output),
     };
     // A file that does not compile or throws at load has no failing case, and still must not pass.
     if (code !== 0 && counts.failed === 0) {
@@ -81,10 +89,29 @@ export async function runTests(
   }
 }
 
-/** Prints what a run said, as one piece. */
-function show(heading: string, { stdout, stderr }: Deno.CommandOutput): void {
-  const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trimEnd());
-  console.log([`\n== ${heading}`, ...text.filter((part) => part !== "")].join("\n"));
+/** The command in a shell that ends its output with the processor time. */
+function timed(command: readonly string[]): string[] {
+  return ["sh", "-c", '"$@"; code=$?; times; exit $code', "sh", ...command];
+}
+
+/** The processor time that `times` of a shell has printed last: the shell's own line, and that of its children. */
+export function takeTimes(output: string): { text: string; busySeconds: number } {
+  const found = /(?:^|\n)\S+ \S+\n(\d+)m([\d.,]+)s (\d+)m([\d.,]+)s\s*$/.exec(output);
+  const [, userMinutes, user = "", systemMinutes, system = ""] = found ?? [];
+  const seconds = (text: string): number => Number(text.replace(",", "."));
+  return found === null ? { text: output, busySeconds: 0 } : {
+    text: output.slice(0, found.index),
+    busySeconds: 60 * (Number(userMinutes) + Number(systemMinutes)) + seconds(user) + seconds(system),
+  };
+}
+
+/** Prints what a run said, as one piece. Returns its processor time. */
+function show(heading: string, { stdout, stderr }: Deno.CommandOutput): number {
+  const [said = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trimEnd());
+  const { text, busySeconds } = takeTimes(said);
+  const title = `\n== ${heading}: ${busySeconds.toFixed(1)} s of processor time`;
+  console.log([title, text, errors].filter((part) => part !== "").join("\n"));
+  return busySeconds;
 }
 
 /** The sum of several runs. What ran no case at all is broken. */
@@ -99,6 +126,7 @@ function total(outcomes: readonly Outcome[]): Outcome {
     ignored: sum(({ ignored }) => ignored),
     leftOut: outcomes.flatMap(({ leftOut = [] }) => leftOut),
     seconds: sum(({ seconds }) => seconds),
+    busySeconds: sum(({ busySeconds }) => busySeconds),
     ...(broken === undefined ? {} : { broken }),
   };
 }
@@ -183,17 +211,9 @@ const QUIET: ReadonlySet<string> = new Set([
   "console",
 ]);
 
-/**
- * Files about what differs between builds: files, sockets, threads, permissions, pipes of editors, and what is packed
- * into a build.
- */
+/** Files about what differs between builds: files, sockets, threads, permissions, and what is packed into a build. */
 const BUILD_MATTERS: ReadonlySet<string> = new Set([
-  "acp",
-  "acp_errors",
-  "acp_sessions",
-  "acpx",
   "bundlers",
-  "catalogue",
   "engine",
   "file_modes",
   "framing",
@@ -205,13 +225,45 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "package_modules",
   "peers",
   "rpc_front",
-  "rpc_ways",
   "sandbox",
   "shipped",
   "state_pipes",
-  "stored_history",
   "tool_files",
 ]);
+
+/**
+ * Files about what differs between Deno and Node, such as the pipes of editors. They run on the Node build and on the
+ * binary. The sources have the binary's runtime, and take its place where there is none.
+ */
+const RUNTIME_MATTERS: ReadonlySet<string> = new Set([
+  "acp",
+  "acp_errors",
+  "acp_sessions",
+  "acpx",
+  "catalogue",
+  "rpc_ways",
+  "stored_history",
+]);
+
+/**
+ * Files with a case that not every build has, and the build that runs all of their cases. The others run on the Node
+ * build or the binary: a session on the sources costs three times as much, because pi is loaded file by file.
+ */
+export const CASES_OF: Readonly<Record<string, Target>> = {
+  client: "sources",
+  clients: "binary",
+  crossing: "sources",
+  docs: "sources",
+  isolation: "binary",
+  latency: "node",
+  mcp: "binary",
+  nested_output: "sources",
+  rpc_events: "sources",
+  rpc_parity: "sources",
+  start_folder: "node",
+  user_packages: "binary",
+  worker_loss: "binary",
+};
 
 /** Files that run on pi 1.6 too, from the sources. `deno task test:newer` runs all of them. */
 const NEWER_FILES: readonly string[] = ["engine", "hooks", "pi_versions", "prompt"];
@@ -252,7 +304,10 @@ const LONG: readonly string[] = [
 ];
 
 /** Every name that a list above has. */
-export const NAMED_FILES: readonly string[] = [...ALONE, ...QUIET, ...BUILD_MATTERS, ...NEWER_FILES, ...LONG];
+export const NAMED_FILES: readonly string[] = [
+  ...[...ALONE, ...QUIET, ...BUILD_MATTERS, ...RUNTIME_MATTERS],
+  ...[...Object.keys(CASES_OF), ...NEWER_FILES, ...LONG],
+];
 
 /** Names of all files of the conformance suite. */
 export function conformanceFiles(): string[] {
@@ -262,18 +317,21 @@ export function conformanceFiles(): string[] {
 }
 
 /**
- * The files that each build runs when every case is to run once: those in `BUILD_MATTERS` on every build, each other one
- * on one build. A file's name decides which, so another file changes nothing for it.
+ * The files that each build runs when every case is to run once: those in `BUILD_MATTERS` on every build, those in
+ * `RUNTIME_MATTERS` once on each runtime, each other one on one build. A file's name decides which, so another file
+ * changes nothing for it.
  */
-export function spread<T>(files: readonly string[], builds: readonly T[]): Map<T, string[]> {
-  const shares = new Map<T, string[]>(builds.map((build) => [build, []]));
-  for (const file of files) {
+export function spread(files: readonly string[], builds: readonly Target[]): Map<Target, string[]> {
+  const cheap = builds.includes("binary") ? builds.filter((build) => build !== "sources") : builds;
+  const buildOf = (file: string): Target | undefined => {
+    const own = CASES_OF[file];
+    if (own !== undefined && builds.includes(own)) return own;
     const turn = [...file].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 65_521, 7);
-    for (const [at, build] of builds.entries()) {
-      if (BUILD_MATTERS.has(file) || turn % builds.length === at) shares.get(build)?.push(file);
-    }
-  }
-  return shares;
+    return cheap[turn % cheap.length];
+  };
+  const runs = (file: string, build: Target): boolean =>
+    BUILD_MATTERS.has(file) || (RUNTIME_MATTERS.has(file) ? cheap.includes(build) : buildOf(file) === build);
+  return new Map(builds.map((build) => [build, files.filter((file) => runs(file, build))]));
 }
 
 /** Files of the conformance suite against one build, with its name in the report and further variables. */
@@ -323,8 +381,9 @@ export function chosen(args: readonly string[]): { parts: readonly string[]; eve
 
 /** Says what went wrong or how long it took. */
 export function tell(name: string, outcome: Outcome): void {
-  const { passed, failed, seconds, broken } = outcome;
-  console.log(`\n${name}: ${broken ?? `${passed} passed, ${failed} failed`} (${seconds.toFixed(0)} s)\n`);
+  const { passed, failed, seconds, busySeconds, broken } = outcome;
+  const times = `${seconds.toFixed(0)} s, ${busySeconds.toFixed(0)} s of processor time`;
+  console.log(`\n${name}: ${broken ?? `${passed} passed, ${failed} failed`} (${times})\n`);
 }
 
 /** The unit tests in three jobs: two files run other programs for most of the time of all. */

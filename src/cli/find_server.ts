@@ -10,7 +10,7 @@
 // Invariant: there is never a second server over one state folder. The started server itself sees to that: it owns
 // the folder or ends, and its last line says why.
 import { errorMessage } from "../base/error_message.ts";
-import { isRecord } from "../base/json.ts";
+import { defined, isRecord } from "../base/json.ts";
 import { PROTOCOL_VERSION, SERVER_VERSION } from "../protocol/version.ts";
 import type { Client, ClientOptions } from "../client/mod.ts";
 import type { Arguments } from "./arguments.ts";
@@ -78,8 +78,7 @@ export function serverOptions(parsed: Arguments): ServerOptions {
   }
   return {
     ...(server === undefined ? {} : { server: webSocketUrl(server) }),
-    ...(tokenFile === undefined ? {} : { tokenFile }),
-    ...(stateDir === undefined ? {} : { stateDir }),
+    ...defined({ tokenFile, stateDir }),
   };
 }
 
@@ -224,7 +223,7 @@ export async function connectTo(io: Io, found: FoundServer, more: ClientOptions 
       reconnectTimeoutMs: RECONNECT_MS,
       ...more,
       ...place,
-      ...(token === undefined ? {} : { token }),
+      ...defined({ token }),
     });
   } catch (error) {
     throw new CommandError(await whyNot(io, found, token, error));

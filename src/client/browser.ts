@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { Client, type ClientOptions, patienceOf } from "./client.ts";
+import { errorMessage } from "../base/error_message.ts";
+import { Client, type ClientOptions, timeoutsOf } from "./client.ts";
 import { TokenRefusedError } from "./errors.ts";
 import { type Address, platformSocket, type SocketClass, webSocketDial } from "./transports/websocket.ts";
 
@@ -82,7 +83,7 @@ async function refusal({ url, token }: Address, error: unknown): Promise<unknown
     // The server is down, or it does not admit pages of this origin. Browsers do not say which.
     const origin = field(Reflect.get(globalThis, "location"), "origin");
     if (typeof origin !== "string" || origin === new URL(url.replace("ws", "http")).origin) return error;
-    const said = error instanceof Error ? error.message : error;
+    const said = errorMessage(error);
     return new Error(`${said} The server must also allow this page: --allow-origin ${origin}`);
   }
 }
@@ -107,9 +108,9 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const url = socketUrl(options.url);
   const { token } = options;
   const address: Address = token === undefined ? { url } : { url, token };
-  const patience = patienceOf({ reconnectTimeoutMs: Infinity, ...options }, 10_000);
+  const timeouts = timeoutsOf({ reconnectTimeoutMs: Infinity, ...options }, 10_000);
   const over = new AbortController();
-  const client = await Client.open(webSocketDial(() => address, socketClass, refusal), patience, {
+  const client = await Client.open(webSocketDial(() => address, socketClass, refusal), timeouts, {
     ...options,
     onConnection: (state, reason, error) => {
       if (state === "closed") over.abort();

@@ -58,7 +58,7 @@ export interface ClientOptions {
 }
 
 /** The timeouts with their defaults. */
-export function patienceOf(options: ClientOptions, connectMs: number): ConnectionTimeouts {
+export function timeoutsOf(options: ClientOptions, connectMs: number): ConnectionTimeouts {
   return {
     connectMs: options.connectTimeoutMs ?? connectMs,
     reconnectMs: options.reconnectTimeoutMs ?? 300_000,
@@ -87,10 +87,10 @@ export class Client implements AsyncDisposable {
   #closing = false;
   #closed: Promise<void> | undefined;
 
-  private constructor(dial: Dial, patience: ConnectionTimeouts, options: ClientOptions) {
+  private constructor(dial: Dial, timeouts: ConnectionTimeouts, options: ClientOptions) {
     this.#options = options;
     this.#requests = new Requests((text) => this.#connection.send(text), options.retryTimeoutMs ?? 120_000);
-    this.#connection = new Connection(dial, patience, {
+    this.#connection = new Connection(dial, timeouts, {
       opened: (greeting) => this.#opened(greeting),
       text: (text) => {
         const unread = options.readUnparsed?.(text);
@@ -103,8 +103,8 @@ export class Client implements AsyncDisposable {
   }
 
   /** Opens a client over a link of that kind, for transports of your own. */
-  static async open(dial: Dial, patience: ConnectionTimeouts, options: ClientOptions = {}): Promise<Client> {
-    const client = new Client(dial, patience, options);
+  static async open(dial: Dial, timeouts: ConnectionTimeouts, options: ClientOptions = {}): Promise<Client> {
+    const client = new Client(dial, timeouts, options);
     await client.#connection.start();
     return client;
   }

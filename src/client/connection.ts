@@ -43,7 +43,7 @@ const LONGEST_PAUSE_MS = 5000;
 /** A link that is dialled again after a loss. */
 export class Connection {
   readonly #dial: Dial;
-  readonly #patience: ConnectionTimeouts;
+  readonly #timeouts: ConnectionTimeouts;
   readonly #listener: ConnectionListener;
   readonly #stop = new AbortController();
   #state: "dialling" | "open" | "ended" = "dialling";
@@ -53,9 +53,9 @@ export class Connection {
   /** Ends the pause before the next dial. */
   #wake: (() => void) | undefined;
 
-  constructor(dial: Dial, patience: ConnectionTimeouts, listener: ConnectionListener) {
+  constructor(dial: Dial, timeouts: ConnectionTimeouts, listener: ConnectionListener) {
     this.#dial = dial;
-    this.#patience = patience;
+    this.#timeouts = timeouts;
     this.#listener = listener;
   }
 
@@ -126,8 +126,8 @@ export class Connection {
     greeted.promise.catch(() => {});
     let link: Link | undefined;
     const timeout = new AbortController();
-    const late = new Error(`the server did not greet within ${this.#patience.connectMs} ms`);
-    const timer = setTimeout(() => timeout.abort(late), this.#patience.connectMs);
+    const late = new Error(`the server did not greet within ${this.#timeouts.connectMs} ms`);
+    const timer = setTimeout(() => timeout.abort(late), this.#timeouts.connectMs);
     const signal = AbortSignal.any([this.#stop.signal, timeout.signal]);
     const abort = (): void => greeted.reject(signal.reason);
     signal.addEventListener("abort", abort);
@@ -165,8 +165,8 @@ export class Connection {
     this.#link = link;
     this.#state = "open";
     this.#heard = true;
-    if (this.#patience.heartbeatMs > 0) {
-      this.#heartbeat = setInterval(() => this.#beat(link), this.#patience.heartbeatMs);
+    if (this.#timeouts.heartbeatMs > 0) {
+      this.#heartbeat = setInterval(() => this.#beat(link), this.#timeouts.heartbeatMs);
     }
     this.#listener.opened(greeting);
   }
@@ -187,7 +187,7 @@ export class Connection {
   }
 
   async #again(reason: string): Promise<void> {
-    const until = performance.now() + this.#patience.reconnectMs;
+    const until = performance.now() + this.#timeouts.reconnectMs;
     for (
       let pause = FIRST_PAUSE_MS;
       this.#state === "dialling";

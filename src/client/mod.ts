@@ -20,7 +20,7 @@
  * @module
  */
 import { childDial, type SpawnCommand } from "./transports/child_process.ts";
-import { Client, type ClientOptions, patienceOf } from "./client.ts";
+import { Client, type ClientOptions, timeoutsOf } from "./client.ts";
 import { discover } from "./transports/discover.ts";
 import { platformSocket, type SocketClass, webSocketDial } from "./transports/websocket.ts";
 
@@ -101,7 +101,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const asBytes = options.readUnparsed !== undefined && !("Deno" in globalThis);
   return await Client.open(
     webSocketDial(() => discover(options), asBytes ? bytesSocketClass : socketClass),
-    patienceOf(options, 10_000),
+    timeoutsOf(options, 10_000),
     options,
   );
 }
@@ -123,7 +123,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
  * ```
  */
 export async function spawn(options: SpawnOptions = {}): Promise<Client> {
-  const { connectMs } = patienceOf(options, 60_000);
+  const { connectMs } = timeoutsOf(options, 60_000);
   // A child that has ended does not return, and its pipes report its end.
   return await Client.open(childDial(options), { connectMs, reconnectMs: 0, heartbeatMs: 0 }, options);
 }

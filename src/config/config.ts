@@ -3,6 +3,7 @@
 // Invariant: it reads no environment itself.
 import { parseArgs } from "@std/cli/parse-args";
 import { BASE_PATH_RULE, basePathOf } from "../base/base_path.ts";
+import { defined } from "../base/json.ts";
 import { didYouMean } from "./nearest.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { BudgetLimits } from "../governor/budget.ts";
@@ -266,10 +267,10 @@ function collect(args: readonly string[], env: (name: string) => string | undefi
       return false;
     },
   });
-  const [stray] = unknown.filter((arg) => arg.startsWith("-"));
-  if (stray !== undefined) {
-    const near = didYouMean(stray.replace(/=.*/s, ""), FLAGS.map(({ name }) => `--${name}`));
-    throw new Invalid(`${stray}: there is no such flag${near || "; see --help"}`);
+  const [unknownFlag] = unknown.filter((arg) => arg.startsWith("-"));
+  if (unknownFlag !== undefined) {
+    const near = didYouMean(unknownFlag.replace(/=.*/s, ""), FLAGS.map(({ name }) => `--${name}`));
+    throw new Invalid(`${unknownFlag}: there is no such flag${near || "; see --help"}`);
   }
   const [word] = [...unknown, ...parsed._];
   if (word !== undefined) {
@@ -376,9 +377,7 @@ function budgetOf(values: Values): BudgetLimits | undefined {
   const onExceed = values.choice("budget-on-exceed") === "abort" ? "abort" : "pause";
   if (maxUsd === undefined && maxTurns === undefined && maxWallMs === undefined) return undefined;
   return {
-    ...(maxUsd === undefined ? {} : { maxUsd }),
-    ...(maxTurns === undefined ? {} : { maxTurns }),
-    ...(maxWallMs === undefined ? {} : { maxWallMs }),
+    ...defined({ maxUsd, maxTurns, maxWallMs }),
     onExceed,
   };
 }
@@ -396,8 +395,7 @@ function resourcesOf(values: Values): PiResources {
     findsSkills: !values.on("no-skills"),
     findsPrompts: !values.on("no-prompt-templates"),
     readsContextFiles: !values.on("no-context-files"),
-    ...(systemPrompt === undefined ? {} : { systemPrompt }),
-    ...(appendSystemPrompt === undefined ? {} : { appendSystemPrompt }),
+    ...defined({ systemPrompt, appendSystemPrompt }),
   };
 }
 

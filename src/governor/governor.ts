@@ -41,14 +41,14 @@ export class Governor {
   readonly #commands: TokenBuckets<typeof ALL>;
   readonly #ofSessions: TokenBuckets<string>;
   /** Commands to sessions that do not exist, by connection. */
-  readonly #astray: TokenBuckets<number>;
+  readonly #unknownSession: TokenBuckets<number>;
   readonly #invalid: TokenBuckets<number>;
 
   constructor(limits: Limits) {
     this.limits = limits;
     this.#commands = new TokenBuckets(limits.commandsPerMinute);
     this.#ofSessions = new TokenBuckets(limits.commandsPerMinutePerSession);
-    this.#astray = new TokenBuckets(limits.commandsPerMinutePerSession);
+    this.#unknownSession = new TokenBuckets(limits.commandsPerMinutePerSession);
     this.#invalid = new TokenBuckets(limits.invalidPerMinutePerConnection);
   }
 
@@ -112,7 +112,7 @@ export class Governor {
       ? this.#ofSessions.waitMs(about, now)
       : about === undefined
       ? 0
-      : this.#astray.waitMs(about, now);
+      : this.#unknownSession.waitMs(about, now);
     const { commandsPerMinute, commandsPerMinutePerSession } = this.limits;
     if (all > 0 && all >= own) {
       return tooFast("commandsPerMinute", commandsPerMinute, "The server gets too many commands", all);
@@ -125,7 +125,7 @@ export class Governor {
     }
     this.#commands.take(ALL, now);
     if (typeof about === "string") this.#ofSessions.take(about, now);
-    else if (about !== undefined) this.#astray.take(about, now);
+    else if (about !== undefined) this.#unknownSession.take(about, now);
     return undefined;
   }
 
@@ -146,7 +146,7 @@ export class Governor {
 
   /** A connection has ended. Drops its rates. */
   connectionGone(connection: number): void {
-    this.#astray.forget(connection);
+    this.#unknownSession.forget(connection);
     this.#invalid.forget(connection);
   }
 

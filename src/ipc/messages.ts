@@ -208,7 +208,7 @@ export type FromWorker =
   /** The session drives that file from now on, or none. */
   | { readonly kind: "session_file"; readonly sessionId: string; readonly file?: string }
   /** Turns, tokens and cost of a session since its last report. */
-  | { readonly kind: "usage"; readonly sessionId: string; readonly spending: UsageDelta }
+  | { readonly kind: "usage"; readonly sessionId: string; readonly usage: UsageDelta }
   /**
    * Reply to a `ping`. `at` is the time of the ping's turn in milliseconds since the epoch, `bytes` the used
    * memory.

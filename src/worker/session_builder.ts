@@ -2,6 +2,7 @@
 // Used by: session_worker.ts. Uses: the path guard, the file checker, and pi through AgentFactory.
 // Invariant: it builds a few at a time. A build that takes too long fails, and its late agent is disposed.
 import { errorMessage } from "../base/error_message.ts";
+import { defined } from "../base/json.ts";
 import { isSystemError } from "../base/system_errors.ts";
 import { BUILD_MS } from "../protocol/schema/command_spec.ts";
 import { type Command, type CommandOf, specOf } from "../protocol/schema/commands.ts";
@@ -84,7 +85,7 @@ export class SessionBuilder {
     told: (request: AgentRequest) => void = () => {},
   ): Promise<Outcome<AgentPort>> {
     await this.#acquireSlot();
-    const { runtime, log, onLateAgent: stray, factory } = this.#parts;
+    const { runtime, log, onLateAgent, factory } = this.#parts;
     const request = async (): Promise<Outcome<AgentPort>> => {
       const found = await wanted();
       if (!found.ok) return found;
@@ -101,7 +102,7 @@ export class SessionBuilder {
     this.#building--;
     this.#waiting.shift()?.();
     if (outcome !== "late") return outcome;
-    void built.then((agent) => agent.ok ? stray(agent.value) : undefined);
+    void built.then((agent) => agent.ok ? onLateAgent(agent.value) : undefined);
     return { ok: false, failure: failure("timeout", `The session was not built within ${timeoutMs} ms`) };
   }
 
@@ -243,10 +244,9 @@ export class SessionBuilder {
       cwd: cwd.value,
       inMemory: inMemory ?? false,
       trusted: trustProject ?? this.#parts.trusted.has(cwd.value),
-      ...(sessionName === undefined ? {} : { sessionName }),
+      ...defined({ sessionName }),
       ...(provider === undefined || modelId === undefined ? {} : { model: { provider, id: modelId } }),
-      ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
-      ...(tools === undefined ? {} : { tools }),
+      ...defined({ thinkingLevel, tools }),
     };
     return { ok: true, value: request };
   }

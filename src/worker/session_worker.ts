@@ -10,7 +10,7 @@ import { DISPOSE_MS } from "../governor/limits.ts";
 import { deadline } from "../base/async/deadline.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { AgentFactory, AgentHooks, AgentPort } from "./session/agent_port.ts";
-import { attached } from "./session/session_state.ts";
+import { statesReply } from "./session/session_state.ts";
 import { SessionBuilder } from "./session_builder.ts";
 import { FileClaims } from "./file_claims.ts";
 import { joinHandlers, workerHandlerOf } from "../ipc/handlers.ts";
@@ -199,7 +199,7 @@ export class SessionWorker {
   #sendStates({ ref, sessionIds, snapshots, form }: MessageOf<"get_states">): void {
     const answer = (): void => {
       const wanted = sessionIds?.map((id) => this.#sessions.get(id)) ?? [...this.#sessions.values()];
-      const answered = (): void => this.#send(attached(ref, wanted, snapshots, form));
+      const answered = (): void => this.#send(statesReply(ref, wanted, snapshots, form));
       if (form?.refs !== true) return answered();
       void Promise.all(wanted.map((one) => one?.live === true ? one.prepared(form) : undefined)).then(
         answered,
@@ -342,8 +342,8 @@ export class SessionWorker {
         whole.pass(event);
         this.#extensionErrors.follow(session.sessionId, event);
         this.#providers.follow(session.sessionId, event);
-        const spending = usageOf(event);
-        if (spending !== undefined) this.#send({ kind: "usage", sessionId: session.sessionId, spending });
+        const usage = usageOf(event);
+        if (usage !== undefined) this.#send({ kind: "usage", sessionId: session.sessionId, usage });
       },
       ask: (question) => this.#dialogsDisabled ? Promise.resolve(undefined) : session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),

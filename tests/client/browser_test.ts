@@ -109,14 +109,14 @@ Deno.test("a lost server is dialled at once when the client hurries", async () =
   let dials = 0;
   let down = false;
   let listener: LinkListener | undefined;
-  const patience = { connectMs: 1000, reconnectMs: Infinity, heartbeatMs: 0 };
+  const timeouts = { connectMs: 1000, reconnectMs: Infinity, heartbeatMs: 0 };
   const client = await Client.open((told) => {
     dials++;
     if (down) return Promise.reject(new Error("down"));
     listener = told;
     queueMicrotask(() => told.message(JSON.stringify(GREETING)));
     return Promise.resolve({ send: () => {}, close: () => Promise.resolve() });
-  }, patience);
+  }, timeouts);
   down = true;
   listener?.closed("gone");
   while (dials < 5) await new Promise((resolve) => setTimeout(resolve, 5));

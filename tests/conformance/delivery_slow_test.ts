@@ -124,40 +124,38 @@ lasting("slow: a peer may take its time", async (bench) => {
   await awake.ok({ type: "ping" });
 });
 
-alone("slow: what waits is merged, and the numbers are all there", async (bench) => {
-  await bench.start([...MERGES, ...LOG]);
-  const { id, sleeper, awake } = await asleep(bench);
-  await streamed(bench, awake, id);
-  sleeper.channel.resume();
-  await assertCaughtUp(sleeper, awake, id);
-  const { merged, types } = sleeper.session(id);
-  assert(merged > 0 && types.length < awake.session(id).types.length, `${merged} merged`);
-  assertEquals(sleeper.session(id).lagged, undefined);
-  // Awake again, it gets every event by itself again.
-  await turn(bench, awake, id, pieces(50));
-  await assertCaughtUp(sleeper, awake, id);
-  assertEquals(sleeper.session(id).merged, merged);
-});
-
-alone("slow: of a running tool the last state is sent, with all its numbers", async (bench) => {
-  await bench.start([...MERGES, ...LOG]);
-  const { id, sleeper, awake } = await asleep(bench);
-  await streamed(bench, awake, id);
-  const marker = bench.name("tool");
-  // Prints on until it has been seen to print a few times.
-  const command = "n=0; while [ ! -e go ]; do n=$((n+1)); echo line $n; sleep 0.03; done";
-  bench.model.script(marker, calls([{ name: "bash", args: { command } }]), text(["done"]));
-  await awake.ok({ type: "prompt", sessionId: id, message: marker });
-  await awake.seen(id, "tool_execution_update", 5);
-  const { cwd } = await awake.ok({ type: "get_state", sessionId: id });
-  await Deno.writeTextFile(`${cwd}/go`, "");
-  await awake.seen(id, "agent_settled", TURNS + 1);
-  sleeper.channel.resume();
-  await assertCaughtUp(sleeper, awake, id);
-  const updates = (client: Follower) =>
-    client.session(id).types.filter((type) => type === "tool_execution_update").length;
-  assertEquals([updates(sleeper), updates(awake) >= 5], [1, true]);
-});
+alone(
+  "slow: what waits is merged, of a running tool to its last state, and the numbers are all there",
+  async (bench) => {
+    await bench.start([...MERGES, ...LOG]);
+    const { id, sleeper, awake } = await asleep(bench);
+    await streamed(bench, awake, id);
+    const marker = bench.name("tool");
+    // Prints on until it has been seen to print a few times.
+    const command = "n=0; while [ ! -e go ]; do n=$((n+1)); echo line $n; sleep 0.03; done";
+    bench.model.script(marker, calls([{ name: "bash", args: { command } }]), text(["done"]));
+    await awake.ok({ type: "prompt", sessionId: id, message: marker });
+    await awake.seen(id, "tool_execution_update", 5);
+    const { cwd } = await awake.ok({ type: "get_state", sessionId: id });
+    await Deno.writeTextFile(`${cwd}/go`, "");
+    await awake.seen(id, "agent_settled", TURNS + 1);
+    sleeper.channel.resume();
+    await assertCaughtUp(sleeper, awake, id);
+    const { merged, types } = sleeper.session(id);
+    assert(merged > 0 && types.length < awake.session(id).types.length, `${merged} merged`);
+    assertEquals(sleeper.session(id).lagged, undefined);
+    const counts = (client: Follower, wanted: string) =>
+      client.session(id).types.filter((type) => type === wanted).length;
+    const updates = (client: Follower) => counts(client, "tool_execution_update");
+    assertEquals([updates(sleeper), updates(awake) >= 5], [1, true]);
+    // The texts are merged as well, not the updates of the tool alone.
+    assert(counts(sleeper, "message_update") < counts(awake, "message_update"));
+    // Awake again, it gets every event by itself again.
+    await turn(bench, awake, id, pieces(50));
+    await assertCaughtUp(sleeper, awake, id);
+    assertEquals(sleeper.session(id).merged, merged);
+  },
+);
 
 alone("slow: of full updates the last one is kept", async (bench) => {
   await bench.start([...MERGES, ...LOG]);

@@ -97,16 +97,20 @@ alone(
   },
 );
 
-alone("user packages: what settings name after the start is refused with the next step", async (bench) => {
-  if (TARGET === "node") return;
-  const { dir, agentDir } = bench.home;
-  await bench.start();
-  await writePackage(`${dir}/later`, "later", EXTENSION("of-later"));
-  await Deno.writeTextFile(`${agentDir}/settings.json`, JSON.stringify({ packages: ["../later"] }));
-  const wire = await bench.connect();
-  const refused = await wire.refused("agent_error", { type: "create_session", inMemory: true }, 60_000);
-  assertStringIncludes(String(refused.error), "restart the server if pi's settings have changed");
-});
+alone(
+  "user packages: what settings name after the start is refused with the next step",
+  async (bench) => {
+    const { dir, agentDir } = bench.home;
+    await bench.start();
+    await writePackage(`${dir}/later`, "later", EXTENSION("of-later"));
+    await Deno.writeTextFile(`${agentDir}/settings.json`, JSON.stringify({ packages: ["../later"] }));
+    const wire = await bench.connect();
+    const refused = await wire.refused("agent_error", { type: "create_session", inMemory: true }, 60_000);
+    assertStringIncludes(String(refused.error), "restart the server if pi's settings have changed");
+  },
+  undefined,
+  TARGET === "node" ? "Node has no sandbox" : undefined,
+);
 
 alone(
   "sandbox: in a home that sessions may not read, they are built, prompted and looked at",

@@ -36,6 +36,7 @@ const BROKEN: readonly (readonly [file: string, code: string, expected: string])
   ["src/server/manager/a.ts", 'import "../router/b.ts";', "not server/router"],
   ["src/worker/a.ts", 'const b = await import("../config/config.ts");', "not config"],
   ["src/base/a.ts", 'import "../server/router/b.ts";', "nothing but itself"],
+  ["src/cli/a.ts", "const b = error instanceof Error ? error.message : String(error);", "use errorMessage"],
   ["src/server/router/a.ts", 'import { d } from "../../runtime/deno/deno.ts";', "only the entries"],
   ["src/server/router/a.ts", 'import * as pi from "@mariozechner/pi-ai";', "knows pi"],
   ["src/cli/commands/a.ts", 'import { TUI } from "@mariozechner/pi-tui";', "knows pi"],

@@ -1,26 +1,47 @@
 // The test command runs every case: none is lost between the builds.
 import { assert, assertEquals } from "@std/assert";
-import { chosen, conformanceFiles, NAMED_FILES, spread } from "../../scripts/test.ts";
+import { CASES_OF, chosen, conformanceFiles, NAMED_FILES, spread, takeTimes } from "../../scripts/test.ts";
+
+const BUILDS = ["sources", "node", "binary"] as const;
 
 Deno.test("test command: every file runs on a build, whichever builds there are", () => {
   const files = conformanceFiles();
   assert(files.includes("framing") && files.length > 100, `${files}`);
-  for (const builds of [["sources", "node", "binary"], ["sources", "node"], ["sources"]]) {
+  for (const builds of [BUILDS, ["sources", "node"], ["sources"]] as const) {
     const shares = spread(files, builds);
     assertEquals([...new Set([...shares.values()].flat())].toSorted(), files);
     for (const build of builds) assert(shares.get(build)?.includes("framing"), build);
-    const sizes = [...shares.values()].map(({ length }) => length);
-    assert(Math.min(...sizes) > files.length / builds.length / 2, `${sizes}`);
+  }
+  const shares = spread(files, BUILDS);
+  assertEquals(BUILDS.filter((build) => shares.get(build)?.includes("acp")), ["node", "binary"]);
+  assertEquals(spread(files, ["sources", "node"]).get("sources")?.includes("acp"), true);
+  for (const build of ["node", "binary"] as const) {
+    assert((shares.get(build)?.length ?? 0) > files.length / 3, build);
   }
 });
 
 Deno.test("test command: a file's build does not change with other files", () => {
   const [before, after] = [["crash", "crisp"], ["aaa", "crash", "crisp"]].map((files) =>
-    spread(files, [1, 2, 3])
+    spread(files, BUILDS)
   );
   for (const [build, files] of before ?? []) {
     assertEquals(after?.get(build)?.filter((name) => name !== "aaa"), files);
   }
+});
+
+Deno.test("test command: a file with cases for one build alone runs on that build", async () => {
+  const files = conformanceFiles();
+  const shares = spread(files, BUILDS);
+  const onBoth = (file: string) =>
+    (["node", "binary"] as const).every((build) => shares.get(build)?.includes(file));
+  const placed = [...files.filter(onBoth), ...Object.keys(CASES_OF)];
+  for (const file of files) {
+    const text = await Deno.readTextFile(new URL(`../conformance/${file}_test.ts`, import.meta.url));
+    if (/\bTARGET [!=]== "/.test(text)) {
+      assert(placed.includes(file), `${file} is in no list of scripts/test.ts`);
+    }
+  }
+  for (const [file, build] of Object.entries(CASES_OF)) assert(shares.get(build)?.includes(file), file);
 });
 
 Deno.test("test command: what its arguments ask for", () => {
@@ -37,4 +58,10 @@ Deno.test("test command: what its arguments ask for", () => {
 Deno.test("test command: its lists name files that are there", () => {
   const files = new Set(conformanceFiles());
   assertEquals(NAMED_FILES.filter((name) => !files.has(name)), []);
+});
+
+Deno.test("test command: the processor time of a file is that of the shell's children", () => {
+  const times = "0m0.00s 0m0.01s\n1m2.50s 0m3.25s\n";
+  assertEquals(takeTimes(`ok | 1 passed\n${times}`), { text: "ok | 1 passed", busySeconds: 65.75 });
+  assertEquals(takeTimes("ok | 1 passed"), { text: "ok | 1 passed", busySeconds: 0 });
 });

@@ -54,7 +54,7 @@ async function live(over: object = {}) {
 Deno.test("a prompt's way: the files of CONTRIBUTING.md in their order, in at most 20 frames and 13 files", async () => {
   let way: string[] = [];
   const { world, connection } = await live({
-    foreignWrite: () => undefined,
+    externalWrite: () => undefined,
     prompt: () => {
       way = frames();
       throw new Error("far enough");

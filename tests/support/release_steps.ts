@@ -14,6 +14,8 @@ const START_MS = 60_000;
 export interface Step {
   readonly name: string;
   readonly take: (shipped: Shipped) => Promise<string>;
+  /** Why it cannot be taken on this machine; undefined where it can. */
+  readonly without?: () => Promise<string | undefined>;
 }
 
 /** TypeScript that only a compiler can make sense of, with everything that extensions may import. */
@@ -111,17 +113,23 @@ async function demo(shipped: Shipped): Promise<string> {
   });
 }
 
+const PYTHON = Deno.build.os === "windows" ? "python" : "python3";
+
+/** The path of Python, which may live where only this process finds it. */
+async function findPython(): Promise<string | undefined> {
+  const where = await run(PYTHON, ["-c", "import sys; print(sys.executable)"]).catch(() => undefined);
+  return where?.code === 0 ? where.stdout.trim() : undefined;
+}
+
 async function python(shipped: Shipped): Promise<string> {
   const home = await shipped.home();
   const client = path.join(home, "client.py");
   await Deno.copyFile(`${REPO}/tests/conformance/stdio_client.py`, client);
-  const found = Deno.build.os === "windows" ? "python" : "python3";
-  // Python itself may live where only this process finds it.
-  const where = await run(found, ["-c", "import sys; print(sys.executable)"]).catch(() => undefined);
-  if (where?.code !== 0) return `not tried: there is no ${found}`;
+  const found = await findPython();
+  if (found === undefined) throw new Error(`there is no ${PYTHON}`);
   const { program, args } = shipped.command;
   const { code, stdout, stderr } = await run(
-    where.stdout.trim(),
+    found,
     [client, program, ...args, "--demo", "--no-ws"],
     { cwd: shipped.folder, env: shipped.environment(home) },
   );
@@ -176,7 +184,11 @@ export const STEPS: readonly Step[] = [
   { name: "version", take: version },
   { name: "licenses", take: licenses },
   { name: "demo model", take: demo },
-  { name: "client in Python", take: python },
+  {
+    name: "client in Python",
+    take: python,
+    without: async () => await findPython() === undefined ? `there is no ${PYTHON}` : undefined,
+  },
   { name: "extension in TypeScript", take: extension },
   { name: "export_html", take: exportHtml },
 ];

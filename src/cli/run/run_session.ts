@@ -1,5 +1,6 @@
 // The session of a `run`: a new one, or the one that the user names, live, parked or stored.
 // Used by: src/cli/commands/run.ts.
+import { defined } from "../../base/json.ts";
 import { type Client, pages } from "../../client/mod.ts";
 import type { StoredSession } from "../../protocol/mod.ts";
 import type { Arguments } from "../arguments.ts";
@@ -66,8 +67,7 @@ export async function openSession(
     const folder = found.local ? io.absolute(cwd ?? ".") : cwd;
     const name = parsed.text("name");
     const { sessionId, sessionInfo } = await client.request("create_session", {
-      ...(folder === undefined ? {} : { cwd: folder }),
-      ...(name === undefined ? {} : { sessionName: name }),
+      ...defined({ cwd: folder, sessionName: name }),
       ...(parsed.has("trust") ? { trustProject: true } : {}),
       ...model,
     });

@@ -1,5 +1,6 @@
 // The page's connection to its server: one client for the life of the token. It says in one word how the connection
 // is, and hands every event of every session to who keeps a book of them.
+import { errorMessage } from "../../base/error_message.ts";
 import {
   type Client,
   connect,
@@ -56,7 +57,7 @@ export class ServerLink {
         return await this.#open(token, life);
       } catch (error) {
         if (life !== this.#life) return;
-        this.reason.set(error instanceof Error ? error.message : String(error));
+        this.reason.set(errorMessage(error));
         if (error instanceof TokenRefusedError) return this.state.set("refused");
         this.state.set("lost");
         await new Promise((resolve) => {

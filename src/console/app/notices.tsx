@@ -1,4 +1,5 @@
 // Short messages at the edge of the page: what failed, what was done. Screen readers hear them.
+import { errorMessage } from "../../base/error_message.ts";
 import { Cell, useCell } from "./cell.ts";
 import { Button } from "../parts/button.tsx";
 
@@ -24,7 +25,7 @@ export class Notices {
 
   /** Tells what went wrong. */
   failed(error: unknown): void {
-    this.#add("error", error instanceof Error ? error.message : String(error));
+    this.#add("error", errorMessage(error));
   }
 
   close(id: number): void {

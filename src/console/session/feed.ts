@@ -1,5 +1,6 @@
 // Everything that the page of one session follows: its transcript, its state, its queue, what its extensions show. One
 // subscription with a snapshot; when the messages are rewritten, another one.
+import { errorMessage } from "../../base/error_message.ts";
 import {
   type Client,
   type EventItem,
@@ -191,7 +192,7 @@ export class SessionFeed {
       } catch (error) {
         if (this.#stopped) return;
         const code = error instanceof RequestError ? error.code : "";
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = errorMessage(error);
         // It can be read all the same.
         if (code === "session_file_too_large" && this.phase.value === "open") return this.note.set(reason);
         this.reason.set(reason);

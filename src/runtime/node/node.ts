@@ -141,7 +141,7 @@ function upgrade(
 }
 
 /** Counts unauthenticated sockets. A WebSocket has authenticated. */
-function boundStrangers(server: Server): HandshakeLimiter<Duplex> {
+function boundHandshakes(server: Server): HandshakeLimiter<Duplex> {
   const strangers = new HandshakeLimiter<Duplex>((socket) => socket.destroy());
   server.on("connection", (socket) => {
     strangers.came(socket);
@@ -187,7 +187,7 @@ function serve(
       return typeof picked === "string" ? picked : false;
     },
   });
-  const strangers = boundStrangers(server);
+  const strangers = boundHandshakes(server);
   const upgrading: Upgrading = { sockets, unfinished: new Unfinished(messageBytes) };
   server.on("upgrade", (request, socket, head) => upgrade(upgrading, request, socket, head, decide));
   return new Promise((resolve, reject) => {

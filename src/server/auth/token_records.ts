@@ -1,7 +1,7 @@
 // Does: reads the records of minted tokens from `tokens.json`.
 // Used by: token_store.ts. Invariant: a damaged record opens nothing.
 import { ADMIN } from "./access.ts";
-import { isRecord, tryParse } from "../../base/json.ts";
+import { defined, isRecord, tryParse } from "../../base/json.ts";
 import { type Role, ROLES } from "../../protocol/schema/roles.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
@@ -61,12 +61,7 @@ function parseRecord(value: unknown): TokenRecord | undefined {
     hash,
     role,
     mintedAt,
-    ...(root === undefined ? {} : { root }),
-    ...(parent === undefined ? {} : { parent }),
-    ...(label === undefined ? {} : { label }),
-    ...(sessions === undefined ? {} : { sessions }),
-    ...(scrape === undefined ? {} : { scrape }),
-    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...defined({ root, parent, label, sessions, scrape, expiresAt }),
     ...(isTime(lastUsedAt) ? { lastUsedAt } : {}),
   };
 }

@@ -2,6 +2,7 @@
 // Used by: the gate at each connect, and the router for mint_token, list_tokens and revoke_token.
 // Invariant: a minted token ends with its parent. `tokens.json` holds hashes, so the file opens nothing.
 import { errorMessage } from "../../base/error_message.ts";
+import { defined } from "../../base/json.ts";
 import { type Access, ADMIN } from "./access.ts";
 import { MINTED_TOKENS } from "../../governor/limits.ts";
 import type { Log } from "../../base/log.ts";
@@ -50,7 +51,7 @@ function accessOf({ id, role, sessions, expiresAt, scrape }: Entry): Access {
   return {
     id,
     role,
-    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...defined({ expiresAt }),
     ...(sessions === undefined ? {} : { sessions: new Set(sessions) }),
     ...(scrape === true ? { scrape } : {}),
   };
@@ -87,7 +88,7 @@ export class TokenStore {
     try {
       return await runtime.files.read(file);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       log.warn("minted tokens cannot be read and are refused; remove the file, or mend it", { file, reason });
       return undefined;
     }
@@ -119,14 +120,12 @@ export class TokenStore {
       const { id, parent, label, role, sessions, scrape, mintedAt, expiresAt, lastUsedAt } = entry;
       return {
         tokenId: id,
-        ...(label === undefined ? {} : { label }),
-        ...(parent === undefined ? {} : { parentId: parent }),
+        ...defined({ label, parentId: parent }),
         role,
         ...(sessions === undefined ? {} : { sessions: [...sessions] }),
         ...(scrape === true ? { scrape } : {}),
         mintedAt,
-        ...(expiresAt === undefined ? {} : { expiresAt }),
-        ...(lastUsedAt === undefined ? {} : { lastUsedAt }),
+        ...defined({ expiresAt, lastUsedAt }),
       };
     });
   }
@@ -151,16 +150,15 @@ export class TokenStore {
       role,
       ...(this.#root === undefined ? {} : { root: this.#root }),
       ...(parent === ADMIN.id ? {} : { parent }),
-      ...(label === undefined ? {} : { label }),
-      ...(sessions === undefined ? {} : { sessions }),
+      ...defined({ label, sessions }),
       ...(ttlMs === undefined ? { scrape: true } : {}),
       mintedAt,
-      ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...defined({ expiresAt }),
     };
     this.#add(entry);
     try {
       await this.#save();
-      return { token, tokenId: entry.id, ...(expiresAt === undefined ? {} : { expiresAt }) };
+      return { token, tokenId: entry.id, ...defined({ expiresAt }) };
     } catch (error) {
       this.#remove(entry);
       return unsaved(error, "no token was made");

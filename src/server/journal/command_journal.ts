@@ -58,7 +58,7 @@ export interface ForwardedCommand {
   readonly ref: number;
   readonly sessionId: string;
   readonly command: Command;
-  readonly asker: ReplyTo;
+  readonly replyTo: ReplyTo;
   /** Whether its session outlives the process. */
   readonly durable: boolean;
 }
@@ -165,8 +165,8 @@ export class CommandJournal {
   }
 
   /** Reserves a key for a command that will be forwarded. The result also stores the reply under the key. */
-  reserve(command: KeyedCommand, asker: ReplyTo): ReplyTo {
-    const { connection } = asker;
+  reserve(command: KeyedCommand, replyTo: ReplyTo): ReplyTo {
+    const { connection } = replyTo;
     const waiting: ((reply: Reply) => void)[] = [];
     const at = this.#parts.clock.now();
     const entry: KeyEntry = { n: ++this.#last, at, command, state: { kind: "running", waiting } };
@@ -174,10 +174,10 @@ export class CommandJournal {
     return {
       connection,
       entry,
-      onReleased: () => asker.onReleased(),
+      onReleased: () => replyTo.onReleased(),
       answer: (reply) => {
         void this.#conclude(entry, reply).then((kept) => {
-          asker.answer(reply);
+          replyTo.answer(reply);
           for (const answer of waiting) answer(kept ? { ...reply, replayed: true } : reply);
         });
       },
@@ -194,9 +194,9 @@ export class CommandJournal {
    * for a command that needs no intent.
    */
   recordIntent(
-    { ref, sessionId, command, asker, durable }: ForwardedCommand,
+    { ref, sessionId, command, replyTo, durable }: ForwardedCommand,
   ): Promise<Failure | undefined> | undefined {
-    const { entry } = asker;
+    const { entry } = replyTo;
     const message = durable && isMessage(command) ? command : undefined;
     if (entry === undefined && message === undefined) return undefined;
     const n = entry?.n ?? ++this.#last;
@@ -232,15 +232,15 @@ export class CommandJournal {
    * Delays the reply of `dismiss_interrupted` and `delete_session` until a crash cannot bring the messages
    * back.
    */
-  acknowledgeAfterWrite(command: Command, asker: ReplyTo): ReplyTo {
+  acknowledgeAfterWrite(command: Command, replyTo: ReplyTo): ReplyTo {
     const { type, sessionId = "" } = command;
-    if (type !== "dismiss_interrupted" && type !== "delete_session") return asker;
+    if (type !== "dismiss_interrupted" && type !== "delete_session") return replyTo;
     return {
-      ...asker,
+      ...replyTo,
       answer: (reply) => {
         if (type === "dismiss_interrupted" && reply.ok) this.#closed(this.#messages.dismiss(sessionId));
-        if (this.#journal === undefined) return asker.answer(reply);
-        void this.#within(OUTCOME_MS, this.#journal.written()).then(() => asker.answer(reply));
+        if (this.#journal === undefined) return replyTo.answer(reply);
+        void this.#within(OUTCOME_MS, this.#journal.written()).then(() => replyTo.answer(reply));
       },
     };
   }
@@ -275,8 +275,8 @@ export class CommandJournal {
   /** The record of a session, at the version that a client saw last. */
   applyVersion(record: SessionRecord): SessionRecord {
     const { info } = record;
-    const told = this.#versions.get(info.sessionId) ?? 0;
-    return told <= info.sessionVersion ? record : { ...record, info: { ...info, sessionVersion: told } };
+    const version = this.#versions.get(info.sessionId) ?? 0;
+    return version <= info.sessionVersion ? record : { ...record, info: { ...info, sessionVersion: version } };
   }
 
   /** The interrupted messages of a session, oldest first. */

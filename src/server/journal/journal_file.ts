@@ -157,8 +157,8 @@ export class JournalFile {
     const { clock, policy } = this.#parts;
     if (this.#trouble !== undefined && clock.monotonic() < this.#trouble.until) return this.#trouble.reason;
     try {
-      const worn = this.#size > COMPACT_BYTES && this.#size > 2 * this.#sizeAtCompaction;
-      if (this.#file === undefined || worn) await this.#compact();
+      const needsCompaction = this.#size > COMPACT_BYTES && this.#size > 2 * this.#sizeAtCompaction;
+      if (this.#file === undefined || needsCompaction) await this.#compact();
       else await this.#append(batch);
       const strict = policy === "always" && batch.some(({ need }) => need === "synced");
       for (const { need, done } of batch) if (need === "written") done(undefined);

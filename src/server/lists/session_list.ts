@@ -55,13 +55,13 @@ export class SessionList {
   }
 
   /** Answers with one page. `maxBytes` bounds the sessions in it, and one session may come alone. */
-  page(command: ListSessions, access: Access, asker: ReplyTo, maxBytes = PAGE_BYTES): void {
+  page(command: ListSessions, access: Access, replyTo: ReplyTo, maxBytes = PAGE_BYTES): void {
     const { manager, cursors } = this.#parts;
     const { cursor, limit = PAGE_ITEMS } = command;
     const place = cursor === undefined ? undefined : cursors.decode("list_sessions", cursor);
-    if (place?.ok === false) return asker.answer({ ok: false, failure: place.failure });
+    if (place?.ok === false) return replyTo.answer({ ok: false, failure: place.failure });
     const listing = place === undefined ? this.#begin(command) : this.#listings.find(place.value.key);
-    if (listing === undefined) return asker.answer({ ok: false, failure: cursorExpired() });
+    if (listing === undefined) return replyTo.answer({ ok: false, failure: cursorExpired() });
     const from = place?.value.at ?? 0;
     const chosen: number[] = [];
     let at = from;
@@ -93,7 +93,7 @@ export class SessionList {
         nextCursor: more ? cursors.encode("list_sessions", { key: listing.key, at: next }) : undefined,
       };
       const tail = toJson(defined(rest)).slice(1);
-      asker.answer({
+      replyTo.answer({
         ok: true,
         dataText: `{"sessions":[${texts.join(",")}]${tail === "}" ? "" : ","}${tail}`,
       });

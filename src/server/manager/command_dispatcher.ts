@@ -38,7 +38,7 @@ export class CommandDispatcher {
     };
     entry.inFlight++;
     const ref = commands.expect({ worker, replyTo, permit: undefined, afterReply });
-    this.#enqueue(worker, { ref, sessionId, command, asker: replyTo, durable: false }, () => {
+    this.#enqueue(worker, { ref, sessionId, command, replyTo, durable: false }, () => {
       const demand = this.#context.sink.demandFor(sessionId);
       return { kind: "create_session", ref, demand, command, interrupted: journal.interrupted(sessionId) };
     });
@@ -67,7 +67,7 @@ export class CommandDispatcher {
     const answered = deletes ? this.#onceRemoved(entry, written) : written;
     const ref = commands.expect({ worker, replyTo: answered, permit, beforeReply, afterReply });
     const { connection } = replyTo;
-    this.#enqueue(worker, { ref, sessionId, command, asker: replyTo, durable: !entry.inMemory }, () => {
+    this.#enqueue(worker, { ref, sessionId, command, replyTo, durable: !entry.inMemory }, () => {
       return { kind: "command", ref, connection, command };
     });
   }

@@ -149,7 +149,7 @@ export class SessionManager {
         },
         save_record: (message, worker) => void this.#saveRecord(worker, message),
         message_progress: ({ ref, state }) => journal.onMessageProgress(ref, state),
-        usage: ({ spending }) => governor.counters.spend(spending),
+        usage: ({ usage }) => governor.counters.spend(usage),
         trust_folder: (message) => trust?.set(message, () => workers.sendAll(message)),
         provider_report: (message) => this.providers.onAnswer(message),
         model_report: (message, worker) => this.providers.onModels(worker, message),

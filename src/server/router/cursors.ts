@@ -7,7 +7,7 @@ import type { Clock, Timer } from "../../runtime/runtime.ts";
 export class Cursors {
   readonly #clock: Clock;
   readonly #tick: () => void;
-  #told = new WeakMap<object, Map<string, string>>();
+  #sentTexts = new WeakMap<object, Map<string, string>>();
   #timer: Timer | undefined;
 
   /** @param tick called every CURSOR_MS until `stop` */
@@ -32,11 +32,11 @@ export class Cursors {
 
   /** The message for a connection, if the session has advanced since the last one. */
   next(connection: object, sessionId: string, epoch: string, seq: number): string | undefined {
-    const told = this.#told.get(connection) ?? new Map<string, string>();
-    this.#told.set(connection, told);
+    const texts = this.#sentTexts.get(connection) ?? new Map<string, string>();
+    this.#sentTexts.set(connection, texts);
     const text = JSON.stringify({ type: "cursor", sessionId, epoch, seq });
-    if (seq === 0 || told.get(sessionId) === text) return undefined;
-    told.set(sessionId, text);
+    if (seq === 0 || texts.get(sessionId) === text) return undefined;
+    texts.set(sessionId, text);
     return text;
   }
 }

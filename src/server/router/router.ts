@@ -320,12 +320,12 @@ export class Router {
     }
     const bulk = isBulk(command, spec);
     if (bulk) connection.bulk.started();
-    const asker = this.#replyTo(connection, command, permit, bulk);
+    const replyTo = this.#replyTo(connection, command, permit, bulk);
     if (found?.kind === "running") {
-      found.join((reply) => asker.answer(reply));
+      found.join((reply) => replyTo.answer(reply));
       return "taken";
     }
-    const asking = found === undefined ? asker : manager.journal.reserve(found.command, asker);
+    const asking = found === undefined ? replyTo : manager.journal.reserve(found.command, replyTo);
     const refused = this.#dispatch(connection, command, spec, asking);
     if (refused === undefined) return "taken";
     manager.journal.release(asking);
@@ -341,18 +341,18 @@ export class Router {
     connection: Connection,
     command: Command,
     spec: CommandSpec,
-    asker: ReplyTo,
+    replyTo: ReplyTo,
   ): Failure | undefined {
     const own = OWN_COMMANDS.get(command.type);
     if (own !== undefined) {
-      own(this.#own, connection, command, asker);
+      own(this.#own, connection, command, replyTo);
       return undefined;
     }
     if (command.type === "get_available_models" && command.sessionId === undefined) {
-      this.parts.manager.askAnyWorker(command, asker);
+      this.parts.manager.askAnyWorker(command, replyTo);
       return undefined;
     }
-    const refused = this.parts.manager.forwardCommand(command, spec, asker);
+    const refused = this.parts.manager.forwardCommand(command, spec, replyTo);
     if (refused === undefined && command.sessionId !== undefined) {
       connection.usedSessions.add(command.sessionId);
     }

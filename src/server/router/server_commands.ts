@@ -36,16 +36,16 @@ export interface OwnContext {
   connections(): readonly Connection[];
 }
 
-type Own = (router: OwnContext, connection: Connection, command: Command, asker: ReplyTo) => void;
+type Own = (router: OwnContext, connection: Connection, command: Command, replyTo: ReplyTo) => void;
 
 function on<N extends CommandName>(
   name: N,
-  run: (router: OwnContext, connection: Connection, command: CommandOf<N>, asker: ReplyTo) => void,
+  run: (router: OwnContext, connection: Connection, command: CommandOf<N>, replyTo: ReplyTo) => void,
 ): readonly [N, Own] {
   // The caller looks up a handler by the command's type, so the command belongs to this entry.
   return [
     name,
-    (router, connection, command, asker) => run(router, connection, command as CommandOf<N>, asker),
+    (router, connection, command, replyTo) => run(router, connection, command as CommandOf<N>, replyTo),
   ];
 }
 
@@ -56,47 +56,48 @@ function onStored<N extends CommandName>(
   name: N,
   run: (stored: StoredSessions, command: CommandOf<N>) => Promise<Reply>,
 ): readonly [N, Own] {
-  return on(name, (router, _, command, asker) => {
-    if (router.stored === undefined) asker.answer({ ok: false, failure: NO_CATALOGUE });
-    else void run(router.stored, command).then((reply) => asker.answer(reply));
+  return on(name, (router, _, command, replyTo) => {
+    if (router.stored === undefined) replyTo.answer({ ok: false, failure: NO_CATALOGUE });
+    else void run(router.stored, command).then((reply) => replyTo.answer(reply));
   });
 }
 
-const answer = (asker: ReplyTo, data: unknown): void => asker.answer({ ok: true, dataText: toJson(data) });
+const answer = (replyTo: ReplyTo, data: unknown): void =>
+  replyTo.answer({ ok: true, dataText: toJson(data) });
 
-const refuse = (asker: ReplyTo, failed: Failure): void => asker.answer({ ok: false, failure: failed });
+const refuse = (replyTo: ReplyTo, failed: Failure): void => replyTo.answer({ ok: false, failure: failed });
 
-function hello(router: OwnContext, _: Connection, command: CommandOf<"hello">, asker: ReplyTo): void {
+function hello(router: OwnContext, _: Connection, command: CommandOf<"hello">, replyTo: ReplyTo): void {
   const protocolVersion = negotiate(command.protocolVersions);
   if (protocolVersion === undefined) {
     const sentence = `No offered protocol version is spoken here; offer ${PROTOCOL_VERSION}`;
     const data = { supported: [PROTOCOL_VERSION] };
-    return refuse(asker, failure("unsupported_protocol_version", sentence, { data }));
+    return refuse(replyTo, failure("unsupported_protocol_version", sentence, { data }));
   }
   const { capabilities, limits } = router.greeting().data;
-  answer(asker, { protocolVersion, serverVersion: SERVER_VERSION, capabilities, limits });
+  answer(replyTo, { protocolVersion, serverVersion: SERVER_VERSION, capabilities, limits });
 }
 
 function getSchema(
   router: OwnContext,
   _: Connection,
   command: CommandOf<"get_schema">,
-  asker: ReplyTo,
+  replyTo: ReplyTo,
 ): void {
   const { all, hash } = router.schema;
   const schema = command.command === undefined ? all : commandSchema(command.command);
   if (schema === undefined) {
     const sentence = `/command: there is no command "${command.command}"; leave it out to see all`;
-    return refuse(asker, failure("invalid_params", sentence));
+    return refuse(replyTo, failure("invalid_params", sentence));
   }
-  answer(asker, { schema, schemaHash: hash });
+  answer(replyTo, { schema, schemaHash: hash });
 }
 
 /** Joins the replies of all workers, for the sessions of the connection's token. */
 function gather(
   manager: SessionManager,
   { access }: Connection,
-  asker: ReplyTo,
+  replyTo: ReplyTo,
   of: (session: SessionState) => readonly string[],
   around: (parts: string) => string,
 ): void {
@@ -108,8 +109,8 @@ function gather(
   let open = asked.length + 1;
   const finish = (): void => {
     if (--open > 0) return;
-    if (failed !== undefined) refuse(asker, failed);
-    else asker.answer({ ok: true, dataText: around([...parts.values()].flat().join(",")) });
+    if (failed !== undefined) refuse(replyTo, failed);
+    else replyTo.answer({ ok: true, dataText: around([...parts.values()].flat().join(",")) });
   };
   manager.statesOfAll([], (sessions, worker) => {
     if ("code" in sessions) failed = sessions;
@@ -123,19 +124,19 @@ function listPendingUi(
   router: OwnContext,
   connection: Connection,
   command: CommandOf<"list_pending_ui">,
-  asker: ReplyTo,
+  replyTo: ReplyTo,
 ): void {
   const { manager } = router;
   const { sessionId } = command;
   const around = (requests: string): string => `{"requests":[${requests}]}`;
   if (sessionId === undefined) {
-    return gather(manager, connection, asker, ({ pendingUi }) => pendingUi, around);
+    return gather(manager, connection, replyTo, ({ pendingUi }) => pendingUi, around);
   }
   manager.stateOf(sessionId, false, (sessions) => {
-    if ("code" in sessions) return refuse(asker, sessions);
+    if ("code" in sessions) return refuse(replyTo, sessions);
     const [session] = sessions;
-    if (session === undefined) refuse(asker, noSession(sessionId));
-    else asker.answer({ ok: true, dataText: around(session.pendingUi.join(",")) });
+    if (session === undefined) refuse(replyTo, noSession(sessionId));
+    else replyTo.answer({ ok: true, dataText: around(session.pendingUi.join(",")) });
   });
 }
 
@@ -143,25 +144,25 @@ function listSessions(
   router: OwnContext,
   connection: Connection,
   command: CommandOf<"list_sessions">,
-  asker: ReplyTo,
+  replyTo: ReplyTo,
 ): void {
   const { manager, sessionList, answerBytes } = router;
-  if (asksForPage(command)) return sessionList.page(command, connection.access, asker);
+  if (asksForPage(command)) return sessionList.page(command, connection.access, replyTo);
   const live = new Set<string>();
   const of = ({ sessionId, infoText }: SessionState): readonly string[] => {
     live.add(sessionId);
     return [sessionList.mark(sessionId, infoText)];
   };
   const whole: ReplyTo = {
-    ...asker,
-    onReleased: () => asker.onReleased(),
+    ...replyTo,
+    onReleased: () => replyTo.onReleased(),
     answer: (reply) => {
-      if (!reply.ok || !exceeds(reply.dataText, answerBytes)) return asker.answer(reply);
+      if (!reply.ok || !exceeds(reply.dataText, answerBytes)) return replyTo.answer(reply);
       // An older client gets as much as one answer holds, and `truncated` says that this is not all.
       const cut: ReplyTo = {
         ...whole,
         answer: (page) => {
-          asker.answer(
+          replyTo.answer(
             page.ok ? { ...page, dataText: `${page.dataText.slice(0, -1)},"truncated":true}` } : page,
           );
         },
@@ -182,7 +183,7 @@ function subscribe(
   router: OwnContext,
   connection: Connection,
   command: CommandOf<"subscribe">,
-  asker: ReplyTo,
+  replyTo: ReplyTo,
 ): void {
   const wanted: Wanted = {
     updates: command.updates ?? "delta",
@@ -193,13 +194,13 @@ function subscribe(
   if (wanted.refs === true && wanted.updates === "full") {
     const sentence =
       '/refs: goes with updates "delta", since "full" repeats whole messages; leave one of them out';
-    return refuse(asker, failure("invalid_params", sentence));
+    return refuse(replyTo, failure("invalid_params", sentence));
   }
-  const request = { connection, wanted, snapshot, asker, ...(maxBytes === undefined ? {} : { maxBytes }) };
+  const request = { connection, wanted, snapshot, replyTo, ...(maxBytes === undefined ? {} : { maxBytes }) };
   const ofAll = from !== undefined && "sessions" in from;
   if (from !== undefined && ofAll !== (sessionId === "*")) {
     const shape = sessionId === "*" ? "{sessions: {<id>: {epoch, seq}}}" : "{epoch, seq}";
-    return refuse(asker, failure("invalid_params", `/from: expected ${shape} for this sessionId`));
+    return refuse(replyTo, failure("invalid_params", `/from: expected ${shape} for this sessionId`));
   }
   if (sessionId === "*") router.subscriber.subscribeAll(request, ofAll ? from.sessions : {});
   else router.subscriber.subscribe(request, sessionId, ofAll ? undefined : from);
@@ -212,16 +213,16 @@ function mintToken(
   router: OwnContext,
   { access }: Connection,
   command: CommandOf<"mint_token">,
-  asker: ReplyTo,
+  replyTo: ReplyTo,
 ): void {
   const { role, sessions, label, ttlMs } = command;
   if (role === "admin" && sessions !== undefined) {
     const sentence = `/sessions: a token of the role admin is for all sessions; leave "sessions" out`;
-    return refuse(asker, failure("invalid_params", sentence));
+    return refuse(replyTo, failure("invalid_params", sentence));
   }
   if (ttlMs === undefined && (role !== "observe" || sessions !== undefined)) {
     const which = 'only a token for /metrics lives until it is revoked (role "observe", no "sessions")';
-    return refuse(asker, failure("invalid_params", `/ttlMs: ${which}; say how long this one lives`));
+    return refuse(replyTo, failure("invalid_params", `/ttlMs: ${which}; say how long this one lives`));
   }
   const minting = {
     parent: access.id,
@@ -231,43 +232,46 @@ function mintToken(
     ...(label === undefined ? {} : { label }),
   };
   const made = router.tokens()?.mint(minting) ?? Promise.resolve(NO_TOKENS);
-  void made.then((minted) => "code" in minted ? refuse(asker, minted) : answer(asker, minted));
+  void made.then((minted) => "code" in minted ? refuse(replyTo, minted) : answer(replyTo, minted));
 }
 
-function listTokens(router: OwnContext, _: Connection, __: unknown, asker: ReplyTo): void {
+function listTokens(router: OwnContext, _: Connection, __: unknown, replyTo: ReplyTo): void {
   const open = new Map<string, number>();
   for (const { access } of router.connections()) open.set(access.id, (open.get(access.id) ?? 0) + 1);
   const tokens = router.tokens()?.list() ?? [];
-  answer(asker, { tokens: tokens.map((one) => ({ ...one, connections: open.get(one.tokenId) ?? 0 })) });
+  answer(replyTo, { tokens: tokens.map((one) => ({ ...one, connections: open.get(one.tokenId) ?? 0 })) });
 }
 
 function revokeToken(
   router: OwnContext,
   _: Connection,
   command: CommandOf<"revoke_token">,
-  asker: ReplyTo,
+  replyTo: ReplyTo,
 ): void {
   const done = router.tokens()?.revoke(command.tokenId) ?? Promise.resolve(NO_TOKENS);
   void done.then((revoked) =>
-    typeof revoked === "boolean" ? answer(asker, { revoked }) : refuse(asker, revoked)
+    typeof revoked === "boolean" ? answer(replyTo, { revoked }) : refuse(replyTo, revoked)
   );
 }
 
 /** The router's own commands by name. */
 export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("hello", hello),
-  on("ping", (router, _connection, _command, asker) => answer(asker, { now: router.now() })),
+  on("ping", (router, _connection, _command, replyTo) => answer(replyTo, { now: router.now() })),
   on("get_schema", getSchema),
-  on("get_metrics", (router, _connection, _command, asker) => answer(asker, router.serverMetrics.metrics())),
-  on("health_check", (router, _connection, _command, asker) => {
-    void router.serverMetrics.health().then((health) => answer(asker, health));
+  on(
+    "get_metrics",
+    (router, _connection, _command, replyTo) => answer(replyTo, router.serverMetrics.metrics()),
+  ),
+  on("health_check", (router, _connection, _command, replyTo) => {
+    void router.serverMetrics.health().then((health) => answer(replyTo, health));
   }),
   on("list_sessions", listSessions),
-  on("create_session", (router, connection, command, asker) => {
-    connection.usedSessions.add(router.manager.createSession(command, asker));
+  on("create_session", (router, connection, command, replyTo) => {
+    connection.usedSessions.add(router.manager.createSession(command, replyTo));
   }),
-  on("load_session", (router, connection, command, asker) => {
-    router.manager.loadSession(command, asker, (sessionId) => connection.usedSessions.add(sessionId));
+  on("load_session", (router, connection, command, replyTo) => {
+    router.manager.loadSession(command, replyTo, (sessionId) => connection.usedSessions.add(sessionId));
   }),
   onStored("list_stored_sessions", (stored, command) => stored.list(command)),
   onStored("search", (stored, command) => stored.search(command)),
@@ -280,13 +284,19 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("list_tokens", listTokens),
   on("revoke_token", revokeToken),
   on("subscribe", subscribe),
-  on("unsubscribe", (router, connection, command, asker) => {
-    answer(asker, { unsubscribed: router.subscriber.unsubscribe(connection, command.sessionId) });
+  on("unsubscribe", (router, connection, command, replyTo) => {
+    answer(replyTo, { unsubscribed: router.subscriber.unsubscribe(connection, command.sessionId) });
   }),
-  on("switch_session", (router, connection, command, asker) => {
+  on("switch_session", (router, connection, command, replyTo) => {
     const { sessionId, ifSessionVersion } = command;
     const version = ifSessionVersion === undefined ? {} : { ifSessionVersion };
-    const request = { connection, wanted: { updates: "full" } as const, snapshot: false, asker, ...version };
+    const request = {
+      connection,
+      wanted: { updates: "full" } as const,
+      snapshot: false,
+      replyTo,
+      ...version,
+    };
     router.subscriber.switch(request, sessionId);
   }),
 ]);

@@ -8,7 +8,7 @@ import type { Health, Metrics } from "../../protocol/schema/monitoring_commands.
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Connection } from "./connection.ts";
 
-export interface VitalsParts {
+export interface ServerMetricsParts {
   readonly governor: Governor;
   readonly manager: SessionManager;
   readonly clock: Clock;
@@ -22,10 +22,10 @@ const LOADING_MS = 10_000;
 
 /** The metrics of one server. */
 export class ServerMetrics {
-  readonly #parts: VitalsParts;
+  readonly #parts: ServerMetricsParts;
   readonly #startedAt: number;
 
-  constructor(parts: VitalsParts) {
+  constructor(parts: ServerMetricsParts) {
     this.#parts = parts;
     this.#startedAt = parts.clock.monotonic();
   }

@@ -27,7 +27,7 @@ export interface Request {
   readonly maxBytes?: number;
   /** The version that the session must have. */
   readonly ifSessionVersion?: number;
-  readonly asker: ReplyTo;
+  readonly replyTo: ReplyTo;
 }
 
 type Mode = "live" | "replay" | "snapshot";
@@ -41,11 +41,11 @@ interface Start {
 const LIVE: Start = { mode: "live", missed: [] };
 const SNAPSHOT: Start = { mode: "snapshot", missed: [] };
 
-function answerText(attachment: SessionState, mode: Mode): string {
-  const { epoch, seq, infoText, pendingUi, snapshot } = attachment;
+function answerText(state: SessionState, mode: Mode): string {
+  const { epoch, seq, infoText, pendingUi, snapshot } = state;
   const head = JSON.stringify({ mode, epoch, seq }).slice(0, -1);
-  const state = snapshot === undefined ? "" : `,"snapshot":${snapshot}`;
-  return `${head},"sessionInfo":${infoText},"pendingUi":[${pendingUi.join(",")}]${state}}`;
+  const snapshotText = snapshot === undefined ? "" : `,"snapshot":${snapshot}`;
+  return `${head},"sessionInfo":${infoText},"pendingUi":[${pendingUi.join(",")}]${snapshotText}}`;
 }
 
 /** The form of each of so many snapshots in one answer. */
@@ -72,22 +72,22 @@ export class SubscriptionService {
 
   /** Subscribes to one session, from a cursor if there is one. */
   subscribe(request: Request, sessionId: string, from: Cursor | undefined): void {
-    this.#one(request, sessionId, from, ({ attachment, mode }) => answerText(attachment, mode));
+    this.#one(request, sessionId, from, ({ state, mode }) => answerText(state, mode));
   }
 
   /** Subscribes to one session with full updates. */
   switch(request: Request, sessionId: string): void {
-    this.#one(request, sessionId, undefined, ({ attachment }) => `{"sessionInfo":${attachment.infoText}}`);
+    this.#one(request, sessionId, undefined, ({ state }) => `{"sessionInfo":${state.infoText}}`);
   }
 
   /** Subscribes to all sessions, now and later. Sessions with a cursor start there. */
   subscribeAll(request: Request, from: Readonly<Record<string, Cursor>>): void {
-    const { connection, wanted, asker } = request;
+    const { connection, wanted, replyTo } = request;
     const asked = this.#subscriptions.ask(connection, "*", wanted);
     const workers = this.#manager.asked;
     const gathering = this.#subscriptions.beginWildcard(connection, wanted, workers);
     this.demandChanged();
-    const found = new Map<string, { attachment: SessionState; start: Start }>();
+    const found = new Map<string, { state: SessionState; start: Start }>();
     let failed: Failure | undefined;
     // One more than workers, because there may be none to ask.
     let open = workers.length + 1;
@@ -95,12 +95,12 @@ export class SubscriptionService {
     const finish = (): void => {
       if (--open > 0) return;
       const wants = asked.settle();
-      for (const attachment of parked) {
-        const { sessionId } = attachment;
-        if (!found.has(sessionId)) found.set(sessionId, { attachment, start: LIVE });
+      for (const state of parked) {
+        const { sessionId } = state;
+        if (!found.has(sessionId)) found.set(sessionId, { state, start: LIVE });
       }
-      if (failed !== undefined) asker.answer({ ok: false, failure: failed });
-      else asker.answer({ ok: true, dataText: allText(found) });
+      if (failed !== undefined) replyTo.answer({ ok: false, failure: failed });
+      else replyTo.answer({ ok: true, dataText: allText(found) });
       if (failed === undefined && wants) this.#beginAll(request, gathering, found);
       else this.#subscriptions.abortWildcard(connection, gathering);
       this.demandChanged();
@@ -118,16 +118,16 @@ export class SubscriptionService {
       ? live + moved.size + Math.min(room, parked.length - moved.size)
       : stale.length + moved.size;
     const form = formOf(request, count);
-    const whole = (sessionId: string, how: (attachment: SessionState) => Start = () => SNAPSHOT): void => {
+    const whole = (sessionId: string, how: (state: SessionState) => Start = () => SNAPSHOT): void => {
       open++;
       this.#manager.stateOf(sessionId, true, (again) => {
-        const [attachment] = isFailure(again) ? [] : again;
+        const [state] = isFailure(again) ? [] : again;
         const left = parked.find((one) => one.sessionId === sessionId);
         // A session that cannot be brought back is reported as missed.
-        if (attachment === undefined && left !== undefined) {
-          found.set(sessionId, { attachment: left, start: SNAPSHOT });
-        } else if (attachment === undefined) found.delete(sessionId);
-        else found.set(sessionId, { attachment, start: how(attachment) });
+        if (state === undefined && left !== undefined) {
+          found.set(sessionId, { state: left, start: SNAPSHOT });
+        } else if (state === undefined) found.delete(sessionId);
+        else found.set(sessionId, { state, start: how(state) });
         finish();
       }, form);
     };
@@ -135,13 +135,13 @@ export class SubscriptionService {
       gathering.unanswered.delete(worker);
       if (isFailure(sessions)) failed = sessions;
       else {
-        for (const attachment of sessions) {
-          if (!sees(connection.access, attachment.sessionId)) continue;
-          const start = this.#start(attachment, wanted, cursorOf(from, attachment.sessionId));
-          found.set(attachment.sessionId, { attachment, start });
-          if (start.mode !== "snapshot" || attachment.snapshot !== undefined) continue;
+        for (const state of sessions) {
+          if (!sees(connection.access, state.sessionId)) continue;
+          const start = this.#start(state, wanted, cursorOf(from, state.sessionId));
+          found.set(state.sessionId, { state, start });
+          if (start.mode !== "snapshot" || state.snapshot !== undefined) continue;
           // The replay buffer has advanced since the check, so the state is needed after all.
-          whole(attachment.sessionId);
+          whole(state.sessionId);
         }
       }
       finish();
@@ -151,7 +151,7 @@ export class SubscriptionService {
       const { sessionId } = one;
       if (moved.has(one)) whole(sessionId);
       else if (left-- > 0) {
-        whole(sessionId, (attachment) => this.#start(attachment, wanted, cursorOf(from, sessionId)));
+        whole(sessionId, (state) => this.#start(state, wanted, cursorOf(from, sessionId)));
       }
     }
     finish();
@@ -173,26 +173,26 @@ export class SubscriptionService {
     request: Request,
     sessionId: string,
     from: Cursor | undefined,
-    dataText: (found: { attachment: SessionState; mode: Mode }) => string,
+    dataText: (found: { state: SessionState; mode: Mode }) => string,
   ): void {
-    const { connection, wanted, asker } = request;
+    const { connection, wanted, replyTo } = request;
     const asked = this.#subscriptions.ask(connection, sessionId, wanted);
     this.#tell(sessionId);
     const attach = (snapshot: boolean): void =>
       this.#manager.stateOf(sessionId, snapshot, (sessions) => {
-        const [attachment] = isFailure(sessions) ? [] : sessions;
-        const start = attachment === undefined ? LIVE : this.#start(attachment, wanted, from);
-        if (start.mode === "snapshot" && attachment?.snapshot === undefined) return attach(true);
+        const [state] = isFailure(sessions) ? [] : sessions;
+        const start = state === undefined ? LIVE : this.#start(state, wanted, from);
+        if (start.mode === "snapshot" && state?.snapshot === undefined) return attach(true);
         const wants = asked.settle();
-        const { sessionVersion = 0 } = attachment ?? {};
+        const { sessionVersion = 0 } = state ?? {};
         const stale = conflictOf(request.ifSessionVersion, sessionVersion);
-        if (attachment === undefined) {
-          asker.answer({ ok: false, failure: isFailure(sessions) ? sessions : noSession(sessionId) });
+        if (state === undefined) {
+          replyTo.answer({ ok: false, failure: isFailure(sessions) ? sessions : noSession(sessionId) });
         } else if (stale !== undefined) {
-          asker.answer({ ok: false, failure: stale, sessionVersion });
+          replyTo.answer({ ok: false, failure: stale, sessionVersion });
         } else {
-          asker.answer({ ok: true, dataText: dataText({ attachment, mode: start.mode }), sessionVersion });
-          if (wants) this.#begin(request, sessionId, attachment, start);
+          replyTo.answer({ ok: true, dataText: dataText({ state, mode: start.mode }), sessionVersion });
+          if (wants) this.#begin(request, sessionId, state, start);
         }
         this.#tell(sessionId);
       }, formOf(request, 1));
@@ -215,25 +215,25 @@ export class SubscriptionService {
   #beginAll(
     { connection, wanted }: Request,
     gathering: ReturnType<Subscriptions["beginWildcard"]>,
-    found: ReadonlyMap<string, { attachment: SessionState; start: Start }>,
+    found: ReadonlyMap<string, { state: SessionState; start: Start }>,
   ): void {
     connection.caughtUp("*");
-    const told = new Map<string, number>();
-    for (const [sessionId, { attachment, start }] of found) {
+    const reached = new Map<string, number>();
+    for (const [sessionId, { state, start }] of found) {
       // A session that has crashed since then counts from 1 again.
-      const { epoch } = this.#manager.replayOf(sessionId) ?? attachment;
-      if (epoch === attachment.epoch) told.set(sessionId, attachment.seq);
+      const { epoch } = this.#manager.replayOf(sessionId) ?? state;
+      if (epoch === state.epoch) reached.set(sessionId, state.seq);
       // A subscription by id goes on unchanged.
       if (this.#subscriptions.has(connection, sessionId)) continue;
-      for (const record of start.missed) connection.sendEvent(sessionId, attachment.epoch, record, wanted);
+      for (const record of start.missed) connection.sendEvent(sessionId, state.epoch, record, wanted);
     }
-    this.#subscriptions.commitWildcard(connection, gathering, told);
+    this.#subscriptions.commitWildcard(connection, gathering, reached);
   }
 
   /** Decides when the reply arrives. The replay buffer then ends exactly at the reply. */
-  #start(attachment: SessionState, wanted: Wanted, from: Cursor | undefined): Start {
+  #start(state: SessionState, wanted: Wanted, from: Cursor | undefined): Start {
     if (from === undefined) return LIVE;
-    const { sessionId, epoch, seq } = attachment;
+    const { sessionId, epoch, seq } = state;
     const kept = this.#manager.replayOf(sessionId);
     if (kept === undefined || wanted.updates === "full" || from.epoch !== epoch) return SNAPSHOT;
     if (!kept.log.covers(from.seq, seq)) return SNAPSHOT;
@@ -254,9 +254,9 @@ export class SubscriptionService {
   }
 }
 
-function allText(found: ReadonlyMap<string, { attachment: SessionState; start: Start }>): string {
-  const parts = [...found].map(([sessionId, { attachment, start }]) =>
-    `${JSON.stringify(sessionId)}:${answerText(attachment, start.mode)}`
+function allText(found: ReadonlyMap<string, { state: SessionState; start: Start }>): string {
+  const parts = [...found].map(([sessionId, { state, start }]) =>
+    `${JSON.stringify(sessionId)}:${answerText(state, start.mode)}`
   );
   return `{"sessions":{${parts.join(",")}}}`;
 }

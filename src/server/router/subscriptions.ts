@@ -153,13 +153,13 @@ export class Subscriptions {
   commitWildcard(
     connection: Connection,
     gathering: PendingWildcard,
-    told: ReadonlyMap<string, number>,
+    reached: ReadonlyMap<string, number>,
   ): void {
     if (this.#gathering.get(connection) !== gathering) return;
     this.#gathering.delete(connection);
     this.add(connection, "*", gathering.wanted);
     for (const { sessionId, epoch, records } of gathering.held) {
-      const seen = told.get(sessionId) ?? 0;
+      const seen = reached.get(sessionId) ?? 0;
       const fresh = records.filter(({ seq }) => seq > seen);
       if (fresh.length > 0) this.#deliver(connection, { sessionId, epoch, records: fresh });
     }

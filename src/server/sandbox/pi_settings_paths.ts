@@ -7,7 +7,7 @@ import { readJsonText } from "../../base/json_text.ts";
 import type { Files } from "../../runtime/runtime.ts";
 
 /** The places to search, and a way to ask npm. */
-export interface UserPlacesFacts {
+export interface PiSettingsFacts {
   readonly files: Files;
   readonly agentDir: string;
   readonly home: string;
@@ -46,7 +46,7 @@ function settingsIn(text: string): Record<string, unknown> | undefined {
 }
 
 /** npm's global folder, from the npm command in pi's settings. */
-async function globalFolder(settings: Record<string, unknown>, facts: UserPlacesFacts): Promise<string> {
+async function globalFolder(settings: Record<string, unknown>, facts: PiSettingsFacts): Promise<string> {
   const { files, output } = facts;
   const named = textsIn(settings["npmCommand"]);
   const command = named.length > 0 ? named : ["npm"];
@@ -56,7 +56,7 @@ async function globalFolder(settings: Record<string, unknown>, facts: UserPlaces
 }
 
 /** The folder of a single file, for its imports, unless that folder holds the whole home. */
-async function placeOf(entry: string, { files, agentDir, home }: UserPlacesFacts): Promise<string> {
+async function placeOf(entry: string, { files, agentDir, home }: PiSettingsFacts): Promise<string> {
   const fixed = entry.replace(/[*?].*$/, "");
   const path = fixed === "~" || fixed.startsWith("~/")
     ? files.join(home, fixed.slice(1))
@@ -69,7 +69,7 @@ async function placeOf(entry: string, { files, agentDir, home }: UserPlacesFacts
 }
 
 /** Finds the paths. Missing or invalid settings name none. */
-export async function userPlaces(facts: UserPlacesFacts): Promise<PiSettingsPaths> {
+export async function userPlaces(facts: PiSettingsFacts): Promise<PiSettingsPaths> {
   const { files, agentDir } = facts;
   const asked = await Promise.all(facts.asked.map((entry) => placeOf(entry, facts)));
   const text = await files.read(files.join(agentDir, "settings.json")).catch(() => undefined);

@@ -19,16 +19,6 @@ const RETRY_MS = 5_000;
 /** The rest of a write that a kill interrupted (`writePrivate`). */
 const TEMPORARY = /^[0-9a-f]{64}\.json\.[0-9]+\.[0-9a-f]{8}$/;
 
-/** The store, as the manager sees it. */
-export interface Store {
-  /** Why records cannot be written, while that lasts. */
-  readonly problem: string | undefined;
-  /** Resolves when the record is on disk. Rejects with the reason, and keeps trying. */
-  put(record: SessionRecord): Promise<void>;
-  /** Resolves when the record is removed from the disk. */
-  remove(sessionId: string): Promise<void>;
-}
-
 export interface SessionStoreParts {
   readonly files: Files;
   readonly clock: Clock;
@@ -38,6 +28,9 @@ export interface SessionStoreParts {
   readonly sha256: (text: string) => string;
 }
 
+/** The store, as the manager sees it. */
+export type Store = Pick<SessionStore, "problem" | "put" | "remove">;
+
 /** A step for one session, and the callers that wait for it. */
 interface Task {
   /** Undefined: remove the file. */
@@ -46,7 +39,7 @@ interface Task {
 }
 
 /** The store of one state folder. */
-export class SessionStore implements Store {
+export class SessionStore {
   readonly #parts: SessionStoreParts;
   /** The next content of each session's file. */
   readonly #wanted = new Map<string, Task>();
@@ -89,10 +82,12 @@ export class SessionStore implements Store {
     return records;
   }
 
+  /** Resolves when the record is on disk. Rejects with the reason, and keeps trying. */
   put(record: SessionRecord): Promise<void> {
     return this.#want(record.info.sessionId, record);
   }
 
+  /** Resolves when the record is removed from the disk. */
   remove(sessionId: string): Promise<void> {
     return this.#want(sessionId, undefined);
   }

@@ -188,8 +188,8 @@ export class ContentPages {
     const refusal = forbidden(access, command, spec);
     if (refusal !== undefined) return refusal;
     const reply = await new Promise<Reply>((resolve) => {
-      const asker = { connection, onReleased: () => {}, answer: resolve };
-      const failed = manager.forwardCommand(command, spec, asker);
+      const replyTo = { connection, onReleased: () => {}, answer: resolve };
+      const failed = manager.forwardCommand(command, spec, replyTo);
       if (failed !== undefined) resolve({ ok: false, failure: failed });
     });
     if (!reply.ok) return reply.failure;

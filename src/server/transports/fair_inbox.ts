@@ -28,7 +28,7 @@ export class Backlog {
   bytes = 0;
 }
 
-export interface PaceParts {
+export interface FairInboxParts {
   /** Calls a function in the next turn of the event loop. */
   soon(fn: () => void): void;
   /** Called with each message, in order. */
@@ -45,7 +45,7 @@ export interface PaceParts {
 
 /** The inbound messages of one connection. */
 export class FairInbox {
-  readonly #parts: PaceParts;
+  readonly #parts: FairInboxParts;
   #waiting: string[] = [];
   /** The index of the first message in `#waiting`. */
   #head = 0;
@@ -55,7 +55,7 @@ export class FairInbox {
   #paused = false;
   #closed = false;
 
-  constructor(parts: PaceParts) {
+  constructor(parts: FairInboxParts) {
     this.#parts = parts;
   }
 

@@ -1,5 +1,6 @@
 // Does: makes the start configuration of workers from the server's configuration.
 // Used by: server.ts.
+import { defined } from "../../base/json.ts";
 import type { Config } from "../../config/config.ts";
 import type { Engine } from "../../protocol/pi_package.ts";
 import type { WorkerConfig } from "../../ipc/messages.ts";
@@ -29,7 +30,7 @@ export function workerConfig(
   const absolute = (path: string): string => runtime.absolute(path);
   return {
     engine,
-    ...(httpProxy === undefined ? {} : { httpProxy }),
+    ...defined({ httpProxy }),
     cwd: absolute(config.cwd ?? "."),
     ...(config.roots === undefined ? {} : { roots: config.roots.map(absolute) }),
     closed: [stateDir],
@@ -44,6 +45,6 @@ export function workerConfig(
     outputDir,
     pendingUi: config.limits.pendingUiPerSession,
     turnStallMs: config.limits.turnStallMs,
-    ...(config.budget === undefined ? {} : { budget: config.budget }),
+    ...defined({ budget: config.budget }),
   };
 }

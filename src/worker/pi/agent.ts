@@ -108,7 +108,7 @@ export class PiAgent implements AgentPort {
     return savedStateOf(this.#live);
   }
 
-  foreignWrite(): string | undefined {
+  externalWrite(): string | undefined {
     return externalWrite(this.#session.sessionManager);
   }
 

@@ -3,6 +3,7 @@
 // Invariant: it checks first what pi would notice only after it has given up the old session (docs/PI.md#history).
 import { errorMessage } from "../../base/error_message.ts";
 import { existsSync } from "node:fs";
+import { defined } from "../../base/json.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { TreeNode } from "../../protocol/schema/results.ts";
 import { cut } from "../../base/text.ts";
@@ -42,7 +43,7 @@ function nodeOf({ entry, parentId }: Placed, label: string | undefined): TreeNod
     entryType: type,
     ...shown(entry),
     timestamp,
-    ...(label === undefined ? {} : { label }),
+    ...defined({ label }),
   };
 }
 
@@ -101,9 +102,9 @@ async function navigate(
     return {
       ok: true,
       value: {
-        ...(editorText === undefined ? {} : { editorText }),
+        ...defined({ editorText }),
         cancelled,
-        ...(aborted === undefined ? {} : { aborted }),
+        ...defined({ aborted }),
       },
     };
   } catch (error) {

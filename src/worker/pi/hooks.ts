@@ -1,6 +1,7 @@
 // Does: runs the `input` and `user_bash` handlers of extensions before a client's command.
 // Used by: agent.ts. pi itself calls `input` through the same function.
 // Invariant: a handler that throws refuses the command, because the text might have to be blocked.
+import { errorMessage } from "../../base/error_message.ts";
 import { SEEN } from "./engines/seen.ts";
 import { pi } from "./engines/packages.ts";
 import { isRecord } from "../../base/json.ts";
@@ -36,7 +37,7 @@ async function call<T>(
   try {
     return await run(handler);
   } catch (thrown) {
-    const error = thrown instanceof Error ? thrown.message : String(thrown);
+    const error = errorMessage(thrown);
     runner.emitError({ extensionPath, event, error });
     throw new Error(`The ${event} handler of ${extensionPath} failed: ${error}`);
   }

@@ -2,6 +2,7 @@
 // Used by: live_session.ts. Calls that need a terminal do the same as in pi's own RPC mode.
 // Invariant: the shape is the ExtensionUIContext of pi 0.73.1.
 import { errorMessage } from "../../base/error_message.ts";
+import { defined } from "../../base/json.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { Answer, Question } from "../session/dialogs.ts";
 
@@ -22,7 +23,7 @@ interface DialogOptions {
 function bounds(options: DialogOptions | undefined): Pick<Question, "signal" | "timeoutMs"> {
   const { signal, timeout } = options ?? {};
   return {
-    ...(signal === undefined ? {} : { signal }),
+    ...defined({ signal }),
     // For pi, 0 means "no timeout".
     ...(timeout ? { timeoutMs: timeout } : {}),
   };

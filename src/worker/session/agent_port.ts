@@ -178,7 +178,7 @@ export interface AgentPort {
   /** The state of the session that pi's file does not hold. */
   kept(): AgentKept;
   /** The session's file, when another program has written to it since the session did. */
-  foreignWrite(): string | undefined;
+  externalWrite(): string | undefined;
   /** Whether the file and the record are enough to rebuild the session without a loss. */
   restorable(): boolean;
   /** True from acceptance to `agent_settled`, including retry waits and compaction. */

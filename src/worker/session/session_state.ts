@@ -1,4 +1,4 @@
-// Does: encodes the state of sessions at this point of the order, as the reply to `attach`.
+// Does: encodes the state of sessions at this point of the order, as the reply to `get_states`.
 // Used by: session_worker.ts. The encoding happens here, so the server thread does not have to.
 import { SNAPSHOT_BYTES, SNAPSHOTS_BYTES } from "../../governor/limits.ts";
 import { toJson } from "../../base/text.ts";
@@ -19,8 +19,8 @@ export function infoText(session: Session): string {
 }
 
 /** The state of a session, and an encoder of its snapshot if the client asks for one. */
-interface Attaching {
-  readonly attachment: SessionState;
+interface LiveState {
+  readonly state: SessionState;
   readonly snapshot?: () => string;
 }
 
@@ -30,7 +30,7 @@ interface Attaching {
  * @param snapshots sessions whose snapshots are wanted; with many sessions each snapshot is smaller
  * @param form the size of each snapshot, and whether large texts go by reference
  */
-export function attached(
+export function statesReply(
   ref: number,
   wanted: readonly (Session | undefined)[],
   snapshots: "all" | readonly string[],
@@ -41,17 +41,17 @@ export function attached(
   const isWanted = ({ sessionId }: Session): boolean => named?.has(sessionId) ?? true;
   const count = live.filter(isWanted).length;
   const most = form?.bytes ?? Math.min(SNAPSHOT_BYTES, Math.floor(SNAPSHOTS_BYTES / Math.max(1, count)));
-  const found = live.map((session): Attaching => {
-    const attachment = attachmentOf(session);
-    if (!isWanted(session)) return { attachment };
-    const left = form?.whole === true ? most - bytesBeside(attachment) : most;
-    return { attachment, snapshot: session.snapshot(left, form) };
+  const found = live.map((session): LiveState => {
+    const state = stateOf(session);
+    if (!isWanted(session)) return { state };
+    const left = form?.whole === true ? most - bytesBeside(state) : most;
+    return { state, snapshot: session.snapshot(left, form) };
   });
   const message = (): FromWorker => ({
     kind: "states",
     ref,
-    sessions: found.map(({ attachment, snapshot }) =>
-      snapshot === undefined ? attachment : { ...attachment, snapshot: snapshot() }
+    sessions: found.map(({ state, snapshot }) =>
+      snapshot === undefined ? state : { ...state, snapshot: snapshot() }
     ),
   });
   return count === 0 ? message() : message;
@@ -62,7 +62,7 @@ function bytesBeside({ infoText: info, pendingUi }: SessionState): number {
   return [info, ...pendingUi].reduce((sum, text) => sum + encoder.encode(text).length + 1, 0);
 }
 
-function attachmentOf(session: Session): SessionState {
+function stateOf(session: Session): SessionState {
   const sessionInfo = session.info();
   const { epoch, seq, sessionId, sessionVersion } = sessionInfo;
   return {

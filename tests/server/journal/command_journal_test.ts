@@ -49,7 +49,7 @@ class Bench {
     const found = keyed && this.journal.find(keyed, specOf(full.type));
     const sent = {
       asked,
-      asker: asked as ReplyTo,
+      replyTo: asked as ReplyTo,
       way: "waits" as Way,
       ref: ++this.#ref,
       found: found?.kind,
@@ -57,13 +57,13 @@ class Bench {
     if (found?.kind === "answer") asked.answer(found.reply);
     else if (found?.kind === "running") found.join((reply) => asked.answer(reply));
     else {
-      if (found !== undefined) sent.asker = this.journal.reserve(found.command, asked);
-      const passing = { ref: sent.ref, sessionId: "a", command: full, asker: sent.asker, durable };
+      if (found !== undefined) sent.replyTo = this.journal.reserve(found.command, asked);
+      const passing = { ref: sent.ref, sessionId: "a", command: full, replyTo: sent.replyTo, durable };
       const pass = (failed?: Failure): void => {
         sent.way = failed === undefined ? "passed" : failed.message;
         if (failed !== undefined) {
           this.journal.onReply(sent.ref, { ok: false, failure: failed, unstarted: true });
-          sent.asker.answer({ ok: false, failure: failed, unstarted: true });
+          sent.replyTo.answer({ ok: false, failure: failed, unstarted: true });
         }
       };
       const ready = this.journal.recordIntent(passing);
@@ -94,7 +94,7 @@ Deno.test("command journal: an intent is on disk before its command passes, and 
   assertEquals(sent.way, "passed");
   const written = Promise.withResolvers<void>();
   bench.disk.trouble = (operation) => operation === "append" ? written.promise : undefined;
-  sent.asker.answer(OK);
+  sent.replyTo.answer(OK);
   await turn();
   assertEquals(sent.asked.told, []);
   written.resolve();
@@ -137,8 +137,8 @@ Deno.test("command journal: a second one finds answers, unknown outcomes and int
     first.prompt(text)
   );
   await turn();
-  done.asker.answer(OK);
-  busy.asker.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
+  done.replyTo.answer(OK);
+  busy.replyTo.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
   assert(over && running && queued && refused);
   first.journal.onMessageProgress(over.ref, "began");
   first.journal.onMessageProgress(over.ref, "done");
@@ -162,7 +162,7 @@ Deno.test("command journal: a second one finds answers, unknown outcomes and int
     const retried = second.send({ type: "compact", idempotencyKey: "busy" });
     assertEquals(retried.found, "new");
     await turn();
-    retried.asker.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
+    retried.replyTo.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
     await turn();
   }
   const third = await Bench.open(first.disk);
@@ -180,7 +180,7 @@ Deno.test("command journal: what was intact in a damaged file is on disk again b
   bench.prompt("lost in part");
   const first = bench.send(command);
   await turn();
-  first.asker.answer(OK);
+  first.replyTo.answer(OK);
   await turn();
   const text = bench.disk.text(JOURNAL).replace("lost in part", "lost in pact");
   bench.disk.files.set(JOURNAL, new TextEncoder().encode(text));
@@ -294,7 +294,7 @@ Deno.test("command journal: a file that has grown beyond its worth is written an
     await turn();
     bench.journal.onMessageProgress(sent.ref, "began");
     bench.journal.onMessageProgress(sent.ref, "done");
-    big.asker.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
+    big.replyTo.answer({ ok: false, failure: { code: "agent_busy", message: "m" } });
     await turn();
   }
   const renamed = bench.disk.count("rename");
@@ -321,7 +321,7 @@ Deno.test("command journal: a worker's crash interrupts its messages and leaves 
   await turn();
   bench.journal.onMessageProgress(prompt.ref, "began");
   bench.journal.onSessionLost("a");
-  prompt.asker.answer({ ok: false, failure: { code: "internal", message: "died" }, lost: true });
+  prompt.replyTo.answer({ ok: false, failure: { code: "internal", message: "died" }, lost: true });
   await turn();
   assertEquals([prompt.asked.told, bench.interrupted()], [["internal"], ["prompt cut true"]]);
   assertEquals(bench.prompt("cut", { idempotencyKey: "k" }).asked.told, ["outcome_unknown"]);
@@ -363,16 +363,16 @@ Deno.test("command journal: a command that still waits for its session is not in
   const [spec, asked] = [specOf(command.type), new FakeAsker()];
   const keyed = bench.journal.keyed("admin", command, spec);
   assert(keyed !== undefined);
-  const asker = bench.journal.reserve(keyed, asked);
+  const replyTo = bench.journal.reserve(keyed, asked);
   // Opens the file, so that all that counts is written.
   bench.prompt("other");
   await turn();
   assertEquals((await Bench.open(bench.disk)).journal.find(keyed, spec)?.kind, "new");
-  const passed = bench.journal.recordIntent({ ref: 99, sessionId: "a", command, asker, durable: true });
+  const passed = bench.journal.recordIntent({ ref: 99, sessionId: "a", command, replyTo, durable: true });
   await turn();
   assertEquals(await passed, undefined);
   bench.journal.onMessageProgress(99, "began");
-  asker.answer(OK);
+  replyTo.answer(OK);
   await turn();
   const second = await Bench.open(bench.disk);
   assertEquals(second.journal.find(keyed, spec)?.kind, "answer");

@@ -28,11 +28,11 @@ class Bench {
     return this.made.workers.worker();
   }
 
-  load(sessionId?: string, asker = new FakeAsker()): FakeAsker {
+  load(sessionId?: string, replyTo = new FakeAsker()): FakeAsker {
     const id = sessionId === undefined ? {} : { sessionId };
     const command = { type: "load_session", sessionPath: FILE, ...id } as const;
-    this.made.manager.loadSession(command, asker, (name) => this.named.push(name));
-    return asker;
+    this.made.manager.loadSession(command, replyTo, (name) => this.named.push(name));
+    return replyTo;
   }
 
   /** The worker has looked into the file. */
@@ -56,14 +56,14 @@ class Bench {
   }
 
   command(sessionId: string, type: Command["type"], fields: Record<string, unknown> = {}): FakeAsker {
-    const asker = new FakeAsker();
+    const replyTo = new FakeAsker();
     const refused = this.made.manager.forwardCommand(
       { type, sessionId, ...fields } as Command,
       specOf(type),
-      asker,
+      replyTo,
     );
-    if (refused !== undefined) asker.answer({ ok: false, failure: refused });
-    return asker;
+    if (refused !== undefined) replyTo.answer({ ok: false, failure: refused });
+    return replyTo;
   }
 }
 
@@ -71,46 +71,46 @@ const dataOf = (reply: Reply | undefined): unknown => reply?.ok === false ? repl
 
 Deno.test("manager: a load with an id is a create, and the answer has that id", () => {
   const bench = new Bench();
-  const asker = bench.load("a");
+  const replyTo = bench.load("a");
   const { command, demand, ref } = bench.worker.last("create_session");
   assertEquals(command, { type: "load_session", sessionPath: FILE, sessionId: "a" });
   assertEquals([demand.subscribers, bench.named, bench.worker.of("read_header")], [7, ["a"], []]);
   bench.worker.reply(ref);
-  assertEquals([asker.told, bench.server], [["ok"], ["session_created a"]]);
+  assertEquals([replyTo.told, bench.server], [["ok"], ["session_created a"]]);
 });
 
 Deno.test("manager: a load without an id gets the file's, and takes no place before that is known", () => {
   const bench = new Bench();
-  const asker = bench.load();
+  const replyTo = bench.load();
   const { manager, governor } = bench.made;
   assertEquals([manager.sessionIds, governor.sessions, bench.named], [[], 0, []]);
   assertEquals(bench.worker.last("read_header").sessionPath, FILE);
   bench.inspected("from-the-file");
   const { command, ref } = bench.worker.last("create_session");
   assertEquals(command, { type: "load_session", sessionPath: FILE, sessionId: "from-the-file" });
-  assertEquals([bench.named, asker.told], [["from-the-file"], []]);
+  assertEquals([bench.named, replyTo.told], [["from-the-file"], []]);
   bench.inspected("again");
   bench.worker.reply(ref);
   bench.worker.reply(bench.worker.last("read_header").ref);
-  assertEquals([asker.told, manager.sessionIds], [["ok"], ["from-the-file"]], "answered once");
+  assertEquals([replyTo.told, manager.sessionIds], [["ok"], ["from-the-file"]], "answered once");
 });
 
 Deno.test("manager: a file that cannot be loaded says why, and nothing is left", () => {
   const bench = new Bench();
-  const asker = bench.load();
+  const replyTo = bench.load();
   const failure = { code: "not_a_session_file", message: "m" } as const;
   bench.worker.reply(bench.worker.last("read_header").ref, { ok: false, failure });
-  assertEquals([asker.told, bench.made.manager.sessionIds, bench.named], [["not_a_session_file"], [], []]);
+  assertEquals([replyTo.told, bench.made.manager.sessionIds, bench.named], [["not_a_session_file"], [], []]);
   bench.inspected("late");
-  assertEquals([asker.told.length, bench.worker.of("create_session")], [1, []]);
+  assertEquals([replyTo.told.length, bench.worker.of("create_session")], [1, []]);
 });
 
 Deno.test("manager: a load of the file of a live session is session_in_use with that session's id", () => {
   const bench = new Bench();
   bench.live("driver");
-  const asker = bench.load();
+  const replyTo = bench.load();
   bench.inspected("id-of-the-file");
-  assertEquals([asker.told, dataOf(asker.replies[0])], [["session_in_use"], { sessionId: "driver" }]);
+  assertEquals([replyTo.told, dataOf(replyTo.replies[0])], [["session_in_use"], { sessionId: "driver" }]);
   assertEquals(bench.made.manager.sessionIds, ["driver"]);
 });
 
@@ -162,9 +162,9 @@ Deno.test("manager: what a worker says of a session that is gone changes nothing
   bench.live("a");
   bench.command("a", "delete_session");
   bench.worker.says({ kind: "session_file", sessionId: "a", file: FILE });
-  const asker = bench.load();
+  const replyTo = bench.load();
   bench.inspected("id-of-the-file");
-  assertEquals([asker.told, bench.made.manager.sessionIds], [[], ["id-of-the-file"]]);
+  assertEquals([replyTo.told, bench.made.manager.sessionIds], [[], ["id-of-the-file"]]);
 });
 
 Deno.test("manager: a claim that comes after its session was deleted keeps the file from no session", () => {
@@ -175,9 +175,9 @@ Deno.test("manager: a claim that comes after its session was deleted keeps the f
   bench.command("a", "delete_session");
   bench.claim("a");
   for (const { ref } of bench.worker.of("command")) bench.worker.reply(ref);
-  const asker = bench.load();
+  const replyTo = bench.load();
   bench.inspected("id-of-the-file");
-  assertEquals([asker.told, bench.made.manager.sessionIds], [[], ["id-of-the-file"]]);
+  assertEquals([replyTo.told, bench.made.manager.sessionIds], [[], ["id-of-the-file"]]);
 });
 
 Deno.test("manager: a worker that is started again learns which files are live on the others", async () => {
@@ -192,22 +192,22 @@ Deno.test("manager: a worker that is started again learns which files are live o
 
 Deno.test("manager: a worker that dies while it looks into a file answers the load, once", () => {
   const bench = new Bench();
-  const asker = bench.load();
+  const replyTo = bench.load();
   const { ref } = bench.worker.last("read_header");
   const dead = bench.worker;
   dead.dies();
-  assertEquals([asker.told, bench.server], [["internal"], []]);
+  assertEquals([replyTo.told, bench.server], [["internal"], []]);
   dead.says({ kind: "header", ref, id: "x", file: FILE });
-  assertEquals([asker.told.length, bench.made.manager.sessionIds], [1, []]);
+  assertEquals([replyTo.told.length, bench.made.manager.sessionIds], [1, []]);
 });
 
 Deno.test("manager: a worker that hangs while it looks into a file makes the load a timeout", async () => {
   const bench = new Bench();
-  const asker = bench.load();
+  const replyTo = bench.load();
   await bench.made.clock.advance(specOf("load_session").timeoutMs);
   bench.inspected("late");
   // The timers that are left are those of the heartbeat and of parking.
-  assertEquals([asker.told, bench.made.manager.sessionIds, bench.made.clock.pending], [["timeout"], [], 2]);
+  assertEquals([replyTo.told, bench.made.manager.sessionIds, bench.made.clock.pending], [["timeout"], [], 2]);
 });
 
 Deno.test("manager: a question about no live session is answered by a worker, and by its death", () => {

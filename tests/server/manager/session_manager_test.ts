@@ -1,4 +1,4 @@
-// The session manager over scripted workers: ids and places are taken and freed in one step, every asker is
+// The session manager over scripted workers: ids and places are taken and freed in one step, every replyTo is
 // answered once, and a worker that dies takes nothing with it that can be kept.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Command, type CommandOf, specOf } from "../../../src/protocol/schema/commands.ts";
@@ -29,34 +29,34 @@ class Bench {
     return this.made.workers.worker();
   }
 
-  create(sessionId?: string, asker = new FakeAsker(), inMemory = false): FakeAsker {
+  create(sessionId?: string, replyTo = new FakeAsker(), inMemory = false): FakeAsker {
     const id = sessionId === undefined ? {} : { sessionId };
     const command: CommandOf<"create_session"> = { type: "create_session", inMemory, ...id };
-    this.made.manager.createSession(command, asker);
-    return asker;
+    this.made.manager.createSession(command, replyTo);
+    return replyTo;
   }
 
   /** A session whose create has been answered. */
   live(sessionId: string): void {
-    const asker = this.create(sessionId);
+    const replyTo = this.create(sessionId);
     for (const worker of this.made.workers.all) {
       const create = worker.of("create_session").findLast(({ command }) => command.sessionId === sessionId);
       if (create === undefined) continue;
       worker.says({ kind: "save_record", record: recordOf(sessionId) });
       worker.reply(create.ref);
     }
-    assertEquals(asker.told, ["ok"]);
+    assertEquals(replyTo.told, ["ok"]);
   }
 
   command(
     sessionId: string,
     type: Command["type"],
-    asker = new FakeAsker(),
+    replyTo = new FakeAsker(),
     fields: Record<string, unknown> = {},
-  ): { asker: FakeAsker; refused: Failure | undefined } {
+  ): { replyTo: FakeAsker; refused: Failure | undefined } {
     const command = { type, sessionId, message: "m", ...fields } as Command;
-    const refused = this.made.manager.forwardCommand(command, specOf(type), asker);
-    return { asker, refused };
+    const refused = this.made.manager.forwardCommand(command, specOf(type), replyTo);
+    return { replyTo, refused };
   }
 
   /** Whether that session exists, and how many places are taken. */
@@ -70,14 +70,14 @@ const BEAT = 2;
 
 Deno.test("manager: a create passes on with its id and the demand, and gets its answer when it is built", () => {
   const bench = new Bench();
-  const asker = bench.create("a");
+  const replyTo = bench.create("a");
   const { command, demand, ref } = bench.worker.last("create_session");
   assertEquals([command.sessionId, demand.subscribers], ["a", 7]);
-  assertEquals([asker.told, bench.server, bench.state("a")], [[], [], [true, 1]]);
+  assertEquals([replyTo.told, bench.server, bench.state("a")], [[], [], [true, 1]]);
   bench.worker.reply(ref);
-  assertEquals([asker.told, bench.server], [["ok"], ["session_created a"]]);
+  assertEquals([replyTo.told, bench.server], [["ok"], ["session_created a"]]);
   bench.worker.reply(ref);
-  assertEquals([asker.told, bench.server.length], [["ok"], 1], "a second reply is ignored");
+  assertEquals([replyTo.told, bench.server.length], [["ok"], 1], "a second reply is ignored");
 });
 
 Deno.test("manager: an id is chosen where none is given", () => {
@@ -100,32 +100,32 @@ Deno.test("manager: of 200 creates in memory at a limit of 100 exactly 100 are p
   const bench = new Bench({ sessions: 100 });
   const askers = Array.from({ length: 200 }, (_, index) => bench.create(`s${index}`, new FakeAsker(), true));
   assertEquals(bench.worker.of("create_session").length, 100);
-  const told = askers.map((asker) => asker.told.join());
+  const told = askers.map((replyTo) => replyTo.told.join());
   assertEquals(told, [...Array(100).fill(""), ...Array(100).fill("session_limit")]);
   for (const { ref } of bench.worker.of("create_session")) bench.worker.reply(ref);
-  assertEquals(askers.slice(0, 100).every((asker) => asker.told.join() === "ok"), true);
+  assertEquals(askers.slice(0, 100).every((replyTo) => replyTo.told.join() === "ok"), true);
   assertEquals(bench.made.manager.sessionIds.length, 100);
 });
 
 Deno.test("manager: a create that fails frees its id and its place", () => {
   const bench = new Bench({ sessions: 1 });
-  const asker = bench.create("a");
+  const replyTo = bench.create("a");
   bench.worker.refuses("create_session");
-  assertEquals([asker.told, bench.state("a"), bench.server], [["internal"], [false, 0], []]);
+  assertEquals([replyTo.told, bench.state("a"), bench.server], [["internal"], [false, 0], []]);
   bench.live("a");
 });
 
 Deno.test("manager: a deletion frees id and place at once, and is announced when it is done", () => {
   const bench = new Bench({ sessions: 1 });
   bench.live("a");
-  const { asker } = bench.command("a", "delete_session");
+  const { replyTo } = bench.command("a", "delete_session");
   const { ref } = bench.worker.last("command");
-  assertEquals([bench.state("a"), asker.told, bench.server.length], [[false, 0], [], 1]);
+  assertEquals([bench.state("a"), replyTo.told, bench.server.length], [[false, 0], [], 1]);
   const second = bench.create("a");
   const deletedTwice = bench.command("nope", "delete_session");
   assertEquals(deletedTwice.refused?.code, "session_not_found");
   bench.worker.reply(ref);
-  assertEquals([asker.told, bench.server.at(-1)], [["ok"], "session_deleted a"]);
+  assertEquals([replyTo.told, bench.server.at(-1)], [["ok"], "session_deleted a"]);
   assertEquals(bench.state("a"), [true, 1], "the new session of that id stays");
   bench.worker.reply(bench.worker.last("create_session").ref);
   assertEquals(second.told, ["ok"]);
@@ -134,20 +134,20 @@ Deno.test("manager: a deletion frees id and place at once, and is announced when
 Deno.test("manager: a deletion that its worker refuses leaves the session as it was", () => {
   const bench = new Bench();
   bench.live("a");
-  const { asker } = bench.command("a", "delete_session", new FakeAsker(), { ifSessionVersion: 7 });
+  const { replyTo } = bench.command("a", "delete_session", new FakeAsker(), { ifSessionVersion: 7 });
   bench.worker.refuses("command", "version_conflict");
-  assertEquals([asker.told, bench.server.length], [["version_conflict"], 1]);
+  assertEquals([replyTo.told, bench.server.length], [["version_conflict"], 1]);
   assertEquals(bench.state("a"), [true, 1]);
 });
 
 Deno.test("manager: a session that is deleted while it is built is gone when the worker says so", () => {
   const bench = new Bench();
   const created = bench.create("a");
-  const { asker } = bench.command("a", "delete_session");
+  const { replyTo } = bench.command("a", "delete_session");
   assertEquals(bench.state("a"), [true, 1]);
   bench.worker.reply(bench.worker.last("create_session").ref);
   bench.worker.reply(bench.worker.last("command").ref);
-  assertEquals([created.told, asker.told, bench.state("a")], [["ok"], ["ok"], [false, 0]]);
+  assertEquals([created.told, replyTo.told, bench.state("a")], [["ok"], ["ok"], [false, 0]]);
   assertEquals(bench.server, ["session_created a", "session_deleted a"]);
 });
 
@@ -164,7 +164,7 @@ for (const id of ["__proto__", "constructor", "toString"]) {
   });
 }
 
-Deno.test("manager: a command goes to its session's worker with its connection, and its answer to its asker", () => {
+Deno.test("manager: a command goes to its session's worker with its connection, and its answer to its replyTo", () => {
   const bench = new Bench();
   bench.live("a");
   const [one, two] = [new FakeAsker(1), new FakeAsker(2)];
@@ -190,7 +190,7 @@ Deno.test("manager: a full mailbox is overloaded; reads pass it, and what left i
   }
   const [prompt] = bench.worker.of("command");
   bench.worker.says({ kind: "command_released", ref: prompt?.ref ?? 0 });
-  assertEquals([first?.asker.accepts, first?.asker.told], [1, []]);
+  assertEquals([first?.replyTo.accepts, first?.replyTo.told], [1, []]);
   assertEquals(bench.command("a", "prompt").refused, undefined, "an accepted prompt counts no longer");
   bench.worker.reply(prompt?.ref ?? 0);
   assertEquals(bench.command("a", "prompt").refused?.code, "overloaded", "and frees its place once");
@@ -262,8 +262,8 @@ Deno.test("manager: a worker that dies answers everything, its sessions are park
   const bench = new Bench({ mailbox: 1 }, 2);
   for (const id of ["a", "b"]) bench.live(id);
   const building = bench.create("c");
-  const running = bench.command("a", "prompt").asker;
-  const elsewhere = bench.command("b", "prompt").asker;
+  const running = bench.command("a", "prompt").replyTo;
+  const elsewhere = bench.command("b", "prompt").replyTo;
   let attached: unknown;
   bench.made.manager.stateOf("a", false, (sessions) => attached = sessions);
   const idle = bench.made.manager.whenIdle(["a"]);
@@ -306,12 +306,12 @@ Deno.test("manager: the catalogue reads the file of a parked session, and no wor
   await bench.made.clock.advance(10_000);
   bench.made.workers.worker(0).dies();
   const sent = bench.made.workers.all.map((worker) => worker.of("command").length);
-  const entries = bench.command("a", "get_entries").asker;
+  const entries = bench.command("a", "get_entries").replyTo;
   await turn();
-  const content = bench.command("a", "get_content").asker;
+  const content = bench.command("a", "get_content").replyTo;
   await turn();
   assertEquals([entries.told, content.told], [["ok"], ["path_forbidden"]]);
-  const last = bench.command("a", "get_entries").asker;
+  const last = bench.command("a", "get_entries").replyTo;
   await turn();
   assertEquals(last.told, ["internal"], "whatever the catalogue says, it is an answer");
   const { sessionFile = "" } = recordOf("a").info;
@@ -327,11 +327,11 @@ Deno.test("manager: the catalogue reads the file of a parked session, and no wor
 Deno.test("manager: a command that is sent in answer to a crash is answered too", () => {
   const bench = new Bench();
   bench.live("a");
-  const { asker } = bench.command("a", "prompt");
+  const { replyTo } = bench.command("a", "prompt");
   const next = new FakeAsker();
   let refused: Failure | undefined;
   // So does the router with the commands that a stdio connection has read ahead.
-  asker.then = () => refused = bench.command("a", "get_state", next).refused;
+  replyTo.then = () => refused = bench.command("a", "get_state", next).refused;
   bench.worker.dies();
   const ended = refused !== undefined || next.told.length === 1 || bench.worker.of("command").length === 1;
   assert(ended, "it went to the dead worker, and no reply will follow");
@@ -363,7 +363,7 @@ Deno.test("manager: whenIdle waits for every worker, and asks each about its own
 Deno.test("manager: dispose ends the workers, answers who was left, and starts no worker again", async () => {
   const bench = new Bench({}, 2);
   for (const id of ["a", "b"]) bench.live(id);
-  const left = bench.command("b", "prompt").asker;
+  const left = bench.command("b", "prompt").replyTo;
   const disposing = bench.made.manager.disposeAll(6_000);
   const [first, second] = bench.made.workers.all;
   first?.says({ kind: "shutdown_done", ref: first.last("shutdown").ref, disposed: 1, failed: 0 });

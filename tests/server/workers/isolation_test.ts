@@ -129,9 +129,9 @@ class Isolated {
   }
 
   command(type: "delete_session" | "get_messages", sessionId: string): FakeAsker {
-    const asker = new FakeAsker();
-    this.made.manager.forwardCommand({ type, sessionId }, specOf(type), asker);
-    return asker;
+    const replyTo = new FakeAsker();
+    this.made.manager.forwardCommand({ type, sessionId }, specOf(type), replyTo);
+    return replyTo;
   }
 }
 
@@ -154,12 +154,12 @@ Deno.test("isolation: each session has a worker of its own, and the spare is sta
 Deno.test("isolation: the worker of a deleted session ends once the deletion is answered and all is disposed", async () => {
   const bench = new Isolated();
   const worker = bench.create("a");
-  const asker = bench.command("delete_session", "a");
+  const replyTo = bench.command("delete_session", "a");
   await turn();
-  assertEquals([asker.told, worker.of("shutdown").length], [[], 0], "the deletion comes first");
+  assertEquals([replyTo.told, worker.of("shutdown").length], [[], 0], "the deletion comes first");
   worker.reply(worker.last("command").ref);
   await turn();
-  assertEquals([asker.told, worker.of("shutdown").length, worker.dismissed], [["ok"], 1, 0]);
+  assertEquals([replyTo.told, worker.of("shutdown").length, worker.dismissed], [["ok"], 1, 0]);
   const { ref } = worker.last("shutdown");
   worker.says({ kind: "shutdown_done", ref, disposed: 0, failed: 0, saving: true });
   await turn();
@@ -171,13 +171,13 @@ Deno.test("isolation: the worker of a deleted session ends once the deletion is 
 
 Deno.test("isolation: a session that cannot be built takes its worker with it", async () => {
   const bench = new Isolated();
-  const asker = new FakeAsker();
-  bench.made.manager.createSession({ type: "create_session", sessionId: "a" }, asker);
+  const replyTo = new FakeAsker();
+  bench.made.manager.createSession({ type: "create_session", sessionId: "a" }, replyTo);
   const [worker] = bench.workers;
   worker?.refuses("create_session");
   worker?.says({ kind: "shutdown_done", ref: worker.last("shutdown").ref, disposed: 0, failed: 0 });
   await turn();
-  assertEquals([asker.told, worker?.dismissed, bench.made.manager.workers], [["internal"], 1, [1]]);
+  assertEquals([replyTo.told, worker?.dismissed, bench.made.manager.workers], [["internal"], 1, [1]]);
 });
 
 Deno.test("isolation: a parked session gives its worker back, and comes back on the spare", async () => {
@@ -193,12 +193,12 @@ Deno.test("isolation: a parked session gives its worker back, and comes back on 
   assertEquals([worker.dismissed, bench.made.manager.workers.includes(0)], [1, false]);
   second?.says({ kind: "save_record", record: recordOf("b") });
   second?.reply(second.last("create_session").ref);
-  const asker = bench.command("get_messages", "a");
+  const replyTo = bench.command("get_messages", "a");
   second?.says({ kind: "park_result", ref: second.last("park_session").ref, record: recordOf("b") });
   const third = bench.workers[2];
   third?.reply(third.last("resume_session").ref);
   third?.reply(third.last("command").ref);
-  assertEquals([asker.told, bench.events.includes("session_resumed a")], [["ok"], true]);
+  assertEquals([replyTo.told, bench.events.includes("session_resumed a")], [["ok"], true]);
 });
 
 Deno.test("isolation: a dead worker crashes its own session alone, and fails no list", async () => {
@@ -250,9 +250,9 @@ Deno.test("isolation: a shutdown does not wait for the spare", async () => {
 Deno.test("isolation: a worker that waits for its start is not called dead, and delays no list", async () => {
   const bench = new Isolated(100, 1);
   const askers = ["a", "b"].map((sessionId) => {
-    const asker = new FakeAsker();
-    bench.made.manager.createSession({ type: "create_session", sessionId }, asker);
-    return asker;
+    const replyTo = new FakeAsker();
+    bench.made.manager.createSession({ type: "create_session", sessionId }, replyTo);
+    return replyTo;
   });
   const [first] = bench.workers;
   first?.says({ kind: "load_begun" });
@@ -277,9 +277,9 @@ Deno.test("isolation: a worker that waits for its start is not called dead, and 
 Deno.test("isolation: a worker that hangs in its load is replaced after the load's time, and the next one starts", async () => {
   const bench = new Isolated(100, 1);
   const askers = ["a", "b"].map((sessionId) => {
-    const asker = new FakeAsker();
-    bench.made.manager.createSession({ type: "create_session", sessionId }, asker);
-    return asker;
+    const replyTo = new FakeAsker();
+    bench.made.manager.createSession({ type: "create_session", sessionId }, replyTo);
+    return replyTo;
   });
   const [first] = bench.workers;
   first?.says({ kind: "load_begun" });

@@ -12,15 +12,15 @@ function bench() {
   const clock = new FakeClock();
   const pending = new PendingCommands(clock);
   const log: string[] = [];
-  const asker = new FakeAsker();
-  asker.then = (reply) => log.push(`answer ${reply.ok}`);
+  const replyTo = new FakeAsker();
+  replyTo.then = (reply) => log.push(`answer ${reply.ok}`);
   const command = (worker: number): PendingCommand => ({
     worker,
-    replyTo: asker,
+    replyTo: replyTo,
     permit: { release: () => void log.push("release") },
     afterReply: (reply) => log.push(`settled ${reply.ok}`),
   });
-  return { clock, pending, log, asker, command };
+  return { clock, pending, log, replyTo, command };
 }
 
 Deno.test("pending commands: an answer frees the place, is passed on, and is followed up, in that order, once", () => {
@@ -34,25 +34,25 @@ Deno.test("pending commands: an answer frees the place, is passed on, and is fol
 });
 
 Deno.test("pending commands: the receiver of an answer may send again at once, under the same number", () => {
-  const { pending, asker, command } = bench();
+  const { pending, replyTo, command } = bench();
   const ref = pending.expect(command(0));
-  asker.then = () => {
-    asker.then = () => {};
+  replyTo.then = () => {
+    replyTo.then = () => {};
     pending.answer(ref, OK);
     pending.expect(command(1));
   };
   pending.answer(ref, OK);
-  assertEquals([asker.told, pending.refs(0), pending.refs(1).length], [["ok"], [], 1]);
+  assertEquals([replyTo.told, pending.refs(0), pending.refs(1).length], [["ok"], [], 1]);
 });
 
 Deno.test("pending commands: an accepted command is still to be answered, one that was answered is not", () => {
-  const { pending, log, asker, command } = bench();
+  const { pending, log, replyTo, command } = bench();
   const ref = pending.expect(command(0));
   pending.onReleased(ref);
-  assertEquals([log, asker.accepts, pending.refs()], [["release"], 1, [ref]]);
+  assertEquals([log, replyTo.accepts, pending.refs()], [["release"], 1, [ref]]);
   pending.answer(ref, OK);
   pending.onReleased(ref);
-  assertEquals([asker.accepts, asker.told], [1, ["ok"]]);
+  assertEquals([replyTo.accepts, replyTo.told], [1, ["ok"]]);
 });
 
 Deno.test("pending commands: those of one worker are separate from the others", () => {
@@ -62,21 +62,21 @@ Deno.test("pending commands: those of one worker are separate from the others", 
 });
 
 Deno.test("pending commands: one without another limit times out, and its late answer is ignored", async () => {
-  const { clock, pending, asker } = bench();
-  const late = pending.expectWithTimeout(0, asker, "list_stored_sessions");
-  const timely = pending.expectWithTimeout(0, asker, "list_stored_sessions");
+  const { clock, pending, replyTo } = bench();
+  const late = pending.expectWithTimeout(0, replyTo, "list_stored_sessions");
+  const timely = pending.expectWithTimeout(0, replyTo, "list_stored_sessions");
   pending.answer(timely, OK);
-  assertEquals([asker.told, clock.pending], [["ok"], 1]);
+  assertEquals([replyTo.told, clock.pending], [["ok"], 1]);
   await clock.advance(LIST_MS - 1);
-  assertEquals(asker.told.length, 1);
+  assertEquals(replyTo.told.length, 1);
   await clock.advance(1);
   pending.answer(late, OK);
-  assertEquals([asker.told, clock.pending], [["ok", "timeout"], 0]);
+  assertEquals([replyTo.told, clock.pending], [["ok", "timeout"], 0]);
 });
 
 Deno.test("pending commands: one that is taken back gets no answer here, and leaves no timer", async () => {
-  const { clock, pending, asker } = bench();
-  const ref = pending.expectWithTimeout(0, asker, "load_session");
+  const { clock, pending, replyTo } = bench();
+  const ref = pending.expectWithTimeout(0, replyTo, "load_session");
   assertEquals([pending.cancel(ref)?.worker, pending.cancel(ref), pending.refs(), clock.pending], [
     0,
     undefined,
@@ -85,5 +85,5 @@ Deno.test("pending commands: one that is taken back gets no answer here, and lea
   ]);
   pending.answer(ref, OK);
   await clock.advance(1_000_000);
-  assertEquals(asker.told, []);
+  assertEquals(replyTo.told, []);
 });

@@ -161,12 +161,12 @@ Deno.test("manager: a session that is created in the pause is built by the new w
   const { manager, workers, clock } = opened();
   workers.worker().dies();
   const answered: boolean[] = [];
-  const asker = {
+  const replyTo = {
     connection: 1,
     onReleased: () => {},
     answer: ({ ok }: { ok: boolean }) => answered.push(ok),
   };
-  manager.createSession({ type: "create_session", sessionId: "a" }, asker);
+  manager.createSession({ type: "create_session", sessionId: "a" }, replyTo);
   await clock.advance(RESTART_MS);
   assertEquals(workers.all.length, 2);
   workers.worker().reply(workers.worker().last("create_session").ref);

@@ -192,7 +192,7 @@ export class FakeAgent implements AgentPort {
     };
   }
 
-  foreignWrite(): string | undefined {
+  externalWrite(): string | undefined {
     return this.foreign;
   }
 

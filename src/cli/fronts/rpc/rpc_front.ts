@@ -2,6 +2,7 @@
 // Used by: src/cli/fronts/rpc.ts. Uses: the client; rpc_commands.ts and rpc_records.ts translate.
 // Invariant: records leave in the order in which the server sent what they are made of.
 import { deadline } from "../../../base/async/deadline.ts";
+import { errorMessage } from "../../../base/error_message.ts";
 import { isRecord } from "../../../base/json.ts";
 import type { Client, FieldsOf, Subscription, SubscriptionItem } from "../../../client/mod.ts";
 import type { WireCommandName } from "../../../protocol/generated/mod.ts";
@@ -91,7 +92,7 @@ export class RpcFront {
     for (const request of start?.pendingUi ?? []) if (isRecord(request)) this.#asked(request);
     void this.#subscription.next().then(
       () => this.#gone(`the session ${this.#sessionId} was deleted`),
-      (error) => this.#gone(error instanceof Error ? error.message : String(error)),
+      (error) => this.#gone(errorMessage(error)),
     );
     await adjust(this.#client, opening, parsed);
     await this.#learnCommands();
@@ -168,7 +169,7 @@ export class RpcFront {
     try {
       command = JSON.parse(text);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorMessage(error);
       return this.#failure({ type: "parse" }, `Failed to parse command: ${why}`);
     }
     if (!isRecord(command)) {

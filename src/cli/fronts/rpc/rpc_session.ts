@@ -1,6 +1,7 @@
 // Does: opens the session that pi's arguments mean: a new one, one that is live, or one of pi's files.
 // Used by: rpc_front.ts.
 // Invariant: a session that another client drives is joined, never taken from it.
+import { defined } from "../../../base/json.ts";
 import type { Client } from "../../../client/mod.ts";
 import { pages } from "../../../client/pages.ts";
 import type { StoredSession } from "../../../protocol/generated/mod.ts";
@@ -54,7 +55,7 @@ export async function findOpening(
   if (parsed.has("continue")) {
     const { sessions } = await client.request("list_stored_sessions", {
       limit: 1,
-      ...(cwd === undefined ? {} : { cwd }),
+      ...defined({ cwd }),
     });
     const [newest] = sessions;
     if (newest !== undefined) return { kind: "join", sessionId: await loaded(client, newest) };
@@ -64,7 +65,7 @@ export async function findOpening(
   return {
     kind: "create",
     sessionId,
-    fields: { ...(cwd === undefined ? {} : { cwd }), ...fields },
+    fields: { ...defined({ cwd }), ...fields },
     inMemory: parsed.has("no-session"),
   };
 }
@@ -78,8 +79,7 @@ async function fieldsOf(client: Client, parsed: Arguments): Promise<Fields> {
   const thinkingLevel = level ?? chosen.level;
   return {
     ...(chosen.provider === undefined ? {} : { provider: chosen.provider, modelId: chosen.modelId }),
-    ...(thinkingLevel === undefined ? {} : { thinkingLevel }),
-    ...(name === undefined ? {} : { sessionName: name }),
+    ...defined({ thinkingLevel, sessionName: name }),
     ...(parsed.has("no-tools") ? { tools: [] } : tools === undefined ? {} : { tools: namesOf(tools) }),
     ...(parsed.has("no-session") ? { inMemory: true } : {}),
     ...(parsed.has("approve")

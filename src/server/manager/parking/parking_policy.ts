@@ -161,11 +161,11 @@ export class ParkingPolicy {
     const all = [...registry.entries.values()];
     const leaving = all.filter(({ state }) => state === "parking").length;
     if (leaving >= this.#queue.length) return false;
-    const idlest = all.filter((entry) => entry.parkable).reduce<SessionEntry | undefined>(
+    const leastRecent = all.filter((entry) => entry.parkable).reduce<SessionEntry | undefined>(
       (best, entry) => best === undefined || entry.usedAt < best.usedAt ? entry : best,
       undefined,
     );
-    if (idlest !== undefined && this.#park(idlest)) return true;
+    if (leastRecent !== undefined && this.#park(leastRecent)) return true;
     if (all.some((entry) => entry.willBecomeParkable)) return false;
     // No session can be parked: inMemory, busy and watched sessions stay.
     this.#queue.shift();

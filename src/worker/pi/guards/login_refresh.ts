@@ -40,8 +40,8 @@ export class Logins {
     }
     Reflect.set(backend, "withLockAsync", (work: Work, options?: LockOptions): Promise<unknown> => {
       const { signal } = options ?? {};
-      const patience = new AbortController();
-      const giveUp = (): void => patience.abort(signal?.reason);
+      const waiting = new AbortController();
+      const giveUp = (): void => waiting.abort(signal?.reason);
       if (signal?.aborted) giveUp();
       signal?.addEventListener("abort", giveUp);
       let holds = false;
@@ -56,7 +56,7 @@ export class Logins {
           return Promise.resolve(Reflect.apply(withLock, backend, [save]));
         });
       };
-      const args = [begin, ...options === undefined ? [] : [{ ...options, signal: patience.signal }]];
+      const args = [begin, ...options === undefined ? [] : [{ ...options, signal: waiting.signal }]];
       const done: Promise<unknown> = Reflect.apply(withLock, backend, args);
       return done.finally(() => {
         signal?.removeEventListener("abort", giveUp);

@@ -183,7 +183,7 @@ function idleMsOf({ settingsManager: settings }: Session): number | undefined {
 }
 
 /** How long a provider may take to begin its answer, where settings do not say it: pi would give up after 300 s. */
-function patienceOf({ settingsManager: settings }: Session): { timeoutMs?: number } {
+function timeoutOf({ settingsManager: settings }: Session): { timeoutMs?: number } {
   const { httpIdleTimeoutMs: idle } = { ...settings.getGlobalSettings(), ...settings.getProjectSettings() };
   const named = idle !== undefined || settings.getProviderRetrySettings().timeoutMs !== undefined;
   return named ? {} : { timeoutMs: LONGEST_MS };
@@ -199,9 +199,9 @@ function runOf(session: Session): Run {
   RUNS.set(session, run);
   const request = agent.streamFunction;
   agent.streamFunction = async (model, context, options) => {
-    const patience = options?.timeoutMs === undefined ? patienceOf(session) : {};
-    const patient = { ...withoutHiddenRetries(options), ...patience };
-    const make = () => request(model, context, patient);
+    const ownTimeout = options?.timeoutMs === undefined ? timeoutOf(session) : {};
+    const bounded = { ...withoutHiddenRetries(options), ...ownTimeout };
+    const make = () => request(model, context, bounded);
     const answer = await followRequest(model, options?.apiKey, make, idleMsOf(session));
     // Where no lock file joins them, pi may bring a copy of pi-ai of its own.
     watchAnswers(answer);

@@ -1,8 +1,9 @@
 // Does: writes the whole entries of a damaged session file into a new file, joined over the lost ones.
 // Used by: file_checker.ts. pi and its terminal then read a complete file.
 // Invariant: the damaged file keeps all of its bytes under another name.
+import { errorMessage } from "../../../base/error_message.ts";
 import { failure } from "../../../protocol/errors.ts";
-import { isRecord } from "../../../base/json.ts";
+import { defined, isRecord } from "../../../base/json.ts";
 import { type FileRepair, REPAIR_LINES } from "../../../protocol/schema/responses.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import type { Damage, Inspected } from "./file_inspector.ts";
@@ -56,8 +57,7 @@ function mended({ line, bytes }: FileLine, damage: Damage): Uint8Array | undefin
   const entry: unknown = JSON.parse(whole ?? new TextDecoder().decode(bytes));
   const changed = {
     ...(isRecord(entry) ? entry : {}),
-    ...(parentId === undefined ? {} : { parentId }),
-    ...(kept === undefined ? {} : { firstKeptEntryId: kept }),
+    ...defined({ parentId, firstKeptEntryId: kept }),
   };
   return new TextEncoder().encode(JSON.stringify(changed));
 }
@@ -123,7 +123,7 @@ export async function repairFile(
     return { ok: true, value: repairOf(path, copy, damage) };
   } catch (error) {
     await files.remove(beside).catch(() => {});
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     const sentence = `${path} is damaged (${sentenceOf(damage)}), and cannot be repaired: ${reason}`;
     return { ok: false, failure: failure("session_file_damaged", sentence) };
   }

@@ -7,7 +7,7 @@ import { cut } from "../../../base/text.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import type { FileFormat } from "../../../ipc/file_format.ts";
 import { newerKind } from "../file_check/entry_shape.ts";
-import { isRecord, tryParseRecord } from "../../../base/json.ts";
+import { defined, isRecord, tryParseRecord } from "../../../base/json.ts";
 import { failure } from "../../../protocol/errors.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
 import type { PathGuard } from "./path_guard.ts";
@@ -136,7 +136,7 @@ async function describe(
     createdAt: cut(timestamp, FIELD_CHARS),
     modifiedAt: new Date(modifiedAt).toISOString(),
     messageCount: tally.messages,
-    ...(tally.firstMessage === undefined ? {} : { firstMessage: tally.firstMessage }),
+    ...defined({ firstMessage: tally.firstMessage }),
     ...(tally.newer.size === 0 ? {} : { newerEntries: [...tally.newer] }),
   };
 }

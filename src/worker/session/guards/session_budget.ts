@@ -47,7 +47,7 @@ export class SessionBudget {
   readonly #parts: SessionBudgetParts;
   readonly #budget: Budget;
   #run: "none" | "working" | "asking" = "none";
-  #told = false;
+  #reported = false;
   #kept: KeptBudget | undefined;
   #timer: Timer | undefined;
 
@@ -77,7 +77,7 @@ export class SessionBudget {
   set(limits: BudgetLimits | undefined): void {
     this.#budget.set(limits);
     this.#kept = { limits };
-    this.#told = false;
+    this.#reported = false;
     this.#check();
     if (this.#run !== "none" && limits?.onExceed === "abort") this.#stopIfExceeded();
   }
@@ -93,14 +93,14 @@ export class SessionBudget {
 
   /** Takes an event, after the subscribers. */
   follow(event: SessionEvent): void {
-    const spending = usageOf(event);
-    if (spending !== undefined) this.#budget.spend(spending.costUsd, spending.turns);
+    const usage = usageOf(event);
+    if (usage !== undefined) this.#budget.spend(usage.costUsd, usage.turns);
     if (event.type === "agent_start" && this.#run === "none") {
       this.#turnTo("working");
       // An extension may begin a run by itself.
       this.#stopIfExceeded();
     } else if (event.type === "agent_settled") this.#turnTo("none");
-    if (spending !== undefined) this.#check();
+    if (usage !== undefined) this.#check();
     if (STOPS[this.#budget.limits?.onExceed ?? "pause"].has(event.type)) this.#stopIfExceeded();
   }
 
@@ -124,8 +124,8 @@ export class SessionBudget {
     this.#timer?.clear();
     const { usage, budget } = this.state;
     if (budget?.exceeded !== undefined) {
-      if (this.#told) return;
-      this.#told = true;
+      if (this.#reported) return;
+      this.#reported = true;
       const { exceeded: limit, ...limits } = budget;
       return emit({ type: "budget_exceeded", limit, budget: limits, usage });
     }

@@ -20,7 +20,7 @@ export class StallDetector {
   /** The time of the last event, on the monotonic clock. */
   #heardAt = 0;
   /** The multiple of the threshold in the last report. */
-  #told = 0;
+  #reported = 0;
   #timer: Timer | undefined;
 
   constructor(parts: StallDetectorParts) {
@@ -39,7 +39,7 @@ export class StallDetector {
       this.#tools.delete(toolCallId);
     }
     this.#heardAt = this.#parts.clock.monotonic();
-    this.#told = 0;
+    this.#reported = 0;
     // One timer for any number of events. It checks again when it is due.
     const { stallMs } = this.#parts;
     if (this.#running && stallMs !== undefined) this.#timer ??= this.#arm(stallMs);
@@ -71,8 +71,8 @@ export class StallDetector {
     // Reports once at each whole multiple of the threshold, even when a timer came a little early.
     this.#timer = this.#arm(stallMs, stallMs - silentMs % stallMs);
     const multiple = Math.floor(silentMs / stallMs);
-    if (multiple <= this.#told) return;
-    this.#told = multiple;
+    if (multiple <= this.#reported) return;
+    this.#reported = multiple;
     const [toolCallId] = this.#tools;
     if (this.#dialogs > 0) emit({ type: "turn_stalled", phase: "ui", silentMs });
     else if (toolCallId !== undefined) emit({ type: "turn_stalled", phase: "tool", silentMs, toolCallId });

@@ -1,5 +1,6 @@
 // Does: handles set_budget. The usage is in the session's state.
 // Used by: mod.ts.
+import { defined } from "../../../base/json.ts";
 import type { BudgetLimits } from "../../../governor/budget.ts";
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import { done, type Entry, on } from "./handler.ts";
@@ -8,9 +9,7 @@ function limitsOf(command: CommandOf<"set_budget">): BudgetLimits | undefined {
   const { maxUsd, maxTurns, maxWallMs, onExceed } = command;
   if (maxUsd === undefined && maxTurns === undefined && maxWallMs === undefined) return undefined;
   return {
-    ...(maxUsd === undefined ? {} : { maxUsd }),
-    ...(maxTurns === undefined ? {} : { maxTurns }),
-    ...(maxWallMs === undefined ? {} : { maxWallMs }),
+    ...defined({ maxUsd, maxTurns, maxWallMs }),
     onExceed: onExceed ?? "pause",
   };
 }

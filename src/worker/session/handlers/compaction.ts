@@ -2,14 +2,14 @@
 // Used by: mod.ts.
 import { COMMAND_GRACE_MS } from "../../../governor/limits.ts";
 import { agentBusy } from "../../../protocol/failures.ts";
-import { done, type Entry, foreignWrite, on } from "./handler.ts";
+import { done, type Entry, externalWrite, on } from "./handler.ts";
 
 /** The group's handlers. */
 export const COMPACTION: readonly Entry[] = [
   on("compact", async (session, { customInstructions }) => {
     // pi would stop the run without an event.
     if (session.agent.busy()) return { ok: false, failure: agentBusy() };
-    const foreign = foreignWrite(session);
+    const foreign = externalWrite(session);
     if (foreign !== undefined) return foreign;
     const outcome = await session.agent.compact(customInstructions);
     return outcome.ok ? done(outcome.value) : outcome;

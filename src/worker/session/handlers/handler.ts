@@ -30,7 +30,7 @@ export function onFile<N extends CommandName>(
   run: (session: Session, command: CommandOf<N>) => Handled | Promise<Handled>,
   onTimeout?: OnTimeout,
 ): Entry {
-  return on(name, (session, command) => foreignWrite(session) ?? run(session, command), onTimeout);
+  return on(name, (session, command) => externalWrite(session) ?? run(session, command), onTimeout);
 }
 
 /** Success. */
@@ -46,7 +46,7 @@ export function written(write: () => string): Handled {
 /**
  * Refuses when another program has written to the file. pi would write a second branch beside it, and lose one.
  */
-export function foreignWrite(session: Session): Handled | undefined {
-  const file = session.agent.foreignWrite();
+export function externalWrite(session: Session): Handled | undefined {
+  const file = session.agent.externalWrite();
   return file === undefined ? undefined : { ok: false, failure: writtenByOther(file) };
 }

@@ -10,7 +10,7 @@ import { newestJson } from "../events/bounded_json.ts";
 import { exportTarget, writePage } from "../files/export_target.ts";
 import type { Inspected } from "../file_check/file_inspector.ts";
 import type { Handled, Session } from "../session.ts";
-import { done, type Entry, foreignWrite, on, written } from "./handler.ts";
+import { done, type Entry, externalWrite, on, written } from "./handler.ts";
 
 /** @param leaves the file stays as it is, or is read again: the way out after a write of another program */
 async function unlessBusy<T>(
@@ -19,7 +19,7 @@ async function unlessBusy<T>(
   leaves = false,
 ): Promise<Handled> {
   if (session.agent.busy()) return { ok: false, failure: agentBusy() };
-  const foreign = leaves ? undefined : foreignWrite(session);
+  const foreign = leaves ? undefined : externalWrite(session);
   if (foreign !== undefined) return foreign;
   const outcome = await change();
   // navigate_tree moves to another branch without an event.

@@ -7,7 +7,7 @@ import { checkImage } from "../guards/image_check.ts";
 import type { AcceptedMessage } from "../message_tracker.ts";
 import type { Acceptance, PromptInput, QueueKind } from "../agent_port.ts";
 import type { Handled, Session } from "../session.ts";
-import { done, type Entry, foreignWrite, on } from "./handler.ts";
+import { done, type Entry, externalWrite, on } from "./handler.ts";
 import type { Outcome } from "../../../protocol/failures.ts";
 
 /**
@@ -44,7 +44,7 @@ function messageOf(acceptance: Extract<Acceptance, { ok: true }>, returned?: Pro
 async function prompt(session: Session, command: CommandOf<"prompt">): Promise<Handled> {
   const spent = session.watch.budget.refusal;
   if (spent !== undefined) return { ok: false, failure: spent };
-  const foreign = foreignWrite(session);
+  const foreign = externalWrite(session);
   if (foreign !== undefined) return foreign;
   const input = inputOf(command);
   if (!input.ok) return input;
@@ -79,7 +79,7 @@ async function queue(
 ): Promise<Handled> {
   const spent = session.watch.budget.refusal;
   if (spent !== undefined) return { ok: false, failure: spent };
-  const foreign = foreignWrite(session);
+  const foreign = externalWrite(session);
   if (foreign !== undefined) return foreign;
   const input = inputOf(command);
   if (!input.ok) return input;
