@@ -276,7 +276,9 @@ export class CommandJournal {
   applyVersion(record: SessionRecord): SessionRecord {
     const { info } = record;
     const version = this.#versions.get(info.sessionId) ?? 0;
-    return version <= info.sessionVersion ? record : { ...record, info: { ...info, sessionVersion: version } };
+    return version <= info.sessionVersion
+      ? record
+      : { ...record, info: { ...info, sessionVersion: version } };
   }
 
   /** The interrupted messages of a session, oldest first. */
