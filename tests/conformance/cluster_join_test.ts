@@ -8,7 +8,7 @@ import { TestCluster } from "../support/cluster.ts";
 import { NatsServer } from "../support/nats_server.ts";
 import { withCreds, withTls, withUser } from "../support/nats_security.ts";
 import { freePort } from "../support/nginx.ts";
-import { stringAt } from "../support/json.ts";
+import { at, stringAt } from "../support/json.ts";
 import { clustered } from "./cluster_stage.ts";
 import { listed } from "./suite.ts";
 
@@ -121,6 +121,17 @@ clustered(
     assertEquals(await listed(await cluster.connect("a", "again")), ["kept"]);
   },
 );
+
+clustered("cluster: an ephemeral node that was killed leaves no name and no id behind", async (cluster) => {
+  await cluster.start({ a: { args: ["--ephemeral"] }, b: {} });
+  const wire = await cluster.connect("b");
+  await cluster.session(wire, "a", { sessionId: "gone" });
+  await cluster.node("a").kill();
+  await cluster.node("a").start();
+  await cluster.sees(wire, { a: "running" });
+  const { info } = await cluster.session(wire, "b", { sessionId: "gone" });
+  assertEquals(at(info, "sessionInfo", "node"), "b");
+});
 
 clustered(
   "cluster: two sessions of one id, made before the two servers joined, are not mixed",

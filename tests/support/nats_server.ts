@@ -55,7 +55,8 @@ export class NatsServer implements AsyncDisposable {
   }
 
   /** Starts one, and waits until it takes clients and has its store. */
-  static async start(options: NatsOptions = {}): Promise<NatsServer> {
+  static async start(given: NatsOptions | readonly string[] = {}): Promise<NatsServer> {
+    const options: NatsOptions = "at" in given ? { args: given } : given;
     const dir = await Deno.makeTempDir({ prefix: "pi-server-nats-" });
     const server = new NatsServer(dir, options);
     for (const [name, text] of Object.entries(options.files ?? {})) {

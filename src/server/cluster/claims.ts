@@ -26,6 +26,12 @@ const PREFIX = "session.";
 /** Ids may begin with a dot, keys may not. No id has "=". */
 const keyOf = (sessionId: string): string => `${PREFIX}${sessionId.replaceAll(".", "=")}`;
 
+const EPHEMERAL = "ephemeral-";
+const isEphemeral = (state: string): boolean => state.startsWith(EPHEMERAL);
+
+/** The state of an owner that keeps nothing. */
+export const ephemeralState = (state: string): string => `${EPHEMERAL}${state}`;
+
 function parseOwner(value: string | undefined): Owner | undefined {
   const { node, state } = tryParseRecord(value) ?? {};
   return typeof node === "string" && typeof state === "string" ? { node, state } : undefined;
@@ -164,13 +170,20 @@ export class Claims {
     for (const [sessionId, { state }] of [...this.#owners]) {
       if (!keys.has(keyOf(sessionId)) && state !== "") this.#set(sessionId, undefined);
     }
-    const left = [...this.#owners].filter(([id, owner]) => this.#isOwn(owner) && !local.has(id));
-    for (const [sessionId] of left) await this.release(sessionId);
+    for (const [sessionId, owner] of [...this.#owners]) {
+      if (this.#isOwn(owner) && !local.has(sessionId)) await this.release(sessionId);
+    }
     for (const sessionId of local.ids()) await this.#keep(sessionId);
   }
 
-  /** A session of this node whose id another node owns; undefined when there is none. */
+  /**
+   * A session of this node whose id another node owns, or one that was made under this node's name in another state
+   * folder; undefined when there is none.
+   */
   collision(): { readonly sessionId: string; readonly node: string } | undefined {
+    for (const [sessionId, owner] of this.#owners) {
+      if (this.#isOfOtherFolder(owner)) return { sessionId, node: owner.node };
+    }
     for (const sessionId of this.#parts.local.ids()) {
       const owner = this.#owners.get(sessionId);
       if (owner !== undefined && !this.#isOwn(owner)) return { sessionId, node: owner.node };
@@ -191,9 +204,16 @@ export class Claims {
     }
   }
 
+  #isOfOtherFolder({ node, state }: Owner): boolean {
+    const { self } = this.#parts;
+    // Without a state a node was only heard to have the session.
+    return node === self.node && state !== "" && state !== self.state && !isEphemeral(state);
+  }
+
   #isOwn({ node, state }: Owner): boolean {
     const { self } = this.#parts;
-    return node === self.node && state === self.state;
+    // Nothing brings the sessions of an ephemeral server back, so its name has none but those of this start.
+    return node === self.node && (state === self.state || isEphemeral(state));
   }
 
   #set(sessionId: string, owner: Owner | undefined): void {

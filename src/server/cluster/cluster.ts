@@ -15,7 +15,7 @@ import type { Connection } from "../router/connection.ts";
 import type { Asked, Here, Remote } from "./remote.ts";
 import type { Router } from "../router/router.ts";
 import type { TokenStore } from "../auth/token_store.ts";
-import { Claims } from "./claims.ts";
+import { Claims, ephemeralState } from "./claims.ts";
 import { ClusterError } from "./bus.ts";
 import { FanOut } from "./gateway/fan_out.ts";
 import { Gateway, noNode } from "./gateway/gateway.ts";
@@ -72,7 +72,8 @@ export class Cluster implements Remote {
     const { runtime, log, node, state, instance, cluster, local, config } = parts;
     const prefix = prefixOf(cluster.name);
     this.#machineBytes = runtime.memoryBounds().machineBytes;
-    this.claims = new Claims({ bus, log, self: { node, state }, local });
+    const self = { node, state: config.ephemeral ? ephemeralState(state) : state };
+    this.claims = new Claims({ bus, log, self, local });
     this.#channels = new Channels({
       clock: runtime,
       soon: (fn) => runtime.nextTick(fn),

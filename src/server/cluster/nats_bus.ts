@@ -4,14 +4,17 @@
 import { type KV, Kvm, type KvWatchEntry } from "@nats-io/kv";
 import {
   type Authenticator,
-  connect,
   credsAuthenticator,
   type NatsConnection,
+  NatsConnectionImpl,
+  type NodeConnectionOptions,
   NoRespondersError,
   type QueuedIterator,
+  setTransportFactory,
   TimeoutError,
   usernamePasswordAuthenticator,
 } from "@nats-io/transport-node";
+import { nodeResolveHost, NodeTransport } from "@nats-io/transport-node/lib/node_transport.js";
 import { errorMessage } from "../../base/error_message.ts";
 import { isLoopback } from "../../base/loopback.ts";
 import type { Log } from "../../base/log.ts";
@@ -44,6 +47,41 @@ const REMEMBER_MS = 86_400_000;
 
 /** The number of NATS's error for an entry that has another revision. */
 const WRONG_REVISION = 10_071;
+
+type Socket = NodeTransport["socket"];
+
+const ignore = (): void => {};
+
+/** Keeps an error of a socket from ending the process, however often its listeners are taken off. */
+function guarded<T extends Socket>(socket: T): T {
+  const removeAll = socket.removeAllListeners.bind(socket);
+  socket.removeAllListeners = (name?: string | symbol) => {
+    if (name === undefined) removeAll();
+    else removeAll(name);
+    // Taking off all kinds calls this once for each kind.
+    return socket.listeners("error").includes(ignore) ? socket : socket.on("error", ignore);
+  };
+  return socket.on("error", ignore);
+}
+
+/**
+ * The package's connection, with guarded sockets: it takes the listeners off a socket that it gives up, and Deno
+ * reports a reset of such a socket nevertheless. That is an error without a listener, which ends a process.
+ */
+class GuardedTransport extends NodeTransport {
+  override async dial(place: { hostname: string; port: number }): Promise<Socket> {
+    return guarded(await super.dial(place));
+  }
+
+  override async startTLS(): ReturnType<NodeTransport["startTLS"]> {
+    return guarded(await super.startTLS());
+  }
+}
+
+function connect(options: NodeConnectionOptions): Promise<NatsConnection> {
+  setTransportFactory({ factory: () => new GuardedTransport(), dnsResolveFn: nodeResolveHost });
+  return NatsConnectionImpl.connect(options);
+}
 
 function authenticator({ login, creds }: NatsOptions): { authenticator?: Authenticator } {
   if (creds !== undefined) return { authenticator: credsAuthenticator(new TextEncoder().encode(creds)) };
