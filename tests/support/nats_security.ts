@@ -9,12 +9,16 @@ import type { NatsOptions } from "./nats_server.ts";
 /** A server whose clients need that user and password. The user's account alone has JetStream. */
 export function withUser(user: string, password: string): NatsOptions {
   return {
-    config: `accounts { pi: { jetstream: enabled, users: [ { user: ${user}, password: "${password}" } ] } }\n`,
+    config:
+      `accounts { pi: { jetstream: enabled, users: [ { user: ${user}, password: "${password}" } ] } }\n`,
   };
 }
 
 /** A server with TLS, and the file with the certificate that clients trust. */
-export async function withTls(folder: string, more: NatsOptions = {}): Promise<{ options: NatsOptions; ca: string }> {
+export async function withTls(
+  folder: string,
+  more: NatsOptions = {},
+): Promise<{ options: NatsOptions; ca: string }> {
   await makeCertificate(folder);
   const tls = `tls { cert_file: "${folder}/cert.pem", key_file: "${folder}/key.pem" }\n`;
   return { options: { ...more, config: `${tls}${more.config ?? ""}` }, ca: `${folder}/cert.pem` };

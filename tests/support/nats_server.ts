@@ -150,6 +150,16 @@ export class NatsServer implements AsyncDisposable {
     this.#child?.kill("SIGCONT");
   }
 
+  /** Ends it and removes its store, at the end of a process that waits for nothing. */
+  abandon(): void {
+    try {
+      this.#child?.kill("SIGKILL");
+      Deno.removeSync(this.dir, { recursive: true });
+    } catch {
+      // It was gone already.
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await Deno.remove(this.dir, { recursive: true });
