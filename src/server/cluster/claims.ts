@@ -171,7 +171,11 @@ export class Claims {
 
   /** A session of this node whose id another node owns; undefined when there is none. */
   collision(): { readonly sessionId: string; readonly node: string } | undefined {
-    for (const sessionId of this.#parts.local.ids()) {
+    const { local, self } = this.#parts;
+    // Sessions of this name are in another state folder. This server must not pass for their node.
+    const [elsewhere] = this.sessionsOf(self.node).filter((id) => this.#owners.get(id)?.state !== self.state);
+    if (elsewhere !== undefined) return { sessionId: elsewhere, node: self.node };
+    for (const sessionId of local.ids()) {
       const owner = this.#owners.get(sessionId);
       if (owner !== undefined && !this.#isOwn(owner)) return { sessionId, node: owner.node };
     }
