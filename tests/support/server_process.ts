@@ -3,6 +3,7 @@
 // ends it by its own process id, always.
 
 import { brief, stringAt } from "./json.ts";
+import { gatewayArgs, nodeArgs, THROUGH_GATEWAY } from "./through_gateway.ts";
 import { deadline, until } from "./wait.ts";
 import { StdioWire, WsWire } from "./wire_client.ts";
 import { writeModels } from "./model_server.ts";
@@ -169,6 +170,18 @@ export interface StartOptions {
   cleanEnv?: Record<string, string>;
 }
 
+/** The flags of a server over that home. */
+function flagsOf(home: Home, { mode, defaultRates }: StartOptions): string[] {
+  return [
+    ...["--state-dir", home.stateDir, "--root", home.root, "--cwd", home.root, "--port", "0"],
+    ...["--stdio", mode === "stdio" ? "on" : "off"],
+    ...defaultRates ? [] : NO_RATES,
+  ];
+}
+
+/** The nodes behind gateways, by home. */
+const behind = new Map<string, ServerProcess>();
+
 /** A server that runs, or ran. */
 export class ServerProcess {
   readonly home: Home;
@@ -195,15 +208,14 @@ export class ServerProcess {
     if (!piped) this.#readers.push(collect(child.stdout, (text) => this.#stdout += text));
   }
 
+  /** With a run through a gateway: the node that has the sessions. */
+  #node: ServerProcess | undefined;
+
   /** Starts without waiting for anything. */
   static spawn(home: Home, options: StartOptions = {}): ServerProcess {
     const { program, args } = options.command ?? commandOf(options.target);
     const stdio = options.mode === "stdio";
-    const own = options.bare ? [] : [
-      ...["--state-dir", home.stateDir, "--root", home.root, "--cwd", home.root, "--port", "0"],
-      ...["--stdio", stdio ? "on" : "off"],
-      ...options.defaultRates ? [] : NO_RATES,
-    ];
+    const own = options.bare ? [] : flagsOf(home, options);
     const startedAt = performance.now();
     const child = new Deno.Command(program, {
       args: [...args, ...own, ...options.args ?? []],
@@ -219,6 +231,34 @@ export class ServerProcess {
 
   /** Starts a WebSocket server and waits until it listens. */
   static async start(home: Home, options: StartOptions = {}): Promise<ServerProcess> {
+    const clustered = options.args?.includes("--cluster") ?? false;
+    if (THROUGH_GATEWAY && !clustered && options.bare !== true) {
+      return await ServerProcess.#startBehindGateway(home, options);
+    }
+    return await ServerProcess.#startOne(home, options);
+  }
+
+  static async #startBehindGateway(home: Home, options: StartOptions): Promise<ServerProcess> {
+    const args = options.args ?? [];
+    await behind.get(home.dir)?.kill();
+    const own = Object.assign(Object.create(Object.getPrototypeOf(home)), home, {
+      stateDir: `${home.dir}/state-behind`,
+    }) as Home;
+    const node = await ServerProcess.#startOne(own, {
+      ...options,
+      bare: true,
+      args: await nodeArgs(home.dir, [...flagsOf(home, options), ...args]),
+    });
+    behind.set(home.dir, node);
+    const gateway = await ServerProcess.#startOne(home, {
+      ...options,
+      args: await gatewayArgs(home.dir, args),
+    });
+    gateway.#node = node;
+    return gateway;
+  }
+
+  static async #startOne(home: Home, options: StartOptions): Promise<ServerProcess> {
     const server = ServerProcess.spawn(home, options);
     try {
       await server.endpoint();
@@ -234,7 +274,7 @@ export class ServerProcess {
   }
 
   get stderr(): string {
-    return this.#stderr;
+    return this.#node === undefined ? this.#stderr : `${this.#stderr}\n== behind\n${this.#node.stderr}`;
   }
 
   /** What came on stdout, when no stdio client reads it. */
@@ -289,6 +329,7 @@ export class ServerProcess {
 
   /** Ends the child for certain. */
   async kill(): Promise<void> {
+    await this.#node?.kill();
     this.signal("SIGKILL");
     await this.status;
     await Promise.all(this.#readers);
