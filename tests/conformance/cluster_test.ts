@@ -118,7 +118,8 @@ onCluster("pages of list_sessions go over all nodes, each session once and in or
   const wire = await all.connect("g") as WsWire;
   for (const [index, node] of ["a", "b", "a", "b", "a"].entries()) await session(wire, `page-${index}`, node);
   const seen: JsonObject[] = [];
-  for (let cursor: string | undefined;;) {
+  let cursor: string | undefined;
+  for (;;) {
     const page = await wire.ok({
       type: "list_sessions",
       limit: 2,

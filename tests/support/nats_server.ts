@@ -4,6 +4,8 @@
 import { freePort } from "./nginx.ts";
 import { until } from "./wait.ts";
 
+export { freePort } from "./nginx.ts";
+
 /** Where the program may lie; Debian puts it where only root's PATH looks. */
 const PLACES = ["/usr/sbin/nats-server", "/usr/bin/nats-server", "/usr/local/bin/nats-server"];
 

@@ -71,6 +71,8 @@ function accessOf({ id, role, sessions, expiresAt, scrape }: Entry): Access {
 export class TokenStore {
   /** Called with the id of a revoked token, or of one whose parent was revoked. */
   revoked: (tokenId: string) => void = () => {};
+  /** Tokens of the file that are over, since the server's own token is another one now. */
+  refused: readonly string[] = [];
   /** Absent outside of a cluster. */
   sharing: TokenSharing | undefined;
   readonly #parts: TokenStoreParts;
@@ -245,7 +247,8 @@ export class TokenStore {
       }
     };
     adopt(undefined);
-    return records.length - this.#byId.size;
+    this.refused = records.map(({ id }) => id).filter((id) => !this.#byId.has(id));
+    return this.refused.length;
   }
 
   /** Writes the file without them, so that an own token that returns brings none of them back. */

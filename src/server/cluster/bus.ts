@@ -51,6 +51,8 @@ export interface Bus {
   remove(key: string): Promise<void>;
   /** Stores a value that is forgotten after a day. Returns it, or the value that another node had stored. */
   remember(key: string, value: string): Promise<string>;
+  /** What `remember` has stored. */
+  recall(key: string): Promise<string | undefined>;
   /** Watches all entries. */
   watch(watch: BusWatch): Promise<void>;
   close(): Promise<void>;

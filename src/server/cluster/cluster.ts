@@ -98,6 +98,7 @@ export class Cluster implements Remote {
       self: () => this.#self(),
       has,
       remember: (key, first) => bus.remember(key, first),
+      recall: (key) => bus.recall(key),
       sha256: (text) => runtime.sha256(text),
       endClient: (connection, code, reason) => this.#router?.end(connection, code, reason),
     });

@@ -242,6 +242,10 @@ class NatsBus implements Bus {
     return (await this.#remembered.get(key))?.string() ?? value;
   }
 
+  async recall(key: string): Promise<string | undefined> {
+    return (await this.#remembered.get(key))?.string();
+  }
+
   async watch(watch: BusWatch): Promise<void> {
     this.#watch = watch;
     await this.#beginWatch();

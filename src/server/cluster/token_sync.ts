@@ -59,12 +59,13 @@ export class TokenSync implements TokenSharing {
     const { store } = this.#parts;
     if (value === undefined) return void store.drop(key.slice(PREFIX.length));
     const record = parseRecord(tryParse(value));
-    if (record !== undefined) store.adopt(record);
+    if (record !== undefined && !store.refused.includes(record.id)) store.adopt(record);
   }
 
   /** These are all entries of the bucket. */
   async synced(keys: ReadonlySet<string>): Promise<void> {
     const { store, bucketId } = this.#parts;
+    await this.withdraw(store.refused.filter((id) => keys.has(`${PREFIX}${id}`)));
     for (const { id, bucket, foreign } of store.records) {
       if (keys.has(`${PREFIX}${id}`)) continue;
       // It was there, so another node has ended it.

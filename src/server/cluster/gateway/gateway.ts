@@ -31,6 +31,8 @@ export interface GatewayParts {
   has(sessionId: string): boolean;
   /** Stores which node got the command with that key. Returns the node that got it first. */
   remember(key: string, node: string): Promise<string>;
+  /** The node that remember has stored. */
+  recall(key: string): Promise<string | undefined>;
   sha256(text: string): string;
   /** Ends a client of this node. */
   endClient(connection: Connection, code: number, reason: string): void;
@@ -148,33 +150,59 @@ export class Gateway {
 
   #ofSession(asked: Asked, sessionId: string, here: () => void): boolean {
     const { claims, node, has } = this.#parts;
-    if (has(sessionId)) return false;
     const waiting = this.#lookups.get(sessionId);
     if (waiting !== undefined) {
       waiting.push(() => this.#route(asked, sessionId, here));
       return true;
     }
-    const owner = claims.ownerOf(sessionId);
+    const owner = has(sessionId) ? node : claims.ownerOf(sessionId);
+    const key = this.#keyOf(asked);
+    // After a deletion nothing else tells which node keeps the answer under that key.
+    const deletes = key !== undefined && asked.command.type === "delete_session";
+    if (owner !== undefined && deletes) {
+      const stored = this.#parts.remember(key, owner).catch(() => owner);
+      this.#wait(sessionId, stored, () => this.#route(asked, sessionId, here));
+      return true;
+    }
     if (owner === node) return false;
-    if (owner === undefined) this.#lookUp(sessionId, () => this.#route(asked, sessionId, here));
-    else this.#forward(asked, owner);
+    if (owner !== undefined) this.#forward(asked, owner);
+    else {
+      let kept: string | undefined;
+      const found = claims.confirm(sessionId).then(async (known) => {
+        if (known === undefined && key !== undefined) {
+          kept = await this.#parts.recall(key).catch(() => undefined);
+        }
+      });
+      this.#wait(sessionId, found, () => this.#route(asked, sessionId, here, kept));
+    }
     return true;
   }
 
-  #route(asked: Asked, sessionId: string, here: () => void): void {
-    const owner = this.#parts.has(sessionId) ? undefined : this.#parts.claims.ownerOf(sessionId);
-    if (owner === undefined || owner === this.#parts.node) here();
+  /** @param kept the node that has the answer to a repetition, when no node owns the session */
+  #route(asked: Asked, sessionId: string, here: () => void, kept?: string): void {
+    const { has, claims, node, members } = this.#parts;
+    const owner = has(sessionId) ? node : claims.ownerOf(sessionId) ?? kept;
+    if (owner === undefined || owner === node) here();
+    else if (members.get(owner) === undefined && owner === kept) here();
     else this.#forward(asked, owner);
   }
 
-  /** Asks the bucket for the owner. Until then commands for that session wait, in order. */
-  #lookUp(sessionId: string, then: () => void): void {
+  /** Until something is known of a session, commands for it wait, in order. */
+  #wait(sessionId: string, known: Promise<unknown>, then: () => void): void {
     this.#lookups.set(sessionId, [then]);
-    void this.#parts.claims.confirm(sessionId).then(() => {
+    void known.finally(() => {
       const waiting = this.#lookups.get(sessionId) ?? [];
       this.#lookups.delete(sessionId);
       for (const fn of waiting) fn();
     });
+  }
+
+  /** What the bucket calls a command's idempotency key. Undefined for a command without one. */
+  #keyOf({ connection, command, spec }: Asked): string | undefined {
+    const { idempotencyKey } = command;
+    if (idempotencyKey === undefined || !spec.keyed) return undefined;
+    const { sha256 } = this.#parts;
+    return sha256(`${connection.access.id} ${idempotencyKey}`).replaceAll(/[^A-Za-z0-9]/g, "_");
   }
 
   #forward({ connection, command, spec, text }: Asked, node: string): void {
@@ -193,8 +221,13 @@ export class Gateway {
       return this.#place(asked, command, known, here);
     }
     // A repetition belongs to the node that got the first one, whichever node it arrives at.
-    if (sessionId !== undefined) this.#lookUp(sessionId, () => this.#createNow(asked, command, here));
-    else void this.#createKeyed(asked, command, idempotencyKey, here);
+    if (sessionId !== undefined) {
+      this.#wait(
+        sessionId,
+        this.#parts.claims.confirm(sessionId),
+        () => this.#createNow(asked, command, here),
+      );
+    } else void this.#createKeyed(asked, command, here);
     return true;
   }
 
@@ -203,11 +236,13 @@ export class Gateway {
     if (!this.#place(asked, command, known, here)) here();
   }
 
-  async #createKeyed(asked: Asked, command: Creating, key: string, here: () => void): Promise<void> {
-    const { remember, sha256, node, members } = this.#parts;
+  async #createKeyed(asked: Asked, command: Creating, here: () => void): Promise<void> {
+    const { remember, node, members } = this.#parts;
     const chosen = this.#choices(command)[0];
-    const hash = sha256(`${asked.connection.access.id} ${key}`).replaceAll(/[^A-Za-z0-9]/g, "_");
-    const first = chosen === undefined ? undefined : await remember(hash, chosen.node).catch(() => undefined);
+    const key = this.#keyOf(asked);
+    const first = chosen === undefined || key === undefined
+      ? undefined
+      : await remember(key, chosen.node).catch(() => undefined);
     if (!asked.connection.open) return;
     if (first === undefined || first === chosen?.node) {
       if (!this.#place(asked, command, undefined, here)) here();

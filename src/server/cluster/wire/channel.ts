@@ -29,6 +29,9 @@ const [ACK_BYTES, ACK_MS] = [16 * 1024, 25];
 /** Milliseconds between two questions whether what was sent has arrived, and how many may stay unanswered. */
 const [PROBE_MS, PROBES] = [1_000, 5];
 
+/** Characters of short texts that one frame takes: those of one moment cross together. */
+const BATCH_CHARS = 16 * 1024;
+
 /** Characters of a frame before its text, at most. */
 const HEAD_CHARS = 64;
 
@@ -37,7 +40,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const NEWLINE = 10;
 
-/** One frame, read. `kind`: d whole or last part, p part, a acknowledgement, q question, x end. */
+/** One frame, read. `kind`: m texts in lines, d whole text or its last part, p part, a acknowledgement, q question, x end. */
 interface Frame {
   readonly kind: string;
   readonly first: number;
@@ -83,6 +86,9 @@ export class Channel {
   #ackSoon = false;
   #probe: Timer | undefined;
   #unanswered = 0;
+  /** Texts of this moment. */
+  #batch: string[] = [];
+  #batchChars = 0;
 
   constructor(parts: ChannelParts, events: ChannelEvents) {
     this.#parts = parts;
@@ -100,12 +106,39 @@ export class Channel {
 
   /** Bytes that were sent and not taken by the other end. */
   get buffered(): number {
-    return this.#buffered;
+    return this.#buffered + this.#batchChars;
   }
 
   /** Sends a text. */
   send(text: string): void {
     if (!this.#open) return;
+    // Only a client may write line ends between its fields.
+    if (text.length < BATCH_CHARS && !text.includes("\n")) {
+      if (this.#batch.length === 0) queueMicrotask(() => this.#flush());
+      this.#batch.push(text);
+      this.#batchChars += text.length;
+      if (this.#batchChars >= BATCH_CHARS) this.#flush();
+      return;
+    }
+    this.#flush();
+    this.#sendAlone(text);
+  }
+
+  /** Sends the texts of this moment in one frame. */
+  #flush(): void {
+    const texts = this.#batch;
+    if (texts.length === 0) return;
+    this.#batch = [];
+    this.#batchChars = 0;
+    if (!this.#open) return;
+    const [only = ""] = texts;
+    if (texts.length === 1) return this.#sendAlone(only);
+    const { head, seq } = this.#head("m");
+    this.#transmit(encoder.encode(head + texts.join("\n")), seq);
+    this.#watch();
+  }
+
+  #sendAlone(text: string): void {
     const { frameBytes } = this.#parts;
     // A unit of UTF-16 has three bytes at most.
     if (text.length * 3 + HEAD_CHARS <= frameBytes) {
@@ -149,7 +182,7 @@ export class Channel {
     if (frame === undefined) return this.#lost("a frame was not readable");
     this.#unanswered = 0;
     const { kind, first, second, body } = frame;
-    if (kind === "d" || kind === "p") {
+    if (kind === "d" || kind === "p" || kind === "m") {
       if (first !== this.#received + 1) return this.#lost("a frame was lost");
       this.#received = first;
       this.#acknowledged(second);
@@ -164,12 +197,14 @@ export class Channel {
 
   /** Asks the other end whether all that was sent has arrived. */
   ask(): void {
+    this.#flush();
     if (this.#open) this.#parts.transmit(encoder.encode(`q ${this.#sent} ${this.#taken}\n`));
   }
 
   /** Ends it, and tells the other end. */
   close(code: number, reason: string): void {
     if (!this.#open) return;
+    this.#flush();
     this.#parts.transmit(endFrame(code, reason));
     this.#shut();
   }
@@ -179,7 +214,7 @@ export class Channel {
     this.#lost(reason);
   }
 
-  #head(kind: "d" | "p"): { head: string; seq: number } {
+  #head(kind: "d" | "p" | "m"): { head: string; seq: number } {
     const seq = ++this.#sent;
     return { head: `${kind} ${seq} ${this.#taken}\n`, seq };
   }
@@ -192,6 +227,16 @@ export class Channel {
   }
 
   #deliver(kind: string, seq: number, body: Uint8Array): void {
+    if (kind === "m") {
+      const texts = decoder.decode(body).split("\n");
+      // The frame is taken with its last text.
+      for (const [index] of texts.entries()) {
+        const last = index === texts.length - 1;
+        this.#untaken.push({ seq: last ? seq : seq - 1, bytes: last ? body.length : 0 });
+      }
+      for (const text of texts) this.#events.onText(text);
+      return;
+    }
     this.#pieces.push(body);
     if (kind === "p") return;
     const [only = body] = this.#pieces;
@@ -252,6 +297,8 @@ export class Channel {
     this.#untaken = [];
     this.#pieces = [];
     this.#buffered = 0;
+    this.#batch = [];
+    this.#batchChars = 0;
   }
 }
 
