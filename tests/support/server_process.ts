@@ -3,7 +3,7 @@
 // ends it by its own process id, always.
 
 import { gatewayArgs, gatewayDir, hasGateway, OWNER, ownerArgs, THROUGH_GATEWAY } from "./behind_gateway.ts";
-import { brief, stringAt } from "./json.ts";
+import { arrayAt, at, brief, stringAt } from "./json.ts";
 import { deadline, until } from "./wait.ts";
 import { StdioWire, WsWire } from "./wire_client.ts";
 import { writeModels } from "./model_server.ts";
@@ -282,7 +282,10 @@ export class ServerProcess {
       await until(
         async () => {
           const { nodes } = await wire.ok({ type: "list_nodes" });
-          return JSON.stringify(nodes).includes(`"node":"${OWNER}"`);
+          // One that was there before is `gone` at first.
+          return arrayAt({ nodes: nodes ?? [] }, "nodes").some((one) =>
+            at(one, "node") === OWNER && at(one, "state") === "running"
+          );
         },
         READY_MS,
         () => `the gateway does not see its owner:\n${this.stderr}`,
