@@ -244,6 +244,8 @@ export class ServerProcess {
     const own = Object.assign(Object.create(Object.getPrototypeOf(home)), home, {
       stateDir: `${home.dir}/state-behind`,
     }) as Home;
+    // A killed node leaves its address behind.
+    await Deno.remove(`${own.stateDir}/endpoint.json`).catch(() => {});
     const node = await ServerProcess.#startOne(own, {
       ...options,
       bare: true,
