@@ -1,5 +1,6 @@
 // The test command runs every case: none is lost between the builds.
 import { assert, assertEquals } from "@std/assert";
+import { FILES_OF_THE_PROCESS } from "../support/process_cases.ts";
 import { chosen, conformanceFiles, NAMED_FILES, spread } from "../../scripts/test.ts";
 
 Deno.test("test command: every file runs on a build, whichever builds there are", () => {
@@ -24,7 +25,7 @@ Deno.test("test command: a file's build does not change with other files", () =>
 });
 
 Deno.test("test command: what its arguments ask for", () => {
-  const parts = ["unit", "sources", "node", "binary"];
+  const parts = ["unit", "sources", "node", "binary", "cluster"];
   assertEquals(chosen([]), { parts, every: false });
   assertEquals(chosen(["--all"]), { parts, every: true });
   assertEquals(chosen(["--only", "node"]), { parts: ["node"], every: true });
@@ -36,5 +37,6 @@ Deno.test("test command: what its arguments ask for", () => {
 
 Deno.test("test command: its lists name files that are there", () => {
   const files = new Set(conformanceFiles());
-  assertEquals(NAMED_FILES.filter((name) => !files.has(name)), []);
+  const leftOut = Object.keys(FILES_OF_THE_PROCESS);
+  assertEquals([...NAMED_FILES, ...leftOut].filter((name) => !files.has(name)), []);
 });

@@ -1,6 +1,7 @@
 // Does: makes this server a node of a cluster: joins its parts, and answers what the router asks of the other nodes.
 // Used by: server.ts, which loads it only with `--cluster`.
 // Invariant: without NATS this node goes on with its own sessions, for its own clients.
+import { deadline } from "../../base/async/deadline.ts";
 import { isRecord, tryParseRecord } from "../../base/json.ts";
 import type { Config } from "../../config/config.ts";
 import type { Reply } from "../../ipc/messages.ts";
@@ -20,7 +21,7 @@ import { ClusterError } from "./bus.ts";
 import { FanOut } from "./gateway/fan_out.ts";
 import { Gateway, noNode } from "./gateway/gateway.ts";
 import { MergedList } from "./gateway/merged_list.ts";
-import { join, type Joined, type JoinParts, nodeKey, prefixOf } from "./join.ts";
+import { aliveSubject, join, type Joined, type JoinParts, nodeKey, prefixOf } from "./join.ts";
 import { type Member, Members } from "./members.ts";
 import { TokenSync } from "./token_sync.ts";
 import { Channels } from "./wire/channels.ts";
@@ -36,6 +37,12 @@ export interface ClusterParts extends JoinParts {
   /** Ends this server: running turns end, sessions are parked. */
   drain(reason: string): void;
 }
+
+/** Milliseconds that a start waits for the words of the other nodes. A node that starts as well has none yet. */
+const MEET_MS = 1_500;
+
+/** The first characters of the keys of registrations. */
+const NODE_KEYS = nodeKey("");
 
 /** Session ids that one server event names, at most. */
 const IDS_AN_EVENT = 1_000;
@@ -62,6 +69,8 @@ export class Cluster implements Remote {
   #draining = false;
   /** Another server has taken this node's name while it was away. */
   #displaced = false;
+  /** The registrations of the other nodes, by name. */
+  readonly #registered = new Map<string, string | undefined>();
   /** Nodes whose sessions clients know to be unavailable. */
   readonly #toldGone = new Set<string>();
 
@@ -144,6 +153,7 @@ export class Cluster implements Remote {
         this.claims.changed(key, value);
         sync.changed(key, value);
         if (key === nodeKey(node)) this.#checkName(value);
+        else if (key.startsWith(NODE_KEYS)) this.#registered.set(key.slice(NODE_KEYS.length), value);
       },
       synced: (keys) => {
         synced = keys;
@@ -173,6 +183,7 @@ export class Cluster implements Remote {
       } else log.warn("NATS is lost: this node goes on with its own sessions, and cannot reach the others");
     };
     this.#members.listen();
+    await this.#meetOthers();
     return transport;
   }
 
@@ -266,6 +277,18 @@ export class Cluster implements Remote {
     if (this.#displaced) return;
     await this.claims.synced(keys);
     await this.#tokens?.synced(keys);
+  }
+
+  /** Waits for a word of each node that lives, so that the first client sees all of them. */
+  async #meetOthers(): Promise<void> {
+    const { runtime, cluster } = this.#parts;
+    const meet = async ([node, value]: readonly [string, string | undefined]): Promise<void> => {
+      const { instance } = tryParseRecord(value) ?? {};
+      if (typeof instance !== "string" || this.#members.get(node)?.instance === instance) return;
+      if (!await this.#joined.bus.ask(aliveSubject(cluster.name, instance)).catch(() => false)) return;
+      await this.#members.whenHeard(instance);
+    };
+    await deadline(runtime, MEET_MS, Promise.all([...this.#registered].map(meet)), undefined);
   }
 
   #self(): NodeInfo {

@@ -47,6 +47,7 @@ export class Members {
   readonly #alive = new Map<string, Member>();
   /** Nodes that were known once, by name. */
   readonly #gone = new Map<string, Member>();
+  readonly #waiting = new Map<string, () => void>();
   #timer: Timer | undefined;
   #speaking = false;
   /** When this node heard itself, which tells whether NATS carries messages. */
@@ -102,6 +103,12 @@ export class Members {
     return this.#alive.get(node);
   }
 
+  /** Resolves when that start of a node was heard. */
+  whenHeard(instance: string): Promise<void> {
+    if (this.alive.some((member) => member.instance === instance)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.set(instance, resolve));
+  }
+
   /** Whether this node's own words come back to it: false when NATS carries nothing. */
   get heardItself(): boolean {
     return this.#parts.clock.monotonic() - this.#selfAt < SILENT_MS;
@@ -138,6 +145,8 @@ export class Members {
       return;
     }
     if (known !== undefined && known.instance !== instance) this.#drop(known, true);
+    this.#waiting.get(instance)?.();
+    this.#waiting.delete(instance);
     this.#gone.delete(info.node);
     this.#alive.set(info.node, member);
     this.#events.onHeard(member);

@@ -3,7 +3,7 @@
 // Invariant: no event of `*` is delivered before the one answer that joins those of all nodes.
 import { isRecord, tryParseRecord } from "../../../base/json.ts";
 import type { Reply } from "../../../ipc/messages.ts";
-import { type Failure, failure } from "../../../protocol/errors.ts";
+import { type ErrorCode, ERRORS, type Failure, failure } from "../../../protocol/errors.ts";
 import type { Command, CommandOf } from "../../../protocol/schema/commands.ts";
 import { SNAPSHOTS_BYTES } from "../../../governor/limits.ts";
 import type { ReplyTo } from "../../journal/reply_to.ts";
@@ -13,6 +13,7 @@ import type { Here } from "../remote.ts";
 import type { Claims } from "../claims.ts";
 import type { Gateway } from "./gateway.ts";
 import type { AskPage, MergedList, PageAnswer } from "./merged_list.ts";
+import { headingOf } from "./wire_texts.ts";
 
 export interface FanOutParts {
   readonly node: string;
@@ -98,8 +99,14 @@ export class FanOut {
   ): Promise<Reply> {
     const { gateway, hasOwn, lists } = this.#parts;
     const nodes = [...(hasOwn ? [""] : []), ...gateway.nodes];
-    const more = command.type === "search" ? { limit: command.limit ?? 50 } : {};
-    return await lists.page(command, nodes, this.#askPage(connection, here), more);
+    const ask = this.#askPage(connection, here);
+    if (command.type === "search") {
+      return await lists.page(command, nodes, ask, { limit: command.limit ?? 50 });
+    }
+    const { cursor, sort, status, archived, query, limit } = command;
+    const paged = [cursor, sort, status, archived, query].some((field) => field !== undefined);
+    const whole = { plain: true, limit: limit ?? 1_000, maxBytes: this.#parts.answerBytes };
+    return await lists.page(command, nodes, ask, paged ? {} : whole);
   }
 
   /** Sessions of nodes that are gone. */
@@ -126,6 +133,8 @@ export class FanOut {
     if (!reply.ok) return reply;
     // A node that is lost is one whose sessions are unavailable.
     const answers = (await Promise.all(others)).filter((answer) => typeof answer === "string");
+    const refusal = answers.find(isRefused);
+    if (refusal !== undefined) return { ok: false, failure: failureOf(refusal) };
     const texts = [reply.dataText, ...answers];
     if (texts.some((text) => text.slice(-400).includes('"truncated":true'))) return undefined;
     const lists = texts.map((text) => listIn(text, name));
@@ -241,12 +250,25 @@ function ownReply(here: Here, command?: Command): Promise<Reply> {
 }
 
 function pageOf(answer: string): PageAnswer {
-  const { success, data, error } = tryParseRecord(answer) ?? {};
-  if (success === true && isRecord(data)) return { ok: true, data };
-  return {
-    ok: false,
-    failure: failure("internal", typeof error === "string" ? error : "The node's answer cannot be read"),
-  };
+  const { success, data } = tryParseRecord(answer) ?? {};
+  return success === true && isRecord(data) ? { ok: true, data } : { ok: false, failure: failureOf(answer) };
+}
+
+/** The failure in the answer of another node. */
+function failureOf(answer: string): Failure {
+  const { code, error, retryAfterMs, data } = tryParseRecord(answer) ?? {};
+  const known = typeof code === "string" && Object.hasOwn(ERRORS, code) ? code as ErrorCode : "internal";
+  const sentence = typeof error === "string" ? error : "The answer of another node cannot be read";
+  return failure(known, sentence, {
+    ...(typeof retryAfterMs === "number" ? { retryAfterMs } : {}),
+    ...(data === undefined ? {} : { data }),
+  });
+}
+
+/** Whether another node has refused its part. */
+function isRefused(answer: string): boolean {
+  const heading = headingOf(answer);
+  return heading.kind === "response" && !heading.success;
 }
 
 /** The command without the client's own id. */

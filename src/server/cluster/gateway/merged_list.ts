@@ -92,30 +92,33 @@ export class MergedList {
     command: Command,
     nodes: readonly string[],
     ask: AskPage,
-    { maxBytes = PAGE_BYTES, limit, extra = {} }: {
+    { maxBytes = PAGE_BYTES, limit, extra = {}, plain = false }: {
       readonly maxBytes?: number;
       readonly limit?: number;
       readonly extra?: Record<string, unknown>;
+      /** The client knows no pages. */
+      readonly plain?: boolean;
     } = {},
   ): Promise<Reply> {
     const { cursor, id: _id, limit: asked, ...fields } = command as Record<string, unknown> & Command;
-    const begun = this.#begin(command.type, cursor, fields, nodes);
+    const begun = this.#begin(command.type, cursor, fields, nodes, plain);
     if ("code" in begun) return { ok: false, failure: begun };
     const most = limit ?? (typeof asked === "number" ? asked : PAGE_ITEMS);
     const name = ITEMS[command.type] ?? "sessions";
     const sums: Record<string, unknown> = {};
     const taken: string[] = [];
+    const failed: Failure[] = [];
     let bytes = 0;
     const sources = begun.sources.map((source) => ({ ...source, fetches: 0 }));
     const fetch = async (source: (typeof sources)[number]): Promise<void> => {
       source.fetches++;
-      const pageOf = { ...begun.fields, type: command.type, limit: Math.min(most, 1_000) };
-      const answer = await ask(
-        source.node,
-        source.cursor === undefined
-          ? pageOf
-          : { type: command.type, cursor: source.cursor, limit: pageOf.limit },
-      );
+      const answer = await ask(source.node, {
+        ...begun.fields,
+        type: command.type,
+        ...(plain && asked === undefined ? {} : { limit: plain ? asked : Math.min(most, 1_000) }),
+        ...(source.cursor === undefined ? {} : { cursor: source.cursor }),
+      });
+      if (!answer.ok) failed.push(answer.failure);
       // A node that is lost in the middle has no further items. Its sessions come back with it.
       const data: Record<string, unknown> = answer.ok ? answer.data : {};
       add(sums, data, name);
@@ -132,13 +135,18 @@ export class MergedList {
         await Promise.all(dry.map(fetch));
         continue;
       }
-      const next = first(sources, fields["sort"], command.type === "search");
+      const next = nextOf(sources, fields["sort"], command.type === "search");
       if (next === undefined || taken.length >= most) break;
       const item = JSON.stringify(next.items[0]);
       bytes += utf8Bytes(item);
       if (taken.length > 0 && bytes > maxBytes) break;
       taken.push(item);
       next.items = next.items.slice(1);
+    }
+    const [first] = failed;
+    // A command that every node refuses is refused.
+    if (first !== undefined && failed.length >= sources.length && taken.length === 0) {
+      return { ok: false, failure: first };
     }
     const more = sources.some(({ items, done }) => items.length > 0 || !done);
     const rest = {
@@ -155,11 +163,12 @@ export class MergedList {
     cursor: unknown,
     fields: Record<string, unknown>,
     nodes: readonly string[],
+    plain: boolean,
   ): Place | Failure {
     if (typeof cursor !== "string") {
       const sources = nodes.map((node) => ({ node, items: [], cursor: undefined, done: false }));
       // A page is asked for in any case, so that each node keeps the order.
-      const sort = type === "search" ? {} : { sort: fields["sort"] ?? "activity" };
+      const sort = type === "search" || plain ? {} : { sort: fields["sort"] ?? "activity" };
       return { fields: { ...fields, ...sort }, sources, usedAt: 0 };
     }
     const place = this.#parts.cursors.decode(type, cursor);
@@ -183,7 +192,7 @@ export class MergedList {
 }
 
 /** The source whose next item comes first. */
-function first<S extends { items: readonly unknown[] }>(
+function nextOf<S extends { items: readonly unknown[] }>(
   sources: readonly S[],
   sort: unknown,
   inTurn: boolean,

@@ -89,9 +89,12 @@ export class Channel {
   /** Texts of this moment. */
   #batch: string[] = [];
   #batchChars = 0;
+  readonly #batchLimit: number;
 
   constructor(parts: ChannelParts, events: ChannelEvents) {
     this.#parts = parts;
+    // A unit of UTF-16 has three bytes at most, and the last text may double a batch.
+    this.#batchLimit = Math.min(BATCH_CHARS, Math.floor((parts.frameBytes - HEAD_CHARS) / 6));
     this.#events = events;
   }
 
@@ -113,11 +116,11 @@ export class Channel {
   send(text: string): void {
     if (!this.#open) return;
     // Only a client may write line ends between its fields.
-    if (text.length < BATCH_CHARS && !text.includes("\n")) {
+    if (text.length < this.#batchLimit && !text.includes("\n")) {
       if (this.#batch.length === 0) queueMicrotask(() => this.#flush());
       this.#batch.push(text);
       this.#batchChars += text.length;
-      if (this.#batchChars >= BATCH_CHARS) this.#flush();
+      if (this.#batchChars >= this.#batchLimit) this.#flush();
       return;
     }
     this.#flush();
