@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connect } from "@nats-io/transport-node";
 import { Kvm } from "@nats-io/kv";
-import { TestCluster } from "../support/cluster.ts";
+import type { TestCluster } from "../support/cluster.ts";
 import { NatsServer } from "../support/nats_server.ts";
 import { withCreds, withTls, withUser } from "../support/nats_security.ts";
 import { freePort } from "../support/nginx.ts";

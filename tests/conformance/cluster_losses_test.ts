@@ -48,7 +48,7 @@ async function running(
 }
 
 clustered(
-  "cluster: a node is killed: told within 5 s, refused with retryable, back with interrupted",
+  "cluster: a node is killed: clients learn it within 5 s, and may retry, back with interrupted",
   async (cluster) => {
     await cluster.start({ a: {}, b: {}, g: { gateway: true } });
     const wire = await cluster.connect("g");
@@ -117,7 +117,7 @@ clustered(
 );
 
 clustered(
-  "cluster: NATS is killed and back: local clients go on, remote ones are told, all resumes",
+  "cluster: NATS is killed and back: local clients go on, remote ones learn it, all resumes",
   async (cluster) => {
     await cluster.start({ a: {}, b: {}, g: { gateway: true } });
     const [local, remote] = [await cluster.connect("b"), await cluster.connect("g")];
@@ -148,7 +148,7 @@ clustered(
     await told(remote, "sessions_available", "b");
     await cluster.together();
     assertEquals((await listed(remote)).toSorted(), [id, String(random)].toSorted());
-    // The client has seen all of it, or was told that it lags.
+    // The client has seen all of it, or knows that it lags.
     await remote.next(
       (message) => message.type === "lagged" || at(message, "event", "type") === "agent_settled",
       15_000,
@@ -186,7 +186,7 @@ clustered(
     const wire = await cluster.connect("g");
     const { id, gate } = await running(cluster, wire, "b");
     const idle = (await cluster.session(wire, "b")).id;
-    await wire.refused("node_not_found", { type: "drain_node", node: "nobody" });
+    await wire.refused("node_not_found", { type: "drain_node", node: "missing" });
     await wire.ok({ type: "drain_node", node: "b" });
     await cluster.sees(wire, { b: "draining" });
     const cwd = await cluster.node("b").home.folder("late");
@@ -212,7 +212,7 @@ clustered(
 );
 
 clustered(
-  "cluster: a gateway that hangs slows nobody, and its client comes back to the right state",
+  "cluster: a gateway that hangs slows no client, and its own one comes back to the right state",
   async (cluster) => {
     await cluster.start({ b: {}, g: { gateway: true } });
     const [direct, through] = [await cluster.connect("b"), await cluster.connect("g")];

@@ -8,7 +8,7 @@ import { type NatsOptions, NatsServer } from "./nats_server.ts";
 import { Home, ServerProcess, type StartOptions, TARGET, type Target } from "./server_process.ts";
 import { deadline, until } from "./wait.ts";
 import type { Wire } from "./wire_client.ts";
-import { WsWire } from "./wire_client.ts";
+import type { WsWire } from "./wire_client.ts";
 
 /** How a node is started. */
 export interface NodeOptions extends StartOptions {
