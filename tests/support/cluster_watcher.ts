@@ -84,8 +84,12 @@ export class ClusterWatcher {
       const id = at(message, "data", "sessionId");
       const counts = message.type === "session_resumed" || message.type === "session_crashed";
       if (!counts || typeof id !== "string" || !this.#sessionIds.includes(id)) return;
-      // The session counts anew.
-      follower.session(id).muted = true;
+      // The session counts anew, and `lagged` names the new epoch from here on.
+      const epoch = at(message, "data", "epoch");
+      Object.assign(follower.session(id), {
+        muted: true,
+        ...(typeof epoch === "string" ? { epoch, seq: 0 } : {}),
+      });
       this.#due.set(id, "snapshot");
     };
     return follower;
