@@ -34,6 +34,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   m: { file: "long_history.ts", about: "long histories", builds: true },
   n: { file: "catalogue.ts", about: "pages of thousands of sessions", builds: true },
   o: { file: "fronts.ts", about: "what a front costs", builds: true },
+  cluster: { file: "cluster.ts", about: "through a gateway", builds: false },
 };
 
 /** The Node of both sides where two engines are measured: pi 1.6 needs a newer one. */

@@ -37,7 +37,7 @@ const DEFAULT_PI = /(\bDEFAULT_PI: PiChoice = )"[^"]*"/;
 const WORKER_URL = /new URL\(\s*"(?:\.{1,2}\/)+(?:[a-z_]+\/)*worker\.ts",\s*import\.meta\.url,?\s*\)/g;
 
 /** What mod.ts imports dynamically when it is to be a server. */
-const SERVER_CHUNKS = ["src/cli/main.ts", "src/server/server.ts"];
+const SERVER_CHUNKS = ["src/cli/main.ts", "src/server/server.ts", "src/server/cluster/cluster.ts"];
 /** The chunks of the dispatch and of each subcommand. */
 const SUBCOMMAND = /^src\/cli\/(?!main\.ts$)/;
 /** The rooms of the server, and the packages of pi but for its terminal library. */

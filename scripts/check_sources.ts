@@ -101,8 +101,18 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "server/auth",
     "server/journal",
     "server/health",
+    "server/cluster/remote.ts",
   ],
   "server/transports": [...SHARED, "server/router", "server/auth", "console_files"],
+  "server/cluster": [
+    ...SHARED,
+    "config",
+    "server/router",
+    "server/auth",
+    "server/journal",
+    "server/lists",
+    "server/transports",
+  ],
   "server": [...SHARED, "config"],
   "cli/attach": ["base", "protocol", "client", "runtime/terminal/io.ts", PORT],
   "cli/fronts": [...FOR_SUBCOMMANDS, "cli"],
@@ -138,6 +148,8 @@ const ENTRIES: readonly string[] = ["mod.ts", "src/worker/worker.ts"];
 const PI_ROOMS = /^src\/worker\/pi\//;
 /** pi's terminal library knows nothing of agents; the client in the terminal draws with it. */
 const DRAWS = /^src\/cli\/attach\//;
+/** The seam to NATS. */
+const NATS_FILE = "src/server/cluster/nats_bus.ts";
 /** Files that a folder may hold: a reader must be able to keep the list in mind. */
 const FOLDER_LIMIT = 12;
 /** Project files that one file may import; entries and lists of exports excepted. */
@@ -147,6 +159,7 @@ const COMPOSITION_ROOTS: Readonly<Record<string, string>> = {
   "src/server/server.ts": "builds every part of the server thread",
   "src/server/manager/session_manager.ts": "builds the services of sessions and joins their handlers",
   "src/server/router/router.ts": "builds what every connection needs, and is the way of every command",
+  "src/server/cluster/cluster.ts": "builds the parts of a node, and joins them with the router",
   "src/worker/session_worker.ts": "builds sessions, and hands each message to its part of the worker",
   "src/worker/session/session.ts":
     "builds the parts of one session, and is the way of its commands and events",
@@ -241,6 +254,9 @@ function packageViolation(file: string, specifier: string): string | undefined {
   if (specifier === "@mariozechner/pi-tui" && DRAWS.test(file)) return undefined;
   if (/^(?:npm:)?@(?:mariozechner|earendil-works)\//.test(specifier)) {
     return PI_ROOMS.test(file) ? undefined : "only src/worker/pi knows pi";
+  }
+  if (specifier.startsWith("@nats-io/")) {
+    return file === NATS_FILE ? undefined : `only ${NATS_FILE} knows NATS`;
   }
   if (specifier.startsWith("node:") && !MACHINE_ROOMS.test(file)) {
     return "Node's modules belong to src/runtime; add to runtime.ts";

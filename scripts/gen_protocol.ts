@@ -23,6 +23,10 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   get_schema: "Returns the JSON Schema of the whole protocol, or of one command with its `data`.",
   get_metrics:
     "Counts since the start: answers by outcome, refusals by limit, traffic, delays of threads, tokens and cost.",
+  list_nodes:
+    "Lists the nodes of the cluster, the one that answers first, with the room of each. Empty outside of a cluster.",
+  drain_node:
+    "Has a node take no new sessions, end its running turns, park its sessions and leave. The answer comes at the beginning.",
   health_check: "Returns whether the server is healthy, with a sentence for each problem.",
   set_budget:
     "Sets what the session may spend in all (money, turns, time in which its agent works), in place of the last budget; " +
@@ -179,6 +183,9 @@ const SERVER_SENTENCES: Readonly<Record<string, string>> = {
     "`archived`, `unarchived`, `renamed` or `deleted`, of `sessionFile`; or `files` and `indexed` count the session files " +
     "and those in the index.",
   server_shutdown: "The server shuts down; runs may go on for `timeoutMs`.",
+  sessions_unavailable:
+    "A node of the cluster is gone, and these sessions with it. Commands to them are `node_unavailable` until it is back.",
+  sessions_available: "The node is back, and so are these sessions. Subscriptions go on by themselves.",
 };
 
 /** What each event of a session means. */
@@ -204,6 +211,8 @@ const WORDS: Words = {
     // pi 1.6 alone sends these, and the examples come from a run on the older one.
     ...["entry_appended", "summarization_retry_scheduled", "summarization_retry_attempt_start"],
     "summarization_retry_finished",
+    // These come in a cluster alone.
+    ...["sessions_unavailable", "sessions_available"],
   ],
 };
 

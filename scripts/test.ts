@@ -2,14 +2,19 @@
 // Node build and the compiled binary, which it builds first. What differs between builds runs on each of them. Files run
 // beside each other, the long ones first (test_pool.ts). `--all` runs every case on every build, `--only` every case on
 // one. Ends with how many cases each target passed.
-// Usage: deno run -A scripts/test.ts [--all | --only unit|sources|node|binary]
+// `--only cluster` runs the suite through a gateway, with the sessions on another node.
+// Usage: deno run -A scripts/test.ts [--all | --only unit|sources|node|binary|cluster]
 
 import * as path from "node:path";
+import { WITHOUT_NATS } from "../tests/support/nats_server.ts";
+import { FILES_OF_THE_PROCESS } from "../tests/support/process_cases.ts";
 import { repositoryRoot } from "./bundle.ts";
 import { type Job, runPool } from "./test_pool.ts";
 
 const TARGETS = ["sources", "node", "binary"] as const;
-const PARTS: readonly string[] = ["unit", ...TARGETS];
+/** The conformance suite through a gateway, with the sessions on another node of a cluster. */
+const CLUSTER = "cluster";
+const PARTS: readonly string[] = ["unit", ...TARGETS, CLUSTER];
 const EXIT_NOT_BUILT = 3;
 /** How many files run at a time: two for each core, because much of their time they wait. */
 const PLACES = 2 * Math.max(1, navigator.hardwareConcurrency);
@@ -268,6 +273,9 @@ export const CASES_OF: Readonly<Record<string, Target>> = {
 /** Files that run on pi 1.6 too, from the sources. `deno task test:newer` runs all of them. */
 const NEWER_FILES: readonly string[] = ["engine", "hooks", "pi_versions", "prompt"];
 
+/** Files that run through a gateway too. `--only cluster` runs all that are not about the process itself. */
+const CLUSTER_FILES: readonly string[] = ["cursors", "subscriptions"];
+
 /** Files that take longest, with their turns on each build. They begin first, so that no core is idle at the end. */
 const LONG: readonly string[] = [
   "shipped",
@@ -280,6 +288,10 @@ const LONG: readonly string[] = [
   "delivery_slow",
   "canary",
   "worker_loss",
+  "cluster_join",
+  "cluster_losses",
+  "cluster_across",
+  "cluster_kill",
   "delivery_fleet",
   "stored_history",
   "tool_files",
@@ -306,7 +318,7 @@ const LONG: readonly string[] = [
 /** Every name that a list above has. */
 export const NAMED_FILES: readonly string[] = [
   ...[...ALONE, ...QUIET, ...BUILD_MATTERS, ...RUNTIME_MATTERS],
-  ...[...Object.keys(CASES_OF), ...NEWER_FILES, ...LONG],
+  ...[...Object.keys(CASES_OF), ...NEWER_FILES, ...CLUSTER_FILES, ...LONG],
 ];
 
 /** Names of all files of the conformance suite. */
@@ -332,6 +344,11 @@ export function spread(files: readonly string[], builds: readonly Target[]): Map
   const runs = (file: string, build: Target): boolean =>
     BUILD_MATTERS.has(file) || (RUNTIME_MATTERS.has(file) ? cheap.includes(build) : buildOf(file) === build);
   return new Map(builds.map((build) => [build, files.filter((file) => runs(file, build))]));
+}
+
+/** Whether a file runs through a gateway: those about clusters have their own, and some are about the process itself. */
+export function runsThroughGateway(file: string): boolean {
+  return !(file in FILES_OF_THE_PROCESS) && !file.startsWith("cluster");
 }
 
 /** Files of the conformance suite against one build, with its name in the report and further variables. */
@@ -447,6 +464,18 @@ async function main(): Promise<number> {
   if (ready.includes("sources")) {
     const env = { PI_SERVER_PI: "1.6" };
     shares.push({ part: "sources on pi 1.6", target: "sources", files: NEWER_FILES, env });
+  }
+  if (parts.includes(CLUSTER)) {
+    if (WITHOUT_NATS === undefined) {
+      const env = { PI_SERVER_THROUGH: "gateway" };
+      const own = parts.length === 1 ? files.filter(runsThroughGateway) : CLUSTER_FILES;
+      shares.push({ part: CLUSTER, target: "sources", files: own, env });
+    } else console.log(`left out: ${CLUSTER} (${WITHOUT_NATS})`);
+    if (parts.length === 1) {
+      for (const [file, reason] of Object.entries(FILES_OF_THE_PROCESS)) {
+        console.log(`left out of ${CLUSTER}: ${file} ${reason}`);
+      }
+    }
   }
   for (const [part, outcome] of await conform(shares)) outcomes.set(part, outcome);
   for (const [name, outcome] of outcomes) tell(name, outcome);

@@ -3,6 +3,16 @@
 
 /** Sentences by the name of a field. */
 export const FIELD_WORDS: Readonly<Record<string, string>> = {
+  address: "Where clients can connect to it.",
+  draining: "That it takes no new sessions, and leaves.",
+  gateway: "Whether it runs no sessions itself.",
+  load: "How busy its processors are: 1 is all of them.",
+  machineBytes: "Memory of its machine.",
+  node: "Name of the node of a cluster.",
+  parked: "How many sessions are on disk alone.",
+  live: "How many sessions are in memory.",
+  self: "Whether it is the one that answers.",
+  unavailable: "Sessions of nodes that are gone.",
   at: "When, ISO 8601.",
   budget: "What the session may spend.",
   bytesIn: "Bytes that clients have sent, since the start.",
@@ -126,7 +136,7 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   modifiedAt: "When it was last written, ISO 8601.",
   name: "Its name.",
   newerEntries: "What only a newer pi knows of what the file holds: the server refuses to open it.",
-  nodes: "All entries; parents are named by id.",
+  nodes: "All entries, whose parents are named by id; or all nodes of the cluster.",
   now: "The server's clock, milliseconds since 1970.",
   options: "How to do it.",
   output: "What comes out: printed text, or tokens.",

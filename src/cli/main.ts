@@ -1,5 +1,6 @@
 // The program: arguments and variables to a running server, signals to its shutdown, and its end to an exit
 // code. The only place that prints help or ends the process.
+import { ClusterError } from "../server/cluster/bus.ts";
 import { type Config, parseConfig, withAbsolutePaths } from "../config/config.ts";
 import { unknownVariables } from "../config/unknown_variables.ts";
 import { errorMessage } from "../base/error_message.ts";
@@ -51,6 +52,16 @@ async function takeToken(runtime: Runtime): Promise<string | undefined | { reaso
   if (token === undefined) return { reason: `${from} cannot be read` };
   if (isUsableToken(token.trim())) return token.trim();
   return { reason: `${from} ${TOKEN_RULE}` };
+}
+
+/** User and password of NATS, which the sessions' programs must not see. */
+function takeClusterLogin(runtime: Runtime): { user: string; password: string } | undefined {
+  const [user, password] = ["PI_SERVER_CLUSTER_USER", "PI_SERVER_CLUSTER_PASSWORD"].map((name) => {
+    const value = runtime.env(name);
+    runtime.forgetEnv(name);
+    return value;
+  });
+  return user === undefined ? undefined : { user, password: password ?? "" };
 }
 
 /** Why sessions cannot work in that folder; undefined when they can. */
@@ -146,9 +157,8 @@ class Signals {
 }
 
 function whyNot(error: unknown, config: Config): string | undefined {
-  if (error instanceof StateFolderError || error instanceof SandboxError || error instanceof EngineError) {
-    return error.message;
-  }
+  const known = [StateFolderError, SandboxError, EngineError, ClusterError];
+  if (error instanceof Error && known.some((kind) => error instanceof kind)) return error.message;
   if (!(error instanceof ListenError)) return undefined;
   if (/in use|EADDRINUSE/i.test(error.message)) {
     return `Port ${config.port} on ${config.host} is in use; choose another with --port, or 0 for a free one`;
@@ -211,6 +221,7 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
   }
   const token = await takeToken(runtime);
   if (typeof token === "object") return fail(token.reason, EXIT_USAGE);
+  const clusterLogin = takeClusterLogin(runtime);
   const place = await whyUnusable(config.cwd, runtime);
   if (place !== undefined) return fail(place, EXIT_USAGE);
   const stdio = wantsStdio(config, runtime);
@@ -242,6 +253,7 @@ export async function run(args: readonly string[], runtime: Runtime, program: Pr
       ownProcess: true,
       ...streams,
       ...(token === undefined ? {} : { token }),
+      ...(clusterLogin === undefined ? {} : { clusterLogin }),
     });
     signals.serve(server);
     report(server, config, runtime, log);

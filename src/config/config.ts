@@ -4,6 +4,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { BASE_PATH_RULE, basePathOf } from "../base/base_path.ts";
 import { defined } from "../base/json.ts";
+import { type ClusterConfig, clusterOf, withAbsoluteFiles } from "./cluster_config.ts";
 import { didYouMean } from "./nearest.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { BudgetLimits } from "../governor/budget.ts";
@@ -69,6 +70,10 @@ export interface Config {
   readonly ephemeral: boolean;
   /** Worker threads for sessions; 0 runs them in the server's own thread. */
   readonly workers: number;
+  /** Whether the server runs no sessions itself, and leads to those of other nodes (`--workers none`). */
+  readonly gateway: boolean;
+  /** Absent: the server stands alone. */
+  readonly cluster?: ClusterConfig;
   /** `session`: a worker for each session, whatever `workers` says. */
   readonly isolation: IsolationMode;
   /** The version of pi that sessions run on. `auto`: the one that fits this machine. */
@@ -110,6 +115,7 @@ export function withConfigDefaults(over: Partial<Config> = {}): Config {
     restore: true,
     ephemeral: false,
     workers: 1,
+    gateway: false,
     isolation: "shared",
     pi: DEFAULT_PI,
     resources: AS_FOUND,
@@ -329,6 +335,15 @@ function basePathFrom(values: Values): string | undefined {
   throw new Invalid(`${values.from("base-path")}: expected what ${BASE_PATH_RULE}, got "${text}"`);
 }
 
+function clusterFrom(values: Values): ClusterConfig | undefined {
+  try {
+    return clusterOf(values);
+  } catch (error) {
+    if (error instanceof RangeError) throw new Invalid(error.message);
+    throw error;
+  }
+}
+
 function netHostOf(text: string, from: string): string {
   if (/^(?:\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::\d{1,5})?$/i.test(text)) {
     return text.toLowerCase();
@@ -338,7 +353,7 @@ function netHostOf(text: string, from: string): string {
 
 /** The configuration with absolute paths only, so that the process may stand in any folder. */
 export function withAbsolutePaths(config: Config, absolute: (path: string) => string): Config {
-  const { cwd, roots, stateDir, resources } = config;
+  const { cwd, roots, stateDir, resources, cluster } = config;
   const { extensions, skills, prompts } = resources;
   return {
     ...config,
@@ -351,6 +366,7 @@ export function withAbsolutePaths(config: Config, absolute: (path: string) => st
     },
     ...(roots === undefined ? {} : { roots: roots.map(absolute) }),
     ...(stateDir === undefined ? {} : { stateDir: absolute(stateDir) }),
+    ...(cluster === undefined ? {} : { cluster: withAbsoluteFiles(cluster, absolute) }),
   };
 }
 
@@ -405,6 +421,7 @@ function configOf(values: Values): Config {
   const level = values.choice("log-level");
   const format = values.choice("log-format");
   const stdio = values.choice("stdio");
+  const gateway = values.text("workers") === "none";
   const config = withConfigDefaults({
     ...maybe("port", values.number("port")),
     ...maybe("host", hostOf(values)),
@@ -426,7 +443,9 @@ function configOf(values: Values): Config {
     allowAnyNet: values.on("allow-any-net"),
     restore: !values.on("no-restore"),
     ephemeral: values.on("ephemeral"),
-    ...maybe("workers", values.number("workers")),
+    ...maybe("workers", gateway ? undefined : values.number("workers")),
+    gateway,
+    ...maybe("cluster", clusterFrom(values)),
     ...maybe("isolation", ISOLATION_MODES.find((one) => one === values.choice("isolation"))),
     ...maybe("pi", PI_CHOICES.find((one) => one === values.choice("pi"))),
     resources: resourcesOf(values),
@@ -442,7 +461,10 @@ function configOf(values: Values): Config {
   });
   const open = openToOthers(config);
   if (open !== undefined) throw new Invalid(`--no-auth: ${open}`);
-  if (config.isolation === "session" && values.number("workers") !== undefined) {
+  if (gateway && config.cluster === undefined) {
+    throw new Invalid("--workers none: a server without sessions leads to those of a cluster; add --cluster");
+  }
+  if (config.isolation === "session" && values.text("workers") !== undefined) {
     throw new Invalid("--workers: --isolation session starts a worker for each session; leave --workers out");
   }
   if (config.sandbox === "on" && config.workers === 0) {

@@ -42,6 +42,8 @@ export interface WorkerConfig {
   readonly processTag?: string;
   /** Marks the processes that all workers of this state folder start. */
   readonly serverTag?: string | undefined;
+  /** The name of this node of a cluster. Absent outside of one. */
+  readonly node?: string;
 }
 
 /** Whether a subscriber wants the full form of a session's events, and how many connections watch it. */

@@ -61,6 +61,8 @@ const TABLE = {
   session_too_large: traits(false, "The session's history is too large for that command"),
   timeout: traits(true, "The command took longer than it may; what it started may still finish"),
   cancelled: traits(false, "The command was stopped before it could finish"),
+  node_unavailable: traits(true, "The node of the cluster that the command needs cannot be reached now"),
+  node_not_found: traits(false, "The cluster has no node of that name, or the server is in no cluster"),
   shutting_down: traits(true, "The server is shutting down"),
   agent_error: traits(false, "The agent or its model failed"),
   internal: traits(false, "A defect or a failure of the machine; the log has the details"),

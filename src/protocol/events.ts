@@ -106,6 +106,8 @@ export const SERVER_EVENTS: readonly string[] = [
   "session_crashed",
   "catalogue_changed",
   "server_shutdown",
+  "sessions_unavailable",
+  "sessions_available",
 ];
 
 /** A server event, encoded. */

@@ -20,7 +20,7 @@ import {
   rm,
   stat,
 } from "node:fs/promises";
-import { availableParallelism, homedir, hostname, tmpdir, totalmem } from "node:os";
+import { availableParallelism, homedir, hostname, loadavg, tmpdir, totalmem } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
 import { setImmediate } from "node:timers";
@@ -356,6 +356,7 @@ export const common = {
     return { ownBytes: heapUsed + external, residentBytes: rss };
   },
   processors: (): number => availableParallelism(),
+  load: (): number => (loadavg()[0] ?? 0) / availableParallelism(),
   hostname: (): string => hostname(),
   now: (): number => Date.now(),
   monotonic: (): number => clock.monotonic(),

@@ -269,6 +269,8 @@ export interface Runtime extends Clock {
   memoryBounds(): MemoryBounds;
   /** How many threads can run at the same time. */
   processors(): number;
+  /** How busy the machine's processors were in the last minute: 1 is all of them. 0 where that is unknown. */
+  load(): number;
   /** Runs a program to its end and returns its output. Throws when it fails or takes longer. */
   output(command: readonly string[], withinMs: number): Promise<string>;
   /** The machine's name. */

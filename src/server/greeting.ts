@@ -22,6 +22,14 @@ export function endpointsOf(transports: readonly Transport[]): Endpoint[] {
   return transports.flatMap(({ endpoints }) => [...endpoints]);
 }
 
+/** Where clients of other machines can reach the server: a bind to all addresses has the machine's name. */
+export function addressOf(url: string | undefined, host: string, machine: string): string | undefined {
+  if (url === undefined || !["0.0.0.0", "::"].includes(host)) return url;
+  const address = new URL(url);
+  address.hostname = machine;
+  return address.href;
+}
+
 /** The greeting at this moment. */
 export function greeting(parts: GreetingParts): Greeting {
   const { config, engine, serverId, schemaHash, transportNames, transports } = parts;

@@ -9,12 +9,13 @@ import type { Config } from "../config/config.ts";
 import { Governor } from "../governor/governor.ts";
 import { DISPOSE_MS } from "../governor/limits.ts";
 import { protocolSchema } from "../protocol/json_schema.ts";
-import type { Engine } from "../protocol/pi_package.ts";
+import { type Engine, PI_PACKAGES } from "../protocol/pi_package.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { checkAccess } from "./auth/network_access.ts";
 import { TokenStore } from "./auth/token_store.ts";
-import { endpointsOf, greeting } from "./greeting.ts";
+import type { Cluster, ClusterParts } from "./cluster/cluster.ts";
+import { addressOf, endpointsOf, greeting } from "./greeting.ts";
 import { listenForHttp } from "./http_server.ts";
 import { Linger } from "./linger.ts";
 import { CommandJournal } from "./journal/command_journal.ts";
@@ -57,6 +58,8 @@ export interface ServerParts {
   readonly stdio?: Stdio;
   /** A token of the caller; without one the state folder's is used. */
   readonly token?: string;
+  /** User and password of NATS. */
+  readonly clusterLogin?: { readonly user: string; readonly password: string };
   /** No other program shares this process: every process that it starts is the server's, and ends with it. */
   readonly ownProcess?: boolean;
 }
@@ -142,6 +145,14 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
 
   const transports: Transport[] = [];
   const governor = new Governor(config.limits);
+  const cluster = await joinCluster(parts, {
+    state: serverTag,
+    governor,
+    pi: PI_PACKAGES[engine].version,
+    local: { ids: () => sessions.sessionOrder("activity"), has: (id) => sessions.has(id) },
+    drain: (reason) => void shutdown.begin(reason, config.shutdownTimeoutMs),
+  });
+  cleanup.defer(() => cluster?.close());
   const memoryBytes = workerMemoryBytes(config.limits.hostMemoryBytes, runtime.memoryBounds());
   // Sessions that are isolated need threads.
   const threads = config.workers > 0 || config.isolation === "session";
@@ -169,8 +180,11 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
       memoryBytes,
       outputDir,
       serverTag,
+      node: cluster?.node,
     }),
     workers: config.workers,
+    gateway: config.gateway,
+    claims: cluster?.claims,
     isolation: config.isolation,
     starts: runtime.processors(),
     ...(threads ? { memory: { limitBytes: memoryBytes, held: () => runtime.memory() } } : {}),
@@ -185,7 +199,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
       },
     }),
   });
-  if (!config.ephemeral) await restore(sessions, store, journal, parts);
+  if (!config.ephemeral) await restore(sessions, store, journal, parts, cluster?.node);
 
   const serverId = runtime.uuid();
   const schema = protocolSchema();
@@ -237,13 +251,19 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
     greeting: () => greeting({ config, engine, serverId, schemaHash, transportNames, transports }),
     schema: { all: schema, hash: schemaHash },
     tokens: () => tokens,
+    remote: cluster,
     folderIssues: () => folderIssues(files, foldersInUse(runtime, config.cwd ?? ".")),
   });
   cleanup.defer(() => router.close());
   tokens.revoked = (tokenId) => router.revoked(tokenId);
   cleanup.defer(() => Promise.all(transports.map((transport) => transport.close(FAREWELL_MS))));
   const closed = deferred<ShutdownResult>();
-  const shutdown = makeShutdown({ runtime, router, sessions, transports, cleanup, onClosed: closed.resolve });
+  const shutdown = makeShutdown({
+    ...{ runtime, router, sessions, transports, cleanup },
+    refusing: () => cluster?.refusing(),
+    onClosed: closed.resolve,
+  });
+  if (cluster !== undefined) transports.push(await cluster.start(router, tokens));
 
   if (config.ws) {
     const ready = (): boolean => shutdown.phase === "running";
@@ -265,6 +285,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
     router.onConnections = (count) => linger.connections(count);
   }
   const endpoints = endpointsOf(transports);
+  cluster?.announce(addressOf(endpoints[0]?.url, config.host, runtime.hostname()));
   await state.publish({
     pid: runtime.pid,
     serverId,
@@ -276,6 +297,26 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
     transports.push(openStdio(stdio, { config, runtime, log, router, sessions, shutdown }));
   }
   return { engine, endpoints, stateDir: folder, shutdown, closed: closed.promise, ...defined({ tokenFile }) };
+}
+
+/** Makes this server a node of its cluster. Undefined when it stands alone, and then nothing of NATS is loaded. */
+async function joinCluster(
+  { config, runtime, log, clusterLogin }: ServerParts,
+  more: Pick<ClusterParts, "state" | "governor" | "pi" | "local" | "drain">,
+): Promise<Cluster | undefined> {
+  const { cluster } = config;
+  if (cluster === undefined) return undefined;
+  const { Cluster, nodeName } = await import("./cluster/cluster.ts");
+  return await Cluster.join({
+    ...more,
+    config,
+    cluster,
+    runtime,
+    log,
+    node: cluster.node ?? nodeName(runtime.hostname()),
+    instance: runtime.randomHex(6),
+    ...defined({ login: clusterLogin }),
+  });
 }
 
 /** Reports which permissions workers have. */
@@ -299,8 +340,13 @@ async function restore(
   store: SessionStore,
   journal: CommandJournal,
   { config, log }: ServerParts,
+  node: string | undefined,
 ): Promise<void> {
-  const records = (await store.load(config.restore)).map((record) => journal.applyVersion(record));
+  const records = (await store.load(config.restore)).map((record) => {
+    // The folder may have been another node's, or no node's.
+    const { node: _node, ...info } = record.info;
+    return journal.applyVersion({ ...record, info: { ...info, ...defined({ node }) } });
+  });
   sessions.restore(store, records);
   if (records.length > 0) log.info("sessions of an earlier server are parked", { sessions: records.length });
 }
@@ -311,14 +357,19 @@ interface ShutdownSteps {
   readonly sessions: SessionManager;
   readonly transports: readonly Transport[];
   readonly cleanup: CleanupStack;
+  /** The server takes nothing new from now on. */
+  refusing(): void;
   onClosed(result: ShutdownResult): void;
 }
 
 /** The shutdown of that server; `cleanup` closes what was built. */
-function makeShutdown({ runtime, router, sessions, transports, cleanup, onClosed }: ShutdownSteps): Shutdown {
+function makeShutdown(
+  { runtime, router, sessions, transports, cleanup, refusing, onClosed }: ShutdownSteps,
+): Shutdown {
   return new Shutdown({
     clock: runtime,
     refuse: () => {
+      refusing();
       router.refuse();
       for (const transport of transports) transport.refuse();
     },

@@ -82,7 +82,7 @@ export class SessionWorker {
   #factory: AgentFactory | undefined;
   /** No client can answer dialogs any more: none are shown. */
   #dialogsDisabled = false;
-  #sessionDefaults: Pick<WorkerConfig, "pendingUi" | "budget" | "turnStallMs"> = { pendingUi: 1 };
+  #sessionDefaults: Pick<WorkerConfig, "pendingUi" | "budget" | "turnStallMs" | "node"> = { pendingUi: 1 };
   #loadFailure: Failure | undefined;
 
   /**
@@ -163,11 +163,12 @@ export class SessionWorker {
       this.#runtime.tagWorkerProcesses(config.processTag, config.serverTag);
     }
     this.#trusted.start(config);
-    const { pendingUi, budget, turnStallMs } = config;
+    const { pendingUi, budget, turnStallMs, node } = config;
     this.#sessionDefaults = {
       pendingUi,
       ...(budget === undefined ? {} : { budget }),
       ...(turnStallMs === undefined ? {} : { turnStallMs }),
+      ...(node === undefined ? {} : { node }),
     };
     this.#send({ kind: "load_begun" });
     this.#sendQueue.flush();

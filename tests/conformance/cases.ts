@@ -22,6 +22,8 @@ type Make = (scene: Scene) => JsonObject | Promise<JsonObject>;
 export interface Case {
   readonly good: Make;
   readonly bad: { readonly code: string; readonly make: Make };
+  /** Only a node of a cluster accepts it: cluster_test.ts has that side. */
+  readonly inCluster?: true;
 }
 
 const nothing: Make = () => ({});
@@ -87,6 +89,12 @@ const SERVER_CASES: Record<string, Case> = {
   get_schema: { good: same({ command: "prompt" }), bad: invalid({ command: "no_such_command" }) },
   get_metrics: { good: nothing, bad: unknownField },
   health_check: { good: nothing, bad: unknownField },
+  list_nodes: { good: nothing, bad: unknownField },
+  drain_node: {
+    good: same({ node: "none" }),
+    bad: refuses("node_not_found", same({ node: "none" })),
+    inCluster: true,
+  },
   list_sessions: { good: nothing, bad: invalid({ sessionId: 7 }) },
   create_session: {
     good: ({ bench, cwd }) => ({ sessionId: bench.name("made"), cwd, inMemory: true, sessionName: "Made" }),

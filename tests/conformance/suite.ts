@@ -1,8 +1,10 @@
 // How a conformance case is written: a bench holds a scripted model, a home and a server; cases share one bench
 // for each file, or take their own. After a case every connection's transcript is judged.
 
+import { THROUGH_GATEWAY } from "../support/behind_gateway.ts";
 import { arrayAt, brief, type JsonObject, stringAt } from "../support/json.ts";
 import { API_KEY, ModelServer } from "../support/model_server.ts";
+import { leftOutThroughGateway } from "../support/process_cases.ts";
 import { Home, ServerProcess, type StartOptions, TARGET } from "../support/server_process.ts";
 import { deadline } from "../support/wait.ts";
 import type { StdioWire, Wire, WsWire } from "../support/wire_client.ts";
@@ -19,8 +21,10 @@ export const DEMO = { provider: "demo", modelId: "demo-1", toolWord: "tool" };
 export function conformance(name: string, fn: () => Promise<void>, without?: string): void {
   // Children, sockets and the shared bench outlive single cases, so leaks are the unit tests' business.
   const sanitizers = { sanitizeOps: false, sanitizeResources: false };
-  const reason = without === undefined ? "" : ` (${without})`;
-  Deno.test({ name: `[${TARGET}] ${name}${reason}`, fn, ignore: without !== undefined, ...sanitizers });
+  const missing = without ?? (THROUGH_GATEWAY ? leftOutThroughGateway(name) : undefined);
+  const reason = missing === undefined ? "" : ` (${missing})`;
+  const where = THROUGH_GATEWAY ? `${TARGET} through a gateway` : TARGET;
+  Deno.test({ name: `[${where}] ${name}${reason}`, fn, ignore: missing !== undefined, ...sanitizers });
 }
 
 /** Why a case that needs Linux is left out here; undefined on Linux. */

@@ -76,7 +76,7 @@ for (const name of names) {
     rows.set(name, row);
     try {
       const wire = await bench.connect();
-      await isAccepted(wire, name);
+      if (CASES.get(name)?.inCluster !== true) await isAccepted(wire, name);
       row.good = "accepted";
       const code = CASES.get(name)?.bad.code ?? "";
       await isRefused(wire, name, code);

@@ -2,7 +2,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { ERRORS, failure } from "../../src/protocol/errors.ts";
 
-const RETRYABLE = ["session_limit", "rate_limited", "overloaded", "agent_busy", "timeout", "shutting_down"];
+const RETRYABLE = [
+  ...["session_limit", "rate_limited", "overloaded", "agent_busy", "timeout", "shutting_down"],
+  "node_unavailable",
+];
 
 Deno.test("errors: exactly these codes are retryable", () => {
   const retryable = Object.entries(ERRORS).filter(([, traits]) => traits.retryable).map(([code]) => code);

@@ -7,6 +7,8 @@ export const MINIMAL: Readonly<Record<CommandName, Readonly<Record<string, unkno
   ping: {},
   get_schema: {},
   list_sessions: {},
+  list_nodes: {},
+  drain_node: { node: "a" },
   get_metrics: {},
   health_check: {},
   create_session: {},

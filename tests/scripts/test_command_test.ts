@@ -1,5 +1,6 @@
 // The test command runs every case: none is lost between the builds.
 import { assert, assertEquals } from "@std/assert";
+import { FILES_OF_THE_PROCESS } from "../support/process_cases.ts";
 import { CASES_OF, chosen, conformanceFiles, NAMED_FILES, spread, takeTimes } from "../../scripts/test.ts";
 
 const BUILDS = ["sources", "node", "binary"] as const;
@@ -45,7 +46,7 @@ Deno.test("test command: a file with cases for one build alone runs on that buil
 });
 
 Deno.test("test command: what its arguments ask for", () => {
-  const parts = ["unit", "sources", "node", "binary"];
+  const parts = ["unit", "sources", "node", "binary", "cluster"];
   assertEquals(chosen([]), { parts, every: false });
   assertEquals(chosen(["--all"]), { parts, every: true });
   assertEquals(chosen(["--only", "node"]), { parts: ["node"], every: true });
@@ -57,7 +58,8 @@ Deno.test("test command: what its arguments ask for", () => {
 
 Deno.test("test command: its lists name files that are there", () => {
   const files = new Set(conformanceFiles());
-  assertEquals(NAMED_FILES.filter((name) => !files.has(name)), []);
+  const leftOut = Object.keys(FILES_OF_THE_PROCESS);
+  assertEquals([...NAMED_FILES, ...leftOut].filter((name) => !files.has(name)), []);
 });
 
 Deno.test("test command: the processor time of a file is that of the shell's children", () => {

@@ -29,7 +29,7 @@ const TIMEOUT_MS = 60_000;
 
 /** The variables of a person whose server is the one of that home. */
 export function variables(home: Home, more: Record<string, string> = {}): Record<string, string> {
-  return environment(home, { PI_SERVER_STATE_DIR: home.stateDir, ...more });
+  return environment(home, { PI_SERVER_STATE_DIR: home.clientStateDir, ...more });
 }
 
 /** A subcommand that runs. */

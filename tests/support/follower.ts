@@ -153,7 +153,9 @@ export class Follower {
     if (command?.type !== "subscribe") return;
     const filtered = command.events !== undefined;
     const { data } = response;
-    if (!isObject(data)) return void (this.session(String(command.sessionId)).muted = false);
+    if (response.success !== true || !isObject(data)) {
+      return void (this.session(String(command.sessionId)).muted = false);
+    }
     if (command.sessionId !== "*") {
       this.#own.add(String(command.sessionId));
       return this.session(String(command.sessionId)).begin(data, command.from, filtered);

@@ -148,6 +148,15 @@ async function opening({ recorder, home }: Scene): Promise<void> {
   await recorder.show({ type: "set_budget", sessionId: DEMO, maxUsd: 5, maxTurns: 200, onExceed: "abort" });
   await recorder.show({ type: "get_metrics" });
   await recorder.show({ type: "health_check" });
+  await recorder.show({ type: "list_nodes" });
+  // This server is in no cluster. tests/conformance/cluster_test.ts gets this answer from one.
+  recorder.exchanges.set("drain_node", {
+    command: { id: "drain_node-1", type: "drain_node", node: "b" },
+    response: {
+      ...{ id: "drain_node-1", type: "response", command: "drain_node", success: true },
+      ...{ protocolVersion: "1.0", data: { node: "b", draining: true } },
+    },
+  });
 }
 
 /** A turn with a tool, and what can be asked of it. */

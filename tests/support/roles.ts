@@ -11,7 +11,7 @@ export const ADDED: Readonly<Record<Role, readonly string[]>> = {
     ..."list_pending_ui get_state get_messages get_available_models get_last_assistant_text".split(" "),
     ..."get_session_stats get_context_usage get_available_thinking_levels get_fork_messages get_tree get_commands get_skills get_tools"
       .split(" "),
-    ..."get_entries get_content list_session_files get_metrics health_check search".split(" "),
+    ..."get_entries get_content list_session_files get_metrics health_check search list_nodes".split(" "),
   ],
   answer: ["extension_ui_response"],
   drive: [
@@ -30,7 +30,7 @@ export const ADDED: Readonly<Record<Role, readonly string[]>> = {
         " ",
       ),
   ],
-  admin: ["mint_token", "list_tokens", "revoke_token", "set_budget"],
+  admin: ["mint_token", "list_tokens", "revoke_token", "set_budget", "drain_node"],
 };
 
 /** Commands that only read, though their names do not begin with `get_` or `list_`. */

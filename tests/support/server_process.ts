@@ -2,7 +2,8 @@
 // temporary home of its own. Finds it the way a client does (endpoint.json and token in the state folder) and
 // ends it by its own process id, always.
 
-import { brief, stringAt } from "./json.ts";
+import { gatewayArgs, gatewayDir, hasGateway, OWNER, ownerArgs, THROUGH_GATEWAY } from "./behind_gateway.ts";
+import { arrayAt, at, brief, stringAt } from "./json.ts";
 import { deadline, until } from "./wait.ts";
 import { StdioWire, WsWire } from "./wire_client.ts";
 import { writeModels } from "./model_server.ts";
@@ -93,6 +94,11 @@ export class Home {
     this.root = root;
   }
 
+  /** The state folder of the server that clients reach. */
+  get clientStateDir(): string {
+    return THROUGH_GATEWAY ? gatewayDir(this.stateDir) : this.stateDir;
+  }
+
   /** Of the server under test: sessions may use all of it, and with the usual one they could use the whole home. */
   get temporary(): string {
     return `${this.dir}/tmp`;
@@ -180,9 +186,13 @@ export class ServerProcess {
   #stdout = "";
   #exited = false;
   readonly #readers: Promise<void>[] = [];
+  /** The node that clients reach, where that is not this one. */
+  #gateway: ServerProcess | undefined;
+  #stateDir: string;
 
   private constructor(home: Home, child: Deno.ChildProcess, startedAt: number, piped: boolean) {
     this.home = home;
+    this.#stateDir = home.stateDir;
     this.child = child;
     this.startedAt = startedAt;
     running.add(this);
@@ -197,6 +207,27 @@ export class ServerProcess {
 
   /** Starts without waiting for anything. */
   static spawn(home: Home, options: StartOptions = {}): ServerProcess {
+    const { args = [], mode = "ws", bare, command, cleanEnv } = options;
+    const plain = bare !== true && command === undefined && cleanEnv === undefined &&
+      !args.includes("--cluster");
+    if (!hasGateway(args, mode, plain)) return ServerProcess.#spawn(home, options);
+    const at = args.indexOf("--state-dir");
+    const stateDir = at < 0 ? home.stateDir : args[at + 1] ?? home.stateDir;
+    gateways.get(stateDir)?.signal("SIGKILL");
+    try {
+      Deno.removeSync(`${gatewayDir(stateDir)}/endpoint.json`);
+    } catch {
+      // This is the first one.
+    }
+    const server = ServerProcess.#spawn(home, { ...options, args: ownerArgs(stateDir, args) });
+    const { PI_SERVER_FAULTS: _faults, ...env } = options.env ?? {};
+    server.#gateway = ServerProcess.#spawn(home, { ...options, env, args: gatewayArgs(stateDir, args) });
+    server.#stateDir = stateDir;
+    gateways.set(stateDir, server.#gateway);
+    return server;
+  }
+
+  static #spawn(home: Home, options: StartOptions): ServerProcess {
     const { program, args } = options.command ?? commandOf(options.target);
     const stdio = options.mode === "stdio";
     const own = options.bare ? [] : [
@@ -222,6 +253,7 @@ export class ServerProcess {
     const server = ServerProcess.spawn(home, options);
     try {
       await server.endpoint();
+      await server.ready();
     } catch (error) {
       await server.kill();
       throw error;
@@ -234,7 +266,33 @@ export class ServerProcess {
   }
 
   get stderr(): string {
-    return this.#stderr;
+    return this.#gateway === undefined ? this.#stderr : `${this.#stderr}${this.#gateway.stderr}`;
+  }
+
+  /** The state folder of the node that clients reach. */
+  get #clientDir(): string {
+    return this.#gateway === undefined ? this.#stateDir : gatewayDir(this.#stateDir);
+  }
+
+  /** Waits until the node that clients reach knows the one with the sessions. */
+  async ready(): Promise<void> {
+    if (this.#gateway === undefined) return;
+    const wire = await this.connect("looks");
+    try {
+      await until(
+        async () => {
+          const { nodes } = await wire.ok({ type: "list_nodes" });
+          // One that was there before is `gone` at first.
+          return arrayAt({ nodes: nodes ?? [] }, "nodes").some((one) =>
+            at(one, "node") === OWNER && at(one, "state") === "running"
+          );
+        },
+        READY_MS,
+        () => `the gateway does not see its owner:\n${this.stderr}`,
+      );
+    } finally {
+      await wire.close();
+    }
   }
 
   /** What came on stdout, when no stdio client reads it. */
@@ -247,7 +305,7 @@ export class ServerProcess {
     const url = await until(
       async () => {
         if (this.#exited) throw new Error(`the server exited before it listened:\n${this.#stderr}`);
-        const text = await Deno.readTextFile(`${this.home.stateDir}/endpoint.json`).catch(() => "");
+        const text = await Deno.readTextFile(`${this.#clientDir}/endpoint.json`).catch(() => "");
         if (text === "") return undefined;
         return stringAt(JSON.parse(text), "url");
       },
@@ -259,7 +317,7 @@ export class ServerProcess {
 
   /** The token from the state folder. */
   async token(): Promise<string> {
-    return (await Deno.readTextFile(`${this.home.stateDir}/token`)).trim();
+    return (await Deno.readTextFile(`${this.#clientDir}/token`)).trim();
   }
 
   /** A new WebSocket connection. */
@@ -274,6 +332,7 @@ export class ServerProcess {
 
   signal(name: Deno.Signal): void {
     if (!this.#exited) this.child.kill(name);
+    if (["SIGTERM", "SIGINT", "SIGKILL"].includes(name)) this.#gateway?.signal(name);
   }
 
   /** The exit code, waited for; everything on stderr has been read by then. */
@@ -292,6 +351,7 @@ export class ServerProcess {
     this.signal("SIGKILL");
     await this.status;
     await Promise.all(this.#readers);
+    await this.#gateway?.kill();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -300,6 +360,9 @@ export class ServerProcess {
 }
 
 const running = new Set<ServerProcess>();
+
+/** The gateway of each state folder, which a new server replaces. */
+const gateways = new Map<string, ServerProcess>();
 
 // A test run that ends early must not leave servers behind.
 globalThis.addEventListener("unload", () => {

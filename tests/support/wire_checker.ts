@@ -17,6 +17,8 @@ const SERVER_EVENTS = [
   "session_crashed",
   "catalogue_changed",
   "server_shutdown",
+  "sessions_unavailable",
+  "sessions_available",
 ];
 const CODES = new Set([
   ..."invalid_json frame_too_large unknown_command invalid_params unsupported_protocol_version".split(" "),
@@ -28,7 +30,7 @@ const CODES = new Set([
   ..."idempotency_conflict outcome_unknown ui_request_not_found ui_already_resolved".split(" "),
   ..."forbidden budget_exceeded path_forbidden path_not_found not_a_session_file timeout cancelled shutting_down"
     .split(" "),
-  ..."session_file_newer session_file_damaged session_file_too_large session_too_large agent_error internal"
+  ..."node_unavailable node_not_found session_file_newer session_file_damaged session_file_too_large session_too_large agent_error internal"
     .split(" "),
 ]);
 
@@ -212,7 +214,8 @@ class Feeds {
 
   serverEvent(message: JsonObject): void {
     const id = at(message, "data", "sessionId");
-    const ofNone = message.type === "server_shutdown" || message.type === "catalogue_changed";
+    const ofNone = ["server_shutdown", "catalogue_changed", "sessions_unavailable", "sessions_available"]
+      .includes(String(message.type));
     if (!ofNone && typeof id !== "string") {
       this.#faults.push(`server event without data.sessionId: ${brief(message)}`);
     } else if (message.type === "session_deleted") this.#feeds.delete(String(id));

@@ -53,6 +53,8 @@ export interface GetSchemaData {
 export interface ListSessionsData {
   /** The sessions. */
   sessions: SessionInfo[];
+  /** Sessions of nodes that are gone. */
+  unavailable?: { sessionId: string; node: string }[];
   /** The protocol's `nextCursor`. */
   nextCursor?: string;
   /** Whether something was left out. */
@@ -123,6 +125,7 @@ export interface SearchData {
     sessionId: string;
     sessionName?: string;
     liveSessionId?: string;
+    node?: string;
     cwd: string;
     entryId?: string;
     role: string;
@@ -350,7 +353,7 @@ export interface GetForkMessagesData {
 export interface GetTreeData {
   /** The entry that the session stands at. */
   currentLeafId: string | null;
-  /** All entries; parents are named by id. */
+  /** All entries, whose parents are named by id; or all nodes of the cluster. */
   nodes: TreeNode[];
   /** Whether something was left out. */
   truncated?: true;
@@ -508,6 +511,21 @@ export interface GetMetricsData {
   tokens: { input: number; output: number; cacheRead: number; cacheWrite: number };
   /** Cost of all sessions since the start, in USD. */
   costUsd: number;
+  /** All entries, whose parents are named by id; or all nodes of the cluster. */
+  nodes?: {
+    node: string;
+    address?: string;
+    version: string;
+    protocolVersion: string;
+    pi: string;
+    state: "running" | "draining" | "gone";
+    self?: true;
+    gateway?: true;
+    sessions: { live: number; parked: number; limit: number };
+    memoryBytes: number;
+    machineBytes: number;
+    load: number;
+  }[];
   /** What the journal keeps. */
   journal: { keys: number; keyBytes: number; messageBytes: number };
 }
@@ -526,6 +544,33 @@ export interface SetBudgetData {
   budget?: Budget;
   /** Tokens and cost of the run. */
   usage: BudgetUsage;
+}
+
+/** What `list_nodes` answers with. */
+export interface ListNodesData {
+  /** All entries, whose parents are named by id; or all nodes of the cluster. */
+  nodes: {
+    node: string;
+    address?: string;
+    version: string;
+    protocolVersion: string;
+    pi: string;
+    state: "running" | "draining" | "gone";
+    self?: true;
+    gateway?: true;
+    sessions: { live: number; parked: number; limit: number };
+    memoryBytes: number;
+    machineBytes: number;
+    load: number;
+  }[];
+}
+
+/** What `drain_node` answers with. */
+export interface DrainNodeData {
+  /** Name of the node of a cluster. */
+  node: string;
+  /** That it takes no new sessions, and leaves. */
+  draining: true;
 }
 
 /** What each command answers with, by its name. */
@@ -664,6 +709,10 @@ export interface DataMap {
   health_check: HealthCheckData;
   /** Of `set_budget`. */
   set_budget: SetBudgetData;
+  /** Of `list_nodes`. */
+  list_nodes: ListNodesData;
+  /** Of `drain_node`. */
+  drain_node: DrainNodeData;
 }
 
 /** Code of an error, for programs. */
@@ -707,6 +756,8 @@ export type ErrorCode =
   | "session_too_large"
   | "timeout"
   | "cancelled"
+  | "node_unavailable"
+  | "node_not_found"
   | "shutting_down"
   | "agent_error"
   | "internal";

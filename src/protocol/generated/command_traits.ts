@@ -67,4 +67,5 @@ export const REPEATABLE: ReadonlySet<string> = new Set<string>([
   "list_tokens",
   "get_metrics",
   "health_check",
+  "list_nodes",
 ]);

@@ -91,6 +91,8 @@ export interface CreateSessionCommand extends AnyCommand {
   inMemory?: boolean;
   /** Whether the project's own extensions and settings are loaded. */
   trustProject?: boolean;
+  /** Name of the node of a cluster. */
+  node?: string;
 }
 
 /** Ends a session at once: its turn is aborted, waiting commands answer `cancelled`, pi's file stays. */
@@ -162,6 +164,8 @@ export interface LoadSessionCommand extends AnyCommand {
   sessionId?: string;
   /** Path of a session file, inside the roots. */
   sessionPath: string;
+  /** Name of the node of a cluster. */
+  node?: string;
 }
 
 /** Lists the dialogs that wait for an answer, of one session or of all. */
@@ -200,6 +204,8 @@ export interface ArchiveSessionCommand extends AnyCommand {
   sessionId?: string;
   /** Path of a session file, inside the roots. */
   sessionPath: string;
+  /** Name of the node of a cluster. */
+  node?: string;
 }
 
 /** Removes the mark of `archive_session`. */
@@ -210,6 +216,8 @@ export interface UnarchiveSessionCommand extends AnyCommand {
   sessionId?: string;
   /** Path of a session file, inside the roots. */
   sessionPath: string;
+  /** Name of the node of a cluster. */
+  node?: string;
 }
 
 /** Names a session file that no session drives, without loading it. */
@@ -220,6 +228,8 @@ export interface RenameStoredSessionCommand extends AnyCommand {
   sessionId?: string;
   /** Path of a session file, inside the roots. */
   sessionPath: string;
+  /** Name of the node of a cluster. */
+  node?: string;
   /** Name of the session: 1 to 1024 characters. */
   sessionName: string;
 }
@@ -235,6 +245,8 @@ export interface DeleteStoredSessionCommand extends AnyCommand {
   sessionId?: string;
   /** Path of a session file, inside the roots. */
   sessionPath: string;
+  /** Name of the node of a cluster. */
+  node?: string;
   /** The protocol's `permanent`. */
   permanent?: boolean;
 }
@@ -694,6 +706,30 @@ export interface SetBudgetCommand extends SessionCommand {
   onExceed?: "pause" | "abort";
 }
 
+/**
+ * Lists the nodes of the cluster, the one that answers first, with the room of each. Empty outside of a
+ * cluster.
+ */
+export interface ListNodesCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "list_nodes";
+  /** Id of the session. */
+  sessionId?: string;
+}
+
+/**
+ * Has a node take no new sessions, end its running turns, park its sessions and leave. The answer comes at
+ * the beginning.
+ */
+export interface DrainNodeCommand extends AnyCommand {
+  /** Says what it is. */
+  type: "drain_node";
+  /** Id of the session. */
+  sessionId?: string;
+  /** Name of the node of a cluster. */
+  node: string;
+}
+
 /** All commands by name. */
 export interface CommandMap {
   /** Of `hello`. */
@@ -830,6 +866,10 @@ export interface CommandMap {
   health_check: HealthCheckCommand;
   /** Of `set_budget`. */
   set_budget: SetBudgetCommand;
+  /** Of `list_nodes`. */
+  list_nodes: ListNodesCommand;
+  /** Of `drain_node`. */
+  drain_node: DrainNodeCommand;
 }
 
 /** Name of a command. */

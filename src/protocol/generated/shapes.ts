@@ -181,6 +181,8 @@ export interface SessionInfo {
   unloaded?: string;
   /** The protocol's `archived`. */
   archived?: true;
+  /** Name of the node of a cluster. */
+  node?: string;
 }
 
 /** `data` of a prompt with `waitFor: "settled"`. */
@@ -393,6 +395,8 @@ export interface StoredSession {
   model?: { provider: string; id: string };
   /** The protocol's `archived`. */
   archived?: true;
+  /** Name of the node of a cluster. */
+  node?: string;
   /** The protocol's `indexing`. */
   indexing?: true;
 }

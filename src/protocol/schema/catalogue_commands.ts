@@ -1,13 +1,14 @@
 // Does: the schemas of the commands on stored sessions: search, archive, rename and delete (docs/PROTOCOL.md#long-lists).
 // Used by: commands.ts.
 import { Type } from "typebox";
-import { anySession, limited, server } from "./command_spec.ts";
+import { anySession, limited, NodeName, server } from "./command_spec.ts";
 import { PageCursor } from "./list_fields.ts";
 import { StoredSessionSchema } from "./results.ts";
 
 const text = Type.String();
 const count = Type.Integer({ minimum: 0 });
 const sessionPath = limited("pathChars");
+const node = Type.Optional(NodeName);
 
 /** A message that holds the text of a search. */
 export const SearchHitSchema = Type.Object({
@@ -16,6 +17,7 @@ export const SearchHitSchema = Type.Object({
   sessionId: text,
   sessionName: Type.Optional(text),
   liveSessionId: Type.Optional(text),
+  node: Type.Optional(text),
   cwd: text,
   entryId: Type.Optional(text),
   role: text,
@@ -49,25 +51,25 @@ export const CATALOGUE_COMMANDS = {
   ),
   archive_session: server(
     "archive_session",
-    { ...anySession, sessionPath },
+    { ...anySession, sessionPath, node },
     Type.Object({ sessionFile: text, archived: Type.Literal(true) }),
     edit,
   ),
   unarchive_session: server(
     "unarchive_session",
-    { ...anySession, sessionPath },
+    { ...anySession, sessionPath, node },
     Type.Object({ sessionFile: text, archived: Type.Literal(false) }),
     edit,
   ),
   rename_stored_session: server(
     "rename_stored_session",
-    { ...anySession, sessionPath, sessionName: Type.String({ minLength: 1, maxLength: 1024 }) },
+    { ...anySession, sessionPath, node, sessionName: Type.String({ minLength: 1, maxLength: 1024 }) },
     Type.Object({ session: StoredSessionSchema }),
     edit,
   ),
   delete_stored_session: server(
     "delete_stored_session",
-    { ...anySession, sessionPath, permanent: Type.Optional(Type.Boolean()) },
+    { ...anySession, sessionPath, node, permanent: Type.Optional(Type.Boolean()) },
     Type.Object({ deleted: Type.Literal(true), trashFile: Type.Optional(text) }),
     edit,
   ),

@@ -11,6 +11,12 @@ export const Id = Type.String({ minLength: 1, maxLength: 128 });
 /** A session's id. */
 export const SessionId = Type.String({ pattern: SESSION_ID_PATTERN });
 
+/** Names of nodes: they are words of NATS's subjects. */
+export const NODE_NAME_PATTERN: string = "^[A-Za-z0-9_-]{1,64}$";
+
+/** A node's name. */
+export const NodeName = Type.String({ pattern: NODE_NAME_PATTERN });
+
 /** A text whose length has a configured limit. codec.ts checks it under this keyword. */
 export const limited = (limit: "messageChars" | "commandChars" | "pathChars", minLength = 1) =>
   Type.String({ minLength, "x-limit": limit });

@@ -1,11 +1,36 @@
-// Does: the schemas of the commands on metrics, health and budgets (docs/PROTOCOL.md#budgets).
+// Does: the schemas of the commands on metrics, health, budgets and the nodes of a cluster (docs/CLUSTER.md).
 // Used by: commands.ts.
 import { type Static, Type } from "typebox";
-import { anySession, server, session } from "./command_spec.ts";
+import { anySession, NodeName, server, session } from "./command_spec.ts";
 import { BudgetSchema, BudgetUsageSchema } from "./responses.ts";
 
 const count = Type.Integer({ minimum: 0 });
 const amount = Type.Number({ minimum: 0 });
+
+/** A node, as it describes itself. */
+export const NodeInfoSchema = Type.Object({
+  node: Type.String(),
+  /** Where clients can connect to it. */
+  address: Type.Optional(Type.String()),
+  /** Versions of pi-server, of its protocol, and of pi. */
+  version: Type.String(),
+  protocolVersion: Type.String(),
+  pi: Type.String(),
+  /** `gone`: it lived, and has not been heard for some seconds. */
+  state: Type.Enum(["running", "draining", "gone"]),
+  /** The node that answers. */
+  self: Type.Optional(Type.Literal(true)),
+  /** It takes no sessions. */
+  gateway: Type.Optional(Type.Literal(true)),
+  sessions: Type.Object({ live: count, parked: count, limit: count }),
+  /** Memory of the process, and of its machine. */
+  memoryBytes: count,
+  machineBytes: count,
+  /** How busy the machine's processors are: 1 is all of them. */
+  load: Type.Number({ minimum: 0 }),
+});
+/** A node, as it describes itself. */
+export type NodeInfo = Static<typeof NodeInfoSchema>;
 
 /**
  * Numbers of one server since its start. `commands` and `refusals` have a field for each kind that occurred.
@@ -38,6 +63,8 @@ export const MetricsSchema = Type.Object({
   turns: count,
   tokens: Type.Object({ input: amount, output: amount, cacheRead: amount, cacheWrite: amount }),
   costUsd: amount,
+  /** All nodes of the cluster. Absent outside of one. */
+  nodes: Type.Optional(Type.Array(NodeInfoSchema)),
   journal: Type.Object({ keys: count, keyBytes: count, messageBytes: count }),
 });
 /** Numbers of one server since its start. */
@@ -68,5 +95,15 @@ export const WATCH_COMMANDS = {
     Type.Object({ budget: Type.Optional(BudgetSchema), usage: BudgetUsageSchema }),
     // A client with a budget must not be able to raise it. The command takes effect at once, whatever runs.
     { lane: "direct", role: "admin" },
+  ),
+  list_nodes: server("list_nodes", anySession, Type.Object({ nodes: Type.Array(NodeInfoSchema) }), {
+    duringShutdown: true,
+    scoped: false,
+  }),
+  drain_node: server(
+    "drain_node",
+    { ...anySession, node: NodeName },
+    Type.Object({ node: Type.String(), draining: Type.Literal(true) }),
+    { role: "admin", scoped: false },
   ),
 };

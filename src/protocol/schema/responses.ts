@@ -111,6 +111,7 @@ export const SessionInfoSchema = Type.Object({
   /** Why pi has not opened the session's file. Its entries can be read all the same. */
   unloaded: Type.Optional(text()),
   archived: Type.Optional(Type.Literal(true)),
+  node: Type.Optional(text()),
 });
 /** State of one session. */
 export type SessionInfo = Static<typeof SessionInfoSchema>;

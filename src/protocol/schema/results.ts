@@ -22,6 +22,7 @@ export const StoredSessionSchema = Type.Object({
   costUsd: Type.Optional(Type.Number()),
   model: Type.Optional(Type.Object({ provider: text, id: text })),
   archived: Type.Optional(Type.Literal(true)),
+  node: Type.Optional(text),
   /** The file is large, and the counts are not those of its whole content yet. */
   indexing: Type.Optional(Type.Literal(true)),
 });

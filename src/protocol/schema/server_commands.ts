@@ -6,6 +6,7 @@ import {
   bounded,
   BUILD_MS,
   limited,
+  NodeName,
   server,
   session,
   SessionId,
@@ -72,7 +73,13 @@ export const SERVER_COMMANDS = {
       status: Type.Optional(Type.Enum(["live", "parked"])),
       cwd: cwdField,
     },
-    Type.Object({ sessions: Type.Array(SessionInfoSchema), ...pageFields }),
+    Type.Object({
+      sessions: Type.Array(SessionInfoSchema),
+      unavailable: Type.Optional(
+        Type.Array(Type.Object({ sessionId: Type.String(), node: Type.String() })),
+      ),
+      ...pageFields,
+    }),
     { duringShutdown: true, bulk: true },
   ),
   create_session: server(
@@ -87,6 +94,7 @@ export const SERVER_COMMANDS = {
       tools: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 256 })),
       inMemory: Type.Optional(Type.Boolean()),
       trustProject: Type.Optional(Type.Boolean()),
+      node: Type.Optional(NodeName),
     },
     Type.Object({ sessionId: Type.String(), sessionInfo: SessionInfoSchema }),
     { timeoutMs: BUILD_MS, keyed: true, role: "drive" },
@@ -137,7 +145,7 @@ export const SERVER_COMMANDS = {
   ),
   load_session: server(
     "load_session",
-    { ...anySession, sessionPath: limited("pathChars") },
+    { ...anySession, sessionPath: limited("pathChars"), node: Type.Optional(NodeName) },
     Type.Object({ sessionId: Type.String(), sessionInfo: SessionInfoSchema }),
     { timeoutMs: BUILD_MS, keyed: true, role: "drive", scoped: false },
   ),

@@ -22,6 +22,15 @@ export interface TokenRecord {
   readonly mintedAt: number;
   readonly expiresAt?: number;
   readonly lastUsedAt?: number;
+  /** Id of the bucket of a cluster that holds the token. Absent: none did yet. */
+  readonly bucket?: string;
+}
+
+/** A minted token without what only its own server knows. */
+export function sharedRecord(
+  { lastUsedAt: _at, root: _root, bucket: _bucket, ...record }: TokenRecord,
+): TokenRecord {
+  return record;
 }
 
 /** Identifies an own token without revealing it. */
@@ -37,7 +46,8 @@ export function parseTokens(text: string | undefined): TokenRecord[] {
   return records.filter((record) => record !== undefined);
 }
 
-function parseRecord(value: unknown): TokenRecord | undefined {
+/** The record of a value. Undefined for one that would open nothing, or too much. */
+export function parseRecord(value: unknown): TokenRecord | undefined {
   if (!isRecord(value)) return undefined;
   const { id, hash, mintedAt, sessions, expiresAt, scrape } = value;
   const role = ROLES.find((one) => one === value["role"]);
@@ -52,8 +62,11 @@ function parseRecord(value: unknown): TokenRecord | undefined {
   if (scrape === undefined ? expiresAt === undefined : role !== "observe" || sessions !== undefined) {
     return undefined;
   }
-  const { root, parent, label, lastUsedAt } = value;
-  if (!isOptional(root, isText) || !isOptional(parent, isText) || !isOptional(label, isText)) {
+  const { root, parent, label, lastUsedAt, bucket } = value;
+  if (
+    !isOptional(root, isText) || !isOptional(bucket, isText) || !isOptional(parent, isText) ||
+    !isOptional(label, isText)
+  ) {
     return undefined;
   }
   return {
@@ -63,6 +76,7 @@ function parseRecord(value: unknown): TokenRecord | undefined {
     mintedAt,
     ...defined({ root, parent, label, sessions, scrape, expiresAt }),
     ...(isTime(lastUsedAt) ? { lastUsedAt } : {}),
+    ...(bucket === undefined ? {} : { bucket }),
   };
 }
 

@@ -45,6 +45,17 @@ const TOKEN_BYTES = 32;
 /** A record with its changes while the server runs. */
 interface Entry extends TokenRecord {
   lastUsedAt?: number;
+  bucket?: string;
+  /** Another node of the cluster has minted it, and keeps it on its disk. */
+  foreign?: true;
+}
+
+/** The other nodes of a cluster, which admit the same tokens. */
+export interface TokenSharing {
+  /** Shares a new token. Resolves with the id of the bucket that holds it, or undefined when it cannot be stored now. */
+  publish(record: TokenRecord): Promise<string | undefined>;
+  /** Tells them that tokens are over. */
+  withdraw(tokenIds: readonly string[]): Promise<void>;
 }
 
 function accessOf({ id, role, sessions, expiresAt, scrape }: Entry): Access {
@@ -61,6 +72,10 @@ function accessOf({ id, role, sessions, expiresAt, scrape }: Entry): Access {
 export class TokenStore {
   /** Called with the id of a revoked token, or of one whose parent was revoked. */
   revoked: (tokenId: string) => void = () => {};
+  /** Tokens of the file that are over, since the server's own token is another one now. */
+  refused: readonly string[] = [];
+  /** Absent outside of a cluster. */
+  sharing: TokenSharing | undefined;
   readonly #parts: TokenStoreParts;
   readonly #root: string | undefined;
   readonly #byHash = new Map<string, Entry>();
@@ -158,6 +173,7 @@ export class TokenStore {
     this.#add(entry);
     try {
       await this.#save();
+      await this.share(entry.id);
       return { token, tokenId: entry.id, ...defined({ expiresAt }) };
     } catch (error) {
       this.#remove(entry);
@@ -172,12 +188,42 @@ export class TokenStore {
     const over = [found, ...this.#mintedFrom(tokenId)];
     for (const entry of over) this.#remove(entry);
     for (const { id } of over) this.revoked(id);
+    await this.sharing?.withdraw(over.map(({ id }) => id));
     try {
       await this.#save();
       return true;
     } catch (error) {
       return unsaved(error, "the token is refused from now on, but not after a restart");
     }
+  }
+
+  /** The minted tokens that other nodes may know. */
+  get records(): readonly (TokenRecord & { readonly foreign?: true })[] {
+    return [...this.#byId.values()];
+  }
+
+  /** Shares a token with the other nodes, and remembers that the bucket holds it. */
+  async share(tokenId: string): Promise<void> {
+    const entry = this.#byId.get(tokenId);
+    const bucket = entry === undefined ? undefined : await this.sharing?.publish(entry);
+    if (entry === undefined || bucket === undefined || entry.bucket === bucket) return;
+    entry.bucket = bucket;
+    // Without that write the next start shares the token again.
+    await this.#save().catch(() => {});
+  }
+
+  /** Another node has minted a token. */
+  adopt(record: TokenRecord): void {
+    if (!this.#byId.has(record.id)) this.#add({ ...record, foreign: true });
+  }
+
+  /** Another node has ended a token. */
+  async drop(tokenId: string): Promise<void> {
+    const entry = this.#byId.get(tokenId);
+    if (entry === undefined) return;
+    this.#remove(entry);
+    this.revoked(tokenId);
+    if (entry.foreign !== true) await this.#save().catch(() => {});
   }
 
   /** Writes when tokens were last used. */
@@ -199,7 +245,8 @@ export class TokenStore {
       }
     };
     adopt(undefined);
-    return records.length - this.#byId.size;
+    this.refused = records.map(({ id }) => id).filter((id) => !this.#byId.has(id));
+    return this.refused.length;
   }
 
   /** Writes the file without them, so that an own token that returns brings none of them back. */
@@ -248,7 +295,8 @@ export class TokenStore {
     const { runtime, file } = this.#parts;
     const write = (): Promise<void> => {
       this.#used = false;
-      const text = `${JSON.stringify([...this.#byId.values()], null, 2)}\n`;
+      const own = [...this.#byId.values()].filter(({ foreign }) => foreign !== true);
+      const text = `${JSON.stringify(own, null, 2)}\n`;
       return runtime.files.writePrivate(file, text);
     };
     this.#saving = this.#saving.then(write, write);

@@ -5,6 +5,7 @@ import type { Log } from "../../base/log.ts";
 import { KeyedQueue } from "../../base/async/keyed_queue.ts";
 import type { Governor } from "../../governor/governor.ts";
 import type { EncodedEvent, SubscriberDemand, WorkerConfig } from "../../ipc/messages.ts";
+import type { Failure } from "../../protocol/errors.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { CommandJournal } from "../journal/command_journal.ts";
 import type { FileLeases } from "../state/file_leases.ts";
@@ -40,6 +41,18 @@ export interface SessionManagerParts {
   readonly memory?: WorkerMemory;
   /** Absent: no folder is remembered. */
   readonly trust?: TrustStore;
+  /** Whether this server runs no sessions itself, and needs no workers. */
+  readonly gateway?: boolean;
+  /** Absent outside of a cluster. */
+  readonly claims?: IdClaims | undefined;
+}
+
+/** The ids of the whole cluster, where each has one owner. */
+export interface IdClaims {
+  /** Claims an id for this server, or says why not. `fresh`: it is a new random id. */
+  claim(sessionId: string, fresh: boolean): Promise<Failure | undefined>;
+  /** Gives an id back. */
+  release(sessionId: string): Promise<void>;
 }
 
 /** Events of one session, in order. */
@@ -88,7 +101,7 @@ const NO_SINK: SessionSink = {
 
 /** Builds the shared objects, in the order of need. */
 export function createContext(parts: SessionManagerParts): SessionContext {
-  const { clock, uuid, log, governor, journal, config, start, leases } = parts;
+  const { clock, uuid, log, governor, journal, config, start, leases, claims } = parts;
   const workers = new WorkerPool({
     clock,
     config,
@@ -107,7 +120,7 @@ export function createContext(parts: SessionManagerParts): SessionContext {
     uuid,
     queue: new KeyedQueue(),
     commands: new PendingCommands(clock),
-    lifecycle: new SessionLifecycle(shared),
+    lifecycle: new SessionLifecycle({ ...shared, claims }),
     sink: NO_SINK,
   };
 }

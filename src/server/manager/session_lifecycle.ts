@@ -22,6 +22,8 @@ export interface SessionLifecycleParts {
   readonly files: FileClaims;
   readonly journal: CommandJournal;
   readonly persistence: SessionPersistence;
+  /** Absent outside of a cluster. */
+  readonly claims?: { release(sessionId: string): Promise<void> } | undefined;
 }
 
 /** The states of one server's sessions. */
@@ -61,7 +63,7 @@ export class SessionLifecycle {
 
   /** Removes a session, and answers what waits for it. No effect when it is removed already. */
   remove(entry: SessionEntry): void {
-    const { registry, files, governor, persistence } = this.#parts;
+    const { registry, files, governor, persistence, claims } = this.#parts;
     const { sessionId } = entry;
     if (!registry.isCurrent(entry)) return;
     registry.remove(entry);
@@ -71,7 +73,10 @@ export class SessionLifecycle {
     releaseLiveSlot(entry);
     releaseParkedSlot(entry);
     entry.releaseWaiters(noSession(sessionId));
-    entry.removed = persistence.remove(entry);
+    const removed = persistence.remove(entry);
+    // The deletion is answered once the id is free on every node.
+    const released = claims?.release(sessionId);
+    entry.removed = released === undefined ? removed : released.then(() => removed);
     this.onRemoved();
   }
 }

@@ -182,7 +182,7 @@ export class SessionManager {
   /** Starts the workers, and connects the router. Until then no command may come. */
   start(sink: SessionSink): void {
     this.#context.sink = sink;
-    this.#context.workers.startAll(this.#parts.workers);
+    if (this.#parts.gateway !== true) this.#context.workers.startAll(this.#parts.workers);
     this.#supervisor.start();
     this.#parked.start();
   }
@@ -302,6 +302,11 @@ export class SessionManager {
   /** Reserves an id and a live slot, and has the session built. Returns the id. */
   createSession(command: CommandOf<"create_session"> | CommandOf<"load_session">, replyTo: ReplyTo): string {
     const sessionId = command.sessionId ?? this.#parts.uuid();
+    if (this.#parts.gateway === true) {
+      const sentence = "This node runs no sessions (--workers none); leave node out, or name another one";
+      replyTo.answer({ ok: false, failure: failure("node_unavailable", sentence) });
+      return sessionId;
+    }
     if (this.has(sessionId)) {
       const sentence = `There is a session "${sessionId}" already; choose another id, or leave it out`;
       replyTo.answer({ ok: false, failure: failure("session_exists", sentence) });
@@ -310,14 +315,22 @@ export class SessionManager {
     const inMemory = command.type === "create_session" && command.inMemory === true;
     const entry = new SessionEntry(sessionId, this.#parts.clock.monotonic(), inMemory);
     this.#context.registry.add(entry);
-    this.#parked.acquireSlot((got) => {
-      if (!isPermit(got)) {
-        this.#context.lifecycle.remove(entry);
-        return replyTo.answer({ ok: false, failure: got });
-      }
-      entry.liveSlot = got;
-      this.#dispatcher.buildSession(entry, { ...command, sessionId }, replyTo);
-    });
+    const fail = (failed: Failure): void => {
+      this.#context.lifecycle.remove(entry);
+      replyTo.answer({ ok: false, failure: failed });
+    };
+    const build = (): void => {
+      this.#parked.acquireSlot((got) => {
+        if (!isPermit(got)) return fail(got);
+        entry.liveSlot = got;
+        this.#dispatcher.buildSession(entry, { ...command, sessionId }, replyTo);
+      });
+    };
+    const { claims } = this.#parts;
+    if (claims === undefined) build();
+    else {void claims.claim(sessionId, command.sessionId === undefined).then((failed) =>
+        failed === undefined ? build() : fail(failed)
+      );}
     return sessionId;
   }
 
@@ -327,7 +340,9 @@ export class SessionManager {
     replyTo: ReplyTo,
     named: (sessionId: string) => void,
   ): void {
-    if (command.sessionId !== undefined) return named(this.createSession(command, replyTo));
+    if (command.sessionId !== undefined || this.#parts.gateway === true) {
+      return named(this.createSession(command, replyTo));
+    }
     const { workers, files } = this.#context;
     this.#queries.header(workers.leastLoaded(), command, replyTo, (id, file) => {
       const owner = files.owner(file);

@@ -52,6 +52,7 @@ export class Outbox {
   #plain = 0;
   #plainBytes = 0;
   #rooms: (() => void)[] = [];
+  #empty: (() => void)[] = [];
   #sent = 0;
   #stall: Timer | undefined;
   /** The transport's waiting bytes at the last check. */
@@ -87,6 +88,13 @@ export class Outbox {
   room(): Promise<void> | undefined {
     if (this.#closed || !this.#isAhead(1)) return undefined;
     return new Promise((resolve) => this.#rooms.push(resolve));
+  }
+
+  /** Calls `fn` once the transport has taken everything that is queued. False when nothing is queued now. */
+  onceEmpty(fn: () => void): boolean {
+    if (this.#closed || this.#head === this.#queue.length) return false;
+    this.#empty.push(fn);
+    return true;
   }
 
   /**
@@ -145,6 +153,7 @@ export class Outbox {
     this.#events.clear();
     this.#stall?.clear();
     for (const fn of this.#flushed.splice(0)) fn();
+    for (const fn of this.#empty.splice(0)) fn();
     this.#makeRoom();
   }
 
@@ -220,6 +229,7 @@ export class Outbox {
   #emptied(): void {
     this.#queue = [];
     this.#head = 0;
+    if (this.#empty.length > 0) { for (const fn of this.#empty.splice(0)) fn(); }
     // Asks only when a caller waits, because the question is not free on Deno.
     if (this.#flushed.length === 0 || this.#parts.peer.buffered > 0) return;
     for (const fn of this.#flushed.splice(0)) fn();

@@ -9,7 +9,7 @@ export interface CloseFrame {
 
 /** One peer. */
 export interface Peer {
-  readonly transport: "websocket" | "stdio" | "memory";
+  readonly transport: "websocket" | "stdio" | "memory" | "node";
   /**
    * Whether a full queue makes the peer wait instead of a refusal (stdio). The transport then stops reading until
    * `Connection.whenWritable` resolves.

@@ -30,6 +30,7 @@ import { answerBytes } from "../lists/answer_bytes.ts";
 import { SessionList } from "../lists/session_list.ts";
 import { ServerMetrics } from "./server_metrics.ts";
 import type { CloseFrame, Peer } from "./peer.ts";
+import type { Here, Remote } from "../cluster/remote.ts";
 import { encodeFailure, encodeSuccess, type ResponseHead } from "../../protocol/envelope.ts";
 
 export interface RouterParts {
@@ -45,6 +46,8 @@ export interface RouterParts {
   readonly schema: { readonly all: Record<string, unknown>; readonly hash: string };
   /** A sentence for each folder that sessions need and cannot use. */
   folderIssues?(): Promise<readonly string[]>;
+  /** The other nodes of a cluster. Absent: the server stands alone. */
+  readonly remote?: Remote | undefined;
   /** Minted tokens, when the state folder exists. Absent: none can be minted. */
   readonly tokens?: () => TokenStore | undefined;
 }
@@ -99,6 +102,8 @@ export class Router {
       answerBytes: answerBytes(parts.governor.limits.frameBytes),
       tokens: () => parts.tokens?.(),
       connections: () => this.connections,
+      nodes: () => parts.remote?.nodes(),
+      drain: (node) => parts.remote?.drain(node),
     };
     this.#expiry = new TokenExpiry(parts.clock, (connection, reason) => this.#disconnect(connection, reason));
     this.#cursors = new Cursors(parts.clock, () => this.#tellCursors());
@@ -177,6 +182,7 @@ export class Router {
     this.parts.log.debug("a client is gone", { connection: connection.id });
     this.serverMetrics.absorb(connection);
     connection.closed();
+    this.parts.remote?.closed(connection);
     this.#expiry.forget(connection);
     this.#backlogs.delete(connection);
     this.parts.governor.connectionGone(connection.id);
@@ -194,7 +200,7 @@ export class Router {
     }
     const decoded = this.#codec.decode(text);
     if (!decoded.ok) return this.#refuse(connection, decoded.failure, decoded);
-    this.#take(connection, decoded, text.length);
+    this.#take(connection, decoded, text);
     return undefined;
   }
 
@@ -215,11 +221,23 @@ export class Router {
     this.#refusing = true;
   }
 
-  /** Sends a server event to every connection. */
+  /** Sends a server event to every connection, of other nodes too. */
   announce(type: string, data: Record<string, unknown>): void {
+    this.#tellAll(type, data, this.connections);
+    this.parts.remote?.announced(type, data);
+  }
+
+  /** Sends a server event of another node to the clients of this one, but for those that hear that node themselves. */
+  relay(type: string, data: Record<string, unknown>, hears: (connection: Connection) => boolean): void {
+    const own = this.connections.filter((one) => one.peer.transport !== "node" && !hears(one));
+    if (type === "catalogue_changed") this.#tellCatalogue(data, own);
+    else this.#tellAll(type, data, own);
+  }
+
+  #tellAll(type: string, data: Record<string, unknown>, connections: readonly Connection[]): void {
     const text = encodeServerEvent(type, data);
     const { sessionId } = data;
-    for (const connection of this.connections) {
+    for (const connection of connections) {
       if (typeof sessionId !== "string" || sees(connection.access, sessionId)) connection.send(text);
     }
     // A parked session returns with another epoch, but its subscribers stay.
@@ -229,8 +247,13 @@ export class Router {
 
   /** Sends news of the stored sessions to those that subscribe to all sessions, and may see all of them. */
   announceCatalogue(data: Record<string, unknown>): void {
+    this.#tellCatalogue(data, this.connections);
+    this.parts.remote?.announced("catalogue_changed", data);
+  }
+
+  #tellCatalogue(data: Record<string, unknown>, connections: readonly Connection[]): void {
     const text = encodeServerEvent("catalogue_changed", data);
-    for (const connection of this.connections) {
+    for (const connection of connections) {
       const { access } = connection;
       if (access.sessions === undefined && this.#subscriptions.has(connection, "*")) connection.send(text);
     }
@@ -265,18 +288,28 @@ export class Router {
     return tooMany === undefined ? undefined : TOO_MANY_INVALID;
   }
 
-  #take(connection: Connection, decoded: Extract<Decoded, { ok: true }>, bytes: number): void {
+  /** @param isHere this server answers it, whatever other nodes there are */
+  #take(
+    connection: Connection,
+    decoded: Extract<Decoded, { ok: true }>,
+    text: string,
+    isHere = this.parts.remote === undefined,
+  ): void {
     connection.hasSentCommand = true;
-    const { manager } = this.parts;
+    const { manager, remote } = this.parts;
     const { command, spec } = decoded;
     const refused = forbidden(connection.access, command, spec);
     if (refused !== undefined) return this.#respond(connection, command, refused);
+    if (!isHere && (!this.#refusing || spec.duringShutdown)) {
+      const here = (): void => this.#take(connection, decoded, text, true);
+      if (remote?.take({ connection, command, spec, text }, here) === true) return;
+    }
     const keyed = manager.journal.keyed(connection.access.id, command, spec);
     const known = keyed === undefined ? undefined : manager.journal.find(keyed, spec);
     if (known?.kind === "answer") return this.#reply(connection, command, known.reply);
     const limited = known?.kind === "running" ? undefined : this.#rate(connection, command, spec);
     if (limited !== undefined) return this.#respond(connection, command, limited);
-    const held = { command, spec, bytes, keyed };
+    const held = { command, spec, bytes: text.length, keyed };
     if (!(connection.holding && !spec.exempt) && this.#admit(connection, held) === "taken") return;
     connection.defer(held);
     this.#backlogs.add(connection);
@@ -337,12 +370,19 @@ export class Router {
     return "taken";
   }
 
+  /** @param isHere only this server's own part is asked for */
   #dispatch(
     connection: Connection,
     command: Command,
     spec: CommandSpec,
     replyTo: ReplyTo,
+    isHere = false,
   ): Failure | undefined {
+    const { remote } = this.parts;
+    if (!isHere && remote !== undefined) {
+      const here: Here = (to, instead) => void this.#dispatch(connection, instead ?? command, spec, to, true);
+      if (remote.spread(connection, command, replyTo, here)) return undefined;
+    }
     const own = OWN_COMMANDS.get(command.type);
     if (own !== undefined) {
       own(this.#own, connection, command, replyTo);
@@ -410,7 +450,12 @@ export class Router {
 
   /** Ends a connection whose token has ended. Its runs go on. */
   #disconnect(connection: Connection, reason: string): void {
-    connection.peer.close(1008, reason);
+    this.end(connection, 1008, reason);
+  }
+
+  /** Ends a connection. Its runs go on. */
+  end(connection: Connection, code: number, reason: string): void {
+    connection.peer.close(code, reason);
     this.closed(connection);
   }
 

@@ -34,6 +34,10 @@ export interface OwnContext {
   greeting(): Greeting;
   tokens(): TokenStore | undefined;
   connections(): readonly Connection[];
+  /** All nodes of the cluster. Undefined outside of one, like the other. */
+  nodes(): readonly unknown[] | undefined;
+  /** Has a node end its work and leave. */
+  drain(node: string): Promise<Reply> | undefined;
 }
 
 type Own = (router: OwnContext, connection: Connection, command: Command, replyTo: ReplyTo) => void;
@@ -254,6 +258,19 @@ function revokeToken(
   );
 }
 
+const NO_CLUSTER = failure("node_not_found", "This server is in no cluster; start it with --cluster");
+
+function drainNode(
+  router: OwnContext,
+  _: Connection,
+  { node }: CommandOf<"drain_node">,
+  asker: ReplyTo,
+): void {
+  const drained = router.drain(node);
+  if (drained === undefined) refuse(asker, NO_CLUSTER);
+  else void drained.then((reply) => asker.answer(reply));
+}
+
 /** The router's own commands by name. */
 export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   on("hello", hello),
@@ -280,6 +297,10 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
   onStored("rename_stored_session", (stored, command) => stored.rename(command)),
   onStored("delete_stored_session", (stored, command) => stored.delete(command)),
   on("list_pending_ui", listPendingUi),
+  on("list_nodes", (router, _connection, _command, asker) => {
+    answer(asker, { nodes: router.nodes() ?? [] });
+  }),
+  on("drain_node", drainNode),
   on("mint_token", mintToken),
   on("list_tokens", listTokens),
   on("revoke_token", revokeToken),

@@ -7,12 +7,15 @@ import type { LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Health, Metrics } from "../../protocol/schema/monitoring_commands.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Connection } from "./connection.ts";
+import type { Remote } from "../cluster/remote.ts";
 
 export interface ServerMetricsParts {
   readonly governor: Governor;
   readonly manager: SessionManager;
   readonly clock: Clock;
   connections(): Iterable<Connection>;
+  /** The other nodes of a cluster. */
+  readonly remote?: Remote | undefined;
   /** A sentence for each folder that sessions need and cannot use. */
   folderIssues?(): Promise<readonly string[]>;
 }
@@ -43,6 +46,7 @@ export class ServerMetrics {
     const { counters, sessions, parkedSessions } = governor;
     const { turns, input, output, cacheRead, cacheWrite, costUsd } = counters.spent;
     const { memoryBytes } = manager;
+    const { remote } = this.#parts;
     const open = [...this.#parts.connections()];
     const sum = (of: (connection: Connection) => number): number =>
       open.reduce((total, connection) => total + of(connection), 0);
@@ -50,7 +54,8 @@ export class ServerMetrics {
       uptimeMs: Math.round(clock.monotonic() - this.#startedAt),
       sessions: { live: sessions, parked: parkedSessions },
       hosts: manager.workers.length,
-      connections: open.length,
+      // Those of other nodes are counted there.
+      connections: open.filter(({ peer }) => peer.transport !== "node").length,
       commands: Object.fromEntries(counters.commands),
       refusals: Object.fromEntries(counters.refusals),
       refusedRequests: Object.fromEntries(counters.refusedRequests),
@@ -73,6 +78,7 @@ export class ServerMetrics {
       tokens: { input, output, cacheRead, cacheWrite },
       costUsd,
       journal: manager.journal.sizes,
+      ...remote === undefined ? {} : { nodes: [...remote.nodes()] },
     };
   }
 
@@ -110,6 +116,7 @@ export class ServerMetrics {
     }
     issues.push(...manager.providers.issues, ...await this.#parts.folderIssues?.() ?? []);
     issues.push(...loadIssues(manager.persistence.loadProblems));
+    issues.push(...this.#parts.remote?.issues() ?? []);
     return { healthy: issues.length === 0, issues };
   }
 }

@@ -20,11 +20,13 @@ export interface WorkerConfigParts {
   readonly outputDir: string;
   /** Tag of the processes that workers start. */
   readonly serverTag: string;
+  /** The name of this node of a cluster. */
+  readonly node?: string | undefined;
 }
 
 /** Builds the worker configuration. Getters are read each time a worker starts, also on a restart. */
 export function workerConfig(
-  { config, engine, httpProxy, runtime, trust, stateDir, outputDir, memoryBytes, serverTag }:
+  { config, engine, httpProxy, runtime, trust, stateDir, outputDir, memoryBytes, serverTag, node }:
     WorkerConfigParts,
 ): WorkerConfig {
   const absolute = (path: string): string => runtime.absolute(path);
@@ -45,6 +47,6 @@ export function workerConfig(
     outputDir,
     pendingUi: config.limits.pendingUiPerSession,
     turnStallMs: config.limits.turnStallMs,
-    ...defined({ budget: config.budget }),
+    ...defined({ budget: config.budget, node }),
   };
 }

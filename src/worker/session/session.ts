@@ -198,6 +198,7 @@ export class Session {
       seq: this.#seq,
       ...this.watch.budget.state,
       ...this.#unreported(),
+      ...(this.#parts.node === undefined ? {} : { node: this.#parts.node }),
     };
   }
 

@@ -52,6 +52,8 @@ export interface SessionParts<S> {
   readonly budget?: BudgetLimits;
   /** Milliseconds of silence after which a run counts as stalled. Absent: never. */
   readonly turnStallMs?: number;
+  /** The name of this node of a cluster. Absent outside of one. */
+  readonly node?: string;
   readonly handlers: ReadonlyMap<string, Handler<S>>;
   readonly sessionId: string;
   readonly epoch: string;

@@ -13,7 +13,7 @@ const STOPS = ["abort", "abort_bash", "abort_compaction", "abort_retry"];
 Deno.test("commands: exactly those that docs/PROTOCOL.md names never queue in the mailbox", () => {
   const never = ["extension_ui_response", "subscribe", "unsubscribe", "switch_session", "delete_session"];
   const more = ["ping", "hello", "steer", "follow_up", "clear_queue", "create_session", "load_session"];
-  more.push("mint_token", "revoke_token", "set_budget");
+  more.push("mint_token", "revoke_token", "set_budget", "drain_node");
   more.push("archive_session", "unarchive_session", "rename_stored_session", "delete_stored_session");
   const expected = having((name) => isRead(name) || [...STOPS, ...never, ...more].includes(name));
   assertEquals(having((name) => specOf(name).lane !== "mailbox"), expected);

@@ -13,7 +13,7 @@ import { RouterBench } from "./router_fixture.ts";
 const WIDE = [
   ..."list_stored_sessions load_session list_session_files switch_session_file".split(" "),
   ..."search archive_session unarchive_session rename_stored_session delete_stored_session".split(" "),
-  ..."mint_token list_tokens revoke_token get_metrics health_check".split(" "),
+  ..."mint_token list_tokens revoke_token get_metrics health_check list_nodes drain_node".split(" "),
 ];
 
 const names = [...COMMANDS.keys()] as CommandName[];

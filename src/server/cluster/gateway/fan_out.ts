@@ -1,0 +1,311 @@
+// Does: carries out the commands that concern all nodes: lists, pending dialogs, and subscriptions to all sessions.
+// Used by: the router, through remote.ts. This node's own part is the router's.
+// Invariant: no event of `*` is delivered before the one answer that joins those of all nodes.
+import { isRecord, tryParseRecord } from "../../../base/json.ts";
+import type { Reply } from "../../../ipc/messages.ts";
+import { type ErrorCode, ERRORS, type Failure, failure } from "../../../protocol/errors.ts";
+import type { Command, CommandOf } from "../../../protocol/schema/commands.ts";
+import { SNAPSHOTS_BYTES } from "../../../governor/limits.ts";
+import type { ReplyTo } from "../../journal/reply_to.ts";
+import { asksForPage } from "../../lists/session_list.ts";
+import type { Connection } from "../../router/connection.ts";
+import type { Here } from "../remote.ts";
+import type { Claims } from "../claims.ts";
+import type { Gateway } from "./gateway.ts";
+import type { AskPage, MergedList, PageAnswer } from "./merged_list.ts";
+import { headingOf } from "./wire_texts.ts";
+
+export interface FanOutParts {
+  readonly node: string;
+  readonly gateway: Gateway;
+  readonly claims: Claims;
+  readonly lists: MergedList;
+  /** The most bytes of an answer to a client that knows no pages. */
+  readonly answerBytes: number;
+  /** Whether this node has sessions and files of its own. */
+  readonly hasOwn: boolean;
+  has(sessionId: string): boolean;
+}
+
+/** The least bytes that an answer may be bounded to. */
+const LEAST_BYTES = 16 * 1024;
+
+/** Sessions that an answer names as unavailable, at most. */
+const MOST_UNAVAILABLE = 1_000;
+
+/** Commands over all nodes. */
+export class FanOut {
+  readonly #parts: FanOutParts;
+
+  constructor(parts: FanOutParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes a command that concerns all nodes. False: it does not. */
+  take(connection: Connection, command: Command, asker: ReplyTo, here: Here): boolean {
+    if (connection.peer.transport === "node") return false;
+    switch (command.type) {
+      case "list_sessions":
+        void this.#listSessions(connection, command, here).then((reply) => asker.answer(reply));
+        return true;
+      case "list_stored_sessions":
+      case "search":
+        void this.#listStored(connection, command, here).then((reply) => asker.answer(reply));
+        return true;
+      case "list_pending_ui":
+        if (command.sessionId !== undefined) return false;
+        void this.#joined(connection, command, here, "requests").then((reply) => {
+          asker.answer(reply ?? { ok: true, dataText: '{"requests":[]}' });
+        });
+        return true;
+      case "subscribe":
+        if (command.sessionId !== "*") return false;
+        this.#subscribeAll(connection, command, asker, here);
+        return true;
+      case "unsubscribe":
+        if (command.sessionId !== "*") return false;
+        void this.#unsubscribeAll(connection, command, here).then((reply) => asker.answer(reply));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  async #listSessions(
+    connection: Connection,
+    command: CommandOf<"list_sessions">,
+    here: Here,
+  ): Promise<Reply> {
+    const gone = command.cursor === undefined ? this.#unavailable(connection) : [];
+    const extra = gone.length === 0 ? {} : { unavailable: gone };
+    const nodes = ["", ...this.#parts.gateway.nodes];
+    const ask = this.#askPage(connection, here);
+    if (asksForPage(command)) return await this.#parts.lists.page(command, nodes, ask, { extra });
+    const whole = await this.#joined(connection, command, here, "sessions", extra);
+    if (whole !== undefined && (!whole.ok || whole.dataText.length <= this.#parts.answerBytes)) return whole;
+    // An older client gets as much as one answer holds.
+    const bounds = {
+      maxBytes: this.#parts.answerBytes,
+      limit: Infinity,
+      extra: { ...extra, truncated: true },
+    };
+    return await this.#parts.lists.page(command, nodes, ask, bounds);
+  }
+
+  async #listStored(
+    connection: Connection,
+    command: CommandOf<"list_stored_sessions"> | CommandOf<"search">,
+    here: Here,
+  ): Promise<Reply> {
+    const { gateway, hasOwn, lists } = this.#parts;
+    const nodes = [...(hasOwn ? [""] : []), ...gateway.nodes];
+    const ask = this.#askPage(connection, here);
+    if (command.type === "search") {
+      return await lists.page(command, nodes, ask, { limit: command.limit ?? 50 });
+    }
+    const { cursor, sort, status, archived, query, limit } = command;
+    const paged = [cursor, sort, status, archived, query].some((field) => field !== undefined);
+    const whole = { plain: true, limit: limit ?? 1_000, maxBytes: this.#parts.answerBytes };
+    return await lists.page(command, nodes, ask, paged ? {} : whole);
+  }
+
+  /** Sessions of nodes that are gone. */
+  #unavailable(connection: Connection): { sessionId: string; node: string }[] {
+    const { claims, gateway, node: self } = this.#parts;
+    const alive = new Set([self, ...gateway.nodes]);
+    const gone = claims.nodes.filter((node) => !alive.has(node));
+    return gone.flatMap((node) => gateway.visible(connection, node).map((sessionId) => ({ sessionId, node })))
+      .slice(0, MOST_UNAVAILABLE);
+  }
+
+  /** Joins the lists of all nodes, unread. Undefined when one of them is not complete. */
+  async #joined(
+    connection: Connection,
+    command: Command,
+    here: Here,
+    name: string,
+    extra: Record<string, unknown> = {},
+  ): Promise<Reply | undefined> {
+    const { gateway } = this.#parts;
+    const own = ownReply(here);
+    const others = gateway.nodes.map((node) => this.#ask(connection, node, plain(command)));
+    const reply = await own;
+    if (!reply.ok) return reply;
+    // A node that is lost is one whose sessions are unavailable.
+    const answers = (await Promise.all(others)).filter((answer) => typeof answer === "string");
+    const refusal = answers.find(isRefused);
+    if (refusal !== undefined) return { ok: false, failure: failureOf(refusal) };
+    const texts = [reply.dataText, ...answers];
+    if (texts.some((text) => text.slice(-400).includes('"truncated":true'))) return undefined;
+    const lists = texts.map((text) => listIn(text, name));
+    const tail = JSON.stringify(extra).slice(1);
+    const all = lists.filter((text) => text !== "").join(",");
+    return { ok: true, dataText: `{"${name}":[${all}]${tail === "}" ? "" : ","}${tail}` };
+  }
+
+  /** Asks the others first, and holds their events. This node comes last, so that all events follow the one answer. */
+  #subscribeAll(connection: Connection, command: CommandOf<"subscribe">, asker: ReplyTo, here: Here): void {
+    const { gateway } = this.#parts;
+    const { nodes } = gateway;
+    const { from, snapshot } = command;
+    if (from !== undefined && !("sessions" in from)) return here(asker);
+    const share = from === undefined && snapshot !== true && command.maxBytes === undefined ? {} : {
+      maxBytes: Math.max(
+        LEAST_BYTES,
+        Math.floor((command.maxBytes ?? SNAPSHOTS_BYTES) / (nodes.length + 1)),
+      ),
+    };
+    const cursors = split(from?.sessions ?? {}, (id) => this.#ownerOf(id));
+    const held: (() => void)[] = [];
+    const texts: string[] = [];
+    let open = nodes.length + 1;
+    const release = (): void => {
+      for (const fn of held.splice(0)) fn();
+    };
+    const finish = (): void => {
+      if (--open > 0) return;
+      const own = from === undefined ? {} : { from: { sessions: cursors.get("") ?? {} } };
+      here({
+        ...asker,
+        onReleased: () => asker.onReleased(),
+        answer: (reply) => {
+          if (!reply.ok) asker.answer(reply);
+          else {
+            const all = [...texts, bodyIn(reply.dataText)].filter((text) => text !== "").join(",");
+            asker.answer({ ...reply, dataText: `{"sessions":{${all}}}` });
+          }
+          release();
+        },
+      }, { ...command, ...own, ...(command.maxBytes === undefined ? {} : share) } as Command);
+    };
+    for (const node of nodes) {
+      const link = gateway.link(connection, node);
+      const asked = {
+        ...plain(command),
+        ...share,
+        ...(from === undefined ? {} : { from: { sessions: cursors.get(node) ?? {} } }),
+      };
+      link.ask(asked, (answer) => {
+        if (typeof answer === "string" && answer.includes('"success":true')) {
+          link.hold();
+          held.push(() => link.release());
+          link.subscribed("*", wishesOf(command), answer);
+          const at = answer.indexOf('"data":');
+          texts.push(bodyIn(answer.slice(at + 7, -1)));
+        }
+        finish();
+      });
+    }
+    finish();
+  }
+
+  async #unsubscribeAll(
+    connection: Connection,
+    command: CommandOf<"unsubscribe">,
+    here: Here,
+  ): Promise<Reply> {
+    const { gateway } = this.#parts;
+    const own = ownReply(here);
+    let any = false;
+    await Promise.all(gateway.nodes.map(async (node) => {
+      const answer = await this.#ask(connection, node, plain(command));
+      gateway.link(connection, node).unsubscribed("*");
+      any ||= typeof answer === "string" && answer.includes('"unsubscribed":true');
+    }));
+    const reply = await own;
+    return any && reply.ok ? { ok: true, dataText: '{"unsubscribed":true}' } : reply;
+  }
+
+  #ownerOf(sessionId: string): string {
+    const { has, claims, node } = this.#parts;
+    const owner = has(sessionId) ? node : claims.ownerOf(sessionId);
+    return owner === undefined || owner === node ? "" : owner;
+  }
+
+  #ask(connection: Connection, node: string, command: Record<string, unknown> & Pick<Command, "type">) {
+    return new Promise<string | Failure>((resolve) =>
+      this.#parts.gateway.link(connection, node).ask(command, resolve)
+    );
+  }
+
+  #askPage(connection: Connection, here: Here): AskPage {
+    return async (node, command) => {
+      if (node === "") {
+        const reply = await ownReply(here, command as Command);
+        return reply.ok ? { ok: true, data: tryParseRecord(reply.dataText) ?? {} } : reply;
+      }
+      const answer = await this.#ask(
+        connection,
+        node,
+        command as Record<string, unknown> & Pick<Command, "type">,
+      );
+      return typeof answer === "string" ? pageOf(answer) : { ok: false, failure: answer };
+    };
+  }
+}
+
+/** The reply of this node. */
+function ownReply(here: Here, command?: Command): Promise<Reply> {
+  return new Promise((resolve) => here({ connection: 0, onReleased: () => {}, answer: resolve }, command));
+}
+
+function pageOf(answer: string): PageAnswer {
+  const { success, data } = tryParseRecord(answer) ?? {};
+  return success === true && isRecord(data) ? { ok: true, data } : { ok: false, failure: failureOf(answer) };
+}
+
+/** The failure in the answer of another node. */
+function failureOf(answer: string): Failure {
+  const { code, error, retryAfterMs, data } = tryParseRecord(answer) ?? {};
+  const known = typeof code === "string" && Object.hasOwn(ERRORS, code) ? code as ErrorCode : "internal";
+  const sentence = typeof error === "string" ? error : "The answer of another node cannot be read";
+  return failure(known, sentence, {
+    ...(typeof retryAfterMs === "number" ? { retryAfterMs } : {}),
+    ...(data === undefined ? {} : { data }),
+  });
+}
+
+/** Whether another node has refused its part. */
+function isRefused(answer: string): boolean {
+  const heading = headingOf(answer);
+  return heading.kind === "response" && !heading.success;
+}
+
+/** The command without the client's own id. */
+function plain(command: Command): Record<string, unknown> & Pick<Command, "type"> {
+  const { id: _id, idempotencyKey: _key, ...fields } = command as Record<string, unknown> & Command;
+  return { ...fields, type: command.type };
+}
+
+/** The fields of a subscription that hold again after a loss. */
+function wishesOf({ updates, events, refs }: CommandOf<"subscribe">): Record<string, unknown> {
+  return JSON.parse(JSON.stringify({ updates, events, refs }));
+}
+
+/** The items of the list of that name, as text. */
+function listIn(text: string, name: string): string {
+  const start = text.indexOf(`"${name}":[`);
+  // The list is the first and only field of these answers.
+  const end = text.lastIndexOf("]");
+  return start < 0 || end < start ? "" : text.slice(start + name.length + 4, end);
+}
+
+/** What is inside of `{"sessions":{…}}`. */
+function bodyIn(text: string): string {
+  const start = '{"sessions":{';
+  return text.startsWith(start) ? text.slice(start.length, text.lastIndexOf("}}")) : "";
+}
+
+function split<T>(
+  sessions: Readonly<Record<string, T>>,
+  ownerOf: (id: string) => string,
+): Map<string, Record<string, T>> {
+  const parts = new Map<string, Record<string, T>>();
+  for (const [id, cursor] of Object.entries(sessions)) {
+    const owner = ownerOf(id);
+    const own = parts.get(owner) ?? {};
+    own[id] = cursor;
+    parts.set(owner, own);
+  }
+  return parts;
+}

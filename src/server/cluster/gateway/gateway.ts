@@ -1,0 +1,399 @@
+// Does: leads the clients of this node to the sessions of the others, and chooses the node of a new session.
+// Used by: the router, through remote.ts. Uses: node_link.ts for each client and node, and fan_out.ts for lists.
+// Invariant: commands of one client for one session keep their order, also while its owner is looked up.
+import type { Log } from "../../../base/log.ts";
+import { isRecord, tryParseRecord } from "../../../base/json.ts";
+import { encodeFailure } from "../../../protocol/envelope.ts";
+import { type Failure, failure } from "../../../protocol/errors.ts";
+import type { Command } from "../../../protocol/schema/commands.ts";
+import type { NodeInfo } from "../../../protocol/schema/monitoring_commands.ts";
+import { sees } from "../../auth/access.ts";
+import type { Connection } from "../../router/connection.ts";
+import type { Asked } from "../remote.ts";
+import type { Claims } from "../claims.ts";
+import type { Members } from "../members.ts";
+import type { Channels } from "../wire/channels.ts";
+import { NodeLink } from "./node_link.ts";
+import { byRoom, takesSessions } from "./placement.ts";
+
+export interface GatewayParts {
+  readonly node: string;
+  readonly ownIds: string;
+  readonly log: Log;
+  readonly claims: Claims;
+  readonly members: Members;
+  readonly channels: Channels;
+  /** Whether NATS is reachable. */
+  connected(): boolean;
+  /** What this node says of itself. */
+  self(): NodeInfo;
+  /** Whether a session lives on this node. */
+  has(sessionId: string): boolean;
+  /** Stores which node got the command with that key. Returns the node that got it first. */
+  remember(key: string, node: string): Promise<string>;
+  /** The node that remember has stored. */
+  recall(key: string): Promise<string | undefined>;
+  sha256(text: string): string;
+  /** Ends a client of this node. */
+  endClient(connection: Connection, code: number, reason: string): void;
+}
+
+type Creating = Extract<Command, { type: "create_session" | "load_session" }>;
+
+/** Commands of the server that name one session. */
+const OF_SESSION: ReadonlySet<string> = new Set([
+  "subscribe",
+  "unsubscribe",
+  "list_pending_ui",
+  "get_available_models",
+]);
+
+/** Commands on a file of one node. */
+const OF_FILE: ReadonlySet<string> = new Set([
+  "archive_session",
+  "unarchive_session",
+  "rename_stored_session",
+  "delete_stored_session",
+]);
+
+/** Failures of a node that has no such file. */
+const NO_FILE: readonly string[] = ["path_not_found", "path_forbidden"];
+
+/** The ways of this node's clients to the other nodes. */
+export class Gateway {
+  readonly #parts: GatewayParts;
+  readonly #links = new Map<Connection, Map<string, NodeLink>>();
+  /** Commands that wait until the owner of their session is known. */
+  readonly #lookups = new Map<string, (() => void)[]>();
+  /** Sessions that were sent to a node since its last word. */
+  readonly #placed = new Map<string, number>();
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes a command that another node has to answer. False: this node answers it. */
+  take(asked: Asked, here: () => void): boolean {
+    const { connection, command, spec } = asked;
+    if (connection.peer.transport === "node") return false;
+    const { type } = command;
+    if (type === "create_session" || type === "load_session") return this.#create(asked, command, here);
+    if (OF_FILE.has(type)) return this.#file(asked, here);
+    const { sessionId } = command;
+    const named = sessionId !== undefined && sessionId !== "*";
+    if (named && (spec.target === "session" || OF_SESSION.has(type))) {
+      return this.#ofSession(asked, sessionId, here);
+    }
+    if (type === "get_available_models" && this.#parts.self().gateway === true) {
+      return this.#toFirst(asked, this.#others());
+    }
+    return false;
+  }
+
+  /** The way of a client to a node. */
+  link(connection: Connection, node: string): NodeLink {
+    const links = this.#links.get(connection) ?? new Map<string, NodeLink>();
+    this.#links.set(connection, links);
+    const known = links.get(node);
+    if (known !== undefined) return known;
+    const { channels, members, claims, log, ownIds } = this.#parts;
+    const link = new NodeLink({
+      connection,
+      node,
+      ownIds,
+      open: (events) => {
+        const member = members.get(node);
+        if (member === undefined || !this.#parts.connected()) return undefined;
+        return channels.open(member.instance, { node: this.#parts.node, access: connection.access }, events);
+      },
+      ownerOf: (sessionId) => this.#parts.has(sessionId) ? this.#parts.node : claims.ownerOf(sessionId),
+      foreign: (sessionId) => {
+        log.warn("a node has sent an event of a session that is not its own; it was dropped", {
+          node,
+          sessionId,
+        });
+      },
+      endClient: (code, reason) => this.#parts.endClient(connection, code, reason),
+      answered: (command, sessionId, success, text) =>
+        this.#answered(node, command, sessionId, success, text),
+    });
+    links.set(node, link);
+    return link;
+  }
+
+  /** Whether server events of that node reach the client over its own way to it. */
+  hears(connection: Connection, node: string): boolean {
+    return this.#links.get(connection)?.get(node)?.greeted ?? false;
+  }
+
+  /** A client of this node is gone. */
+  closed(connection: Connection): void {
+    const links = this.#links.get(connection);
+    this.#links.delete(connection);
+    for (const link of links?.values() ?? []) link.close();
+  }
+
+  /** A node lives again. */
+  back(node: string): void {
+    for (const links of [...this.#links.values()]) links.get(node)?.back();
+  }
+
+  /** A node's word has come, so it counts its new sessions itself. */
+  heard(node: string): void {
+    this.#placed.delete(node);
+  }
+
+  /** Names of the other nodes that live. */
+  get nodes(): readonly string[] {
+    return this.#parts.members.alive.map(({ info }) => info.node);
+  }
+
+  #ofSession(asked: Asked, sessionId: string, here: () => void): boolean {
+    const { claims, node, has } = this.#parts;
+    const waiting = this.#lookups.get(sessionId);
+    if (waiting !== undefined) {
+      waiting.push(() => this.#route(asked, sessionId, here));
+      return true;
+    }
+    const owner = has(sessionId) ? node : claims.ownerOf(sessionId);
+    const key = this.#keyOf(asked);
+    // After a deletion nothing else tells which node keeps the answer under that key.
+    const deletes = key !== undefined && asked.command.type === "delete_session";
+    if (owner !== undefined && deletes) {
+      const stored = this.#parts.remember(key, owner).catch(() => owner);
+      this.#wait(sessionId, stored, () => this.#route(asked, sessionId, here));
+      return true;
+    }
+    if (owner === node) return false;
+    if (owner !== undefined) this.#forward(asked, owner);
+    else {
+      let kept: string | undefined;
+      const found = claims.confirm(sessionId).then(async (known) => {
+        if (known === undefined && key !== undefined) {
+          kept = await this.#parts.recall(key).catch(() => undefined);
+        }
+      });
+      this.#wait(sessionId, found, () => this.#route(asked, sessionId, here, kept));
+    }
+    return true;
+  }
+
+  /** @param kept the node that has the answer to a repetition, when no node owns the session */
+  #route(asked: Asked, sessionId: string, here: () => void, kept?: string): void {
+    const { has, claims, node, members } = this.#parts;
+    const owner = has(sessionId) ? node : claims.ownerOf(sessionId) ?? kept;
+    if (owner === undefined || owner === node) here();
+    else if (members.get(owner) === undefined && owner === kept) here();
+    else this.#forward(asked, owner);
+  }
+
+  /** Until something is known of a session, commands for it wait, in order. */
+  #wait(sessionId: string, known: Promise<unknown>, then: () => void): void {
+    this.#lookups.set(sessionId, [then]);
+    void known.finally(() => {
+      const waiting = this.#lookups.get(sessionId) ?? [];
+      this.#lookups.delete(sessionId);
+      for (const fn of waiting) fn();
+    });
+  }
+
+  /** What the bucket calls a command's idempotency key. Undefined for a command without one. */
+  #keyOf({ connection, command, spec }: Asked): string | undefined {
+    const { idempotencyKey } = command;
+    if (idempotencyKey === undefined || !spec.keyed) return undefined;
+    const { sha256 } = this.#parts;
+    return sha256(`${connection.access.id} ${idempotencyKey}`).replaceAll(/[^A-Za-z0-9]/g, "_");
+  }
+
+  #forward({ connection, command, spec, text }: Asked, node: string): void {
+    if (connection.open) this.link(connection, node).command(text, command, spec);
+  }
+
+  /** Sends a new session to its node. */
+  #create(asked: Asked, command: Creating, here: () => void): boolean {
+    const { sessionId, idempotencyKey } = command;
+    if (sessionId !== undefined && this.#lookups.has(sessionId)) {
+      this.#lookups.get(sessionId)?.push(() => this.#createNow(asked, command, here));
+      return true;
+    }
+    const known = sessionId === undefined ? undefined : this.#ownerOf(sessionId);
+    if (idempotencyKey === undefined || known !== undefined) {
+      return this.#place(asked, command, known, here);
+    }
+    // A repetition belongs to the node that got the first one, whichever node it arrives at.
+    if (sessionId !== undefined) {
+      this.#wait(
+        sessionId,
+        this.#parts.claims.confirm(sessionId),
+        () => this.#createNow(asked, command, here),
+      );
+    } else void this.#createKeyed(asked, command, here);
+    return true;
+  }
+
+  #createNow(asked: Asked, command: Creating, here: () => void): void {
+    const known = command.sessionId === undefined ? undefined : this.#ownerOf(command.sessionId);
+    if (!this.#place(asked, command, known, here)) here();
+  }
+
+  async #createKeyed(asked: Asked, command: Creating, here: () => void): Promise<void> {
+    const { remember, node, members } = this.#parts;
+    const chosen = this.#choices(command)[0];
+    const key = this.#keyOf(asked);
+    const first = chosen === undefined || key === undefined
+      ? undefined
+      : await remember(key, chosen.node).catch(() => undefined);
+    if (!asked.connection.open) return;
+    if (first === undefined || first === chosen?.node) {
+      if (!this.#place(asked, command, undefined, here)) here();
+    } else if (first === node) here();
+    else if (members.get(first) === undefined) this.#refuse(asked, this.#gone(first));
+    else this.#forward(asked, first);
+  }
+
+  #ownerOf(sessionId: string): string | undefined {
+    const { has, node, claims } = this.#parts;
+    return has(sessionId) ? node : claims.ownerOf(sessionId);
+  }
+
+  /** @param owner the node that owns the id already, which then decides what that means */
+  #place(asked: Asked, command: Creating, owner: string | undefined, here: () => void): boolean {
+    const { node, members, claims } = this.#parts;
+    if (command.node === undefined && owner !== undefined) {
+      if (owner === node) return false;
+      this.#forward(asked, owner);
+      return true;
+    }
+    const wanted = command.node;
+    if (wanted !== undefined && wanted !== node && members.get(wanted) === undefined) {
+      const was = members.gone.some(({ info }) => info.node === wanted);
+      this.#refuse(asked, was ? this.#gone(wanted) : noNode(wanted));
+      return true;
+    }
+    const choices = this.#choices(command);
+    const [first] = choices;
+    if (first === undefined) {
+      this.#refuse(asked, failure("node_unavailable", NO_ROOM, { retryAfterMs: 1_000 }));
+      return true;
+    }
+    if (command.type === "load_session" && wanted === undefined && choices.length > 1) {
+      this.#toFirst(asked, choices, here);
+      return true;
+    }
+    if (first.node === node) return false;
+    this.#placed.set(first.node, (this.#placed.get(first.node) ?? 0) + 1);
+    // Later commands of this client follow the session there, before the bucket reports it.
+    if (command.sessionId !== undefined) claims.note(command.sessionId, first.node);
+    this.#forward(asked, first.node);
+    return true;
+  }
+
+  /** The nodes for a new session, best first. A node that was named is taken as it is, and answers for itself. */
+  #choices(command: Creating): readonly NodeInfo[] {
+    const all = [this.#parts.self(), ...this.#parts.members.alive.map(({ info }) => info)];
+    if (command.node !== undefined) return all.filter(({ node }) => node === command.node);
+    return byRoom(all, (node) => this.#placed.get(node) ?? 0);
+  }
+
+  #others(): readonly NodeInfo[] {
+    return byRoom(this.#parts.members.alive.map(({ info }) => info), () => 0);
+  }
+
+  /** A command on a file: the named node's, or of the first node that has the file. */
+  #file(asked: Asked, here: () => void): boolean {
+    const { node, members, self } = this.#parts;
+    const wanted = (asked.command as { node?: string }).node;
+    if (wanted === node) return false;
+    if (wanted !== undefined) {
+      if (members.get(wanted) === undefined) this.#refuse(asked, noNode(wanted));
+      else this.#forward(asked, wanted);
+      return true;
+    }
+    const others = this.#others();
+    if (others.length === 0) return false;
+    this.#toFirst(asked, takesSessions(self()) ? [self(), ...others] : others, here);
+    return true;
+  }
+
+  /** Asks one node after the other until one has the file. */
+  #toFirst(asked: Asked, nodes: readonly NodeInfo[], here: () => void = () => {}): boolean {
+    const [next, ...rest] = nodes;
+    if (next === undefined) {
+      this.#refuse(asked, failure("node_unavailable", NO_ROOM, { retryAfterMs: 1_000 }));
+      return true;
+    }
+    // The last one answers, whatever it says.
+    if (rest.length === 0) {
+      if (next.node === this.#parts.node) here();
+      else this.#forward(asked, next.node);
+      return true;
+    }
+    if (next.node === this.#parts.node) {
+      // This node's own answer goes to the client, so it comes last.
+      return this.#toFirst(asked, [...rest, next], here);
+    }
+    const { connection, command } = asked;
+    const { id: _id, ...fields } = command as Record<string, unknown> & Command;
+    connection.asked();
+    this.link(connection, next.node).ask({ ...fields, type: command.type }, (answer) => {
+      connection.answered();
+      const code = typeof answer === "string" ? tryParseRecord(answer)?.["code"] : answer.code;
+      const elsewhere = typeof answer !== "string" || NO_FILE.includes(String(code));
+      if (elsewhere) return void this.#toFirst(asked, rest, here);
+      this.#answered(next.node, command, command.sessionId, code === undefined, answer);
+      connection.send(withId(answer, command.id));
+    });
+    return true;
+  }
+
+  /** Learns where a new session lives, before the bucket reports it. */
+  #answered(
+    node: string,
+    { type }: Pick<Command, "type">,
+    sessionId: string | undefined,
+    success: boolean,
+    text: string,
+  ): void {
+    const { claims } = this.#parts;
+    if (type === "delete_session" && success && sessionId !== undefined) {
+      return claims.forget(sessionId, node);
+    }
+    if (type !== "create_session" && type !== "load_session") return;
+    if (!success) return sessionId === undefined ? undefined : claims.unnote(sessionId);
+    const { data } = tryParseRecord(text) ?? {};
+    const made = isRecord(data) ? data["sessionId"] : undefined;
+    if (typeof made === "string") claims.note(made, node);
+  }
+
+  #gone(node: string): Failure {
+    const sentence = `Node ${node} cannot be reached now; name another one, or try again once it is back`;
+    return failure("node_unavailable", sentence, { retryAfterMs: 1_000, data: { node } });
+  }
+
+  #refuse({ connection, command }: Asked, failed: Failure): void {
+    const { id, type, sessionId } = command;
+    connection.send(encodeFailure({
+      command: type,
+      ...(id === undefined ? {} : { id }),
+      ...(sessionId === undefined || sessionId === "*" ? {} : { sessionId }),
+    }, failed));
+  }
+
+  /** The sessions of a node that a client may see. */
+  visible(connection: Connection, node: string): readonly string[] {
+    return this.#parts.claims.sessionsOf(node).filter((sessionId) => sees(connection.access, sessionId));
+  }
+}
+
+const NO_ROOM = "No node of the cluster takes sessions now; start one, or try again";
+
+/** There is no node of that name. */
+export function noNode(node: string): Failure {
+  return failure("node_not_found", `The cluster has no node "${node}"; list_nodes shows what there is`);
+}
+
+/** The answer to this node's own command as that to the client's. */
+function withId(answer: string, id: string | undefined): string {
+  const rest = answer.replace(/^\{"id":"[^"]*",/, "{");
+  return id === undefined ? rest : `{"id":${JSON.stringify(id)},${rest.slice(1)}`;
+}
