@@ -64,7 +64,7 @@ export class SessionTab {
   readonly #dialogs: OpenDialog[] = [];
   /** The session is subscribed to, or cannot be. */
   readonly #opened = deferred<void>();
-  #unsent = Promise.withResolvers<false>();
+  #unsent = deferred<false>();
   #subscription: Subscription | undefined;
   #info: SessionInfo | undefined;
   #stats: SessionStats | undefined;
@@ -310,7 +310,7 @@ export class SessionTab {
   /** Stops what runs; returns the messages that had waited. */
   async abort(): Promise<readonly string[]> {
     this.#unsent.resolve(false);
-    this.#unsent = Promise.withResolvers<false>();
+    this.#unsent = deferred<false>();
     if (this.shellRuns) await this.#client.request("abort_bash", { sessionId: this.id });
     if (!this.works) return [];
     const { steering, followUp } = await this.#client.request("abort", { sessionId: this.id });
