@@ -16,9 +16,10 @@ import { alone, type Bench, settled, TARGET } from "./suite.ts";
 const MIB = 1024 * 1024;
 /** The most that an answer to the neighbour may take, in milliseconds. */
 const LATE_MS = 250;
+const LOADING = "loading 160 MiB";
 /** The exceptions of docs/OPERATIONS.md#what-slows-the-neighbours. */
 const DOCUMENTED_MS: Readonly<Record<string, number>> = {
-  "loading 160 MiB": 2_400,
+  [LOADING]: 2_400,
   "images that providers refuse": 500,
   "large answers, pipelined": 600,
 };
@@ -39,6 +40,17 @@ async function slowness(): Promise<number> {
   times.sort((a, b) => a - b);
   return Math.max(1, (times[2] ?? 0) / PROBE_MS);
 }
+
+/** Milliseconds of a processor in which this thread reads and parses that history: mostly memory that it had not yet. */
+async function parsingMs(file: string): Promise<number> {
+  const before = processorMs();
+  const lines = (await Deno.readTextFile(file)).split("\n").filter((line) => line !== "");
+  const entries = lines.map((line) => JSON.parse(line));
+  assert(entries.length > 300, String(entries.length));
+  return processorMs() - before;
+}
+/** The most times as long as that, that pi's loading of the history may hold its neighbours up. */
+const LOADING_TIMES = 3;
 
 /** The session that gets the inputs. */
 interface Loud {
@@ -326,6 +338,7 @@ alone(
     }
     const large = `${cwd}/history.jsonl`;
     await writeSession(large, bench.name("history"), cwd, history.all);
+    const loadingMs = LOADING_TIMES * await parsingMs(large);
     await bench.start(["--workers", "1"]);
     const wire = await bench.connect("loud");
     const quiet = await bench.connect("quiet");
@@ -396,7 +409,7 @@ alone(
         const result = await use({ bench, wire, id, cwd }, { name: "empty", args: {} });
         assertEquals(result, "(no output)");
       },
-      "loading 160 MiB": async () => {
+      [LOADING]: async () => {
         await wire.ok({ type: "load_session", sessionId: "large-x", sessionPath: large }, 60_000);
       },
       "large answers, pipelined": async () => {
@@ -422,7 +435,9 @@ alone(
         } ms, of which ` +
         `other programs took ${stolen.toFixed(0)} ms; a processor is ${slower.toFixed(1)} times slower`;
       console.log(`${TARGET}: ${line}`);
-      if (ms - stolen > (DOCUMENTED_MS[name] ?? LATE_MS) * slower) late.push(line);
+      const most = (DOCUMENTED_MS[name] ?? LATE_MS) * slower;
+      // New memory is ten times as dear on some virtual machines.
+      if (ms - stolen > (name === LOADING ? Math.max(most, loadingMs) : most)) late.push(line);
     }
     assertEquals(late, []);
     assert(!/died|too slowly|silent/.test(bench.server.stderr), bench.server.stderr);
