@@ -191,6 +191,16 @@ const SERVER_SENTENCES: Readonly<Record<string, string>> = {
 /** What each event of a session means. */
 export const EVENT_SENTENCES: Readonly<Record<string, string>> = { ...RUN_EVENTS, ...SESSION_EVENTS };
 
+/** The events that have no example: the run that makes the examples does not meet them. */
+export const UNSHOWN: readonly string[] = [
+  ...["catalogue_changed", "session_crashed", "session_parked", "session_resumed", "turn_stalled"],
+  // pi 1.6 alone sends these, and the examples come from a run on the older one.
+  ...["entry_appended", "summarization_retry_scheduled", "summarization_retry_attempt_start"],
+  "summarization_retry_finished",
+  // These come in a cluster alone.
+  ...["sessions_unavailable", "sessions_available"],
+];
+
 const WORDS: Words = {
   groups: [
     { title: "Server commands", commands: Object.keys(SERVER_COMMANDS) },
@@ -206,14 +216,7 @@ const WORDS: Words = {
     { title: "Other events of a session", types: SESSION_EVENTS },
     { title: "Server events", types: SERVER_SENTENCES },
   ],
-  unshown: [
-    ...["catalogue_changed", "session_crashed", "session_parked", "session_resumed", "turn_stalled"],
-    // pi 1.6 alone sends these, and the examples come from a run on the older one.
-    ...["entry_appended", "summarization_retry_scheduled", "summarization_retry_attempt_start"],
-    "summarization_retry_finished",
-    // These come in a cluster alone.
-    ...["sessions_unavailable", "sessions_available"],
-  ],
+  unshown: UNSHOWN,
 };
 
 /** The page with its reference replaced. */

@@ -6,6 +6,7 @@ import { withDefaults } from "../../src/governor/limits.ts";
 import { Codec } from "../../src/protocol/codec.ts";
 import { COMMANDS } from "../../src/protocol/schema/commands.ts";
 import { EVENT_SCHEMAS, PI_EVENTS, SERVER_EVENTS } from "../../src/protocol/events.ts";
+import { UNSHOWN } from "../../scripts/gen_protocol.ts";
 import { at, brief, isObject, type JsonObject } from "../support/json.ts";
 import { jsonBlocks } from "../support/protocol_reference.ts";
 import { environment, Home, ON_1_6, REPO } from "../support/server_process.ts";
@@ -13,13 +14,6 @@ import { conformance, TARGET } from "./suite.ts";
 
 /** Types of messages that only the server sends, beside its events. */
 const SERVER_MESSAGES = ["response", "event", "server_ready"];
-/** Nothing provokes it on demand. */
-const UNSHOWN = [
-  ...["catalogue_changed", "session_crashed", "session_parked", "session_resumed", "turn_stalled"],
-  // Of pi 1.6 alone (tests/conformance/engine_features_test.ts).
-  ...["entry_appended", "summarization_retry_scheduled", "summarization_retry_attempt_start"],
-  "summarization_retry_finished",
-];
 
 async function examples(): Promise<JsonObject[]> {
   const page = await Deno.readTextFile(`${REPO}/docs/PROTOCOL.md`);
