@@ -226,7 +226,6 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "gate_headers",
   "load_turns",
   "named_resources",
-  "npm_packages",
   "package_modules",
   "peers",
   "rpc_front",
@@ -246,6 +245,7 @@ const RUNTIME_MATTERS: ReadonlySet<string> = new Set([
   "acp_sessions",
   "acpx",
   "catalogue",
+  "npm_packages",
   "rpc_ways",
   "stored_history",
 ]);

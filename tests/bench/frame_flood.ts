@@ -1,13 +1,15 @@
 // (k) What one peer can do to a server: small commands without end, read or unread, invalid messages, pings,
 // messages and requests that are never complete. Measured on every build: how much the process grows, how long it
-// works on after the flood, and what a second connection's ping takes meanwhile. The baseline is the quiet server
-// of the same run. PI_BENCH_BASE names another checkout, whose builds are measured beside it.
+// works on after the flood, and what a second connection's ping takes meanwhile. The baseline is the bare server on
+// the same runtime, which has no limits, under the same flood; the note has our own server's slowest answer before it.
+// PI_BENCH_BASE names another checkout, whose builds are measured beside it.
 // Usage: deno run -A tests/bench/frame_flood.ts [--quick] [sources|node|binary …]
 
 import { Client, oneAtATime } from "./support/client.ts";
 import { median, percentile, type Row, runBench, size } from "./support/report.ts";
-import { type BenchServer, Child, onEachBuild, startServer } from "./support/servers.ts";
-import { commandOf, environment, REPO, type Target } from "../support/server_process.ts";
+import { LeanSocket } from "./support/lean_socket.ts";
+import { Child, onEachBuild, startBaseline, startServer } from "./support/servers.ts";
+import { commandOf, environment, Home, REPO, type Target } from "../support/server_process.ts";
 import { stringAt } from "../support/json.ts";
 import { delay, until } from "../support/wait.ts";
 
@@ -21,6 +23,8 @@ const SAMPLE_MS = 50;
 const CALM = 0.05;
 const CALM_MS = 20_000;
 const MIB = 1024 * 1024;
+/** The bare server parses each message and would end with the first of these. */
+const WITHOUT_BASELINE = ["invalid"];
 
 interface Flooded {
   readonly grownMiB: number;
@@ -32,11 +36,11 @@ interface Flooded {
 const BASE = Deno.env.get("PI_BENCH_BASE");
 
 /** Asks for that long; the round trips in milliseconds. */
-async function ask(client: Client, over: () => boolean): Promise<number[]> {
+async function ask(socket: LeanSocket, over: () => boolean): Promise<number[]> {
   const times: number[] = [];
   let n = 0;
   while (!over()) {
-    times.push(...await oneAtATime(client.socket, () => `{"id":"p${++n}","type":"list_sessions"}`, 1));
+    times.push(...await oneAtATime(socket, () => `{"id":"p${++n}","type":"list_sessions"}`, 1));
     await delay(PING_EVERY_MS);
   }
   return times;
@@ -54,32 +58,34 @@ async function calm(child: Child): Promise<number> {
   return Infinity;
 }
 
-async function flooded(server: BenchServer, kind: string, client: Client, token: string): Promise<Flooded> {
-  const before = await server.child.memory();
+/** The server under attack: its process, and the socket of a second connection. */
+interface Attacked {
+  readonly child: Child;
+  readonly url: string;
+  readonly socket: LeanSocket;
+}
+
+async function flooded({ child, url, socket }: Attacked, kind: string, token: string): Promise<Flooded> {
+  const before = await child.memory();
   const script = decodeURIComponent(new URL("frame_flooder.ts", import.meta.url).pathname);
-  await using flooder = new Child(Deno.execPath(), [
-    "run",
-    "-A",
-    script,
-    kind,
-    server.url,
-    token,
-    String(FLOOD_S),
-  ], {
-    cwd: server.home.root,
-    env: environment(server.home),
-  });
+  const home = await Home.make();
+  await using _cleanup = { [Symbol.asyncDispose]: () => home.remove() };
+  await using flooder = new Child(
+    Deno.execPath(),
+    ["run", "-A", script, kind, url, token, String(FLOOD_S)],
+    { cwd: home.root, env: environment(home) },
+  );
   await flooder.line((line) => line === "flooding");
   let most = before;
   let over = false;
   let flooding = true;
   const watching = (async () => {
     while (!over) {
-      most = Math.max(most, await server.child.memory());
+      most = Math.max(most, await child.memory());
       await delay(SAMPLE_MS);
     }
   })();
-  const asking = ask(client, () => !flooding);
+  const asking = ask(socket, () => !flooding);
   await flooder.status;
   flooding = false;
   const said = await until(
@@ -88,7 +94,7 @@ async function flooded(server: BenchServer, kind: string, client: Client, token:
     () => `the flood said nothing: ${flooder.stderr}`,
   );
   const pings = await asking;
-  const calmMs = await calm(server.child);
+  const calmMs = await calm(child);
   over = true;
   await watching;
   const { sent, closeCode } = JSON.parse(said);
@@ -103,6 +109,13 @@ function programOf(target: Target, base: string | undefined): { program: string;
   return { program: there(program), args: args.map(there) };
 }
 
+/** The same flood on the bare server of that build's runtime. */
+async function bare(target: Target, kind: string): Promise<Flooded | undefined> {
+  if (WITHOUT_BASELINE.includes(kind)) return undefined;
+  await using server = await startBaseline(target);
+  return await flooded({ ...server, socket: await LeanSocket.connect(server.url) }, kind, "none");
+}
+
 async function measure(target: Target, base: string | undefined): Promise<Row[]> {
   const name = base === undefined ? target : `${target} of the other checkout`;
   const rows: Row[] = [];
@@ -112,14 +125,19 @@ async function measure(target: Target, base: string | undefined): Promise<Row[]>
     const admin = await Client.connect(server);
     const minted = await admin.ok({ type: "mint_token", role: "observe", ttlMs: 600_000 });
     const started = performance.now();
-    const quiet = await ask(admin, () => performance.now() - started > QUIET_MS);
-    const { grownMiB, calmMs, pings, note } = await flooded(server, kind, admin, stringAt(minted, "token"));
+    const quiet = await ask(admin.socket, () => performance.now() - started > QUIET_MS);
+    const attacked = { child: server.child, url: server.url, socket: admin.socket };
+    const { grownMiB, calmMs, pings, note } = await flooded(attacked, kind, stringAt(minted, "token"));
     const judged = base === undefined;
+    const beside = judged ? await bare(target, kind) : undefined;
+    const against = (of: (flooded: Flooded) => number): Partial<Row> =>
+      beside === undefined ? {} : { baseline: of(beside), baselineName: "bare" };
     rows.push(
       {
         what: `${name}, ${kind}: growth of the process, most`,
         unit: "MiB",
         ours: grownMiB,
+        ...against((there) => there.grownMiB),
         ...(judged ? { target: "≤ 64", met: grownMiB <= 64 } : {}),
         note,
       },
@@ -127,16 +145,18 @@ async function measure(target: Target, base: string | undefined): Promise<Row[]>
         what: `${name}, ${kind}: time to calm`,
         unit: "ms",
         ours: calmMs,
+        ...against((there) => there.calmMs),
         ...(judged ? { target: "≤ 1000", met: calmMs <= 1000 } : {}),
       },
       {
         what: `${name}, ${kind}: slowest answer to another connection`,
         unit: "ms",
         ours: Math.max(...pings),
-        baseline: Math.max(...quiet),
-        baselineName: "quiet",
+        ...against((there) => Math.max(...there.pings)),
         ...(judged ? { target: "≤ 50", met: Math.max(...pings) <= 50 } : {}),
-        note: `p50 ${median(pings).toFixed(1)}, p99 ${percentile(pings, 99).toFixed(1)}`,
+        note: `p50 ${median(pings).toFixed(1)}, p99 ${percentile(pings, 99).toFixed(1)}, slowest before ${
+          Math.max(...quiet).toFixed(1)
+        }`,
       },
     );
   }
