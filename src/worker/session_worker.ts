@@ -344,7 +344,9 @@ export class SessionWorker {
         this.#extensionErrors.follow(session.sessionId, event);
         this.#providers.follow(session.sessionId, event);
         const usage = usageOf(event);
-        if (usage !== undefined) this.#send({ kind: "usage", sessionId: session.sessionId, usage });
+        if (usage === undefined) return;
+        if (!session.closed) session.watch.budget.spend(usage);
+        this.#send({ kind: "usage", sessionId: session.sessionId, usage });
       },
       ask: (question) => this.#dialogsDisabled ? Promise.resolve(undefined) : session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),
