@@ -62,7 +62,7 @@ Deno.test("session budget: a run begins no turn beyond it, and nothing that is c
 });
 
 Deno.test("session budget: a tool does not start on money that is not there", () => {
-  const { budget, made, follow, answer } = make({ maxUsd: 1, onExceed: "abort" });
+  const { made, follow, answer } = make({ maxUsd: 1, onExceed: "abort" });
   follow("agent_start", "turn_start");
   answer(1);
   assertEquals(made.stops, 0);
