@@ -124,7 +124,7 @@ Deno.test("event coalescer: nothing is joined to what is sent already", () => {
   assertEquals(queue.take(), ["2-3 bc"]);
 });
 
-Deno.test("event coalescer: joins only while it is told to, and then also events that were queued before", () => {
+Deno.test("event coalescer: joins only while the outbox asks for it, and then also events that were queued before", () => {
   const queue = new Queue();
   queue.add(piece("a"), { merging: false }).add(piece("b"), { merging: false }).add(piece("c"));
   queue.add(piece("d"), { merging: false });
