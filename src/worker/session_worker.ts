@@ -1,4 +1,4 @@
-// Does: runs the sessions of one worker: builds them, hands them their commands, parks and disposes them.
+// Does: runs the sessions of one worker: builds them, passes them their commands, parks and disposes them.
 // Used by: worker.ts in a thread of its own, and in_process_worker.ts. Uses: the session builder and pi's factory.
 // Invariant: it answers pings before pi is loaded, and knows a connection by its number alone.
 import { errorMessage, errorStack } from "../base/error_message.ts";

@@ -1,4 +1,4 @@
-// Does: puts references in the place of large texts and images of a session's history, and finds them again.
+// Does: replaces large texts and images of a session's history by references, and finds them again.
 // Used by: the handlers that return history, snapshots, and the encoder of events.
 // Invariant: it stores no content. A reference names a hash, and the content is looked up in the session's history.
 import { isRecord } from "../../../base/json.ts";
