@@ -1,4 +1,5 @@
-// Does: checks the sources by the rules of CONTRIBUTING.md: imports, circles, machine access, headers, sizes, texts.
+// Does: checks the sources by the rules of CONTRIBUTING.md: imports, circles, machine access, names that Node 20 lacks,
+// headers, sizes, texts.
 // Used by: `deno task check`, `deno task ok` and CI. Uses: check_text.ts for references and plain English.
 // Usage: deno run -R scripts/check_sources.ts
 
@@ -183,7 +184,31 @@ const MACHINE_WORDS =
 const OWN_MESSAGE = /(\w+) instanceof Error \? \1\.message : (?:String\(\1\)|\1(?!\w))/g;
 const ERROR_MESSAGE = "src/base/error_message.ts";
 
-/** Checks one file by itself: machine words, packages, header, length, copies of `errorMessage`. */
+/** These files never run on Node: the adapter of Deno, and the console, which runs in a browser. */
+const NEVER_ON_NODE = /^src\/(?:runtime\/deno|console)\//;
+/** Names that Deno has and Node 20.6 does not, and their replacements. The types of Deno do not show the difference. */
+const NOT_IN_NODE_20: readonly (readonly [name: RegExp, instead: string])[] = [
+  [/(?<![.\w$])Promise\s*\.\s*withResolvers\b/g, "deferred of src/base/async/deferred.ts"],
+  [/(?<![.\w$])Promise\s*\.\s*try\b/g, "an async function"],
+  [/(?<![.\w$])Array\s*\.\s*fromAsync\b/g, "for await"],
+  [/(?<![.\w$])(?:Object|Map)\s*\.\s*groupBy\b/g, "a loop that fills a Map"],
+  [/(?<![.\w$])Iterator\s*\.\s*from\b/g, "an array"],
+  [/(?<![.\w$])URL\s*\.\s*parse\b/g, "URL.canParse, then new URL"],
+  [/(?<![.\w$])RegExp\s*\.\s*escape\b/g, "replaceAll"],
+  [/(?<![.\w$])Error\s*\.\s*isError\b/g, "instanceof Error"],
+  [/(?<![.\w$])(?:Async)?DisposableStack\b/g, "src/base/async/cleanup_stack.ts"],
+  [/(?<![.\w$])import\s*\.\s*meta\s*\.\s*(?:dirname|filename)\b/g, "new URL(name, import.meta.url)"],
+  [
+    /\.\s*(?:union|intersection|difference|symmetricDifference|isSubsetOf|isSupersetOf|isDisjointFrom)(?=\s*\()/g,
+    "a loop over the set",
+  ],
+  [
+    /\.\s*(?:keys|values|entries)\(\)\s*\.\s*(?:map|filter|flatMap|reduce|take|drop|some|every|find|forEach|toArray)(?=\s*\()/g,
+    "an array: [...map.values()]",
+  ],
+];
+
+/** Checks one file by itself: machine words, names that Node lacks, packages, header, length, copies of `errorMessage`. */
 export function checkSource(file: string, text: string): Finding[] {
   const findings: Finding[] = [];
   const find = (line: number, message: string): number => findings.push({ file, line, message });
@@ -203,6 +228,14 @@ export function checkSource(file: string, text: string): Finding[] {
     const { index } of file.startsWith("src/") && file !== ERROR_MESSAGE ? code.matchAll(OWN_MESSAGE) : []
   ) {
     find(lineAt(text, index), `describes an error by itself: use errorMessage of ${ERROR_MESSAGE}`);
+  }
+  for (const [name, instead] of file.startsWith("src/") && !NEVER_ON_NODE.test(file) ? NOT_IN_NODE_20 : []) {
+    for (const { index, 0: used } of code.matchAll(name)) {
+      find(
+        lineAt(text, index),
+        `uses ${used.replaceAll(/\s+/g, "")}, which Node 20.6 does not have: use ${instead}`,
+      );
+    }
   }
   if (MACHINE_ROOMS.test(file)) return findings;
   for (const match of code.matchAll(MACHINE_WORDS)) {

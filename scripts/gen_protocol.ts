@@ -18,66 +18,66 @@ const END = "<!-- reference:end -->";
 
 /** What each command is for. */
 export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
-  hello: "Agrees on a protocol version and names the client; a client may leave it out.",
+  hello: "Agrees on a protocol version and names the client. A client may omit this command.",
   ping: "Answers at once, with the server's clock in milliseconds.",
   get_schema: "Returns the JSON Schema of the whole protocol, or of one command with its `data`.",
   get_metrics:
-    "Counts since the start: answers by outcome, refusals by limit, traffic, delays of threads, tokens and cost.",
+    "Returns counts since the start: answers by outcome, refusals by limit, traffic, delays of threads, tokens, cost.",
   list_nodes:
-    "Lists the nodes of the cluster, the one that answers first, with the room of each. Empty outside of a cluster.",
+    "Lists the nodes of the cluster with the room of each. The node that answers comes first. Without a cluster, the list is empty.",
   drain_node:
-    "Has a node take no new sessions, end its running turns, park its sessions and leave. The answer comes at the beginning.",
+    "Makes a node leave: it takes no new sessions, finishes running turns and parks its sessions. The answer comes before that is done.",
   health_check: "Returns whether the server is healthy, with a sentence for each problem.",
-  set_budget:
-    "Sets what the session may spend in all (money, turns, time in which its agent works), in place of the last budget; " +
-    "without a limit it may spend anything.",
+  set_budget: "Replaces the session's budget: the money, turns and working time that it may spend in all. " +
+    "Without a limit it may spend anything.",
   list_sessions:
     'Lists the sessions that are live or parked, with their state: all, or page by page (see "Long lists").',
   create_session:
-    "Builds a session and answers once it can take commands; `provider` and `modelId` go together.",
+    "Builds a session, and answers when it can take commands. Send `provider` and `modelId` together.",
   delete_session:
-    "Ends a session at once: its turn is aborted, waiting commands answer `cancelled`, pi's file stays.",
+    "Ends a session at once: the server aborts its turn, waiting commands answer `cancelled`, and pi's file stays.",
   switch_session: "Subscribes to one session with `full` updates and returns its state.",
   subscribe:
-    'Delivers a session\'s events to this connection from now on; `"*"` means all sessions, later ones too.',
-  unsubscribe: "Ends a subscription of this connection and says whether there was one.",
+    'Delivers a session\'s events to this connection from now on; `"*"` means all sessions, also future ones.',
+  unsubscribe: "Ends a subscription of this connection, and returns whether there was one.",
   list_stored_sessions:
-    'Lists pi\'s session files in the folders that clients may use, newest first; at most 1000 without `limit`. See "Long lists" for pages, orders and filters.',
+    'Lists pi\'s session files in the folders that clients may use, newest first. Without `limit` it lists at most 1000. See "Long lists" for pages, orders and filters.',
   search:
-    "Searches the messages of stored sessions, or of those `sessions` (paths), in any case: the newest session first, at most three hits of each in one answer. An answer takes about a second, and `cursor` goes on with the search that it is of.",
-  archive_session: "Marks a session file as archived, for the filter `archived` of both lists.",
+    "Searches the messages of all stored sessions, or of those in `sessions` (paths), in any case. The newest session comes first, with at most three hits of each session in one answer. An answer takes about a second, and `cursor` continues the search.",
+  archive_session: "Marks a session file as archived. Both lists have the filter `archived`.",
   unarchive_session: "Removes the mark of `archive_session`.",
-  rename_stored_session: "Names a session file that no session drives, without loading it.",
+  rename_stored_session: "Sets the name of a session file that no session drives, without loading it.",
   delete_stored_session:
-    "Moves a session file that no session drives into the folder `trash` beside it; with `permanent` it is removed.",
+    "Moves a session file that no session drives into the folder `trash` beside it. With `permanent` it removes the file.",
   load_session:
-    "Opens a session file as a live session, under the file's own id unless another one is given.",
+    "Opens a session file as a live session, under the file's own id or the `sessionId` of the command.",
   list_pending_ui: "Lists the dialogs that wait for an answer, of one session or of all.",
   prompt: "Gives the agent a message, runs a slash command, or queues the message with `streamingBehavior`.",
   steer:
-    "Queues a message for the running turn, to be read after the current tool calls; starts a run when idle.",
+    "Queues a message for the running turn; the model reads it after the current tool calls. Starts a run when idle.",
   follow_up: "Queues a message for after the run; starts a run when idle.",
-  abort: "Stops the run, a retry wait or a compaction, empties the queue and returns what was in it.",
-  clear_queue: "Empties the queue and returns what was in it; the run goes on.",
+  abort: "Stops the run, a retry wait or a compaction. Empties the queue, and returns its messages.",
+  clear_queue: "Empties the queue, and returns its messages; the run goes on.",
   get_state: "Returns the state of a session.",
   dismiss_interrupted: "Drops the messages that a crash stopped.",
   get_messages:
-    "Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`. At most `maxBytes`, or 8 MiB: `truncated` and `before` lead to the older ones.",
-  set_session_name: "Names the session; blanks at both ends are dropped.",
+    "Returns the messages that the model sees, oldest first: the last `limit` before index `before`. The answer has at most `maxBytes`, or 8 MiB. If there are older ones, it has `truncated` and `before`.",
+  set_session_name: "Sets the session's name, without blanks at its ends.",
   get_available_models:
-    "Lists the models that pi has credentials for. Without a session: those that every session has.",
-  set_model: "Chooses the session's model, from the next request to a model on.",
-  bash: "Runs a shell command of the client's in the session's folder; the output joins the messages.",
+    "Lists the models that pi has credentials for. Without a session, it lists those that every session has.",
+  set_model: "Sets the session's model, from its next request to a model on.",
+  bash: "Runs a shell command of the client in the session's folder. The output becomes one of the messages.",
   abort_bash: "Stops the client's shell command.",
   get_last_assistant_text:
-    "Returns the text of the last answer, or `null`; of a very long one the beginning, with `truncated`.",
+    "Returns the text of the last answer, or `null`. Of a very long text it returns the beginning, with `truncated`.",
   get_session_stats: "Counts messages, tool calls, tokens and cost (USD).",
   get_context_usage: "Returns how full the model's context is; `null` when that is unknown.",
-  cycle_model: "Goes on to the next model that is available; `null` when there is only one.",
-  set_thinking_level: "Sets how much the model thinks, and returns the level that the model makes of it.",
-  cycle_thinking_level: "Goes on to the next level of the model; `null` when it does not think.",
+  cycle_model: "Switches to the next available model; `null` when there is only one.",
+  set_thinking_level:
+    "Sets how much the model thinks, and returns the level that takes effect for this model.",
+  cycle_thinking_level: "Switches to the next level of the model; `null` when the model does not think.",
   get_available_thinking_levels:
-    "Lists the levels of the session's model; only `off` when it does not think.",
+    "Lists the levels of the session's model; only `off` when the model does not think.",
   set_steering_mode: "Sets whether steering messages are delivered all at once or one in each turn.",
   set_follow_up_mode: "Sets whether follow-ups are delivered all at once or one after the other.",
   compact: "Replaces the older messages by a summary that the model writes.",
@@ -86,32 +86,33 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   set_auto_retry: "Sets whether pi retries after temporary errors of the model.",
   abort_retry: "Ends the wait before a retry; the error is then final.",
   extension_ui_response: "Answers a dialog; `cancelled` closes any kind without an answer.",
-  new_session: "Replaces the session by an empty one with a file of its own.",
-  switch_session_file: "Replaces the session by the one in that file.",
-  fork: "Replaces the session by a copy that ends before that user message, whose text is returned.",
-  clone: "Replaces the session by a copy of the current branch.",
-  get_fork_messages: "Lists the user messages that `fork` can be given, at most 8 MiB of the newest.",
+  new_session: "Gives the session an empty history, in a new file.",
+  switch_session_file: "Gives the session the history of another session file.",
+  fork:
+    "Gives the session a copy of its history that ends before a user message, and returns the text of that message.",
+  clone: "Gives the session a copy of its current branch.",
+  get_fork_messages: "Lists the user messages at which `fork` can start, at most 8 MiB of the newest.",
   get_tree:
-    "Returns every entry of the session's tree, flat: parents are named by id. Past 8 MiB the oldest have no text, or are left out.",
+    "Returns every entry of the session's tree as a flat list; each entry names its parent by id. Above 8 MiB the oldest entries have no text, or are missing.",
   get_entries:
-    "Returns entries as pi keeps them, oldest first: the newest, or those after `since` (`null`: from the start). `more` comes with `nextBefore` or `nextSince`, the cursor of the next page.",
+    "Returns entries as pi keeps them, oldest first. They are the newest ones, or those after `since` (`null`: from the start). With `more` comes `nextBefore` or `nextSince`, the cursor of the next page.",
   get_content:
-    "Returns a piece of what a `contentRef` stands for, in base64; `nextOffset` while there is more.",
+    "Returns a piece of the content of a `contentRef`, in base64. `nextOffset` is present while there is more.",
   navigate_tree:
-    "Goes on from another entry of the tree; of a user message, the text comes back for editing.",
+    "Continues the session from another entry of the tree. For a user message, it returns the text for editing.",
   export_html:
-    "Writes the session as a web page, by default into the session's folder. `imagesLeftOut` counts the images for which the page had no room.",
+    "Writes the session as a web page, by default into the session's folder. `imagesLeftOut` counts the images that did not fit into the page.",
   get_commands:
     "Lists slash commands, prompt templates and skills that `prompt` understands, with their source.",
-  get_skills: "Lists the skills that are loaded.",
+  get_skills: "Lists the loaded skills.",
   get_tools: "Lists all tools, and whether the model may use them.",
   set_tools: "Sets which tools the model may use.",
   list_session_files: "Lists pi's session files beside the one of this session, newest first.",
   mint_token:
-    "Makes a token for a role, perhaps for some sessions only. It ends after `ttlMs`, or with the token that minted it. " +
-    "This answer alone holds it. Without `ttlMs` it opens `/metrics` alone and has no end of its own.",
-  list_tokens: "Lists the minted tokens that are not over, oldest first, without their secrets.",
-  revoke_token: "Ends a minted token and all that were minted from it, and closes their connections.",
+    "Makes a token for a role, for all sessions or for some. It ends after `ttlMs`, or with the token that minted it. " +
+    "Only this answer contains the token. Without `ttlMs` it opens only `/metrics` and has no end of its own.",
+  list_tokens: "Lists the minted tokens that are valid, oldest first, without their secrets.",
+  revoke_token: "Ends a minted token and all tokens that were minted from it, and closes their connections.",
   reload: "Loads extensions, skills, templates and settings again.",
 };
 
@@ -121,17 +122,18 @@ const RUN_EVENTS: Readonly<Record<string, string>> = {
   turn_start: "A turn begins: one answer of the model with its tool calls.",
   message_start: "A message begins: a user's, the model's, a tool's result.",
   message_update:
-    "The model's message grows; `assistantMessageEvent` says by what. `full` adds the message so far.",
-  message_end: "A message is complete; it is given whole.",
+    "The model's message grows; `assistantMessageEvent` has the new part. `full` adds the message so far.",
+  message_end: "A message is complete. The event has the whole message.",
   tool_execution_start: "A tool begins.",
   tool_execution_update: "A tool reports its output so far.",
   tool_execution_end: "A tool has ended.",
   turn_end: "A turn is over. `full` adds its message and tool results.",
   agent_end: "The agent stops, perhaps to retry or to compact. `full` adds the messages.",
   agent_settled: "The run is over: nothing runs and nothing will start by itself. Once for each run.",
-  queue_update: "The queue of steering messages and follow-ups has changed; both are given as they are now.",
+  queue_update:
+    "The queue of steering messages and follow-ups has changed. The event has both as they are now.",
   auto_retry_start: "The model failed, and pi tries again after `delayMs`.",
-  auto_retry_end: "The retries are over; pi does not send this one in every case.",
+  auto_retry_end: "The retries are over. pi does not send this event in every case.",
   compaction_start: "A compaction begins; `reason` is `manual`, `threshold` or `overflow`.",
   compaction_end: "A compaction has ended, with its result, an error, or `aborted`.",
   summarization_retry_scheduled:
@@ -145,46 +147,49 @@ const SESSION_EVENTS: Readonly<Record<string, string>> = {
   session_info_changed: "The session has another name.",
   thinking_level_changed: "The thinking level has changed.",
   entry_appended:
-    "pi has added an entry to the session's file for an extension or for itself, as it stands there. Not for messages. " +
+    "pi has added an entry to the session's file, for an extension or for itself. The event has that entry. It does not come for messages. " +
     "Capability `entry_appended`.",
   model_changed: "The session has another model.",
-  bash_output: "A client's shell command has printed something; `commandId` is the `id` of its `bash`.",
+  bash_output:
+    "A client's shell command has printed something; `commandId` is the `id` of its `bash` command.",
   session_replaced:
-    "Another session of pi's stands behind the same id: after `new_session`, `switch_session_file`, `fork`, `clone`, " +
-    "also when an extension did it, or, with the reason `recovered`, after one of them failed halfway.",
+    "The session has another history, under the same id. A client or an extension used `new_session`, " +
+    "`switch_session_file`, `fork` or `clone`. With the reason `recovered`, one of these failed halfway.",
   session_file_repaired:
-    "The session's file was damaged. What is whole was joined in a new file before pi opened it; `copy` is the " +
-    "damaged one. Sent first of all by a session that was loaded or resumed.",
+    "The session's file was damaged. Before pi opened it, the server joined the whole entries in a new file; `copy` is the " +
+    "damaged one. This is the first event of a session that was loaded or resumed.",
   storage_error:
-    "pi could not write its session file; what is missing there is kept in memory and written once the disk takes it.",
-  budget_exceeded: "The session has used up its budget; messages are refused until `set_budget` raises it.",
-  turn_stalled: "A run has been silent for long; `phase` says what it waits for. Sent again while it lasts.",
-  extension_ui_request: "An extension opens a dialog or sends a notice; further fields depend on `method`.",
+    "pi could not write its session file. It keeps the missing part in memory, and writes it when the disk takes it.",
+  budget_exceeded:
+    "The session has used up its budget. The server refuses messages until `set_budget` raises it.",
+  turn_stalled:
+    "A run has been silent for long; `phase` says what it waits for. The event comes again while the silence lasts.",
+  extension_ui_request: "An extension opens a dialog or sends a notice. The other fields depend on `method`.",
   extension_ui_resolved: "A dialog is over; `by` says how it ended.",
   extension_error:
-    "An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`). " +
-    "`event` is `model` when the session's model is gone and it continues with another one. " +
+    "An extension failed, could not be loaded (`event` is `load`), or opened too many dialogs (`event` is `ui`). " +
+    "`event` is `model` when the session's model no longer exists and the session continues with another one. " +
     "`load` also reports settings, models, skills, prompts and packages that pi cannot use. `extensionPath` is the " +
-    "path of what is at fault, or names a command. `extensionErrors` of the session's state lists what the last " +
-    "load reported, and `health_check` and the log name it too.",
+    "path of the file or package at fault, or names a command. `extensionErrors` of the session's state lists the " +
+    "faults of the last load, and `health_check` and the log name them too.",
 };
 
 const SERVER_SENTENCES: Readonly<Record<string, string>> = {
   session_created: "A session has been created or loaded.",
   session_deleted: "A session has been deleted.",
   session_parked:
-    "The session is idle and on disk alone: it is still listed, and the next command that needs it brings it back.",
-  session_resumed: "A parked session is live again; `epoch` is the one that its events carry.",
+    "The session is idle, and only its files remain. Lists still show it, and the next command that needs it brings it back.",
+  session_resumed: "A parked session is live again; its events have this `epoch`.",
   session_crashed:
-    "The worker of the session was lost; its open commands have been answered. `status` is `parked`, with the new " +
+    "The worker of the session was lost, and its open commands have been answered. `status` is `parked`, with the new " +
     "`epoch`, or `deleted` for a session in memory. Subscriptions to it have ended.",
   catalogue_changed:
-    'The stored sessions have changed, for connections that subscribe to `"*"` and may see all of them. `change` is ' +
-    "`archived`, `unarchived`, `renamed` or `deleted`, of `sessionFile`; or `files` and `indexed` count the session files " +
-    "and those in the index.",
+    'The stored sessions have changed. The event goes to connections that subscribe to `"*"` and may see all sessions. It ' +
+    "either has `sessionFile` and its `change`: `archived`, `unarchived`, `renamed` or `deleted`. Or `files` and " +
+    "`indexed` count the session files and those in the index.",
   server_shutdown: "The server shuts down; runs may go on for `timeoutMs`.",
   sessions_unavailable:
-    "A node of the cluster is gone, and these sessions with it. Commands to them are `node_unavailable` until it is back.",
+    "A node of the cluster is gone, and these sessions with it. Commands to them answer `node_unavailable` until it is back.",
   sessions_available: "The node is back, and so are these sessions. Subscriptions go on by themselves.",
 };
 

@@ -1,5 +1,5 @@
 // Does: names the refusals of the system that the server answers in words, on every runtime.
-// Used by: the worker's files. Invariant: it never throws, and imports nothing.
+// Used by: the worker's files and the runtime. Invariant: no description of an error throws. Imports nothing.
 
 const CODES = {
   missing: ["ENOENT", "ENOTDIR"],
@@ -25,4 +25,14 @@ export function codeOf(error: unknown): string {
 export function isSystemError(error: unknown, reason: keyof typeof CODES): boolean {
   const codes: readonly string[] = CODES[reason];
   return codes.includes(codeOf(error)) || codes.includes(textAt(error, "name"));
+}
+
+/** The result, or undefined when the file does not exist. Other errors are thrown. */
+export async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (isSystemError(error, "missing")) return undefined;
+    throw error;
+  }
 }

@@ -25,7 +25,7 @@ const MOST_INDENT = 32;
 
 /** Flags that name the server, for every subcommand that talks to one. */
 export const SERVER_FLAGS: readonly FlagSpec[] = [
-  { name: "server", value: "URL", about: "a server elsewhere (ws://HOST:PORT/), not this machine's" },
+  { name: "server", value: "URL", about: "address of another server, such as ws://HOST:PORT/" },
   { name: "token-file", value: "FILE", about: "file with its token; PI_SERVER_TOKEN is the token itself" },
   { name: "state-dir", value: "DIR", about: "state folder of this machine's server (~/.pi/server)" },
 ];

@@ -201,7 +201,7 @@ export async function startServer(
   const log = (await io.read(logFile).catch(() => undefined))?.slice(before) ?? "";
   const last = log.trim().split("\n").at(-1)?.replace(/^pi-server: /, "") ?? "";
   if (!ended) io.signal(child.pid, "SIGTERM");
-  const why = ended ? last || "it ended without a word" : `it did not listen within ${START_MS / 1000} s`;
+  const why = ended ? last || "it ended without a message" : `it did not listen within ${START_MS / 1000} s`;
   throw new CommandError(`the server could not be started: ${why} (log ${logFile})`);
 }
 

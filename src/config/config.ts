@@ -468,7 +468,9 @@ function configOf(values: Values): Config {
     throw new Invalid("--workers: --isolation session starts a worker for each session; leave --workers out");
   }
   if (config.sandbox === "on" && config.workers === 0) {
-    throw new Invalid("--sandbox on: needs --workers 1 or more, since Deno holds threads to permissions");
+    throw new Invalid(
+      "--sandbox on: needs --workers 1 or more, because Deno's permissions limit threads only",
+    );
   }
   if (!config.ws && config.stdio === "off") {
     throw new Invalid("--no-ws: with --stdio off there is nothing left to serve");

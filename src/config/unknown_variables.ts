@@ -27,7 +27,7 @@ export function unknownVariables(names: readonly string[]): string[] {
   const known = new Set([...flags, ...OTHERS]);
   return names.filter((name) => name.startsWith(PREFIX) && !known.has(name)).map((name) => {
     const best = nearest(name.slice(PREFIX.length), flags.map((flag) => flag.slice(PREFIX.length)));
-    return `The variable ${name} means nothing; ` +
+    return `pi-server has no variable ${name}; ` +
       (best === undefined ? "see --help" : `did you mean ${PREFIX}${best}?`);
   });
 }

@@ -30,7 +30,7 @@ const TABLE = {
     least: 0,
     most: 1_000_000,
     unit: "count",
-    about: "sessions that are parked: known, but on disk alone",
+    about: "parked sessions, which are only on disk",
   },
   connections: { value: 1000, least: 1, most: 100_000, unit: "count", about: "WebSocket connections" },
   connectionsPerToken: {
@@ -97,7 +97,7 @@ const TABLE = {
     least: 1 * KIB,
     most: 1024 * MIB,
     unit: "bytes",
-    about: "queued output of one connection from which events are merged",
+    about: "queued output of one connection at which the server coalesces events",
     flag: "outbox-soft-bytes",
   },
   outboxHardBytes: {
@@ -105,7 +105,7 @@ const TABLE = {
     least: 4 * KIB,
     most: 1024 * MIB,
     unit: "bytes",
-    about: "queued events of one connection from which it lags",
+    about: "queued events of one connection at which it lags",
     flag: "outbox-hard-bytes",
   },
   outboxCloseBytes: {
@@ -113,7 +113,7 @@ const TABLE = {
     least: 64 * KIB,
     most: 1024 * MIB,
     unit: "bytes",
-    about: "queued output of one connection at which it is closed",
+    about: "queued output of one connection at which the server closes it",
     flag: "outbox-close-bytes",
   },
   eventLogBytes: {
@@ -121,14 +121,14 @@ const TABLE = {
     least: 1 * KIB,
     most: 1024 * MIB,
     unit: "bytes",
-    about: "events of one session that are kept for clients that come back",
+    about: "events of one session that the server keeps for replays",
   },
   eventLogTotalBytes: {
     value: 256 * MIB,
     least: 64 * KIB,
     most: 64 * 1024 * MIB,
     unit: "bytes",
-    about: "events of all sessions that are kept",
+    about: "events of all sessions that the server keeps for replays",
   },
   idempotencyKeys: {
     value: 10_000,
@@ -142,14 +142,14 @@ const TABLE = {
     least: 1 * KIB,
     most: 4096 * MIB,
     unit: "bytes",
-    about: "responses that are kept for idempotency keys",
+    about: "responses that the server keeps for idempotency keys",
   },
   keptMessageBytes: {
     value: 64 * MIB,
     least: 1 * KIB,
     most: 4096 * MIB,
     unit: "bytes",
-    about: "messages to agents that are under way or were interrupted",
+    about: "text of messages that run or were interrupted",
   },
   idleSessionMs: {
     value: 30 * 60_000,
@@ -157,7 +157,7 @@ const TABLE = {
     // A timer can hold 24.8 days.
     most: 24 * 86_400_000,
     unit: "ms",
-    about: "idle time after which a session without a subscriber is parked",
+    about: "idle time after which the server parks a session without a subscriber",
     flag: "idle-session-ms",
   },
   hostSilentMs: {
@@ -165,7 +165,7 @@ const TABLE = {
     least: 1_000,
     most: 3_600_000,
     unit: "ms",
-    about: "silence after which a worker is replaced",
+    about: "silence after which the server replaces a worker",
     flag: "host-silent-ms",
   },
   hostMemoryBytes: {
@@ -174,7 +174,7 @@ const TABLE = {
     least: 64 * MIB,
     most: 1024 * 1024 * MIB,
     unit: "bytes",
-    about: "memory at which a worker is replaced",
+    about: "memory at which the server replaces a worker",
   },
   peerSilentMs: {
     // Half of it is at least STALL_MS, so a peer that reads nothing is closed for that reason first.
@@ -182,7 +182,7 @@ const TABLE = {
     least: 100,
     most: 3_600_000,
     unit: "ms",
-    about: "silence after which a WebSocket peer is dropped",
+    about: "silence after which the server drops a WebSocket peer",
     flag: "peer-silent-ms",
   },
   turnStallMs: {
@@ -190,7 +190,7 @@ const TABLE = {
     least: 100,
     most: 24 * 86_400_000,
     unit: "ms",
-    about: "silence of a run after which it is reported as stalled",
+    about: "silence of a run after which the server reports it as stalled",
     flag: "turn-stall-ms",
   },
 } as const satisfies Record<string, LimitSpec>;

@@ -18,7 +18,7 @@ export function promptBusy(): Failure {
 
 /** The session does not exist. */
 export function noSession(sessionId: string): Failure {
-  const sentence = `There is no session "${sessionId}"; list_sessions shows what there is`;
+  const sentence = `There is no session "${sessionId}"; list_sessions lists the sessions`;
   return failure("session_not_found", sentence);
 }
 
@@ -37,7 +37,7 @@ export function fileInUse(owner: string | FileOwner): Failure {
 /** Another program, such as a pi terminal, has written to the session's file. */
 export function writtenByOther(file: string): Failure {
   const sentence = `Another program (a pi terminal?) has written to ${file}; end that one, then send ` +
-    "switch_session_file with this path to go on from what is there";
+    "switch_session_file with this path to continue with its new content";
   return failure("session_in_use", sentence, { data: { sessionFile: file } });
 }
 

@@ -30,7 +30,7 @@ import { chunksOf, NO_LINK, NO_WAIT, openRegular, partOf, readRegular } from "./
 import { endChildren, output, tagChildProcesses, tagWorkerProcesses } from "./child_processes.ts";
 import { guardProcess, leave } from "./process_guard.ts";
 import { absolute, stand } from "./working_directory.ts";
-import { codeOf, isSystemError } from "../base/system_errors.ts";
+import { codeOf, orMissing } from "../base/system_errors.ts";
 import { alive, processStartId } from "./process_ids.ts";
 import { outputIsRead } from "./output_watch.ts";
 import { clock } from "./running_clock.ts";
@@ -50,15 +50,6 @@ const LF = 10;
 
 /** Bytes of a file that are read at a time. */
 const CHUNK_BYTES = 64 * 1024;
-
-async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found;
-  } catch (error) {
-    if (isSystemError(error, "missing")) return undefined;
-    throw error;
-  }
-}
 
 function describe(
   found: { isFile(): boolean; isDirectory(): boolean; size: number; mtimeMs: number; ino: number },

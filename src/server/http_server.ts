@@ -1,4 +1,4 @@
-// Does: listens for HTTP, and puts the gate and the pages before the WebSockets.
+// Does: listens for HTTP. Each request passes the gate, and then gets a page or a WebSocket.
 // Used by: server.ts.
 // Invariant: a page that needs much code loads it at the first request.
 import type { Config } from "../config/config.ts";

@@ -1,4 +1,4 @@
-// Does: ends a server that has no clients any more (`--linger`).
+// Does: ends a server that no longer has clients (`--linger`).
 // Used by: server.ts. The router reports each connection that comes or goes.
 // Invariant: it never ends a server with a connection or a busy session.
 import type { Clock, Timer } from "../runtime/runtime.ts";

@@ -1,6 +1,6 @@
-// Does: builds a server in the order of need, and takes it apart in reverse. The composition root.
-// Used by: the command line and mod.ts. Uses: every room of the server thread.
-// Invariant: until `router.open` no worker runs, and no command is taken.
+// Does: builds the parts of a server in the order of need, and closes them in reverse. The composition root.
+// Used by: the command line and mod.ts. Uses: every folder of the server thread.
+// Invariant: before `router.open` no worker runs, and the router takes no command.
 import { CleanupStack } from "../base/async/cleanup_stack.ts";
 import { deferred } from "../base/async/deferred.ts";
 import { defined } from "../base/json.ts";
@@ -321,7 +321,7 @@ async function joinCluster(
 
 /** Reports which permissions workers have. */
 function reportSandbox(state: SandboxState, log: Log): void {
-  if (!state.on) return log.info("sessions are not held to Deno permissions", { reason: state.reason });
+  if (!state.on) return log.info("Deno's permissions do not limit sessions", { reason: state.reason });
   for (const warning of state.sandbox.warnings) log.warn(warning);
 }
 

@@ -1,4 +1,4 @@
-// Does: speaks the protocol over stdin and stdout, and decides what the end of each means for the server.
+// Does: speaks the protocol over stdin and stdout, and decides what the server does when one of them ends.
 // Used by: the composition root. Uses: the stdio transport and the shutdown.
 // Invariant: without a WebSocket the end of stdin ends the server, once the commands from there are finished.
 import { deadline } from "../base/async/deadline.ts";

@@ -1,4 +1,4 @@
-// Does: writes to the log what fails in extensions and in their loading, each error once for each worker.
+// Does: logs errors of extensions and of their loading, each error once for each worker.
 // Used by: session_worker.ts, for every event of a session.
 // Invariant: an extension that fails with every event cannot fill the log, and the memory for this is bounded.
 import type { SessionEvent } from "../protocol/events.ts";

@@ -1,4 +1,4 @@
-// Does: reports to the server what the user's models lack, and that it is there now.
+// Does: reports to the server what the user's models lack, and when nothing is missing any more.
 // Used by: the session worker, once pi is loaded and for each session that is created.
 // Invariant: the first report always comes, since health_check waits for it. Nothing is read again while nothing is missing.
 import { errorMessage } from "../base/error_message.ts";

@@ -196,7 +196,10 @@ export class SessionBuilder {
     const cwd = await this.guard.folder(config.cwd, info.cwd);
     if (!cwd.ok) return cwd;
     if (sessionFile === undefined) {
-      return { ok: false, failure: failure("internal", `Session "${sessionId}" has no file to go on with`) };
+      return {
+        ok: false,
+        failure: failure("internal", `Session "${sessionId}" has no file to continue from`),
+      };
     }
     const place = record.file ?? await this.canonical(sessionFile);
     const found = await unmovedFile(this.#files, this.guard, place, sessionFile);
@@ -287,6 +290,6 @@ function reasonOf(error: unknown): string {
   const message = errorMessage(error);
   if (!isSystemError(error, "not in the sandbox")) return message;
   const needed = message.replace(/, run again with .*$/, "");
-  return `${needed}, which the sandbox does not give; restart the server if pi's settings have changed, ` +
+  return `${needed}, which the sandbox does not allow; restart the server if pi's settings have changed, ` +
     "or see --root, --allow-net and --sandbox";
 }

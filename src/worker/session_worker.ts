@@ -1,4 +1,4 @@
-// Does: runs the sessions of one worker: builds them, hands them their commands, parks and disposes them.
+// Does: runs the sessions of one worker: builds them, passes them their commands, parks and disposes them.
 // Used by: worker.ts in a thread of its own, and in_process_worker.ts. Uses: the session builder and pi's factory.
 // Invariant: it answers pings before pi is loaded, and knows a connection by its number alone.
 import { errorMessage, errorStack } from "../base/error_message.ts";
@@ -344,7 +344,9 @@ export class SessionWorker {
         this.#extensionErrors.follow(session.sessionId, event);
         this.#providers.follow(session.sessionId, event);
         const usage = usageOf(event);
-        if (usage !== undefined) this.#send({ kind: "usage", sessionId: session.sessionId, usage });
+        if (usage === undefined) return;
+        if (!session.closed) session.watch.budget.spend(usage);
+        this.#send({ kind: "usage", sessionId: session.sessionId, usage });
       },
       ask: (question) => this.#dialogsDisabled ? Promise.resolve(undefined) : session.dialogs.ask(question),
       replacing: () => session.dialogs.cancel("session"),

@@ -25,7 +25,7 @@ Deno.test("catalogue: sessions of allowed folders are listed, newest first, up t
   assertEquals(await bench.ids(page.next), ["nowhere"]);
 });
 
-Deno.test("catalogue: a folder picks its own, however it is written; none is an empty list", async () => {
+Deno.test("catalogue: a folder lists only its own sessions, in any spelling, and a folder without sessions lists none", async () => {
   await using bench = await filled();
   await Deno.symlink(`${bench.top}/root/sub`, `${bench.top}/root/alias`);
   for (const cwd of ["sub", `${bench.top}/root/sub`, "./alias", "sub/../sub/"]) {

@@ -273,7 +273,7 @@ Deno.test("dialogs: shown once over a reconnect, answered, and taken back", () =
   }, { onDialog });
 });
 
-Deno.test("dialogs: come with a filter too, and are not among its events", () => {
+Deno.test("dialogs: reach a subscriber with a filter too, although the filter does not name them", () => {
   const shown: string[] = [];
   const onDialog = ({ requestId }: Dialog) => void shown.push(requestId);
   return watch("a", started("live", 0), async ({ server, items }) => {

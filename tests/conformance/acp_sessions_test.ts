@@ -118,7 +118,7 @@ test("acp: another client answers, and the editor's question is taken back", asy
   });
 });
 
-test("acp: a question that is open when the editor comes is asked behind the answer that opens the session", async (bench) => {
+test("acp: a dialog that is open when the editor joins is asked after the answer that opens the session", async (bench) => {
   const wire = await bench.connect();
   const { id, cwd } = await bench.watched(wire);
   const ask = wire.ok({
@@ -400,7 +400,7 @@ test("acp: the editor learns that another client has taken the session off the l
   await withEditor(bench, {}, async (editor) => {
     const id = await editor.session(await bench.home.folder(bench.name("gone")));
     await (await bench.connect()).ok({ type: "delete_session", sessionId: id });
-    await editor.until(() => editor.text(id).includes("off the server's list"), "the words");
+    await editor.until(() => editor.text(id).includes("from the server's list"), "the words");
     const error = await assertRejects(() => editor.prompt(id, "more"), Error);
     assertEquals([Reflect.get(error, "code"), at(Reflect.get(error, "data"), "code")], [
       -32002,

@@ -257,20 +257,23 @@ plain("attach: without a terminal it says what it needs", async (bench) => {
   );
 });
 
-attachAlone("attach: a server that is killed and comes back is gone on with", async ({ bench, attach }) => {
-  await bench.start();
-  const wire = await bench.connect();
-  const { id } = await bench.session(wire);
-  const terminal = await attach([id]);
-  await terminal.shows(`/root/${id}`);
-  await terminal.send("word-one");
-  await terminal.shows("echo: word-one");
-  wire.mayLoseResponses = true;
-  await bench.server.kill();
-  await terminal.shows("reconnecting…", "echo: word-one");
-  await terminal.send("word-two");
-  await again(bench);
-  await terminal.shows("connected", "> word-one", "echo: word-one", "echo: word-two");
-  const screen = await terminal.screen();
-  assertEquals(screen.split("echo: word-one").length, 2, screen);
-});
+attachAlone(
+  "attach: after a server is killed and restarted, attach connects again and continues",
+  async ({ bench, attach }) => {
+    await bench.start();
+    const wire = await bench.connect();
+    const { id } = await bench.session(wire);
+    const terminal = await attach([id]);
+    await terminal.shows(`/root/${id}`);
+    await terminal.send("word-one");
+    await terminal.shows("echo: word-one");
+    wire.mayLoseResponses = true;
+    await bench.server.kill();
+    await terminal.shows("reconnecting…", "echo: word-one");
+    await terminal.send("word-two");
+    await again(bench);
+    await terminal.shows("connected", "> word-one", "echo: word-one", "echo: word-two");
+    const screen = await terminal.screen();
+    assertEquals(screen.split("echo: word-one").length, 2, screen);
+  },
+);

@@ -159,7 +159,7 @@ test("attach: makes, renames and deletes sessions", async ({ bench, attach }) =>
   );
 });
 
-test("attach: says what a folder that is not trusted brings along, and /trust loads it", async ({ bench, attach }) => {
+test("attach: shows what an untrusted folder would load, and /trust loads it", async ({ bench, attach }) => {
   const cwd = await bench.home.folder("brings-code");
   await Deno.mkdir(`${cwd}/.pi/extensions`, { recursive: true });
   const source =

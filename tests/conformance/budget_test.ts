@@ -85,7 +85,7 @@ test("budget: money is what pi says, and time ends a turn that hangs", async (be
   await (await bench.model.request(marker)).aborted;
 });
 
-alone("budget: the server's own holds for every session until a client sets one", async (bench) => {
+alone("budget: the server's default applies to every session until a client sets one", async (bench) => {
   await bench.start(["--budget-turns=1", "--budget-usd=0.5", "--budget-on-exceed=abort"]);
   const wire = await bench.connect();
   const { id } = await bench.watched(wire);

@@ -40,7 +40,7 @@ test("console: the page and what it names come without a token, under headers th
   }
 });
 
-test("console: compressed for who takes it, once for who has it, and never a body to HEAD", async (bench) => {
+test("console: files are compressed if the client accepts it, 304 if it has them, and without a body for HEAD", async (bench) => {
   const { port } = await place(bench);
   for (const path of await paths(port)) {
     const ask = async (lines: string[], method = "GET") =>

@@ -247,7 +247,7 @@ test("console: a revoked token ends the page, which says so and keeps nothing", 
     await page.getByLabel("Token").waitFor();
   }));
 
-test("console: every page is free of what axe-core knows, in light, in dark and on a phone", async (bench) => {
+test("console: axe-core finds no fault on any page, in light, in dark and on a phone", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.watched(wire, { sessionName: "For axe" });
   const marker = bench.name("axe");
@@ -282,7 +282,7 @@ test("console: every page is free of what axe-core knows, in light, in dark and 
   assertEquals(await axeFindings(form), []);
 });
 
-test("console: every sheet and an open question are free of what axe-core knows, and Escape closes a sheet", (bench) =>
+test("console: axe-core finds no fault in any sheet or open dialog, and Escape closes a sheet", (bench) =>
   at(bench, async (person) => {
     const wire = await bench.connect();
     const { id } = await bench.session(wire, { sessionName: "For sheets" });

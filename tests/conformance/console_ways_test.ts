@@ -204,7 +204,7 @@ test("console: with the keyboard alone a person makes a session, talks, answers,
     }
   }));
 
-test("console: nothing stands out of its window from 360 px to 4K, and nothing moves for who wants that", async (bench) => {
+test("console: no page overflows from 360 px to 4K, and nothing moves with reduced motion", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.session(wire, { sessionName: "Of every size ".repeat(6) });
   const marker = bench.name("wide");

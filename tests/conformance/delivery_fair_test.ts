@@ -56,7 +56,7 @@ test("fairness: one session at full speed and 50,000 pipelined pings do not hold
   }
 });
 
-test("fairness: a huge answer for one client does not delay another", async (bench) => {
+test("fairness: a huge answer for one client does not delay another client", async (bench) => {
   const quiet = await follow(bench);
   const id = await open(bench, quiet, { inMemory: true });
   for (let n = 0; n < 3; n++) await turn(bench, quiet, id, pieces(40, 20_000));

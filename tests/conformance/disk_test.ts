@@ -174,13 +174,16 @@ onDisk("disk: read-only, the same", "stateDir", async (bench, path) => {
   );
 });
 
-alone("disk: permission lost, the same", async (bench) => {
-  await bench.start([], { env: { PI_SERVER_FAULTS: "write:journal=EACCES@3-5" } });
-  const wire = await bench.connect();
-  const session = await bench.session(wire);
-  await wire.ok(bash(session.id, "a"));
-  await refusesAndRecovers(bench, wire, session, /EACCES/, () => Promise.resolve());
-});
+alone(
+  "disk: without permission, keyed commands and prompts are refused, and go on once it is back",
+  async (bench) => {
+    await bench.start([], { env: { PI_SERVER_FAULTS: "write:journal=EACCES@3-5" } });
+    const wire = await bench.connect();
+    const session = await bench.session(wire);
+    await wire.ok(bash(session.id, "a"));
+    await refusesAndRecovers(bench, wire, session, /EACCES/, () => Promise.resolve());
+  },
+);
 
 alone("disk: slow, a prompt waits for its intent, and no other command for the prompt", async (bench) => {
   await bench.start([], { env: { PI_SERVER_FAULTS: "sync:journal=slow1500" } });
@@ -239,7 +242,7 @@ onDisk(
   },
 );
 
-conformance("disk: whether a disk can be mounted here is said", () => {
+conformance("disk: the report says whether this machine can mount a test disk", () => {
   if (!MOUNTABLE) console.log("the cases with a disk of their own were left out: no right to mount a tmpfs");
   return Promise.resolve();
 });

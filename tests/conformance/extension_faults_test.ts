@@ -67,7 +67,7 @@ test("a project's tool: the model is offered it, calls it, sees updates and resu
   assertEquals([at(mine, "description"), at(mine, "active")], ["Does shout", true]);
 });
 
-test("one that throws at load is an extension_error with event load, and the others work", async (bench) => {
+test("an extension that throws while it loads is an extension_error with event load, and the others work", async (bench) => {
   const wire = await bench.connect();
   await wire.ok({ type: "subscribe", sessionId: "*" });
   const cwd = await bench.home.folder(bench.name("load"));
@@ -90,7 +90,7 @@ test("one that throws at load is an extension_error with event load, and the oth
   assertEquals((await bench.model.request(marker, 1)).toolResults, ["fine"]);
 });
 
-test("ones that throw in hooks and tools: reported, and the turn goes on", async (bench) => {
+test("extensions that throw in hooks and tools are reported, and the turn goes on", async (bench) => {
   const wire = await bench.connect();
   const hooks = ["turn_start", "message_end", "agent_end", "tool_call_never"]
     .map((name) => `pi.on("${name}", async () => { throw new Error("thrown in ${name}"); });`).join("\n");
@@ -145,7 +145,7 @@ test("a tool whose details can't be encoded harms neither the order of events no
   assertEquals([at(snapshot, "messageCount"), at(snapshot, "runningTools")], [4, []]);
 });
 
-alone("one that prints wherever it can: stdout carries the protocol alone", async (bench) => {
+alone("an extension that prints in every way: stdout carries only the protocol", async (bench) => {
   const wire = await bench.startStdio(["--trust-projects"]);
   const noise = (where: string) =>
     `console.log("NOISE log ${where}"); console.info("NOISE info ${where}"); console.table([{ n: 1 }]);

@@ -80,7 +80,7 @@ alone(
 );
 
 alone(
-  "flood: when descriptors run out who is in works on, and afterwards all is as before",
+  "flood: when descriptors run out, connected clients go on, and later new ones connect again",
   async (bench) => {
     const { program, args } = commandOf();
     const limited = ["-c", 'ulimit -n 256; exec "$0" "$@"', program, ...args];

@@ -180,7 +180,7 @@ alone("--no-auth on loopback: no token needed, Origin and Host still are looked 
 const BEYOND = "192.0.2.1";
 
 alone(
-  "a bind beyond loopback is logged loudly, has a token first, and never goes without one",
+  "a bind beyond loopback is logged, makes a token first, and never works without one",
   async (bench) => {
     const { stateDir } = bench.home;
     const open = bench.spawn({ args: ["--host", BEYOND] });

@@ -181,7 +181,7 @@ alone("isolation: a parked session gives its worker back, and comes back with it
   await hostsAre(wire, 2);
 });
 
-alone("isolation: ten sessions work at the same time, and a shutdown ends all of it", async (bench) => {
+alone("isolation: ten sessions run at the same time, and a shutdown ends all of them", async (bench) => {
   // Shorter than ten loads of pi at once: each is one step and not a hang, and only a few go on at a time.
   await bench.start([...ISOLATED, "--host-silent-ms", "3000"]);
   const wire = await bench.connect();

@@ -315,7 +315,7 @@ async function flood(loud: Loud): Promise<void> {
 }
 
 alone(
-  "neighbours: whatever one session is given, the one beside it prompts, reads and streams",
+  "neighbours: whatever work one session has, another one prompts, reads and streams in time",
   async (bench) => {
     let [refuses, hangs] = [true, false];
     const silence = new Gate();

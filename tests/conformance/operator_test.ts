@@ -102,7 +102,7 @@ alone(
   },
 );
 
-alone("operator: a default folder that is gone, and a bad --cwd, are reported in words", async (bench) => {
+alone("operator: a missing default folder and a bad --cwd are reported with a message", async (bench) => {
   const gone = await bench.home.folder("gone");
   await bench.start(["--cwd", gone]);
   const wire = await bench.connect();
@@ -120,7 +120,7 @@ alone(
     const server = await bench.start([], { env });
     await logged(
       server,
-      /warn .*The variable PI_SERVER_MAX_SESSION means nothing; did you mean PI_SERVER_MAX_SESSIONS\?/,
+      /warn .*pi-server has no variable PI_SERVER_MAX_SESSION; did you mean PI_SERVER_MAX_SESSIONS\?/,
     );
     assert(!server.stderr.includes("PI_SERVER_LOG_LEVEL"), server.stderr);
     const wire = await bench.connect();

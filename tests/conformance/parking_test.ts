@@ -341,7 +341,7 @@ alone(
   },
 );
 
-alone("parking: no more are parked than may be", async (bench) => {
+alone("parking: the limit of parked sessions holds", async (bench) => {
   await bench.start(["--max-sessions", "1", "--max-parked-sessions", "1"]);
   const wire = await bench.connect();
   const { id: first } = await bench.session(wire);

@@ -71,7 +71,7 @@ async function lookOf(folder: string): Promise<string[]> {
   return names.sort();
 }
 
-test("paths: what follows is about every path of the schema", async (bench) => {
+test("paths: these cases cover every path field of the schema", async (bench) => {
   const wire = await bench.connect();
   const { schema } = await wire.ok({ type: "get_schema" });
   const paths = arrayAt({ schema }, "schema", "commands").map(String).flatMap((command) =>

@@ -120,7 +120,7 @@ test("after an error what was queued stays, until the next prompt takes it along
   assertEquals(settles(wire, id), 2);
 });
 
-test("a slow agent_settled handler of an extension: who prompts meanwhile is served after it", async (bench) => {
+test("a slow agent_settled handler of an extension: a prompt meanwhile runs after it", async (bench) => {
   const wire = await bench.connect();
   const cwd = await bench.home.folder(bench.name("slow"));
   const id = await extended(

@@ -134,7 +134,7 @@ alone("metrics: Prometheus reads the same numbers, from who has the token", asyn
 });
 
 alone(
-  "health: a stuck worker is reported while it lasts, and others are served meanwhile",
+  "health: a stuck worker is reported while it is stuck, and other workers are served",
   async (bench) => {
     await bench.home.extension("spinner", SPINNER);
     // Silence is an issue from half of this on.

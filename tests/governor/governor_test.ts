@@ -192,7 +192,7 @@ Deno.test("governor: no entry is left of keys that gave everything back", () => 
   assertEquals(sets, []);
 });
 
-Deno.test("governor: of a thousand sessions and connections that came and went nothing is left", () => {
+Deno.test("governor: a thousand sessions and connections that have ended leave no entry", () => {
   let governor = make();
   const counts = (): number[] => [governor.connections, governor.sessions, governor.parkedSessions];
   let full: number[] = [];

@@ -144,7 +144,7 @@ function fieldTable(rows: readonly Row[]): string {
   const [only, ...others] = rows;
   if (only === undefined) return "It has no fields of its own.";
   if (others.length === 0 && only.name === "sessionId") {
-    return `Its only field is \`sessionId\`${only.required ? "" : ", which it may do without"}.`;
+    return `Its only field is \`sessionId\`${only.required ? "" : ", which is optional"}.`;
   }
   return table(
     ["field", "type", "required", "bounds"],
@@ -186,7 +186,7 @@ function traitsOf(spec: CommandSpec): string {
     `at most ${durationOf(timeoutMs)}`,
     mutates ? "raises `sessionVersion`" : "changes no `sessionVersion`",
     duringShutdown ? "served during shutdown" : "refused during shutdown",
-    ...(keyed ? ["minds `idempotencyKey`"] : []),
+    ...(keyed ? ["takes `idempotencyKey`"] : []),
     `for the role \`${role}\`${scoped ? "" : ", not with a token for some sessions"}`,
     ...(exempt ? ["exempt from limits"] : []),
   ].join(" · ");
@@ -262,7 +262,7 @@ function limitTable(): string {
     const { value, unit, about } = LIMITS[name];
     return [`\`${name}\``, about, shownAs(unit, value), `\`--${flagOf(name)}\``];
   });
-  return table(["limit", "what it bounds", "default", "flag"], rows);
+  return table(["limit", "meaning", "default", "flag"], rows);
 }
 
 /** Fails when a command or an event of the protocol is missing in what people wrote. */
@@ -293,8 +293,8 @@ export function reference(words: Words, recording: Recording, eventTypes: readon
   ]);
   return [
     "## Reference",
-    "This part is generated from the schemas by `deno task gen`. The examples were recorded from a running server;\n" +
-    "ids, times, paths, ports and counts have fixed values here, and long texts and lists are cut (`…`).",
+    "`deno task gen` writes this part from the schemas. The examples come from a running server. Ids, times, paths, ports\n" +
+    "and counts have fixed values here, and long texts and lists are cut (`…`).",
     `### Greeting\n\n${greeting}`,
     `### A refusal\n\n${exchangeOf(recording.refusal, recording)}`,
     `### Error codes\n\n${errorTable()}`,

@@ -69,7 +69,7 @@ Deno.test("builder: the time of a build starts with it, and what comes too late 
   assertEquals([bench.strays.length, bench.clock.pending], [1, 0]);
 });
 
-Deno.test("builder: a create passes on what was asked for, and nothing that was not", async () => {
+Deno.test("builder: a create passes on exactly the fields that the client sent", async () => {
   await using bench = await BuilderBench.make();
   void bench.build(CREATE);
   await bench.asked(1);

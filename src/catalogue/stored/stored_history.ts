@@ -2,7 +2,7 @@
 // Used by: catalogue.ts, for sessions that are parked, or on their way back, or too large to load.
 // Invariant: memory is bounded, whatever the size of the file and of its lines. It writes nothing.
 import { toJson } from "../../base/text.ts";
-import { ANSWER_BYTES, ANSWER_HEAD_BYTES, CONTENT_BYTES, STORED_LINE_BYTES } from "../../governor/limits.ts";
+import { ANSWER_BYTES, ANSWER_HEAD_BYTES, STORED_LINE_BYTES } from "../../governor/limits.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { Outcome } from "../../protocol/failures.ts";
 import type { CommandOf } from "../../protocol/schema/commands.ts";
@@ -137,10 +137,8 @@ export class StoredHistory {
   }
 
   /** JSON of a piece of a content. */
-  async content(
-    path: string,
-    { ref: hash, offset = 0, length = CONTENT_BYTES }: CommandOf<"get_content">,
-  ): Promise<Outcome<string>> {
+  async content(path: string, command: CommandOf<"get_content">): Promise<Outcome<string>> {
+    const { ref: hash } = command;
     const known = await this.#of(path);
     if (known === undefined) return { ok: false, failure: goneFile(path) };
     const entry = await this.#entryWith(path, known, hash);
@@ -149,16 +147,8 @@ export class StoredHistory {
       const sentence = `The session's file holds no content "${hash}"; read the message again`;
       return { ok: false, failure: failure("content_not_found", sentence) };
     }
-    const { ref } = content;
-    if (offset > ref.size) {
-      const sentence = `/offset: the content has ${ref.size} bytes; begin before its end`;
-      return { ok: false, failure: failure("invalid_params", sentence, { data: { size: ref.size } }) };
-    }
-    const bytes = content.slice(offset, length);
-    const end = offset + bytes.length;
-    const data = this.#refs.base64(bytes);
-    const rest = end < ref.size ? { nextOffset: end } : {};
-    return { ok: true, value: toJson({ ...ref, offset, data, ...rest }) };
+    const piece = this.#refs.piece(content, command);
+    return piece.ok ? { ok: true, value: toJson(piece.value) } : piece;
   }
 
   async #backwards(path: string, known: Known, query: StoredQuery): Promise<Outcome<string>> {

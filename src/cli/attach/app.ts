@@ -411,7 +411,7 @@ export class App implements Scene, TabListener, Stage, KeyTarget {
   clear(key: string): void {
     if (this.#twice("ctrl+c")) return this.detach();
     this.#prompt.text = "";
-    this.say("info", `${key} again detaches; everything goes on`);
+    this.say("info", `${key} again detaches; the sessions go on`);
   }
 
   escape(): void {

@@ -116,11 +116,11 @@ export function keyHelp(): readonly (readonly [keys: string, what: string])[] {
   return [
     ["Enter", "send; while it works: steer"],
     [name("app.message.followUp"), "follow up, after the run"],
-    [name("app.message.dequeue"), "take back what waits"],
+    [name("app.message.dequeue"), "take waiting messages back"],
     [name("app.interrupt"), "stop what runs; twice: the tree"],
     ["Ctrl+J, Shift+Enter", "new line"],
-    [name("app.clipboard.pasteImage"), "paste an image of the clipboard"],
-    ["!command, !!command", "shell; with !! the model sees nothing of it"],
+    [name("app.clipboard.pasteImage"), "paste an image from the clipboard"],
+    ["!command, !!command", "shell; with !! hidden from the model"],
     ["PageUp, PageDown", "scroll; Shift+Up, Shift+Down by a line"],
     ["Ctrl+Home, Ctrl+End", "to the beginning, to the end"],
     [`${name("app.tools.expand")}, ${name("app.thinking.toggle")}`, "unfold tools, unfold thinking"],
@@ -130,6 +130,6 @@ export function keyHelp(): readonly (readonly [keys: string, what: string])[] {
     [name("app.model.select"), `model; ${name("app.model.cycleForward")} the next one`],
     [name("app.thinking.cycle"), "next thinking level"],
     [name("app.clear"), "empty the editor; twice: detach"],
-    [name("app.exit"), "detach; everything goes on"],
+    [name("app.exit"), "detach; the sessions go on"],
   ];
 }

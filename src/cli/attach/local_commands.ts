@@ -46,7 +46,7 @@ export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   { name: "resume", description: "Choose a session", run: (target) => target.sessions() },
   ofTab("model", "Choose the model", (target, tab, rest) => target.model(tab, rest)),
   ofTab("thinking", "Choose the thinking level", (target, tab) => target.level(tab)),
-  ofTab("tree", "Go on from another entry", (target, tab) => target.tree(tab)),
+  ofTab("tree", "Continue from another entry", (target, tab) => target.tree(tab)),
   ofTab("fork", "Fork before a message", (target, tab) => target.fork(tab)),
   ofTab("name", "Rename the session", (target, tab, rest) => target.rename(tab, rest)),
   ofTab("trust", "Trust the folder's own code, in a new session", (target, tab) => target.trust(tab)),
@@ -56,7 +56,7 @@ export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   ofTab("reload", "Load extensions and settings again", (target, tab) => target.reload(tab)),
   ofTab("export", "Write the session as a web page", (target, tab, rest) => target.exportHtml(tab, rest)),
   { name: "hotkeys", description: "Show the keys", run: (target) => target.help() },
-  { name: "quit", description: "Detach; everything goes on", run: (target) => target.detach() },
+  { name: "quit", description: "Detach; the sessions go on", run: (target) => target.detach() },
 ];
 
 /** The command that a text is, if it is one of this client's; the rest of the text goes with it. */

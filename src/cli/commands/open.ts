@@ -31,8 +31,8 @@ export const command: Subcommand = {
   help: helpOf({
     usage: ["open [flags]"],
     about:
-      "Opens the console of the server in a browser. The address holds a token that ends by itself: pass " +
-      "it on to no one. A server is started in the background when none runs.",
+      "Opens the console of the server in a browser. The address holds a token that expires: do not pass " +
+      "it on. A server is started in the background when none runs.",
     flags: FLAGS,
     examples: [
       ["pi-server open", "in your browser"],

@@ -34,10 +34,10 @@ const CLOSE_MS = 2000;
 const FLAGS = [
   { name: "cwd", value: "DIR", about: "folder of a new session (this one)" },
   { name: "model", value: "P/M", about: "provider/model, such as anthropic/claude-sonnet-4-5" },
-  { name: "session", value: "ID", about: "go on in this session: live, parked or stored" },
+  { name: "session", value: "ID", about: "continue this session: live, parked or stored" },
   { name: "new", about: "in a new session (the default)" },
   { name: "name", value: "TEXT", about: "name of a new session" },
-  { name: "rm", about: "take a new session off the server's list after the run; its file stays" },
+  { name: "rm", about: "remove a new session from the server's list after the run; its file stays" },
   { name: "trust", about: "load the extensions and settings of the project itself" },
   { name: "text", about: "print the answer as text (the default)" },
   { name: "json", about: "print each event as a JSON line, and a last line with the result" },
@@ -45,7 +45,7 @@ const FLAGS = [
     name: "answer",
     value: "HOW",
     choices: ANSWERS,
-    about: "who answers extensions: you, the first choice, or nothing",
+    about: "who answers dialogs of extensions: you, the first choice, or nothing",
   },
   { name: "quiet", about: "print nothing on stderr but errors" },
   ...SERVER_FLAGS,
@@ -206,12 +206,12 @@ export const command: Subcommand = {
     about:
       "Gives an agent one prompt, streams its answer to stdout, and ends when the run is over. What it " +
       "used and cost goes to stderr. A server is started in the background when none runs. The session " +
-      "stays, unless --rm is given: --session with the printed id goes on in it.",
+      "stays, unless --rm is given: --session with the printed id continues it.",
     flags: FLAGS,
     examples: [
       ['pi-server run "Why does the build fail?"', "in this folder, in a new session"],
-      ['git diff | pi-server run "Review this" -', "the prompt, then what comes from stdin"],
-      ['pi-server run --session ID "And now fix it"', "goes on in a session"],
+      ['git diff | pi-server run "Review this" -', "the prompt, then the text on stdin"],
+      ['pi-server run --session ID "And now fix it"', "continues a session"],
       ['pi-server run --json "List the tests" | jq .type', "every event, for programs"],
     ],
     exitCodes: [

@@ -44,7 +44,7 @@ export const command: Subcommand = {
     usage: ["stop [flags]"],
     about:
       "Ends the server of this machine. Running turns get the time of its --shutdown-timeout; sessions " +
-      "are kept, and the next server lists them. A server elsewhere is ended there.",
+      "are kept, and the next server lists them. It cannot stop a server on another machine.",
     flags: FLAGS,
     examples: [["pi-server stop && pi-server start", "a restart, such as after an update"]],
     exitCodes: [["1", "no server runs, or it did not end in time"]],
@@ -62,14 +62,14 @@ export const command: Subcommand = {
     await makeSure(io, stateDir, endpoint);
     if (!io.signal(pid, parsed.has("now") ? "SIGKILL" : "SIGTERM")) {
       throw new CommandError(
-        `process ${pid} takes no signal from this user; end it as the user who started it`,
+        `process ${pid} does not accept a signal from this user; stop it as the user who started it`,
       );
     }
     const until = io.monotonic() + seconds * 1000;
     while (io.alive(pid) && (await readEndpoint(io, stateDir))?.pid === pid) {
       if (io.monotonic() >= until) {
         throw new CommandError(
-          `process ${pid} still ends its turns after ${seconds} s; wait on, or use pi-server stop --now`,
+          `process ${pid} is still finishing its turns after ${seconds} s; keep waiting, or use pi-server stop --now`,
         );
       }
       await io.delay(LOOK_MS);

@@ -11,7 +11,7 @@ import { CommandError, EXIT_INTERRUPTED, type Io, type Subcommand, UsageError } 
 import { printable } from "../tables.ts";
 
 const FLAGS = [
-  { name: "all", about: "all sessions, those to come too" },
+  { name: "all", about: "all sessions, also future ones" },
   { name: "events", value: "TYPES", about: "only events of these types, separated by commas" },
   { name: "json", about: "one JSON line for each event, as on the wire" },
   ...SERVER_FLAGS,
@@ -26,7 +26,7 @@ function shortened(text: string): string {
 
 /** An event in a few words; undefined for the pieces of a message that follows whole. */
 function wordsOf(item: SubscriptionItem, chosen: boolean): string | undefined {
-  if (item.kind === "snapshot") return `the state at event ${item.seq}, in place of events that are gone`;
+  if (item.kind === "snapshot") return `the state at event ${item.seq}; the events before it are lost`;
   const { event } = item;
   const note = noteOf(item);
   if (note !== undefined) return note;

@@ -10,8 +10,8 @@ import { ageOf, durationOf, table } from "../tables.ts";
 
 const FLAGS = [
   { name: "role", value: "ROLE", choices: ROLES, about: "what a minted token may do (drive)" },
-  { name: "session", value: "ID", about: "only this session (repeatable; all without it)" },
-  { name: "label", value: "TEXT", about: "what it is for, as list shows it" },
+  { name: "session", value: "ID", about: "only this session (repeatable; default: all sessions)" },
+  { name: "label", value: "TEXT", about: "its purpose, as list shows it" },
   { name: "ttl", value: "TIME", about: "its life, such as 30m, 12h or 7d (without end)" },
   { name: "json", about: "print the answer as JSON" },
   ...SERVER_FLAGS,

@@ -41,7 +41,7 @@ export const command: Subcommand = {
     usage: ["rpc [flags of pi]", "--mode rpc [flags of pi]"],
     about:
       "Speaks the RPC mode of pi (pi --mode rpc) on stdin and stdout, in the dialect of the engine that the " +
-      "server runs. A program that starts pi can start this in its place: its session is one of the server's, " +
+      "server runs. A program that starts pi can start this instead. Its session belongs to the server, " +
       "and other clients can watch it, answer it and take it over. A server is started in the background when " +
       "none runs; it ends with its last client.",
     flags: RPC_FLAGS.filter(({ name }) => !FRONT_FLAGS.some((flag) => flag.name === name)).concat(

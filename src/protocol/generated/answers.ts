@@ -25,7 +25,7 @@ import type {
 
 /** What `hello` answers with. */
 export interface HelloData {
-  /** `MAJOR.MINOR` of the protocol that is spoken. */
+  /** `MAJOR.MINOR` of the protocol in use. */
   protocolVersion: string;
   /** Version of the server. */
   serverVersion: string;
@@ -179,13 +179,13 @@ export type PromptData = Settled | { disposition: Disposition };
 
 /** What `steer` answers with. */
 export interface SteerData {
-  /** How the message was taken. */
+  /** How pi handles the message. */
   disposition: Disposition;
 }
 
 /** What `follow_up` answers with. */
 export interface FollowUpData {
-  /** How the message was taken. */
+  /** How pi handles the message. */
   disposition: Disposition;
 }
 
@@ -232,7 +232,7 @@ export interface SetModelData {
 
 /** What `bash` answers with. */
 export interface BashData {
-  /** What comes out: printed text, or tokens. */
+  /** Printed text, or tokens that the model wrote. */
   output: string;
   /** The exit code; absent when it was cancelled or killed. */
   exitCode?: number;
@@ -321,7 +321,7 @@ export interface NewSessionData {
 export interface SwitchSessionFileData {
   /** Whether it was stopped before its end. */
   cancelled: boolean;
-  /** What was damaged in the session's file when it was opened, and has been repaired. */
+  /** The damage in the session's file that the server repaired when it opened the file. */
   fileRepair?: FileRepair;
 }
 
@@ -477,9 +477,7 @@ export interface GetMetricsData {
   commands: Record<string, number>;
   /** Refused commands, by limit. */
   refusals: Record<string, number>;
-  /**
-   * Requests that were let in no further, by what was wrong: `host`, `origin`, `peer`, `token`, `request`.
-   */
+  /** Refused requests, by cause: `host`, `origin`, `peer`, `token`, `request`. */
   refusedRequests: Record<string, number>;
   /** Failed answers of models: by HTTP status, `connection`, or `other`. */
   providerFailures: Record<string, number>;
@@ -489,15 +487,15 @@ export interface GetMetricsData {
   sessionsCreated: number;
   /** Only events of these types. */
   events: number;
-  /** Bytes that clients have sent, since the start. */
+  /** Bytes from clients, since the start. */
   bytesIn: number;
-  /** Bytes that clients have been sent, since the start. */
+  /** Bytes to clients, since the start. */
   bytesOut: number;
-  /** How many events were merged into later ones, since the start. */
+  /** How many events the server has coalesced into later ones, since the start. */
   coalesced: number;
-  /** How often events were left out for a client that reads too slowly. */
+  /** How often the server dropped events for a client that reads too slowly. */
   lagged: number;
-  /** How many connections were closed because their clients read too slowly. */
+  /** How many connections the server closed because their clients read too slowly. */
   evicted: number;
   /** Bytes that wait for clients that read slowly. */
   outboxBytes: number;
@@ -569,7 +567,7 @@ export interface ListNodesData {
 export interface DrainNodeData {
   /** Name of the node of a cluster. */
   node: string;
-  /** That it takes no new sessions, and leaves. */
+  /** Whether it takes no new sessions and is about to leave. */
   draining: true;
 }
 

@@ -5,19 +5,19 @@
 export interface AnyCommand {
   /** An id; of a command, echoed in its answer: 1 to 128 characters. */
   id?: string;
-  /** Sent again with the same key, the command does not run twice: 1 to 128 characters. */
+  /** A command that is sent again with the same key does not run twice: 1 to 128 characters. */
   idempotencyKey?: string;
 }
 
 /** What every command to a session has. */
 export interface SessionCommand extends AnyCommand {
-  /** Runs only while `sessionVersion` is this. */
+  /** The command runs only while `sessionVersion` has this value. */
   ifSessionVersion?: number;
   /** Id of the session. */
   sessionId: string;
 }
 
-/** Agrees on a protocol version and names the client; a client may leave it out. */
+/** Agrees on a protocol version and names the client. A client may omit this command. */
 export interface HelloCommand extends AnyCommand {
   /** Says what it is. */
   type: "hello";
@@ -69,7 +69,7 @@ export interface ListSessionsCommand extends AnyCommand {
   cwd?: string;
 }
 
-/** Builds a session and answers once it can take commands; `provider` and `modelId` go together. */
+/** Builds a session, and answers when it can take commands. Send `provider` and `modelId` together. */
 export interface CreateSessionCommand extends AnyCommand {
   /** Says what it is. */
   type: "create_session";
@@ -95,7 +95,10 @@ export interface CreateSessionCommand extends AnyCommand {
   node?: string;
 }
 
-/** Ends a session at once: its turn is aborted, waiting commands answer `cancelled`, pi's file stays. */
+/**
+ * Ends a session at once: the server aborts its turn, waiting commands answer `cancelled`, and pi's file
+ * stays.
+ */
 export interface DeleteSessionCommand extends SessionCommand {
   /** Says what it is. */
   type: "delete_session";
@@ -107,7 +110,7 @@ export interface SwitchSessionCommand extends SessionCommand {
   type: "switch_session";
 }
 
-/** Delivers a session's events to this connection from now on; `"*"` means all sessions, later ones too. */
+/** Delivers a session's events to this connection from now on; `"*"` means all sessions, also future ones. */
 export interface SubscribeCommand extends SessionCommand {
   /** Says what it is. */
   type: "subscribe";
@@ -119,21 +122,21 @@ export interface SubscribeCommand extends SessionCommand {
   maxBytes?: number;
   /** The protocol's `refs`. */
   refs?: boolean;
-  /** `delta`: what is new in each event; `full`: pi's events unchanged. */
+  /** `delta`: events with only their new part; `full`: pi's events unchanged. */
   updates?: "delta" | "full";
   /** Only events of these types: at most 128. */
   events?: string[];
 }
 
-/** Ends a subscription of this connection and says whether there was one. */
+/** Ends a subscription of this connection, and returns whether there was one. */
 export interface UnsubscribeCommand extends SessionCommand {
   /** Says what it is. */
   type: "unsubscribe";
 }
 
 /**
- * Lists pi's session files in the folders that clients may use, newest first; at most 1000 without `limit`.
- * See "Long lists" for pages, orders and filters.
+ * Lists pi's session files in the folders that clients may use, newest first. Without `limit` it lists at
+ * most 1000. See "Long lists" for pages, orders and filters.
  */
 export interface ListStoredSessionsCommand extends AnyCommand {
   /** Says what it is. */
@@ -156,7 +159,7 @@ export interface ListStoredSessionsCommand extends AnyCommand {
   status?: "in_use" | "free";
 }
 
-/** Opens a session file as a live session, under the file's own id unless another one is given. */
+/** Opens a session file as a live session, under the file's own id or the `sessionId` of the command. */
 export interface LoadSessionCommand extends AnyCommand {
   /** Says what it is. */
   type: "load_session";
@@ -177,9 +180,9 @@ export interface ListPendingUiCommand extends AnyCommand {
 }
 
 /**
- * Searches the messages of stored sessions, or of those `sessions` (paths), in any case: the newest session
- * first, at most three hits of each in one answer. An answer takes about a second, and `cursor` goes on with
- * the search that it is of.
+ * Searches the messages of all stored sessions, or of those in `sessions` (paths), in any case. The newest
+ * session comes first, with at most three hits of each session in one answer. An answer takes about a second,
+ * and `cursor` continues the search.
  */
 export interface SearchCommand extends AnyCommand {
   /** Says what it is. */
@@ -196,7 +199,7 @@ export interface SearchCommand extends AnyCommand {
   cursor?: string;
 }
 
-/** Marks a session file as archived, for the filter `archived` of both lists. */
+/** Marks a session file as archived. Both lists have the filter `archived`. */
 export interface ArchiveSessionCommand extends AnyCommand {
   /** Says what it is. */
   type: "archive_session";
@@ -220,7 +223,7 @@ export interface UnarchiveSessionCommand extends AnyCommand {
   node?: string;
 }
 
-/** Names a session file that no session drives, without loading it. */
+/** Sets the name of a session file that no session drives, without loading it. */
 export interface RenameStoredSessionCommand extends AnyCommand {
   /** Says what it is. */
   type: "rename_stored_session";
@@ -235,8 +238,8 @@ export interface RenameStoredSessionCommand extends AnyCommand {
 }
 
 /**
- * Moves a session file that no session drives into the folder `trash` beside it; with `permanent` it is
- * removed.
+ * Moves a session file that no session drives into the folder `trash` beside it. With `permanent` it removes
+ * the file.
  */
 export interface DeleteStoredSessionCommand extends AnyCommand {
   /** Says what it is. */
@@ -264,13 +267,16 @@ export interface PromptCommand extends SessionCommand {
   images?: { type: "image"; data: string; mimeType: string }[];
   /** What to do with the message while the agent is busy. */
   streamingBehavior?: "steer" | "followUp";
-  /** When to answer: once accepted, or once the run is over. */
+  /** When to answer: when pi has accepted the message, or when the run is over. */
   waitFor?: "accepted" | "settled";
   /** Milliseconds to wait at most for the run's end: 1 to 86400000. */
   waitMs?: number;
 }
 
-/** Queues a message for the running turn, to be read after the current tool calls; starts a run when idle. */
+/**
+ * Queues a message for the running turn; the model reads it after the current tool calls. Starts a run when
+ * idle.
+ */
 export interface SteerCommand extends SessionCommand {
   /** Says what it is. */
   type: "steer";
@@ -296,13 +302,13 @@ export interface FollowUpCommand extends SessionCommand {
   images?: { type: "image"; data: string; mimeType: string }[];
 }
 
-/** Stops the run, a retry wait or a compaction, empties the queue and returns what was in it. */
+/** Stops the run, a retry wait or a compaction. Empties the queue, and returns its messages. */
 export interface AbortCommand extends SessionCommand {
   /** Says what it is. */
   type: "abort";
 }
 
-/** Empties the queue and returns what was in it; the run goes on. */
+/** Empties the queue, and returns its messages; the run goes on. */
 export interface ClearQueueCommand extends SessionCommand {
   /** Says what it is. */
   type: "clear_queue";
@@ -315,8 +321,8 @@ export interface GetStateCommand extends SessionCommand {
 }
 
 /**
- * Returns the messages that the model sees, oldest first: the last `limit` of those before index `before`. At
- * most `maxBytes`, or 8 MiB: `truncated` and `before` lead to the older ones.
+ * Returns the messages that the model sees, oldest first: the last `limit` before index `before`. The answer
+ * has at most `maxBytes`, or 8 MiB. If there are older ones, it has `truncated` and `before`.
  */
 export interface GetMessagesCommand extends SessionCommand {
   /** Says what it is. */
@@ -331,7 +337,7 @@ export interface GetMessagesCommand extends SessionCommand {
   refs?: boolean;
 }
 
-/** Names the session; blanks at both ends are dropped. */
+/** Sets the session's name, without blanks at its ends. */
 export interface SetSessionNameCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_session_name";
@@ -345,9 +351,9 @@ export interface DismissInterruptedCommand extends SessionCommand {
   type: "dismiss_interrupted";
 }
 
-/** Lists the models that pi has credentials for. Without a session: those that every session has. */
+/** Lists the models that pi has credentials for. Without a session, it lists those that every session has. */
 export interface GetAvailableModelsCommand extends AnyCommand {
-  /** Runs only while `sessionVersion` is this. */
+  /** The command runs only while `sessionVersion` has this value. */
   ifSessionVersion?: number;
   /** Says what it is. */
   type: "get_available_models";
@@ -355,7 +361,7 @@ export interface GetAvailableModelsCommand extends AnyCommand {
   sessionId?: string;
 }
 
-/** Chooses the session's model, from the next request to a model on. */
+/** Sets the session's model, from its next request to a model on. */
 export interface SetModelCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_model";
@@ -365,13 +371,13 @@ export interface SetModelCommand extends SessionCommand {
   modelId: string;
 }
 
-/** Runs a shell command of the client's in the session's folder; the output joins the messages. */
+/** Runs a shell command of the client in the session's folder. The output becomes one of the messages. */
 export interface BashCommand extends SessionCommand {
   /** Says what it is. */
   type: "bash";
   /** A command: the client's shell command, or the name of one of the protocol's. */
   command: string;
-  /** Whether the model is to see nothing of it. */
+  /** Whether the model does not see it. */
   excludeFromContext?: boolean;
 }
 
@@ -381,7 +387,10 @@ export interface AbortBashCommand extends SessionCommand {
   type: "abort_bash";
 }
 
-/** Returns the text of the last answer, or `null`; of a very long one the beginning, with `truncated`. */
+/**
+ * Returns the text of the last answer, or `null`. Of a very long text it returns the beginning, with
+ * `truncated`.
+ */
 export interface GetLastAssistantTextCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_last_assistant_text";
@@ -399,7 +408,7 @@ export interface GetContextUsageCommand extends SessionCommand {
   type: "get_context_usage";
 }
 
-/** Goes on to the next model that is available; `null` when there is only one. */
+/** Switches to the next available model; `null` when there is only one. */
 export interface CycleModelCommand extends SessionCommand {
   /** Says what it is. */
   type: "cycle_model";
@@ -407,7 +416,7 @@ export interface CycleModelCommand extends SessionCommand {
   direction?: "forward" | "backward";
 }
 
-/** Sets how much the model thinks, and returns the level that the model makes of it. */
+/** Sets how much the model thinks, and returns the level that takes effect for this model. */
 export interface SetThinkingLevelCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_thinking_level";
@@ -415,13 +424,13 @@ export interface SetThinkingLevelCommand extends SessionCommand {
   level: "off" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
 }
 
-/** Goes on to the next level of the model; `null` when it does not think. */
+/** Switches to the next level of the model; `null` when the model does not think. */
 export interface CycleThinkingLevelCommand extends SessionCommand {
   /** Says what it is. */
   type: "cycle_thinking_level";
 }
 
-/** Lists the levels of the session's model; only `off` when it does not think. */
+/** Lists the levels of the session's model; only `off` when the model does not think. */
 export interface GetAvailableThinkingLevelsCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_available_thinking_levels";
@@ -431,7 +440,7 @@ export interface GetAvailableThinkingLevelsCommand extends SessionCommand {
 export interface SetSteeringModeCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_steering_mode";
-  /** Which of the ways it is. */
+  /** Which of the possible ways applies. */
   mode: "all" | "one-at-a-time";
 }
 
@@ -439,7 +448,7 @@ export interface SetSteeringModeCommand extends SessionCommand {
 export interface SetFollowUpModeCommand extends SessionCommand {
   /** Says what it is. */
   type: "set_follow_up_mode";
-  /** Which of the ways it is. */
+  /** Which of the possible ways applies. */
   mode: "all" | "one-at-a-time";
 }
 
@@ -492,7 +501,7 @@ export interface ExtensionUiResponseCommand extends SessionCommand {
   } | { method: "cancelled" };
 }
 
-/** Replaces the session by an empty one with a file of its own. */
+/** Gives the session an empty history, in a new file. */
 export interface NewSessionCommand extends SessionCommand {
   /** Says what it is. */
   type: "new_session";
@@ -500,7 +509,7 @@ export interface NewSessionCommand extends SessionCommand {
   parentSession?: string;
 }
 
-/** Replaces the session by the one in that file. */
+/** Gives the session the history of another session file. */
 export interface SwitchSessionFileCommand extends SessionCommand {
   /** Says what it is. */
   type: "switch_session_file";
@@ -508,7 +517,10 @@ export interface SwitchSessionFileCommand extends SessionCommand {
   sessionPath: string;
 }
 
-/** Replaces the session by a copy that ends before that user message, whose text is returned. */
+/**
+ * Gives the session a copy of its history that ends before a user message, and returns the text of that
+ * message.
+ */
 export interface ForkCommand extends SessionCommand {
   /** Says what it is. */
   type: "fork";
@@ -516,21 +528,21 @@ export interface ForkCommand extends SessionCommand {
   entryId: string;
 }
 
-/** Replaces the session by a copy of the current branch. */
+/** Gives the session a copy of its current branch. */
 export interface CloneCommand extends SessionCommand {
   /** Says what it is. */
   type: "clone";
 }
 
-/** Lists the user messages that `fork` can be given, at most 8 MiB of the newest. */
+/** Lists the user messages at which `fork` can start, at most 8 MiB of the newest. */
 export interface GetForkMessagesCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_fork_messages";
 }
 
 /**
- * Returns every entry of the session's tree, flat: parents are named by id. Past 8 MiB the oldest have no
- * text, or are left out.
+ * Returns every entry of the session's tree as a flat list; each entry names its parent by id. Above 8 MiB
+ * the oldest entries have no text, or are missing.
  */
 export interface GetTreeCommand extends SessionCommand {
   /** Says what it is. */
@@ -538,8 +550,8 @@ export interface GetTreeCommand extends SessionCommand {
 }
 
 /**
- * Returns entries as pi keeps them, oldest first: the newest, or those after `since` (`null`: from the
- * start). `more` comes with `nextBefore` or `nextSince`, the cursor of the next page.
+ * Returns entries as pi keeps them, oldest first. They are the newest ones, or those after `since` (`null`:
+ * from the start). With `more` comes `nextBefore` or `nextSince`, the cursor of the next page.
  */
 export interface GetEntriesCommand extends SessionCommand {
   /** Says what it is. */
@@ -558,7 +570,9 @@ export interface GetEntriesCommand extends SessionCommand {
   refs?: boolean;
 }
 
-/** Returns a piece of what a `contentRef` stands for, in base64; `nextOffset` while there is more. */
+/**
+ * Returns a piece of the content of a `contentRef`, in base64. `nextOffset` is present while there is more.
+ */
 export interface GetContentCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_content";
@@ -570,11 +584,13 @@ export interface GetContentCommand extends SessionCommand {
   length?: number;
 }
 
-/** Goes on from another entry of the tree; of a user message, the text comes back for editing. */
+/**
+ * Continues the session from another entry of the tree. For a user message, it returns the text for editing.
+ */
 export interface NavigateTreeCommand extends SessionCommand {
   /** Says what it is. */
   type: "navigate_tree";
-  /** The entry to go on from: 1 to 128 characters. */
+  /** The entry to continue from: 1 to 128 characters. */
   targetId: string;
   /** How to do it. */
   options?: {
@@ -587,7 +603,7 @@ export interface NavigateTreeCommand extends SessionCommand {
 
 /**
  * Writes the session as a web page, by default into the session's folder. `imagesLeftOut` counts the images
- * for which the page had no room.
+ * that did not fit into the page.
  */
 export interface ExportHtmlCommand extends SessionCommand {
   /** Says what it is. */
@@ -602,7 +618,7 @@ export interface GetCommandsCommand extends SessionCommand {
   type: "get_commands";
 }
 
-/** Lists the skills that are loaded. */
+/** Lists the loaded skills. */
 export interface GetSkillsCommand extends SessionCommand {
   /** Says what it is. */
   type: "get_skills";
@@ -635,25 +651,26 @@ export interface ReloadCommand extends SessionCommand {
 }
 
 /**
- * Makes a token for a role, perhaps for some sessions only. It ends after `ttlMs`, or with the token that
- * minted it. This answer alone holds it. Without `ttlMs` it opens `/metrics` alone and has no end of its own.
+ * Makes a token for a role, for all sessions or for some. It ends after `ttlMs`, or with the token that
+ * minted it. Only this answer contains the token. Without `ttlMs` it opens only `/metrics` and has no end of
+ * its own.
  */
 export interface MintTokenCommand extends AnyCommand {
   /** Says what it is. */
   type: "mint_token";
   /** Id of the session. */
   sessionId?: string;
-  /** Whose message it is; of a token, what it may do. */
+  /** The author of the message; for a token, the role. */
   role: "observe" | "answer" | "drive" | "admin";
   /** The sessions: at most 1000. */
   sessions?: string[];
   /** Its label: a name for people: 1 to 128 characters. */
   label?: string;
-  /** Milliseconds that the token lives; at most as long as the token that mints it: 1 to 2073600000. */
+  /** Milliseconds until the token ends; it never outlives the token that mints it: 1 to 2073600000. */
   ttlMs?: number;
 }
 
-/** Lists the minted tokens that are not over, oldest first, without their secrets. */
+/** Lists the minted tokens that are valid, oldest first, without their secrets. */
 export interface ListTokensCommand extends AnyCommand {
   /** Says what it is. */
   type: "list_tokens";
@@ -661,7 +678,7 @@ export interface ListTokensCommand extends AnyCommand {
   sessionId?: string;
 }
 
-/** Ends a minted token and all that were minted from it, and closes their connections. */
+/** Ends a minted token and all tokens that were minted from it, and closes their connections. */
 export interface RevokeTokenCommand extends AnyCommand {
   /** Says what it is. */
   type: "revoke_token";
@@ -672,7 +689,8 @@ export interface RevokeTokenCommand extends AnyCommand {
 }
 
 /**
- * Counts since the start: answers by outcome, refusals by limit, traffic, delays of threads, tokens and cost.
+ * Returns counts since the start: answers by outcome, refusals by limit, traffic, delays of threads, tokens,
+ * cost.
  */
 export interface GetMetricsCommand extends AnyCommand {
   /** Says what it is. */
@@ -690,8 +708,8 @@ export interface HealthCheckCommand extends AnyCommand {
 }
 
 /**
- * Sets what the session may spend in all (money, turns, time in which its agent works), in place of the last
- * budget; without a limit it may spend anything.
+ * Replaces the session's budget: the money, turns and working time that it may spend in all. Without a limit
+ * it may spend anything.
  */
 export interface SetBudgetCommand extends SessionCommand {
   /** Says what it is. */
@@ -707,8 +725,8 @@ export interface SetBudgetCommand extends SessionCommand {
 }
 
 /**
- * Lists the nodes of the cluster, the one that answers first, with the room of each. Empty outside of a
- * cluster.
+ * Lists the nodes of the cluster with the room of each. The node that answers comes first. Without a cluster,
+ * the list is empty.
  */
 export interface ListNodesCommand extends AnyCommand {
   /** Says what it is. */
@@ -718,8 +736,8 @@ export interface ListNodesCommand extends AnyCommand {
 }
 
 /**
- * Has a node take no new sessions, end its running turns, park its sessions and leave. The answer comes at
- * the beginning.
+ * Makes a node leave: it takes no new sessions, finishes running turns and parks its sessions. The answer
+ * comes before that is done.
  */
 export interface DrainNodeCommand extends AnyCommand {
   /** Says what it is. */

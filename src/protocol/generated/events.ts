@@ -13,7 +13,7 @@ export interface AgentSettledEvent {
   aborted: boolean;
   /** How many messages are queued. */
   pendingMessageCount: number;
-  /** What is unusual about the last answer: it is empty, or it holds thoughts alone. */
+  /** Says that the last answer is empty, or holds only thoughts. */
   notice?: string;
 }
 
@@ -25,7 +25,7 @@ export interface ModelChangedEvent {
   model: Model;
 }
 
-/** A client's shell command has printed something; `commandId` is the `id` of its `bash`. */
+/** A client's shell command has printed something; `commandId` is the `id` of its `bash` command. */
 export interface BashOutputEvent {
   /** Says what it is. */
   type: "bash_output";
@@ -35,7 +35,7 @@ export interface BashOutputEvent {
   chunk: string;
 }
 
-/** An extension opens a dialog or sends a notice; further fields depend on `method`. */
+/** An extension opens a dialog or sends a notice. The other fields depend on `method`. */
 export interface ExtensionUiRequestEvent {
   /** Says what it is. */
   type: "extension_ui_request";
@@ -56,8 +56,8 @@ export interface ExtensionUiResolvedEvent {
 }
 
 /**
- * pi could not write its session file; what is missing there is kept in memory and written once the disk
- * takes it.
+ * pi could not write its session file. It keeps the missing part in memory, and writes it when the disk takes
+ * it.
  */
 export interface StorageErrorEvent {
   /** Says what it is. */
@@ -69,19 +69,19 @@ export interface StorageErrorEvent {
 }
 
 /**
- * The session's file was damaged. What is whole was joined in a new file before pi opened it; `copy` is the
- * damaged one. Sent first of all by a session that was loaded or resumed.
+ * The session's file was damaged. Before pi opened it, the server joined the whole entries in a new file;
+ * `copy` is the damaged one. This is the first event of a session that was loaded or resumed.
  */
 export interface SessionFileRepairedEvent {
   /** Says what it is. */
   type: "session_file_repaired";
-  /** What was damaged and has been repaired. */
+  /** The damage that the server repaired. */
   repair: FileRepair;
 }
 
 /**
- * Another session of pi's stands behind the same id: after `new_session`, `switch_session_file`, `fork`,
- * `clone`, also when an extension did it, or, with the reason `recovered`, after one of them failed halfway.
+ * The session has another history, under the same id. A client or an extension used `new_session`,
+ * `switch_session_file`, `fork` or `clone`. With the reason `recovered`, one of these failed halfway.
  */
 export interface SessionReplacedEvent {
   /** Says what it is. */
@@ -92,7 +92,7 @@ export interface SessionReplacedEvent {
   sessionFile?: string;
 }
 
-/** The session has used up its budget; messages are refused until `set_budget` raises it. */
+/** The session has used up its budget. The server refuses messages until `set_budget` raises it. */
 export interface BudgetExceededEvent {
   /** Says what it is. */
   type: "budget_exceeded";
@@ -104,7 +104,10 @@ export interface BudgetExceededEvent {
   usage: BudgetUsage;
 }
 
-/** A run has been silent for long; `phase` says what it waits for. Sent again while it lasts. */
+/**
+ * A run has been silent for long; `phase` says what it waits for. The event comes again while the silence
+ * lasts.
+ */
 export interface TurnStalledEvent {
   /** Says what it is. */
   type: "turn_stalled";
@@ -117,16 +120,16 @@ export interface TurnStalledEvent {
 }
 
 /**
- * An extension failed, could not be loaded (`event` is `load`), or asked too much at once (`event` is `ui`).
- * `event` is `model` when the session's model is gone and it continues with another one. `load` also reports
- * settings, models, skills, prompts and packages that pi cannot use. `extensionPath` is the path of what is
- * at fault, or names a command. `extensionErrors` of the session's state lists what the last load reported,
- * and `health_check` and the log name it too.
+ * An extension failed, could not be loaded (`event` is `load`), or opened too many dialogs (`event` is `ui`).
+ * `event` is `model` when the session's model no longer exists and the session continues with another one.
+ * `load` also reports settings, models, skills, prompts and packages that pi cannot use. `extensionPath` is
+ * the path of the file or package at fault, or names a command. `extensionErrors` of the session's state
+ * lists the faults of the last load, and `health_check` and the log name them too.
  */
 export interface ExtensionErrorEvent {
   /** Says what it is. */
   type: "extension_error";
-  /** Path of the extension, or of the file or package that is at fault. */
+  /** Path of the extension, or of the file or package at fault. */
   extensionPath: string;
   /** The event that was handled. */
   event: string;

@@ -38,7 +38,7 @@ export interface FileRepair {
   lostLines: number;
   /** Numbers of the lines that were damaged, the first 100: at most 100. */
   lines: number[];
-  /** How many entries were joined to the nearest entry, since theirs is lost. */
+  /** How many entries hang below the nearest entry because their parent is lost. */
   rejoined: number;
   /** Text of the message. */
   message: string;
@@ -75,7 +75,7 @@ export interface Interrupted {
   images?: { type: "image"; data: string; mimeType: string }[];
   /** When, ISO 8601. */
   at: string;
-  /** Sent again with the same key, the command does not run twice. */
+  /** A command that is sent again with the same key does not run twice. */
   idempotencyKey?: string;
   /** Whether the agent had begun with it. */
   started: boolean;
@@ -83,7 +83,7 @@ export interface Interrupted {
 
 /** What pi could not load for a session, or could not use as it stands. */
 export interface LoadProblem {
-  /** Path of the extension, or of the file or package that is at fault. */
+  /** Path of the extension, or of the file or package at fault. */
   extensionPath: string;
   /** The event that was handled. */
   event: string;
@@ -103,7 +103,7 @@ export interface Model {
   api: string;
   /** Whether the model can think. */
   reasoning: boolean;
-  /** What goes in: kinds of content that a model takes, or tokens. */
+  /** Kinds of content that a model takes, or tokens that it read. */
   input: string[];
   /** Tokens that fit the model's context. */
   contextWindow: number;
@@ -159,17 +159,17 @@ export interface SessionInfo {
   status: "live" | "parked";
   /** How many connections are subscribed. */
   subscribers: number;
-  /** Grows by one with each command that changed something. */
+  /** Grows by one with each command that changes the session. */
   sessionVersion: number;
   /** The stretch of numbering that `seq` belongs to. */
   epoch: string;
   /** Number of the last event. */
   seq: number;
-  /** What was not loaded, since the folder is not trusted. */
+  /** Resources that pi did not load because the folder is not trusted. */
   untrusted?: string[];
-  /** What was damaged in the session's file when it was opened, and has been repaired. */
+  /** The damage in the session's file that the server repaired when it opened the file. */
   fileRepair?: FileRepair;
-  /** What pi could not load for the session, or could not use as it stands: at most 50. */
+  /** Faults that the last load of the session reported: at most 50. */
   extensionErrors?: LoadProblem[];
   /** Tokens and cost of the run. */
   usage?: BudgetUsage;
@@ -187,7 +187,7 @@ export interface SessionInfo {
 
 /** `data` of a prompt with `waitFor: "settled"`. */
 export interface Settled {
-  /** How the message was taken. */
+  /** How pi handles the message. */
   disposition: Disposition;
   /** Text; of a run, its last answer. */
   text: string | null;
@@ -195,7 +195,7 @@ export interface Settled {
   stopReason: string | null;
   /** Tokens and cost of the run. */
   usage: Usage | null;
-  /** What is unusual about the last answer: it is empty, or it holds thoughts alone. */
+  /** Says that the last answer is empty, or holds only thoughts. */
   notice?: string;
 }
 
@@ -221,7 +221,7 @@ export interface Snapshot {
 
 /** The answer of `subscribe` for one session. */
 export interface Subscribed {
-  /** Which of the ways it is. */
+  /** Which of the possible ways applies. */
   mode: "live" | "replay" | "snapshot";
   /** The stretch of numbering that `seq` belongs to. */
   epoch: string;
@@ -237,9 +237,9 @@ export interface Subscribed {
 
 /** Tokens and cost of a run, as pi reports them; money in USD. */
 export interface Usage {
-  /** What goes in: kinds of content that a model takes, or tokens. */
+  /** Kinds of content that a model takes, or tokens that it read. */
   input: number;
-  /** What comes out: printed text, or tokens. */
+  /** Printed text, or tokens that the model wrote. */
   output: number;
   /** Read from the provider's cache. */
   cacheRead: number;
@@ -385,7 +385,7 @@ export interface StoredSession {
   firstMessage?: string;
   /** The session that drives this file here. */
   liveSessionId?: string;
-  /** What only a newer pi knows of what the file holds: the server refuses to open it. */
+  /** Entries of the file that only a newer pi knows; the server refuses to open it. */
   newerEntries?: string[];
   /** The protocol's `lastMessage`. */
   lastMessage?: string;
@@ -415,11 +415,11 @@ export interface Tool {
 export interface TreeNode {
   /** Id of an entry of the session's history. */
   entryId: string;
-  /** The entry before it; of a token, the minted token that it was minted from. */
+  /** The entry before it; for a token, the minted token that minted it. */
   parentId: string | null;
   /** pi's type of the entry. */
   entryType: string;
-  /** Whose message it is; of a token, what it may do. */
+  /** The author of the message; for a token, the role. */
   role?: string;
   /** Text; of a run, its last answer. */
   text?: string;

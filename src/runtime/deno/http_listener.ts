@@ -65,7 +65,7 @@ export function listen(hostname: string, port: number, parts: ListenerParts): Li
     return new OwnListener(hostname, port, parts, (conn) => Reflect.apply(found, Deno, [conn]));
   }
   parts.warn(
-    "this Deno serves HTTP on its own terms: who never ends his request has no time limit (docs/SECURITY.md)",
+    "this Deno has no Deno.serveHttp, so requests that never end have no time limit (docs/SECURITY.md)",
   );
   return new ServingListener(hostname, port, parts);
 }

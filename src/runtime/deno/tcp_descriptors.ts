@@ -94,8 +94,8 @@ export class TcpDescriptors implements Disposable {
   /** The connection from that peer to that port. Undefined when there is none any more. */
   find(peer: End, localPort: number): TcpDescriptor | undefined {
     const ends = { peer: spelled(peer), localPort };
-    for (const number of this.#unknown()) {
-      if (!this.#is(number, ends)) continue;
+    for (const [number, port] of this.#unknown()) {
+      if (port !== localPort || this.#peerOf(number) !== ends.peer) continue;
       this.#known.add(number);
       return {
         received: () => this.#received(number),
@@ -113,8 +113,8 @@ export class TcpDescriptors implements Disposable {
    * no socket listens at that port.
    */
   boundNew(localPort: number, bytes: number): void {
-    for (const number of this.#unknown()) {
-      if (this.#portOf(number) === localPort && this.#listens(number)) return this.#bound(number, bytes);
+    for (const [number, port] of this.#unknown()) {
+      if (port === localPort && this.#listens(number)) return this.#bound(number, bytes);
     }
   }
 
@@ -126,22 +126,20 @@ export class TcpDescriptors implements Disposable {
     lastWords: Uint8Array<ArrayBuffer>,
   ): void {
     const names = new Set(Array.from(peers, spelled));
-    for (const number of this.#unknown()) {
+    for (const [number, port] of this.#unknown()) {
+      if (port !== localPort) continue;
       const peer = this.#peerOf(number);
-      if (peer === undefined || !names.has(peer) || this.#portOf(number) !== localPort) continue;
+      if (peer === undefined || !names.has(peer)) continue;
       if ((this.#received(number) ?? 0) > bytes) this.#end(number, lastWords);
     }
   }
 
-  /** The descriptors of sockets, but for those that were found before. */
-  *#unknown(): Generator<number> {
+  /** The descriptors of sockets that no search has found yet, with their local ports. */
+  *#unknown(): Generator<readonly [number: number, port: number]> {
     for (let number = 3, misses = 0; misses < MOST_MISSES; number++) {
-      if (this.#known.has(number)) misses = 0;
-      else if (this.#portOf(number) === undefined) misses++;
-      else {
-        misses = 0;
-        yield number;
-      }
+      const port = this.#known.has(number) ? "known" : this.#portOf(number);
+      misses = port === undefined ? misses + 1 : 0;
+      if (typeof port === "number") yield [number, port];
     }
   }
 

@@ -8,7 +8,7 @@ import * as path from "node:path";
 import process from "node:process";
 import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
-import { isSystemError } from "../../base/system_errors.ts";
+import { orMissing } from "../../base/system_errors.ts";
 import { clipboardImage } from "./clipboard_image.ts";
 import { alive, processStartId } from "../process_ids.ts";
 import { type BackgroundProcess, type Input, type Io, type Output, ReaderGoneError } from "./io.ts";
@@ -26,15 +26,6 @@ const MOST_CHARACTER_BYTES = 4;
 
 const isDeno = "Deno" in globalThis;
 const isBinary = isDeno && Deno.build.standalone;
-
-async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found;
-  } catch (error) {
-    if (isSystemError(error, "missing")) return undefined;
-    throw error;
-  }
-}
 
 function isReaderGone(error: unknown): boolean {
   const code = error instanceof Error ? Reflect.get(error, "code") : undefined;

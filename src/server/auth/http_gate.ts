@@ -94,11 +94,11 @@ function foreign(request: HttpRequest, config: GateConfig): Verdict | undefined 
   const host = hostName(request.headers.get("host"));
   if (host === undefined || !(isLoopback(host) || config.allowHosts.has(host))) {
     const next = "connect by a loopback address or --allow-host";
-    return refuse(403, `The Host header names no host of this server; ${next}`, undefined, "host");
+    return refuse(403, `The Host header does not name this server; ${next}`, undefined, "host");
   }
   const origin = request.headers.get("origin");
   if (origin !== undefined && !config.allowOrigins.has(origin) && !isOwnOrigin(origin, request, config)) {
-    const next = "start the server with --allow-origin to let them in";
+    const next = "start the server with --allow-origin to allow them";
     return refuse(403, `Pages of this origin may not connect; ${next}`, undefined, "origin");
   }
   // Without a token only the bind to loopback protects the server, so the address is checked as well.
@@ -141,17 +141,17 @@ const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 function badHandshake(request: HttpRequest): Refused | undefined {
   const { headers } = request;
   if (!lists(request, "connection", "upgrade")) {
-    return refuse(400, "A WebSocket handshake has the header Connection: Upgrade");
+    return refuse(400, "A WebSocket handshake needs the header Connection: Upgrade");
   }
   if (headers.get("sec-websocket-version") !== "13") {
-    return refuse(426, "Only version 13 of WebSocket is spoken here (RFC 6455)", {
+    return refuse(426, "This server speaks only version 13 of WebSocket (RFC 6455)", {
       upgrade: "websocket",
       connection: "Upgrade, close",
       "sec-websocket-version": "13",
     });
   }
   if (!WEBSOCKET_KEY.test(headers.get("sec-websocket-key") ?? "")) {
-    return refuse(400, "A WebSocket handshake has one Sec-WebSocket-Key of 16 bytes in base64");
+    return refuse(400, "A WebSocket handshake needs one Sec-WebSocket-Key of 16 bytes in base64");
   }
   return undefined;
 }
@@ -164,7 +164,7 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
   const path = pathBelow(config.basePath ?? "", request.path);
   const expected = headers.get("expect");
   if (expected !== undefined && expected.toLowerCase() !== "100-continue") {
-    return refuse(417, "This server meets no expectation but 100-continue");
+    return refuse(417, "This server supports only the expectation 100-continue");
   }
   const page = PAGES.get(path);
   // On Deno, a target that names another host has no path.
@@ -197,7 +197,7 @@ export function check(request: HttpRequest, config: GateConfig): Verdict {
   }
   // The counters cover all sessions.
   if (page !== undefined && access.sessions !== undefined) {
-    return refuse(403, "This token is for some sessions only; the metrics are about all");
+    return refuse(403, "This token is for some sessions only; the metrics cover all sessions");
   }
   if (page !== undefined) return { kind: "page", page };
   if (access.scrape === true) {

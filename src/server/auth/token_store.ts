@@ -104,7 +104,7 @@ export class TokenStore {
       return await runtime.files.read(file);
     } catch (error) {
       const reason = errorMessage(error);
-      log.warn("minted tokens cannot be read and are refused; remove the file, or mend it", { file, reason });
+      log.warn("minted tokens cannot be read and are refused; repair or remove the file", { file, reason });
       return undefined;
     }
   }
@@ -150,7 +150,7 @@ export class TokenStore {
     const { runtime } = this.#parts;
     this.#forgetExpired();
     if (!this.holds(parent)) {
-      return failure("forbidden", "The token of this connection is over; connect with another one");
+      return failure("forbidden", "The token of this connection has ended; connect with another one");
     }
     if (this.#byId.size >= MINTED_TOKENS) {
       const sentence = `There are ${MINTED_TOKENS} minted tokens, the most allowed; revoke one first`;
@@ -193,7 +193,7 @@ export class TokenStore {
       await this.#save();
       return true;
     } catch (error) {
-      return unsaved(error, "the token is refused from now on, but not after a restart");
+      return unsaved(error, "the server refuses the token now, but accepts it again after a restart");
     }
   }
 
@@ -252,7 +252,7 @@ export class TokenStore {
   /** Writes the file without them, so that an own token that returns brings none of them back. */
   async #dropRefused(tokens: number): Promise<void> {
     const { log, file } = this.#parts;
-    const why = "the token that they were minted from is not in use any more; mint new ones";
+    const why = "the token that minted them is no longer in use; mint new ones";
     log.warn(`minted tokens are refused: ${why}`, { tokens });
     await this.#save().catch((error) => {
       const reason = errorMessage(error);

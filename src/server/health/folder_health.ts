@@ -1,6 +1,6 @@
-// Does: says which folders that sessions need are gone or cannot be written.
+// Does: reports folders that sessions need and that are gone or cannot be written.
 // Used by: the composition root, for health_check.
-// Invariant: writes nothing; a folder that pi makes itself only needs a parent that can be written.
+// Invariant: it writes nothing. For a folder that pi makes itself, it only checks the parent.
 import { agentFolder, namedSessionFolder } from "../../base/pi_folders.ts";
 import { errorMessage } from "../../base/error_message.ts";
 import type { Files, Runtime } from "../../runtime/runtime.ts";

@@ -1,4 +1,4 @@
-// Does: keeps which providers fail now and what workers miss (models), logs each failure, and counts them.
+// Does: knows which providers fail now and which models workers miss. It logs and counts each failure.
 // Used by: the session manager, which passes the reports of workers on, and by health_check and the metrics.
 // Invariant: bounded by the number of providers and workers; a provider is well again after one good answer.
 import { deadline, type TimerSource } from "../../base/async/deadline.ts";

@@ -340,7 +340,7 @@ export class CommandJournal {
   /** The result of a write, or a failure after too long. */
   #within(ms: number, written: Promise<string | undefined> | undefined): Promise<string | undefined> {
     if (written === undefined) return Promise.resolve(undefined);
-    const reason = `the disk under ${this.#disk?.folder} has taken nothing for ${ms} ms`;
+    const reason = `the disk under ${this.#disk?.folder} has finished no write for ${ms} ms`;
     return deadline(this.#parts.clock, ms, written, reason);
   }
 
@@ -386,6 +386,6 @@ function isUrgent({ type }: Command): boolean {
 }
 
 function unwritten(reason: string): Failure {
-  const sentence = `Nothing was done, since ${reason}; see to the disk, then send it again`;
+  const sentence = `Nothing was done, because ${reason}; check the disk, then send it again`;
   return failure("internal", sentence, { data: { reason: "storage" } });
 }

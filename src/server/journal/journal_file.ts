@@ -102,7 +102,7 @@ export class JournalFile {
     const aside = `${path}.damaged-${clock.now()}`;
     // A path that is not a file cannot get a second name.
     await files.link(path, aside).catch(() => files.rename(path, aside)).catch(() => {});
-    log.warn("the journal could not be read as a whole; what was intact is kept, the file is set aside", {
+    log.warn("a part of the journal could not be read; the rest is kept, and the damaged file is set aside", {
       why: damage,
       aside,
     });

@@ -1,4 +1,4 @@
-// Does: bounds the answer to a client that knows no pages. Pure.
+// Does: limits the bytes of a list for a client that asks for no pages. Pure.
 // Used by: the router and the composition root.
 import { ANSWER_BYTES } from "../../governor/limits.ts";
 

@@ -1,6 +1,6 @@
 // Does: starts the catalogue's thread at the first need, and asks it. It reports the thread's end to those that wait.
 // Used by: stored_sessions.ts. Uses: the same entry as the workers, with fewer permissions.
-// Invariant: every call is answered, whatever becomes of the thread.
+// Invariant: every call gets an answer, even when the thread ends.
 import { errorMessage } from "../../base/error_message.ts";
 import { defined } from "../../base/json.ts";
 import type { Log } from "../../base/log.ts";

@@ -1,6 +1,6 @@
 // Does: makes the cursors of long lists, and checks those that come back (docs/PROTOCOL.md#long-lists). Pure.
-// Used by: the lists of this folder. A cursor names its format, its server, its command, its list and a place in there.
-// Invariant: only a cursor that this server has made, for that command, is ever followed.
+// Used by: the lists of this folder. A cursor names its format, its server, its command, its list and a place in it.
+// Invariant: it accepts only cursors that this server has made for the same command.
 import type { ListPlace } from "../../ipc/catalogue_messages.ts";
 import { type Failure, failure } from "../../protocol/errors.ts";
 import type { Outcome } from "../../protocol/failures.ts";

@@ -1,6 +1,6 @@
 // Does: carries out the commands on stored sessions: list, search, archive, rename, delete.
-// Used by: the router. Uses: the catalogue for what is on disk, and the manager for who drives which file.
-// Invariant: no file is edited while a session or another server drives it.
+// Used by: the router. Uses: the catalogue for the files, and the manager for their owners.
+// Invariant: it edits no file that a session or another server drives.
 import { defined } from "../../base/json.ts";
 import { toJson } from "../../base/text.ts";
 import type { CatalogueAnswer, CatalogueCall, ListPlace, StoredQuery } from "../../ipc/catalogue_messages.ts";
@@ -108,7 +108,9 @@ export class StoredSessions {
   rename({ sessionPath, sessionName }: CommandOf<"rename_stored_session">): Promise<Reply> {
     const name = sessionName.trim();
     if (name === "") {
-      return Promise.resolve(failed(failure("invalid_params", "/sessionName: a name has more than blanks")));
+      return Promise.resolve(
+        failed(failure("invalid_params", "/sessionName: a name needs more than blanks")),
+      );
     }
     return this.#edit(sessionPath, "set_session_name", async (file) => {
       const answer = await this.#ask({ type: "rename", file, name });

@@ -1,6 +1,6 @@
 // Does: decides which session drives which file, and keeps the workers' lists of that up to date.
 // Used by: the session manager. Uses: the leases, which keep other servers out.
-// Invariant: one session a file, on this server and on others.
+// Invariant: a file has at most one session, on all servers together.
 import { type Deferred, deferred } from "../../base/async/deferred.ts";
 import { defined } from "../../base/json.ts";
 import type { FromWorkerHandlers } from "../../ipc/messages.ts";

@@ -1,4 +1,4 @@
-// Does: moves sessions from state to state, and takes them off their worker and out of the registry.
+// Does: changes the state of sessions, and removes them from their worker and from the registry.
 // Used by: every service of this folder that changes a session.
 // Invariant: the only writer of a session's state. A slot is released with the state that ends its use.
 import type { Governor } from "../../governor/governor.ts";

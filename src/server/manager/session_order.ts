@@ -1,6 +1,6 @@
-// Does: keeps the sessions in each order that a list may have, by what their last records say.
+// Does: keeps the sessions sorted in each order that a list may have, by their last records.
 // Used by: the session manager, for the pages of `list_sessions`.
-// Invariant: an order is kept from its first use on, and a page costs the same however many sessions there are.
+// Invariant: it keeps an order from the first use on. The cost of a page does not depend on the number of sessions.
 import { SortedIds, type SortKey } from "../../base/listing/sorted_ids.ts";
 import type { ListSort } from "../../protocol/schema/list_fields.ts";
 import type { SessionInfo } from "../../protocol/schema/responses.ts";

@@ -83,7 +83,12 @@ export class SessionPersistence {
   /** The reason why the disk has not stored it, if it has not. */
   #within(taken: Promise<void>): Promise<string | undefined> {
     const problem = taken.then(() => undefined, errorMessage);
-    return deadline(this.#parts.clock, RECORD_MS, problem, `the disk has taken nothing for ${RECORD_MS} ms`);
+    return deadline(
+      this.#parts.clock,
+      RECORD_MS,
+      problem,
+      `the disk has finished no write for ${RECORD_MS} ms`,
+    );
   }
 
   /** Saves all sessions as parked, for the last time. */
@@ -96,7 +101,7 @@ export class SessionPersistence {
 export function deletionOf(reply: Reply, trouble: string | undefined): Reply {
   if (trouble === undefined) return reply;
   const sentence =
-    `The session is deleted, but its record cannot be removed from the state folder (${trouble}): see to the disk, ` +
+    `The session is deleted, but its record cannot be removed from the state folder (${trouble}): check the disk, ` +
     "or a server that starts before that lists it again";
   const { sessionVersion } = reply;
   return {

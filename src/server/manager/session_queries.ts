@@ -1,6 +1,6 @@
 // Does: asks workers for the states of their sessions, and for the header of a session file.
 // Used by: the session manager, for subscriptions, lists and `load_session`.
-// Invariant: a worker that is silent or gone is a failure of that question alone.
+// Invariant: a worker that is silent or gone makes only that one query fail.
 import { defined } from "../../base/json.ts";
 import type { FromWorkerHandlers, SessionState, SnapshotForm } from "../../ipc/messages.ts";
 import { PendingReplies } from "../../ipc/pending_replies.ts";

@@ -1,5 +1,5 @@
 // Does: one peer as the router sees it: outbox, unanswered commands, and commands that were read ahead (stdio).
-// Used by: the router and the subscriptions. It knows nothing else of commands.
+// Used by: the router and the subscriptions. It does not read the fields of commands.
 import type { Access } from "../auth/access.ts";
 import { READ_AHEAD_BYTES } from "../../governor/limits.ts";
 import type { EncodedEvent } from "../../ipc/messages.ts";

@@ -1,6 +1,6 @@
-// Does: queues the events of one connection, and merges them when the reader lags. Pure.
-// Used by: outbox.ts. Pieces of one content block are joined; a later state of a tool replaces an earlier one.
-// Invariant: a merged event tells how many numbers it stands for, so a reader sees neither gap nor repeat.
+// Does: queues the events of one connection, and coalesces them when the reader is slow. Pure.
+// Used by: outbox.ts. It joins deltas of one content block, and replaces a tool's state by a later one.
+// Invariant: a coalesced event has the count of numbers it stands for, so a reader sees neither gap nor repeat.
 import { type CoalesceHint, DELTA_SUFFIX, type EncodedEvent } from "../../ipc/messages.ts";
 import { eventPrefix } from "../../protocol/events.ts";
 

@@ -1,5 +1,5 @@
-// Does: queues the messages of one peer, counted in bytes (docs/PROTOCOL.md#reading-slowly). It merges, lags, or gives up.
-// Used by: connection.ts. Uses: event_coalescer.ts.
+// Does: queues the messages of one peer, counted in bytes. For a slow reader it coalesces events, lags, or gives up.
+// Used by: connection.ts (docs/PROTOCOL.md#reading-slowly). Uses: event_coalescer.ts.
 // Invariant: it gives the transport a little at a time, so that the rest can be freed at once.
 import type { EncodedEvent } from "../../ipc/messages.ts";
 import { ANSWERS_AHEAD, SOCKET_WINDOW_BYTES, STALL_MS } from "../../governor/limits.ts";

@@ -74,7 +74,7 @@ const refuse = (replyTo: ReplyTo, failed: Failure): void => replyTo.answer({ ok:
 function hello(router: OwnContext, _: Connection, command: CommandOf<"hello">, replyTo: ReplyTo): void {
   const protocolVersion = negotiate(command.protocolVersions);
   if (protocolVersion === undefined) {
-    const sentence = `No offered protocol version is spoken here; offer ${PROTOCOL_VERSION}`;
+    const sentence = `This server speaks none of the offered protocol versions; offer ${PROTOCOL_VERSION}`;
     const data = { supported: [PROTOCOL_VERSION] };
     return refuse(replyTo, failure("unsupported_protocol_version", sentence, { data }));
   }

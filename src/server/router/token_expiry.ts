@@ -1,5 +1,5 @@
 // Does: ends connections when their tokens expire by the wall clock, with one timer for all of them.
-// Used by: the router. The wall clock may be set, and runs on while the machine sleeps, so it is checked again and again.
+// Used by: the router. The wall clock may be set, and runs on while the machine sleeps, so the timer checks it often.
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 import type { Connection } from "./connection.ts";
 

@@ -1,6 +1,6 @@
 // Does: finds the paths that pi's own settings name outside of pi's folder, such as npm's global packages.
 // Used by: sandbox_mode.ts. Sessions must be able to read them, or pi could not build one.
-// Invariant: settings of a project add nothing.
+// Invariant: it reads only the user's own settings, never those of a project.
 import { errorMessage } from "../../base/error_message.ts";
 import { isRecord } from "../../base/json.ts";
 import { readJsonText } from "../../base/json_text.ts";

@@ -1,6 +1,6 @@
 // Does: makes the Deno permissions of a worker from the configuration: folders, hosts and programs that pi needs.
 // Used by: sandbox_mode.ts.
-// Invariant: never the state folder. A shell still has the rights of the server's user (docs/SECURITY.md).
+// Invariant: they never include the state folder. A shell still has the rights of the user (docs/SECURITY.md).
 import { isWithin } from "../../base/path_within.ts";
 import type { Files, WorkerPermissions } from "../../runtime/runtime.ts";
 import type { PiPackage } from "../../protocol/pi_package.ts";

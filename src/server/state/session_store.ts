@@ -1,5 +1,5 @@
 // Does: keeps one file for each session record in the state folder (docs/PROTOCOL.md#sessions).
-// Used by: session_persistence.ts. It knows records, and no sessions.
+// Used by: session_persistence.ts. It knows only records, not sessions.
 // Invariant: a crash leaves the old record or the new one. An unreadable file is set aside and blocks no other.
 import { errorMessage } from "../../base/error_message.ts";
 import { isRecord, tryParse } from "../../base/json.ts";
@@ -210,7 +210,7 @@ function decode(text: string, sha256: (text: string) => string): SessionRecord |
     return "it is not a session record of pi-server";
   }
   if (about["format"] > FORMAT) return `it is of format ${about["format"]}, from a newer server`;
-  if (about["sum"] !== sha256(body)) return "it is torn, or was changed";
+  if (about["sum"] !== sha256(body)) return "it is incomplete, or was changed";
   const record = tryParse(body);
   return isSessionRecord(record) ? record : "a field is missing or of the wrong kind";
 }

@@ -23,7 +23,7 @@ const ROWS: readonly Row[] = [
   {
     name: "sessions",
     kind: "gauge",
-    help: "Sessions, by where they are",
+    help: "Sessions, by state",
     label: "status",
     of: (m) => m.sessions,
   },
@@ -46,7 +46,7 @@ const ROWS: readonly Row[] = [
   {
     name: "refused_requests_total",
     kind: "counter",
-    help: "HTTP requests and handshakes refused, by what was wrong with them",
+    help: "Refused HTTP requests and handshakes, by cause",
     label: "for",
     of: (m) => m.refusedRequests,
   },
@@ -75,7 +75,7 @@ const ROWS: readonly Row[] = [
   {
     name: "coalesced_events_total",
     kind: "counter",
-    help: "Events merged into others for slow readers",
+    help: "Events coalesced into others for slow readers",
     of: (m) => m.coalesced,
   },
   {
@@ -107,7 +107,7 @@ const ROWS: readonly Row[] = [
   {
     name: "memory_bytes",
     kind: "gauge",
-    help: "Memory of the whole process, and what its threads hold of it",
+    help: "Memory of the process and of its threads",
     label: "of",
     of: ({ memoryBytes }) => ({
       process: memoryBytes?.process ?? 0,
@@ -137,7 +137,7 @@ const ROWS: readonly Row[] = [
   {
     name: "journal",
     kind: "gauge",
-    help: "What the journal holds: keys, and bytes of keys and messages",
+    help: "Keys in the journal, and bytes of keys and messages",
     label: "of",
     of: ({ journal }) => ({
       keys: journal.keys,

@@ -1,6 +1,6 @@
 // Does: logs and counts requests that the gate has refused.
 // Used by: the WebSocket transport. Uses: the counters of the governor.
-// Invariant: strangers cannot fill the log: some lines in a row, then one line with a number. No token is in a line.
+// Invariant: strangers cannot fill the log: after some lines, one line counts the rest. No line has a token.
 import type { Log } from "../../base/log.ts";
 import type { Counters, RefusedFor } from "../../governor/counters.ts";
 import type { Clock, HttpRequest } from "../../runtime/runtime.ts";

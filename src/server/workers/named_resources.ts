@@ -1,4 +1,4 @@
-// Does: checks what the operator names for pi to load, and reads the prompts that are files.
+// Does: checks the files that the operator's flags name for pi, and reads those with prompts.
 // Used by: cli/main.ts, before the process leaves its folder.
 import { errorMessage } from "../../base/error_message.ts";
 import { RESOURCE_BYTES } from "../../governor/limits.ts";

@@ -1,4 +1,4 @@
-// Does: finds workers that hang (heartbeat.ts) or hold too much memory (memory_monitor.ts), and asks for a new one.
+// Does: finds workers that hang (heartbeat.ts) or hold too much memory (memory_monitor.ts), and has them replaced.
 // Used by: the session manager. Uses: the worker pool.
 // Invariant: runs in the server thread, so that a worker cannot keep it from looking.
 import type { Governor } from "../../governor/governor.ts";

@@ -97,7 +97,7 @@ export function startWorkerThread(
     };
     // In a turn of its own, so that greetings leave before the thread is made.
     const spawning = runtime.after(0, () => {
-      late = runtime.after(UP_MS, () => end(`its thread did not come up within ${UP_MS / 1000} s`));
+      late = runtime.after(UP_MS, () => end(`its thread did not start within ${UP_MS / 1000} s`));
       let spawned: WorkerHandle;
       try {
         spawned = runtime.spawn(worker, permissions, heapBytes);

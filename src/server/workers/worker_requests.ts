@@ -1,4 +1,4 @@
-// Does: asks all workers together: whether anything runs, how much, and to dispose every session.
+// Does: asks all workers at once whether anything runs and how much, or to dispose every session.
 // Used by: the session manager, for the shutdown and for `stdin`'s end; worker_retirement.ts for one worker.
 // Invariant: a worker that is silent, or gone, delays nothing beyond the given time.
 import { defined } from "../../base/json.ts";

@@ -1,4 +1,4 @@
-// Does: ends a worker that its only session has left (isolation `session`), once its last command is answered.
+// Does: ends a worker after its only session has left it (isolation `session`) and its last command is answered.
 // Used by: the session manager.
 // Invariant: a worker gets time to finish: extensions that shut down, a login that is being saved.
 import type { Log } from "../../base/log.ts";
@@ -32,7 +32,7 @@ export class Retirement {
 
   async #retire(worker: number): Promise<void> {
     await this.#requests.disposeOf(worker, DISPOSE_MS + 1_000);
-    this.#log.debug("a worker was ended, since its session has left it", { worker });
+    this.#log.debug("a worker has ended, because its session has left it", { worker });
     this.#workers.remove(worker);
     this.onRemoved(worker);
     this.#requests.onWorkerLost(worker);

@@ -1,6 +1,6 @@
 // Does: tracks accepted messages until they are done, and reports each step to the server thread's journal.
 // Used by: session.ts. See docs/PROTOCOL.md#interrupted-messages. It follows the session's own events.
-// Invariant: it uses a text only to tell two messages apart.
+// Invariant: it uses a text only to distinguish two messages.
 import { isRecord } from "../../base/json.ts";
 import type { SessionEvent } from "../../protocol/events.ts";
 import type { Acceptance } from "./agent_port.ts";

@@ -1,4 +1,4 @@
-// Does: encodes the state of sessions at this point of the order, as the reply to `get_states`.
+// Does: encodes the current state of sessions, as the reply to `get_states`.
 // Used by: session_worker.ts. The encoding happens here, so the server thread does not have to.
 import { SNAPSHOT_BYTES, SNAPSHOTS_BYTES } from "../../governor/limits.ts";
 import { toJson } from "../../base/text.ts";

@@ -59,7 +59,7 @@ Deno.test("a rate is what a counter grew by in a second", () => {
   assertEquals(rates(samples, (m) => m.events), [undefined, 25, 0]);
 });
 
-Deno.test("events change what a session is said to do", () => {
+Deno.test("events change the activity that is shown for a session", () => {
   const book = new SessionBook();
   book.put(info("a"));
   const now = () => book.entries.value.get("a") ?? info("none");

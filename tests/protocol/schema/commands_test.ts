@@ -27,7 +27,7 @@ Deno.test("commands: reads of a session, steer and follow_up wait for earlier on
   assertEquals(having((name) => specOf(name).lane === "after"), expected);
 });
 
-Deno.test("commands: what may call a model or a shell has five minutes, a build two, the rest 30 s", () => {
+Deno.test("commands: those that may call a model or a shell have five minutes, builds two minutes, all others 30 s", () => {
   const of = (ms: number): string[] => having((name) => specOf(name).timeoutMs === ms);
   assertEquals(of(300_000), ["bash", "compact", "navigate_tree", "prompt"]);
   assertEquals(of(120_000), ["create_session", "load_session"]);

@@ -64,7 +64,7 @@ Deno.test("connections are accepted, answered, upgraded and hung up on", async (
   assertEquals(warnings, []);
 });
 
-Deno.test("a closed listener hangs up on who waits", async () => {
+Deno.test("a closed listener drops the connections that wait", async () => {
   const listener = listen("127.0.0.1", 0, parts([]));
   using peer = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });
   await peer.write(new TextEncoder().encode("GET / HT"));

@@ -56,7 +56,7 @@ Deno.test("gate: every other Host is refused before the token is looked at", () 
   assertEquals(status({ host: "evil.example" }), 403, "403 and not 401");
 });
 
-Deno.test("gate: an allowed name lets its own name in alone", () => {
+Deno.test("gate: an allowed host admits exactly that name", () => {
   assertEquals(status({ host: "sub.pi.example", authorization: BEARER }), 403);
   assertEquals(status({ host: "pi.example.", authorization: BEARER }), 403);
 });
@@ -120,7 +120,7 @@ Deno.test("gate: browsers bring the token as a subprotocol, which is never answe
   }
 });
 
-Deno.test("gate: with a right token of the two ways it gets in, and no token comes back in the verdict", () => {
+Deno.test("gate: a right token admits in both forms, and the verdict contains no token", () => {
   const headers = {
     host: HOST,
     authorization: "Bearer wrong",

@@ -247,7 +247,7 @@ Deno.test("command journal: a disk that refuses is reported; nothing passes, and
     const prompt = bench.prompt("lost?");
     await turn();
     assertStringIncludes(refused.way, "ENOSPC");
-    assertStringIncludes(prompt.way, "see to the disk");
+    assertStringIncludes(prompt.way, "check the disk");
     assertEquals(refused.asked.told, ["internal"]);
     assertStringIncludes(bench.journal.problem ?? "", "/state cannot be written");
     assertEquals(bench.records.filter((record) => record.startsWith("error")).length, 1);

@@ -80,7 +80,7 @@ Deno.test("parking: an idle session goes after its time, a used, watched, busy o
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("parking: one whose worker keeps it is not asked again before it is used again", async () => {
+Deno.test("parking: a session that its worker refuses to park is not asked again until a client uses it", async () => {
   const { live, clock, parking, asked, answer, governor } = make();
   const entry = live("a");
   parking.start();
@@ -95,7 +95,7 @@ Deno.test("parking: one whose worker keeps it is not asked again before it is us
   parking.stop(STOPPED);
 });
 
-Deno.test("parking: a full house parks the idlest for each who waits, and gives places in their order", async () => {
+Deno.test("parking: when all slots are taken, each waiting create parks the idlest session, in order of arrival", async () => {
   const { live, clock, asked, answer, told } = make(2);
   live("old");
   await clock.advance(10);
@@ -118,7 +118,7 @@ Deno.test("parking: when no session can ever be parked, a create is refused at o
   assertEquals(told.slice(2), ["third: session_limit"]);
 });
 
-Deno.test("parking: one that is being built gives hope, so a create waits for it", () => {
+Deno.test("parking: a create waits for a session that is being built, because that one may free its slot", () => {
   const { live, told, parking, answer, asked, lifecycle } = make(1);
   const first = live("first", {}, true);
   live("second");
@@ -130,7 +130,7 @@ Deno.test("parking: one that is being built gives hope, so a create waits for it
   assertEquals(told.slice(1), ["second: place"]);
 });
 
-Deno.test("parking: no more are parked than may be", () => {
+Deno.test("parking: the limit of parked sessions holds", () => {
   const { live, told, asked } = make(1, 0);
   live("first");
   live("second");
@@ -153,7 +153,7 @@ Deno.test("parking: a parked session that is needed waits for a slot, and calls 
   assertEquals(entries.get("second")?.state, "parked");
 });
 
-Deno.test("parking: one that cannot be built again is parked as before, and gives its place back", () => {
+Deno.test("parking: a session that cannot be built again stays parked, and releases its slot", () => {
   const { live, parking, answer, governor } = make(1);
   const first = live("first");
   live("second");
@@ -167,7 +167,7 @@ Deno.test("parking: one that cannot be built again is parked as before, and give
   assertEquals([governor.sessions, governor.parkedSessions], [0, 2]);
 });
 
-Deno.test("parking: one that is needed while its worker releases it is built again right then", () => {
+Deno.test("parking: a session that a command needs while its worker releases it is built again at once", () => {
   const { live, parking, answer, built } = make(1);
   const first = live("first");
   live("second");
@@ -188,7 +188,7 @@ Deno.test("parking: a session whose worker has died is parked over the limit rat
   assertEquals([first.state, governor.sessions, governor.parkedSessions], ["parked", 0, 0]);
 });
 
-Deno.test("parking: at the end waiting creates get the reason, and later ones too", () => {
+Deno.test("parking: at shutdown waiting creates are refused with the reason, and later ones too", () => {
   const { live, told, parking } = make(1);
   live("first", {}, true);
   live("second");

@@ -108,7 +108,7 @@ Deno.test("session persistence: a disk that refuses is reported, one that takes 
   assertEquals(told, "not yet");
   await clock.advance(1);
   await kept;
-  assertEquals(told, "the disk has taken nothing for 5000 ms");
+  assertEquals(told, "the disk has finished no write for 5000 ms");
   never.resolve();
   await turn();
   assertEquals(clock.pending, 0);
@@ -122,7 +122,7 @@ Deno.test("session persistence: a removal waits for the disk, not for ever, and 
   disk.remove = () => new Promise(() => {});
   const forgotten = persistence.remove(entryOf("b"));
   await clock.advance(5_000);
-  assertEquals(await forgotten, "the disk has taken nothing for 5000 ms");
+  assertEquals(await forgotten, "the disk has finished no write for 5000 ms");
   assertEquals([removed, clock.pending], [["a", "b"], 0]);
 });
 

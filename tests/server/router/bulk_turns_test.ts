@@ -119,7 +119,7 @@ Deno.test("bulk turns: a refused command and a failed one make room as well", as
   assertEquals(peer.reached, ["1", "2"]);
 });
 
-Deno.test("bulk turns: of a peer that leaves nothing starts any more, and nothing stays counted", async () => {
+Deno.test("bulk turns: after a peer leaves, none of its commands starts, and none stays counted", async () => {
   const bench = new Bench({ inFlightPerConnection: 4 });
   const peer = new SlowPeer(bench);
   for (const id of ["1", "2", "3", "4"]) peer.send(read(id));

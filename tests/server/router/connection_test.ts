@@ -70,7 +70,7 @@ Deno.test("connection: the transport stops reading at the read-ahead, and goes o
   assertEquals([await done(room), connection.holding], [true, true]);
 });
 
-Deno.test("connection: quiet is when everything is answered and nothing is held", async () => {
+Deno.test("connection: it is quiet when every command is answered and none is held", async () => {
   const { connection } = make();
   assertEquals(await done(connection.drained()), true);
   connection.asked();

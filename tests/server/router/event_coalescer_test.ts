@@ -93,7 +93,7 @@ Deno.test("event coalescer: a joined event is a message like any other", () => {
   });
 });
 
-Deno.test("event coalescer: an event that stands for itself alone is left as it was", () => {
+Deno.test("event coalescer: an event that is not joined stays as it was", () => {
   const queue = new Queue();
   const made = record(1, piece("x"));
   const { item } = queue.events.add("a", made, made.text, true);
@@ -124,7 +124,7 @@ Deno.test("event coalescer: nothing is joined to what is sent already", () => {
   assertEquals(queue.take(), ["2-3 bc"]);
 });
 
-Deno.test("event coalescer: only while it is asked for, also with what was queued before", () => {
+Deno.test("event coalescer: joins only while the outbox asks for it, and then also events that were queued before", () => {
   const queue = new Queue();
   queue.add(piece("a"), { merging: false }).add(piece("b"), { merging: false }).add(piece("c"));
   queue.add(piece("d"), { merging: false });
@@ -154,7 +154,7 @@ Deno.test("event coalescer: a state that is sent already is not taken back", () 
   assertEquals(queue.take(), ["2 turn_start", "3 two"]);
 });
 
-Deno.test("event coalescer: what was queued while nothing was merged gives way, too", () => {
+Deno.test("event coalescer: events from the time without joining are replaced too", () => {
   const queue = new Queue();
   queue.add(tool("t", "one"), { merging: false }).add(plain()).add(tool("t", "two"));
   assertEquals(queue.take(), ["1-2 turn_start", "3 two"]);
@@ -187,7 +187,7 @@ Deno.test("event coalescer: sessions with names of JavaScript's own are sessions
   }
 });
 
-Deno.test("event coalescer: nothing across forget, of that session or of all", () => {
+Deno.test("event coalescer: forget ends joining, for one session or for all", () => {
   for (const target of ["a", "*"]) {
     const queue = new Queue();
     queue.add(piece("a")).add(tool("t", "one"));

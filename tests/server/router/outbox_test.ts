@@ -201,7 +201,7 @@ Deno.test("outbox: past the hard limit of events it says so, whatever else is qu
   assertEquals(
     [push(outbox, 1), push(outbox, 2)],
     [true, true],
-    "answers do not count, and at the limit it goes on",
+    "answers do not count, and at exactly the limit the client is kept",
   );
   assertEquals(push(outbox, 3), false);
   peer.drain();
@@ -267,7 +267,7 @@ Deno.test("outbox: a peer that takes nothing for 30 s while something waits is g
   assertEquals([state.reasons, outbox.bytes, clock.pending], ["stalled", 0, 0]);
 });
 
-Deno.test("outbox: more that is queued buys no time", async () => {
+Deno.test("outbox: more queued output does not extend the time limit of a peer that reads nothing", async () => {
   const { peer, clock, state, outbox } = make();
   peer.buffered = SOCKET_WINDOW_BYTES;
   for (let left = 29; left > 0; left--) {

@@ -38,7 +38,7 @@ Deno.test("heartbeat: every worker is asked once a beat, and not again before it
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("heartbeat: a worker that owes an answer is silent for longer and longer, until it answers", async () => {
+Deno.test("heartbeat: the silence of a worker grows until it answers", async () => {
   const { clock, answer, heartbeat, silences } = make(1);
   await clock.advance(BEAT_MS);
   answer(0);
@@ -71,7 +71,7 @@ Deno.test("heartbeat: a worker that hangs as soon as it has loaded pi is silent 
   heartbeat.stop();
 });
 
-Deno.test("heartbeat: a worker that loads pi owes nothing for a minute, also when it has answered before", async () => {
+Deno.test("heartbeat: a worker that loads pi need not answer for a minute, even if it has answered before", async () => {
   const { clock, answer, silences, heartbeat } = make(1);
   await clock.advance(BEAT_MS);
   heartbeat.onLoadBegun(0);
@@ -99,7 +99,7 @@ Deno.test("heartbeat: after the load the usual silence counts, from the end of t
   heartbeat.stop();
 });
 
-Deno.test("heartbeat: a worker that dies in its load leaves no time to its successor", async () => {
+Deno.test("heartbeat: the load time of a worker that dies does not carry over to its replacement", async () => {
   const { clock, answer, silences, heartbeat } = make(1);
   heartbeat.onLoadBegun(0);
   heartbeat.reset(0);

@@ -151,7 +151,7 @@ Deno.test("isolation: each session has a worker of its own, and the spare is sta
   assertEquals(bench.made.manager.workers.length, 3, "get_metrics counts the spare");
 });
 
-Deno.test("isolation: the worker of a deleted session ends once the deletion is answered and all is disposed", async () => {
+Deno.test("isolation: the worker of a deleted session ends after the answer and after everything is disposed", async () => {
   const bench = new Isolated();
   const worker = bench.create("a");
   const replyTo = bench.command("delete_session", "a");

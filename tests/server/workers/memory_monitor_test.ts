@@ -32,7 +32,7 @@ function make(workers = 1, resident = 400) {
   return { watch, clock, over, world, look };
 }
 
-Deno.test("memory monitor: a worker that says twice that it holds too much has to go, not one that said so once", () => {
+Deno.test("memory monitor: a worker is replaced when it reports too much memory twice, not once", () => {
   const { watch, over, world } = make();
   watch.onReport(0, LIMIT + 1);
   assertEquals([over, world.asked], [[], 1]);
@@ -62,7 +62,7 @@ Deno.test("memory monitor: a mute worker is judged by what the process grew by s
   watch.stop();
 });
 
-Deno.test("memory monitor: what the server thread grows by, and a worker that answers, are let be", async () => {
+Deno.test("memory monitor: growth of the server thread, or a worker that answers, replaces no worker", async () => {
   const { watch, over, world, look } = make();
   watch.onReport(0, 150);
   world.owed.set(0, 1_000);
@@ -109,7 +109,7 @@ Deno.test("memory monitor: a small process is looked at less often", async () =>
   watch.stop();
 });
 
-Deno.test("memory monitor: one that never yields from its first command on is judged since its start", async () => {
+Deno.test("memory monitor: a worker that never yields from its first command on is judged by the growth since its start", async () => {
   const { watch, over, world, look } = make();
   watch.onStarted(0);
   world.owed.set(0, 1_000);
@@ -119,7 +119,7 @@ Deno.test("memory monitor: one that never yields from its first command on is ju
   watch.stop();
 });
 
-Deno.test("memory monitor: a worker that has never spoken is judged by nothing", async () => {
+Deno.test("memory monitor: a worker that has never answered is not judged", async () => {
   const { watch, over, world, look, clock } = make();
   world.owed.set(0, 60_000);
   world.resident += 100_000;

@@ -51,7 +51,7 @@ Deno.test("worker link: a thread that does not come up in time is ended and repo
   await clock.advance(UP_MS - 1);
   assertEquals([told, thread.ended], [[], 0]);
   await clock.advance(1);
-  assertEquals(told, ["gone 7.1", "exit its thread did not come up within 30 s"]);
+  assertEquals(told, ["gone 7.1", "exit its thread did not start within 30 s"]);
   assertEquals([thread.ended, clock.pending], [1, 0]);
 });
 

@@ -119,7 +119,7 @@ for (const [question, response, answer] of METHODS) {
   });
 }
 
-Deno.test("dialogs: any of them can be declined, which counts as no answer", async () => {
+Deno.test("dialogs: a client can cancel any dialog, which counts as no answer", async () => {
   const bench = new Bench();
   for (const question of [SELECT, CONFIRM, INPUT, EDITOR]) bench.ask(question);
   for (const id of bench.ids) assertEquals(bench.respond(id, { method: "cancelled" }), "taken");

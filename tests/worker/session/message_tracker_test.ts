@@ -87,7 +87,7 @@ Deno.test("messages: a slash command is done when its handler has returned, a re
   assertEquals(bench.take(), ["2 accepted", "2 began", "2 done"]);
 });
 
-Deno.test("messages: what waits when the server stops is not over, though the queue is emptied", () => {
+Deno.test("messages: messages that wait when the server stops stay unfinished, although the queue is emptied", () => {
   const bench = new Bench();
   bench.messages.accept(1, { disposition: "started" });
   bench.queue(["s"], ["f"]);

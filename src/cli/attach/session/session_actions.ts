@@ -214,7 +214,7 @@ export class SessionActions {
       empty: "the session is empty",
       choose: async (targetId) => {
         const data = await this.#client.request("navigate_tree", { sessionId: tab.id, targetId });
-        if (data.cancelled) return tab.note("warning", "An extension has kept the session where it was");
+        if (data.cancelled) return tab.note("warning", "An extension has refused the change");
         await tab.reload();
         if (data.editorText !== undefined) this.#stage.edit(data.editorText);
       },
@@ -270,8 +270,8 @@ export class SessionActions {
     this.#choose<boolean>({
       title: `Delete ${nameOf(session)}?`,
       text: session.sessionFile === undefined
-        ? "The session is in memory alone: its history is lost."
-        : "What runs in it is stopped. The session file stays, and the session can be opened again from it.",
+        ? "The session exists only in memory: its history is lost."
+        : "Its run stops. The session file stays, and you can open the session again from it.",
       choices: [{ value: false, label: "No" }, { value: true, label: "Yes, delete it" }],
       searchable: false,
       choose: async (yes) => {

@@ -51,7 +51,7 @@ const STOP_REASONS: Readonly<Record<string, StopReason>> = { length: "max_tokens
 
 const GONE: Words = {
   severity: "error",
-  title: "Another client has taken this session off the server's list",
+  title: "Another client has removed this session from the server's list",
 };
 
 /** A session that the editor has open. */

@@ -31,7 +31,7 @@ export function wordsOf(event: SessionEvent): Words | undefined {
       );
     case "session_replaced":
       return warning(
-        `Another history is behind this session now (${event["reason"]}); open the session again to see it`,
+        `The session has another history now (${event["reason"]}); open the session again to see it`,
       );
     case "extension_error":
       return warning(`An extension failed (${event["extensionPath"]}): ${event["error"]}`);

@@ -1,5 +1,5 @@
-// Does: answers for sessions that no worker runs, parks sessions, and has them built again.
-// Used by: the session manager. Which session is parked, and when, is decided in parking_policy.ts.
+// Does: answers commands to parked sessions, parks sessions, and asks a worker to build them again.
+// Used by: the session manager. parking_policy.ts decides which session is parked, and when.
 // Invariant: a session keeps its epoch through parking, and gets a new one after the loss of its worker.
 import { defined } from "../../../base/json.ts";
 import { toJson } from "../../../base/text.ts";

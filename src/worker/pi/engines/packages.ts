@@ -1,4 +1,4 @@
-// Does: loads the packages of the chosen engine, for the files that use what both engines have.
+// Does: loads the packages of the chosen engine, for the files that work with both engines.
 // Used by: the files of src/worker/pi beside the engines' own. They take types from 0.73.
 // Invariant: it imports nothing that imports pi, since an engine's own file may reach it while sdk/sdk.ts waits for that.
 import type * as Ai from "@mariozechner/pi-ai";

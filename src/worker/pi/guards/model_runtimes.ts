@@ -1,6 +1,6 @@
-// Does: has the model runtimes of pi 1.6 share their stores, refresh once where pi asks for many, and finish a login.
-// Used by: sdk/sdk_1_6.ts. pi makes a runtime for each session, which looks at each file once for each provider.
-// Invariant: each look that begins in a later moment sees the file as it is then.
+// Does: makes the model runtimes of pi 1.6 share their stores, refresh only once, and finish a login.
+// Used by: sdk/sdk_1_6.ts. pi makes a runtime for each session, which checks each file once for each provider.
+// Invariant: a later check sees a changed file.
 import { isRecord } from "../../../base/json.ts";
 import { type Logins, untilAborted } from "./login_refresh.ts";
 

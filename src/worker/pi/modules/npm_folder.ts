@@ -1,6 +1,6 @@
-// Does: has all package managers of pi in this worker share npm's answer to where its global folder is.
+// Does: asks npm once for its global folder, and gives the answer to all package managers of pi in this worker.
 // Used by: factory.ts, before the first session.
-// Invariant: an answer is kept for a minute, so a changed npm counts without a restart. A failure is not kept.
+// Invariant: it keeps an answer for a minute, so a change of npm needs no restart. It keeps no failure.
 import type { Clock } from "../../../runtime/runtime.ts";
 
 /** The question to npm starts a program and stops the thread for half a second; a load asks three times. */

@@ -1,4 +1,4 @@
-// Does: has `existsSync` of extensions return false where the sandbox refuses to look. Node's never throws, and packages
+// Does: makes `existsSync` of extensions return false where the sandbox refuses. Node's never throws, and packages
 // look for their settings all over the home while they load.
 // Used by: compiled_modules.ts, for the modules that jiti compiles.
 import fs from "node:fs";

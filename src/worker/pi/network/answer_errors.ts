@@ -1,4 +1,4 @@
-// Does: says of a failed answer what failed, in words that pi's list of errors worth a retry knows, and keeps pi from
+// Does: explains a failed answer in words that pi's list of errors to retry knows, and keeps pi from
 // a retry of what a provider has refused for good.
 // Used by: tool_call_guard.ts for each answer, and the factory once.
 // Invariant: a text that is already right stays as it is; an answer may be looked at twice.

@@ -1,4 +1,4 @@
-// Does: collects what pi could not load for one session, one sentence for each fault.
+// Does: collects the faults of one session's load, one sentence for each.
 // Used by: factory.ts after every load. Uses: resources.ts, registrations.ts and what pi reports itself.
 // Invariant: every sentence names the file, the package or the extension that it is about.
 import { join } from "node:path";

@@ -1,6 +1,6 @@
-// Does: finds what settings and packages name and what is not there: extensions, skills, prompts, themes, packages.
+// Does: finds paths in settings and packages that do not exist: extensions, skills, prompts, themes, packages.
 // Used by: load_problems.ts after every load.
-// Invariant: only looks, never loads; a path that the sandbox keeps closed counts as missing.
+// Invariant: it never loads a file. A path that the sandbox closes counts as missing.
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -88,7 +88,7 @@ function manifestFault(folder: string, path: string, content: string | undefined
     : undefined;
   if (named === undefined) return [];
   if (!Array.isArray(named) || !named.every((one) => typeof one === "string")) {
-    return [problem(path, `${path}: "pi.extensions" must be a list of paths, so nothing of it is loaded`)];
+    return [problem(path, `${path}: "pi.extensions" must be a list of paths, so pi loads none of them`)];
   }
   return named.filter((one) => !CHOOSING.test(one) && !existsSync(resolve(folder, one))).map((one) =>
     problem(path, `${path} names the extension ${one}, which does not exist; correct "pi.extensions" there`)

@@ -1,6 +1,6 @@
-// Does: reads the text of a pi settings file tolerantly, and takes out the values that pi could not work with.
+// Does: reads the text of a pi settings file tolerantly, and removes values that pi cannot use.
 // Used by: sdk/resources.ts, for every reading of a settings file.
-// Invariant: pi is handed what can be used, and each fault is one sentence with the file's path and the key.
+// Invariant: pi gets only usable values. Each fault is one sentence with the file's path and the key.
 import { isRecord } from "../../../base/json.ts";
 import { readJsonText } from "../../../base/json_text.ts";
 
@@ -116,7 +116,9 @@ export function checkSettings(path: string, content: string): CheckedSettings {
     const place = `line ${line}, column ${column}`;
     return {
       text: content,
-      faults: [`${path} is not valid JSON (${place}: ${what}), so none of its settings count; mend it there`],
+      faults: [
+        `${path} is not valid JSON (${place}: ${what}), so pi uses none of its settings; correct it there`,
+      ],
     };
   }
   const faults: string[] = [];
@@ -126,7 +128,7 @@ export function checkSettings(path: string, content: string): CheckedSettings {
     faults.push(`${path}: the comma in line ${line}, column ${column} ${why}; remove it`);
   }
   if (!isRecord(read.value)) {
-    return { text: "{}", faults: [`${path} must hold an object with settings, so nothing of it counts`] };
+    return { text: "{}", faults: [`${path} must hold an object with settings, so pi ignores it`] };
   }
   const tell = (what: string): void => {
     faults.push(`${path}: ${what}, so it is ignored; correct or remove it`);

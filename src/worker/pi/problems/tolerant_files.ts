@@ -1,6 +1,6 @@
-// Does: has pi read auth.json and models.json as people write them, and finds out what is wrong with them.
+// Does: makes pi accept auth.json and models.json as people write them, and finds the faults in them.
 // Used by: sdk/sdk.ts of each pi. Uses: base/json_text.ts.
-// Invariant: no fault quotes the file, which holds keys; a file that pi reads well reaches it unchanged.
+// Invariant: no fault quotes the file, which holds keys. A file without faults reaches pi unchanged.
 import { readFileSync, statSync } from "node:fs";
 import { errorMessage } from "../../../base/error_message.ts";
 import { isRecord } from "../../../base/json.ts";
@@ -97,7 +97,7 @@ function loginsFault(path: string, text: string): string | undefined {
   }
   const { at: { line, column }, what } = read;
   const place = `line ${line}, column ${column}: ${what}`;
-  return `${path} is not valid JSON (${place}), so no new login in it counts; mend it, or log in again`;
+  return `${path} is not valid JSON (${place}), so pi uses no new login in it; correct it, or log in again`;
 }
 
 /** What is wrong with pi's auth.json as it lies on the disk. */
@@ -113,7 +113,7 @@ export function credentialFault(path: string): string | undefined {
 }
 
 function unreadable(path: string, error: unknown): string {
-  return `${path} cannot be read: ${errorMessage(error)}; see to its owner and its mode`;
+  return `${path} cannot be read: ${errorMessage(error)}; check its owner and its mode`;
 }
 
 /** What pi says of models.json, in one line and with its path. */
@@ -131,7 +131,9 @@ export function modelsText(
   if (!read.ok) {
     const { at: { line, column }, what } = read;
     const place = `line ${line}, column ${column}: ${what}`;
-    return { faults: [`${path} is not valid JSON (${place}), so none of its models count; mend it there`] };
+    return {
+      faults: [`${path} is not valid JSON (${place}), so pi uses none of its models; correct it there`],
+    };
   }
   if (read.strict) return { faults: [] };
   const { trailingComma: comma } = read;

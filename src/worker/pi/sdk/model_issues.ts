@@ -1,4 +1,4 @@
-// Does: says what the models of this user lack, before a session asks: no credentials at all, or a default model that
+// Does: finds what the models of this user lack: no credentials at all, or a default model that
 // is missing or has no credentials.
 // Used by: factory.ts, once pi is loaded and when sessions are built while something is missing. Pure.
 // Invariant: where extensions may bring models of their own, an unknown model does not count as an issue.
@@ -22,7 +22,7 @@ const WAYS_OUT = "set a key such as ANTHROPIC_API_KEY in the server's environmen
 /** A sentence for each issue, with the next step. */
 export function modelIssues({ usable, provider, modelId, standard, extensible }: ModelFacts): string[] {
   if (usable === 0) {
-    return extensible ? [] : [`No model can be used, since no provider has credentials: ${WAYS_OUT}`];
+    return extensible ? [] : [`No model can be used, because no provider has credentials: ${WAYS_OUT}`];
   }
   if (provider === undefined || modelId === undefined || standard === "usable") return [];
   const which = `The default model ${provider}/${modelId} of pi's settings`;

@@ -1,9 +1,11 @@
-// Does: puts references in the place of large texts and images of a session's history, and finds them again.
+// Does: replaces large texts and images of a session's history by references, and finds them again.
 // Used by: the handlers that return history, snapshots, and the encoder of events.
 // Invariant: it stores no content. A reference names a hash, and the content is looked up in the session's history.
 import { isRecord } from "../../../base/json.ts";
 import { toJson } from "../../../base/text.ts";
-import { BLOCK_CHARS, LEAST_BLOCK_CHARS } from "../../../governor/limits.ts";
+import { BLOCK_CHARS, CONTENT_BYTES, LEAST_BLOCK_CHARS } from "../../../governor/limits.ts";
+import { failure } from "../../../protocol/errors.ts";
+import type { Outcome } from "../../../protocol/failures.ts";
 import type { ContentRef } from "../../../protocol/schema/results.ts";
 import type { Clock, ContentBytes } from "../../../runtime/runtime.ts";
 import { leastUnits } from "./bounded_json.ts";
@@ -25,6 +27,14 @@ export interface Content {
   readonly ref: ContentRef;
   /** The bytes from `offset` on, at most `length` of them. */
   slice(offset: number, length: number): Uint8Array;
+}
+
+/** A piece of a content, in base64. */
+export interface ContentPiece extends ContentRef {
+  readonly offset: number;
+  readonly data: string;
+  /** Where the next piece begins. Undefined for the last one. */
+  readonly nextOffset?: number;
 }
 
 /** References that a session remembers. An older one is found by a search of the history. */
@@ -161,9 +171,20 @@ export class ContentRefs {
     return ref;
   }
 
-  /** A piece as clients get it. */
-  base64(bytes: Uint8Array): string {
-    return this.#tools.toBase64(bytes);
+  /** A piece of a content, as `get_content` returns it. Fails when it would begin behind the end of the content. */
+  piece(
+    content: Content,
+    { offset = 0, length = CONTENT_BYTES }: { readonly offset?: number; readonly length?: number },
+  ): Outcome<ContentPiece> {
+    const { ref } = content;
+    if (offset > ref.size) {
+      const sentence = `/offset: the content has ${ref.size} bytes; begin before its end`;
+      return { ok: false, failure: failure("invalid_params", sentence, { data: { size: ref.size } }) };
+    }
+    const bytes = content.slice(offset, length);
+    const end = offset + bytes.length;
+    const rest = end < ref.size ? { nextOffset: end } : {};
+    return { ok: true, value: { ...ref, offset, data: this.#tools.toBase64(bytes), ...rest } };
   }
 
   #makeRef(holder: object, field: string, text: string): ContentRef {

@@ -1,6 +1,6 @@
 // Does: reads a session file line by line, within a memory limit, before pi opens it.
 // Used by: file_checker.ts. Uses: file_lines.ts, entry_shape.ts, entry_chain.ts, file_damage.ts.
-// Invariant: it writes nothing. pi would overwrite, skip or hang on what this file finds (docs/PI.md#session-files).
+// Invariant: it writes nothing. pi would overwrite, skip or hang on the faults found here (docs/PI.md#session-files).
 import { type Failure, failure } from "../../../protocol/errors.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import type { FileFormat } from "../../../ipc/file_format.ts";
@@ -119,7 +119,7 @@ function newerFile(path: string, newer: ReadonlyMap<string, number>, wayOut: str
 }
 
 function damaged(path: string, why: string): Failure {
-  const sentence = `${path} cannot be opened: ${why}; restore it from a copy, or mend it by hand`;
+  const sentence = `${path} cannot be opened: ${why}; restore it from a copy, or repair it by hand`;
   return failure("session_file_damaged", sentence);
 }
 

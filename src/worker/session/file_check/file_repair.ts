@@ -1,4 +1,4 @@
-// Does: writes the whole entries of a damaged session file into a new file, joined over the lost ones.
+// Does: writes the whole entries of a damaged session file into a new file, and joins them across the lost ones.
 // Used by: file_checker.ts. pi and its terminal then read a complete file.
 // Invariant: the damaged file keeps all of its bytes under another name.
 import { errorMessage } from "../../../base/error_message.ts";

@@ -1,4 +1,4 @@
-// Does: describes what commands that name files need of the worker. Types only.
+// Does: describes what commands with paths need from the worker. Types only.
 // Used by: a session and its handlers. Uses: path_guard.ts and the file checker.
 import type { Files } from "../../../runtime/runtime.ts";
 import type { FileOwner } from "../../../protocol/failures.ts";

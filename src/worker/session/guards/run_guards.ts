@@ -1,5 +1,5 @@
 // Does: applies a session's budget and stall detector to its events and dialogs.
-// Used by: session.ts. Uses: session_budget.ts, stall_detector.ts and usage.ts.
+// Used by: session.ts. Uses: session_budget.ts and stall_detector.ts.
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { BudgetLimits } from "../../../governor/budget.ts";
 import type { Clock } from "../../../runtime/runtime.ts";

@@ -1,5 +1,5 @@
 // Does: counts what a session spends, reports a used-up budget, refuses messages, and aborts runs if asked to.
-// Used by: run_guards.ts. Uses: usage.ts.
+// Used by: run_guards.ts; session_worker.ts hands it the usage of each event.
 // Invariant: a complete turn is never aborted for the budget.
 import {
   Budget,
@@ -8,10 +8,10 @@ import {
   type BudgetUsage,
   type OnExceed,
 } from "../../../governor/budget.ts";
+import type { UsageDelta } from "../../../governor/counters.ts";
 import { type Failure, failure } from "../../../protocol/errors.ts";
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
-import { usageOf } from "./usage.ts";
 
 /** A client's budget. Without limits, the client has lifted them. */
 export interface KeptBudget {
@@ -91,16 +91,19 @@ export class SessionBudget {
     return failure("budget_exceeded", sentence, { data: { limit, usage } });
   }
 
+  /** Adds the cost and turns of an event, after the subscribers have got it. */
+  spend({ costUsd, turns }: UsageDelta): void {
+    this.#budget.spend(costUsd, turns);
+    this.#check();
+  }
+
   /** Takes an event, after the subscribers. */
   follow(event: SessionEvent): void {
-    const usage = usageOf(event);
-    if (usage !== undefined) this.#budget.spend(usage.costUsd, usage.turns);
     if (event.type === "agent_start" && this.#run === "none") {
       this.#turnTo("working");
       // An extension may begin a run by itself.
       this.#stopIfExceeded();
     } else if (event.type === "agent_settled") this.#turnTo("none");
-    if (usage !== undefined) this.#check();
     if (STOPS[this.#budget.limits?.onExceed ?? "pause"].has(event.type)) this.#stopIfExceeded();
   }
 

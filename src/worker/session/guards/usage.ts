@@ -1,5 +1,5 @@
 // Does: reads turns, tokens and cost from one of pi's events. Pure.
-// Used by: session_budget.ts and session_worker.ts. A turn is one answer of the model with its tool calls.
+// Used by: session_worker.ts, for the budget and the counters. A turn is one answer of the model with its tool calls.
 // Invariant: a cut answer costs too. pi 0.73 does not report the cost of summaries; pi 1.6 does for compactions.
 import type { UsageDelta } from "../../../governor/counters.ts";
 import type { SessionEvent } from "../../../protocol/events.ts";

@@ -1,6 +1,6 @@
 // Does: handles get_entries and get_content (docs/PROTOCOL.md#reading-a-long-history).
 // Used by: mod.ts.
-import { ANSWER_BYTES, ANSWER_HEAD_BYTES, CONTENT_BYTES } from "../../../governor/limits.ts";
+import { ANSWER_BYTES, ANSWER_HEAD_BYTES } from "../../../governor/limits.ts";
 import { failure } from "../../../protocol/errors.ts";
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import type { Referring } from "../events/bounded_json.ts";
@@ -51,25 +51,14 @@ function historyOf(session: Session): readonly unknown[] {
 }
 
 async function getContent(session: Session, command: CommandOf<"get_content">): Promise<Handled> {
-  const { ref: hash, offset = 0, length = CONTENT_BYTES } = command;
+  const { ref: hash } = command;
   const content = await session.refs.find(hash, () => historyOf(session));
   if (content === undefined) {
     const sentence = `The session's history holds no content "${hash}" any more; read the message again`;
     return { ok: false, failure: failure("content_not_found", sentence) };
   }
-  const { ref } = content;
-  if (offset > ref.size) {
-    const sentence = `/offset: the content has ${ref.size} bytes; begin before its end`;
-    return { ok: false, failure: failure("invalid_params", sentence, { data: { size: ref.size } }) };
-  }
-  const bytes = content.slice(offset, length);
-  const end = offset + bytes.length;
-  return done({
-    ...ref,
-    offset,
-    data: session.refs.base64(bytes),
-    ...(end < ref.size ? { nextOffset: end } : {}),
-  });
+  const piece = session.refs.piece(content, command);
+  return piece.ok ? done(piece.value) : piece;
 }
 
 /** The group's handlers. */

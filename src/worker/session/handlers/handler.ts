@@ -1,7 +1,7 @@
 // Does: types a handler, a function from a session and a command to an outcome, and registers it by command.
 // Used by: the files of this folder. Invariant: a handler gets exactly the command that it is registered for.
 import type { CommandName, CommandOf } from "../../../protocol/schema/commands.ts";
-import { writtenByOther } from "../../../protocol/failures.ts";
+import { type Outcome, writtenByOther } from "../../../protocol/failures.ts";
 import type { Handled, Handler, OnTimeout, Session } from "../session.ts";
 
 /** An entry of the map of handlers. */
@@ -46,7 +46,7 @@ export function written(write: () => string): Handled {
 /**
  * Refuses when another program has written to the file. pi would write a second branch beside it, and lose one.
  */
-export function externalWrite(session: Session): Handled | undefined {
+export function externalWrite(session: Session): Extract<Outcome<never>, { ok: false }> | undefined {
   const file = session.agent.externalWrite();
   return file === undefined ? undefined : { ok: false, failure: writtenByOther(file) };
 }

@@ -1,6 +1,6 @@
 // Does: handles new_session, switch_session_file, fork, clone, the tree and export_html.
 // Used by: mod.ts. See docs/PROTOCOL.md#commands-on-history-and-discovery.
-// Invariant: each refuses while the agent is busy, because pi would leave the run going, unseen.
+// Invariant: each refuses while the agent is busy, because pi would let the run go on without events.
 import type { CommandOf } from "../../../protocol/schema/commands.ts";
 import type { FileRepair } from "../../../protocol/schema/responses.ts";
 import { toJson } from "../../../base/text.ts";

@@ -32,6 +32,16 @@ function inputOf(
   return { ok: true, value: { message: command.message, images } };
 }
 
+/** The message for the agent. Refused when the budget is used up, or another program has written to the session file. */
+function admitted(
+  session: Session,
+  command: CommandOf<"prompt" | "steer" | "follow_up">,
+): Outcome<PromptInput> {
+  const spent = session.watch.budget.refusal;
+  if (spent !== undefined) return { ok: false, failure: spent };
+  return externalWrite(session) ?? inputOf(command);
+}
+
 function messageOf(acceptance: Extract<Acceptance, { ok: true }>, returned?: Promise<void>): AcceptedMessage {
   const { disposition, queued } = acceptance;
   return {
@@ -42,11 +52,7 @@ function messageOf(acceptance: Extract<Acceptance, { ok: true }>, returned?: Pro
 }
 
 async function prompt(session: Session, command: CommandOf<"prompt">): Promise<Handled> {
-  const spent = session.watch.budget.refusal;
-  if (spent !== undefined) return { ok: false, failure: spent };
-  const foreign = externalWrite(session);
-  if (foreign !== undefined) return foreign;
-  const input = inputOf(command);
+  const input = admitted(session, command);
   if (!input.ok) return input;
   const handle = session.agent.prompt(input.value, command.streamingBehavior);
   // The handler of a slash command may outlive its reply. A late error of pi has no other receiver.
@@ -77,11 +83,7 @@ async function queue(
   kind: QueueKind,
   command: CommandOf<"steer" | "follow_up">,
 ): Promise<Handled> {
-  const spent = session.watch.budget.refusal;
-  if (spent !== undefined) return { ok: false, failure: spent };
-  const foreign = externalWrite(session);
-  if (foreign !== undefined) return foreign;
-  const input = inputOf(command);
+  const input = admitted(session, command);
   if (!input.ok) return input;
   const acceptance = await session.agent.queue(kind, input.value);
   if (!acceptance.ok) return acceptance;

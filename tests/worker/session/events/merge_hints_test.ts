@@ -12,7 +12,7 @@ Deno.test("merge: a delta is a piece of its block", () => {
   assertEquals(update({ type: "text_delta", contentIndex: 0, delta: "" })?.delta, "", "an empty one, too");
 });
 
-Deno.test("merge: a delta that says more than its piece is none: merged, the rest would be lost", () => {
+Deno.test("merge: a delta with further fields is not joined, because joining would lose them", () => {
   const piece = { type: "text_delta", contentIndex: 0, delta: "x" };
   assertEquals(update({ ...piece, signature: "s" }), undefined);
   assertEquals(
@@ -62,7 +62,7 @@ Deno.test("merge: a running tool's update is the state of that call", () => {
   }
 });
 
-Deno.test("merge: everything else stands for itself", () => {
+Deno.test("merge: all other events stay single", () => {
   const types = [
     "message_start",
     "message_end",

@@ -177,7 +177,7 @@ Deno.test("paths: NUL is forbidden before anything is looked at", async () => {
   }
 });
 
-Deno.test("paths: the root of the file system means everything", async () => {
+Deno.test("paths: the root of the file system as a root allows every path", async () => {
   await using place = await Place.make();
   const all = new PathGuard(files, ["/"]);
   assertEquals(await place.ask("/", all), "/");
@@ -198,7 +198,7 @@ Deno.test("paths: a root may be a link, have a slash behind it, or not exist yet
   assertEquals(await place.ask("../later", later), `${place.top}/later`);
 });
 
-Deno.test("paths: any of several roots will do, and without a root nothing does", async () => {
+Deno.test("paths: a path may be in any of several roots, and without a root every path is refused", async () => {
   await using place = await Place.make();
   const two = new PathGuard(files, [`${place.top}/outside`, place.root]);
   assertEquals(await place.ask("../outside/deep", two), `${place.top}/outside/deep`);

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { BudgetLimits } from "../../../../src/governor/budget.ts";
 import { SessionBudget } from "../../../../src/worker/session/guards/session_budget.ts";
+import { usageOf } from "../../../../src/worker/session/guards/usage.ts";
 import type { SessionEvent } from "../../../../src/protocol/events.ts";
 import { FakeClock } from "../../../support/fake_clock.ts";
 
@@ -18,28 +19,31 @@ function make(limits?: BudgetLimits) {
     },
     stop: () => made.stops++,
   });
-  const follow = (...types: string[]): void => {
-    for (const type of types) budget.follow({ type });
+  const take = (event: SessionEvent): void => {
+    budget.follow(event);
+    const usage = usageOf(event);
+    if (usage !== undefined) budget.spend(usage);
   };
-  const answer = (total: number): SessionEvent => ({
-    type: "message_end",
-    message: { role: "assistant", usage: { cost: { total } } },
-  });
+  const follow = (...types: string[]): void => {
+    for (const type of types) take({ type });
+  };
+  const answer = (total: number): void =>
+    take({ type: "message_end", message: { role: "assistant", usage: { cost: { total } } } });
   return { clock, budget, told, made, follow, answer };
 }
 
 Deno.test("session budget: it is reported once when it is used up, and messages are refused until it is raised", () => {
   const { budget, told, follow, answer } = make({ maxUsd: 1, onExceed: "pause" });
   follow("agent_start", "turn_start");
-  budget.follow(answer(0.9));
+  answer(0.9);
   assertEquals([told, budget.refusal], [[], undefined]);
-  budget.follow(answer(0.2));
-  budget.follow(answer(0.2));
+  answer(0.2);
+  answer(0.2);
   follow("turn_end", "agent_end", "agent_settled");
   assertEquals([told, budget.refusal?.code], [["maxUsd"], "budget_exceeded"]);
   budget.set({ maxUsd: 5, onExceed: "pause" });
   assertEquals([budget.refusal, budget.state.usage.turns], [undefined, 1]);
-  budget.follow(answer(10));
+  answer(10);
   assertEquals(told, ["maxUsd", "maxUsd"], "reported again, because it was raised meanwhile");
 });
 
@@ -58,9 +62,9 @@ Deno.test("session budget: a run begins no turn beyond it, and nothing that is c
 });
 
 Deno.test("session budget: a tool does not start on money that is not there", () => {
-  const { budget, made, follow, answer } = make({ maxUsd: 1, onExceed: "abort" });
+  const { made, follow, answer } = make({ maxUsd: 1, onExceed: "abort" });
   follow("agent_start", "turn_start");
-  budget.follow(answer(1));
+  answer(1);
   assertEquals(made.stops, 0);
   follow("tool_execution_start");
   assertEquals(made.stops, 1);
