@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { arrayAt, stringAt } from "../support/json.ts";
-import { calls, Gate, hang, text } from "../support/model_server.ts";
+import { calls, hang, text } from "../support/model_server.ts";
 import { modelOf, RawModel, say } from "../support/raw_model.ts";
 import { until } from "../support/wait.ts";
 import type { Wire } from "../support/wire_client.ts";
@@ -135,15 +135,20 @@ alone("health: a run that waits for a person is not named", async (bench) => {
 });
 
 alone("health: a login whose refresh is not answered is named until it is", async (bench) => {
-  const refreshed = new Gate();
-  await using endpoint = new RefreshServer(refreshed);
-  const extension = `export default function (pi) {
+  const answered = `${bench.home.agentDir}/answered`;
+  const extension = `import { existsSync } from "node:fs";
+  export default function (pi) {
+    const answer = async () => {
+      while (!existsSync(${
+    JSON.stringify(answered)
+  })) await new Promise((resolve) => setTimeout(resolve, 50));
+      throw new Error("refused");
+    };
     pi.registerProvider("slow", {
       baseUrl: "http://127.0.0.1:9", api: "openai-completions",
       oauth: {
         name: "Slow", login: async () => { throw new Error("no"); },
-        refreshToken: async () => { await fetch("${endpoint.url}"); throw new Error("refused"); },
-        getApiKey: (credentials) => credentials.access,
+        refreshToken: answer, getApiKey: (credentials) => credentials.access,
       },
       models: [{ id: "m", name: "m", reasoning: false, input: ["text"], contextWindow: 100000, maxTokens: 4096,
         cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 } }],
@@ -160,9 +165,9 @@ alone("health: a login whose refresh is not answered is named until it is", asyn
   await wire.ok({ type: "set_model", sessionId: id, provider: "slow", modelId: "m" });
   const run = wire.request({ type: "prompt", sessionId: id, message: "go", waitFor: "settled" }, 60_000);
   await hasIssues(wire, "A provider has not answered the refresh of its login");
-  refreshed.open();
+  await Deno.writeTextFile(answered, "");
   await run;
-  assert(!(await issues(wire)).some((issue) => /refresh of its login for 5 s/.test(issue)));
+  assert(!(await issues(wire)).some((issue) => issue.includes("refresh of its login for 5 s")));
 });
 
 alone("health: a session file that cannot be loaded is named until it can be", async (bench) => {
@@ -196,24 +201,4 @@ function circular(file: string): string {
   const [first] = entries;
   if (first !== undefined) first.parentId = entries.at(-1)?.id ?? null;
   return [header, ...entries.map((entry) => JSON.stringify(entry))].join("\n") + "\n";
-}
-
-/** Answers once the gate is open. */
-class RefreshServer implements AsyncDisposable {
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
-
-  constructor(gate: Gate) {
-    this.#server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async () => {
-      await gate.opened;
-      return new Response("{}");
-    });
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#server.addr.port}/`;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server.shutdown();
-  }
 }

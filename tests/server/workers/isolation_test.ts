@@ -232,6 +232,7 @@ Deno.test("isolation: a worker that hangs delays a list by two seconds, and is n
   });
   await bench.made.clock.advance(STATE_MS);
   assertEquals(told, [["live"], ["live"]]);
+  await bench.made.clock.advance(5_000);
   const [issue, ...others] = bench.made.manager.health.issues;
   assertStringIncludes(issue ?? "", 'Session "a" may be stuck');
   assertEquals(others, []);

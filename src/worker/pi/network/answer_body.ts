@@ -47,8 +47,8 @@ async function inTime<T>(read: Promise<T>, idleMs: number): Promise<T> {
  * The response, with a body that is read so.
  *
  * @param idleMs milliseconds without a byte after which it counts as broken; absent: it may be silent for ever
- * @param signal of the request. Deno and Node keep only a weak reference from it to the body, and a collection of
- * garbage ends that. The provider would then go on with an answer that was aborted.
+ * @param signal of the request. Deno keeps only a weak reference from it to the body, and a collection of garbage ends
+ * that. The provider would then go on with an answer that was aborted.
  */
 export function readAnswer(response: Response, idleMs?: number, signal?: AbortSignal | null): Response {
   if (response.body === null) return response;

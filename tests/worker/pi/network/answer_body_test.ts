@@ -92,3 +92,12 @@ Deno.test("an abort ends the connection of an answer that is no longer read", as
   assertEquals(await closed, "why");
   await answer.body?.cancel().catch(() => {});
 });
+
+Deno.test("an abort ends an answer whose request was collected as garbage meanwhile", async () => {
+  const program = new URL("../../../support/collected_request.ts", import.meta.url);
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--v8-flags=--expose-gc", program.pathname],
+  }).output();
+  const [said, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assertEquals(said, "rejected closed\n", errors);
+});

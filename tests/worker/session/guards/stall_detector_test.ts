@@ -141,8 +141,8 @@ Deno.test("stall detector: a command that does not end is reported to the server
   assertEquals(told.slice(1), ["over"]);
   await clock.advance(899);
   assertEquals(told.length, 2, "the other one has its own time");
-  await clock.advance(1);
-  assertEquals(told.slice(2), ["command bash 1000"]);
+  await clock.advance(101);
+  assertEquals(told.slice(2), ["command bash 1100"]);
   endsBeside();
   ends();
   assertEquals([told.slice(3), events, clock.pending], [["over"], [], 0]);
