@@ -222,6 +222,7 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
   "engine",
   "file_modes",
   "framing",
+  "frozen",
   "fronts",
   "gate_headers",
   "load_turns",

@@ -292,6 +292,9 @@ export const COMMAND_GRACE_MS: number = 5_000;
 /** Milliseconds of a worker's silence that count as an issue of `health_check`. */
 export const WORKER_SLOW_MS: number = 5_000;
 
+/** Milliseconds for the load of pi after which it counts as an issue of `health_check`. It takes about a second. */
+export const LOADING_MS: number = 10_000;
+
 /** Delay of the server thread in milliseconds that counts as an issue of `health_check`. */
 export const LOOP_SLOW_MS: number = 1_000;
 

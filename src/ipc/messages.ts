@@ -230,6 +230,7 @@ export type FromWorker =
   }
   | ProviderReport
   | ModelReport
+  | SilenceReport
   | {
     readonly kind: "log";
     readonly level: "debug" | "info" | "warn" | "error";
@@ -250,6 +251,23 @@ export interface ProviderReport {
 export interface ModelReport {
   readonly kind: "model_report";
   readonly issues: readonly string[];
+}
+
+/** What a session has heard nothing from for too long. */
+export interface Silence {
+  /** `model`: a run waits for its model, or for a handler of an extension. `command`: a command has not ended. */
+  readonly of: "model" | "tool" | "command";
+  /** The name of the tool or the command. */
+  readonly name?: string;
+  /** Milliseconds so far. */
+  readonly ms: number;
+}
+
+/** A session is silent; without `silence`, no longer. */
+export interface SilenceReport {
+  readonly kind: "silence_report";
+  readonly sessionId: string;
+  readonly silence?: Silence;
 }
 
 type OfKind<M extends { readonly kind: string }, K extends M["kind"]> = Extract<M, { readonly kind: K }>;

@@ -351,6 +351,7 @@ export const common = {
   hostname: (): string => hostname(),
   now: (): number => Date.now(),
   monotonic: (): number => clock.monotonic(),
+  wokeAt: (): number => clock.wokeAt(),
   after: (ms: number, fn: () => void): Timer => clock.after(ms, fn),
   keepTime: (): Timer => clock.keep(),
   alive,

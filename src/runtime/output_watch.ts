@@ -28,7 +28,10 @@ export function outputIsRead(): Promise<boolean> {
   if (process.platform === "win32" || !isPipe()) return Promise.resolve(true);
   return new Promise((resolve) => {
     const bash = spawn("bash", ["-c", LOOK], { stdio: ["ignore", "inherit", "ignore"] });
-    const stuck = setTimeout(() => bash.kill("SIGKILL"), ANSWER_MS);
+    const stuck = setTimeout(() => {
+      bash.kill("SIGKILL");
+      said(true);
+    }, ANSWER_MS);
     const said = (isRead: boolean): void => {
       clearTimeout(stuck);
       resolve(isRead);

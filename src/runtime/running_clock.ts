@@ -24,6 +24,7 @@ export class RunningClock {
   #keepers = 0;
   #lostMs = 0;
   #seenAt = 0;
+  #wokeAt = -Infinity;
   #look: Timer | undefined;
 
   constructor(raw: RawClock) {
@@ -35,10 +36,19 @@ export class RunningClock {
     const at = this.#raw.monotonic();
     if (this.#keepers > 0) {
       const gap = at - this.#seenAt;
-      if (gap > LOOK_MS + LATE_MS) this.#lostMs += gap - LOOK_MS;
       this.#seenAt = at;
+      if (gap > LOOK_MS + LATE_MS) {
+        this.#lostMs += gap - LOOK_MS;
+        this.#wokeAt = at - this.#lostMs;
+      }
     }
     return at - this.#lostMs;
+  }
+
+  /** The end of the last standstill, by this clock. */
+  wokeAt(): number {
+    this.monotonic();
+    return this.#wokeAt;
   }
 
   /** Calls `fn` once after `ms` milliseconds of this clock. */

@@ -12,6 +12,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds from some start, never going back. Standstills of the process may be left out. */
   monotonic(): number;
+  /** The end of the last standstill of the process, by `monotonic`. Absent where none can be. */
+  wokeAt?(): number;
   /** Calls `fn` once after `ms` milliseconds. */
   after(ms: number, fn: () => void): Timer;
 }

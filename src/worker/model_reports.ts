@@ -5,11 +5,17 @@ import { errorMessage } from "../base/error_message.ts";
 import type { ModelReport } from "../ipc/messages.ts";
 import type { AgentFactory } from "./session/agent_port.ts";
 
+const SLOW_LOGIN = "A provider has not answered the refresh of its login for 5 s or longer; " +
+  "requests that need a login wait, and those to that provider fail after 60 s";
+
 /** The reports of one worker. */
 export class ModelReports {
   readonly #send: (report: ModelReport) => void;
   /** Undefined before the first report. */
-  #issues: number | undefined;
+  #issues: readonly string[] | undefined;
+  #loginIsSlow = false;
+  /** How many issues the last report had. */
+  #sent: number | undefined;
 
   constructor(send: (report: ModelReport) => void) {
     this.#send = send;
@@ -24,6 +30,15 @@ export class ModelReports {
     );
   }
 
+  /** Reports from now on when a provider is slow with the refresh of a login. */
+  watch({ logins }: AgentFactory): void {
+    if (logins === undefined) return;
+    logins.onSlow = (isSlow) => {
+      this.#loginIsSlow = isSlow;
+      this.#report(this.#issues ?? []);
+    };
+  }
+
   /** pi could not be loaded. */
   failed(reason: string): void {
     this.#report([reason]);
@@ -31,11 +46,14 @@ export class ModelReports {
 
   /** A session is created: what was missing may be there by now. */
   again(factory: AgentFactory | undefined): void {
-    if (factory !== undefined && (this.#issues ?? 0) > 0) this.report(factory);
+    if (factory !== undefined && (this.#issues?.length ?? 0) > 0) this.report(factory);
   }
 
   #report(issues: readonly string[]): void {
-    if (issues.length > 0 || this.#issues !== 0) this.#send({ kind: "model_report", issues });
-    this.#issues = issues.length;
+    const all = this.#loginIsSlow ? [...issues, SLOW_LOGIN] : issues;
+    this.#issues = issues;
+    if (this.#sent === all.length && all.length === 0) return;
+    this.#sent = all.length;
+    this.#send({ kind: "model_report", issues: all });
   }
 }

@@ -186,6 +186,7 @@ export class SessionWorker {
       });
       this.#send({ kind: "load_ended" });
       this.#models.report(factory);
+      this.#models.watch(factory);
     } catch (error) {
       this.#loadFailure = failure("internal", `pi could not be loaded: ${errorMessage(error)}`);
       this.#log("error", this.#loadFailure.message, { stack: errorStack(error) });
@@ -331,6 +332,8 @@ export class SessionWorker {
       // Bound, since a closure would be one more frame on the way of every event.
       event: this.#sendQueue.sendEvent.bind(this.#sendQueue),
       log: (level, message, fields) => this.#log(level, message, fields),
+      silence: (id, silence) =>
+        this.#send({ kind: "silence_report", sessionId: id, ...(silence === undefined ? {} : { silence }) }),
       changed: () => this.#checkIdle(),
       removed: (which) => this.#forget(which),
     });
@@ -410,7 +413,7 @@ export class SessionWorker {
     await Promise.all(this.#disposals);
     const disposed = results.filter((ok) => ok).length;
     const failed = results.length - disposed;
-    const saving = this.#factory?.loginsSaved?.();
+    const saving = this.#factory?.logins?.saved(this.#runtime);
     if (saving !== undefined) {
       this.#log("info", "waiting for a provider's new login to reach the disk");
       this.#send({ kind: "shutdown_done", ref, disposed, failed, saving: true });

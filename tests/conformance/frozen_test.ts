@@ -1,14 +1,16 @@
 // A process that was stopped and goes on (PROTOCOL, Timeouts): a paused container, a laptop that sleeps. The time in
 // between counts for nothing: no worker is replaced, no deadline passes, no silence is reported. Tokens expire all the same.
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { at, numberAt, stringAt } from "../support/json.ts";
-import { hang, text } from "../support/model_server.ts";
+import { calls, hang, text } from "../support/model_server.ts";
 import { delay } from "../support/wait.ts";
 import { WsWire } from "../support/wire_client.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const FROZEN_MS = 8_000;
+/** The time of a dialog, which is shorter than the standstill. */
+const DIALOG_MS = 6_000;
 
 const EXTENSION = `export default function (pi) {
   pi.registerCommand("busy", { description: "is busy for 0.9 s at a time", handler: async (turns) => {
@@ -76,4 +78,51 @@ alone("frozen: timeouts, silence and budgets wait, and a token expires by the wa
   const state = await wire.ok({ type: "get_state", sessionId: id });
   const used = numberAt(state, "usage", "wallMs");
   assert(used >= 5_500 && used < 6_000 + FROZEN_MS - 1_500, `the budget counts ${used} ms`);
+});
+
+const ASKS = `export default function (pi) {
+  pi.registerTool({
+    name: "ask", label: "ask", description: "Asks", parameters: { type: "object", properties: {} },
+    execute: async (_id, _params, _signal, _update, ctx) => {
+      const ask = (title) => ctx.ui.confirm(title, "Sure?", { timeout: ${DIALOG_MS} });
+      const answers = await Promise.all([ask("answered"), ask("left alone")]);
+      return { content: [{ type: "text", text: answers.join(" ") }], details: {} };
+    },
+  });
+}`;
+
+alone("frozen: open dialogs stay open and keep the rest of their time", async (bench) => {
+  await bench.home.extension("asks", ASKS);
+  await bench.start(["--turn-stall-ms", "7000", "--host-silent-ms", "6000", "--peer-silent-ms", "6000"]);
+  const wire = await bench.connect();
+  const { id } = await bench.watched(wire);
+  const marker = bench.name("ask");
+  bench.model.script(marker, calls([{ name: "ask", args: {} }]), text(["done"]));
+  const before = performance.now();
+  const run = wire.ok({ type: "prompt", sessionId: id, message: marker, waitFor: "settled" }, 60_000);
+  run.catch(() => {});
+  const asked = await wire.event(id, "extension_ui_request", ({ title }) => title === "answered");
+  await wire.event(id, "extension_ui_request", ({ title }) => title === "left alone");
+  await delay(1_200);
+  // No dialog is older than the prompt.
+  const age = performance.now() - before;
+  await freeze(bench);
+  const resumed = performance.now();
+  const { requests } = await wire.ok({ type: "list_pending_ui", sessionId: id });
+  assertEquals(Array.isArray(requests) && requests.map((one) => at(one, "title")), [
+    "answered",
+    "left alone",
+  ]);
+  const response = { method: "confirm", confirmed: true };
+  const requestId = stringAt(asked, "event", "requestId");
+  await wire.ok({ type: "extension_ui_response", sessionId: id, requestId, response });
+  await wire.event(id, "extension_ui_resolved", ({ by }) => by === "timeout");
+  // Of the standstill a second may count.
+  const rest = performance.now() - resumed;
+  assert(rest > DIALOG_MS - age - 1_100, `it ended ${Math.round(rest)} ms after the standstill`);
+  assertEquals((await run).text, "done");
+  const { messages } = await wire.ok({ type: "get_messages", sessionId: id });
+  assertStringIncludes(JSON.stringify(messages), '"text":"true false"');
+  assertEquals(wire.events(id).filter(({ type }) => type === "turn_stalled"), []);
+  assertEquals(wire.messages.filter(({ type }) => type === "session_crashed"), []);
 });

@@ -61,6 +61,18 @@ Deno.test("running clock: a standstill counts for a second at most, and deadline
   assertEquals(machine.pending, 0);
 });
 
+Deno.test("running clock: it knows when the last standstill ended, and that a late timer was none", () => {
+  const { machine, clock, kept } = make();
+  machine.run(1_000);
+  machine.freeze(1_900);
+  assertEquals(clock.wokeAt(), -Infinity);
+  machine.freeze(40_000);
+  assertEquals(clock.wokeAt(), clock.monotonic());
+  machine.run(700);
+  assertEquals(clock.wokeAt(), clock.monotonic() - 700);
+  kept.clear();
+});
+
 Deno.test("running clock: a timer that is cleared after a standstill does not come", () => {
   const { machine, clock, kept } = make();
   const timer = clock.after(3_000, () => {

@@ -17,7 +17,7 @@ import { fileInUse, noSession } from "../../protocol/failures.ts";
 import type { Command, CommandOf, CommandSpec } from "../../protocol/schema/commands.ts";
 import type { CommandJournal } from "../journal/command_journal.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
-import { ProviderHealth } from "../health/provider_health.ts";
+import { WorkerHealth } from "../health/worker_health.ts";
 import type { Store } from "../state/session_store.ts";
 import type { ListSort } from "../../protocol/schema/list_fields.ts";
 import type { SessionInfo } from "../../protocol/schema/responses.ts";
@@ -69,8 +69,8 @@ export class SessionManager {
   readonly #supervisor: Supervisor;
   readonly #recovery: WorkerRecovery;
   readonly #order: SessionOrder;
-  /** The providers that fail, and the faults of pi's models. */
-  readonly providers: ProviderHealth;
+  /** What is wrong with workers, their sessions and providers. */
+  readonly health: WorkerHealth;
   #dialogsDisabled = false;
   /** Called when a session has probably written to its file. */
   onWritten: (file: string) => void = () => {};
@@ -83,9 +83,9 @@ export class SessionManager {
   constructor(parts: SessionManagerParts) {
     const { clock, governor, memory, log } = parts;
     const context = createContext(parts);
-    const { workers, commands } = context;
+    const { workers, commands, registry } = context;
+    const { hostSilentMs } = governor.limits;
     this.#parts = parts;
-    this.providers = new ProviderHealth(log);
     this.#context = context;
     this.#order = new SessionOrder(context.registry);
     this.#queries = new SessionQueries(context);
@@ -102,11 +102,17 @@ export class SessionManager {
     );
     const retirement = new Retirement(log, workers, commands, this.#requests);
 
+    this.health = new WorkerHealth({
+      clock,
+      log,
+      hostSilentMs,
+      workers,
+      heartbeat: this.heartbeat,
+      registry,
+    });
     workers.handlers = this.#handlers();
-    workers.onExit = (worker, reason) => {
-      this.providers.forget(worker);
-      this.#recovery.onExit(worker, reason);
-    };
+    this.#recovery.onLost = (worker, reason) => this.health.onLost(worker, reason);
+    workers.onExit = (worker, reason) => this.#recovery.onExit(worker, reason);
     workers.onStarted = (worker) => this.#onWorkerStarted(worker);
     commands.onAnswered = (worker) => {
       workers.keepSpare();
@@ -116,7 +122,7 @@ export class SessionManager {
     this.#supervisor.onFailure = (worker, reason) => this.#recovery.replace(worker, reason);
     retirement.onRemoved = (worker) => {
       this.#supervisor.removed(worker);
-      this.providers.forget(worker);
+      this.health.forget(worker);
       this.#queries.onWorkerLost(worker, []);
     };
   }
@@ -133,6 +139,7 @@ export class SessionManager {
       this.#requests.handlers,
       this.#parked.handlers,
       this.#supervisor.handlers,
+      this.health.handlers,
       {
         events: ({ sessionId, events }, worker) => {
           const entry = registry.get(sessionId);
@@ -151,8 +158,6 @@ export class SessionManager {
         message_progress: ({ ref, state }) => journal.onMessageProgress(ref, state),
         usage: ({ usage }) => governor.counters.spend(usage),
         trust_folder: (message) => trust?.set(message, () => workers.sendAll(message)),
-        provider_report: (message) => this.providers.onAnswer(message),
-        model_report: (message, worker) => this.providers.onModels(worker, message),
         log: ({ level, message, fields }, worker) => log[level](message, { worker, ...fields }),
         online: note,
         batch_ack: note,
@@ -164,6 +169,7 @@ export class SessionManager {
         load_ended: (message, worker) => {
           this.#supervisor.onLoadEnded(worker);
           workers.onLoaded(worker);
+          this.health.onLoaded(worker);
           note(message, worker);
         },
       } satisfies Partial<FromWorkerHandlers>,
@@ -277,12 +283,6 @@ export class SessionManager {
     }
     const used = registry.workersInUse;
     return workers.all.filter((worker) => used.has(worker));
-  }
-
-  /** The session that has that worker for itself. */
-  sessionOf(worker: number): string | undefined {
-    const { workers, registry } = this.#context;
-    return workers.isolated ? registry.running(worker)[0]?.sessionId : undefined;
   }
 
   /** The journal of commands that must not be lost or done twice. */

@@ -6,7 +6,7 @@ import { errorMessage } from "../../base/error_message.ts";
 import { type Governor, isPermit } from "../../governor/governor.ts";
 import type { Reply } from "../../ipc/messages.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
-import { failure } from "../../protocol/errors.ts";
+import { type ErrorCode, type Failure, failure } from "../../protocol/errors.ts";
 import type { FileRepair, LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { SessionEntry } from "./session_entry.ts";
@@ -14,6 +14,15 @@ import type { Store } from "../state/session_store.ts";
 
 /** Milliseconds that an answer waits for a record to be on disk. */
 const RECORD_MS = 5_000;
+
+/** Faults of a session's file, which last until the file is mended. */
+const FILE_FAULTS: ReadonlySet<ErrorCode> = new Set([
+  "not_a_session_file",
+  "path_not_found",
+  "session_file_damaged",
+  "session_file_newer",
+  "session_file_too_large",
+]);
 
 /** What it is made of. */
 export interface SessionPersistenceParts {
@@ -31,6 +40,8 @@ export class SessionPersistence {
   readonly repairs = new Map<string, FileRepair>();
   /** What pi could not load for sessions that run, by session. */
   readonly loadProblems = new Map<string, readonly LoadProblem[]>();
+  /** Why the file of a parked session was refused when the session was last needed, by session. */
+  readonly refusals = new Map<string, string>();
 
   constructor(parts: SessionPersistenceParts) {
     this.#parts = parts;
@@ -72,10 +83,17 @@ export class SessionPersistence {
     return await this.#within(this.#store.put(record));
   }
 
+  /** A parked session was needed, and could be built or not. */
+  onResumed(sessionId: string, failed: Failure | undefined): void {
+    if (failed === undefined) this.refusals.delete(sessionId);
+    else if (FILE_FAULTS.has(failed.code)) this.refusals.set(sessionId, failed.message);
+  }
+
   /** Removes a session. Resolves once a restart would not bring it back, or with the reason why it would. */
   remove({ sessionId, inMemory }: SessionEntry): Promise<string | undefined> | undefined {
     this.repairs.delete(sessionId);
     this.loadProblems.delete(sessionId);
+    this.refusals.delete(sessionId);
     if (inMemory || this.#store === undefined) return undefined;
     return this.#within(this.#store.remove(sessionId));
   }

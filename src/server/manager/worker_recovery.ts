@@ -15,6 +15,8 @@ export class WorkerRecovery {
   readonly #queries: SessionQueries;
   readonly #requests: WorkerRequests;
   #exitsExpected = false;
+  /** Called when a worker is lost, and why. */
+  onLost: (worker: number, reason: string) => void = () => {};
 
   constructor(
     context: SessionContext,
@@ -47,6 +49,7 @@ export class WorkerRecovery {
     if (this.#exitsExpected) return;
     const { log, workers, commands } = this.#context;
     log.error(`a worker died: ${reason}`, { worker });
+    this.onLost(worker, reason);
     const lostCommands = commands.refs(worker);
     const crashed = this.#parked.onWorkerLost(worker);
     // A client that hears of it may send the next command at once; the new worker gets that.

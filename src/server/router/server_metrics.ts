@@ -1,7 +1,7 @@
 // Does: builds get_metrics, health_check and /metrics from counters, heartbeats and open connections.
 // Used by: the router. It decides nothing.
 import type { Governor } from "../../governor/governor.ts";
-import { LOOP_SLOW_MS, WORKER_SLOW_MS } from "../../governor/limits.ts";
+import { LOADING_MS, LOOP_SLOW_MS } from "../../governor/limits.ts";
 import type { SessionManager } from "../manager/session_manager.ts";
 import type { LoadProblem } from "../../protocol/schema/responses.ts";
 import type { Health, Metrics } from "../../protocol/schema/monitoring_commands.ts";
@@ -19,9 +19,6 @@ export interface ServerMetricsParts {
   /** A sentence for each folder that sessions need and cannot use. */
   folderIssues?(): Promise<readonly string[]>;
 }
-
-/** The longest wait of health_check for a server that has just started. pi loads in about a second. */
-const LOADING_MS = 10_000;
 
 /** The metrics of one server. */
 export class ServerMetrics {
@@ -59,7 +56,7 @@ export class ServerMetrics {
       commands: Object.fromEntries(counters.commands),
       refusals: Object.fromEntries(counters.refusals),
       refusedRequests: Object.fromEntries(counters.refusedRequests),
-      providerFailures: Object.fromEntries(manager.providers.failures),
+      providerFailures: Object.fromEntries(manager.health.providers.failures),
       connectionsOpened: counters.connectionsOpened,
       sessionsCreated: counters.sessionsCreated,
       events: counters.events,
@@ -83,24 +80,11 @@ export class ServerMetrics {
   }
 
   async health(): Promise<Health> {
-    const { governor, manager, clock } = this.#parts;
-    const { heartbeat } = manager;
-    const slow = Math.min(WORKER_SLOW_MS, governor.limits.hostSilentMs / 2);
-    const issues: string[] = [];
-    for (const worker of manager.workers) {
-      const ms = Math.round(heartbeat.silentMs(worker));
-      if (ms < slow) continue;
-      const sessionId = manager.sessionOf(worker);
-      issues.push(
-        sessionId === undefined
-          ? `Worker ${worker} has not answered for ${ms} ms: one of its sessions may be stuck`
-          : `Session "${sessionId}" may be stuck: its worker has not answered for ${ms} ms`,
-      );
-    }
+    const { manager, clock } = this.#parts;
+    const { heartbeat, health: { providers } } = manager;
+    const issues = manager.health.issues;
     // What pi lacks is known once it has loaded. A worker that is stuck is reported at once.
-    if (
-      issues.length === 0 && manager.workers.length > 0 && !await manager.providers.known(clock, LOADING_MS)
-    ) {
+    if (issues.length === 0 && manager.workers.length > 0 && !await providers.known(clock, LOADING_MS)) {
       issues.push(`pi is still loading after ${LOADING_MS} ms, so its models are not checked yet`);
     }
     const late = Math.round(heartbeat.lagMs);
@@ -114,7 +98,10 @@ export class ServerMetrics {
         `Session "${sessionId}" has lost a part of ${file} (${message}): look at ${copy}, which is the damaged file`,
       );
     }
-    issues.push(...manager.providers.issues, ...await this.#parts.folderIssues?.() ?? []);
+    for (const [sessionId, why] of manager.persistence.refusals) {
+      issues.push(`Session "${sessionId}" could not be loaded when it was last needed: ${why}`);
+    }
+    issues.push(...providers.issues, ...await this.#parts.folderIssues?.() ?? []);
     issues.push(...loadIssues(manager.persistence.loadProblems));
     issues.push(...this.#parts.remote?.issues() ?? []);
     return { healthy: issues.length === 0, issues };

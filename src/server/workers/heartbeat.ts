@@ -130,7 +130,11 @@ export class Heartbeat {
 
   #owedMs(worker: number): number {
     const asked = this.#openPings.get(worker);
-    return asked === undefined ? 0 : this.#parts.clock.monotonic() - asked.since;
+    if (asked === undefined) return 0;
+    const { clock } = this.#parts;
+    // The worker's thread may wake later than this one, and has the whole time for its reply from now on.
+    const since = Math.max(asked.since, clock.wokeAt?.() ?? -Infinity);
+    return clock.monotonic() - since;
   }
 
   #tick(): void {

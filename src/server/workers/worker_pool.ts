@@ -82,6 +82,12 @@ export class WorkerPool {
     return this.#workers.get(worker)?.phase === "loaded";
   }
 
+  /** Milliseconds since the start of a worker that has not loaded pi. 0 for every other one. */
+  startingMs(worker: number): number {
+    const pooled = this.#workers.get(worker);
+    return pooled?.phase === "starting" ? this.#parts.clock.monotonic() - pooled.startedAt : 0;
+  }
+
   /** Numbers of the workers that may have something to finish: all but the spare. */
   get used(): readonly number[] {
     return [...this.#workers].filter(([, { use }]) => use !== "spare").map(([worker]) => worker);

@@ -184,8 +184,8 @@ class PiFactory implements AgentFactory {
     this.sessionFolders = [join(this.#agentDir, "sessions"), ...(named === undefined ? [] : [named])];
   }
 
-  loginsSaved(): Promise<void> | undefined {
-    return this.#accounts.logins.saved(this.#runtime);
+  get logins(): Accounts["logins"] {
+    return this.#accounts.logins;
   }
 
   async models(): Promise<readonly WireModel[]> {

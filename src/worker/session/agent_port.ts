@@ -16,6 +16,7 @@ import type { Answer, Question } from "./dialogs.ts";
 import type { FileFormat } from "../../ipc/file_format.ts";
 import type { AgentKept } from "../../ipc/session_record.ts";
 import type { Outcome } from "../../protocol/failures.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 
 /** An image of a prompt, as pi takes it. */
 export interface PromptImage {
@@ -247,14 +248,21 @@ export interface AgentHooks {
   ): Promise<Outcome<{ cancelled: boolean }>>;
 }
 
+/** Refreshes of logins. */
+export interface LoginRefreshes {
+  /** Resolves when refreshed logins are on disk, within a bound; undefined when no refresh is under way. */
+  saved(clock: Clock): Promise<void> | undefined;
+  /** Called when a provider is slow with a refresh, and when none is any more. */
+  onSlow: (isSlow: boolean) => void;
+}
+
 /** Builds sessions, and holds what they share. */
 export interface AgentFactory {
   readonly format: FileFormat;
   /** Folders that pi keeps sessions in, for the default roots. */
   readonly sessionFolders: readonly string[];
   build(request: AgentRequest, hooks: AgentHooks): Promise<Outcome<AgentPort>>;
-  /** Resolves when refreshed logins are on disk, within a bound; undefined when no refresh is under way. */
-  loginsSaved?(): Promise<void> | undefined;
+  readonly logins?: LoginRefreshes;
   /** The models that can be used, without those that extensions of a session register. */
   models?(): Promise<readonly WireModel[]>;
   /** A sentence for each thing that the user's models lack. */

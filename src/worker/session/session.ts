@@ -11,7 +11,7 @@ import { toJson } from "../../base/text.ts";
 import { SESSION_START_MS } from "../../governor/limits.ts";
 import { MessageTracker } from "./message_tracker.ts";
 import type { AgentPort } from "./agent_port.ts";
-import type { SnapshotForm, SubscriberDemand } from "../../ipc/messages.ts";
+import type { Silence, SnapshotForm, SubscriberDemand } from "../../ipc/messages.ts";
 import { Dialogs } from "./dialogs.ts";
 import { ContentRefs } from "./events/content_refs.ts";
 import { newestOf } from "./events/bounded_json.ts";
@@ -104,7 +104,8 @@ export class Session {
       },
     });
     const { clock, budget, turnStallMs, restoredFrom } = parts;
-    const guarded = defined({ clock, budget, turnStallMs, restoredFrom });
+    const report = (silence: Silence | undefined): void => parts.silence?.(parts.sessionId, silence);
+    const guarded = defined({ clock, budget, turnStallMs, restoredFrom, report });
     this.watch = new RunGuards(guarded, (event) => this.emit(event), () => this.#abortRun());
     this.#createdAt = restoredFrom === undefined
       ? parts.clock.now()
@@ -276,11 +277,13 @@ export class Session {
     this.#parts.changed();
   }
 
-  /** Keeps the session from counting as idle until the work is over. The promise never rejects. */
-  track(work: Promise<void>): void {
+  /** Keeps the session from counting as idle until the work of that name is over. The promise never rejects. */
+  track(name: string, work: Promise<void>): void {
     this.#tracked++;
+    const ended = this.watch.begin(name);
     void work.then(() => {
       this.#tracked--;
+      ended();
       this.#parts.changed();
     });
   }
@@ -370,7 +373,9 @@ export class Session {
 
   async #await(job: Job, spec: CommandSpec, handled: Promise<Handled>): Promise<void> {
     const timeoutMs = timeoutOf(job.command, spec);
+    const ended = this.watch.begin(job.command.type);
     const timely = await this.#timeouts.within(timeoutMs, handled);
+    ended();
     if (timely !== "late") return this.#conclude(job, spec, timely);
     const sentence = `${job.command.type} took longer than ${timeoutMs} ms`;
     this.#answer(job, { ok: false, failure: failure("timeout", sentence) });

@@ -6,7 +6,7 @@ import type { Failure } from "../../protocol/errors.ts";
 import type { Interrupted } from "../../protocol/schema/responses.ts";
 import type { Clock, ContentBytes } from "../../runtime/runtime.ts";
 import type { AcceptedMessage, MessageState } from "./message_tracker.ts";
-import type { EncodedEvent, Reply, SubscriberDemand } from "../../ipc/messages.ts";
+import type { EncodedEvent, Reply, Silence, SubscriberDemand } from "../../ipc/messages.ts";
 import type { SessionRecord } from "../../ipc/session_record.ts";
 import type { Outcome } from "../../protocol/failures.ts";
 import type { SessionFiles } from "./files/session_file_access.ts";
@@ -73,6 +73,8 @@ export interface SessionParts<S> {
   flush(): void;
   event(sessionId: string, record: EncodedEvent): void;
   log(level: "debug" | "info" | "warn" | "error", message: string, fields: Record<string, unknown>): void;
+  /** The session is silent for too long; without `silence`, no longer. */
+  silence?(sessionId: string, silence: Silence | undefined): void;
   /** Some work ended. Waiters for an idle session may check again. */
   changed(): void;
   /** The session is over. Removes it and releases its resources. */

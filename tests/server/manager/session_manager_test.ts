@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Command, type CommandOf, specOf } from "../../../src/protocol/schema/commands.ts";
 import type { CatalogueAnswer, StoredRead } from "../../../src/ipc/catalogue_messages.ts";
+import type { Reply } from "../../../src/ipc/messages.ts";
 import type { Failure } from "../../../src/protocol/errors.ts";
 import type { Limits } from "../../../src/governor/limits.ts";
 import { turn } from "../../support/fake_clock.ts";
@@ -289,6 +290,31 @@ Deno.test("manager: a worker that dies answers everything, its sessions are park
     "a",
     "and those that are asked for again",
   );
+});
+
+Deno.test("manager: a lost worker and a refused session file are issues for as long as they last", async () => {
+  const bench = new Bench();
+  const { manager, clock } = bench.made;
+  bench.worker.says({ kind: "load_ended" });
+  bench.live("a");
+  await clock.advance(10_000);
+  bench.worker.dies("out of memory");
+  assertEquals(manager.health.issues, ["Worker 0 has died and is being replaced: out of memory"]);
+  bench.worker.says({ kind: "load_ended" });
+  assertEquals(manager.health.issues, []);
+  const answer = (reply: Reply) => bench.worker.reply(bench.worker.last("resume_session").ref, reply);
+  const refused = bench.command("a", "prompt").replyTo;
+  answer({ ok: false, failure: { code: "session_file_damaged", message: "a circle" } });
+  assertEquals([refused.told, [...manager.persistence.refusals]], [["session_file_damaged"], [[
+    "a",
+    "a circle",
+  ]]]);
+  bench.command("a", "prompt");
+  answer({ ok: false, failure: { code: "timeout", message: "late" } });
+  assertEquals(manager.persistence.refusals.size, 1, "the file was not mended");
+  bench.command("a", "prompt");
+  answer({ ok: true, dataText: "{}" });
+  assertEquals(manager.persistence.refusals.size, 0);
 });
 
 Deno.test("manager: the catalogue reads the file of a parked session, and no worker is asked", async () => {

@@ -125,6 +125,30 @@ Deno.test("heartbeat: a reply of a replaced worker is ignored", async () => {
   heartbeat.stop();
 });
 
+Deno.test("heartbeat: a worker that wakes later than this thread has the whole time after a standstill", async () => {
+  const fake = new FakeClock();
+  let wokeAt = -Infinity;
+  const clock = { now: fake.now, monotonic: fake.monotonic, after: fake.after, wokeAt: () => wokeAt };
+  const asked: number[] = [];
+  const silences: number[] = [];
+  const heartbeat = new Heartbeat({
+    clock,
+    workers: () => [0],
+    ping: (_worker, ref) => void asked.push(ref),
+    onSilent: (_worker, ms) => void silences.push(ms),
+  });
+  heartbeat.start();
+  await fake.advance(BEAT_MS);
+  heartbeat.onPong(0, asked.at(-1) ?? -1, fake.now());
+  await fake.advance(BEAT_MS * 2.5);
+  assertEquals(heartbeat.silentMs(0), BEAT_MS * 1.5);
+  wokeAt = fake.monotonic();
+  assertEquals(heartbeat.silentMs(0), 0);
+  await fake.advance(BEAT_MS);
+  assertEquals([heartbeat.silentMs(0), silences], [BEAT_MS, [BEAT_MS, BEAT_MS / 2]]);
+  heartbeat.stop();
+});
+
 Deno.test("heartbeat: a beat that comes late says by how much this thread was late", async () => {
   const fake = new FakeClock();
   let late = 0;

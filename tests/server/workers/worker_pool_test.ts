@@ -122,6 +122,19 @@ Deno.test("workers: only so many start at a time; the next one starts when pi is
   assertEquals(started.worker(3).of("count_busy").map(({ ref }) => ref), [1, 2, 3], "in order");
 });
 
+Deno.test("workers: the time of a start counts from its turn until pi is loaded", async () => {
+  const { clock, started, workers } = bench(2, "shared", 1);
+  await clock.advance(700);
+  assertEquals([workers.startingMs(0), workers.startingMs(1), workers.startingMs(2)], [700, 0, 0]);
+  workers.onLoaded(0);
+  await clock.advance(300);
+  assertEquals([workers.startingMs(0), workers.startingMs(1)], [0, 300]);
+  started.worker(1).dies();
+  assertEquals(workers.startingMs(1), 0, "it waits for its pause");
+  await clock.advance(RESTART_MS + 50);
+  assertEquals(workers.startingMs(1), 50);
+});
+
 Deno.test("workers: one that dies as it starts gives its turn to the next, and takes one again", async () => {
   const { clock, started, workers } = bench(2, "shared", 1);
   started.worker(0).dies();

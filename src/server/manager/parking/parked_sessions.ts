@@ -147,7 +147,7 @@ export class ParkedSessions implements SessionMover {
 
   /** Has a session built again. */
   build(entry: SessionEntry): void {
-    const { registry, replay, commands, lifecycle, journal, workers, sink } = this.#context;
+    const { registry, replay, commands, lifecycle, journal, workers, sink, persistence } = this.#context;
     const { sessionId, record, epoch } = entry;
     if (record === undefined) return this.#policy.onResumed(entry, noSession(sessionId));
     const worker = registry.assignWorker(entry);
@@ -155,6 +155,7 @@ export class ParkedSessions implements SessionMover {
     replay.startAt(sessionId, record.info.epoch === epoch ? record.info.seq : 0);
     const afterReply = (reply: Reply): void => {
       if (!registry.isCurrent(entry)) return;
+      persistence.onResumed(sessionId, reply.ok ? undefined : reply.failure);
       if (!reply.ok) lifecycle.detach(entry);
       else this.#context.sink.onServerEvent("session_resumed", { sessionId, epoch });
       this.#policy.onResumed(entry, reply.ok ? undefined : reply.failure);

@@ -10,23 +10,32 @@ import type { Clock, Timer } from "../../../runtime/runtime.ts";
 const FINISH_MS = 15_000;
 /** Milliseconds that a refresh may hold the lock. Meanwhile no pi of this user can refresh any other login. */
 const REFRESH_MS = 60_000;
+/** Milliseconds of a refresh after which it is reported. A provider answers in about a second. */
+const SLOW_MS = 5_000;
 
 /** Credentials of one user. All sessions of a worker share them. */
 export class Logins {
   readonly #lock: () => string;
   /** Refreshes that hold the lock now. */
   #held = 0;
+  /** Those of them that a provider has not answered for long. */
+  #slow = 0;
   readonly #waiting: (() => void)[] = [];
 
   readonly #refreshMs: number;
+  readonly #slowMs: number;
+  /** Called when a provider is slow with a refresh, and when none is any more. */
+  onSlow: (isSlow: boolean) => void = () => {};
 
   /**
    * @param lock the folder that pi makes while it holds the lock
    * @param refreshMs the longest time that a refresh may hold it
+   * @param slowMs the time after which it is reported
    */
-  constructor(lock: () => string, refreshMs = REFRESH_MS) {
+  constructor(lock: () => string, refreshMs = REFRESH_MS, slowMs = SLOW_MS) {
     this.#lock = lock;
     this.#refreshMs = refreshMs;
+    this.#slowMs = slowMs;
   }
 
   /** Watches one of pi's credential stores. Throws when this pi stores logins in another way. */
@@ -69,12 +78,23 @@ export class Logins {
   #bounded(refresh: Promise<Done>, save: (late: Done) => Promise<unknown>): Promise<Done> {
     return new Promise((resolve, reject) => {
       let isLate = false;
+      let isSlow = false;
+      const slow = setTimeout(() => {
+        isSlow = true;
+        if (++this.#slow === 1) this.onSlow(true);
+      }, this.#slowMs);
+      const end = (): void => {
+        clearTimeout(slow);
+        if (isSlow && --this.#slow === 0) this.onSlow(false);
+        isSlow = false;
+      };
       const timer = setTimeout(() => {
         isLate = true;
+        end();
         const seconds = this.#refreshMs / 1000;
         reject(new Error(`The provider did not answer the refresh of its login within ${seconds} s`));
       }, this.#refreshMs);
-      refresh.then((done) => {
+      refresh.finally(end).then((done) => {
         clearTimeout(timer);
         if (!isLate) resolve(done);
         // A failure leaves the login as it was, and pi reports that at the next request.

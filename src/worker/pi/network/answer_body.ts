@@ -1,5 +1,5 @@
 // Does: reads the body of an answer for pi. An answer whose final event has come is whole, also when its connection
-// breaks behind it. An answer that is silent for too long breaks, where a time is set.
+// breaks behind it. An answer that is silent for too long breaks, where a time is set. An abort ends its connection.
 // Used by: model_request.ts, for each answer of a provider.
 // Invariant: no byte of an answer is changed.
 
@@ -47,26 +47,40 @@ async function inTime<T>(read: Promise<T>, idleMs: number): Promise<T> {
  * The response, with a body that is read so.
  *
  * @param idleMs milliseconds without a byte after which it counts as broken; absent: it may be silent for ever
+ * @param signal of the request. Deno keeps only a weak reference from it to the body, and a collection of garbage ends
+ * that. The provider would then go on with an answer that was aborted.
  */
-export function readAnswer(response: Response, idleMs?: number): Response {
+export function readAnswer(response: Response, idleMs?: number, signal?: AbortSignal | null): Response {
   if (response.body === null) return response;
   const reader = response.body.getReader();
   const final = new FinalEvent();
+  const stop = (): void => void reader.cancel(signal?.reason).catch(() => {});
+  signal?.addEventListener("abort", stop, { once: true });
+  const over = (): void => signal?.removeEventListener("abort", stop);
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const next = reader.read();
         const { done, value } = await (idleMs === undefined ? next : inTime(next, idleMs));
-        if (done) return controller.close();
+        if (done) {
+          // A body that was cancelled looks as if it had ended.
+          signal?.throwIfAborted();
+          over();
+          return controller.close();
+        }
         final.follow(value);
         controller.enqueue(value);
       } catch (error) {
+        over();
         void reader.cancel(error).catch(() => {});
         if (!final.complete) throw error;
         controller.close();
       }
     },
-    cancel: (reason) => reader.cancel(reason),
+    cancel(reason) {
+      over();
+      return reader.cancel(reason);
+    },
   }, { highWaterMark: 0 });
   const read = new Response(body, response);
   Object.defineProperty(read, "url", { value: response.url });

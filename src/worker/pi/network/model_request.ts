@@ -97,7 +97,9 @@ function watchFetch(): void {
         (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
       delete request.failure;
       const streams = request.contentType === STREAM;
-      return streams || request.idleMs !== undefined ? readAnswer(response, request.idleMs) : response;
+      if (!streams && request.idleMs === undefined) return response;
+      const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+      return readAnswer(response, request.idleMs, signal);
     } catch (error) {
       request.failure = reasonOf(error) + wayTo(input);
       throw error;

@@ -2,6 +2,7 @@
 // Used by: session.ts. Uses: session_budget.ts and stall_detector.ts.
 import type { SessionEvent } from "../../../protocol/events.ts";
 import type { BudgetLimits } from "../../../governor/budget.ts";
+import type { Silence } from "../../../ipc/messages.ts";
 import type { Clock } from "../../../runtime/runtime.ts";
 import { type KeptBudget, SessionBudget } from "./session_budget.ts";
 import type { SessionRecord } from "../../../ipc/session_record.ts";
@@ -14,6 +15,8 @@ export interface RunGuardsParts {
   readonly turnStallMs?: number;
   /** The record of a parked session. */
   readonly restoredFrom?: SessionRecord;
+  /** Takes a silence that no person explains; undefined once it is over. */
+  readonly report?: (silence: Silence | undefined) => void;
 }
 
 /** The guards of one session's runs. */
@@ -22,7 +25,7 @@ export class RunGuards {
   readonly #stalls: StallDetector;
 
   constructor(parts: RunGuardsParts, emit: (event: SessionEvent) => void, stop: () => void) {
-    const { clock, budget, turnStallMs: stallMs, restoredFrom } = parts;
+    const { clock, budget, turnStallMs: stallMs, restoredFrom, report } = parts;
     const kept = keptBudget(restoredFrom?.budget);
     this.budget = new SessionBudget({
       clock,
@@ -32,13 +35,18 @@ export class RunGuards {
       emit,
       stop,
     });
-    this.#stalls = new StallDetector({ clock, stallMs, emit });
+    this.#stalls = new StallDetector({ clock, stallMs, emit, report });
   }
 
   /** Takes an event, after the subscribers. */
   follow(event: SessionEvent): void {
     this.budget.follow(event);
     this.#stalls.follow(event);
+  }
+
+  /** A command is carried out until the returned function is called. */
+  begin(name: string): () => void {
+    return this.#stalls.begin(name);
   }
 
   /** Takes the number of open dialogs. */

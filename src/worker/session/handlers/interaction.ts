@@ -51,12 +51,17 @@ function messageOf(acceptance: Extract<Acceptance, { ok: true }>, returned?: Pro
   };
 }
 
+/** What an operator may read of a prompt: the name of its slash command, and no other word. */
+function nameOf(message: string): string {
+  return /^\/[\w:.-]{1,64}(?=\s|$)/.exec(message)?.[0] ?? "prompt";
+}
+
 async function prompt(session: Session, command: CommandOf<"prompt">): Promise<Handled> {
   const input = admitted(session, command);
   if (!input.ok) return input;
   const handle = session.agent.prompt(input.value, command.streamingBehavior);
   // The handler of a slash command may outlive its reply. A late error of pi has no other receiver.
-  session.track(handle.returned);
+  session.track(nameOf(command.message), handle.returned);
   const acceptance = await handle.accepted;
   if (!acceptance.ok) return acceptance;
   const { disposition, queued } = acceptance;

@@ -62,3 +62,23 @@ Deno.test("a late login does not replace one that was made meanwhile", async () 
   while (await storage.withLockAsync(() => Promise.resolve({ result: true })).catch(() => false) !== true);
   assertEquals(storage.text, "made meanwhile");
 });
+
+Deno.test("a refresh that its provider is slow with is reported, until it has ended", async () => {
+  const told: boolean[] = [];
+  const storage = new Storage();
+  const logins = new Logins(() => "lock", 60_000, 1);
+  logins.guard({ storage });
+  const { promise: isSlow, resolve: slow } = Promise.withResolvers<void>();
+  logins.onSlow = (is) => {
+    told.push(is);
+    slow();
+  };
+  const { promise, resolve } = Promise.withResolvers<Done>();
+  const refreshed = storage.withLockAsync(() => promise);
+  await isSlow;
+  assertEquals(told, [true]);
+  resolve({ result: "new" });
+  assertEquals([await refreshed, told], ["new", [true, false]]);
+  await storage.withLockAsync(() => Promise.resolve({ result: "at once" }));
+  assertEquals(told.length, 2);
+});

@@ -61,3 +61,43 @@ Deno.test("an answer that is silent for too long breaks, and none without a limi
   assertEquals((await reader?.read())?.value, new Uint8Array([1]));
   await reader?.cancel();
 });
+
+Deno.test("an abort ends an answer and its connection, whatever the runtime still knows of the request", async () => {
+  for (const first of ["", PIECE]) {
+    const { promise: closed, resolve: close } = Promise.withResolvers<unknown>();
+    // A body of this kind hears nothing of the request's signal.
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => first === "" ? undefined : controller.enqueue(new TextEncoder().encode(first)),
+      cancel: close,
+    });
+    const controller = new AbortController();
+    const reader = readAnswer(new Response(body), undefined, controller.signal).body?.getReader();
+    if (first !== "") assertEquals((await reader?.read())?.done, false);
+    const next = reader?.read() ?? Promise.resolve();
+    controller.abort(new Error("aborted by the user"));
+    await assertRejects(() => next, Error, "aborted by the user");
+    assertEquals(await closed, controller.signal.reason);
+  }
+});
+
+Deno.test("an abort ends the connection of an answer that is no longer read", async () => {
+  const { promise: closed, resolve: close } = Promise.withResolvers<unknown>();
+  const controller = new AbortController();
+  const answer = readAnswer(
+    new Response(new ReadableStream({ cancel: close })),
+    undefined,
+    controller.signal,
+  );
+  controller.abort("why");
+  assertEquals(await closed, "why");
+  await answer.body?.cancel().catch(() => {});
+});
+
+Deno.test("an abort ends an answer whose request was collected as garbage meanwhile", async () => {
+  const program = new URL("../../../support/collected_request.ts", import.meta.url);
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--v8-flags=--expose-gc", program.pathname],
+  }).output();
+  const [said, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assertEquals(said, "rejected closed\n", errors);
+});

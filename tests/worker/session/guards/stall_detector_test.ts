@@ -85,3 +85,78 @@ Deno.test("stall detector: a tool of an earlier run is not waited for", async ()
   await clock.advance(1000);
   assertEquals(told, ["model 1000"]);
 });
+
+/** What the server hears, in words. */
+function reported(stallMs = 1000) {
+  const clock = new FakeClock();
+  const told: string[] = [];
+  const watch: StallDetector = new StallDetector({
+    clock,
+    stallMs,
+    emit: (event) => watch.follow(event),
+    report: (silence) => void told.push(silence === undefined ? "over" : Object.values(silence).join(" ")),
+  });
+  const follow = (type: string, more: Partial<SessionEvent> = {}): void => watch.follow({ ...more, type });
+  return { clock, watch, told, follow };
+}
+
+Deno.test("stall detector: the server hears what a run waits for, and that it is over", async () => {
+  const { clock, told, follow, watch } = reported();
+  follow("agent_start");
+  await clock.advance(2000);
+  follow("tool_execution_start", { toolCallId: "a", toolName: "build" });
+  await clock.advance(1000);
+  follow("agent_settled");
+  assertEquals(told, ["model 1000", "model 2000", "over", "tool build 1000", "over"]);
+  follow("agent_start");
+  await clock.advance(1000);
+  watch.close();
+  assertEquals([told.slice(5), clock.pending], [["model 1000", "over"], 0]);
+});
+
+Deno.test("stall detector: the server hears nothing while a person is asked", async () => {
+  const { clock, told, follow, watch } = reported();
+  follow("agent_start");
+  watch.dialogs(1);
+  await clock.advance(5000);
+  assertEquals(told, []);
+  watch.dialogs(0);
+  follow("extension_ui_resolved");
+  await clock.advance(1000);
+  assertEquals(told, ["model 1000"]);
+  watch.close();
+});
+
+Deno.test("stall detector: a command that does not end is reported to the server, and in no event", async () => {
+  const { clock, told, follow, watch } = reported();
+  const events: string[] = [];
+  const ends = watch.begin("compact");
+  await clock.advance(900);
+  follow("compaction_start");
+  await clock.advance(900);
+  const endsBeside = watch.begin("bash");
+  await clock.advance(100);
+  assertEquals(told, ["command compact 1000"]);
+  ends();
+  assertEquals(told.slice(1), ["over"]);
+  await clock.advance(899);
+  assertEquals(told.length, 2, "the other one has its own time");
+  await clock.advance(101);
+  assertEquals(told.slice(2), ["command bash 1100"]);
+  endsBeside();
+  ends();
+  assertEquals([told.slice(3), events, clock.pending], [["over"], [], 0]);
+});
+
+Deno.test("stall detector: a run inside a command is what is reported, and its end leaves the command", async () => {
+  const { clock, told, follow, watch } = reported();
+  const ends = watch.begin("prompt");
+  follow("agent_start");
+  await clock.advance(1000);
+  follow("agent_settled");
+  assertEquals([told, clock.pending], [["model 1000", "over"], 1]);
+  await clock.advance(1000);
+  assertEquals(told.slice(2), ["command prompt 1000"]);
+  ends();
+  assertEquals(clock.pending, 0);
+});
