@@ -387,7 +387,12 @@ export class Cluster implements Remote {
       if (type === "session_created") this.claims.note(sessionId, node);
       if (type === "session_deleted") this.claims.forget(sessionId, node);
     }
-    this.#router?.relay(type, data, (connection) => this.#gateway.hears(connection, node));
+    const gateway = this.#gateway;
+    this.#router?.relay(
+      type,
+      data,
+      (connection) => gateway.hears(connection, node) || gateway.holdsBack(connection, node, type, data),
+    );
   }
 }
 

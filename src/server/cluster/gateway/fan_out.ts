@@ -189,7 +189,7 @@ export class FanOut {
         if (typeof answer === "string" && answer.includes('"success":true')) {
           link.hold();
           held.push(() => link.release());
-          link.subscribed("*", wishesOf(command), answer);
+          link.places.beginAll(wishesOf(command), answer);
           const at = answer.indexOf('"data":');
           texts.push(bodyIn(answer.slice(at + 7, -1)));
         }
@@ -209,7 +209,7 @@ export class FanOut {
     let any = false;
     await Promise.all(gateway.nodes.map(async (node) => {
       const answer = await this.#ask(connection, node, plain(command));
-      gateway.link(connection, node).unsubscribed("*");
+      gateway.link(connection, node).places.end("*");
       any ||= typeof answer === "string" && answer.includes('"unsubscribed":true');
     }));
     const reply = await own;

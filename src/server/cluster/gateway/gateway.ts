@@ -5,6 +5,7 @@ import type { Log } from "../../../base/log.ts";
 import { isRecord, tryParseRecord } from "../../../base/json.ts";
 import { encodeFailure } from "../../../protocol/envelope.ts";
 import { type Failure, failure } from "../../../protocol/errors.ts";
+import { encodeServerEvent } from "../../../protocol/events.ts";
 import type { Command } from "../../../protocol/schema/commands.ts";
 import type { NodeInfo } from "../../../protocol/schema/monitoring_commands.ts";
 import { sees } from "../../auth/access.ts";
@@ -124,6 +125,15 @@ export class Gateway {
   /** Whether server events of that node reach the client over its own way to it. */
   hears(connection: Connection, node: string): boolean {
     return this.#links.get(connection)?.get(node)?.greeted ?? false;
+  }
+
+  /** Whether a server event that came past that way has to wait for what comes over it. */
+  holdsBack(connection: Connection, node: string, type: string, data: Record<string, unknown>): boolean {
+    const { sessionId } = data;
+    if (type !== "session_resumed" || typeof sessionId !== "string") return false;
+    const link = this.#links.get(connection)?.get(node);
+    if (link === undefined || !sees(connection.access, sessionId)) return false;
+    return link.places.holdsBack(sessionId, encodeServerEvent(type, data));
   }
 
   /** A client of this node is gone. */
