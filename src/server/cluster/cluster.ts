@@ -11,9 +11,10 @@ import { PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
 import type { Governor } from "../../governor/governor.ts";
 import { answerBytes } from "../lists/answer_bytes.ts";
 import { PageCursors } from "../lists/page_cursors.ts";
+import type { Access } from "../auth/access.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import type { Connection } from "../router/connection.ts";
-import type { Asked, Here, Remote } from "./remote.ts";
+import type { Asked, Here, Remote, RemoteReader } from "./remote.ts";
 import type { Router } from "../router/router.ts";
 import type { TokenStore } from "../auth/token_store.ts";
 import { Claims, ephemeralState } from "./claims.ts";
@@ -21,6 +22,7 @@ import { ClusterError } from "./bus.ts";
 import { FanOut } from "./gateway/fan_out.ts";
 import { Gateway, noNode } from "./gateway/gateway.ts";
 import { MergedList } from "./gateway/merged_list.ts";
+import { SessionReader } from "./gateway/session_reader.ts";
 import { aliveSubject, join, type Joined, type JoinParts, nodeKey, prefixOf } from "./join.ts";
 import { type Member, Members } from "./members.ts";
 import { TokenSync } from "./token_sync.ts";
@@ -206,6 +208,15 @@ export class Cluster implements Remote {
 
   spread(connection: Connection, command: Command, asker: ReplyTo, here: Here): boolean {
     return this.#fanOut.take(connection, command, asker, here);
+  }
+
+  async reader(access: Access, sessionId: string): Promise<RemoteReader | undefined> {
+    const gateway = this.#gateway;
+    const node = await gateway.elsewhere(sessionId);
+    const router = this.#router;
+    if (node === undefined || router === undefined) return undefined;
+    const { runtime, config: { limits } } = this.#parts;
+    return new SessionReader({ gateway, node, access, id: router.nextId(), clock: runtime, limits });
   }
 
   closed(connection: Connection): void {

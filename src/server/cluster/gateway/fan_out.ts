@@ -1,9 +1,9 @@
 // Does: carries out the commands that concern all nodes: lists, pending dialogs, and subscriptions to all sessions.
 // Used by: the router, through remote.ts. This node's own part is the router's.
 // Invariant: no event of `*` is delivered before the one answer that joins those of all nodes.
-import { isRecord, tryParseRecord } from "../../../base/json.ts";
+import { tryParseRecord } from "../../../base/json.ts";
 import type { Reply } from "../../../ipc/messages.ts";
-import { type ErrorCode, ERRORS, type Failure, failure } from "../../../protocol/errors.ts";
+import type { Failure } from "../../../protocol/errors.ts";
 import type { Command, CommandOf } from "../../../protocol/schema/commands.ts";
 import { SNAPSHOTS_BYTES } from "../../../governor/limits.ts";
 import type { ReplyTo } from "../../journal/reply_to.ts";
@@ -12,8 +12,8 @@ import type { Connection } from "../../router/connection.ts";
 import type { Here } from "../remote.ts";
 import type { Claims } from "../claims.ts";
 import type { Gateway } from "./gateway.ts";
-import type { AskPage, MergedList, PageAnswer } from "./merged_list.ts";
-import { headingOf } from "./wire_texts.ts";
+import { answerOf, failureOf, isRefused } from "./answers.ts";
+import type { AskPage, MergedList } from "./merged_list.ts";
 
 export interface FanOutParts {
   readonly node: string;
@@ -239,7 +239,7 @@ export class FanOut {
         node,
         command as Record<string, unknown> & Pick<Command, "type">,
       );
-      return typeof answer === "string" ? pageOf(answer) : { ok: false, failure: answer };
+      return answerOf(answer);
     };
   }
 }
@@ -247,28 +247,6 @@ export class FanOut {
 /** The reply of this node. */
 function ownReply(here: Here, command?: Command): Promise<Reply> {
   return new Promise((resolve) => here({ connection: 0, onReleased: () => {}, answer: resolve }, command));
-}
-
-function pageOf(answer: string): PageAnswer {
-  const { success, data } = tryParseRecord(answer) ?? {};
-  return success === true && isRecord(data) ? { ok: true, data } : { ok: false, failure: failureOf(answer) };
-}
-
-/** The failure in the answer of another node. */
-function failureOf(answer: string): Failure {
-  const { code, error, retryAfterMs, data } = tryParseRecord(answer) ?? {};
-  const known = typeof code === "string" && Object.hasOwn(ERRORS, code) ? code as ErrorCode : "internal";
-  const sentence = typeof error === "string" ? error : "The answer of another node cannot be read";
-  return failure(known, sentence, {
-    ...(typeof retryAfterMs === "number" ? { retryAfterMs } : {}),
-    ...(data === undefined ? {} : { data }),
-  });
-}
-
-/** Whether another node has refused its part. */
-function isRefused(answer: string): boolean {
-  const heading = headingOf(answer);
-  return heading.kind === "response" && !heading.success;
 }
 
 /** The command without the client's own id. */

@@ -105,7 +105,13 @@ export class Gateway {
       open: (events) => {
         const member = members.get(node);
         if (member === undefined || !this.#parts.connected()) return undefined;
-        return channels.open(member.instance, { node: this.#parts.node, access: connection.access }, events);
+        const { access, peer } = connection;
+        return channels.open(member.instance, {
+          node: this.#parts.node,
+          access,
+          waits: peer.blocksWhenFull,
+          isOneRequest: peer.isOneRequest === true,
+        }, events);
       },
       ownerOf: (sessionId) => this.#parts.has(sessionId) ? this.#parts.node : claims.ownerOf(sessionId),
       foreign: (sessionId) => {
@@ -151,6 +157,13 @@ export class Gateway {
   /** A node's word has come, so it counts its new sessions itself. */
   heard(node: string): void {
     this.#placed.delete(node);
+  }
+
+  /** The other node that owns a session. Undefined: none does, or this one. */
+  async elsewhere(sessionId: string): Promise<string | undefined> {
+    const { node, claims } = this.#parts;
+    const owner = this.#ownerOf(sessionId) ?? await claims.confirm(sessionId);
+    return owner === node ? undefined : owner;
   }
 
   /** Names of the other nodes that live. */

@@ -41,7 +41,6 @@ interface Pending {
   readonly text: string;
   /** A repetition does no harm: it only reads, or it has a key that the other node keeps. */
   readonly repeatable: boolean;
-  readonly reads: boolean;
   /** The fields of a `subscribe`. */
   readonly subscribe?: Record<string, unknown>;
   readonly command: Pick<Command, "type">;
@@ -61,6 +60,8 @@ export class NodeLink {
   readonly #pending = new Map<string, Pending[]>();
   readonly #places: ClientPlaces;
   readonly #inbox: string[] = [];
+  /** Commands of a client that waits instead of being refused, until the other node has taken earlier ones. */
+  #queue: Pending[] = [];
   #held = 0;
   #waits = false;
   #closed = false;
@@ -87,22 +88,26 @@ export class NodeLink {
     const channel = this.#open();
     const head = headOf(command);
     if (channel === undefined) return this.#refuse(head, this.unavailable());
-    if (channel.buffered > WINDOW_BYTES && !spec.exempt) {
+    const full = channel.buffered > WINDOW_BYTES || this.#queue.length > 0;
+    if (full && !spec.exempt && !connection.peer.blocksWhenFull) {
       const sentence = `Too many commands wait on their way to node ${this.node}; send again after a moment`;
       return this.#refuse(head, failure("overloaded", sentence, { retryAfterMs: 250 }));
     }
     connection.asked();
     const keyed = "idempotencyKey" in command && command.idempotencyKey !== undefined && spec.keyed;
-    this.#expect({
+    const pending: Pending = {
       head,
       text,
       command,
-      reads: !spec.mutates && !spec.keyed,
       repeatable: keyed || !spec.mutates && !spec.keyed,
       ...(command.type === "subscribe" ? { subscribe: fieldsOf(command) } : {}),
       ...(command.type === "switch_session" ? { subscribe: { updates: "full" } } : {}),
-    });
-    channel.send(text);
+    };
+    if (full && !spec.exempt) {
+      // The transport reads no more than so much ahead.
+      connection.holds(text.length);
+      this.#queue.push(pending);
+    } else this.#sendNow(channel, pending);
   }
 
   /** Sends a command of this node for the client. The client does not see the answer. */
@@ -142,6 +147,7 @@ export class NodeLink {
     this.#channel?.close(1000, "The client is gone");
     this.#channel = undefined;
     this.#inbox.length = 0;
+    this.#queue = [];
     const over = [...this.#pending.values()].flat();
     this.#pending.clear();
     for (const { done } of over) done?.(failure("cancelled", "The client is gone"));
@@ -162,7 +168,9 @@ export class NodeLink {
         this.#inbox.push(text);
         this.#deliver();
       },
-      onDrain: () => {},
+      onDrain: () => {
+        if (this.#channel === channel) this.#sendQueued();
+      },
       onEnd: (reason, code) => {
         if (this.#channel === channel) this.#ended(reason, code);
       },
@@ -183,11 +191,26 @@ export class NodeLink {
       head: { id, command: command.type },
       text,
       command,
-      reads: true,
       repeatable: command.type !== "subscribe",
       done,
     });
     channel.send(text);
+  }
+
+  #sendNow(channel: Channel, pending: Pending): void {
+    this.#expect(pending);
+    channel.send(pending.text);
+  }
+
+  /** Sends what waits, as far as the window goes. */
+  #sendQueued(): void {
+    const { connection } = this.#parts;
+    while (this.#channel !== undefined && this.#channel.buffered <= WINDOW_BYTES) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      this.#sendNow(this.#channel, next);
+      connection.holds(-next.text.length);
+    }
   }
 
   #expect(pending: Pending): void {
@@ -280,14 +303,19 @@ export class NodeLink {
     const refused = code !== undefined;
     const again = refused
       ? undefined
-      : this.subscribes || open.some((one) => one.repeatable)
+      : this.subscribes || this.#queue.length > 0 || open.some((one) => one.repeatable)
       ? this.#open()
       : undefined;
     for (const pending of open) {
-      if (again !== undefined && pending.repeatable) {
-        this.#expect(pending);
-        again.send(pending.text);
-      } else this.#fail(pending, reason);
+      if (again !== undefined && pending.repeatable) this.#sendNow(again, pending);
+      else this.#fail(pending, reason);
+    }
+    if (again !== undefined) return this.#sendQueued();
+    for (const { head, text } of this.#queue.splice(0)) {
+      // The other node has never seen it.
+      this.#refuse(head, this.unavailable());
+      connection.answered();
+      connection.holds(-text.length);
     }
   }
 
