@@ -25,6 +25,7 @@ import { MergedList } from "./gateway/merged_list.ts";
 import { SessionReader } from "./gateway/session_reader.ts";
 import { aliveSubject, join, type Joined, type JoinParts, nodeKey, prefixOf } from "./join.ts";
 import { type Member, Members } from "./members.ts";
+import { SilentNodes } from "./silent_nodes.ts";
 import { TokenSync } from "./token_sync.ts";
 import { Channels } from "./wire/channels.ts";
 import { NodeTransport } from "./wire/node_transport.ts";
@@ -64,6 +65,7 @@ export class Cluster implements Remote {
   readonly #gateway: Gateway;
   readonly #fanOut: FanOut;
   readonly #machineBytes: number;
+  readonly #silent: SilentNodes;
   #router: Router | undefined;
   #transport: NodeTransport | undefined;
   #tokens: TokenSync | undefined;
@@ -96,6 +98,12 @@ export class Cluster implements Remote {
       onAlive: (member) => this.#alive(member),
       onGone: (member, left) => this.#gone(member, left),
       onHeard: ({ info }) => this.#gateway.heard(info.node),
+    });
+    this.#silent = new SilentNodes({
+      clock: runtime,
+      bus,
+      aliveSubject: (other) => aliveSubject(cluster.name, other),
+      giveUp: (other) => this.#channels.giveUp(other),
     });
     const has = (sessionId: string): boolean => local.has(sessionId);
     this.#gateway = new Gateway({
@@ -198,6 +206,7 @@ export class Cluster implements Remote {
   /** Leaves. */
   async close(): Promise<void> {
     this.#members.stop();
+    this.#silent.close();
     if (this.#parts.config.ephemeral) await this.claims.releaseAll();
     await this.#joined.bus.close();
   }
@@ -353,6 +362,7 @@ export class Cluster implements Remote {
     const { node, version } = info;
     const { log } = this.#parts;
     this.#channels.heard(instance);
+    this.#silent.heard(node, instance);
     log.info("a node is in the cluster", { node, version, sessions: info.sessions.live });
     if (this.#toldGone.delete(node)) this.#tellSessions("sessions_available", node);
     this.#gateway.back(node);
@@ -364,7 +374,7 @@ export class Cluster implements Remote {
     this.#toldGone.add(node);
     this.#tellSessions("sessions_unavailable", node);
     if (left) this.#channels.left(instance);
-    else this.#channels.giveUp(instance);
+    else void this.#silent.silent(node, instance);
   }
 
   /** Tells the clients of this node which of their sessions come and go with another node. */

@@ -102,6 +102,7 @@ export class Gateway {
       connection,
       node,
       ownIds,
+      lives: () => members.get(node) !== undefined,
       open: (events) => {
         const member = members.get(node);
         if (member === undefined || !this.#parts.connected()) return undefined;

@@ -18,6 +18,8 @@ export interface NodeLinkParts {
   readonly node: string;
   /** The first characters of the ids of this node's own commands. No client can guess them. */
   readonly ownIds: string;
+  /** Whether the node lives. One that is silent may still have a virtual connection, and gets no further command. */
+  lives(): boolean;
   /** Opens a virtual connection. Undefined while the node is gone. */
   open(events: ChannelEvents): Channel | undefined;
   /** The owner of a session, where it is known. */
@@ -84,8 +86,8 @@ export class NodeLink {
 
   /** Sends a client's command. Its answer, or a failure, goes to the client. */
   command(text: string, command: Command, spec: CommandSpec): void {
-    const { connection } = this.#parts;
-    const channel = this.#open();
+    const { connection, lives } = this.#parts;
+    const channel = lives() ? this.#open() : undefined;
     const head = headOf(command);
     if (channel === undefined) return this.#refuse(head, this.unavailable());
     const full = channel.buffered > WINDOW_BYTES || this.#queue.length > 0;
@@ -115,7 +117,7 @@ export class NodeLink {
     command: Record<string, unknown> & Pick<Command, "type">,
     done: (answer: string | Failure) => void,
   ): void {
-    const channel = this.#open();
+    const channel = this.#parts.lives() ? this.#open() : undefined;
     if (channel === undefined) return done(this.unavailable());
     this.#ask(channel, command, done);
   }
