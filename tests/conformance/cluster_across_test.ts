@@ -153,6 +153,16 @@ clustered(
   },
 );
 
+clustered("cluster: health_check has the issues of all nodes, with their names", async (cluster) => {
+  await cluster.start({ a: {}, b: {} });
+  const wire = await cluster.connect("a");
+  assertEquals(await wire.ok({ type: "health_check" }, 60_000), { healthy: true, issues: [] });
+  await Deno.remove(cluster.node("b").home.root, { recursive: true });
+  const { healthy, issues } = await wire.ok({ type: "health_check" });
+  assertEquals(healthy, false);
+  assertMatch(String(arrayAt({ issues: issues ?? [] }, "issues")), /^Node b: [^,]*folder/);
+});
+
 /** A client that may stop reading, of a node. */
 async function follower(cluster: TestCluster, node: string): Promise<Follower> {
   const { server } = cluster.node(node);

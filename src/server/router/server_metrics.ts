@@ -82,7 +82,8 @@ export class ServerMetrics {
     };
   }
 
-  async health(): Promise<Health> {
+  /** @param ofCluster whether the cluster's issues are wanted as well */
+  async health(ofCluster = true): Promise<Health> {
     const { governor, manager, clock } = this.#parts;
     const { heartbeat } = manager;
     const slow = Math.min(WORKER_SLOW_MS, governor.limits.hostSilentMs / 2);
@@ -116,7 +117,7 @@ export class ServerMetrics {
     }
     issues.push(...manager.providers.issues, ...await this.#parts.folderIssues?.() ?? []);
     issues.push(...loadIssues(manager.persistence.loadProblems));
-    issues.push(...this.#parts.remote?.issues() ?? []);
+    if (ofCluster) issues.push(...this.#parts.remote?.issues() ?? []);
     return { healthy: issues.length === 0, issues };
   }
 }

@@ -1,4 +1,4 @@
-// Does: carries out the commands that concern all nodes: lists, pending dialogs, and subscriptions to all sessions.
+// Does: carries out the commands that concern all nodes: lists, pending dialogs, health, subscriptions to all sessions.
 // Used by: the router, through remote.ts. This node's own part is the router's.
 // Invariant: no event of `*` is delivered before the one answer that joins those of all nodes.
 import { tryParseRecord } from "../../../base/json.ts";
@@ -62,6 +62,9 @@ export class FanOut {
         if (command.sessionId !== "*") return false;
         this.#subscribeAll(connection, command, asker, here);
         return true;
+      case "health_check":
+        void this.#health(connection, command, here).then((reply) => asker.answer(reply));
+        return true;
       case "unsubscribe":
         if (command.sessionId !== "*") return false;
         void this.#unsubscribeAll(connection, command, here).then((reply) => asker.answer(reply));
@@ -107,6 +110,21 @@ export class FanOut {
     const paged = [cursor, sort, status, archived, query].some((field) => field !== undefined);
     const whole = { plain: true, limit: limit ?? 1_000, maxBytes: this.#parts.answerBytes };
     return await lists.page(command, nodes, ask, paged ? {} : whole);
+  }
+
+  /** The issues of this node, and those of the others with their names. */
+  async #health(connection: Connection, command: Command, here: Here): Promise<Reply> {
+    const own = ownReply(here);
+    const asked = this.#parts.gateway.nodes.map(async (node) => {
+      const answer = answerOf(await this.#ask(connection, node, plain(command)));
+      // A node that is lost is an issue of this one.
+      return answer.ok ? issuesIn(answer.data).map((issue) => `Node ${node}: ${issue}`) : [];
+    });
+    const reply = await own;
+    const others = (await Promise.all(asked)).flat();
+    if (!reply.ok || others.length === 0) return reply;
+    const issues = [...issuesIn(tryParseRecord(reply.dataText)), ...others];
+    return { ok: true, dataText: JSON.stringify({ healthy: false, issues }) };
   }
 
   /** Sessions of nodes that are gone. */
@@ -247,6 +265,11 @@ export class FanOut {
 /** The reply of this node. */
 function ownReply(here: Here, command?: Command): Promise<Reply> {
   return new Promise((resolve) => here({ connection: 0, onReleased: () => {}, answer: resolve }, command));
+}
+
+function issuesIn(health: Record<string, unknown> = {}): unknown[] {
+  const { issues } = health;
+  return Array.isArray(issues) ? issues : [];
 }
 
 /** The command without the client's own id. */
