@@ -261,6 +261,7 @@ export const CASES_OF: Readonly<Record<string, Target>> = {
   cluster: "node",
   cluster_across: "sources",
   cluster_clock: "sources",
+  cluster_content: "sources",
   cluster_faults: "binary",
   cluster_join: "sources",
   cluster_kill: "sources",

@@ -4,7 +4,7 @@
 
 import { freePort, NatsServer, WITHOUT_NATS } from "../support/nats_server.ts";
 import { Client, oneAtATime, pipelined } from "./support/client.ts";
-import { prompt } from "./support/model_extension.ts";
+import { delivered } from "./support/delivery.ts";
 import { Reader } from "./support/readers.ts";
 import { median, percentile, type Row, runBench, size } from "./support/report.ts";
 import { type BenchServer, raisedLimits, startServer } from "./support/servers.ts";
@@ -69,19 +69,6 @@ async function roundTrips(
   ];
 }
 
-/** Delivered events per second, from the first to the last. */
-async function flood(control: Client, readers: readonly Reader[]): Promise<number> {
-  for (const reader of readers) reader.reset();
-  await control.ok({ type: "prompt", sessionId: "bench", message: prompt(ORDER) });
-  await Promise.all(readers.map((reader) => reader.ended()));
-  const first = Math.min(...readers.map(({ firstAt }) => firstAt));
-  const last = Math.max(...readers.map(({ lastAt }) => lastAt));
-  for (const { updates, merged } of readers) {
-    if (updates < ORDER.deltas || merged > 0) throw new Error(`${updates} updates, ${merged} of them merged`);
-  }
-  return readers.reduce((sum, { updates }) => sum + updates, 0) / ((last - first) / 1000);
-}
-
 async function fanOut(node: Server, gateway: Server, control: Client, count: number): Promise<Row> {
   const subscribe = (server: Server): Promise<Reader[]> =>
     Promise.all(Array.from({ length: count }, () => Reader.subscribe(server, { sessionId: "bench" })));
@@ -89,9 +76,9 @@ async function fanOut(node: Server, gateway: Server, control: Client, count: num
   for (let round = -1; round < ROUNDS; round++) {
     for (const [way, server] of [["direct", node], ["through", gateway]] as const) {
       const readers = await subscribe(server);
-      const rate = await flood(control, readers);
+      const { perSecond } = await delivered(control, readers, ORDER);
       for (const { client } of readers) client.close();
-      if (round >= 0) rates[way].push(rate);
+      if (round >= 0) rates[way].push(perSecond);
     }
   }
   const [ours, baseline] = [median(rates.through), median(rates.direct)];

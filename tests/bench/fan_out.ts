@@ -5,6 +5,7 @@
 // Usage: deno run -A tests/bench/fan_out.ts [--quick] [sources|node|binary …]
 
 import { Client } from "./support/client.ts";
+import { delivered, type Round, secondsOf } from "./support/delivery.ts";
 import { BareReader, Reader, recorded } from "./support/readers.ts";
 import { prompt } from "./support/model_extension.ts";
 import { median, type Row, runBench, size } from "./support/report.ts";
@@ -24,36 +25,12 @@ const ROUNDS = size(5, 3);
 /** Rounds that are not counted: runtimes take a while to compile what runs often. */
 const WARM = size(5, 1);
 
-interface Round {
-  readonly perSecond: number;
-  readonly bytes: number;
-}
-
-function whole(readers: readonly { firstAt: number; lastAt: number }[]): number {
-  const first = Math.min(...readers.map(({ firstAt }) => firstAt));
-  return (Math.max(...readers.map(({ lastAt }) => lastAt)) - first) / 1000;
-}
-
-async function ours(control: Client, readers: readonly Reader[]): Promise<Round> {
-  for (const reader of readers) reader.reset();
-  await control.ok({ type: "prompt", sessionId: "bench", message: prompt(ORDER) });
-  await Promise.all(readers.map((reader) => reader.ended()));
-  for (const { updates, merged } of readers) {
-    if (updates >= ORDER.deltas && merged === 0) continue;
-    throw new Error(
-      `a subscriber got ${updates} updates, ${merged} of them merged; ${ORDER.deltas} were due`,
-    );
-  }
-  const events = readers.reduce((sum, { updates }) => sum + updates, 0);
-  return { perSecond: events / whole(readers), bytes: median(readers.map(({ bytes }) => bytes)) };
-}
-
 async function bare(readers: readonly BareReader[]): Promise<Round> {
   for (const reader of readers) reader.reset();
   readers[0]?.socket.send(JSON.stringify({ type: "go", message: prompt(ORDER) }));
   await Promise.all(readers.map((reader) => reader.ended()));
   const events = readers.reduce((sum, { messages }) => sum + messages, 0);
-  return { perSecond: events / whole(readers), bytes: median(readers.map(({ bytes }) => bytes)) };
+  return { perSecond: events / secondsOf(readers), bytes: median(readers.map(({ bytes }) => bytes)) };
 }
 
 /** Deltas per second of a session without a subscriber. */
@@ -95,7 +72,11 @@ async function withSubscribers(
   let before = await times();
   for (let round = -WARM; round < ROUNDS; round++) {
     if (round === 0) before = await times();
-    const rounds = { texts: await bare(ofTexts), pi: await bare(ofPi), mine: await ours(control, readers) };
+    const rounds = {
+      texts: await bare(ofTexts),
+      pi: await bare(ofPi),
+      mine: await delivered(control, readers, ORDER),
+    };
     if (round < 0) continue;
     outcome.texts.push(rounds.texts);
     outcome.pi.push(rounds.pi);

@@ -1,4 +1,4 @@
-// A session on one node, its clients on others (docs/CLUSTER.md): ids, dialogs, cursors, tokens. The
+// A session on one node, its clients on others (docs/CLUSTER.md): ids, dialogs, cursors, tokens, slow readers. The
 // checker of the wire holds every client to the contract of a single server.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -6,9 +6,9 @@ import { RawSocket } from "../support/channel.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import { answer, installDialogs, recorded } from "../support/dialog_extension.ts";
 import { asks, endedBy, shownTo } from "../support/dialog_steps.ts";
-import { assertCaughtUp } from "../support/delivery.ts";
+import { assertCaughtUp, messagesOf, summary } from "../support/delivery.ts";
 import { Follower } from "../support/follower.ts";
-import { arrayAt, at, stringAt } from "../support/json.ts";
+import { arrayAt, at, numberAt, stringAt } from "../support/json.ts";
 import { Gate, text } from "../support/model_server.ts";
 import { deadline } from "../support/wait.ts";
 import { WsWire } from "../support/wire_client.ts";
@@ -153,8 +153,74 @@ clustered(
   },
 );
 
+clustered("cluster: health_check has the issues of all nodes, with their names", async (cluster) => {
+  await cluster.start({ a: {}, b: {} });
+  const wire = await cluster.connect("a");
+  assertEquals(await wire.ok({ type: "health_check" }, 60_000), { healthy: true, issues: [] });
+  await Deno.remove(cluster.node("b").home.root, { recursive: true });
+  const { healthy, issues } = await wire.ok({ type: "health_check" });
+  assertEquals(healthy, false);
+  assertMatch(String(arrayAt({ issues: issues ?? [] }, "issues")), /^Node b: [^,]*folder/);
+});
+
 /** A client that may stop reading, of a node. */
 async function follower(cluster: TestCluster, node: string): Promise<Follower> {
   const { server } = cluster.node(node);
   return new Follower(await RawSocket.connect((await server.endpoint()).url, await server.token()));
 }
+
+const HARD = [
+  ...["--outbox-soft-bytes", "2MiB", "--outbox-hard-bytes", "4MiB", "--outbox-close-bytes", "256MiB"],
+];
+
+clustered(
+  "cluster: a client that does not read lags across machines, and slows no other",
+  async (cluster) => {
+    await cluster.start({ b: { args: HARD }, g: { gateway: true, args: HARD } });
+    const awake = await follower(cluster, "g");
+    const { sessionId: id } = await awake.ok({
+      ...{ type: "create_session", node: "b", inMemory: true },
+      cwd: await cluster.node("b").home.folder("slow"),
+    });
+    assert(typeof id === "string");
+    await awake.ok({ type: "set_auto_compaction", sessionId: id, enabled: false });
+    const sleeper = await follower(cluster, "g");
+    for (const one of [awake, sleeper]) await one.subscribe(id);
+    sleeper.channel.pause();
+    const marker = cluster.name("flood");
+    cluster.model.script(
+      marker,
+      ...Array.from(
+        { length: 12 },
+        () => text(Array.from({ length: 40 }, (_, n) => `${n} `.padEnd(25_000, "."))),
+      ),
+    );
+    for (let turn = 0; turn < 12; turn++) {
+      await awake.ok({ type: "prompt", sessionId: id, message: marker, waitFor: "settled" });
+      // A client that reads a little is slow, and one that reads nothing for half a minute would be closed.
+      sleeper.channel.resume();
+      sleeper.channel.pause();
+    }
+    assertEquals(awake.session(id).lagged, undefined);
+    awake.check();
+    const metrics = await awake.ok({ type: "get_metrics" });
+    // The gateway holds a window, and the owner has dropped the rest.
+    assert(numberAt(metrics, "outboxBytes") < 8 * 1024 * 1024, JSON.stringify(metrics.outboxBytes));
+    sleeper.channel.resume();
+    await sleeper.lagged(id);
+    const { snapshot } = await sleeper.subscribe(id, { snapshot: true });
+    // As on one server a snapshot has the newest messages, and says where the others end.
+    const all = await messagesOf(awake, id);
+    const missing = all.length - sleeper.session(id).messages.length;
+    assert(missing > 0);
+    assertEquals([at(snapshot, "truncated"), at(snapshot, "before")], [true, missing]);
+    cluster.model.script("awake again", text(["yes"]));
+    await awake.ok({ type: "prompt", sessionId: id, message: "awake again", waitFor: "settled" });
+    await sleeper.seen(id, "agent_settled");
+    sleeper.check();
+    const now = await messagesOf(awake, id);
+    assertEquals(now.length, all.length + 2);
+    assertEquals(sleeper.session(id).messages.map(summary), now.slice(missing).map(summary));
+    for (const one of [awake, sleeper]) one.channel.drop();
+  },
+);

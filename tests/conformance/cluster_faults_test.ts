@@ -45,7 +45,8 @@ faults(
     await all.joined(wire, 3);
     await session(wire, "stays", "a");
     await session(wire, "lost", "b");
-    for (const sessionId of ["stays", "lost"]) await wire.ok({ type: "subscribe", sessionId });
+    await wire.ok({ type: "subscribe", sessionId: "stays" });
+    const { epoch } = await wire.ok({ type: "subscribe", sessionId: "lost" });
     model.script("never ends", hang());
     await wire.ok({ type: "prompt", sessionId: "lost", message: "never ends" });
     await wire.event("lost", "message_update");
@@ -72,6 +73,14 @@ faults(
     await settled(wire, "stays", "still here");
     await all.start("b");
     await wire.next(({ type }) => type === "sessions_available", 15_000, "sessions_available");
+    // As on one server, a client learns that its numbers are over before it learns the new epoch.
+    const lagged = await wire.next(({ type }) => type === "lagged", 60_000, "lagged");
+    const last = wire.messages.findLast(({ type, sessionId }) => type === "event" && sessionId === "lost");
+    assertEquals([lagged.sessionId, lagged.epoch, lagged.afterSeq], ["lost", epoch, last?.seq]);
+    const resumed = await wire.next(({ type }) => type === "session_resumed", 5_000, "session_resumed");
+    assert(wire.messages.indexOf(lagged) < wire.messages.indexOf(resumed));
+    assertEquals(at(resumed, "data", "sessionId"), "lost");
+    assert(at(resumed, "data", "epoch") !== epoch);
     const state = await wire.ok({ type: "get_state", sessionId: "lost" }, 60_000);
     const [interrupted] = arrayAt(state, "interrupted");
     assertEquals(at(interrupted, "message"), "never ends");

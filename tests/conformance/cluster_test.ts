@@ -8,7 +8,7 @@ import { hang, ModelServer, OPENAI, text } from "../support/model_server.ts";
 import { WITHOUT_NATS } from "../support/nats_server.ts";
 import { WsWire } from "../support/wire_client.ts";
 import { until } from "../support/wait.ts";
-import { conformance, listed, settled } from "./suite.ts";
+import { conformance, listed, settled, TARGET } from "./suite.ts";
 
 const model = new ModelServer();
 let cluster: Promise<ClusterNodes> | undefined;
@@ -293,4 +293,37 @@ onCluster(
     await all.server("d").kill();
     await wire.close();
   },
+);
+
+conformance(
+  "cluster: a node on Deno and one on Node lead to each other's sessions",
+  async () => {
+    await using all = await ClusterNodes.make(model);
+    try {
+      await Promise.all([
+        all.start("deno", [], { target: "sources" }),
+        all.start("node", [], { target: "node" }),
+      ]);
+      for (const [here, there] of [["deno", "node"], ["node", "deno"]] as const) {
+        const wire = await all.connect(here) as WsWire;
+        await all.joined(wire, 2);
+        const sessionId = `on-${there}`;
+        await session(wire, sessionId, there);
+        await wire.ok({ type: "subscribe", sessionId });
+        // Longer than one message of NATS, in both directions.
+        const long = `${"ö€x".repeat(250_000)} to ${there}`;
+        model.script(`to ${there}`, text([long, " and back"]));
+        const message = { type: "prompt", sessionId, message: long, waitFor: "settled" };
+        assertEquals((await wire.ok(message, 60_000)).text, `${long} and back`);
+        await wire.event(sessionId, "agent_settled");
+        const state = await wire.ok({ type: "get_state", sessionId });
+        assertEquals([state.node, state.messageCount], [there, 2]);
+        await wire.close();
+        wire.check();
+      }
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.stack : error}\n${all.report}`);
+    }
+  },
+  WITHOUT_NATS ?? (TARGET === "node" ? undefined : "needs the Node build"),
 );

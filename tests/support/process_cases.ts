@@ -5,6 +5,7 @@ const PROCESS = "is about one process: its start, signals, folders and pipes";
 const BUILD = "is about what a build contains";
 const MILLISECONDS = "holds a server to milliseconds; the benchmark measures a gateway";
 const WORKERS = "is about the workers of one process";
+const COUNTERS = "reads the counters of one process; `nodes` of get_metrics has the other ones";
 const GATE = "is about the gate of one server, and a gateway has the same one";
 
 /** Files of the conformance suite that the run leaves out. */
@@ -22,6 +23,8 @@ export const FILES_OF_THE_PROCESS: Readonly<Record<string, string>> = {
 
 /** Cases of other files. */
 const CASES: Readonly<Record<string, string>> = {
+  "metrics: ": COUNTERS,
+  "health: a stuck worker": COUNTERS,
   "roles: a new token of the server ends what was minted from the one before": PROCESS,
 };
 

@@ -11,9 +11,10 @@ import { PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
 import type { Governor } from "../../governor/governor.ts";
 import { answerBytes } from "../lists/answer_bytes.ts";
 import { PageCursors } from "../lists/page_cursors.ts";
+import type { Access } from "../auth/access.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import type { Connection } from "../router/connection.ts";
-import type { Asked, Here, Remote } from "./remote.ts";
+import type { Asked, Here, Remote, RemoteReader } from "./remote.ts";
 import type { Router } from "../router/router.ts";
 import type { TokenStore } from "../auth/token_store.ts";
 import { Claims, ephemeralState } from "./claims.ts";
@@ -21,8 +22,10 @@ import { ClusterError } from "./bus.ts";
 import { FanOut } from "./gateway/fan_out.ts";
 import { Gateway, noNode } from "./gateway/gateway.ts";
 import { MergedList } from "./gateway/merged_list.ts";
+import { SessionReader } from "./gateway/session_reader.ts";
 import { aliveSubject, join, type Joined, type JoinParts, nodeKey, prefixOf } from "./join.ts";
 import { type Member, Members } from "./members.ts";
+import { SilentNodes } from "./silent_nodes.ts";
 import { TokenSync } from "./token_sync.ts";
 import { Channels } from "./wire/channels.ts";
 import { NodeTransport } from "./wire/node_transport.ts";
@@ -62,6 +65,7 @@ export class Cluster implements Remote {
   readonly #gateway: Gateway;
   readonly #fanOut: FanOut;
   readonly #machineBytes: number;
+  readonly #silent: SilentNodes;
   #router: Router | undefined;
   #transport: NodeTransport | undefined;
   #tokens: TokenSync | undefined;
@@ -94,6 +98,12 @@ export class Cluster implements Remote {
       onAlive: (member) => this.#alive(member),
       onGone: (member, left) => this.#gone(member, left),
       onHeard: ({ info }) => this.#gateway.heard(info.node),
+    });
+    this.#silent = new SilentNodes({
+      clock: runtime,
+      bus,
+      aliveSubject: (other) => aliveSubject(cluster.name, other),
+      giveUp: (other) => this.#channels.giveUp(other),
     });
     const has = (sessionId: string): boolean => local.has(sessionId);
     this.#gateway = new Gateway({
@@ -196,6 +206,7 @@ export class Cluster implements Remote {
   /** Leaves. */
   async close(): Promise<void> {
     this.#members.stop();
+    this.#silent.close();
     if (this.#parts.config.ephemeral) await this.claims.releaseAll();
     await this.#joined.bus.close();
   }
@@ -206,6 +217,15 @@ export class Cluster implements Remote {
 
   spread(connection: Connection, command: Command, asker: ReplyTo, here: Here): boolean {
     return this.#fanOut.take(connection, command, asker, here);
+  }
+
+  async reader(access: Access, sessionId: string): Promise<RemoteReader | undefined> {
+    const gateway = this.#gateway;
+    const node = await gateway.elsewhere(sessionId);
+    const router = this.#router;
+    if (node === undefined || router === undefined) return undefined;
+    const { runtime, config: { limits } } = this.#parts;
+    return new SessionReader({ gateway, node, access, id: router.nextId(), clock: runtime, limits });
   }
 
   closed(connection: Connection): void {
@@ -342,6 +362,7 @@ export class Cluster implements Remote {
     const { node, version } = info;
     const { log } = this.#parts;
     this.#channels.heard(instance);
+    this.#silent.heard(node, instance);
     log.info("a node is in the cluster", { node, version, sessions: info.sessions.live });
     if (this.#toldGone.delete(node)) this.#tellSessions("sessions_available", node);
     this.#gateway.back(node);
@@ -353,7 +374,7 @@ export class Cluster implements Remote {
     this.#toldGone.add(node);
     this.#tellSessions("sessions_unavailable", node);
     if (left) this.#channels.left(instance);
-    else this.#channels.giveUp(instance);
+    else void this.#silent.silent(node, instance);
   }
 
   /** Tells the clients of this node which of their sessions come and go with another node. */
@@ -387,7 +408,12 @@ export class Cluster implements Remote {
       if (type === "session_created") this.claims.note(sessionId, node);
       if (type === "session_deleted") this.claims.forget(sessionId, node);
     }
-    this.#router?.relay(type, data, (connection) => this.#gateway.hears(connection, node));
+    const gateway = this.#gateway;
+    this.#router?.relay(
+      type,
+      data,
+      (connection) => gateway.hears(connection, node) || gateway.holdsBack(connection, node, type, data),
+    );
   }
 }
 

@@ -1,8 +1,10 @@
 // Does: describes the other nodes of a cluster as the router needs them. Types only.
 // Used by: the router and its commands; the cluster implements it. A server that stands alone has none.
 import type { Reply } from "../../ipc/messages.ts";
+import type { Failure } from "../../protocol/errors.ts";
 import type { Command, CommandSpec } from "../../protocol/schema/commands.ts";
 import type { NodeInfo } from "../../protocol/schema/monitoring_commands.ts";
+import type { Access } from "../auth/access.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import type { Connection } from "../router/connection.ts";
 
@@ -18,12 +20,27 @@ export interface Asked {
 /** Has this node carry out its own part of a command, or of the command in its place. */
 export type Here = (asker: ReplyTo, command?: Command) => void;
 
+/** Reads from a session of another node for one HTTP request. */
+export interface RemoteReader {
+  /** The answer of the session's node to a command that reads. */
+  read(command: Command): Promise<
+    { readonly ok: true; readonly data: Record<string, unknown> } | {
+      readonly ok: false;
+      readonly failure: Failure;
+    }
+  >;
+  /** The request is over. */
+  close(): void;
+}
+
 /** The other nodes. */
 export interface Remote {
   /** Takes a command that another node has to answer. False: this node answers it. `here` lets this node answer later. */
   take(asked: Asked, here: () => void): boolean;
   /** Asks the other nodes too, and joins the answers. False: this node's answer is all. */
   spread(connection: Connection, command: Command, asker: ReplyTo, here: Here): boolean;
+  /** Reads from a session that lives on another node, with the rights of a token. Undefined: this node answers. */
+  reader(access: Access, sessionId: string): Promise<RemoteReader | undefined>;
   /** A client of this node is gone. */
   closed(connection: Connection): void;
   /** A server event of this node. The clients of the other nodes get it too. */

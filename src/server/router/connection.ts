@@ -50,6 +50,7 @@ export class Connection {
   #heldBytes = 0;
   #unanswered = 0;
   #retrying = false;
+  #counted = false;
   #open = true;
 
   constructor(parts: ConnectionParts) {
@@ -138,13 +139,31 @@ export class Connection {
       this.#heldBytes -= next.bytes;
     }
     this.#retrying = false;
-    if (this.#heldBytes < READ_AHEAD_BYTES) { for (const fn of this.#rooms.splice(0)) fn(); }
+    this.#makeRoom();
     this.#checkQuiet();
+  }
+
+  /** Counts bytes of commands that wait on their way to another node. A negative number of them wait no more. */
+  holds(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#makeRoom();
+  }
+
+  /** Whether a command counts for the rates. Of those of one HTTP request only the first one does. */
+  counts(): boolean {
+    const counts = !this.#counted || this.peer.isOneRequest !== true;
+    this.#counted = true;
+    return counts;
+  }
+
+  /** Whether the transport may read on. */
+  get writable(): boolean {
+    return this.#heldBytes < READ_AHEAD_BYTES || !this.#open;
   }
 
   /** Resolves when the transport may read on. */
   whenWritable(): Promise<void> {
-    if (this.#heldBytes < READ_AHEAD_BYTES || !this.#open) return Promise.resolve();
+    if (this.writable) return Promise.resolve();
     return new Promise((resolve) => this.#rooms.push(resolve));
   }
 
@@ -165,6 +184,10 @@ export class Connection {
     this.outbox.close();
     for (const fn of this.#rooms.splice(0)) fn();
     for (const fn of this.#quiet.splice(0)) fn();
+  }
+
+  #makeRoom(): void {
+    if (this.#heldBytes < READ_AHEAD_BYTES) { for (const fn of this.#rooms.splice(0)) fn(); }
   }
 
   #checkQuiet(): void {

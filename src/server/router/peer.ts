@@ -15,6 +15,8 @@ export interface Peer {
    * `Connection.whenWritable` resolves.
    */
   readonly blocksWhenFull: boolean;
+  /** Whether it is one HTTP request at another node, whose commands count as one. */
+  readonly isOneRequest?: boolean;
   send(text: string): void;
   /** Sent bytes that the peer has not taken yet. */
   readonly buffered: number;

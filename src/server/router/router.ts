@@ -318,7 +318,7 @@ export class Router {
   /** Counts a command once, however long it waits for room. */
   #rate(connection: Connection, command: Command, spec: CommandSpec): Failure | undefined {
     const { governor, manager, clock } = this.parts;
-    if (spec.exempt || (this.#refusing && !spec.duringShutdown)) return undefined;
+    if (spec.exempt || (this.#refusing && !spec.duringShutdown) || !connection.counts()) return undefined;
     const { sessionId, type } = command;
     const ofNone = sessionId === undefined || sessionId === "*" || type === "create_session" ||
       type === "load_session";

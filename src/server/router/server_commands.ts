@@ -280,8 +280,9 @@ export const OWN_COMMANDS: ReadonlyMap<string, Own> = new Map<string, Own>([
     "get_metrics",
     (router, _connection, _command, replyTo) => answer(replyTo, router.serverMetrics.metrics()),
   ),
-  on("health_check", (router, _connection, _command, replyTo) => {
-    void router.serverMetrics.health().then((health) => answer(replyTo, health));
+  on("health_check", (router, { peer }, _command, replyTo) => {
+    // Another node sees the cluster itself.
+    void router.serverMetrics.health(peer.transport !== "node").then((health) => answer(replyTo, health));
   }),
   on("list_sessions", listSessions),
   on("create_session", (router, connection, command, replyTo) => {

@@ -79,7 +79,8 @@ export class ServerMetrics {
     };
   }
 
-  async health(): Promise<Health> {
+  /** @param ofCluster whether the cluster's issues are wanted as well */
+  async health(ofCluster = true): Promise<Health> {
     const { manager, clock } = this.#parts;
     const { heartbeat, health: { providers } } = manager;
     const issues = manager.health.issues;
@@ -103,7 +104,7 @@ export class ServerMetrics {
     }
     issues.push(...providers.issues, ...await this.#parts.folderIssues?.() ?? []);
     issues.push(...loadIssues(manager.persistence.loadProblems));
-    issues.push(...this.#parts.remote?.issues() ?? []);
+    if (ofCluster) issues.push(...this.#parts.remote?.issues() ?? []);
     return { healthy: issues.length === 0, issues };
   }
 }

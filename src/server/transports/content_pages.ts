@@ -1,5 +1,5 @@
 // Does: answers `GET /content/<session>/<hash>`: a large text or image of a session's history, with ranges and ETag.
-// Used by: websocket.ts, after the gate (docs/PROTOCOL.md#reading-a-long-history).
+// Used by: websocket.ts, after the gate (docs/PROTOCOL.md#reading-a-long-history). Another node may hold the session.
 // Invariant: one piece at a time is in memory, and a peer that reads nothing is dropped.
 import { STALL_MS } from "../../governor/limits.ts";
 import type { Reply } from "../../ipc/messages.ts";
@@ -24,11 +24,27 @@ interface Piece {
   readonly data: string;
 }
 
+/** Where one request gets its pieces from. */
+interface Source {
+  read(command: CommandOf<"get_content">): Promise<Piece | Failure>;
+  close(): void;
+}
+
 /** Bytes of one piece. */
 const PIECE_BYTES = 256 * 1024;
 
-/** Contents that peers may read at a time. */
+const GET_CONTENT = specOf("get_content");
+
+const UNREADABLE: Failure = { code: "internal", message: "The answer of another node cannot be read" };
+
+/** Contents that peers may read at a time, and requests about contents on other nodes. */
 const READERS = 64;
+
+const TOO_MANY: Failure = {
+  code: "overloaded",
+  message: `${READERS} contents are being read already; try again`,
+  retryAfterMs: 1_000,
+};
 
 /** Types of images that a browser shows and that run nothing. */
 const SHOWN: ReadonlySet<string> = new Set([
@@ -46,6 +62,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   rate_limited: 429,
   overloaded: 503,
   session_limit: 503,
+  node_unavailable: 503,
   shutting_down: 503,
 };
 
@@ -96,6 +113,7 @@ function refused({ code, message, retryAfterMs }: Failure): HttpAnswer {
 export class ContentPages {
   readonly #router: Router;
   #readers = 0;
+  #remote = 0;
 
   constructor(router: Router) {
     this.#router = router;
@@ -107,7 +125,23 @@ export class ContentPages {
     const { sessionId } = name;
     const limited = governor.command(manager.has(sessionId) ? sessionId : undefined, clock.monotonic());
     if (limited !== undefined) return refused(limited);
-    const found = await this.#read(access, name, 0, 1);
+    const refusal = forbidden(access, commandFor(name, 0, 1), GET_CONTENT);
+    if (refusal !== undefined) return refused(refusal);
+    const source = await this.#source(access, sessionId);
+    if ("code" in source) return refused(source);
+    let streams = false;
+    try {
+      const answer = await this.#answer(request, name, source);
+      streams = answer.body instanceof ReadableStream;
+      return answer;
+    } finally {
+      // A stream closes its source at its own end.
+      if (!streams) source.close();
+    }
+  }
+
+  async #answer(request: HttpRequest, name: ContentName, source: Source): Promise<HttpAnswer> {
+    const found = await source.read(commandFor(name, 0, 1));
     if ("code" in found) return refused(found);
     const { size } = found;
     const etag = `"${name.hash}"`;
@@ -129,15 +163,12 @@ export class ContentPages {
     const contentType = typeOf(found);
     const status = range === undefined ? 200 : 206;
     if (method === "HEAD" || last < first) return { status, body: "", contentType, headers: described };
-    if (this.#readers >= READERS) {
-      const message = `${READERS} contents are being read already; try again`;
-      return refused({ code: "overloaded", message, retryAfterMs: 1_000 });
-    }
-    return { status, body: this.#stream(access, name, first, last), contentType, headers: described };
+    if (this.#readers >= READERS) return refused(TOO_MANY);
+    return { status, body: this.#stream(source, name, first, last), contentType, headers: described };
   }
 
   /** The bytes from `first` to `last`, piece by piece as the peer takes them. */
-  #stream(access: Access, name: ContentName, first: number, last: number): ReadableStream<Uint8Array> {
+  #stream(source: Source, name: ContentName, first: number, last: number): ReadableStream<Uint8Array> {
     const { clock } = this.#router.parts;
     let at = first;
     let open = true;
@@ -145,13 +176,15 @@ export class ContentPages {
     this.#readers++;
     const end = (): void => {
       stalled?.clear();
-      if (open) this.#readers--;
+      if (!open) return;
       open = false;
+      this.#readers--;
+      source.close();
     };
     return new ReadableStream<Uint8Array>({
       pull: async (controller) => {
         stalled?.clear();
-        const piece = await this.#read(access, name, at, Math.min(PIECE_BYTES, last - at + 1));
+        const piece = await source.read(commandFor(name, at, Math.min(PIECE_BYTES, last - at + 1)));
         if (!open) return;
         const bytes = "code" in piece ? new Uint8Array() : decode(piece.data);
         if (bytes.length === 0) {
@@ -174,28 +207,57 @@ export class ContentPages {
     }, { highWaterMark: 1 });
   }
 
-  /** Asks the session's worker for a piece. */
-  async #read(
-    access: Access,
-    { sessionId, hash }: ContentName,
-    offset: number,
-    length: number,
-  ): Promise<Piece | Failure> {
-    const command: CommandOf<"get_content"> = { type: "get_content", sessionId, ref: hash, offset, length };
-    const spec = specOf(command.type);
+  /** Where the pieces of a session come from: its worker here, or its node. */
+  async #source(access: Access, sessionId: string): Promise<Source | Failure> {
+    const { remote } = this.#router.parts;
+    if (remote === undefined) return this.#here();
+    if (this.#remote >= READERS) return TOO_MANY;
+    this.#remote++;
+    const reader = await remote.reader(access, sessionId);
+    if (reader === undefined) {
+      this.#remote--;
+      return this.#here();
+    }
+    return {
+      read: async (command) => {
+        const answer = await reader.read(command);
+        if (!answer.ok) return answer.failure;
+        return isPiece(answer.data) ? answer.data : UNREADABLE;
+      },
+      close: () => {
+        this.#remote--;
+        reader.close();
+      },
+    };
+  }
+
+  /** The sessions of this server. */
+  #here(): Source {
     const { manager } = this.#router.parts;
     const connection = this.#router.nextId();
-    const refusal = forbidden(access, command, spec);
-    if (refusal !== undefined) return refusal;
-    const reply = await new Promise<Reply>((resolve) => {
-      const replyTo = { connection, onReleased: () => {}, answer: resolve };
-      const failed = manager.forwardCommand(command, spec, replyTo);
-      if (failed !== undefined) resolve({ ok: false, failure: failed });
-    });
-    if (!reply.ok) return reply.failure;
-    // The worker has written this text.
-    return JSON.parse(reply.dataText) as Piece;
+    return {
+      read: async (command) => {
+        const reply = await new Promise<Reply>((resolve) => {
+          const replyTo = { connection, onReleased: () => {}, answer: resolve };
+          const failed = manager.forwardCommand(command, GET_CONTENT, replyTo);
+          if (failed !== undefined) resolve({ ok: false, failure: failed });
+        });
+        if (!reply.ok) return reply.failure;
+        // The worker has written this text.
+        return JSON.parse(reply.dataText) as Piece;
+      },
+      close: () => {},
+    };
   }
+}
+
+function commandFor({ sessionId, hash }: ContentName, offset: number, length: number) {
+  return { type: "get_content", sessionId, ref: hash, offset, length } as const;
+}
+
+function isPiece(data: Record<string, unknown>): data is Record<string, unknown> & Piece {
+  const { kind, size, data: bytes } = data;
+  return typeof kind === "string" && typeof size === "number" && typeof bytes === "string";
 }
 
 function decode(base64: string): Uint8Array {

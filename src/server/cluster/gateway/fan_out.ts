@@ -1,9 +1,9 @@
-// Does: carries out the commands that concern all nodes: lists, pending dialogs, and subscriptions to all sessions.
+// Does: carries out the commands that concern all nodes: lists, pending dialogs, health, subscriptions to all sessions.
 // Used by: the router, through remote.ts. This node's own part is the router's.
 // Invariant: no event of `*` is delivered before the one answer that joins those of all nodes.
-import { isRecord, tryParseRecord } from "../../../base/json.ts";
+import { tryParseRecord } from "../../../base/json.ts";
 import type { Reply } from "../../../ipc/messages.ts";
-import { type ErrorCode, ERRORS, type Failure, failure } from "../../../protocol/errors.ts";
+import type { Failure } from "../../../protocol/errors.ts";
 import type { Command, CommandOf } from "../../../protocol/schema/commands.ts";
 import { SNAPSHOTS_BYTES } from "../../../governor/limits.ts";
 import type { ReplyTo } from "../../journal/reply_to.ts";
@@ -12,8 +12,8 @@ import type { Connection } from "../../router/connection.ts";
 import type { Here } from "../remote.ts";
 import type { Claims } from "../claims.ts";
 import type { Gateway } from "./gateway.ts";
-import type { AskPage, MergedList, PageAnswer } from "./merged_list.ts";
-import { headingOf } from "./wire_texts.ts";
+import { answerOf, failureOf, isRefused } from "./answers.ts";
+import type { AskPage, MergedList } from "./merged_list.ts";
 
 export interface FanOutParts {
   readonly node: string;
@@ -62,6 +62,9 @@ export class FanOut {
         if (command.sessionId !== "*") return false;
         this.#subscribeAll(connection, command, asker, here);
         return true;
+      case "health_check":
+        void this.#health(connection, command, here).then((reply) => asker.answer(reply));
+        return true;
       case "unsubscribe":
         if (command.sessionId !== "*") return false;
         void this.#unsubscribeAll(connection, command, here).then((reply) => asker.answer(reply));
@@ -107,6 +110,21 @@ export class FanOut {
     const paged = [cursor, sort, status, archived, query].some((field) => field !== undefined);
     const whole = { plain: true, limit: limit ?? 1_000, maxBytes: this.#parts.answerBytes };
     return await lists.page(command, nodes, ask, paged ? {} : whole);
+  }
+
+  /** The issues of this node, and those of the others with their names. */
+  async #health(connection: Connection, command: Command, here: Here): Promise<Reply> {
+    const own = ownReply(here);
+    const asked = this.#parts.gateway.nodes.map(async (node) => {
+      const answer = answerOf(await this.#ask(connection, node, plain(command)));
+      // A node that is lost is an issue of this one.
+      return answer.ok ? issuesIn(answer.data).map((issue) => `Node ${node}: ${issue}`) : [];
+    });
+    const reply = await own;
+    const others = (await Promise.all(asked)).flat();
+    if (!reply.ok || others.length === 0) return reply;
+    const issues = [...issuesIn(tryParseRecord(reply.dataText)), ...others];
+    return { ok: true, dataText: JSON.stringify({ healthy: false, issues }) };
   }
 
   /** Sessions of nodes that are gone. */
@@ -189,7 +207,7 @@ export class FanOut {
         if (typeof answer === "string" && answer.includes('"success":true')) {
           link.hold();
           held.push(() => link.release());
-          link.subscribed("*", wishesOf(command), answer);
+          link.places.beginAll(wishesOf(command), answer);
           const at = answer.indexOf('"data":');
           texts.push(bodyIn(answer.slice(at + 7, -1)));
         }
@@ -209,7 +227,7 @@ export class FanOut {
     let any = false;
     await Promise.all(gateway.nodes.map(async (node) => {
       const answer = await this.#ask(connection, node, plain(command));
-      gateway.link(connection, node).unsubscribed("*");
+      gateway.link(connection, node).places.end("*");
       any ||= typeof answer === "string" && answer.includes('"unsubscribed":true');
     }));
     const reply = await own;
@@ -239,7 +257,7 @@ export class FanOut {
         node,
         command as Record<string, unknown> & Pick<Command, "type">,
       );
-      return typeof answer === "string" ? pageOf(answer) : { ok: false, failure: answer };
+      return answerOf(answer);
     };
   }
 }
@@ -249,26 +267,9 @@ function ownReply(here: Here, command?: Command): Promise<Reply> {
   return new Promise((resolve) => here({ connection: 0, onReleased: () => {}, answer: resolve }, command));
 }
 
-function pageOf(answer: string): PageAnswer {
-  const { success, data } = tryParseRecord(answer) ?? {};
-  return success === true && isRecord(data) ? { ok: true, data } : { ok: false, failure: failureOf(answer) };
-}
-
-/** The failure in the answer of another node. */
-function failureOf(answer: string): Failure {
-  const { code, error, retryAfterMs, data } = tryParseRecord(answer) ?? {};
-  const known = typeof code === "string" && Object.hasOwn(ERRORS, code) ? code as ErrorCode : "internal";
-  const sentence = typeof error === "string" ? error : "The answer of another node cannot be read";
-  return failure(known, sentence, {
-    ...(typeof retryAfterMs === "number" ? { retryAfterMs } : {}),
-    ...(data === undefined ? {} : { data }),
-  });
-}
-
-/** Whether another node has refused its part. */
-function isRefused(answer: string): boolean {
-  const heading = headingOf(answer);
-  return heading.kind === "response" && !heading.success;
+function issuesIn(health: Record<string, unknown> = {}): unknown[] {
+  const { issues } = health;
+  return Array.isArray(issues) ? issues : [];
 }
 
 /** The command without the client's own id. */

@@ -5,6 +5,7 @@ import type { Log } from "../../../base/log.ts";
 import { isRecord, tryParseRecord } from "../../../base/json.ts";
 import { encodeFailure } from "../../../protocol/envelope.ts";
 import { type Failure, failure } from "../../../protocol/errors.ts";
+import { encodeServerEvent } from "../../../protocol/events.ts";
 import type { Command } from "../../../protocol/schema/commands.ts";
 import type { NodeInfo } from "../../../protocol/schema/monitoring_commands.ts";
 import { sees } from "../../auth/access.ts";
@@ -101,10 +102,17 @@ export class Gateway {
       connection,
       node,
       ownIds,
+      lives: () => members.get(node) !== undefined,
       open: (events) => {
         const member = members.get(node);
         if (member === undefined || !this.#parts.connected()) return undefined;
-        return channels.open(member.instance, { node: this.#parts.node, access: connection.access }, events);
+        const { access, peer } = connection;
+        return channels.open(member.instance, {
+          node: this.#parts.node,
+          access,
+          waits: peer.blocksWhenFull,
+          isOneRequest: peer.isOneRequest === true,
+        }, events);
       },
       ownerOf: (sessionId) => this.#parts.has(sessionId) ? this.#parts.node : claims.ownerOf(sessionId),
       foreign: (sessionId) => {
@@ -126,6 +134,15 @@ export class Gateway {
     return this.#links.get(connection)?.get(node)?.greeted ?? false;
   }
 
+  /** Whether a server event that came past that way has to wait for what comes over it. */
+  holdsBack(connection: Connection, node: string, type: string, data: Record<string, unknown>): boolean {
+    const { sessionId } = data;
+    if (type !== "session_resumed" || typeof sessionId !== "string") return false;
+    const link = this.#links.get(connection)?.get(node);
+    if (link === undefined || !sees(connection.access, sessionId)) return false;
+    return link.places.holdsBack(sessionId, encodeServerEvent(type, data));
+  }
+
   /** A client of this node is gone. */
   closed(connection: Connection): void {
     const links = this.#links.get(connection);
@@ -141,6 +158,13 @@ export class Gateway {
   /** A node's word has come, so it counts its new sessions itself. */
   heard(node: string): void {
     this.#placed.delete(node);
+  }
+
+  /** The other node that owns a session. Undefined: none does, or this one. */
+  async elsewhere(sessionId: string): Promise<string | undefined> {
+    const { node, claims } = this.#parts;
+    const owner = this.#ownerOf(sessionId) ?? await claims.confirm(sessionId);
+    return owner === node ? undefined : owner;
   }
 
   /** Names of the other nodes that live. */

@@ -8,15 +8,10 @@ import type { Failure } from "../../../protocol/errors.ts";
 import type { Command } from "../../../protocol/schema/commands.ts";
 import { PAGE_BYTES, PAGE_ITEMS } from "../../../protocol/schema/list_fields.ts";
 import { cursorExpired, type PageCursors } from "../../lists/page_cursors.ts";
-
-/** A node's answer to a page, read. */
-export type PageAnswer = { readonly ok: true; readonly data: Record<string, unknown> } | {
-  readonly ok: false;
-  readonly failure: Failure;
-};
+import type { NodeAnswer } from "./answers.ts";
 
 /** Asks one node for its page. The name is empty for this node. */
-export type AskPage = (node: string, command: Record<string, unknown>) => Promise<PageAnswer>;
+export type AskPage = (node: string, command: Record<string, unknown>) => Promise<NodeAnswer>;
 
 /** How far one node's list has come. */
 interface Source {

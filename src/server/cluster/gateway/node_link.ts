@@ -1,15 +1,14 @@
 // Does: one client's way to one other node: its commands there, and the messages that come back, over one virtual connection.
-// Used by: gateway.ts. Uses: Channel for the frames, and wire_texts.ts for the beginnings of messages.
-// Invariant: each command gets exactly one answer. After a loss the client goes on from its own cursors, or gets `lagged`.
-import { isRecord, tryParseRecord } from "../../../base/json.ts";
+// Used by: gateway.ts. Uses: Channel for the frames, and client_places.ts for the client's subscriptions.
+// Invariant: each command gets exactly one answer, also after a loss.
 import { encodeFailure, type ResponseHead } from "../../../protocol/envelope.ts";
 import { type Failure, failure } from "../../../protocol/errors.ts";
-import { encodeServerEvent } from "../../../protocol/events.ts";
 import type { Command, CommandSpec } from "../../../protocol/schema/commands.ts";
 import type { Connection } from "../../router/connection.ts";
 import type { Channel, ChannelEvents } from "../wire/channel.ts";
 import { TRY_LATER } from "../wire/channels.ts";
-import { type Heading, headingOf, isDialog, startOf } from "./wire_texts.ts";
+import { ClientPlaces } from "./client_places.ts";
+import { type Heading, headingOf } from "./wire_texts.ts";
 
 /** Bytes to another node that may wait before a further command is refused. */
 const WINDOW_BYTES = 256 * 1024;
@@ -19,6 +18,8 @@ export interface NodeLinkParts {
   readonly node: string;
   /** The first characters of the ids of this node's own commands. No client can guess them. */
   readonly ownIds: string;
+  /** Whether the node lives. One that is silent may still have a virtual connection, and gets no further command. */
+  lives(): boolean;
   /** Opens a virtual connection. Undefined while the node is gone. */
   open(events: ChannelEvents): Channel | undefined;
   /** The owner of a session, where it is known. */
@@ -42,18 +43,11 @@ interface Pending {
   readonly text: string;
   /** A repetition does no harm: it only reads, or it has a key that the other node keeps. */
   readonly repeatable: boolean;
-  readonly reads: boolean;
   /** The fields of a `subscribe`. */
   readonly subscribe?: Record<string, unknown>;
   readonly command: Pick<Command, "type">;
   /** Of this node's own commands: gets the answer in place of the client. */
   readonly done?: (answer: string | Failure) => void;
-}
-
-interface Place {
-  /** Unknown for a session that began, or came back, while `*` was subscribed. */
-  epoch: string | undefined;
-  seq: number;
 }
 
 let count = 0;
@@ -66,11 +60,10 @@ export class NodeLink {
   /** The greeting of the other node has arrived. */
   #greeted = false;
   readonly #pending = new Map<string, Pending[]>();
-  /** What the client subscribes to there, with the fields of its command. */
-  readonly #subscriptions = new Map<string, Record<string, unknown>>();
-  readonly #places = new Map<string, Place>();
-  readonly #lagging = new Set<string>();
+  readonly #places: ClientPlaces;
   readonly #inbox: string[] = [];
+  /** Commands of a client that waits instead of being refused, until the other node has taken earlier ones. */
+  #queue: Pending[] = [];
   #held = 0;
   #waits = false;
   #closed = false;
@@ -78,6 +71,7 @@ export class NodeLink {
   constructor(parts: NodeLinkParts) {
     this.node = parts.node;
     this.#parts = parts;
+    this.#places = new ClientPlaces((text) => parts.connection.send(text));
   }
 
   /** Whether server events of that node reach the client over this link. */
@@ -87,31 +81,35 @@ export class NodeLink {
 
   /** Whether the client subscribes to anything there. */
   get subscribes(): boolean {
-    return this.#subscriptions.size > 0;
+    return this.#places.subscribes;
   }
 
   /** Sends a client's command. Its answer, or a failure, goes to the client. */
   command(text: string, command: Command, spec: CommandSpec): void {
-    const { connection } = this.#parts;
-    const channel = this.#open();
+    const { connection, lives } = this.#parts;
+    const channel = lives() ? this.#open() : undefined;
     const head = headOf(command);
     if (channel === undefined) return this.#refuse(head, this.unavailable());
-    if (channel.buffered > WINDOW_BYTES && !spec.exempt) {
+    const full = channel.buffered > WINDOW_BYTES || this.#queue.length > 0;
+    if (full && !spec.exempt && !connection.peer.blocksWhenFull) {
       const sentence = `Too many commands wait on their way to node ${this.node}; send again after a moment`;
       return this.#refuse(head, failure("overloaded", sentence, { retryAfterMs: 250 }));
     }
     connection.asked();
     const keyed = "idempotencyKey" in command && command.idempotencyKey !== undefined && spec.keyed;
-    this.#expect({
+    const pending: Pending = {
       head,
       text,
       command,
-      reads: !spec.mutates && !spec.keyed,
       repeatable: keyed || !spec.mutates && !spec.keyed,
       ...(command.type === "subscribe" ? { subscribe: fieldsOf(command) } : {}),
       ...(command.type === "switch_session" ? { subscribe: { updates: "full" } } : {}),
-    });
-    channel.send(text);
+    };
+    if (full && !spec.exempt) {
+      // The transport reads no more than so much ahead.
+      connection.holds(text.length);
+      this.#queue.push(pending);
+    } else this.#sendNow(channel, pending);
   }
 
   /** Sends a command of this node for the client. The client does not see the answer. */
@@ -119,21 +117,14 @@ export class NodeLink {
     command: Record<string, unknown> & Pick<Command, "type">,
     done: (answer: string | Failure) => void,
   ): void {
-    const channel = this.#open();
+    const channel = this.#parts.lives() ? this.#open() : undefined;
     if (channel === undefined) return done(this.unavailable());
     this.#ask(channel, command, done);
   }
 
-  /** The client subscribes there from now on, by a command of this node. */
-  subscribed(target: string, fields: Record<string, unknown>, answer: string): void {
-    this.#subscriptions.set(target, fields);
-    for (const [sessionId, { epoch, seq }] of startsOf(answer)) this.#places.set(sessionId, { epoch, seq });
-    this.#lagging.clear();
-  }
-
-  /** The client does not subscribe to that any more, by a command of this node. */
-  unsubscribed(target: string): void {
-    this.#subscriptions.delete(target);
+  /** What the client subscribes to there. */
+  get places(): ClientPlaces {
+    return this.#places;
   }
 
   /** Delivers nothing until `release`: what comes belongs behind an answer that is not complete yet. */
@@ -158,6 +149,7 @@ export class NodeLink {
     this.#channel?.close(1000, "The client is gone");
     this.#channel = undefined;
     this.#inbox.length = 0;
+    this.#queue = [];
     const over = [...this.#pending.values()].flat();
     this.#pending.clear();
     for (const { done } of over) done?.(failure("cancelled", "The client is gone"));
@@ -178,13 +170,15 @@ export class NodeLink {
         this.#inbox.push(text);
         this.#deliver();
       },
-      onDrain: () => {},
+      onDrain: () => {
+        if (this.#channel === channel) this.#sendQueued();
+      },
       onEnd: (reason, code) => {
         if (this.#channel === channel) this.#ended(reason, code);
       },
     });
     this.#channel = channel;
-    if (channel !== undefined) this.#subscribeAgain(channel);
+    if (channel !== undefined) this.#places.again((command, done) => this.#ask(channel, command, done));
     return channel;
   }
 
@@ -199,11 +193,26 @@ export class NodeLink {
       head: { id, command: command.type },
       text,
       command,
-      reads: true,
       repeatable: command.type !== "subscribe",
       done,
     });
     channel.send(text);
+  }
+
+  #sendNow(channel: Channel, pending: Pending): void {
+    this.#expect(pending);
+    channel.send(pending.text);
+  }
+
+  /** Sends what waits, as far as the window goes. */
+  #sendQueued(): void {
+    const { connection } = this.#parts;
+    while (this.#channel !== undefined && this.#channel.buffered <= WINDOW_BYTES) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      this.#sendNow(this.#channel, next);
+      connection.holds(-next.text.length);
+    }
   }
 
   #expect(pending: Pending): void {
@@ -246,25 +255,10 @@ export class NodeLink {
       const { sessionId, seq } = heading;
       const owner = this.#parts.ownerOf(sessionId);
       if (owner !== undefined && owner !== node) return this.#parts.foreign(sessionId);
-      if (this.#lagging.has(sessionId) && !isDialog(text)) return;
-      const place = this.#places.get(sessionId);
-      if (place === undefined) this.#places.set(sessionId, { epoch: undefined, seq });
-      else place.seq = seq;
-    } else if (heading.kind === "lagged") this.#lagging.add(heading.sessionId);
-    else this.#follow(heading.type, text);
+      if (!this.#places.event(sessionId, seq, text)) return;
+    } else if (heading.kind === "lagged") this.#places.lagged(heading.sessionId);
+    else if (!this.#places.serverEvent(heading.type, text)) return;
     connection.send(text);
-  }
-
-  /** Follows the sessions that begin, end, or count anew. */
-  #follow(type: string, text: string): void {
-    if (!type.startsWith("session_")) return;
-    const { data } = tryParseRecord(text) ?? {};
-    const { sessionId, epoch } = isRecord(data) ? data : {};
-    if (typeof sessionId !== "string") return;
-    if (type === "session_resumed" && typeof epoch === "string") {
-      this.#places.set(sessionId, { epoch, seq: 0 });
-    } else if (type !== "session_parked") this.#places.delete(sessionId);
-    if (type === "session_deleted" || type === "session_crashed") this.#subscriptions.delete(sessionId);
   }
 
   #answer(heading: Extract<Heading, { kind: "response" }>, text: string): void {
@@ -276,8 +270,8 @@ export class NodeLink {
     if (done !== undefined) return done(text);
     const target = head.sessionId;
     if (heading.success && target !== undefined) {
-      if (subscribe !== undefined) this.#begin(target, subscribe, text);
-      else if (command.type === "unsubscribe") this.#subscriptions.delete(target);
+      if (subscribe !== undefined) this.#places.begin(target, subscribe, text);
+      else if (command.type === "unsubscribe") this.#places.end(target);
     }
     this.#parts.answered(command, heading.sessionId ?? target, heading.success, text);
     connection.send(text);
@@ -296,21 +290,13 @@ export class NodeLink {
     return pending;
   }
 
-  #begin(sessionId: string, fields: Record<string, unknown>, answer: string): void {
-    this.#subscriptions.set(sessionId, fields);
-    this.#lagging.delete(sessionId);
-    const start = startOf(answer);
-    if (start === undefined) return void this.#places.delete(sessionId);
-    // The events of a replay come behind the answer, and move the place.
-    this.#places.set(sessionId, start);
-  }
-
   /** The virtual connection is over. */
   #ended(reason: string, code: number | undefined): void {
     const { connection, endClient } = this.#parts;
     this.#channel = undefined;
     this.#greeted = false;
     this.#inbox.length = 0;
+    this.#places.over();
     if (!connection.open || this.#closed) return;
     // These closes are about the client itself, and it learns them as from its own node.
     if (code !== undefined && code !== TRY_LATER && code !== 1001) return endClient(code, reason);
@@ -319,14 +305,19 @@ export class NodeLink {
     const refused = code !== undefined;
     const again = refused
       ? undefined
-      : this.subscribes || open.some((one) => one.repeatable)
+      : this.subscribes || this.#queue.length > 0 || open.some((one) => one.repeatable)
       ? this.#open()
       : undefined;
     for (const pending of open) {
-      if (again !== undefined && pending.repeatable) {
-        this.#expect(pending);
-        again.send(pending.text);
-      } else this.#fail(pending, reason);
+      if (again !== undefined && pending.repeatable) this.#sendNow(again, pending);
+      else this.#fail(pending, reason);
+    }
+    if (again !== undefined) return this.#sendQueued();
+    for (const { head, text } of this.#queue.splice(0)) {
+      // The other node has never seen it.
+      this.#refuse(head, this.unavailable());
+      connection.answered();
+      connection.holds(-text.length);
     }
   }
 
@@ -342,66 +333,6 @@ export class NodeLink {
     this.#parts.answered(command, head.sessionId, false, "");
     this.#refuse(head, failed);
     this.#parts.connection.answered();
-  }
-
-  /** On a new virtual connection: the client's subscriptions, each from where the client is. */
-  #subscribeAgain(channel: Channel): void {
-    for (const [target, fields] of [...this.#subscriptions]) {
-      if (target === "*") {
-        const known = [...this.#places].filter(([, { epoch }]) => epoch !== undefined);
-        const from = {
-          sessions: Object.fromEntries(known.map(([id, { epoch, seq }]) => [id, { epoch, seq }])),
-        };
-        this.#ask(
-          channel,
-          { type: "subscribe", ...fields, sessionId: "*", from },
-          (answer) => this.#allAgain(answer),
-        );
-        continue;
-      }
-      const place = this.#places.get(target);
-      const from = place?.epoch === undefined ? {} : { from: { epoch: place.epoch, seq: place.seq } };
-      this.#ask(channel, { type: "subscribe", ...fields, ...from, sessionId: target }, (answer) => {
-        this.#oneAgain(target, answer);
-      });
-    }
-  }
-
-  #oneAgain(sessionId: string, answer: string | Failure): void {
-    if (typeof answer !== "string") return;
-    const start = startOf(answer);
-    if (start === undefined) {
-      this.#subscriptions.delete(sessionId);
-      this.#places.delete(sessionId);
-      return this.#parts.connection.send(encodeServerEvent("session_deleted", { sessionId }));
-    }
-    this.#resume(sessionId, start);
-  }
-
-  #allAgain(answer: string | Failure): void {
-    if (typeof answer !== "string") return;
-    const starts = startsOf(answer);
-    for (const sessionId of [...this.#places.keys()]) {
-      if (starts.has(sessionId)) continue;
-      this.#places.delete(sessionId);
-      this.#parts.connection.send(encodeServerEvent("session_deleted", { sessionId }));
-    }
-    for (const [sessionId, start] of starts) {
-      if (!this.#subscriptions.has(sessionId)) this.#resume(sessionId, start);
-    }
-  }
-
-  /** The client goes on where it was, or asks for the state itself. */
-  #resume(sessionId: string, { mode, epoch, seq }: { mode: string; epoch: string; seq: number }): void {
-    const place = this.#places.get(sessionId);
-    const same = mode === "replay" || mode === "live" && (place?.seq ?? 0) === seq;
-    this.#places.set(sessionId, { epoch, seq: mode === "replay" ? place?.seq ?? 0 : seq });
-    if (same || this.#lagging.has(sessionId)) return;
-    this.#lagging.add(sessionId);
-    const afterSeq = place?.seq ?? 0;
-    this.#parts.connection.send(
-      JSON.stringify({ type: "lagged", sessionId, epoch: place?.epoch ?? epoch, afterSeq }),
-    );
   }
 }
 
@@ -422,19 +353,4 @@ function keyOf({ id, command, sessionId }: ResponseHead): string {
 function fieldsOf(command: Command): Record<string, unknown> {
   const { updates, events, refs, maxBytes } = command as Record<string, unknown> & Command;
   return JSON.parse(JSON.stringify({ updates, events, refs, maxBytes }));
-}
-
-/** The starts in the answer to `subscribe` for all sessions. */
-function startsOf(answer: string): Map<string, { mode: string; epoch: string; seq: number }> {
-  const starts = new Map<string, { mode: string; epoch: string; seq: number }>();
-  const { data } = tryParseRecord(answer) ?? {};
-  const { sessions } = isRecord(data) ? data : {};
-  for (const [sessionId, start] of Object.entries(isRecord(sessions) ? sessions : {})) {
-    if (!isRecord(start)) continue;
-    const { mode, epoch, seq } = start;
-    if (typeof mode === "string" && typeof epoch === "string" && typeof seq === "number") {
-      starts.set(sessionId, { mode, epoch, seq });
-    }
-  }
-  return starts;
 }

@@ -1,5 +1,5 @@
 // Does: reads the beginnings of messages that cross a gateway, which is all that a gateway reads of them. Pure.
-// Used by: node_link.ts. Invariant: a message that it does not know passes unread.
+// Used by: node_link.ts and its neighbours. Invariant: a message that it does not know passes unread.
 
 /** What a message from another node is. */
 export type Heading =
@@ -51,10 +51,15 @@ export function headingOf(text: string): Heading {
     : { kind: "other", type };
 }
 
-/** The epoch in the answer to `subscribe` for one session. */
-export function startOf(
-  text: string,
-): { readonly mode: string; readonly epoch: string; readonly seq: number } | undefined {
+/** Where a subscription begins. */
+export interface Start {
+  readonly mode: string;
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** The start in the answer to `subscribe` for one session. */
+export function startOf(text: string): Start | undefined {
   const found = /"data":\{"mode":"([a-z]+)","epoch":"([^"]*)","seq":(\d+)/.exec(text.slice(0, HEAD_CHARS));
   if (found === null) return undefined;
   const [, mode = "", epoch = "", seq = "0"] = found;

@@ -29,6 +29,9 @@ const [ACK_BYTES, ACK_MS] = [16 * 1024, 25];
 /** Milliseconds between two questions whether what was sent has arrived, and how many may stay unanswered. */
 const [PROBE_MS, PROBES] = [1_000, 5];
 
+/** Milliseconds of silence after which the other end of a virtual connection counts as lost. */
+export const LOST_MS: number = (PROBES + 1) * PROBE_MS;
+
 /** Characters of short texts that one frame takes: those of one moment cross together. */
 const BATCH_CHARS = 16 * 1024;
 

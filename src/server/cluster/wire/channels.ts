@@ -13,6 +13,10 @@ export interface Opening {
   /** The name of the client's node. */
   readonly node: string;
   readonly access: Access;
+  /** The client waits where others are refused (stdio). */
+  readonly waits: boolean;
+  /** The client is one HTTP request. */
+  readonly isOneRequest: boolean;
 }
 
 export interface ChannelsParts {
@@ -154,25 +158,29 @@ export class Channels {
   }
 }
 
-function encodeOpening({ node, access }: Opening): string {
+function encodeOpening({ node, access, waits, isOneRequest }: Opening): string {
   const { id, role, sessions, expiresAt } = access;
   return JSON.stringify({
     node,
+    waits,
+    isOneRequest,
     access: { id, role, expiresAt, ...(sessions === undefined ? {} : { sessions: [...sessions] }) },
   });
 }
 
 function parseOpening(text: string): Opening | undefined {
-  const { node, access } = tryParseRecord(text) ?? {};
+  const { node, access, ...client } = tryParseRecord(text) ?? {};
   if (typeof node !== "string" || !isRecord(access)) return undefined;
   const { id, sessions, expiresAt } = access;
   const role = ROLES.find((one) => one === access["role"]);
   if (typeof id !== "string" || role === undefined) return undefined;
   // A damaged list must not become "all sessions".
   if (sessions !== undefined && !(Array.isArray(sessions) && sessions.every(isText))) return undefined;
-  if (id === ADMIN.id) return { node, access: ADMIN };
+  // Nodes of earlier versions say neither.
+  const about = { node, waits: client["waits"] === true, isOneRequest: client["isOneRequest"] === true };
+  if (id === ADMIN.id) return { ...about, access: ADMIN };
   return {
-    node,
+    ...about,
     access: {
       id,
       role,

@@ -19,12 +19,15 @@ export interface NodeTransportParts {
 
 class ChannelPeer implements Peer {
   readonly transport = "node";
-  readonly blocksWhenFull = false;
+  readonly blocksWhenFull: boolean;
+  readonly isOneRequest: boolean;
   onDrain: () => void = () => {};
   readonly #channel: Channel;
 
-  constructor(channel: Channel) {
+  constructor(channel: Channel, { waits, isOneRequest }: Opening) {
     this.#channel = channel;
+    this.blocksWhenFull = waits;
+    this.isOneRequest = isOneRequest;
   }
 
   get buffered(): number {
@@ -71,11 +74,11 @@ export class NodeTransport implements Transport {
   }
 
   /** Accepts the client of another node, or says why not. */
-  accept({ access }: Opening, channel: Channel): string | undefined {
+  accept(opening: Opening, channel: Channel): string | undefined {
     const { router, soon } = this.#parts;
     if (this.#refusing) return "The node is shutting down";
-    const peer = new ChannelPeer(channel);
-    const connection = router.accept(peer, access);
+    const peer = new ChannelPeer(channel, opening);
+    const connection = router.accept(peer, opening.access);
     this.#open.add(connection);
     const end = (code: number, reason: string): void => {
       inbox.close();
@@ -89,7 +92,7 @@ export class NodeTransport implements Transport {
         channel.taken();
         if (closing !== undefined) end(closing.code, closing.reason);
       },
-      room: () => connection.outbox.room(),
+      room: () => connection.outbox.room() ?? (connection.writable ? undefined : connection.whenWritable()),
       // What is not taken is not acknowledged, so the other node stops by itself.
       pause: () => true,
       resume: () => {},

@@ -1,0 +1,151 @@
+// A client's way to another node, over a real virtual connection whose other end the test plays.
+import { assertEquals } from "@std/assert";
+import { READ_AHEAD_BYTES } from "../../../src/governor/limits.ts";
+import { type Command, specOf } from "../../../src/protocol/schema/commands.ts";
+import { NodeLink } from "../../../src/server/cluster/gateway/node_link.ts";
+import { Channel, type ChannelEvents } from "../../../src/server/cluster/wire/channel.ts";
+import { FakeClock, turn } from "../../support/fake_clock.ts";
+import { at } from "../../support/json.ts";
+import { connectionOver, FakePeer } from "../router/fakes.ts";
+
+class Bench {
+  readonly clock = new FakeClock();
+  readonly peer: FakePeer;
+  readonly connection;
+  readonly link: NodeLink;
+  /** What the other node has got and not taken. */
+  readonly untaken: string[] = [];
+  readonly got: string[] = [];
+  lives = true;
+  #near: Channel | undefined;
+  #far: Channel | undefined;
+
+  constructor(waits: boolean) {
+    this.peer = new FakePeer(waits);
+    this.connection = connectionOver(this.peer);
+    this.link = new NodeLink({
+      connection: this.connection,
+      node: "b",
+      ownIds: "own-",
+      lives: () => this.lives,
+      open: (events) => this.lives ? this.#open(events) : undefined,
+      ownerOf: () => "b",
+      foreign: () => {},
+      endClient: () => {},
+      answered: () => {},
+    });
+  }
+
+  #open(events: ChannelEvents): Channel {
+    const parts = { clock: this.clock, soon: queueMicrotask, frameBytes: 1024 * 1024 };
+    const far = new Channel({ ...parts, transmit: (frame) => near.receive(frame) }, {
+      onText: (text) => {
+        this.got.push(text);
+        this.untaken.push(text);
+      },
+      onDrain: () => {},
+      onEnd: () => {},
+    });
+    const near = new Channel({ ...parts, transmit: (frame) => far.receive(frame) }, events);
+    [this.#near, this.#far] = [near, far];
+    far.send('{"type":"server_ready"}');
+    return near;
+  }
+
+  /** Sends a command of that many characters. */
+  rename(id: string, chars = 1): void {
+    const command: Command = { type: "set_session_name", id, sessionId: "s", name: "n".repeat(chars) };
+    this.link.command(JSON.stringify(command), command, specOf(command.type));
+  }
+
+  /** The other node takes all that it has, and what follows at once. */
+  async takes(): Promise<void> {
+    while (this.untaken.length > 0) {
+      for (const _ of this.untaken.splice(0)) this.#far?.taken();
+      await this.clock.advance(30);
+    }
+  }
+
+  answers(id: string): void {
+    this.#far?.send(
+      `{"id":"${id}","type":"response","command":"set_session_name","success":true,"protocolVersion":"1.0","sessionId":"s","data":{}}`,
+    );
+  }
+
+  lose(): void {
+    this.#near?.lose("lost");
+  }
+
+  /** Ids that have reached the other node. */
+  get ids(): string[] {
+    return this.got.map((text) => String(at(JSON.parse(text), "id")));
+  }
+
+  /** Codes of the answers that the client has. */
+  get codes(): string[] {
+    return this.peer.sent.map((text) => JSON.parse(text)).filter((one) => at(one, "type") === "response")
+      .map((one) => `${at(one, "id")}:${at(one, "success") === true ? "ok" : at(one, "code")}`);
+  }
+
+  end(): void {
+    this.link.close();
+    this.connection.closed();
+  }
+}
+
+const FULL = 300 * 1024;
+
+Deno.test("node link: a client of stdio waits where a socket is refused, in order, and is not read on", async () => {
+  const socket = new Bench(false);
+  socket.rename("1", FULL);
+  socket.rename("2");
+  await turn();
+  assertEquals(socket.codes, ["2:overloaded"]);
+  socket.end();
+  const bench = new Bench(true);
+  for (const id of ["1", "2", "3"]) bench.rename(id, FULL);
+  bench.rename("4");
+  // What stops a run waits for nothing.
+  const abort: Command = { type: "abort", id: "stop", sessionId: "s" };
+  bench.link.command(JSON.stringify(abort), abort, specOf("abort"));
+  await turn();
+  assertEquals([bench.ids, bench.codes, bench.connection.writable], [["1", "stop"], [], true]);
+  bench.rename("5", READ_AHEAD_BYTES);
+  assertEquals(bench.connection.writable, false);
+  await bench.takes();
+  assertEquals([bench.ids, bench.connection.writable], [["1", "stop", "2", "3", "4", "5"], true]);
+  for (const id of ["1", "2", "3", "4", "5"]) bench.answers(id);
+  await turn();
+  assertEquals(bench.codes, ["1:ok", "2:ok", "3:ok", "4:ok", "5:ok"]);
+  bench.end();
+});
+
+Deno.test("node link: what waited when the way was lost was never sent, and goes over the next one", async () => {
+  for (const lives of [true, false]) {
+    const bench = new Bench(true);
+    for (const id of ["1", "2"]) bench.rename(id, FULL);
+    await turn();
+    bench.lives = lives;
+    bench.lose();
+    await turn();
+    assertEquals(bench.codes, lives ? ["1:outcome_unknown"] : ["1:outcome_unknown", "2:node_unavailable"]);
+    assertEquals([bench.ids, bench.connection.writable], [lives ? ["1", "2"] : ["1"], true]);
+    bench.end();
+  }
+});
+
+Deno.test("node link: a silent node gets no further command, and may still answer earlier ones", async () => {
+  const bench = new Bench(false);
+  bench.rename("1");
+  await turn();
+  bench.lives = false;
+  bench.rename("2");
+  bench.answers("1");
+  await turn();
+  assertEquals(bench.codes, ["2:node_unavailable", "1:ok"]);
+  bench.lives = true;
+  bench.rename("3");
+  await turn();
+  assertEquals(bench.ids, ["1", "3"]);
+  bench.end();
+});
