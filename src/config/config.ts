@@ -4,7 +4,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { BASE_PATH_RULE, basePathOf } from "../base/base_path.ts";
 import { defined } from "../base/json.ts";
-import { type ClusterConfig, clusterOf, withAbsoluteFiles } from "./cluster_config.ts";
+import { type ClusterConfig, clusterOf, whyNotShared, withAbsoluteFiles } from "./cluster_config.ts";
 import { didYouMean } from "./nearest.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { BudgetLimits } from "../governor/budget.ts";
@@ -464,6 +464,8 @@ function configOf(values: Values): Config {
   if (gateway && config.cluster === undefined) {
     throw new Invalid("--workers none: a server without sessions leads to those of a cluster; add --cluster");
   }
+  const unshared = whyNotShared(config);
+  if (unshared !== undefined) throw new Invalid(`--shared-sessions: ${unshared}`);
   if (config.isolation === "session" && values.text("workers") !== undefined) {
     throw new Invalid("--workers: --isolation session starts a worker for each session; leave --workers out");
   }

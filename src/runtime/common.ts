@@ -362,6 +362,7 @@ export const common = {
   monotonic: (): number => clock.monotonic(),
   after: (ms: number, fn: () => void): Timer => clock.after(ms, fn),
   keepTime: (): Timer => clock.keep(),
+  steady: (): number => performance.now(),
   alive,
   processStartId,
   uuid: (): string => randomUUID(),

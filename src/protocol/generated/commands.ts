@@ -95,10 +95,15 @@ export interface CreateSessionCommand extends AnyCommand {
   node?: string;
 }
 
-/** Ends a session at once: its turn is aborted, waiting commands answer `cancelled`, pi's file stays. */
+/**
+ * Ends a session at once: its turn is aborted, waiting commands answer `cancelled`, pi's file stays. `lost`
+ * frees the id of a session whose node is gone for good.
+ */
 export interface DeleteSessionCommand extends SessionCommand {
   /** Says what it is. */
   type: "delete_session";
+  /** Whether to free the id of a session whose node is gone for good. */
+  lost?: boolean;
 }
 
 /** Subscribes to one session with `full` updates and returns its state. */

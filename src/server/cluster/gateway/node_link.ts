@@ -136,6 +136,13 @@ export class NodeLink {
     this.#subscriptions.delete(target);
   }
 
+  /** The session lives elsewhere from now on. */
+  forget(sessionId: string): void {
+    this.#subscriptions.delete(sessionId);
+    this.#places.delete(sessionId);
+    this.#lagging.delete(sessionId);
+  }
+
   /** Delivers nothing until `release`: what comes belongs behind an answer that is not complete yet. */
   hold(): void {
     this.#held++;
