@@ -35,7 +35,8 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
   create_session:
     "Builds a session, and answers when it can take commands. Send `provider` and `modelId` together.",
   delete_session:
-    "Ends a session at once: the server aborts its turn, waiting commands answer `cancelled`, and pi's file stays.",
+    "Ends a session at once: the server aborts its turn, waiting commands answer `cancelled`, and pi's file stays. " +
+    "`lost` frees the id of a session whose node is gone for good.",
   switch_session: "Subscribes to one session with `full` updates and returns its state.",
   subscribe:
     'Delivers a session\'s events to this connection from now on; `"*"` means all sessions, also future ones.',
@@ -189,8 +190,11 @@ const SERVER_SENTENCES: Readonly<Record<string, string>> = {
     "`indexed` count the session files and those in the index.",
   server_shutdown: "The server shuts down; runs may go on for `timeoutMs`.",
   sessions_unavailable:
-    "A node of the cluster is gone, and these sessions with it. Commands to them answer `node_unavailable` until it is back.",
-  sessions_available: "The node is back, and so are these sessions. Subscriptions go on by themselves.",
+    "A node of the cluster is gone, and these sessions with it. Commands to them answer `node_unavailable` until it is " +
+    "back, or until another node has taken them over (`--shared-sessions`).",
+  sessions_available:
+    "The node is back, and so are these sessions. Subscriptions go on by themselves. A node that has taken sessions " +
+    "over sends `session_crashed` for each of them, so these subscriptions have ended.",
 };
 
 /** What each event of a session means. */

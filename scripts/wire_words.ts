@@ -9,6 +9,7 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   load: "How busy its processors are: 1 is all of them.",
   machineBytes: "Memory of its machine.",
   node: "Name of the node of a cluster.",
+  lost: "Whether to free the id of a session whose node is gone for good.",
   parked: "How many sessions are only on disk.",
   live: "How many sessions are in memory.",
   self: "Whether this node sends the answer.",

@@ -32,7 +32,14 @@ const SUBJECTS: readonly (readonly [heading: string, names: readonly string[]])[
   ]],
   ["Folders", ["state-dir", "cwd", "root", "trust-projects", "no-restore", "ephemeral"]],
   ["Sessions", ["pi", "workers", "isolation", "sandbox", "allow-net", "allow-any-net", "demo"]],
-  ["Cluster (docs/CLUSTER.md)", ["cluster", "cluster-name", "node", "cluster-creds", "cluster-tls-ca"]],
+  ["Cluster (docs/CLUSTER.md)", [
+    "cluster",
+    "cluster-name",
+    "node",
+    "cluster-creds",
+    "cluster-tls-ca",
+    "shared-sessions",
+  ]],
   ["What pi loads", [
     "extension",
     "no-extensions",

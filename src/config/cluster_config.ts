@@ -15,11 +15,15 @@ export interface ClusterConfig {
   readonly credsFile?: string;
   /** The certificates that sign those of the NATS servers. */
   readonly caFile?: string;
+  /** Whether nodes take over the sessions of dead ones. Folders of sessions and states are on a shared file system. */
+  readonly shared?: true;
 }
 
 /** The flags, as config.ts has read them. */
 export interface ClusterFlags {
   text(name: string): string | undefined;
+  /** Whether a switch is on. */
+  on(name: string): boolean;
   /** Where a value comes from, for errors. */
   from(name: string): string;
 }
@@ -28,6 +32,8 @@ const NAME = new RegExp(NODE_NAME_PATTERN);
 
 /** The flags that mean nothing without `--cluster`. */
 const WITH_CLUSTER = ["cluster-creds", "cluster-tls-ca", "cluster-name", "node"] as const;
+
+const SHARED = "shared-sessions";
 
 function checkServer(text: string, from: string): string {
   const form = "expected nats://host:4222 or tls://host:4222, several with commas between them";
@@ -56,7 +62,7 @@ function nameOf(flags: ClusterFlags, flag: string): string | undefined {
 export function clusterOf(flags: ClusterFlags): ClusterConfig | undefined {
   const addresses = flags.text("cluster");
   if (addresses === undefined) {
-    const stray = WITH_CLUSTER.find((flag) => flags.text(flag) !== undefined);
+    const stray = flags.on(SHARED) ? SHARED : WITH_CLUSTER.find((flag) => flags.text(flag) !== undefined);
     if (stray === undefined) return undefined;
     throw new RangeError(`${flags.from(stray)}: means nothing without --cluster; add that, or leave it out`);
   }
@@ -69,7 +75,25 @@ export function clusterOf(flags: ClusterFlags): ClusterConfig | undefined {
     ...(node === undefined ? {} : { node }),
     ...(credsFile === undefined ? {} : { credsFile }),
     ...(caFile === undefined ? {} : { caFile }),
+    ...(flags.on(SHARED) ? { shared: true } : {}),
   };
+}
+
+/** What is wrong with a server's place in a cluster; undefined when nothing is. */
+export function clusterFault({ cluster, ephemeral, workers, isolation }: {
+  readonly cluster?: ClusterConfig;
+  readonly ephemeral: boolean;
+  readonly workers: number;
+  readonly isolation: string;
+}, gateway: boolean): string | undefined {
+  if (gateway && cluster === undefined) {
+    return "--workers none: a server without sessions leads to those of a cluster; add --cluster";
+  }
+  if (cluster?.shared !== true) return undefined;
+  const flag = "--shared-sessions:";
+  if (ephemeral) return `${flag} a server with --ephemeral keeps no session; leave one of the two out`;
+  if (workers > 0 || isolation === "session") return undefined;
+  return `${flag} needs --workers 1 or more, since only threads can be ended at once`;
 }
 
 /** The same with absolute paths only. */

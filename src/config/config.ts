@@ -4,7 +4,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { BASE_PATH_RULE, basePathOf } from "../base/base_path.ts";
 import { defined } from "../base/json.ts";
-import { type ClusterConfig, clusterOf, withAbsoluteFiles } from "./cluster_config.ts";
+import { type ClusterConfig, clusterFault, clusterOf, withAbsoluteFiles } from "./cluster_config.ts";
 import { didYouMean } from "./nearest.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { BudgetLimits } from "../governor/budget.ts";
@@ -461,9 +461,8 @@ function configOf(values: Values): Config {
   });
   const open = openToOthers(config);
   if (open !== undefined) throw new Invalid(`--no-auth: ${open}`);
-  if (gateway && config.cluster === undefined) {
-    throw new Invalid("--workers none: a server without sessions leads to those of a cluster; add --cluster");
-  }
+  const fault = clusterFault(config, gateway);
+  if (fault !== undefined) throw new Invalid(fault);
   if (config.isolation === "session" && values.text("workers") !== undefined) {
     throw new Invalid("--workers: --isolation session starts a worker for each session; leave --workers out");
   }

@@ -89,6 +89,7 @@ export const FLAGS: readonly Flag[] = [
   { name: "cluster-tls-ca", kind: "text", about: "certificates that sign those of the NATS servers" },
   { name: "cluster-name", kind: "text", about: "name of the cluster", shown: "pi" },
   { name: "node", kind: "text", about: "name of this node of the cluster", shown: "host name" },
+  { name: "shared-sessions", kind: "switch", about: "take over sessions of dead nodes, over shared folders" },
   {
     name: "isolation",
     kind: "choice",

@@ -44,6 +44,8 @@ export interface WorkerConfig {
   readonly serverTag?: string | undefined;
   /** The name of this node of a cluster. Absent outside of one. */
   readonly node?: string;
+  /** Whether another node may take the sessions over, so that writes need a lease. */
+  readonly shared?: true;
 }
 
 /** Whether a subscriber wants the full form of a session's events, and how many connections watch it. */
@@ -116,8 +118,8 @@ export type ToWorker =
   /** No client is left that could answer a dialog. */
   | { readonly kind: "disable_dialogs" }
   | { readonly kind: "shutdown"; readonly ref: number }
-  /** Reply at once, to show that the thread is alive. */
-  | { readonly kind: "ping"; readonly ref: number };
+  /** Reply at once, to show that the thread is alive. Until `writesUntil` on its own steady clock it may write. */
+  | { readonly kind: "ping"; readonly ref: number; readonly writesUntil?: number };
 
 /** How the outbox may merge an event with its neighbour. */
 export type CoalesceHint =
@@ -213,9 +215,15 @@ export type FromWorker =
   | { readonly kind: "usage"; readonly sessionId: string; readonly usage: UsageDelta }
   /**
    * Reply to a `ping`. `at` is the time of the ping's turn in milliseconds since the epoch, `bytes` the used
-   * memory.
+   * memory, and `steady` its steady clock where writes end.
    */
-  | { readonly kind: "pong"; readonly ref: number; readonly at: number; readonly bytes: number }
+  | {
+    readonly kind: "pong";
+    readonly ref: number;
+    readonly at: number;
+    readonly bytes: number;
+    readonly steady?: number;
+  }
   /** A client's statement of trust for a folder. */
   | { readonly kind: "trust_folder"; readonly folder: string; readonly trusted: boolean }
   | { readonly kind: "idle"; readonly ref: number }

@@ -33,6 +33,8 @@ export interface SessionRecord {
   readonly file?: string;
   /** The session has no file, and ends with its worker. */
   readonly inMemory: boolean;
+  /** Copied from a dead node, and written before this node owned the session. Without its claim it means nothing. */
+  readonly copy?: true;
   /** The client's budget. run_guards.ts reads it. */
   readonly budget?: unknown;
 }

@@ -354,6 +354,7 @@ export const common = {
   wokeAt: (): number => clock.wokeAt(),
   after: (ms: number, fn: () => void): Timer => clock.after(ms, fn),
   keepTime: (): Timer => clock.keep(),
+  steady: (): number => performance.now(),
   alive,
   processStartId,
   uuid: (): string => randomUUID(),

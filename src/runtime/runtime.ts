@@ -253,6 +253,8 @@ export interface ContentBytes {
 export interface Runtime extends Clock {
   /** The clock leaves out standstills of this thread until the returned timer is cleared. */
   keepTime(): Timer;
+  /** Milliseconds from some start of this thread, never going back. Standstills of the process count. */
+  steady(): number;
   /** Calls `fn` in the next turn of the event loop, after waiting input has been read. */
   nextTick(fn: () => void): void;
   /** Releases the resources of `nextTick` until its next call. */

@@ -33,6 +33,7 @@ import { Router } from "./router/router.ts";
 import { resolveSandbox, type SandboxState } from "./sandbox/sandbox_mode.ts";
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
 import { folderIssues, foldersInUse } from "./health/folder_health.ts";
+import { sharedSessions } from "./shared_sessions.ts";
 import { StoredSessions } from "./lists/stored_sessions.ts";
 import { ArchiveStore } from "./state/archive_store.ts";
 import { FileLeases } from "./state/file_leases.ts";
@@ -139,17 +140,47 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
   cleanup.defer(() => trust.saved());
   const { tokens, tokenFile } = await openTokens(parts, state);
   cleanup.defer(() => tokens.close());
-  const journal = new CommandJournal({ clock: runtime, log, limits: config.limits, sha256 });
+  const journal = new CommandJournal({
+    clock: runtime,
+    log,
+    limits: config.limits,
+    sha256,
+    mayBegin: () => cluster?.mayBegin(),
+  });
   if (!config.ephemeral) await journal.open({ files, folder, policy: config.journalFsync });
   cleanup.defer(() => journal.close());
 
   const transports: Transport[] = [];
   const governor = new Governor(config.limits);
+  const leases = new FileLeases({
+    processes: runtime,
+    log,
+    host: runtime.hostname(),
+    stateId: serverTag,
+    endpoint: () => endpointsOf(transports)[0]?.url,
+  });
   const cluster = await joinCluster(parts, {
     state: serverTag,
     governor,
     pi: PI_PACKAGES[engine].version,
-    local: { ids: () => sessions.sessionOrder("activity"), has: (id) => sessions.has(id) },
+    folder,
+    local: {
+      ids: () => sessions.sessionOrder("activity"),
+      has: (id) => sessions.has(id),
+      isCopy: (id) => sessions.isCopy(id),
+    },
+    sessions: {
+      endAll: (reason) => sessions.endAll(reason),
+      forget: (id) => sessions.forget(id),
+    },
+    heir: sharedSessions({
+      ...{ runtime, log, limits: config.limits, store, journal, leases },
+      sessions: () => sessions,
+      node: () => cluster?.node,
+      announce: (sessionId, epoch) => {
+        router.announce("session_crashed", { sessionId, status: "parked", epoch });
+      },
+    }),
     drain: (reason) => void shutdown.begin(reason, config.shutdownTimeoutMs),
   });
   cleanup.defer(() => cluster?.close());
@@ -163,13 +194,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
     log,
     journal,
     trust,
-    leases: new FileLeases({
-      processes: runtime,
-      log,
-      host: runtime.hostname(),
-      stateId: serverTag,
-      endpoint: () => endpointsOf(transports)[0]?.url,
-    }),
+    leases,
     config: workerConfig({
       config,
       engine,
@@ -185,6 +210,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
     workers: config.workers,
     gateway: config.gateway,
     claims: cluster?.claims,
+    lease: cluster?.lease,
     isolation: config.isolation,
     starts: runtime.processors(),
     ...(threads ? { memory: { limitBytes: memoryBytes, held: () => runtime.memory() } } : {}),
@@ -302,7 +328,10 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
 /** Makes this server a node of its cluster. Undefined when it stands alone, and then nothing of NATS is loaded. */
 async function joinCluster(
   { config, runtime, log, clusterLogin }: ServerParts,
-  more: Pick<ClusterParts, "state" | "governor" | "pi" | "local" | "drain">,
+  more: Pick<
+    ClusterParts,
+    "state" | "folder" | "governor" | "pi" | "local" | "sessions" | "heir" | "drain"
+  >,
 ): Promise<Cluster | undefined> {
   const { cluster } = config;
   if (cluster === undefined) return undefined;
@@ -342,7 +371,9 @@ async function restore(
   { config, log }: ServerParts,
   node: string | undefined,
 ): Promise<void> {
-  const records = (await store.load(config.restore)).map((record) => {
+  // Outside of the cluster nothing tells whose a copied session is.
+  const own = (await store.load(config.restore)).filter(({ copy }) => copy !== true || node !== undefined);
+  const records = own.map((record) => {
     // The folder may have been another node's, or no node's.
     const { node: _node, ...info } = record.info;
     return journal.applyVersion({ ...record, info: { ...info, ...defined({ node }) } });

@@ -29,6 +29,7 @@ import { TrustedFolders } from "./trusted_folders.ts";
 import { WholeDeltas } from "./session/events/whole_text.ts";
 import { chooseEngine } from "./pi/engines/choice.ts";
 import type { SessionFiles } from "./session/files/session_file_access.ts";
+import { fenceWrites } from "./session/file_check/write_fence.ts";
 
 type MessageOf<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 type LogLevel = "debug" | "info" | "warn" | "error";
@@ -84,6 +85,11 @@ export class SessionWorker {
   #dialogsDisabled = false;
   #sessionDefaults: Pick<WorkerConfig, "pendingUi" | "budget" | "turnStallMs" | "node"> = { pendingUi: 1 };
   #loadFailure: Failure | undefined;
+  /** On the steady clock: when this thread may not write to session files any more, where nodes share them. */
+  #writesUntil = 0;
+  /** The steady clock stands still while a machine sleeps, and the wall clock does not. */
+  #writesUntilWall = 0;
+  #shared = false;
 
   /**
    * @param post takes the messages for the server thread, batch by batch, with a size in bytes
@@ -106,7 +112,10 @@ export class SessionWorker {
     this.#records.handlers,
     {
       start: ({ config }) => void this.#start(config),
-      ping: ({ ref }) => this.#pong(ref),
+      ping: ({ ref, writesUntil }) => {
+        if (writesUntil !== undefined) this.#mayWrite(writesUntil);
+        this.#pong(ref);
+      },
       command: ({ ref, connection, command }) => {
         if (command.type === "get_available_models" && command.sessionId === undefined) {
           return void this.#listModels(ref);
@@ -154,13 +163,26 @@ export class SessionWorker {
     this.#sendQueue.addCredit(bytes);
   }
 
+  #mayWrite(until: number): void {
+    const { steady, now } = this.#runtime;
+    this.#writesUntil = until;
+    this.#writesUntilWall = now() + Math.max(0, until - steady());
+  }
+
   #pong(ref: number): void {
-    this.#send({ kind: "pong", ref, at: this.#runtime.now(), bytes: this.#runtime.memory().ownBytes });
+    const [at, bytes] = [this.#runtime.now(), this.#runtime.memory().ownBytes];
+    const steady = this.#shared ? { steady: this.#runtime.steady() } : {};
+    this.#send({ kind: "pong", ref, at, bytes, ...steady });
   }
 
   async #start(config: WorkerConfig): Promise<void> {
     if (config.processTag !== undefined) {
       this.#runtime.tagWorkerProcesses(config.processTag, config.serverTag);
+    }
+    if (config.shared === true) {
+      this.#shared = true;
+      const { steady, now } = this.#runtime;
+      fenceWrites(() => steady() < this.#writesUntil && now() < this.#writesUntilWall);
     }
     this.#trusted.start(config);
     const { pendingUi, budget, turnStallMs, node } = config;

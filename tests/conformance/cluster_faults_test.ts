@@ -1,8 +1,8 @@
 // What a cluster does when a node or NATS dies and comes back, and which starts it refuses, each with a sentence.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { ClusterNodes, nodesOf } from "../support/cluster_nodes.ts";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
+import { ClusterNodes, nodesOf, reported, scriptedSession as session } from "../support/cluster_nodes.ts";
+import { arrayAt, at, stringAt } from "../support/json.ts";
 import { hang, ModelServer, OPENAI, text } from "../support/model_server.ts";
 import { NatsServer, WITHOUT_NATS } from "../support/nats_server.ts";
 import { Home, ServerProcess } from "../support/server_process.ts";
@@ -17,16 +17,8 @@ Deno.test.afterAll(async () => await model[Symbol.asyncDispose]());
 function faults(name: string, body: (all: ClusterNodes) => Promise<void>): void {
   conformance(`cluster: ${name}`, async () => {
     await using all = await ClusterNodes.make(model);
-    try {
-      await body(all);
-    } catch (error) {
-      throw new Error(`${error instanceof Error ? error.stack : error}\n${all.report}`);
-    }
+    await reported(all, body);
   }, WITHOUT_NATS);
-}
-
-async function session(wire: Wire, sessionId: string, node: string): Promise<JsonObject> {
-  return await wire.ok({ type: "create_session", sessionId, node, ...OPENAI }, 60_000);
 }
 
 /** The text of all answers that a client has put together from deltas. */
@@ -210,6 +202,15 @@ conformance("cluster: bad flags are refused with a sentence, before anything is 
     [["--node", "a"], /^pi-server: --node: means nothing without --cluster/],
     [["--cluster", "nats://127.0.0.1:1", "--node", "a.b"], /^pi-server: --node: expected 1 to 64 letters/],
     [["--workers", "none"], /^pi-server: --workers none: a server without sessions/],
+    [["--shared-sessions"], /^pi-server: --shared-sessions: means nothing without --cluster/],
+    [
+      ["--cluster", "nats://127.0.0.1:1", "--shared-sessions", "--ephemeral"],
+      /^pi-server: --shared-sessions: a server with --ephemeral keeps no session/,
+    ],
+    [
+      ["--cluster", "nats://127.0.0.1:1", "--shared-sessions", "--workers", "0", "--sandbox", "off"],
+      /^pi-server: --shared-sessions: needs --workers 1 or more/,
+    ],
     [
       ["--cluster", "nats://127.0.0.1:1", "--cluster-creds", "/nowhere"],
       /^pi-server: --cluster-creds: \/nowhere cannot be read/,
@@ -329,3 +330,43 @@ conformance("cluster: a bucket of another version is refused, and stays as it is
   await server.kill();
   await home.remove();
 }, WITHOUT_NATS);
+
+conformance("cluster: marks of removed entries leave the bucket, and no entry in use does", async () => {
+  await using nats = await NatsServer.start();
+  const { connectNats } = await import("../../src/server/cluster/nats_bus.ts");
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const connect = () => connectNats({ servers: [nats.url], cluster: "pi", client: "test", log });
+  const [one, two] = [await connect(), await connect()];
+  let last = "";
+  await one.watch({ changed: (key) => last = key, synced: () => {} });
+  const removed = [...Array.from({ length: 50 }, (_, n) => `session.${n}`), "session.again"];
+  for (const key of ["session.stays", ...removed]) await two.put(key, "{}");
+  for (const key of removed) await two.remove(key);
+  await until(() => last === "session.again", 5_000, () => `the watch is at ${last}`);
+  assertEquals(await one.dropMarks(Date.now() - 60_000), 0);
+  // Another node claims the last id again, while the marks before it are dropped.
+  const later = Date.now() + 60_000;
+  const dropping = one.dropMarks(later);
+  await two.create("session.again", "in use");
+  await dropping;
+  assertEquals((await two.get("session.again"))?.value, "in use");
+  await until(
+    async () => {
+      await one.dropMarks(later);
+      return await messagesOf(nats) === 2;
+    },
+    5_000,
+    () => "marks are left",
+  );
+  assertEquals((await two.get("session.stays"))?.value, "{}");
+  await one.close();
+  await two.close();
+}, WITHOUT_NATS);
+
+/** How many messages the bucket holds: entries and marks, by NATS's own count. */
+async function messagesOf(nats: NatsServer): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${nats.monitorPort}/jsz?streams=true`);
+  const { account_details: accounts } = await response.json();
+  const streams: { name: string; state: { messages: number } }[] = accounts[0].stream_detail;
+  return streams.find(({ name }) => name === "KV_pi-server-pi")?.state.messages ?? -1;
+}

@@ -268,3 +268,39 @@ clustered(
     assert(objectAt(await wire.ok({ type: "get_metrics" })).nodes !== undefined);
   },
 );
+
+clustered(
+  "cluster: the ids of a lost disk are free once a client says that they are lost, and no id lives twice",
+  async (cluster) => {
+    await cluster.start({ a: {}, b: {}, g: { gateway: true } });
+    const wire = await cluster.connect("g");
+    const [lost, kept] = [(await cluster.session(wire, "b")).id, (await cluster.session(wire, "b")).id];
+    // While its node is there the word means nothing: the session is deleted as any other.
+    const third = (await cluster.session(wire, "b")).id;
+    await wire.ok({ type: "delete_session", sessionId: third, lost: true });
+    assertEquals((await listed(wire)).toSorted(), [lost, kept].toSorted());
+    await cluster.node("b").kill();
+    await told(wire, "sessions_unavailable", "b");
+    await wire.refused("node_unavailable", { type: "delete_session", sessionId: lost });
+    await wire.refused("session_not_found", { type: "delete_session", sessionId: "never", lost: true });
+    assertEquals(await wire.ok({ type: "delete_session", sessionId: lost, lost: true }), { deleted: true });
+    await wire.next(
+      (message) => message.type === "session_deleted" && at(message, "data", "sessionId") === lost,
+      5_000,
+      "session_deleted",
+    );
+    assertEquals((await wire.ok({ type: "list_sessions" })).unavailable, [{ sessionId: kept, node: "b" }]);
+    const cwd = await cluster.node("a").home.folder("again");
+    await wire.ok({ type: "create_session", sessionId: lost, cwd, node: "a" }, 30_000);
+    // The disk was not lost after all. Its node does not start beside the other owner, and says which id it is.
+    const server = await cluster.node("b").spawn();
+    assertEquals(await server.exitCode(), 1);
+    assertMatch(server.stderr, new RegExp(`session "${lost}" of this server lives on node a too; delete it`));
+    await wire.ok({ type: "delete_session", sessionId: lost });
+    await cluster.node("b").start();
+    await told(wire, "sessions_available", "b");
+    assertEquals((await listed(wire)).toSorted(), [lost, kept].toSorted());
+    const { node } = await wire.ok({ type: "get_state", sessionId: lost }, 30_000);
+    assertEquals(node, "b");
+  },
+);

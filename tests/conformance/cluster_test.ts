@@ -2,7 +2,7 @@
 // What fails and comes back is in cluster_faults_test.ts.
 
 import { assert, assertEquals } from "@std/assert";
-import { ClusterNodes, nodesOf } from "../support/cluster_nodes.ts";
+import { ClusterNodes, nodesOf, reported, scriptedSession as session } from "../support/cluster_nodes.ts";
 import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
 import { hang, ModelServer, OPENAI, text } from "../support/model_server.ts";
 import { WITHOUT_NATS } from "../support/nats_server.ts";
@@ -31,19 +31,7 @@ Deno.test.afterAll(async () => {
 });
 
 function onCluster(name: string, body: (nodes: ClusterNodes) => Promise<void>): void {
-  conformance(`cluster: ${name}`, async () => {
-    const all = await nodes();
-    try {
-      await body(all);
-    } catch (error) {
-      throw new Error(`${error instanceof Error ? error.stack : error}\n${all.report}`);
-    }
-  }, WITHOUT_NATS);
-}
-
-/** Makes a session for the scripted model. */
-async function session(wire: WsWire, sessionId: string, node: string): Promise<JsonObject> {
-  return await wire.ok({ type: "create_session", sessionId, node, ...OPENAI }, 60_000);
+  conformance(`cluster: ${name}`, async () => await reported(await nodes(), body), WITHOUT_NATS);
 }
 
 onCluster("a gateway leads to a session elsewhere, and SessionInfo names its node", async (all) => {

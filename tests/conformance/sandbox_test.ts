@@ -195,6 +195,10 @@ conformance("sandbox: pi-server permissions prints what holds, or why nothing do
     }
     assertEquals(hosts.sys.length, 9);
   }
+  const cluster = ["--cluster", "tls://nats.example,nats://10.0.0.2:4333", "--cluster-creds", "/etc/pi/nats"];
+  const { router } = await printed([...cluster, "--port", "3999", "--state-dir", "/srv/state"]);
+  assertEquals(at(router, "net"), ["127.0.0.1:3999", "nats.example:4222", "10.0.0.2:4333"]);
+  assertEquals(at(router, "read"), ["/srv/state", "/etc/pi/nats"]);
   const auto = await printed([]);
   assertEquals(auto.sandbox, TARGET === "binary" ? "on" : "off");
   const off = await printed(["--sandbox", "off"]);

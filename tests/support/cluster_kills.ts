@@ -244,7 +244,11 @@ export class ClusterKills {
         const followed = follower.session(sessionId);
         await until(() => followed.seq === seq, ROUND_MS, () => `${sessionId}: ${followed.seq} of ${seq}`);
         const messages = await messagesOf(follower, sessionId);
-        assertEquals(texts(followed.messages), texts(messages), `the text of ${sessionId}`);
+        assertEquals(
+          texts(followed.messages),
+          texts(messages),
+          `the text of ${sessionId} at ${watcher.story(sessionId)}`,
+        );
         const state = await follower.ok({ type: "get_state", sessionId });
         const interrupted = state.interrupted === undefined ? [] : arrayAt(state, "interrupted");
         this.#judgePrompts(

@@ -1,7 +1,7 @@
 // Starts the nodes of a cluster on loopback, each with a home, a state folder and a name of its own.
 
 import { isObject, type JsonObject } from "./json.ts";
-import type { ModelServer } from "./model_server.ts";
+import { type ModelServer, OPENAI } from "./model_server.ts";
 import { NatsServer } from "./nats_server.ts";
 import { Home, ServerProcess, type StartOptions } from "./server_process.ts";
 import { until } from "./wait.ts";
@@ -76,6 +76,23 @@ export class ClusterNodes implements AsyncDisposable {
     await this.nats[Symbol.asyncDispose]();
     for (const home of this.homes.values()) await home.remove();
   }
+}
+
+/** Runs a case with these nodes. A failure shows what they have written. */
+export async function reported(
+  all: ClusterNodes,
+  body: (all: ClusterNodes) => Promise<void>,
+): Promise<void> {
+  try {
+    await body(all);
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.stack : error}\n${all.report}`);
+  }
+}
+
+/** Makes a session for the scripted model on a node. */
+export async function scriptedSession(wire: Wire, sessionId: string, node: string): Promise<JsonObject> {
+  return await wire.ok({ type: "create_session", sessionId, node, ...OPENAI }, 60_000);
 }
 
 /** The nodes that a node lists. */

@@ -21,6 +21,8 @@ export class ClusterWatcher {
   #follower: Follower | undefined;
   #over = false;
   readonly #run: Promise<void>;
+  /** The latest things that happened to each session's subscription, for a case that fails. */
+  readonly #notes: string[] = [];
   /** How often it came back, and subscribed again. */
   readonly tally = { connections: 0, replays: 0, snapshots: 0 };
 
@@ -44,6 +46,17 @@ export class ClusterWatcher {
     throw new Error(`the watcher at ${this.#node.name} does not come back; due: ${[...this.#due]}`);
   }
 
+  /** What has happened to the subscription of a session, last. */
+  story(sessionId: string): string {
+    const own = this.#notes.filter((note) => note.includes(sessionId) || note.includes("connected"));
+    return `${this.#node.name}:\n${own.slice(-40).join("\n")}`;
+  }
+
+  #note(what: string): void {
+    this.#notes.push(`${new Date().toISOString()} ${what}`);
+    if (this.#notes.length > 2_000) this.#notes.splice(0, 1_000);
+  }
+
   /** Faults of everything it has seen. */
   get faults(): string[] {
     return [...this.#sessions.values()].flatMap(({ sessionId, faults }) =>
@@ -65,6 +78,7 @@ export class ClusterWatcher {
         continue;
       }
       this.tally.connections++;
+      this.#note("connected");
       this.#follower = follower;
       for (const id of this.#sessionIds) this.#due.set(id, this.#due.get(id) ?? "cursor");
       while (!this.#over && follower.closed === undefined) {
@@ -86,6 +100,7 @@ export class ClusterWatcher {
       if (!counts || typeof id !== "string" || !this.#sessionIds.includes(id)) return;
       // The session counts anew, and `lagged` names the new epoch from here on.
       const epoch = at(message, "data", "epoch");
+      this.#note(`${id} ${message.type} ${epoch} at ${JSON.stringify(follower.session(id).cursor)}`);
       Object.assign(follower.session(id), {
         muted: true,
         ...(typeof epoch === "string" ? { epoch, seq: 0 } : {}),
@@ -99,12 +114,16 @@ export class ClusterWatcher {
     for (const id of this.#sessionIds) {
       if (follower.session(id).lagged !== undefined && !this.#due.has(id)) this.#due.set(id, "cursor");
     }
-    for (const [id, how] of [...this.#due]) {
+    for (const id of [...this.#due.keys()]) {
+      // Read now: while an earlier session was awaited, this one may have begun to count anew.
+      const how = this.#due.get(id) ?? "cursor";
       const { epoch, cursor } = follower.session(id);
       const from = how === "snapshot" || epoch === "" ? { snapshot: true } : { from: cursor };
       this.#due.delete(id);
       const answer = await follower.request({ type: "subscribe", sessionId: id, ...from })
         .catch(() => undefined);
+      const { mode, epoch: now, seq } = isObject(answer?.data) ? answer.data : {};
+      this.#note(`${id} ${how} ${JSON.stringify(from)}: ${answer?.code ?? `${mode} ${now} ${seq}`}`);
       if (answer?.success === true && isObject(answer.data)) {
         if (answer.data.mode === "replay") this.tally.replays++;
         else this.tally.snapshots++;

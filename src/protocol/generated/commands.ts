@@ -97,11 +97,13 @@ export interface CreateSessionCommand extends AnyCommand {
 
 /**
  * Ends a session at once: the server aborts its turn, waiting commands answer `cancelled`, and pi's file
- * stays.
+ * stays. `lost` frees the id of a session whose node is gone for good.
  */
 export interface DeleteSessionCommand extends SessionCommand {
   /** Says what it is. */
   type: "delete_session";
+  /** Whether to free the id of a session whose node is gone for good. */
+  lost?: boolean;
 }
 
 /** Subscribes to one session with `full` updates and returns its state. */

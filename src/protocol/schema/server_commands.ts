@@ -99,9 +99,13 @@ export const SERVER_COMMANDS = {
     Type.Object({ sessionId: Type.String(), sessionInfo: SessionInfoSchema }),
     { timeoutMs: BUILD_MS, keyed: true, role: "drive" },
   ),
-  delete_session: session("delete_session", {}, Type.Object({ deleted: Type.Literal(true) }), {
-    lane: "direct",
-  }),
+  delete_session: session(
+    "delete_session",
+    // In a cluster: the node of the session is gone for good, and its id becomes free.
+    { lost: Type.Optional(Type.Boolean()) },
+    Type.Object({ deleted: Type.Literal(true) }),
+    { lane: "direct" },
+  ),
   switch_session: session("switch_session", {}, Type.Object({ sessionInfo: SessionInfoSchema }), {
     lane: "direct",
     mutates: false,

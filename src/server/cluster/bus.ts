@@ -41,14 +41,17 @@ export interface Bus {
   answer(subject: string): void;
   /** Whether a node answers on that subject. */
   ask(subject: string): Promise<boolean>;
-  /** Stores an entry that must not exist. False when it exists. */
-  create(key: string, value: string): Promise<boolean>;
-  /** Replaces exactly that revision. False when the entry has another one. */
-  update(key: string, value: string, revision: number): Promise<boolean>;
+  /** Stores an entry that must not exist. Returns its revision, or undefined when it exists. */
+  create(key: string, value: string): Promise<number | undefined>;
+  /** Replaces exactly that revision. Returns the new one, or undefined when the entry has another one. */
+  update(key: string, value: string, revision: number): Promise<number | undefined>;
   /** Stores an entry, whatever was there. */
   put(key: string, value: string): Promise<void>;
   get(key: string): Promise<BusEntry | undefined>;
-  remove(key: string): Promise<void>;
+  /** Removes an entry, or exactly that revision of it. False when the entry has another one. */
+  remove(key: string, revision?: number): Promise<boolean>;
+  /** Drops the marks that entries have left which were removed before that time. Returns how many. */
+  dropMarks(before: number): Promise<number>;
   /** Stores a value that is forgotten after a day. Returns it, or the value that another node had stored. */
   remember(key: string, value: string): Promise<string>;
   /** What `remember` has stored. */

@@ -11,6 +11,22 @@ import type { Bus } from "./bus.ts";
 export interface Owner {
   readonly node: string;
   readonly state: string;
+  /** State folders of nodes that had the session, and that another node has taken it over from. */
+  readonly past?: readonly string[];
+}
+
+/** The sessions of this node. */
+export interface LocalSessions {
+  ids(): readonly string[];
+  has(sessionId: string): boolean;
+  /** Whether its record was copied from a dead node, and has not changed since. */
+  isCopy(sessionId: string): boolean;
+}
+
+/** A claim as the bucket has it. */
+export interface Claim {
+  readonly owner: Owner;
+  readonly revision: number;
 }
 
 export interface ClaimsParts {
@@ -18,7 +34,11 @@ export interface ClaimsParts {
   readonly log: Log;
   readonly self: Owner;
   /** Ids of all sessions of this node, and whether one of them is there. */
-  readonly local: { ids(): readonly string[]; has(sessionId: string): boolean };
+  readonly local: LocalSessions;
+  /** Whether this node may have sessions now: false while another one may take them over. */
+  readonly mayOwn: () => boolean;
+  /** A session lives on another node from now on. */
+  readonly moved: (sessionId: string, from: string, to: string) => void;
 }
 
 const PREFIX = "session.";
@@ -33,9 +53,18 @@ const isEphemeral = (state: string): boolean => state.startsWith(EPHEMERAL);
 export const ephemeralState = (state: string): string => `${EPHEMERAL}${state}`;
 
 function parseOwner(value: string | undefined): Owner | undefined {
-  const { node, state } = tryParseRecord(value) ?? {};
-  return typeof node === "string" && typeof state === "string" ? { node, state } : undefined;
+  const { node, state, past } = tryParseRecord(value) ?? {};
+  if (typeof node !== "string" || typeof state !== "string") return undefined;
+  const before = Array.isArray(past) ? past.filter((one) => typeof one === "string") : [];
+  return { node, state, ...(before.length === 0 ? {} : { past: before }) };
 }
+
+/** This node may not have sessions now. */
+export const LEASE_LOST: Failure = failure(
+  "node_unavailable",
+  "This node has lost its lease in the cluster, so another node may take its sessions over; try again",
+  { retryAfterMs: 1_000 },
+);
 
 /** A session id that cannot be claimed now. */
 function unreachable(reason: string): Failure {
@@ -51,6 +80,8 @@ export class Claims {
   readonly #byNode = new Map<string, Set<string>>();
   /** The last change of an id that is under way. Changes of one id follow each other. */
   readonly #changes = new Map<string, Promise<unknown>>();
+  /** Sessions of this node that had a claim once. */
+  readonly #claimed = new Set<string>();
   /** Ids that another node owns as well, since this one was away. */
   readonly conflicts = new Set<string>();
 
@@ -109,11 +140,12 @@ export class Claims {
   /** Claims an id for this node, or says why not. @param fresh it is a new random id, which no other node can have */
   claim(sessionId: string, fresh: boolean): Promise<Failure | undefined> {
     return this.#inTurn(sessionId, async () => {
-      const { bus, self } = this.#parts;
+      const { bus, self, mayOwn } = this.#parts;
+      if (!mayOwn()) return LEASE_LOST;
       // The next sync claims it.
       if (!bus.connected) return fresh ? undefined : unreachable("NATS is unreachable");
       try {
-        if (await bus.create(keyOf(sessionId), JSON.stringify(self))) {
+        if (await bus.create(keyOf(sessionId), JSON.stringify(self)) !== undefined) {
           this.#set(sessionId, self);
           return undefined;
         }
@@ -139,10 +171,12 @@ export class Claims {
     return this.#inTurn(sessionId, async () => {
       const { bus, log, local } = this.#parts;
       const owner = this.#owners.get(sessionId);
-      if (local.has(sessionId) || owner === undefined || !this.#isOwn(owner)) return;
+      if (local.has(sessionId)) return;
+      this.#claimed.delete(sessionId);
+      if (owner === undefined || !this.#isOwn(owner)) return;
       this.#set(sessionId, undefined);
       if (!bus.connected) return;
-      await bus.remove(keyOf(sessionId)).catch((error) => {
+      await this.#removeOwn(sessionId).catch((error) => {
         log.warn("a session's id is not free for other nodes yet", {
           sessionId,
           reason: errorMessage(error),
@@ -155,7 +189,73 @@ export class Claims {
   async releaseAll(): Promise<void> {
     const { bus, self } = this.#parts;
     if (!bus.connected) return;
-    await Promise.all(this.sessionsOf(self.node).map((id) => bus.remove(keyOf(id)).catch(() => {})));
+    await Promise.all(this.sessionsOf(self.node).map((id) => this.#removeOwn(id).catch(() => {})));
+  }
+
+  /** The claim of a session, by the bucket. Throws without NATS. */
+  async find(sessionId: string): Promise<Claim | undefined> {
+    const entry = await this.#parts.bus.get(keyOf(sessionId));
+    const owner = parseOwner(entry?.value);
+    return owner === undefined || entry === undefined ? undefined : { owner, revision: entry.revision };
+  }
+
+  /** Removes exactly that claim. False when it has changed. Throws without NATS. */
+  async free(sessionId: string, { revision }: Claim): Promise<boolean> {
+    if (!await this.#parts.bus.remove(keyOf(sessionId), revision)) return false;
+    this.#set(sessionId, undefined);
+    return true;
+  }
+
+  /** Makes this node the owner of exactly that claim. False when the claim has changed. Throws without NATS. */
+  async takeOver(sessionId: string, { owner, revision }: Claim): Promise<boolean> {
+    const { bus, self } = this.#parts;
+    const past = [...(owner.past ?? []), owner.state].filter((state) => state !== self.state);
+    const mine: Owner = { ...self, past: [...new Set(past)] };
+    if (await bus.update(keyOf(sessionId), JSON.stringify(mine), revision) === undefined) return false;
+    this.#set(sessionId, mine);
+    return true;
+  }
+
+  /**
+   * Confirms the claims of this node's sessions, so that no node can still take one over by what it has read before.
+   * Returns those that are not this node's any more. `over`: other nodes could take sessions, and delete them then.
+   * Throws without NATS.
+   */
+  async confirmAll(over: boolean): Promise<readonly string[]> {
+    const seen = new Set<string>();
+    const next = (): string | undefined => this.#parts.local.ids().find((id) => !seen.has(id));
+    const lost: string[] = [];
+    for (let sessionId = next(); sessionId !== undefined; sessionId = next()) {
+      seen.add(sessionId);
+      const deleted = over && this.#claimed.has(sessionId) && await this.find(sessionId) === undefined;
+      if (deleted || !await this.confirmOwn(sessionId) && this.#isTaken(sessionId)) lost.push(sessionId);
+    }
+    return lost;
+  }
+
+  /** Confirms a claim, by writing it again as it is. False when it is not this node's. Throws without NATS. */
+  async confirmOwn(sessionId: string): Promise<boolean> {
+    for (;;) {
+      const { bus, local, self } = this.#parts;
+      const claim = await this.find(sessionId);
+      const owner = claim?.owner ?? self;
+      // Without a claim it was deleted meanwhile, or made while NATS was away.
+      if (claim === undefined && (!local.has(sessionId) || local.isCopy(sessionId))) return false;
+      if (claim !== undefined) this.#set(sessionId, owner);
+      if (!this.#isOwn(owner)) return false;
+      const value = JSON.stringify(owner);
+      const written = claim === undefined
+        ? await bus.create(keyOf(sessionId), value)
+        : await bus.update(keyOf(sessionId), value, claim.revision);
+      if (written === undefined) continue;
+      this.#set(sessionId, owner);
+      return true;
+    }
+  }
+
+  /** Sessions of this node that another one has, or that this node was about to take over when it died. */
+  get taken(): readonly string[] {
+    return this.#parts.local.ids().filter((sessionId) => this.#isTaken(sessionId));
   }
 
   /** The bucket has changed. */
@@ -186,7 +286,8 @@ export class Claims {
     }
     for (const sessionId of this.#parts.local.ids()) {
       const owner = this.#owners.get(sessionId);
-      if (owner !== undefined && !this.#isOwn(owner)) return { sessionId, node: owner.node };
+      if (owner === undefined || this.#isOwn(owner) || this.#isTaken(sessionId)) continue;
+      return { sessionId, node: owner.node };
     }
     return undefined;
   }
@@ -196,12 +297,28 @@ export class Claims {
     const { local, log } = this.#parts;
     const owner = this.#owners.get(sessionId);
     if (!local.has(sessionId) || owner !== undefined && this.#isOwn(owner)) return;
+    // It is dropped here, once this node has its lease again.
+    if (this.#isTaken(sessionId)) return;
     const failed = await this.claim(sessionId, false);
     if (failed?.code !== "session_exists") this.conflicts.delete(sessionId);
     else if (!this.conflicts.has(sessionId)) {
       this.conflicts.add(sessionId);
       log.error("another node owns the id of a session of this one; delete one of the two", { sessionId });
     }
+  }
+
+  /** Removes a claim, if it is this node's. */
+  async #removeOwn(sessionId: string): Promise<void> {
+    const claim = await this.find(sessionId);
+    if (claim === undefined || !this.#isOwn(claim.owner)) return;
+    await this.#parts.bus.remove(keyOf(sessionId), claim.revision);
+  }
+
+  #isTaken(sessionId: string): boolean {
+    const { self, local } = this.#parts;
+    const owner = this.#owners.get(sessionId);
+    if (owner !== undefined && this.#isOwn(owner)) return false;
+    return local.isCopy(sessionId) || owner?.past?.includes(self.state) === true;
   }
 
   #isOfOtherFolder({ node, state }: Owner): boolean {
@@ -224,9 +341,13 @@ export class Claims {
       return;
     }
     this.#owners.set(sessionId, owner);
+    if (this.#isOwn(owner)) this.#claimed.add(sessionId);
     const own = this.#byNode.get(owner.node) ?? new Set<string>();
     own.add(sessionId);
     this.#byNode.set(owner.node, own);
+    // Without a state it was a guess.
+    if (before === undefined || before.state === "" || before.node === owner.node) return;
+    this.#parts.moved(sessionId, before.node, owner.node);
   }
 
   #inTurn<T>(sessionId: string, run: () => Promise<T>): Promise<T> {

@@ -2,12 +2,16 @@
 // Used by: server.ts, which loads it only with `--cluster`.
 // Invariant: without NATS this node goes on with its own sessions, for its own clients.
 import { deadline } from "../../base/async/deadline.ts";
-import { isRecord, tryParseRecord } from "../../base/json.ts";
+import { errorMessage } from "../../base/error_message.ts";
+import { tryParseRecord } from "../../base/json.ts";
 import type { Config } from "../../config/config.ts";
 import type { Reply } from "../../ipc/messages.ts";
 import type { Command } from "../../protocol/schema/commands.ts";
 import type { NodeInfo } from "../../protocol/schema/monitoring_commands.ts";
+import { encodeFailure, encodeSuccess } from "../../protocol/envelope.ts";
+import type { Failure } from "../../protocol/errors.ts";
 import { PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
+import type { Timer } from "../../runtime/runtime.ts";
 import type { Governor } from "../../governor/governor.ts";
 import { answerBytes } from "../lists/answer_bytes.ts";
 import { PageCursors } from "../lists/page_cursors.ts";
@@ -17,15 +21,23 @@ import type { Connection } from "../router/connection.ts";
 import type { Asked, Here, Remote, RemoteReader } from "./remote.ts";
 import type { Router } from "../router/router.ts";
 import type { TokenStore } from "../auth/token_store.ts";
-import { Claims, ephemeralState } from "./claims.ts";
+import { Claims, ephemeralState, LEASE_LOST, type LocalSessions } from "./claims.ts";
 import { ClusterError } from "./bus.ts";
 import { FanOut } from "./gateway/fan_out.ts";
 import { Gateway, noNode } from "./gateway/gateway.ts";
+import { byRoom } from "./gateway/placement.ts";
 import { MergedList } from "./gateway/merged_list.ts";
+import { NodeNews } from "./gateway/node_news.ts";
 import { SessionReader } from "./gateway/session_reader.ts";
 import { aliveSubject, join, type Joined, type JoinParts, nodeKey, prefixOf } from "./join.ts";
+import { freeLost } from "./lost_sessions.ts";
 import { type Member, Members } from "./members.ts";
 import { SilentNodes } from "./silent_nodes.ts";
+import { type ClusterView, issuesOf, nodesOf } from "./cluster_view.ts";
+import { SessionNews } from "./session_news.ts";
+import type { Heir } from "./shared/heir.ts";
+import type { NodeLease } from "./shared/node_lease.ts";
+import { SharedSessions } from "./shared/shared_sessions.ts";
 import { TokenSync } from "./token_sync.ts";
 import { Channels } from "./wire/channels.ts";
 import { NodeTransport } from "./wire/node_transport.ts";
@@ -35,8 +47,12 @@ export interface ClusterParts extends JoinParts {
   readonly governor: Governor;
   /** The version of pi. */
   readonly pi: string;
-  /** Ids of all sessions of this node, and whether one of them is there. */
-  readonly local: { ids(): readonly string[]; has(sessionId: string): boolean };
+  readonly local: LocalSessions;
+  /** Path of the state folder. */
+  readonly folder: string;
+  /** What this node does with its sessions when another one may take them over. */
+  readonly sessions: { endAll(reason: string): void; forget(sessionId: string): void };
+  readonly heir: Heir;
   /** Ends this server: running turns end, sessions are parked. */
   drain(reason: string): void;
 }
@@ -44,11 +60,11 @@ export interface ClusterParts extends JoinParts {
 /** Milliseconds that a start waits for the words of the other nodes. A node that starts as well has none yet. */
 const MEET_MS = 1_500;
 
+/** Milliseconds that marks of removed entries stay, and between two looks at them. */
+const TIDY_MS = 3_600_000;
+
 /** The first characters of the keys of registrations. */
 const NODE_KEYS = nodeKey("");
-
-/** Session ids that one server event names, at most. */
-const IDS_AN_EVENT = 1_000;
 
 /** The name of a machine as the name of a node. */
 export function nodeName(hostname: string): string {
@@ -63,7 +79,10 @@ export class Cluster implements Remote {
   readonly #members: Members;
   readonly #channels: Channels;
   readonly #gateway: Gateway;
+  readonly #news: NodeNews;
   readonly #fanOut: FanOut;
+  readonly #shared: SharedSessions;
+  readonly #sessionNews: SessionNews;
   readonly #machineBytes: number;
   readonly #silent: SilentNodes;
   #router: Router | undefined;
@@ -77,6 +96,7 @@ export class Cluster implements Remote {
   readonly #registered = new Map<string, string | undefined>();
   /** Nodes whose sessions clients know to be unavailable. */
   readonly #toldGone = new Set<string>();
+  #tidying: Timer | undefined;
 
   private constructor(parts: ClusterParts, joined: Joined) {
     this.#parts = parts;
@@ -86,7 +106,26 @@ export class Cluster implements Remote {
     const prefix = prefixOf(cluster.name);
     this.#machineBytes = runtime.memoryBounds().machineBytes;
     const self = { node, state: config.ephemeral ? ephemeralState(state) : state };
-    this.claims = new Claims({ bus, log, self, local });
+    this.claims = new Claims({
+      ...{ bus, log, self, local },
+      mayOwn: () => this.lease?.valid ?? true,
+      moved: (sessionId, from, to) => {
+        this.#gateway.moved(sessionId, from);
+        this.#sessionNews.moved(sessionId, to);
+      },
+    });
+    this.#shared = new SharedSessions({
+      ...{ runtime, bus, log, node, instance, state, claims: this.claims },
+      ...{ folder: parts.folder, heir: parts.heir, sessions: parts.sessions },
+      shared: cluster.shared === true && !config.gateway,
+      rank: (nodes) => this.#rank(nodes),
+      tell: (type) => this.#sessionNews.tell(type, node),
+    });
+    this.#sessionNews = new SessionNews({
+      clock: runtime,
+      connections: () => this.#router?.connections ?? [],
+      visible: (connection, from) => this.#gateway.visible(connection, from),
+    });
     this.#channels = new Channels({
       clock: runtime,
       soon: (fn) => runtime.nextTick(fn),
@@ -116,10 +155,18 @@ export class Cluster implements Remote {
       connected: () => bus.connected && !this.#displaced,
       self: () => this.#self(),
       has,
-      remember: (key, first) => bus.remember(key, first),
-      recall: (key) => bus.recall(key),
+      remember: async (key, first) => this.#heirOf(await bus.remember(key, first)),
+      recall: async (key) => {
+        const kept = await bus.recall(key);
+        return kept === undefined ? undefined : this.#heirOf(kept);
+      },
       sha256: (text) => runtime.sha256(text),
       endClient: (connection, code, reason) => this.#router?.end(connection, code, reason),
+    });
+    this.#news = new NodeNews({
+      ...{ log, instance, claims: this.claims, gateway: this.#gateway },
+      ownerOf: (sessionId) => this.#ownerOf(sessionId),
+      relay: (type, data, skips) => this.#router?.relay(type, data, skips),
     });
     const cursors = new PageCursors({
       serverId: () => instance,
@@ -136,6 +183,16 @@ export class Cluster implements Remote {
       hasOwn: !config.gateway,
       has,
     });
+  }
+
+  /** This node's lease of its sessions. Undefined while no other node may take them over. */
+  get lease(): NodeLease | undefined {
+    return this.#shared.lease;
+  }
+
+  /** Why no command may begin now. */
+  mayBegin(): Failure | undefined {
+    return this.lease?.valid === false ? LEASE_LOST : undefined;
   }
 
   /** The name of this node. */
@@ -162,6 +219,7 @@ export class Cluster implements Remote {
       changed: (key, value) => {
         this.claims.changed(key, value);
         sync.changed(key, value);
+        this.#shared.changed(key, value);
         if (key === nodeKey(node)) this.#checkName(value);
         else if (key.startsWith(NODE_KEYS)) this.#registered.set(key.slice(NODE_KEYS.length), value);
       },
@@ -170,6 +228,7 @@ export class Cluster implements Remote {
         if (checked) void this.#synced(keys);
       },
     });
+    await this.#shared.begin();
     const collision = this.claims.collision();
     if (collision !== undefined) {
       throw new ClusterError(
@@ -183,7 +242,10 @@ export class Cluster implements Remote {
     const transport = new NodeTransport({ clock: runtime, soon: (fn) => runtime.nextTick(fn), router });
     this.#transport = transport;
     this.#channels.listen((opening, channel) => transport.accept(opening, channel));
-    bus.subscribe(`${prefixOf(cluster.name)}.news`, (data) => this.#news(new TextDecoder().decode(data)));
+    bus.subscribe(
+      `${prefixOf(cluster.name)}.news`,
+      (data) => this.#news.take(new TextDecoder().decode(data)),
+    );
     bus.subscribe(`${prefixOf(cluster.name)}.drain.${instance}`, () => this.#drainSelf());
     bus.onConnection = (connected) => {
       if (connected) {
@@ -201,18 +263,63 @@ export class Cluster implements Remote {
   announce(address: string | undefined): void {
     this.#address = address;
     this.#members.start();
+    this.#shared.start();
+    this.#tidy();
   }
 
   /** Leaves. */
   async close(): Promise<void> {
     this.#members.stop();
     this.#silent.close();
+    this.#sessionNews.close();
+    this.#tidying?.clear();
+    await this.#shared.close();
     if (this.#parts.config.ephemeral) await this.claims.releaseAll();
     await this.#joined.bus.close();
   }
 
   take(asked: Asked, here: () => void): boolean {
-    return this.#gateway.take(asked, here);
+    const { connection, command, spec } = asked;
+    const { id, type, sessionId } = command;
+    const refused = this.mayBegin();
+    // Other clients' commands come over virtual connections, and end here too.
+    const own = sessionId !== undefined && this.#parts.local.has(sessionId);
+    if (type === "delete_session" && command.lost === true && !own) {
+      void this.#deleteLost(asked, command.sessionId, here);
+      return true;
+    }
+    if (refused === undefined || !own || spec.target !== "session" && type !== "subscribe") {
+      return this.#gateway.take(asked, here);
+    }
+    connection.send(
+      encodeFailure({ command: type, sessionId, ...(id === undefined ? {} : { id }) }, refused),
+    );
+    return true;
+  }
+
+  /** Deletes a session that is gone with its node. */
+  async #deleteLost(asked: Asked, sessionId: string, here: () => void): Promise<void> {
+    const { connection, command: { id, type } } = asked;
+    connection.asked();
+    const done = await freeLost(sessionId, {
+      bus: this.#joined.bus,
+      claims: this.claims,
+      alive: (node) => this.#isHere(node),
+      subject: (node) => {
+        const { instance } = tryParseRecord(this.#registered.get(node)) ?? {};
+        return typeof instance === "string" ? aliveSubject(this.#parts.cluster.name, instance) : undefined;
+      },
+    });
+    connection.answered();
+    if (done === "there") {
+      if (!this.#gateway.take(asked, here)) here();
+      return;
+    }
+    const head = { command: type, sessionId, ...(id === undefined ? {} : { id }) };
+    if (done !== "freed") return connection.send(encodeFailure(head, done));
+    this.#parts.log.warn("the id of a lost session is free again", { sessionId });
+    connection.send(encodeSuccess(head, JSON.stringify({ deleted: true })));
+    this.#router?.announce("session_deleted", { sessionId });
   }
 
   spread(connection: Connection, command: Command, asker: ReplyTo, here: Here): boolean {
@@ -243,12 +350,7 @@ export class Cluster implements Remote {
   }
 
   nodes(): readonly NodeInfo[] {
-    const alive = this.#members.alive.map(({ info }) => info);
-    const gone = this.#members.gone.map(({ info }): NodeInfo => ({ ...info, state: "gone" }));
-    const known = new Set([this.#parts.node, ...[...alive, ...gone].map(({ node }) => node)]);
-    const others = [...alive, ...gone].sort((a, b) => a.node < b.node ? -1 : 1);
-    const unheard = this.claims.nodes.filter((node) => !known.has(node)).map(unheardNode);
-    return [{ ...this.#self(), self: true }, ...others, ...unheard];
+    return nodesOf(this.#view());
   }
 
   drain(node: string): Promise<Reply> {
@@ -266,31 +368,18 @@ export class Cluster implements Remote {
   }
 
   issues(): readonly string[] {
-    const { node } = this.#parts;
-    const issues: string[] = [];
-    if (this.#displaced) {
-      issues.push(
-        `Another server has taken the name ${node} in the cluster: give one of the two another --node`,
-      );
-    } else if (!this.#joined.bus.connected || !this.#members.heardItself) {
-      issues.push("NATS is unreachable: this node serves its own sessions alone");
-    }
-    for (const { info } of this.#members.gone) {
-      const sessions = this.claims.sessionsOf(info.node).length;
-      if (sessions > 0) {
-        issues.push(`Node ${info.node} is gone, and ${sessions} sessions with it: start it again`);
-      }
-    }
-    for (const { info } of this.#members.alive) {
-      if (info.version === SERVER_VERSION && info.protocolVersion === PROTOCOL_VERSION) continue;
-      issues.push(
-        `Node ${info.node} runs pi-server ${info.version}, this one ${SERVER_VERSION}: finish the upgrade`,
-      );
-    }
-    for (const sessionId of this.claims.conflicts) {
-      issues.push(`Another node owns the id "${sessionId}" as well: delete one of the two sessions`);
-    }
-    return issues;
+    return issuesOf(this.#view());
+  }
+
+  #view(): ClusterView {
+    return {
+      self: this.#self(),
+      members: this.#members,
+      claims: this.claims,
+      connected: this.#joined.bus.connected,
+      displaced: this.#displaced,
+      leased: this.lease?.valid !== false,
+    };
   }
 
   async #synced(keys: ReadonlySet<string>): Promise<void> {
@@ -319,7 +408,7 @@ export class Cluster implements Remote {
       version: SERVER_VERSION,
       protocolVersion: PROTOCOL_VERSION,
       pi,
-      state: this.#draining ? "draining" : "running",
+      state: this.#draining || this.mayBegin() !== undefined ? "draining" : "running",
       ...(config.gateway ? { gateway: true } : {}),
       sessions: {
         live: governor.sessions,
@@ -330,6 +419,17 @@ export class Cluster implements Remote {
       machineBytes: this.#machineBytes,
       load: runtime.load(),
     };
+  }
+
+  /** Drops the marks of removed entries. One node does it for all. */
+  #tidy(): void {
+    const { runtime, log, node } = this.#parts;
+    this.#tidying = runtime.after(TIDY_MS, () => this.#tidy());
+    const { bus } = this.#joined;
+    if (!bus.connected || this.#members.alive.some(({ info }) => info.node < node)) return;
+    void bus.dropMarks(runtime.now() - TIDY_MS).catch((error) => {
+      log.debug("the marks of removed entries stay in the bucket", { reason: errorMessage(error) });
+    });
   }
 
   #drainSelf(): void {
@@ -364,7 +464,7 @@ export class Cluster implements Remote {
     this.#channels.heard(instance);
     this.#silent.heard(node, instance);
     log.info("a node is in the cluster", { node, version, sessions: info.sessions.live });
-    if (this.#toldGone.delete(node)) this.#tellSessions("sessions_available", node);
+    if (this.#toldGone.delete(node)) this.#sessionNews.tell("sessions_available", node);
     this.#gateway.back(node);
   }
 
@@ -372,62 +472,28 @@ export class Cluster implements Remote {
     const { node } = info;
     this.#parts.log.warn(left ? "a node has left the cluster" : "a node does not answer any more", { node });
     this.#toldGone.add(node);
-    this.#tellSessions("sessions_unavailable", node);
+    this.#sessionNews.tell("sessions_unavailable", node);
     if (left) this.#channels.left(instance);
     else void this.#silent.silent(node, instance);
   }
 
-  /** Tells the clients of this node which of their sessions come and go with another node. */
-  #tellSessions(type: string, node: string): void {
-    for (const connection of this.#router?.connections ?? []) {
-      if (connection.peer.transport === "node") continue;
-      const sessionIds = this.#gateway.visible(connection, node);
-      for (let at = 0; at < sessionIds.length; at += IDS_AN_EVENT) {
-        const data = { node, sessionIds: sessionIds.slice(at, at + IDS_AN_EVENT) };
-        connection.send(JSON.stringify({ type, data }));
-      }
-    }
+  #isHere(node: string): boolean {
+    return node === this.#parts.node || this.#members.get(node) !== undefined;
   }
 
-  /** A server event of another node. */
-  #news(text: string): void {
-    const { node, instance, type, data } = tryParseRecord(text) ?? {};
-    if (instance === this.#parts.instance || typeof node !== "string" || typeof type !== "string") return;
-    if (!isRecord(data)) return;
-    const { sessionId } = data;
-    if (typeof sessionId === "string") {
-      const owner = this.#parts.local.has(sessionId) ? this.#parts.node : this.claims.ownerOf(sessionId);
-      if (owner !== undefined && owner !== node) {
-        const { log } = this.#parts;
-        return log.warn("a node has spoken of a session that is not its own; it was not heard", {
-          node,
-          sessionId,
-          type,
-        });
-      }
-      if (type === "session_created") this.claims.note(sessionId, node);
-      if (type === "session_deleted") this.claims.forget(sessionId, node);
-    }
-    const gateway = this.#gateway;
-    this.#router?.relay(
-      type,
-      data,
-      (connection) => gateway.hears(connection, node) || gateway.holdsBack(connection, node, type, data),
-    );
+  /** The answers under a dead node's keys are where its sessions are. */
+  #heirOf(node: string): string {
+    return this.#shared.heirOf(node, (one) => this.#isHere(one));
   }
-}
 
-/** A node that owns sessions, and was not heard since this one was started. */
-function unheardNode(node: string): NodeInfo {
-  return {
-    node,
-    version: "",
-    protocolVersion: "",
-    pi: "",
-    state: "gone",
-    sessions: { live: 0, parked: 0, limit: 0 },
-    memoryBytes: 0,
-    machineBytes: 0,
-    load: 0,
-  };
+  /** How many of those nodes have more room than this one. */
+  #rank(nodes: readonly string[]): number {
+    const known = this.#members.alive.map(({ info }) => info).filter(({ node }) => nodes.includes(node));
+    const order = byRoom([...known, { ...this.#self(), self: true }], () => 0);
+    return Math.max(0, order.findIndex(({ node }) => node === this.#parts.node));
+  }
+
+  #ownerOf(sessionId: string): string | undefined {
+    return this.#parts.local.has(sessionId) ? this.#parts.node : this.claims.ownerOf(sessionId);
+  }
 }

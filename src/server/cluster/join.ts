@@ -104,7 +104,7 @@ async function readCredentials(
 async function checkFormat(bus: Bus, { name }: ClusterConfig, runtime: Runtime): Promise<string> {
   const mine = JSON.stringify({ format: FORMAT, id: runtime.uuid() });
   const made = await bus.create("format", mine);
-  const { format, id } = tryParseRecord(made ? mine : (await bus.get("format"))?.value) ?? {};
+  const { format, id } = tryParseRecord(made !== undefined ? mine : (await bus.get("format"))?.value) ?? {};
   if (format === FORMAT && typeof id === "string") return id;
   throw new ClusterError(
     `--cluster: the bucket of cluster "${name}" has the format ${
@@ -119,11 +119,11 @@ async function takeName(bus: Bus, { cluster, node, instance, state }: JoinParts)
   const value = JSON.stringify({ instance, state });
   const known = await bus.get(key);
   if (known === undefined) {
-    if (!await bus.create(key, value)) throw nameTaken(node);
+    if (await bus.create(key, value) === undefined) throw nameTaken(node);
   } else {
     const { instance: other } = tryParseRecord(known.value) ?? {};
     const lives = typeof other === "string" && await bus.ask(aliveSubject(cluster.name, other));
-    if (lives || !await bus.update(key, value, known.revision)) throw nameTaken(node);
+    if (lives || await bus.update(key, value, known.revision) === undefined) throw nameTaken(node);
   }
 }
 

@@ -16,6 +16,7 @@ import {
 } from "@nats-io/transport-node";
 import { nodeResolveHost, NodeTransport } from "@nats-io/transport-node/lib/node_transport.js";
 import { errorMessage } from "../../base/error_message.ts";
+import { tryParseRecord } from "../../base/json.ts";
 import { isLoopback } from "../../base/loopback.ts";
 import type { Log } from "../../base/log.ts";
 import { type Bus, type BusEntry, type BusWatch, ClusterError } from "./bus.ts";
@@ -128,7 +129,7 @@ export async function connectNats(options: NatsOptions): Promise<Bus> {
     const entries = await kvm.create(bucket, { history: 1 });
     const remembered = await kvm.create(`${bucket}-keys`, { history: 1, ttl: REMEMBER_MS });
     const local = servers.every((url) => isLoopback(new URL(url).hostname));
-    return new NatsBus(connection, entries, remembered, tls || local, options.log);
+    return new NatsBus(connection, bucket, entries, remembered, tls || local, options.log);
   } catch (error) {
     await connection.close().catch(() => {});
     throw new ClusterError(
@@ -144,6 +145,7 @@ class NatsBus implements Bus {
   readonly confidential: boolean;
   onConnection: (connected: boolean) => void = () => {};
   readonly #connection: NatsConnection;
+  readonly #bucket: string;
   readonly #entries: KV;
   readonly #remembered: KV;
   readonly #log: Log;
@@ -152,9 +154,19 @@ class NatsBus implements Bus {
   #watch: BusWatch | undefined;
   #watching: QueuedIterator<KvWatchEntry> | undefined;
   #syncs = 0;
+  /** The marks of removed entries: their revision, and when NATS has stored them. */
+  readonly #marks = new Map<string, { readonly revision: number; readonly at: number }>();
 
-  constructor(connection: NatsConnection, entries: KV, remembered: KV, confidential: boolean, log: Log) {
+  constructor(
+    connection: NatsConnection,
+    bucket: string,
+    entries: KV,
+    remembered: KV,
+    confidential: boolean,
+    log: Log,
+  ) {
     this.#connection = connection;
+    this.#bucket = bucket;
     this.#entries = entries;
     this.#remembered = remembered;
     this.#log = log;
@@ -215,11 +227,11 @@ class NatsBus implements Bus {
     }
   }
 
-  async create(key: string, value: string): Promise<boolean> {
+  async create(key: string, value: string): Promise<number | undefined> {
     return await unlessChanged(this.#entries.create(key, value));
   }
 
-  async update(key: string, value: string, revision: number): Promise<boolean> {
+  async update(key: string, value: string, revision: number): Promise<number | undefined> {
     return await unlessChanged(this.#entries.update(key, value, revision));
   }
 
@@ -233,12 +245,26 @@ class NatsBus implements Bus {
     return { value: found.string(), revision: found.revision, storedAt: found.created.getTime() };
   }
 
-  async remove(key: string): Promise<void> {
-    await this.#entries.delete(key);
+  async remove(key: string, revision?: number): Promise<boolean> {
+    const removed = this.#entries.delete(key, revision === undefined ? {} : { previousSeq: revision });
+    return await unlessChanged(removed.then(() => 1)) !== undefined;
+  }
+
+  async dropMarks(before: number): Promise<number> {
+    const old = [...this.#marks].filter(([, { at }]) => at < before);
+    for (const [key, { revision }] of old) {
+      // Up to that revision, since the key may be in use again. The package's purgeDeletes would remove that use.
+      const purge = JSON.stringify({ filter: `$KV.${this.#bucket}.${key}`, seq: revision + 1 });
+      const answer = await this.#connection.request(`$JS.API.STREAM.PURGE.KV_${this.#bucket}`, purge);
+      const { error } = tryParseRecord(answer.string()) ?? {};
+      if (error !== undefined) throw new Error(JSON.stringify(error));
+      if (this.#marks.get(key)?.revision === revision) this.#marks.delete(key);
+    }
+    return old.length;
   }
 
   async remember(key: string, value: string): Promise<string> {
-    if (await unlessChanged(this.#remembered.create(key, value))) return value;
+    if (await unlessChanged(this.#remembered.create(key, value)) !== undefined) return value;
     return (await this.#remembered.get(key))?.string() ?? value;
   }
 
@@ -269,7 +295,9 @@ class NatsBus implements Bus {
       void (async () => {
         for await (const entry of watching) {
           if (this.#watching !== watching) break;
-          const { key, operation } = entry;
+          const { key, operation, revision, created } = entry;
+          if (operation === "PUT") this.#marks.delete(key);
+          else this.#marks.set(key, { revision, at: created.getTime() });
           if (key === mark) {
             if (!synced) this.#watch?.synced(keys);
             synced = true;
@@ -313,13 +341,12 @@ class NatsBus implements Bus {
   }
 }
 
-/** False when the entry has another revision. Other failures are thrown. */
-async function unlessChanged(done: Promise<number>): Promise<boolean> {
+/** The new revision, or undefined when the entry has another one. Other failures are thrown. */
+async function unlessChanged(done: Promise<number>): Promise<number | undefined> {
   try {
-    await done;
-    return true;
+    return await done;
   } catch (error) {
-    if (Reflect.get(Object(error), "code") === WRONG_REVISION) return false;
+    if (Reflect.get(Object(error), "code") === WRONG_REVISION) return undefined;
     throw error;
   }
 }

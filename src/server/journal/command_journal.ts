@@ -11,7 +11,7 @@ import type { FsyncPolicy } from "../../config/config.ts";
 import type { Log } from "../../base/log.ts";
 import type { Clock, Files } from "../../runtime/runtime.ts";
 import { JournalFile } from "./journal_file.ts";
-import { type JournalRecord, recordsOf } from "./journal_records.ts";
+import { type JournalRecord, type JournalState, recordsOf } from "./journal_records.ts";
 import {
   hasRun,
   IdempotencyKeys,
@@ -35,6 +35,8 @@ export interface CommandJournalParts {
   readonly log: Log;
   readonly limits: CommandJournalLimits;
   readonly sha256: (text: string) => string;
+  /** Why nothing may begin now, whatever is on disk. Absent: nothing stands against it. */
+  readonly mayBegin?: () => Failure | undefined;
 }
 
 /** The place of the journal's file. */
@@ -130,6 +132,11 @@ export class CommandJournal {
     return this.#journal?.problem;
   }
 
+  /** Why nothing may begin now. */
+  get barrier(): Failure | undefined {
+    return this.#parts.mayBegin?.();
+  }
+
   /** Sizes, for metrics. */
   get sizes(): { readonly keys: number; readonly keyBytes: number; readonly messageBytes: number } {
     return { keys: this.#keys.size, keyBytes: this.#keys.bytes, messageBytes: this.#messages.bytes };
@@ -223,9 +230,8 @@ export class CommandJournal {
       ...(entry === undefined ? {} : { key: entry.command }),
       ...(kept === undefined ? {} : { message: kept }),
     }, "synced");
-    return isUrgent(command)
-      ? undefined
-      : written?.then((reason) => reason === undefined ? undefined : unwritten(reason));
+    if (isUrgent(command)) return undefined;
+    return written?.then((reason) => reason === undefined ? this.barrier : unwritten(reason));
   }
 
   /**
@@ -297,6 +303,46 @@ export class CommandJournal {
     this.#closed(this.#messages.deleted(sessionId));
     this.#drop(sessionId);
     this.#forgetVersion(sessionId);
+  }
+
+  /**
+   * Takes over what another server's journal holds of these sessions. Resolves when it is on disk, or with the reason
+   * why it is not.
+   */
+  async adopt(
+    { keys, messages, versions }: Pick<JournalState, "keys" | "messages" | "versions">,
+    sessionIds: ReadonlySet<string>,
+  ): Promise<string | undefined> {
+    // They may have been here before.
+    for (const sessionId of sessionIds) this.#closed(this.#messages.deleted(sessionId));
+    const numbers = new Map<number, number>();
+    const own = (n: number): number => {
+      const known = numbers.get(n) ?? ++this.#last;
+      numbers.set(n, known);
+      return known;
+    };
+    const adopted = {
+      keys: new IdempotencyKeys(keyLimits(this.#parts.limits)),
+      messages: new OpenMessages(),
+    };
+    for (const { n, at, command, state, session = command.sessionId } of keys.all) {
+      if (!sessionIds.has(session)) continue;
+      // The command that ran there has left no answer.
+      const left = state.kind === "running" ? { kind: "unknown" } as const : state;
+      const entry: KeyEntry = { n: own(n), at, command, state: left, intended: true, session };
+      this.#keys.add(entry);
+      adopted.keys.add(entry);
+    }
+    for (const message of messages.all) {
+      if (!sessionIds.has(message.sessionId)) continue;
+      for (const to of [this.#messages, adopted.messages]) to.open({ ...message, n: own(message.n) });
+    }
+    const seen = new Map([...versions].filter(([sessionId]) => sessionIds.has(sessionId)));
+    for (const [sessionId, version] of seen) this.#versions.set(sessionId, version);
+    for (const sessionId of sessionIds) this.#messages.crashed(sessionId);
+    const records = recordsOf(adopted.keys, adopted.messages, seen).filter(({ k }) => k !== "journal");
+    const written = await Promise.all(records.map((record) => this.#write(record, "synced")));
+    return written.find((reason) => reason !== undefined);
   }
 
   /** Called when all sessions are back. Messages of unknown sessions are kept for a month. */

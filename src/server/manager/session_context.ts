@@ -11,7 +11,7 @@ import type { CommandJournal } from "../journal/command_journal.ts";
 import type { FileLeases } from "../state/file_leases.ts";
 import type { TrustStore } from "../state/trust_store.ts";
 import { PendingCommands } from "../workers/pending_commands.ts";
-import type { WorkerMemory } from "../workers/supervisor.ts";
+import type { WorkerMemory, WriteLease } from "../workers/supervisor.ts";
 import type { StartWorker } from "../workers/worker_link.ts";
 import { type Isolation, WorkerPool } from "../workers/worker_pool.ts";
 import { FileClaims } from "./file_claims.ts";
@@ -45,6 +45,8 @@ export interface SessionManagerParts {
   readonly gateway?: boolean;
   /** Absent outside of a cluster. */
   readonly claims?: IdClaims | undefined;
+  /** Absent: no other node takes sessions over. */
+  readonly lease?: WriteLease | undefined;
 }
 
 /** The ids of the whole cluster, where each has one owner. */

@@ -81,7 +81,7 @@ export class SessionManager {
   }
 
   constructor(parts: SessionManagerParts) {
-    const { clock, governor, memory, log } = parts;
+    const { clock, governor, memory, log, lease } = parts;
     const context = createContext(parts);
     const { workers, commands, registry } = context;
     const { hostSilentMs } = governor.limits;
@@ -92,7 +92,7 @@ export class SessionManager {
     this.#requests = new WorkerRequests(clock, workers);
     this.#parked = new ParkedSessions(context);
     this.#dispatcher = new CommandDispatcher(context, this.#parked);
-    this.#supervisor = new Supervisor({ clock, governor, workers, memory });
+    this.#supervisor = new Supervisor({ clock, governor, workers, memory, lease });
     this.#recovery = new WorkerRecovery(
       context,
       this.#supervisor,
@@ -221,32 +221,28 @@ export class SessionManager {
    * time delays them, and its last report counts.
    */
   infosOf(sessionIds: readonly string[], done: (infos: ReadonlyMap<string, string>) => void): void {
-    const { registry } = this.#context;
-    const byWorker = new Map<number, string[]>();
-    for (const id of sessionIds) {
-      const entry = registry.get(id);
-      if (entry === undefined || !(entry.isRunning || entry.state === "parking")) continue;
-      byWorker.set(entry.worker, [...byWorker.get(entry.worker) ?? [], id]);
-    }
-    const infos = new Map<string, string>();
-    let open = byWorker.size + 1;
-    const finish = (): void => {
-      if (--open > 0) return;
-      for (const id of sessionIds) {
-        const entry = registry.get(id);
-        const text = entry === undefined ? undefined : infos.get(id) ?? this.#parked.lastInfo(entry);
-        if (text === undefined) infos.delete(id);
-        else infos.set(id, text);
-      }
-      done(infos);
-    };
-    for (const [worker, ids] of byWorker) {
-      this.#queries.states(worker, ids, [], (sessions) => {
-        if (!("code" in sessions)) { for (const one of sessions) infos.set(one.sessionId, one.infoText); }
-        finish();
-      }, { withinMs: STATE_MS });
-    }
-    finish();
+    this.#queries.infos(sessionIds, STATE_MS, (entry) => this.#parked.lastInfo(entry), done);
+  }
+
+  /** Ends whatever runs, because another node may have the sessions from now on. They are parked. */
+  endAll(reason: string): void {
+    for (const worker of this.#context.workers.used) this.#recovery.replace(worker, reason);
+  }
+
+  /** Whether the record of a session is still the copy of a dead node's. */
+  isCopy(sessionId: string): boolean {
+    return this.#context.registry.get(sessionId)?.record?.copy === true;
+  }
+
+  /** The epoch of a session. */
+  epochOf(sessionId: string): string | undefined {
+    return this.#context.registry.get(sessionId)?.epoch;
+  }
+
+  /** Another node has the session from now on: drops all that is kept of it here, but not its file. */
+  forget(sessionId: string): void {
+    const entry = this.#context.registry.get(sessionId);
+    if (entry !== undefined) this.#context.lifecycle.delete(entry);
   }
 
   /** Which session drives which file. */

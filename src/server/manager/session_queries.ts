@@ -8,6 +8,7 @@ import { type Failure, failure } from "../../protocol/errors.ts";
 import { type CommandOf, specOf } from "../../protocol/schema/commands.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import type { SessionContext } from "./session_context.ts";
+import type { SessionEntry } from "./session_entry.ts";
 
 /** Called with the states of a worker's sessions, or why there are none. */
 export type OnStates = (sessions: readonly SessionState[] | Failure, worker: number) => void;
@@ -50,6 +51,44 @@ export class SessionQueries {
       ...defined({ sessionIds, form }),
     });
     if (!sent) this.#replies.resolve(ref, []);
+  }
+
+  /**
+   * Calls `done` with JSON of the SessionInfo of those sessions that are still there. Of a session that no worker runs,
+   * or whose worker does not answer in time, `last` is asked.
+   */
+  infos(
+    sessionIds: readonly string[],
+    withinMs: number,
+    last: (entry: SessionEntry) => string | undefined,
+    done: (infos: ReadonlyMap<string, string>) => void,
+  ): void {
+    const { registry } = this.#context;
+    const byWorker = new Map<number, string[]>();
+    for (const id of sessionIds) {
+      const entry = registry.get(id);
+      if (entry === undefined || !(entry.isRunning || entry.state === "parking")) continue;
+      byWorker.set(entry.worker, [...byWorker.get(entry.worker) ?? [], id]);
+    }
+    const infos = new Map<string, string>();
+    let open = byWorker.size + 1;
+    const finish = (): void => {
+      if (--open > 0) return;
+      for (const id of sessionIds) {
+        const entry = registry.get(id);
+        const text = entry === undefined ? undefined : infos.get(id) ?? last(entry);
+        if (text === undefined) infos.delete(id);
+        else infos.set(id, text);
+      }
+      done(infos);
+    };
+    for (const [worker, ids] of byWorker) {
+      this.states(worker, ids, [], (sessions) => {
+        if (!("code" in sessions)) { for (const one of sessions) infos.set(one.sessionId, one.infoText); }
+        finish();
+      }, { withinMs });
+    }
+    finish();
   }
 
   /** Asks a worker for the id in a file's header, and the file's canonical path. A failure goes to `replyTo`. */

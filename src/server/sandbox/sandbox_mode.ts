@@ -84,13 +84,21 @@ export async function resolveSandbox(
   return { on: true, sandbox };
 }
 
+/** Host and port of an address of NATS. */
+function natsHost(url: string): string {
+  const { hostname, port } = new URL(url);
+  return `${hostname}:${port === "" ? "4222" : port}`;
+}
+
 /** The output of `pi-server permissions`: JSON with one set for each kind of thread. */
 export function describe(holding: SandboxState, config: Config, stateDir: string): string {
   const listens = config.ws ? [`${config.host}:${config.port}`] : [];
+  const { servers = [], credsFile, caFile } = config.cluster ?? {};
+  const named = [credsFile, caFile].filter((file) => file !== undefined);
   const router = {
-    read: [stateDir],
+    read: [stateDir, ...named],
     write: [stateDir],
-    net: listens,
+    net: [...listens, ...servers.map(natsHost)],
     uses: "no more, though nothing holds it",
   };
   const hosts = holding.on ? holding.sandbox.permissions : "everything that the process may do";

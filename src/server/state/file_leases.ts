@@ -37,7 +37,20 @@ export class FileLeases {
   /** Releases a file. */
   release(file: string): Promise<void> {
     return this.#inTurn(file, async () => {
-      if (this.#held.delete(file)) await this.#parts.processes.files.remove(leaseOf(file)).catch(() => {});
+      if (!this.#held.delete(file)) return;
+      const { files } = this.#parts.processes;
+      // A node that has taken the session over has a lease of its own there.
+      const text = await files.read(leaseOf(file)).catch(() => undefined);
+      if (text === undefined || this.#isOurs(text)) await files.remove(leaseOf(file)).catch(() => {});
+    });
+  }
+
+  /** Removes the lease that the owner of another state folder has left. That owner is known to have ended. */
+  inherit(file: string, stateId: string): Promise<void> {
+    return this.#inTurn(file, async () => {
+      const { files } = this.#parts.processes;
+      const text = await files.read(leaseOf(file)).catch(() => undefined);
+      if (text !== undefined && isOf(text, stateId)) await files.remove(leaseOf(file)).catch(() => {});
     });
   }
 
@@ -112,7 +125,7 @@ export class FileLeases {
 
   /** Whether an owner of this state folder wrote it. The folder has one owner at a time. */
   #isOurs(text: string): boolean {
-    return tryParseRecord(text)?.["stateId"] === this.#parts.stateId;
+    return isOf(text, this.#parts.stateId);
   }
 
   #inTurn<T>(file: string, act: () => Promise<T>): Promise<T> {
@@ -124,6 +137,10 @@ export class FileLeases {
     });
     return turn;
   }
+}
+
+function isOf(lease: string, stateId: string): boolean {
+  return tryParseRecord(lease)?.["stateId"] === stateId;
 }
 
 /** Lists of session files show only names that end in `.jsonl`. */

@@ -82,6 +82,18 @@ export class SessionStore {
     return records;
   }
 
+  /** Reads one record, and changes nothing. Undefined when there is none that can be used. */
+  async find(sessionId: string): Promise<SessionRecord | undefined> {
+    const text = await this.#parts.files.read(this.#path(sessionId)).catch(() => undefined);
+    const record = text === undefined ? undefined : decode(text, this.#parts.sha256);
+    return typeof record === "string" ? undefined : record;
+  }
+
+  /** Removes one record, and tries once. */
+  async drop(sessionId: string): Promise<void> {
+    await this.#carryOut(sessionId, undefined);
+  }
+
   /** Resolves when the record is on disk. Rejects with the reason, and keeps trying. */
   put(record: SessionRecord): Promise<void> {
     return this.#want(record.info.sessionId, record);

@@ -122,6 +122,15 @@ export class StateFolder {
     return this.#known ??= await this.#readId();
   }
 
+  /** Id of the state folder of another server, as that server reads it. Undefined when there is none at that path. */
+  static async idOf(
+    path: string,
+    { files, sha256 }: Pick<Runtime, "files" | "sha256">,
+  ): Promise<string | undefined> {
+    const text = await files.read(files.join(path, "id")).catch(() => undefined);
+    return text === undefined ? undefined : idFrom(text, await files.realpath(path) ?? path, sha256);
+  }
+
   /** A copy of the folder has its own sessions and owner, so the path is part of the id. */
   async #readId(): Promise<string> {
     const { files, sha256, uuid } = this.#runtime;
@@ -129,7 +138,7 @@ export class StateFolder {
     try {
       await files.createPrivate(file, uuid());
       const text = await files.readPrivate(file);
-      return sha256(`${text.trim()} ${await files.realpath(this.path) ?? this.path}`);
+      return idFrom(text, await files.realpath(this.path) ?? this.path, sha256);
     } catch (error) {
       const reason = errorMessage(error);
       throw new StateFolderError(
@@ -167,4 +176,8 @@ export class StateFolder {
     // Only the program that started that server can talk to it.
     return `${where}; end the program that started it, stop process ${owner.pid}, or choose another --state-dir`;
   }
+}
+
+function idFrom(text: string, path: string, sha256: (text: string) => string): string {
+  return sha256(`${text.trim()} ${path}`);
 }

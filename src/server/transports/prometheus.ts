@@ -1,7 +1,7 @@
 // Does: writes the server's metrics as Prometheus text, through prom-client. Names and help are here.
 // Used by: http_pages.ts, which loads it at the first request, because that costs a tenth of a second.
 import prometheus from "prom-client";
-import type { Metrics } from "../../protocol/schema/monitoring_commands.ts";
+import type { Metrics, NodeInfo } from "../../protocol/schema/monitoring_commands.ts";
 import type { HttpAnswer } from "../../runtime/runtime.ts";
 
 type Value = number | Readonly<Record<string, number>>;
@@ -147,6 +147,47 @@ const ROWS: readonly Row[] = [
   },
 ];
 
+/** A metric of each node of a cluster, by its name. */
+interface NodeRow {
+  readonly name: string;
+  readonly help: string;
+  /** Labels beside that of the node, with the value for each. */
+  of(node: NodeInfo): readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
+}
+
+const NODE_ROWS: readonly NodeRow[] = [
+  { name: "up", help: "Whether the node is there", of: ({ state }) => [[{}, state === "gone" ? 0 : 1]] },
+  {
+    name: "info",
+    help: "Versions and state of the node",
+    of: ({ version, protocolVersion, pi, state }) => [[{ version, protocol: protocolVersion, pi, state }, 1]],
+  },
+  {
+    name: "sessions",
+    help: "Sessions of the node, by where they are, and how many it may have live",
+    of: ({ sessions }) => Object.entries(sessions).map(([status, count]) => [{ status }, count]),
+  },
+  { name: "memory_bytes", help: "Memory of the node's process", of: (node) => [[{}, node.memoryBytes]] },
+  { name: "machine_bytes", help: "Memory of the node's machine", of: (node) => [[{}, node.machineBytes]] },
+  { name: "load", help: "Load of the node's processors: 1 is all of them", of: (node) => [[{}, node.load]] },
+];
+
+function addNodes(registry: prometheus.Registry, nodes: readonly NodeInfo[]): void {
+  for (const { name, help, of } of NODE_ROWS) {
+    const values = nodes.flatMap((node) =>
+      of(node).map(([labels, value]) => ({ labels: { node: node.node, ...labels }, value }))
+    );
+    const labelNames = Object.keys(values[0]?.labels ?? {});
+    const gauge = new prometheus.Gauge({
+      name: `pi_server_node_${name}`,
+      help,
+      labelNames,
+      registers: [registry],
+    });
+    for (const { labels, value } of values) gauge.set(labels, value);
+  }
+}
+
 /** The page that Prometheus reads. */
 export async function prometheusPage(metrics: Metrics): Promise<HttpAnswer> {
   const registry = new prometheus.Registry();
@@ -164,5 +205,6 @@ export async function prometheusPage(metrics: Metrics): Promise<HttpAnswer> {
       for (const [kindOf, n] of Object.entries(value)) made.inc({ [label]: kindOf }, n);
     }
   }
+  if (metrics.nodes !== undefined) addNodes(registry, metrics.nodes);
   return { status: 200, body: await registry.metrics(), contentType: registry.contentType };
 }

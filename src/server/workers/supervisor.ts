@@ -17,6 +17,12 @@ export interface WorkerMemory {
   held(): Memory;
 }
 
+/** How long this node may write to the files of its sessions, on the steady clock of the server thread. */
+export interface WriteLease {
+  readonly until: number;
+  steady(): number;
+}
+
 /** The parts that a supervisor watches. */
 export interface SupervisorParts {
   readonly clock: Clock;
@@ -24,6 +30,8 @@ export interface SupervisorParts {
   readonly workers: WorkerPool;
   /** Absent where workers share the server thread, and could not be ended. */
   readonly memory?: WorkerMemory | undefined;
+  /** Absent: sessions are this server's alone. */
+  readonly lease?: WriteLease | undefined;
 }
 
 /** The watch over one server's workers. */
@@ -33,16 +41,23 @@ export class Supervisor {
   readonly #memory: MemoryMonitor | undefined;
   readonly #workers: WorkerPool;
   readonly #held: (() => Memory) | undefined;
+  readonly #lease: WriteLease | undefined;
+  /**
+   * The steady clock of this thread less that of each worker, at most: a reply takes its time. So a worker stops writing
+   * too early, and never too late.
+   */
+  readonly #ahead = new Map<number, number>();
   /** Called with a worker that has to be replaced, and why. */
   onFailure: (worker: number, reason: string) => void = () => {};
 
-  constructor({ clock, governor, workers, memory }: SupervisorParts) {
+  constructor({ clock, governor, workers, memory, lease }: SupervisorParts) {
     const { hostSilentMs } = governor.limits;
+    this.#lease = lease;
     const started = (): readonly number[] => workers.started;
     this.heartbeat = new Heartbeat({
       clock,
       workers: started,
-      ping: (worker, ref) => void workers.send(worker, { kind: "ping", ref }),
+      ping: (worker, ref) => this.#ping(worker, ref),
       onSilent: (worker, ms) => {
         if (ms < hostSilentMs) return;
         const what = this.heartbeat.isLoading(worker) ? "loaded pi" : "answered";
@@ -77,7 +92,8 @@ export class Supervisor {
 
   /** Signs of life. */
   readonly handlers = {
-    pong: ({ ref, at, bytes }, worker) => {
+    pong: ({ ref, at, bytes, steady }, worker) => {
+      if (steady !== undefined) this.#onSteady(worker, steady);
       this.heartbeat.onPong(worker, ref, at);
       this.#memory?.onReport(worker, bytes);
     },
@@ -108,12 +124,30 @@ export class Supervisor {
 
   /** A worker was ended that had nothing to run. */
   removed(worker: number): void {
+    this.#ahead.delete(worker);
     this.heartbeat.reset(worker);
     this.#memory?.removed(worker);
   }
 
+  #ping(worker: number, ref: number): void {
+    const ahead = this.#ahead.get(worker);
+    const lease = this.#lease === undefined || ahead === undefined
+      ? {}
+      : { writesUntil: this.#lease.until - ahead };
+    this.#workers.send(worker, { kind: "ping", ref, ...lease });
+  }
+
+  #onSteady(worker: number, steady: number): void {
+    if (this.#lease === undefined) return;
+    const known = this.#ahead.get(worker);
+    this.#ahead.set(worker, Math.min(known ?? Infinity, this.#lease.steady() - steady));
+    // A new worker may write at once, and not only from the next beat on.
+    if (known === undefined) this.#ping(worker, 0);
+  }
+
   /** A new worker has taken the place of that one. */
   reset(worker: number): void {
+    this.#ahead.delete(worker);
     this.heartbeat.reset(worker);
     this.#memory?.reset(worker);
   }

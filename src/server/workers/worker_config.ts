@@ -47,6 +47,6 @@ export function workerConfig(
     outputDir,
     pendingUi: config.limits.pendingUiPerSession,
     turnStallMs: config.limits.turnStallMs,
-    ...defined({ budget: config.budget, node }),
+    ...defined({ budget: config.budget, node, shared: config.cluster?.shared }),
   };
 }

@@ -9,6 +9,7 @@ import { withDefaults } from "../../../src/governor/limits.ts";
 import type { Reply } from "../../../src/ipc/messages.ts";
 import type { SessionRecord } from "../../../src/ipc/session_record.ts";
 import { CommandJournal } from "../../../src/server/journal/command_journal.ts";
+import { JournalFile } from "../../../src/server/journal/journal_file.ts";
 import type { ReplyTo } from "../../../src/server/journal/reply_to.ts";
 import { FakeClock, turn } from "../../support/fake_clock.ts";
 import { FakeDisk } from "../manager/fake_disk.ts";
@@ -32,8 +33,14 @@ class Bench {
     this.records = records;
     this.disk = disk;
     const limits = withDefaults({ keptMessageBytes: 1024 });
-    this.journal = new CommandJournal({ clock: this.clock, log, limits, sha256: (text) => text });
+    this.journal = new CommandJournal({
+      ...{ clock: this.clock, log, limits, sha256: (text: string) => text },
+      mayBegin: () => this.lease,
+    });
   }
+
+  /** Why nothing may begin. */
+  lease: Failure | undefined;
 
   static async open(disk = new FakeDisk(), policy: FsyncPolicy = "always"): Promise<Bench> {
     const bench = new Bench(disk);
@@ -377,4 +384,61 @@ Deno.test("command journal: a command that still waits for its session is not in
   const second = await Bench.open(bench.disk);
   assertEquals(second.journal.find(keyed, spec)?.kind, "answer");
   assertEquals(second.interrupted(), ["prompt late true", "prompt other false"]);
+});
+
+Deno.test("command journal: an intent that is on disk too late for the node's lease runs nothing, and frees its key", async () => {
+  const bench = await Bench.open();
+  const gate = Promise.withResolvers<void>();
+  bench.disk.trouble = (operation) => operation === "sync" ? gate.promise : undefined;
+  const command = { type: "prompt", message: "late", idempotencyKey: "k" };
+  const sent = bench.send(command);
+  await turn();
+  bench.lease = { code: "node_unavailable", message: "over" };
+  gate.resolve();
+  await turn();
+  assertEquals([sent.way, sent.asked.told], ["over", ["node_unavailable"]]);
+  bench.lease = undefined;
+  assertEquals(bench.send(command).found, "new");
+  await turn();
+  assertEquals((await Bench.open(bench.disk)).journal.interrupted("a").length, 1, "the second one alone");
+});
+
+Deno.test("command journal: sessions of another journal are adopted with their messages, keys and versions", async () => {
+  const theirs = await Bench.open();
+  const ran = theirs.send({ type: "bash", command: "x", idempotencyKey: "ran" });
+  theirs.send({ type: "bash", command: "y", idempotencyKey: "cut" });
+  const running = theirs.prompt("running", { idempotencyKey: "both" });
+  theirs.prompt("queued");
+  await turn();
+  ran.replyTo.answer(OK);
+  theirs.journal.onMessageProgress(running.ref, "began");
+  theirs.journal.recordVersion("a", 7);
+  await turn();
+  const { folded } = await JournalFile.read({ files: theirs.disk.port, folder: "/state" }, {
+    ...{ keys: 100, bytes: 1_000_000 },
+  });
+  const ours = await Bench.open();
+  const own = ours.send({ type: "bash", command: "own", idempotencyKey: "own" });
+  await turn();
+  own.replyTo.answer(OK);
+  assertEquals(await ours.journal.adopt(folded, new Set(["a"])), undefined);
+  // A later server over this folder finds the same.
+  for (
+    const { send, interrupted, journal } of [ours, await Bench.open(ours.disk)].map((bench) => ({
+      send: bench.send.bind(bench),
+      interrupted: bench.interrupted.bind(bench),
+      journal: bench.journal,
+    }))
+  ) {
+    assertEquals(interrupted(), ["prompt running true", "prompt queued false"]);
+    for (const key of ["ran", "own"]) {
+      const again = send({ type: "bash", command: key === "ran" ? "x" : "own", idempotencyKey: key });
+      assertEquals([again.asked.told, again.asked.replies[0]?.replayed], [["ok"], true], key);
+    }
+    const cut = send({ type: "bash", command: "y", idempotencyKey: "cut" });
+    const both = send({ type: "prompt", message: "running", idempotencyKey: "both" });
+    assertEquals([cut.asked.told, both.asked.told], [["outcome_unknown"], ["outcome_unknown"]]);
+    const record = { info: { sessionId: "a", sessionVersion: 3 } } as SessionRecord;
+    assertEquals(journal.applyVersion(record).info.sessionVersion, 7);
+  }
 });

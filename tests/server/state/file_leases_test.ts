@@ -143,3 +143,17 @@ Deno.test("leases: what an earlier owner of the folder has left is cleared, noth
   }
   assertEquals([...world.files.keys()], ["/sessions/b.jsonl.lease", "/sessions/c.jsonl.lease"]);
 });
+
+Deno.test("leases: what a dead node has left elsewhere is inherited by its folder, and by that alone", async () => {
+  const world = new World();
+  const [old, heir] = [world.server(7, { host: "there" }).leases, world.server(2).leases];
+  await old.acquire(FILE);
+  await heir.inherit(FILE, "state-8");
+  assertEquals((await heir.acquire(FILE))?.pid, 7);
+  // The file is asked for at once, and waits.
+  const [, holder] = await Promise.all([heir.inherit(FILE, "state-7"), heir.acquire(FILE)]);
+  assertEquals(holder, undefined);
+  // The old one was only paused.
+  await old.release(FILE);
+  assertEquals(JSON.parse(world.files.get(`${FILE}.lease`) ?? "{}").stateId, "state-2");
+});

@@ -69,6 +69,13 @@ export class ClientPlaces {
     this.#releaseResumed();
   }
 
+  /** The session lives elsewhere from now on. */
+  forget(sessionId: string): void {
+    for (const kept of [this.#subscriptions, this.#places, this.#lagging, this.#again, this.#resumed]) {
+      kept.delete(sessionId);
+    }
+  }
+
   /** Moves the client's place with an event. False: the client must not get it. */
   event(sessionId: string, seq: number, text: string): boolean {
     if (this.#lagging.has(sessionId) && !isDialog(text)) return false;

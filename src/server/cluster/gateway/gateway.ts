@@ -155,6 +155,11 @@ export class Gateway {
     for (const links of [...this.#links.values()]) links.get(node)?.back();
   }
 
+  /** A session lives on another node from now on. What clients had subscribed to there has ended. */
+  moved(sessionId: string, from: string): void {
+    for (const links of this.#links.values()) links.get(from)?.places.forget(sessionId);
+  }
+
   /** A node's word has come, so it counts its new sessions itself. */
   heard(node: string): void {
     this.#placed.delete(node);

@@ -150,6 +150,7 @@ export class ParkedSessions implements SessionMover {
     const { registry, replay, commands, lifecycle, journal, workers, sink, persistence } = this.#context;
     const { sessionId, record, epoch } = entry;
     if (record === undefined) return this.#policy.onResumed(entry, noSession(sessionId));
+    if (journal.barrier !== undefined) return this.#policy.onResumed(entry, journal.barrier);
     const worker = registry.assignWorker(entry);
     // The numbers of its events continue from where it was left.
     replay.startAt(sessionId, record.info.epoch === epoch ? record.info.seq : 0);

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import type { Clock, Timer } from "../../../runtime/runtime.ts";
+import { checkFence } from "../../session/file_check/write_fence.ts";
 
 /** Milliseconds between two tries to write what is missing. */
 const RETRY_MS = 2_000;
@@ -141,6 +142,7 @@ class Storage {
     this.#retry?.clear();
     this.#retry = undefined;
     try {
+      checkFence();
       if (again) this.#mend();
       // Without a file, the last entry writes everything.
       const whole = !this.#good.flushed || (again && sizeOf(this.#file) === 0);
@@ -164,6 +166,7 @@ class Storage {
     try {
       const text = readFileSync(sessionFile, "utf8");
       const missing = fileEntries.filter(({ id }) => !text.includes(JSON.stringify(id)));
+      checkFence();
       appendFileSync(sessionFile, missing.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
       this.#writer.flushed = true;
     } catch (error) {
@@ -173,6 +176,7 @@ class Storage {
 
   #put(entry: unknown): void {
     const { flushed, fileEntries } = this.#writer;
+    checkFence();
     // Without an answer pi believes that the file is missing, and would append all entries again.
     if (!flushed || fileEntries.some(isAnswer) || sizeOf(this.#file) === 0) return this.#write(entry);
     appendFileSync(this.#file, `${JSON.stringify(entry)}\n`);
@@ -243,6 +247,7 @@ export function createPrivately(histories: object): void {
       ? Reflect.apply(speaks, history, []) === true
       : history.fileEntries.some(isAnswer);
   Reflect.set(histories, "_persist", function (this: Writer, entry: unknown): void {
+    checkFence();
     const { sessionFile = "", flushed, fileEntries } = this;
     if (sessionFile === "" || flushed || !creates(this) || sizeOf(sessionFile) > 0) {
       return Reflect.apply(persist, this, [entry]);
@@ -253,6 +258,7 @@ export function createPrivately(histories: object): void {
   });
   Reflect.set(histories, "_rewriteFile", function (this: Writer): void {
     const { sessionFile = "" } = this;
+    checkFence();
     if (sessionFile !== "") writeNew(sessionFile, "");
     Reflect.apply(rewrite, this, []);
   });

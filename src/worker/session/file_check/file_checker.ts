@@ -1,6 +1,7 @@
 // Does: checks a session file before pi opens it, and repairs it when it is damaged.
 // Used by: session_builder.ts and the history handlers. Uses: file_inspector.ts and file_repair.ts.
 // Invariant: the two steps are separate, because the file must be claimed before it is written.
+import { checkFence } from "./write_fence.ts";
 import type { FileRepair } from "../../../protocol/schema/responses.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import type { FileFormat } from "../../../ipc/file_format.ts";
@@ -35,10 +36,11 @@ export class FileChecker {
     return inspectFile({ files, format, memoryBytes }, path);
   }
 
-  /** Prepares a claimed file for pi: repairs it, or ends its last line. Returns the repair. */
+  /** Prepares a claimed file for pi: repairs it, or ends its last line. Returns the repair. Throws behind the fence. */
   async ready(inspected: Inspected): Promise<Outcome<FileRepair | undefined>> {
     const { files, log } = this.#parts;
     const { path, damage } = inspected;
+    checkFence();
     if (damage === undefined) {
       await files.ensureTrailingNewline(path);
       return { ok: true, value: undefined };
