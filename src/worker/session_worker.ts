@@ -53,6 +53,9 @@ export const loadPi: LoadFactory = async (runtime, config, trusted) => {
   });
 };
 
+/** Milliseconds that the build of a session waits until this thread may write. */
+const LEASE_MS = 10_000;
+
 const USABLE_ID = new RegExp(SESSION_ID_PATTERN);
 const NO_PI = failure("internal", "pi is not loaded");
 const STOPPED = failure("cancelled", "The server was shut down before the command had finished");
@@ -90,6 +93,8 @@ export class SessionWorker {
   /** The steady clock stands still while a machine sleeps, and the wall clock does not. */
   #writesUntilWall = 0;
   #shared = false;
+  #isLeased: () => boolean = () => true;
+  #onLease: (() => void)[] = [];
 
   /**
    * @param post takes the messages for the server thread, batch by batch, with a size in bytes
@@ -167,6 +172,14 @@ export class SessionWorker {
     const { steady, now } = this.#runtime;
     this.#writesUntil = until;
     this.#writesUntilWall = now() + Math.max(0, until - steady());
+    if (this.#isLeased()) { for (const fn of this.#onLease.splice(0)) fn(); }
+  }
+
+  /** Resolves when this thread may write. After the load of pi, which answers nothing, the word is still on its way. */
+  async #whenLeased(): Promise<void> {
+    if (this.#isLeased()) return;
+    const leased = new Promise<void>((resolve) => this.#onLease.push(resolve));
+    await deadline(this.#runtime, LEASE_MS, leased, undefined);
   }
 
   #pong(ref: number): void {
@@ -182,7 +195,8 @@ export class SessionWorker {
     if (config.shared === true) {
       this.#shared = true;
       const { steady, now } = this.#runtime;
-      fenceWrites(() => steady() < this.#writesUntil && now() < this.#writesUntilWall);
+      this.#isLeased = () => steady() < this.#writesUntil && now() < this.#writesUntilWall;
+      fenceWrites(this.#isLeased);
     }
     this.#trusted.start(config);
     const { pendingUi, budget, turnStallMs, node } = config;
@@ -265,6 +279,7 @@ export class SessionWorker {
     const { sessionId } = begin;
     const session = this.#newSession(begin, builder);
     this.#sessions.set(sessionId, session);
+    if (this.#shared) await this.#whenLeased();
     const outcome = await build(builder, this.#hooks(session, builder));
     if (outcome.ok && !session.closed) session.built(outcome.value);
     if (load !== undefined && !outcome.ok && outcome.failure.code === "session_file_too_large") {
