@@ -29,7 +29,7 @@ import { TrustedFolders } from "./trusted_folders.ts";
 import { WholeDeltas } from "./session/events/whole_text.ts";
 import { chooseEngine } from "./pi/engines/choice.ts";
 import type { SessionFiles } from "./session/files/session_file_access.ts";
-import { fenceWrites } from "./session/file_check/write_fence.ts";
+import { WriteLease } from "./write_lease.ts";
 
 type MessageOf<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 type LogLevel = "debug" | "info" | "warn" | "error";
@@ -52,9 +52,6 @@ export const loadPi: LoadFactory = async (runtime, config, trusted) => {
     trusts: (folder) => trusted.has(folder),
   });
 };
-
-/** Milliseconds that the build of a session waits until this thread may write. */
-const LEASE_MS = 10_000;
 
 const USABLE_ID = new RegExp(SESSION_ID_PATTERN);
 const NO_PI = failure("internal", "pi is not loaded");
@@ -88,13 +85,7 @@ export class SessionWorker {
   #dialogsDisabled = false;
   #sessionDefaults: Pick<WorkerConfig, "pendingUi" | "budget" | "turnStallMs" | "node"> = { pendingUi: 1 };
   #loadFailure: Failure | undefined;
-  /** On the steady clock: when this thread may not write to session files any more, where nodes share them. */
-  #writesUntil = 0;
-  /** The steady clock stands still while a machine sleeps, and the wall clock does not. */
-  #writesUntilWall = 0;
-  #shared = false;
-  #isLeased: () => boolean = () => true;
-  #onLease: (() => void)[] = [];
+  readonly #lease: WriteLease;
 
   /**
    * @param post takes the messages for the server thread, batch by batch, with a size in bytes
@@ -107,6 +98,7 @@ export class SessionWorker {
     window = Infinity,
   ) {
     this.#runtime = runtime;
+    this.#lease = new WriteLease(runtime);
     this.#load = load;
     this.#sendQueue = new SendQueue(runtime, post, window);
   }
@@ -118,7 +110,7 @@ export class SessionWorker {
     {
       start: ({ config }) => void this.#start(config),
       ping: ({ ref, writesUntil }) => {
-        if (writesUntil !== undefined) this.#mayWrite(writesUntil);
+        if (writesUntil !== undefined) this.#lease.extend(writesUntil);
         this.#pong(ref);
       },
       command: ({ ref, connection, command }) => {
@@ -168,36 +160,16 @@ export class SessionWorker {
     this.#sendQueue.addCredit(bytes);
   }
 
-  #mayWrite(until: number): void {
-    const { steady, now } = this.#runtime;
-    this.#writesUntil = until;
-    this.#writesUntilWall = now() + Math.max(0, until - steady());
-    if (this.#isLeased()) { for (const fn of this.#onLease.splice(0)) fn(); }
-  }
-
-  /** Resolves when this thread may write. After the load of pi, which answers nothing, the word is still on its way. */
-  async #whenLeased(): Promise<void> {
-    if (this.#isLeased()) return;
-    const leased = new Promise<void>((resolve) => this.#onLease.push(resolve));
-    await deadline(this.#runtime, LEASE_MS, leased, undefined);
-  }
-
   #pong(ref: number): void {
     const [at, bytes] = [this.#runtime.now(), this.#runtime.memory().ownBytes];
-    const steady = this.#shared ? { steady: this.#runtime.steady() } : {};
-    this.#send({ kind: "pong", ref, at, bytes, ...steady });
+    this.#send({ kind: "pong", ref, at, bytes, ...this.#lease.time });
   }
 
   async #start(config: WorkerConfig): Promise<void> {
     if (config.processTag !== undefined) {
       this.#runtime.tagWorkerProcesses(config.processTag, config.serverTag);
     }
-    if (config.shared === true) {
-      this.#shared = true;
-      const { steady, now } = this.#runtime;
-      this.#isLeased = () => steady() < this.#writesUntil && now() < this.#writesUntilWall;
-      fenceWrites(this.#isLeased);
-    }
+    if (config.shared === true) this.#lease.share();
     this.#trusted.start(config);
     const { pendingUi, budget, turnStallMs, node } = config;
     this.#sessionDefaults = {
@@ -279,7 +251,8 @@ export class SessionWorker {
     const { sessionId } = begin;
     const session = this.#newSession(begin, builder);
     this.#sessions.set(sessionId, session);
-    if (this.#shared) await this.#whenLeased();
+    const granted = this.#lease.granted();
+    if (granted !== undefined) await granted;
     const outcome = await build(builder, this.#hooks(session, builder));
     if (outcome.ok && !session.closed) session.built(outcome.value);
     if (load !== undefined && !outcome.ok && outcome.failure.code === "session_file_too_large") {
