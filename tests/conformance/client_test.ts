@@ -63,7 +63,7 @@ async function survives(bench: Bench, drive: (job: Job) => Promise<Report>): Pro
 alone("client: finds the server in its state folder, and answers a dialog over it", async (bench) => {
   await bench.home.extension("ask", EXTENSION);
   await bench.start();
-  await using client = await connect({ stateDir: bench.home.stateDir });
+  await using client = await connect({ stateDir: bench.home.clientStateDir });
   const { sessionId } = await client.request("create_session", { inMemory: true });
   const asked: unknown[] = [];
   const events = await client.subscribe(sessionId, {
@@ -135,7 +135,7 @@ alone(
     const server = await bench.start();
     const states: string[] = [];
     await using client = await connect({
-      stateDir: bench.home.stateDir,
+      stateDir: bench.home.clientStateDir,
       onConnection: (state) => states.push(state),
     });
     const cwd = await bench.home.folder("killed");
