@@ -354,7 +354,7 @@ test("acp: a connection that is cut again and again is unseen by the editor", as
   const pieces = Array.from({ length: 40 }, (_, index) => `piece ${index} `);
   const gates = pieces.map(() => new Gate());
   bench.model.script(marker, text(pieces, { hold: (index) => gates[index]?.opened }));
-  const token = `${bench.home.stateDir}/token`;
+  const token = `${bench.home.clientStateDir}/token`;
   await withEditor(bench, { args: ["--server", proxy.url, "--token-file", token] }, async (editor) => {
     const id = await editor.session(await bench.home.folder(marker));
     const prompt = editor.prompt(id, marker);

@@ -351,7 +351,7 @@ test("docs/EDITORS.md: each block of JSON starts an agent", async (bench) => {
     // The page names a server and a file of the reader's.
     const here: Record<string, string> = {
       "wss://build.example.org/": url,
-      "/home/me/.pi/build-token": `${bench.home.stateDir}/token`,
+      "/home/me/.pi/build-token": `${bench.home.clientStateDir}/token`,
     };
     await withEditor(bench, { args: args.slice(1).map((arg) => here[arg] ?? arg) }, async (editor) => {
       assertEquals((await editor.agent.request("session/list", {})).nextCursor ?? null, null);
