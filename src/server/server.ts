@@ -33,7 +33,7 @@ import { Router } from "./router/router.ts";
 import { resolveSandbox, type SandboxState } from "./sandbox/sandbox_mode.ts";
 import { Shutdown, type ShutdownResult } from "./shutdown.ts";
 import { folderIssues, foldersInUse } from "./health/folder_health.ts";
-import { sharedSessions } from "./shared_sessions.ts";
+import { inheritedSessions } from "./inherited_sessions.ts";
 import { StoredSessions } from "./lists/stored_sessions.ts";
 import { ArchiveStore } from "./state/archive_store.ts";
 import { FileLeases } from "./state/file_leases.ts";
@@ -173,7 +173,7 @@ async function build(parts: ServerParts, cleanup: CleanupStack): Promise<Running
       endAll: (reason) => sessions.endAll(reason),
       forget: (id) => sessions.forget(id),
     },
-    heir: sharedSessions({
+    heir: inheritedSessions({
       ...{ runtime, log, limits: config.limits, store, journal, leases },
       sessions: () => sessions,
       node: () => cluster?.node,

@@ -1,5 +1,5 @@
 // Does: describes how a node takes sessions over from the state folder of a dead one. Types only.
-// Used by: takeover.ts; shared_sessions.ts of the server implements it.
+// Used by: takeover.ts. src/server/inherited_sessions.ts implements it.
 
 /** What a dead node has left of its sessions. */
 export interface Estate {

@@ -14,7 +14,7 @@ import type { FileLeases } from "./state/file_leases.ts";
 import { SessionStore } from "./state/session_store.ts";
 import { StateFolder } from "./state/state_folder.ts";
 
-export interface SharedSessionsParts {
+export interface InheritedSessionsParts {
   readonly runtime: Runtime;
   readonly log: Log;
   readonly limits: Pick<Limits, "idempotencyKeys" | "idempotencyBytes">;
@@ -29,7 +29,7 @@ export interface SharedSessionsParts {
 }
 
 /** The way to the sessions of dead nodes. */
-export function sharedSessions(parts: SharedSessionsParts): Heir {
+export function inheritedSessions(parts: InheritedSessionsParts): Heir {
   const { runtime, log, limits } = parts;
   const { files, sha256 } = runtime;
   return {
@@ -55,7 +55,7 @@ export function sharedSessions(parts: SharedSessionsParts): Heir {
 }
 
 function estate(
-  { runtime, log, store, journal, leases, sessions, node, announce }: SharedSessionsParts,
+  { runtime, log, store, journal, leases, sessions, node, announce }: InheritedSessionsParts,
   theirs: SessionStore,
   state: string,
   adopt: (sessionIds: ReadonlySet<string>) => Promise<string | undefined>,
