@@ -93,7 +93,7 @@ export function clusterFault({ cluster, ephemeral, workers, isolation }: {
   const flag = "--shared-sessions:";
   if (ephemeral) return `${flag} a server with --ephemeral keeps no session; leave one of the two out`;
   if (workers > 0 || isolation === "session") return undefined;
-  return `${flag} needs --workers 1 or more, since only threads can be ended at once`;
+  return `${flag} needs --workers 1 or more, because the server can end only threads at once`;
 }
 
 /** The same with absolute paths only. */

@@ -40,7 +40,9 @@ export function issuesOf(view: ClusterView): readonly string[] {
     issues.push("NATS is unreachable: this node serves its own sessions alone");
   }
   if (!view.leased) {
-    issues.push("This node has lost its lease: its sessions wait until NATS answers it, or go on elsewhere");
+    issues.push(
+      "This node has lost its lease: its sessions wait until NATS answers, or continue on another node",
+    );
   }
   for (const { info } of members.gone) {
     const sessions = claims.sessionsOf(info.node).length;

@@ -164,7 +164,7 @@ const NODE_ROWS: readonly NodeRow[] = [
   },
   {
     name: "sessions",
-    help: "Sessions of the node, by where they are, and how many it may have live",
+    help: "Sessions of the node by state, and its limit of live sessions",
     of: ({ sessions }) => Object.entries(sessions).map(([status, count]) => [{ status }, count]),
   },
   { name: "memory_bytes", help: "Memory of the node's process", of: (node) => [[{}, node.memoryBytes]] },
