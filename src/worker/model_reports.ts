@@ -35,7 +35,8 @@ export class ModelReports {
     if (logins === undefined) return;
     logins.onSlow = (isSlow) => {
       this.#loginIsSlow = isSlow;
-      this.#report(this.#issues ?? []);
+      // Before the first report nothing is known of the models, so an end of the wait is no news yet.
+      if (isSlow || this.#issues !== undefined) this.#tell();
     };
   }
 
@@ -50,10 +51,15 @@ export class ModelReports {
   }
 
   #report(issues: readonly string[]): void {
-    const all = this.#loginIsSlow ? [...issues, SLOW_LOGIN] : issues;
     this.#issues = issues;
-    if (this.#sent === all.length && all.length === 0) return;
-    this.#sent = all.length;
-    this.#send({ kind: "model_report", issues: all });
+    this.#tell();
+  }
+
+  #tell(): void {
+    const missing = this.#issues ?? [];
+    const issues = this.#loginIsSlow ? [...missing, SLOW_LOGIN] : missing;
+    if (this.#sent === 0 && issues.length === 0) return;
+    this.#sent = issues.length;
+    this.#send({ kind: "model_report", issues });
   }
 }

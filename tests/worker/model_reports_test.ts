@@ -40,3 +40,14 @@ Deno.test("model reports: a slow refresh of a login is reported beside what is m
   logins.onSlow(false);
   assertEquals(told.map((all) => [all.length, all[0]]), [[1, "no model"], [2, "no model"], [1, "no model"]]);
 });
+
+Deno.test("model reports: a slow login that ends before the models are read does not count as their report", async () => {
+  const { told, reports, factory, logins } = fixture(["no model"]);
+  reports.watch(factory);
+  logins.onSlow(true);
+  logins.onSlow(false);
+  assertEquals(told.map((all) => all.length), [1]);
+  reports.report(factory);
+  await turn();
+  assertEquals(told.map((all) => [all.length, all[0] === "no model"]), [[1, false], [1, true]]);
+});
