@@ -35,7 +35,7 @@ export class ModelReports {
     if (logins === undefined) return;
     logins.onSlow = (isSlow) => {
       this.#loginIsSlow = isSlow;
-      // Before the first report nothing is known of the models, so an end of the wait is no news yet.
+      // Before the first report the models are not read, so health_check must not hear that nothing is missing.
       if (isSlow || this.#issues !== undefined) this.#tell();
     };
   }
