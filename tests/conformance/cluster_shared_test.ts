@@ -35,22 +35,6 @@ async function session(
   return { id, file: stringAt(state, "sessionFile") };
 }
 
-/** A session that went to that node by itself, with the keyed command that made it. */
-async function createdOn(
-  wire: Wire,
-  node: string,
-  cwd: string,
-): Promise<{ id: string; command: JsonObject }> {
-  for (let n = 0; n < 20; n++) {
-    const command = { type: "create_session", cwd, idempotencyKey: `made ${n}` };
-    const data = await wire.ok(command, 30_000);
-    const id = stringAt(data, "sessionId");
-    if (at(data, "sessionInfo", "node") === node) return { id, command };
-    await wire.ok({ type: "delete_session", sessionId: id });
-  }
-  throw new Error(`no session went to ${node}`);
-}
-
 /** Waits until a client hears that sessions are on that node. */
 function movedTo(wire: Wire, node: string, id: string): Promise<JsonObject> {
   return wire.next(
@@ -90,7 +74,7 @@ clustered(
   "cluster: a dead node's session is taken over: nothing is lost, nothing is twice, and keys hold",
   async (cluster) => {
     const { dir, node } = await shared(cluster);
-    await cluster.start({ a: node, b: node, g: { gateway: true, ...node } });
+    await cluster.start({ a: node, g: { gateway: true, ...node } });
     const wire = await cluster.connect("g");
     const { id, file } = await session(cluster, wire, "a", dir);
     await wire.ok({ type: "subscribe", sessionId: id });
@@ -106,7 +90,10 @@ clustered(
     const ran = await wire.ok(keyed, 20_000);
     await wire.ok({ type: "set_session_name", sessionId: id, name: "kept" });
     const version = (await wire.ok({ type: "get_state", sessionId: id })).sessionVersion;
-    const made = await createdOn(wire, "a", `${dir}/work`);
+    // It names no node, and goes to the only one that takes sessions.
+    const create = { type: "create_session", cwd: `${dir}/work`, idempotencyKey: "made" };
+    const made = stringAt(await wire.ok(create, 30_000), "sessionId");
+    await cluster.start({ b: node });
     const [running, waiting] = [cluster.name("running"), cluster.name("waiting")];
     cluster.model.script(running, hang());
     const prompt = { type: "prompt", sessionId: id, message: running, idempotencyKey: "runs" };
@@ -147,10 +134,10 @@ clustered(
     assertEquals([again.replayed, again.data], [true, ran]);
     assertEquals((await wire.request(prompt, 20_000)).replayed, true);
     assertEquals((await wire.request(cut, 20_000)).code, "outcome_unknown");
-    const repeated = await wire.request(made.command, 20_000);
-    assertEquals([repeated.replayed, at(repeated, "data", "sessionId")], [true, made.id]);
-    assertEquals(interrupted(await wire.ok({ type: "get_state", sessionId: made.id }, 30_000)), []);
-    await wire.ok({ type: "delete_session", sessionId: made.id });
+    const repeated = await wire.request(create, 20_000);
+    assertEquals([repeated.replayed, at(repeated, "data", "sessionId")], [true, made]);
+    assertEquals(interrupted(await wire.ok({ type: "get_state", sessionId: made }, 30_000)), []);
+    await wire.ok({ type: "delete_session", sessionId: made });
     await wire.ok({ type: "dismiss_interrupted", sessionId: id });
     await wire.ok({ type: "subscribe", sessionId: id }, 30_000);
     const next = cluster.name("next");
