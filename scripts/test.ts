@@ -9,6 +9,7 @@ import * as path from "node:path";
 import { WITHOUT_NATS } from "../tests/support/nats_server.ts";
 import { FILES_OF_THE_PROCESS } from "../tests/support/process_cases.ts";
 import { repositoryRoot } from "./bundle.ts";
+import { countCases, NOTHING, type Outcome, takeTimes, tell, tellCases, total } from "./test_outcome.ts";
 import { type Job, runPool } from "./test_pool.ts";
 
 const TARGETS = ["sources", "node", "binary"] as const;
@@ -23,21 +24,6 @@ const NICE = 10;
 
 /** A build under test. */
 export type Target = typeof TARGETS[number];
-
-/** What came of one run of tests; `broken` names what kept it from running or from being counted. */
-export interface Outcome {
-  passed: number;
-  failed: number;
-  ignored: number;
-  /** Names of the cases that were left out; each says why. */
-  leftOut?: readonly string[];
-  seconds: number;
-  /** Processor time of the tests and of the programs that they started and waited for; 0 where it is not known. */
-  busySeconds: number;
-  broken?: string;
-}
-
-const NOTHING: Outcome = { passed: 0, failed: 0, ignored: 0, seconds: 0, busySeconds: 0 };
 
 /** Whether a build is there, isn't and may be missing, or failed. */
 type Built = { kind: "ready" } | { kind: "skipped"; reason: string } | { kind: "failed"; reason: string };
@@ -99,17 +85,6 @@ function timed(command: readonly string[]): string[] {
   return ["sh", "-c", '"$@"; code=$?; times; exit $code', "sh", ...command];
 }
 
-/** The processor time that `times` of a shell has printed last: the shell's own line, and that of its children. */
-export function takeTimes(output: string): { text: string; busySeconds: number } {
-  const found = /(?:^|\n)\S+ \S+\n(\d+)m([\d.,]+)s (\d+)m([\d.,]+)s\s*$/.exec(output);
-  const [, userMinutes, user = "", systemMinutes, system = ""] = found ?? [];
-  const seconds = (text: string): number => Number(text.replace(",", "."));
-  return found === null ? { text: output, busySeconds: 0 } : {
-    text: output.slice(0, found.index),
-    busySeconds: 60 * (Number(userMinutes) + Number(systemMinutes)) + seconds(user) + seconds(system),
-  };
-}
-
 /** Prints what a run said, as one piece. Returns its processor time. */
 function show(heading: string, { stdout, stderr }: Deno.CommandOutput): number {
   const [said = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trimEnd());
@@ -117,32 +92,6 @@ function show(heading: string, { stdout, stderr }: Deno.CommandOutput): number {
   const title = `\n== ${heading}: ${busySeconds.toFixed(1)} s of processor time`;
   console.log([title, text, errors].filter((part) => part !== "").join("\n"));
   return busySeconds;
-}
-
-/** The sum of several runs. What ran no case at all is broken. */
-function total(outcomes: readonly Outcome[]): Outcome {
-  const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((all, one) => all + of(one), 0);
-  const [passed, failed] = [sum((one) => one.passed), sum((one) => one.failed)];
-  const broken = outcomes.find((one) => one.broken !== undefined)?.broken ??
-    (passed + failed === 0 ? "no case was run" : undefined);
-  return {
-    passed,
-    failed,
-    ignored: sum(({ ignored }) => ignored),
-    leftOut: outcomes.flatMap(({ leftOut = [] }) => leftOut),
-    seconds: sum(({ seconds }) => seconds),
-    busySeconds: sum(({ busySeconds }) => busySeconds),
-    ...(broken === undefined ? {} : { broken }),
-  };
-}
-
-function countCases(report: string): Pick<Outcome, "passed" | "failed" | "ignored" | "leftOut"> {
-  const cases = report.match(/<testcase\b[^>]*?(?:\/>|>[\s\S]*?<\/testcase>)/g) ?? [];
-  const failed = cases.filter((one) => /<(?:failure|error)\b/.test(one)).length;
-  const leftOut = cases.filter((one) => /<skipped\b/.test(one))
-    .map((one) => /\bname="([^"]*)"/.exec(one)?.[1] ?? "a case without a name");
-  const ignored = leftOut.length;
-  return { passed: cases.length - failed - ignored, failed, ignored, leftOut };
 }
 
 /** Runs a command of Deno over the repository; says so when it fails. */
@@ -408,13 +357,6 @@ export function chosen(args: readonly string[]): { parts: readonly string[]; eve
   return known ? { parts: [part], every: true } : undefined;
 }
 
-/** Says what went wrong or how long it took. */
-export function tell(name: string, outcome: Outcome): void {
-  const { passed, failed, seconds, busySeconds, broken } = outcome;
-  const times = `${seconds.toFixed(0)} s, ${busySeconds.toFixed(0)} s of processor time`;
-  console.log(`\n${name}: ${broken ?? `${passed} passed, ${failed} failed`} (${times})\n`);
-}
-
 /** The unit tests in three jobs: two files run other programs for most of the time of all. */
 function unitJobs(): Job<Outcome>[] {
   const long = ["tests/contributing_test.ts", "tests/publish_test.ts"];
@@ -493,7 +435,7 @@ async function main(): Promise<number> {
   for (const [name, outcome] of outcomes) tell(name, outcome);
   const all = [...outcomes.values()];
   const sum = (of: (outcome: Outcome) => number) => all.reduce((total, outcome) => total + of(outcome), 0);
-  for (const name of all.flatMap(({ leftOut = [] }) => leftOut)) console.log(`left out: ${name}`);
+  tellCases(all);
   const passed = (name: Target) => `${name} ${outcomes.get(name)?.passed ?? 0}`;
   const failed = sum((outcome) => outcome.failed + (outcome.broken === undefined ? 0 : 1));
   console.log(`${TARGETS.map(passed).join(", ")}, left out ${sum((outcome) => outcome.ignored)}`);

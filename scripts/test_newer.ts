@@ -3,7 +3,8 @@
 // Usage: deno run -A scripts/test_newer.ts [--only sources|node22|node24] [FILE…]
 
 import { nodeOf } from "../tests/support/node_versions.ts";
-import { conform, conformanceFiles, deno, type Outcome, runTests, tell } from "./test.ts";
+import { conform, conformanceFiles, deno, runTests } from "./test.ts";
+import { type Outcome, tell, tellCases } from "./test_outcome.ts";
 
 /** Where the suite runs, and on which Node. */
 const TARGETS: Readonly<Record<string, string | undefined>> = {
@@ -48,6 +49,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   for (const [name, outcome] of outcomes) tell(name, outcome);
   const all = [...outcomes.values()];
+  tellCases(all);
   return all.every(({ failed, broken }) => failed === 0 && broken === undefined) ? 0 : 1;
 }
 

@@ -1,7 +1,8 @@
 // The test command runs every case: none is lost between the builds.
 import { assert, assertEquals } from "@std/assert";
 import { FILES_OF_THE_PROCESS } from "../support/process_cases.ts";
-import { CASES_OF, chosen, conformanceFiles, NAMED_FILES, spread, takeTimes } from "../../scripts/test.ts";
+import { CASES_OF, chosen, conformanceFiles, NAMED_FILES, spread } from "../../scripts/test.ts";
+import { countCases, takeTimes, total } from "../../scripts/test_outcome.ts";
 
 const BUILDS = ["sources", "node", "binary"] as const;
 
@@ -66,4 +67,26 @@ Deno.test("test command: the processor time of a file is that of the shell's chi
   const times = "0m0.00s 0m0.01s\n1m2.50s 0m3.25s\n";
   assertEquals(takeTimes(`ok | 1 passed\n${times}`), { text: "ok | 1 passed", busySeconds: 65.75 });
   assertEquals(takeTimes("ok | 1 passed"), { text: "ok | 1 passed", busySeconds: 0 });
+});
+
+Deno.test("test command: the report says which cases failed, with their words, and which were left out", () => {
+  const report = `<testsuites><testsuite>
+    <testcase name="a &lt; b &gt; c" time="0.1"/>
+    <testcase name="wrong" time="0.1"><failure message="Uncaught Error: one &amp;
+&lt;two&gt;">stack</failure></testcase>
+    <testcase name="nothing (no &quot;x&quot;)" time="0.0"><skipped/></testcase>
+  </testsuite></testsuites>`;
+  const counts = {
+    passed: 1,
+    failed: 1,
+    ignored: 1,
+    leftOut: ['nothing (no "x")'],
+    failures: ["wrong\n    Uncaught Error: one &\n    <two>"],
+  };
+  assertEquals(countCases(report), counts);
+  const sum = total([counts, counts].map((one) => ({ ...one, seconds: 1, busySeconds: 2 })));
+  assertEquals([sum.passed, sum.failures?.length, sum.leftOut?.length, sum.busySeconds], [2, 2, 2, 4]);
+  const long = report.replace("one", "x\n".repeat(100)).replace("two", "y".repeat(5_000));
+  const told = countCases(long).failures?.[0] ?? "";
+  assertEquals([told.split("\n").length, told.length < 2_000], [21, true]);
 });
