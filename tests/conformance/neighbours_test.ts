@@ -175,7 +175,6 @@ const TOOLS: Readonly<Record<string, ToolCall>> = {
   "edit of /dev/zero": { name: "edit", args: edit("endless") },
   "read of a sparse file of 3 GB": { name: "read", args: { path: "sparse" } },
   "edit of a sparse file of 3 GB": { name: "edit", args: edit("sparse") },
-  "read of a pipe": { name: "read", args: { path: "pipe" } },
   "edit of a pipe": { name: "edit", args: edit("pipe") },
   "write to a pipe": { name: "write", args: { path: "pipe", content: "x" } },
   "grep in a pipe": { name: "grep", args: { pattern: "x", path: "pipe" } },
@@ -317,6 +316,17 @@ async function endWait(
   assert(codes.includes(String(answer.code)), brief(answer));
 }
 
+/** A read of a pipe waits, until it is aborted. */
+async function pipe({ bench, wire, id }: Loud): Promise<void> {
+  const marker = bench.name("pipe");
+  bench.model.script(marker, calls([{ name: "read", args: { path: "pipe" } }]) as Step, text(["done"]));
+  const run = wire.request({ type: "prompt", sessionId: id, message: marker, waitFor: "settled" }, 60_000);
+  await wire.event(id, "tool_execution_start", undefined, 60_000);
+  await delay(WAIT_MS);
+  await wire.ok({ type: "abort", sessionId: id });
+  assertEquals((await run).code, "cancelled");
+}
+
 async function flood(loud: Loud): Promise<void> {
   const command = "timeout 4 yes";
   await loud.wire.ok({ type: "bash", sessionId: loud.id, command }, 60_000);
@@ -366,6 +376,7 @@ alone(
           assert(result.length > 0 && result.length < 60_000, `${name}: ${result.length} characters`);
         }]),
       ),
+      "read of a pipe": pipe,
       "untrusted folders that are endless": untrusted,
       "broken session files": broken,
       "a flood of a shell": flood,

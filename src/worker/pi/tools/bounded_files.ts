@@ -47,11 +47,21 @@ const NO_WAIT: number = constants.O_NONBLOCK ?? 0;
 /** Names of devices and of a process's streams. Deno's sandbox hides what they are. */
 const STREAMS = /^\/dev\/(?!shm\/)|^\/proc\/[^/]+\/(?:task\/[^/]+\/)?fd\//;
 
+const PIPE = "a pipe";
+
 /**
  * A sentence for the model. pi prints some errors with `String(error)`, which would put the class name in
  * front.
  */
 class Refusal extends Error {
+  /** What the path names, when that is the reason. */
+  readonly kind: string | undefined;
+
+  constructor(message: string, kind?: string) {
+    super(message);
+    this.kind = kind;
+  }
+
   override toString(): string {
     return this.message;
   }
@@ -61,15 +71,18 @@ function kindOf(found: Stats): string | undefined {
   if (found.isFile() || found.isDirectory()) return undefined;
   // Uses the bits of the mode (stat(2)), because isFIFO() and isSocket() of Deno 2.4 are always false.
   const kind = found.mode & 0o170000;
-  return kind === 0o010000 ? "a pipe" : kind === 0o140000 ? "a socket" : "a device";
+  return kind === 0o010000 ? PIPE : kind === 0o140000 ? "a socket" : "a device";
 }
 
 /** Throws unless the path is a regular file or a folder. The system itself refuses to read a folder. */
 function refuseKind(tool: string, path: string, found: Stats | undefined): void {
   const kind = STREAMS.test(path) ? "a device or a stream" : found && kindOf(found);
   if (kind === undefined) return;
-  throw new Refusal(`${path} is ${kind}; ${tool} takes regular files only. Use bash for anything else`);
+  throw new Refusal(`${path} is ${kind}; ${tool} takes regular files only. Use bash for anything else`, kind);
 }
+
+/** Whether a tool refused its path because it names a pipe. */
+export const refusedPipe = (error: unknown): boolean => error instanceof Refusal && error.kind === PIPE;
 
 /** Throws for the name of a device or stream. The newer pi looks at the path before its operations do. */
 export function refuseStream(tool: string, path: string): void {

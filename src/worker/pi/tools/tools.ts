@@ -2,6 +2,7 @@
 // Used by: factory.ts. Names, descriptions, parameters, prompt texts and results stay those of pi.
 // Invariant: the tools are replaced before a session registers them, so extensions can still override them.
 import { resolve } from "node:path";
+import { delay } from "@std/async/delay";
 import type * as Pi from "@mariozechner/pi-coding-agent";
 import { pi } from "../engines/packages.ts";
 import {
@@ -10,6 +11,7 @@ import {
   grepRefusal,
   lsOperations,
   readOperations,
+  refusedPipe,
   refuseStream,
   writeOperations,
 } from "./bounded_files.ts";
@@ -53,10 +55,10 @@ function boundedTools({ _cwd: cwd, settingsManager }: ToolOwner, parts: ShellPar
   };
   return {
     bash: shellTool(cwd, shell, parts),
-    read: pi.createReadToolDefinition(cwd, {
+    read: waiting(pi.createReadToolDefinition(cwd, {
       autoResizeImages: settingsManager.getImageAutoResize(),
       operations: readOperations,
-    }),
+    })),
     write: named(cwd, pi.createWriteToolDefinition(cwd, { operations: writeOperations })),
     edit: named(cwd, pi.createEditToolDefinition(cwd, { operations: editOperations })),
     grep: explained(pi.createGrepToolDefinition(cwd, { operations: grepOperations })),
@@ -76,6 +78,29 @@ function named<A extends unknown[], R, T extends PathTool<A, R>>(cwd: string, to
     async execute(id: string, params: Parameters<T["execute"]>[1], ...rest: A): Promise<R> {
       refuseStream(tool.name, resolve(cwd, params.path));
       return await tool.execute(id, params, ...rest);
+    },
+  };
+}
+
+type ReadTool = ReturnType<typeof pi.createReadToolDefinition>;
+
+/** Milliseconds for which a read of a pipe waits. pi's own read waits for a writer, until an abort. */
+const PIPE_WAIT_MS = 20_000;
+
+/** The tool, which waits at a pipe without opening it, and then looks once more. An abort ends the wait. */
+function waiting(tool: ReadTool): ReadTool {
+  return {
+    ...tool,
+    async execute(...args) {
+      try {
+        return await tool.execute(...args);
+      } catch (error) {
+        if (!refusedPipe(error)) throw error;
+        const [, , signal] = args;
+        // After an abort, pi's tool says so itself.
+        await delay(PIPE_WAIT_MS, signal === undefined ? {} : { signal }).catch(() => {});
+        return await tool.execute(...args);
+      }
     },
   };
 }
