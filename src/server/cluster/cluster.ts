@@ -136,7 +136,7 @@ export class Cluster implements Remote {
     this.#members = new Members({ clock: runtime, bus, prefix, instance, self: () => this.#self() }, {
       onAlive: (member) => this.#alive(member),
       onGone: (member, left) => this.#gone(member, left),
-      onHeard: ({ info }) => this.#gateway.heard(info.node),
+      onHeard: ({ node }) => this.#gateway.heard(node),
     });
     this.#silent = new SilentNodes({
       clock: runtime,

@@ -36,8 +36,8 @@ export interface MemberEvents {
   onAlive(member: Member): void;
   /** A node has left, or is silent. */
   onGone(member: Member, left: boolean): void;
-  /** A word of a node that lives. */
-  onHeard(member: Member): void;
+  /** A word of a node that lives, or of this one. */
+  onHeard(info: NodeInfo): void;
 }
 
 /** The nodes of the cluster. */
@@ -136,7 +136,7 @@ export class Members {
     const now = this.#parts.clock.monotonic();
     if (instance === this.#parts.instance) {
       this.#selfAt = now;
-      return;
+      return this.#events.onHeard(info);
     }
     const member: Member = { info, instance, saidAt: at, heardAt: now };
     const known = this.#alive.get(info.node);
@@ -149,7 +149,7 @@ export class Members {
     this.#waiting.delete(instance);
     this.#gone.delete(info.node);
     this.#alive.set(info.node, member);
-    this.#events.onHeard(member);
+    this.#events.onHeard(info);
     if (known?.instance !== instance) this.#events.onAlive(member);
   }
 

@@ -268,13 +268,15 @@ export class Gateway {
   async #createKeyed(asked: Asked, command: Creating, here: () => void): Promise<void> {
     const { remember, node, members } = this.#parts;
     const chosen = this.#choices(command)[0];
+    // Those that come while the bucket answers go on from there.
+    if (chosen !== undefined) this.#count(chosen.node);
     const key = this.#keyOf(asked);
     const first = chosen === undefined || key === undefined
       ? undefined
       : await remember(key, chosen.node).catch(() => undefined);
     if (!asked.connection.open) return;
     if (first === undefined || first === chosen?.node) {
-      if (!this.#place(asked, command, undefined, here)) here();
+      if (!this.#place(asked, command, undefined, here, chosen)) here();
     } else if (first === node) here();
     else if (members.get(first) === undefined) this.#refuse(asked, this.#gone(first));
     else this.#forward(asked, first);
@@ -285,8 +287,22 @@ export class Gateway {
     return has(sessionId) ? node : claims.ownerOf(sessionId);
   }
 
-  /** @param owner the node that owns the id already, which then decides what that means */
-  #place(asked: Asked, command: Creating, owner: string | undefined, here: () => void): boolean {
+  /** A session goes to that node. */
+  #count(node: string): void {
+    this.#placed.set(node, (this.#placed.get(node) ?? 0) + 1);
+  }
+
+  /**
+   * @param owner the node that owns the id already, which then decides what that means
+   * @param chosen the node under whose name the key is stored. It is counted already
+   */
+  #place(
+    asked: Asked,
+    command: Creating,
+    owner: string | undefined,
+    here: () => void,
+    chosen?: NodeInfo,
+  ): boolean {
     const { node, members, claims } = this.#parts;
     if (command.node === undefined && owner !== undefined) {
       if (owner === node) return false;
@@ -300,7 +316,7 @@ export class Gateway {
       return true;
     }
     const choices = this.#choices(command);
-    const [first] = choices;
+    const first = chosen ?? choices[0];
     if (first === undefined) {
       this.#refuse(asked, failure("node_unavailable", NO_ROOM, { retryAfterMs: 1_000 }));
       return true;
@@ -309,8 +325,8 @@ export class Gateway {
       this.#toFirst(asked, choices, here);
       return true;
     }
+    if (chosen === undefined) this.#count(first.node);
     if (first.node === node) return false;
-    this.#placed.set(first.node, (this.#placed.get(first.node) ?? 0) + 1);
     // Later commands of this client follow the session there, before the bucket reports it.
     if (command.sessionId !== undefined) claims.note(command.sessionId, first.node);
     this.#forward(asked, first.node);
@@ -319,7 +335,9 @@ export class Gateway {
 
   /** The nodes for a new session, best first. A node that was named is taken as it is, and answers for itself. */
   #choices(command: Creating): readonly NodeInfo[] {
-    const all = [this.#parts.self(), ...this.#parts.members.alive.map(({ info }) => info)];
+    // A file is looked for in the same order at each node.
+    const stays = command.type === "create_session" ? { self: true as const } : {};
+    const all = [{ ...this.#parts.self(), ...stays }, ...this.#parts.members.alive.map(({ info }) => info)];
     if (command.node !== undefined) return all.filter(({ node }) => node === command.node);
     return byRoom(all, (node) => this.#placed.get(node) ?? 0);
   }
