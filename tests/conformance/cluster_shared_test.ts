@@ -93,6 +93,8 @@ clustered(
     // It names no node, and goes to the only one that takes sessions.
     const create = { type: "create_session", cwd: `${dir}/work`, idempotencyKey: "made" };
     const made = stringAt(await wire.ok(create, 30_000), "sessionId");
+    const naming = { ...create, node: "a", idempotencyKey: "named" };
+    const named = stringAt(await wire.ok(naming, 30_000), "sessionId");
     await cluster.start({ b: node });
     const [running, waiting] = [cluster.name("running"), cluster.name("waiting")];
     cluster.model.script(running, hang());
@@ -137,7 +139,12 @@ clustered(
     const repeated = await wire.request(create, 20_000);
     assertEquals([repeated.replayed, at(repeated, "data", "sessionId")], [true, made]);
     assertEquals(interrupted(await wire.ok({ type: "get_state", sessionId: made }, 30_000)), []);
-    await wire.ok({ type: "delete_session", sessionId: made });
+    // So it is where the command names the dead node, but nothing new is created for that one.
+    const there = await wire.request(naming, 20_000);
+    assertEquals([there.replayed, at(there, "data", "sessionId")], [true, named]);
+    await wire.refused("node_unavailable", { ...naming, idempotencyKey: "new" });
+    await wire.refused("node_unavailable", { ...naming, sessionId: named, idempotencyKey: "other" });
+    for (const sessionId of [made, named]) await wire.ok({ type: "delete_session", sessionId });
     await wire.ok({ type: "dismiss_interrupted", sessionId: id });
     await wire.ok({ type: "subscribe", sessionId: id }, 30_000);
     const next = cluster.name("next");

@@ -11,7 +11,7 @@ import { asksForPage } from "../../lists/session_list.ts";
 import type { Connection } from "../../router/connection.ts";
 import type { Here } from "../remote.ts";
 import type { Claims } from "../claims.ts";
-import type { Gateway } from "./gateway.ts";
+import { type Gateway, goneNode } from "./gateway.ts";
 import { answerOf, failureOf, isRefused } from "./answers.ts";
 import type { AskPage, MergedList } from "./merged_list.ts";
 
@@ -43,6 +43,10 @@ export class FanOut {
 
   /** Takes a command that concerns all nodes. False: it does not. */
   take(connection: Connection, command: Command, asker: ReplyTo, here: Here): boolean {
+    if (this.#isOfOtherNode(command)) {
+      asker.answer({ ok: false, failure: goneNode(command.node) });
+      return true;
+    }
     if (connection.peer.transport === "node") return false;
     switch (command.type) {
       case "list_sessions":
@@ -72,6 +76,13 @@ export class FanOut {
       default:
         return false;
     }
+  }
+
+  /** A repetition has come to the heir of the node that it names, and the heir has no answer for it. */
+  #isOfOtherNode(command: Command): command is Command & { readonly node: string } {
+    const { type } = command;
+    if (type !== "create_session" && type !== "load_session") return false;
+    return command.node !== undefined && command.node !== this.#parts.node;
   }
 
   async #listSessions(

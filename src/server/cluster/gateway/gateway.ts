@@ -22,8 +22,8 @@ export interface GatewayParts {
   readonly ownIds: string;
   readonly log: Log;
   readonly claims: Claims;
-  readonly members: Members;
-  readonly channels: Channels;
+  readonly members: Pick<Members, "alive" | "gone" | "get">;
+  readonly channels: Pick<Channels, "open">;
   /** Whether NATS is reachable. */
   connected(): boolean;
   /** What this node says of itself. */
@@ -274,12 +274,25 @@ export class Gateway {
     const first = chosen === undefined || key === undefined
       ? undefined
       : await remember(key, chosen.node).catch(() => undefined);
+    // The node that the command names may have an heir, and that has the answer to a repetition.
+    const heir = chosen === undefined && key !== undefined ? await this.#keeperOf(key) : undefined;
     if (!asked.connection.open) return;
-    if (first === undefined || first === chosen?.node) {
+    const to = heir ?? first;
+    if (to === undefined || to === chosen?.node) {
       if (!this.#place(asked, command, undefined, here, chosen)) here();
-    } else if (first === node) here();
-    else if (members.get(first) === undefined) this.#refuse(asked, this.#gone(first));
-    else this.#forward(asked, first);
+    } else if (to === node) here();
+    else if (members.get(to) === undefined) this.#refuse(asked, goneNode(to));
+    else this.#forward(asked, to);
+  }
+
+  /** The living node that keeps the answer under a key. */
+  async #keeperOf(key: string): Promise<string | undefined> {
+    const kept = await this.#parts.recall(key).catch(() => undefined);
+    return kept !== undefined && this.#lives(kept) ? kept : undefined;
+  }
+
+  #lives(node: string): boolean {
+    return node === this.#parts.node || this.#parts.members.get(node) !== undefined;
   }
 
   #ownerOf(sessionId: string): string | undefined {
@@ -304,15 +317,17 @@ export class Gateway {
     chosen?: NodeInfo,
   ): boolean {
     const { node, members, claims } = this.#parts;
-    if (command.node === undefined && owner !== undefined) {
+    const wanted = command.node;
+    const lost = wanted !== undefined && !this.#lives(wanted);
+    // The heir of a node that is gone answers repetitions, and refuses the others.
+    if (owner !== undefined && (wanted === undefined || lost && this.#lives(owner))) {
       if (owner === node) return false;
       this.#forward(asked, owner);
       return true;
     }
-    const wanted = command.node;
-    if (wanted !== undefined && wanted !== node && members.get(wanted) === undefined) {
+    if (lost) {
       const was = members.gone.some(({ info }) => info.node === wanted);
-      this.#refuse(asked, was ? this.#gone(wanted) : noNode(wanted));
+      this.#refuse(asked, was ? goneNode(wanted) : noNode(wanted));
       return true;
     }
     const choices = this.#choices(command);
@@ -412,11 +427,6 @@ export class Gateway {
     if (typeof made === "string") claims.note(made, node);
   }
 
-  #gone(node: string): Failure {
-    const sentence = `Node ${node} cannot be reached now; name another one, or try again once it is back`;
-    return failure("node_unavailable", sentence, { retryAfterMs: 1_000, data: { node } });
-  }
-
   #refuse({ connection, command }: Asked, failed: Failure): void {
     const { id, type, sessionId } = command;
     connection.send(encodeFailure({
@@ -433,6 +443,12 @@ export class Gateway {
 }
 
 const NO_ROOM = "No node of the cluster takes sessions now; start one, or try again";
+
+/** The node cannot be reached. */
+export function goneNode(node: string): Failure {
+  const sentence = `Node ${node} cannot be reached now; name another one, or try again once it is back`;
+  return failure("node_unavailable", sentence, { retryAfterMs: 1_000, data: { node } });
+}
 
 /** There is no node of that name. */
 export function noNode(node: string): Failure {
