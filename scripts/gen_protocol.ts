@@ -52,7 +52,8 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
     "Moves a session file that no session drives into the folder `trash` beside it. With `permanent` it removes the file.",
   load_session:
     "Opens a session file as a live session, under the file's own id or the `sessionId` of the command.",
-  list_pending_ui: "Lists the dialogs that wait for an answer, of one session or of all.",
+  list_pending_ui:
+    "Lists the dialogs that wait for an answer, of one session or of all. `truncated` means that a node of the cluster left some out.",
   prompt: "Gives the agent a message, runs a slash command, or queues the message with `streamingBehavior`.",
   steer:
     "Queues a message for the running turn; the model reads it after the current tool calls. Starts a run when idle.",

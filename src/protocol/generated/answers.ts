@@ -114,6 +114,8 @@ export interface LoadSessionData {
 export interface ListPendingUiData {
   /** The dialogs. */
   requests: PendingUi[];
+  /** Whether something was left out. */
+  truncated?: true;
 }
 
 /** What `search` answers with. */

@@ -173,7 +173,10 @@ export interface LoadSessionCommand extends AnyCommand {
   node?: string;
 }
 
-/** Lists the dialogs that wait for an answer, of one session or of all. */
+/**
+ * Lists the dialogs that wait for an answer, of one session or of all. `truncated` means that a node of the
+ * cluster left some out.
+ */
 export interface ListPendingUiCommand extends AnyCommand {
   /** Says what it is. */
   type: "list_pending_ui";

@@ -156,7 +156,10 @@ export const SERVER_COMMANDS = {
   list_pending_ui: server(
     "list_pending_ui",
     anySession,
-    Type.Object({ requests: Type.Array(PendingUiSchema) }),
+    Type.Object({
+      requests: Type.Array(PendingUiSchema),
+      truncated: Type.Optional(Type.Literal(true)),
+    }),
     { duringShutdown: true },
   ),
 };

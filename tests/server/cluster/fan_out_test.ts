@@ -1,9 +1,11 @@
 // Commands over all nodes: how their answers are joined, and what an heir does not carry out.
 import { assertEquals } from "@std/assert";
+import type { Reply } from "../../../src/ipc/messages.ts";
 import type { Command } from "../../../src/protocol/schema/commands.ts";
 import { FanOut } from "../../../src/server/cluster/gateway/fan_out.ts";
 import { MergedList } from "../../../src/server/cluster/gateway/merged_list.ts";
 import { PageCursors } from "../../../src/server/lists/page_cursors.ts";
+import { turn } from "../../support/fake_clock.ts";
 import { FakeAsker } from "../manager/fakes.ts";
 import { GatewayBench } from "./gateway_bench.ts";
 
@@ -16,6 +18,35 @@ function fanOutOf({ gateway, claims }: GatewayBench): FanOut {
     lists: new MergedList({ cursors, monotonic: () => 0, node: "g" }),
   });
 }
+
+/** The answer over all nodes, each of which has that part. */
+async function joined(parts: Readonly<Record<string, string>>): Promise<unknown> {
+  const { g = "", ...others } = parts;
+  const bench = new GatewayBench(Object.fromEntries(Object.keys(parts).map((node) => [node, {}])));
+  bench.answers = (node, { type, id }) =>
+    `{"id":"${id}","type":"response","command":"${type}","success":true,"protocolVersion":"1.0","data":${
+      others[node]
+    }}`;
+  const asker = new FakeAsker();
+  const own = (to: { answer(reply: Reply): void }): void => to.answer({ ok: true, dataText: g });
+  fanOutOf(bench).take(bench.connection, { type: "list_pending_ui" }, asker, own);
+  await turn();
+  await turn();
+  await bench.end();
+  const [reply] = asker.replies;
+  return reply?.ok === true ? JSON.parse(reply.dataText) : reply;
+}
+
+Deno.test("fan out: the dialogs of all nodes are one list, and what one node leaves out empties no other", async () => {
+  const [g, a] = [`{"requests":[{"requestId":"g1"}]}`, `{"requests":[]}`];
+  const b = `{"requests":[{"requestId":"b1"},{"requestId":"b2"}]`;
+  const requests = [{ requestId: "g1" }, { requestId: "b1" }, { requestId: "b2" }];
+  assertEquals(await joined({ g, a, b: `${b}}` }), { requests });
+  assertEquals(await joined({ g, a, b: `${b},"truncated":true}` }), { requests, truncated: true });
+  assertEquals(await joined({ g: `${g.slice(0, -1)},"truncated":true}`, a, b: `${b}}` }), {
+    ...{ requests, truncated: true },
+  });
+});
 
 Deno.test("fan out: an heir does not create what names the node before it", async () => {
   const bench = new GatewayBench({ g: {} });

@@ -58,9 +58,7 @@ export class FanOut {
         return true;
       case "list_pending_ui":
         if (command.sessionId !== undefined) return false;
-        void this.#joined(connection, command, here, "requests").then((reply) => {
-          asker.answer(reply ?? { ok: true, dataText: '{"requests":[]}' });
-        });
+        void this.#joined(connection, command, here, "requests").then(({ reply }) => asker.answer(reply));
         return true;
       case "subscribe":
         if (command.sessionId !== "*") return false;
@@ -95,8 +93,8 @@ export class FanOut {
     const nodes = ["", ...this.#parts.gateway.nodes];
     const ask = this.#askPage(connection, here);
     if (asksForPage(command)) return await this.#parts.lists.page(command, nodes, ask, { extra });
-    const whole = await this.#joined(connection, command, here, "sessions", extra);
-    if (whole !== undefined && (!whole.ok || whole.dataText.length <= this.#parts.answerBytes)) return whole;
+    const { reply, isCut } = await this.#joined(connection, command, here, "sessions", extra);
+    if (!isCut && (!reply.ok || reply.dataText.length <= this.#parts.answerBytes)) return reply;
     // An older client gets as much as one answer holds.
     const bounds = {
       maxBytes: this.#parts.answerBytes,
@@ -147,29 +145,29 @@ export class FanOut {
       .slice(0, MOST_UNAVAILABLE);
   }
 
-  /** Joins the lists of all nodes, unread. Undefined when one of them is not complete. */
+  /** Joins the lists of all nodes, unread. `isCut`: one of them is not complete, so neither is the reply. */
   async #joined(
     connection: Connection,
     command: Command,
     here: Here,
     name: string,
     extra: Record<string, unknown> = {},
-  ): Promise<Reply | undefined> {
+  ): Promise<{ readonly reply: Reply; readonly isCut: boolean }> {
     const { gateway } = this.#parts;
     const own = ownReply(here);
     const others = gateway.nodes.map((node) => this.#ask(connection, node, plain(command)));
     const reply = await own;
-    if (!reply.ok) return reply;
+    if (!reply.ok) return { reply, isCut: false };
     // A node that is lost is one whose sessions are unavailable.
     const answers = (await Promise.all(others)).filter((answer) => typeof answer === "string");
     const refusal = answers.find(isRefused);
-    if (refusal !== undefined) return { ok: false, failure: failureOf(refusal) };
+    if (refusal !== undefined) return { reply: { ok: false, failure: failureOf(refusal) }, isCut: false };
     const texts = [reply.dataText, ...answers];
-    if (texts.some((text) => text.slice(-400).includes('"truncated":true'))) return undefined;
+    const isCut = texts.some((text) => text.slice(-400).includes('"truncated":true'));
     const lists = texts.map((text) => listIn(text, name));
-    const tail = JSON.stringify(extra).slice(1);
+    const tail = JSON.stringify({ ...extra, ...(isCut ? { truncated: true } : {}) }).slice(1);
     const all = lists.filter((text) => text !== "").join(",");
-    return { ok: true, dataText: `{"${name}":[${all}]${tail === "}" ? "" : ","}${tail}` };
+    return { reply: { ok: true, dataText: `{"${name}":[${all}]${tail === "}" ? "" : ","}${tail}` }, isCut };
   }
 
   /** Asks the others first, and holds their events. This node comes last, so that all events follow the one answer. */
