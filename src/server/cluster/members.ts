@@ -11,6 +11,9 @@ const BEAT_MS = 1_000;
 /** Milliseconds of silence after which a node counts as gone. */
 export const SILENT_MS = 3_500;
 
+/** Milliseconds by which this node may be late with its own word before it counts as having stood still. */
+const LATE_MS = 500;
+
 /** A node, as its last word describes it. */
 export interface Member {
   readonly info: NodeInfo;
@@ -52,11 +55,12 @@ export class Members {
   #speaking = false;
   /** When this node heard itself, which tells whether NATS carries messages. */
   #selfAt: number;
+  #tickedAt: number;
 
   constructor(parts: MembersParts, events: MemberEvents) {
     this.#parts = parts;
     this.#events = events;
-    this.#selfAt = parts.clock.monotonic();
+    this.#selfAt = this.#tickedAt = parts.clock.monotonic();
   }
 
   /** Listens to the others, and asks them for a word at once. */
@@ -72,7 +76,7 @@ export class Members {
   /** Speaks from now on. */
   start(): void {
     this.#speaking = true;
-    this.#selfAt = this.#parts.clock.monotonic();
+    this.#selfAt = this.#tickedAt = this.#parts.clock.monotonic();
     this.#tick();
   }
 
@@ -117,10 +121,19 @@ export class Members {
   #tick(): void {
     this.#timer = this.#parts.clock.after(BEAT_MS, () => this.#tick());
     this.#say();
-    const before = this.#parts.clock.monotonic() - SILENT_MS;
+    const now = this.#parts.clock.monotonic();
+    this.#leaveOut(now - this.#tickedAt - BEAT_MS, now);
+    this.#tickedAt = now;
     for (const member of [...this.#alive.values()]) {
-      if (member.heardAt < before) this.#drop(member, false);
+      if (member.heardAt < now - SILENT_MS) this.#drop(member, false);
     }
+  }
+
+  /** What the others said while this node stood still waits to be read, so that time does not count. */
+  #leaveOut(lateMs: number, now: number): void {
+    if (lateMs < LATE_MS) return;
+    for (const member of this.#alive.values()) member.heardAt = Math.min(now, member.heardAt + lateMs);
+    this.#selfAt = Math.min(now, this.#selfAt + lateMs);
   }
 
   #say(left = false): void {

@@ -42,8 +42,8 @@ export class FakeBus implements Bus {
     this.#bucket = bucket;
   }
 
-  publish(): void {}
-  subscribe(): void {}
+  publish(_subject: string, _data: Uint8Array | string): void {}
+  subscribe(_subject: string, _each: (data: Uint8Array, subject: string) => void): void {}
   answer(): void {}
 
   async create(key: string, value: string): Promise<number | undefined> {
