@@ -154,3 +154,63 @@ Deno.test("client places: a session that is gone is deleted, and another refusal
   all.answer(refused("internal"));
   assertEquals(all.told, [["lagged", "a", "old", 7]]);
 });
+
+Deno.test("client places: a loss amid a replay goes on from the last event of it, not from its end", () => {
+  const one = new Client();
+  one.places.begin("a", FIELDS, started("replay", "old", 50), { epoch: "old", seq: 41 });
+  const all = new Client();
+  const from = { a: { epoch: "old", seq: 41 } };
+  all.places.beginAll({}, startedAll({ a: { mode: "replay", epoch: "old", seq: 50 } }), from);
+  for (const client of [one, all]) {
+    for (const seq of [41, 42]) {
+      if (seq > 41) client.event("a", seq);
+      client.lose();
+      client.reopen();
+      const asked = at(client.asked[0]?.command, "from") ?? null;
+      const cursor = client === one ? asked : at(asked, "sessions", "a");
+      assertEquals(cursor, { epoch: "old", seq });
+    }
+  }
+});
+
+Deno.test("client places: a session that counts anew does not go on by numbers that are equal by chance", () => {
+  for (const seq of [7, 9]) {
+    const client = new Client();
+    client.places.beginAll({}, startedAll({}));
+    client.hears("session_created", { sessionId: "a" });
+    // Events of a session that began meanwhile name no epoch.
+    client.event("a", 7);
+    client.lose();
+    client.reopen();
+    client.answer(startedAll({ a: { mode: "live", epoch: "new", seq } }));
+    // In an epoch that no session has, the client gets the state.
+    assertEquals(client.told, [["session_created", "a"], ["lagged", "a", "unknown", 7]]);
+  }
+});
+
+Deno.test("client places: a session that crashed is in its new epoch, also before it is resumed", () => {
+  const client = new Client();
+  client.places.beginAll({}, startedAll({ a: { mode: "live", epoch: "old", seq: 7 } }));
+  client.hears("session_crashed", { sessionId: "a", status: "parked", epoch: "new" });
+  client.lose();
+  client.reopen();
+  assertEquals(at(client.asked[0]?.command, "from", "sessions"), { a: { epoch: "new", seq: 0 } });
+  // The node was lost too, so the session counts anew once more.
+  client.answer(startedAll({ a: { mode: "snapshot", epoch: "newest", seq: 3 } }));
+  assertEquals(client.told, [["session_crashed", "a"], ["lagged", "a", "new", 0]]);
+});
+
+Deno.test("client places: a loss right after session_resumed asks from the first event of that epoch", () => {
+  const client = subscribed();
+  client.hears("session_resumed", { sessionId: "a", epoch: "new" });
+  client.lose();
+  client.reopen();
+  assertEquals(at(client.asked[0]?.command, "from"), { epoch: "new", seq: 0 });
+  // The node has kept all of that epoch, or gives the state.
+  client.answer(started("replay", "new", 2));
+  assertEquals([client.event("a", 1), client.event("a", 2)], [true, true]);
+  client.lose();
+  client.reopen();
+  client.answer(started("snapshot", "new", 9));
+  assertEquals(client.told, [["session_resumed", "a"], ["lagged", "a", "new", 2]]);
+});

@@ -48,6 +48,29 @@ Deno.test("fan out: the dialogs of all nodes are one list, and what one node lea
   });
 });
 
+Deno.test("fan out: a loss amid the replay of a subscription to all goes on from where the client is", async () => {
+  const bench = new GatewayBench({ g: {}, a: {} });
+  const start = '{"sessions":{"s":{"mode":"replay","epoch":"e","seq":9,"sessionInfo":{},"pendingUi":[]}}}';
+  bench.answers = (_node, { id }) =>
+    `{"id":"${id}","type":"response","command":"subscribe","success":true,"protocolVersion":"1.0","data":${start}}`;
+  bench.bucket.set("session.s", JSON.stringify({ node: "a", state: "s-a" }));
+  const from = { sessions: { s: { epoch: "e", seq: 3 } } };
+  const asker = new FakeAsker();
+  fanOutOf(bench).take(
+    bench.connection,
+    { type: "subscribe", sessionId: "*", from },
+    asker,
+    (to) => to.answer({ ok: true, dataText: '{"sessions":{}}' }),
+  );
+  await turn();
+  await turn();
+  assertEquals(asker.told, ["ok"]);
+  const asked: unknown[] = [];
+  bench.gateway.link(bench.connection, "a").places.again((command) => asked.push(command["from"]));
+  assertEquals(asked, [from]);
+  await bench.end();
+});
+
 Deno.test("fan out: an heir does not create what names the node before it", async () => {
   const bench = new GatewayBench({ g: {} });
   for (const node of ["a", "g", undefined]) {

@@ -72,6 +72,19 @@ class Bench {
     );
   }
 
+  sends(text: string): void {
+    this.#far?.send(text);
+  }
+
+  /** Answers the last command, which is the link's own. */
+  answersOwn(data: string): void {
+    this.sends(
+      `{"id":"${
+        this.ids.at(-1)
+      }","type":"response","command":"subscribe","success":true,"protocolVersion":"1.0","sessionId":"s","data":${data}}`,
+    );
+  }
+
   lose(): void {
     this.#near?.lose("lost");
   }
@@ -147,5 +160,27 @@ Deno.test("node link: a silent node gets no further command, and may still answe
   bench.rename("3");
   await turn();
   assertEquals(bench.ids, ["1", "3"]);
+  bench.end();
+});
+
+Deno.test("node link: a way that is lost amid a replay is asked again from where the client is", async () => {
+  const bench = new Bench(false);
+  const from = { epoch: "e", seq: 3 };
+  const command: Command = { type: "subscribe", id: "1", sessionId: "s", from };
+  bench.link.command(JSON.stringify(command), command, specOf(command.type));
+  await turn();
+  bench.sends(
+    `{"id":"1","type":"response","command":"subscribe","success":true,"protocolVersion":"1.0","sessionId":"s","data":{"mode":"replay","epoch":"e","seq":9}}`,
+  );
+  await turn();
+  bench.lose();
+  await turn();
+  bench.answersOwn('{"mode":"replay","epoch":"e","seq":9}');
+  bench.sends('{"type":"event","sessionId":"s","seq":4,"event":{"type":"turn_start"}}');
+  await turn();
+  bench.lose();
+  await turn();
+  const asked = bench.got.map((text) => at(JSON.parse(text), "from"));
+  assertEquals(asked, [from, from, { epoch: "e", seq: 4 }]);
   bench.end();
 });

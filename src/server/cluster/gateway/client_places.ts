@@ -46,20 +46,21 @@ export class ClientPlaces {
     return this.#subscriptions.size > 0;
   }
 
-  /** The client subscribes to a session from now on. */
-  begin(sessionId: string, fields: Record<string, unknown>, answer: string): void {
+  /** The client subscribes to a session from now on. @param from the cursor of its command */
+  begin(sessionId: string, fields: Record<string, unknown>, answer: string, from?: unknown): void {
     this.#subscriptions.set(sessionId, fields);
     this.#lagging.delete(sessionId);
     const start = startOf(answer);
     if (start === undefined) return void this.#places.delete(sessionId);
-    // The events of a replay come behind the answer, and move the place.
-    this.#places.set(sessionId, placeOf(start));
+    this.#places.set(sessionId, placeOf(start, from));
   }
 
-  /** The client subscribes to all sessions from now on. */
-  beginAll(fields: Record<string, unknown>, answer: string): void {
+  /** The client subscribes to all sessions from now on. @param from the cursors of its command */
+  beginAll(fields: Record<string, unknown>, answer: string, from: Record<string, unknown> = {}): void {
     this.#subscriptions.set("*", fields);
-    for (const [sessionId, start] of startsOf(answer) ?? []) this.#places.set(sessionId, placeOf(start));
+    for (const [sessionId, start] of startsOf(answer) ?? []) {
+      this.#places.set(sessionId, placeOf(start, from[sessionId]));
+    }
     this.#lagging.clear();
   }
 
@@ -102,6 +103,8 @@ export class ClientPlaces {
       // Parking keeps the epoch, and the numbers go on.
       const same = place !== undefined && (place.epoch ?? epoch) === epoch;
       this.#places.set(sessionId, { epoch, seq: same ? place.seq : 0 });
+    } else if (type === "session_crashed" && typeof epoch === "string") {
+      this.#places.set(sessionId, { epoch, seq: 0 });
     } else if (type !== "session_parked") this.#places.delete(sessionId);
     if (type === "session_deleted" || type === "session_crashed") this.#subscriptions.delete(sessionId);
     this.#releaseResumed(sessionId);
@@ -182,16 +185,17 @@ export class ClientPlaces {
   /** The client goes on where it was, or asks for the state itself. */
   #resume(sessionId: string, { mode, epoch, seq }: Start): void {
     const place = this.#places.get(sessionId);
-    const same = mode === "replay" || mode === "live" && (place?.seq ?? 0) === seq;
-    if (!same) this.#lag(sessionId, epoch);
+    // Where the epoch is unknown, equal numbers prove nothing.
+    const atEnd = place === undefined ? seq === 0 : place.epoch === epoch && place.seq === seq;
+    if (mode !== "replay" && !(mode === "live" && atEnd)) this.#lag(sessionId);
     this.#places.set(sessionId, { epoch, seq: mode === "replay" ? place?.seq ?? 0 : seq });
   }
 
-  /** Has the client subscribe itself, from where it is. @param now the session's epoch, for a client that knows none */
-  #lag(sessionId: string, now: string = UNKNOWN_EPOCH): void {
+  /** Has the client subscribe itself, from where it is. */
+  #lag(sessionId: string): void {
     if (this.#lagging.has(sessionId)) return;
     this.#lagging.add(sessionId);
-    const { epoch = now, seq: afterSeq = 0 } = this.#places.get(sessionId) ?? {};
+    const { epoch = UNKNOWN_EPOCH, seq: afterSeq = 0 } = this.#places.get(sessionId) ?? {};
     this.#send(JSON.stringify({ type: "lagged", sessionId, epoch, afterSeq }));
   }
 
@@ -211,8 +215,10 @@ export class ClientPlaces {
   }
 }
 
-function placeOf({ epoch, seq }: Start): Place {
-  return { epoch, seq };
+/** The events of a replay come behind the answer, and move the place. Until then the client is where it asked from. */
+function placeOf({ mode, epoch, seq }: Start, from: unknown): Place {
+  const asked = isRecord(from) ? from["seq"] : undefined;
+  return { epoch, seq: mode === "replay" && typeof asked === "number" ? asked : seq };
 }
 
 /** The starts in the answer to `subscribe` for all sessions. Undefined in a refusal. */

@@ -216,7 +216,7 @@ export class FanOut {
         if (typeof answer === "string" && answer.includes('"success":true')) {
           link.hold();
           held.push(() => link.release());
-          link.places.beginAll(wishesOf(command), answer);
+          link.places.beginAll(wishesOf(command), answer, cursors.get(node));
           const at = answer.indexOf('"data":');
           texts.push(bodyIn(answer.slice(at + 7, -1)));
         }

@@ -43,8 +43,9 @@ interface Pending {
   readonly text: string;
   /** A repetition does no harm: it only reads, or it has a key that the other node keeps. */
   readonly repeatable: boolean;
-  /** The fields of a `subscribe`. */
+  /** The fields of a `subscribe`, and the cursor of it. */
   readonly subscribe?: Record<string, unknown>;
+  readonly from?: unknown;
   readonly command: Pick<Command, "type">;
   /** Of this node's own commands: gets the answer in place of the client. */
   readonly done?: (answer: string | Failure) => void;
@@ -102,7 +103,7 @@ export class NodeLink {
       text,
       command,
       repeatable: keyed || !spec.mutates && !spec.keyed,
-      ...(command.type === "subscribe" ? { subscribe: fieldsOf(command) } : {}),
+      ...(command.type === "subscribe" ? { subscribe: fieldsOf(command), from: command.from } : {}),
       ...(command.type === "switch_session" ? { subscribe: { updates: "full" } } : {}),
     };
     if (full && !spec.exempt) {
@@ -266,11 +267,11 @@ export class NodeLink {
     const pending = this.#take(heading);
     // A refusal of a message that could not be read names no command. Others that nothing waits for would confuse.
     if (pending === undefined) return heading.id === undefined ? connection.send(text) : undefined;
-    const { done, subscribe, head, command } = pending;
+    const { done, subscribe, from, head, command } = pending;
     if (done !== undefined) return done(text);
     const target = head.sessionId;
     if (heading.success && target !== undefined) {
-      if (subscribe !== undefined) this.#places.begin(target, subscribe, text);
+      if (subscribe !== undefined) this.#places.begin(target, subscribe, text, from);
       else if (command.type === "unsubscribe") this.#places.end(target);
     }
     this.#parts.answered(command, heading.sessionId ?? target, heading.success, text);
