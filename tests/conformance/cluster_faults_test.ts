@@ -1,7 +1,8 @@
 // What a cluster does when a node or NATS dies and comes back, and which starts it refuses, each with a sentence.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { ClusterNodes, nodesOf, reported, scriptedSession as session } from "../support/cluster_nodes.ts";
+import { nodesOf } from "../support/cluster.ts";
+import { ClusterNodes, reported, scriptedSession as session } from "../support/cluster_nodes.ts";
 import { arrayAt, at, stringAt } from "../support/json.ts";
 import { hang, ModelServer, OPENAI, text } from "../support/model_server.ts";
 import { NatsServer, WITHOUT_NATS } from "../support/nats_server.ts";

@@ -2,7 +2,8 @@
 // What fails and comes back is in cluster_faults_test.ts.
 
 import { assert, assertEquals } from "@std/assert";
-import { ClusterNodes, nodesOf, reported, scriptedSession as session } from "../support/cluster_nodes.ts";
+import { nodesOf } from "../support/cluster.ts";
+import { ClusterNodes, reported, scriptedSession as session } from "../support/cluster_nodes.ts";
 import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
 import { hang, ModelServer, OPENAI, text } from "../support/model_server.ts";
 import { WITHOUT_NATS } from "../support/nats_server.ts";

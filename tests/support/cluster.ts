@@ -1,8 +1,7 @@
 // A cluster of the test's own on loopback: nats-server, a few servers with a home each, and one scripted model. A run
 // on the Node build mixes nodes of both runtimes.
 
-import type { JsonObject } from "./json.ts";
-import { arrayAt, stringAt } from "./json.ts";
+import { arrayAt, isObject, type JsonObject, stringAt } from "./json.ts";
 import { ModelServer } from "./model_server.ts";
 import { type NatsOptions, NatsServer } from "./nats_server.ts";
 import { Home, ServerProcess, type StartOptions, TARGET, type Target } from "./server_process.ts";
@@ -64,9 +63,10 @@ export class TestNode {
   }
 
   /** Starts its server, and waits until it listens. */
-  async start(): Promise<void> {
+  async start(): Promise<ServerProcess> {
     const server = await this.spawn();
     await server.endpoint();
+    return server;
   }
 
   async kill(): Promise<void> {
@@ -184,8 +184,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** What all have said, for a case that fails. */
   said(): string {
-    const nodes = [...this.nodes.values()].map(({ name, stderr }) => `-- ${name}:\n${stderr.slice(-3_000)}`);
-    return [...nodes, `-- nats-server:\n${this.nats.log()}`].join("\n");
+    return saidBy(this.nodes.values(), this.nats);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -197,12 +196,22 @@ export class TestCluster implements AsyncDisposable {
   }
 }
 
+/** What these nodes and their nats-server have said. */
+export function saidBy(all: Iterable<TestNode>, nats: NatsServer): string {
+  const nodes = [...all].map(({ name, stderr }) => `-- ${name}:\n${stderr.slice(-3_000)}`);
+  return [...nodes, `-- nats-server:\n${nats.log()}`].join("\n");
+}
+
+/** The nodes that a node lists. */
+export async function nodesOf(wire: Wire): Promise<JsonObject[]> {
+  const { nodes } = await wire.ok({ type: "list_nodes" });
+  return arrayAt({ nodes: nodes ?? [] }, "nodes").filter(isObject);
+}
+
 /** The states of all nodes, as one of them sees them. */
 export async function statesOf(wire: Wire): Promise<Record<string, string>> {
-  const { nodes } = await wire.ok({ type: "list_nodes" });
-  return Object.fromEntries(
-    arrayAt({ nodes: nodes ?? [] }, "nodes").map((node) => [stringAt(node, "node"), stringAt(node, "state")]),
-  );
+  const nodes = await nodesOf(wire);
+  return Object.fromEntries(nodes.map((node) => [stringAt(node, "node"), stringAt(node, "state")]));
 }
 
 /** Waits for a promise, and fails with what all have said. */

@@ -1,20 +1,18 @@
-// Starts the nodes of a cluster on loopback, each with a home, a state folder and a name of its own.
+// The nodes of a cluster that several cases share, or that a case starts one by one, with the model of the suite.
 
-import { isObject, type JsonObject } from "./json.ts";
+import { nodesOf, saidBy, TestNode } from "./cluster.ts";
+import type { JsonObject } from "./json.ts";
 import { type ModelServer, OPENAI } from "./model_server.ts";
 import { NatsServer } from "./nats_server.ts";
-import { Home, ServerProcess, type StartOptions } from "./server_process.ts";
+import { Home, type ServerProcess, type StartOptions } from "./server_process.ts";
 import { until } from "./wait.ts";
 import type { Wire } from "./wire_client.ts";
 
 /** The nodes of one cluster, and their nats-server. */
 export class ClusterNodes implements AsyncDisposable {
   readonly nats: NatsServer;
-  readonly homes = new Map<string, Home>();
-  readonly servers = new Map<string, ServerProcess>();
+  readonly #nodes = new Map<string, TestNode>();
   readonly #model: ModelServer;
-  /** Every process that was started, for the report of a failed case. */
-  readonly #all: ServerProcess[] = [];
 
   private constructor(nats: NatsServer, model: ModelServer) {
     this.nats = nats;
@@ -22,8 +20,8 @@ export class ClusterNodes implements AsyncDisposable {
   }
 
   /** A nats-server without nodes. */
-  static async make(model: ModelServer, natsArgs: readonly string[] = []): Promise<ClusterNodes> {
-    return new ClusterNodes(await NatsServer.start(natsArgs), model);
+  static async make(model: ModelServer): Promise<ClusterNodes> {
+    return new ClusterNodes(await NatsServer.start(), model);
   }
 
   /** Starts a node, or starts it again over its state folder. */
@@ -32,21 +30,17 @@ export class ClusterNodes implements AsyncDisposable {
     args: readonly string[] = [],
     options: StartOptions = {},
   ): Promise<ServerProcess> {
-    const home = this.homes.get(name) ?? await Home.make(this.#model.url);
-    this.homes.set(name, home);
-    const server = await ServerProcess.start(home, {
-      ...options,
-      args: ["--cluster", this.nats.url, "--node", name, ...args],
-    });
-    this.servers.set(name, server);
-    this.#all.push(server);
-    return server;
+    const node = this.#nodes.get(name) ??
+      new TestNode(name, await Home.make(this.#model.url), this.nats.url, {});
+    this.#nodes.set(name, node);
+    node.options = { ...options, args: [...args] };
+    return await node.start();
   }
 
   server(name: string): ServerProcess {
-    const server = this.servers.get(name);
-    if (server === undefined) throw new Error(`node ${name} was not started`);
-    return server;
+    const node = this.#nodes.get(name);
+    if (node === undefined) throw new Error(`there is no node ${name}`);
+    return node.server;
   }
 
   /** A connection to a node. */
@@ -66,15 +60,16 @@ export class ClusterNodes implements AsyncDisposable {
     );
   }
 
-  /** What all nodes have written to stderr. */
+  /** What all have said, for a case that fails. */
   get report(): string {
-    return this.#all.map(({ stderr }) => stderr.slice(-1500)).join("\n--\n");
+    return saidBy(this.#nodes.values(), this.nats);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const server of this.#all) await server.kill();
+    const nodes = [...this.#nodes.values()];
+    for (const node of nodes) await node.kill();
     await this.nats[Symbol.asyncDispose]();
-    for (const home of this.homes.values()) await home.remove();
+    for (const { home } of nodes) await home.remove();
   }
 }
 
@@ -93,10 +88,4 @@ export async function reported(
 /** Makes a session for the scripted model on a node. */
 export async function scriptedSession(wire: Wire, sessionId: string, node: string): Promise<JsonObject> {
   return await wire.ok({ type: "create_session", sessionId, node, ...OPENAI }, 60_000);
-}
-
-/** The nodes that a node lists. */
-export async function nodesOf(wire: Wire): Promise<JsonObject[]> {
-  const { nodes } = await wire.ok({ type: "list_nodes" });
-  return Array.isArray(nodes) ? nodes.filter(isObject) : [];
 }
