@@ -15,6 +15,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { checkAccess } from "./auth/network_access.ts";
 import { TokenStore } from "./auth/token_store.ts";
 import type { Cluster, ClusterParts } from "./cluster/cluster.ts";
+import type { LastAnswers } from "./cluster/remote.ts";
 import { addressOf, endpointsOf, greeting } from "./greeting.ts";
 import { listenForHttp } from "./http_server.ts";
 import { Linger } from "./linger.ts";
@@ -388,8 +389,8 @@ interface ShutdownSteps {
   readonly sessions: SessionManager;
   readonly transports: readonly Transport[];
   readonly cleanup: CleanupStack;
-  /** The server takes nothing new from now on. */
-  refusing(): void;
+  /** The server takes nothing new from now on. Returns what its clients wait for from other nodes of a cluster. */
+  refusing(): LastAnswers | undefined;
   onClosed(result: ShutdownResult): void;
 }
 
@@ -397,19 +398,23 @@ interface ShutdownSteps {
 function makeShutdown(
   { runtime, router, sessions, transports, cleanup, refusing, onClosed }: ShutdownSteps,
 ): Shutdown {
+  let last: LastAnswers | undefined;
   return new Shutdown({
     clock: runtime,
     refuse: () => {
-      refusing();
+      last = refusing();
       router.refuse();
       for (const transport of transports) transport.refuse();
     },
     announce: (reason, timeoutMs) => router.announce("server_shutdown", { reason, timeoutMs }),
-    idle: () => sessions.whenIdle(),
+    idle: async () => void await Promise.all([sessions.whenIdle(), last?.whenAnswered()]),
     busy: (stop) => sessions.countBusy(stop, COUNT_MS),
     // Each session is bounded by itself; the second more is for the worker's answer.
     dispose: () => sessions.disposeAll(DISPOSE_MS + 1_000),
-    close: () => cleanup.disposeAsync(),
+    close: () => {
+      last?.farewell();
+      return cleanup.disposeAsync();
+    },
     closed: onClosed,
   });
 }

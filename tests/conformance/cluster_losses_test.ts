@@ -212,6 +212,33 @@ clustered(
 );
 
 clustered(
+  "cluster: a node that is drained waits for the answers that its clients get from other nodes",
+  async (cluster) => {
+    await cluster.start({ a: {}, b: {} });
+    const [direct, through] = [await cluster.connect("a"), await cluster.connect("b")];
+    const { id } = await cluster.session(direct, "a");
+    const [marker, gate] = [cluster.name("held"), new Gate()];
+    cluster.model.script(
+      marker,
+      text(["one ", "two"], { hold: (index) => index === 1 ? gate.opened : undefined }),
+    );
+    await through.ok({ type: "subscribe", sessionId: id });
+    const run = through.request(
+      { type: "prompt", sessionId: id, message: marker, waitFor: "settled" },
+      60_000,
+    );
+    await through.event(id, "message_update");
+    await direct.ok({ type: "drain_node", node: "b" });
+    await cluster.sees(direct, { b: "draining" });
+    // A word that comes behind the drain shows that the connection is still there.
+    await through.ok({ type: "ping" });
+    gate.open();
+    assertEquals(at(await run, "data", "text"), "one two");
+    assertEquals(await cluster.node("b").server.exitCode(), 0);
+  },
+);
+
+clustered(
   "cluster: a gateway that hangs slows no client, and its own one comes back to the right state",
   async (cluster) => {
     await cluster.start({ b: {}, g: { gateway: true } });

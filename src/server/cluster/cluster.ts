@@ -18,7 +18,7 @@ import { PageCursors } from "../lists/page_cursors.ts";
 import type { Access } from "../auth/access.ts";
 import type { ReplyTo } from "../journal/reply_to.ts";
 import type { Connection } from "../router/connection.ts";
-import type { Asked, Here, Remote, RemoteReader } from "./remote.ts";
+import type { Asked, Here, LastAnswers, Remote, RemoteReader } from "./remote.ts";
 import type { Router } from "../router/router.ts";
 import type { TokenStore } from "../auth/token_store.ts";
 import { Claims, ephemeralState, LEASE_LOST, type LocalSessions } from "./claims.ts";
@@ -439,10 +439,11 @@ export class Cluster implements Remote {
     this.#parts.drain("the node is drained");
   }
 
-  /** The server refuses new work. */
-  refusing(): void {
+  /** The server refuses new work. Returns what its clients wait for. */
+  refusing(): LastAnswers {
     this.#draining = true;
     this.#members.announce();
+    return this.#gateway;
   }
 
   #checkName(value: string | undefined): void {

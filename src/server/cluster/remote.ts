@@ -33,6 +33,14 @@ export interface RemoteReader {
   close(): void;
 }
 
+/** What the clients of a node that ends still wait for from the other nodes. */
+export interface LastAnswers {
+  /** Resolves when nothing waits. */
+  whenAnswered(): Promise<void>;
+  /** Answers in place of the other nodes what still waits. */
+  farewell(): void;
+}
+
 /** The other nodes. */
 export interface Remote {
   /** Takes a command that another node has to answer. False: this node answers it. `here` lets this node answer later. */

@@ -17,6 +17,8 @@ class Bench {
   readonly untaken: string[] = [];
   readonly got: string[] = [];
   lives = true;
+  /** How often the link said that no command waits. */
+  settled = 0;
   #near: Channel | undefined;
   #far: Channel | undefined;
 
@@ -33,6 +35,7 @@ class Bench {
       foreign: () => {},
       endClient: () => {},
       answered: () => {},
+      settled: () => this.settled++,
     });
   }
 
@@ -182,5 +185,38 @@ Deno.test("node link: a way that is lost amid a replay is asked again from where
   await turn();
   const asked = bench.got.map((text) => at(JSON.parse(text), "from"));
   assertEquals(asked, [from, from, { epoch: "e", seq: 4 }]);
+  bench.end();
+});
+
+Deno.test("node link: when this node ends, each command that waits gets its answer", async () => {
+  const bench = new Bench(true);
+  bench.rename("1", FULL);
+  bench.rename("2");
+  const read: Command = { type: "get_state", id: "read", sessionId: "s" };
+  bench.link.command(JSON.stringify(read), read, specOf("get_state"));
+  const abort: Command = { type: "abort", id: "stop", sessionId: "s" };
+  bench.link.command(JSON.stringify(abort), abort, specOf("abort"));
+  await turn();
+  assertEquals([bench.link.waits, bench.settled], [true, 0]);
+  bench.link.farewell();
+  const answers = ["1:outcome_unknown", "stop:outcome_unknown", "2:shutting_down", "read:shutting_down"];
+  assertEquals([bench.codes, bench.link.waits], [answers, false]);
+  // An answer that comes after all is not a second one.
+  bench.answers("1");
+  await turn();
+  assertEquals(bench.codes, answers);
+  bench.end();
+});
+
+Deno.test("node link: says when the last answer has come", async () => {
+  const bench = new Bench(false);
+  for (const id of ["1", "2"]) bench.rename(id);
+  await turn();
+  bench.answers("1");
+  await turn();
+  assertEquals([bench.link.waits, bench.settled], [true, 0]);
+  bench.answers("2");
+  await turn();
+  assertEquals([bench.link.waits, bench.settled, bench.codes], [false, 1, ["1:ok", "2:ok"]]);
   bench.end();
 });

@@ -10,7 +10,7 @@ import type { Command } from "../../../protocol/schema/commands.ts";
 import type { NodeInfo } from "../../../protocol/schema/monitoring_commands.ts";
 import { sees } from "../../auth/access.ts";
 import type { Connection } from "../../router/connection.ts";
-import type { Asked } from "../remote.ts";
+import type { Asked, LastAnswers } from "../remote.ts";
 import type { Claims } from "../claims.ts";
 import type { Members } from "../members.ts";
 import type { Channels } from "../wire/channels.ts";
@@ -61,13 +61,15 @@ const OF_FILE: ReadonlySet<string> = new Set([
 const NO_FILE: readonly string[] = ["path_not_found", "path_forbidden"];
 
 /** The ways of this node's clients to the other nodes. */
-export class Gateway {
+export class Gateway implements LastAnswers {
   readonly #parts: GatewayParts;
   readonly #links = new Map<Connection, Map<string, NodeLink>>();
   /** Commands that wait until the owner of their session is known. */
   readonly #lookups = new Map<string, (() => void)[]>();
   /** Sessions that were sent to a node since its last word. */
   readonly #placed = new Map<string, number>();
+  /** Called once no command waits for another node. */
+  #settled: (() => void)[] = [];
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -124,6 +126,7 @@ export class Gateway {
       endClient: (code, reason) => this.#parts.endClient(connection, code, reason),
       answered: (command, sessionId, success, text) =>
         this.#answered(node, command, sessionId, success, text),
+      settled: () => this.#checkSettled(),
     });
     links.set(node, link);
     return link;
@@ -148,6 +151,28 @@ export class Gateway {
     const links = this.#links.get(connection);
     this.#links.delete(connection);
     for (const link of links?.values() ?? []) link.close();
+  }
+
+  /** Resolves when no command of this node's clients waits for another node. */
+  whenAnswered(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#settled.push(resolve);
+      this.#checkSettled();
+    });
+  }
+
+  #checkSettled(): void {
+    if (this.#settled.length === 0 || this.#allLinks.some(({ waits }) => waits)) return;
+    for (const resolve of this.#settled.splice(0)) resolve();
+  }
+
+  get #allLinks(): NodeLink[] {
+    return [...this.#links.values()].flatMap((links) => [...links.values()]);
+  }
+
+  /** This node ends: each command that waits for another node gets its answer now. */
+  farewell(): void {
+    for (const link of this.#allLinks) link.farewell();
   }
 
   /** A node lives again. */

@@ -35,6 +35,8 @@ export interface NodeLinkParts {
     success: boolean,
     text: string,
   ): void;
+  /** No command waits for an answer any more. */
+  settled(): void;
 }
 
 /** A command without an answer. */
@@ -83,6 +85,11 @@ export class NodeLink {
   /** Whether the client subscribes to anything there. */
   get subscribes(): boolean {
     return this.#places.subscribes;
+  }
+
+  /** Whether a command waits for its answer. */
+  get waits(): boolean {
+    return this.#pending.size > 0 || this.#queue.length > 0;
   }
 
   /** Sends a client's command. Its answer, or a failure, goes to the client. */
@@ -143,6 +150,20 @@ export class NodeLink {
     if (this.#channel === undefined && this.subscribes) this.#open();
   }
 
+  /** This node ends: each command that still waits gets its answer now. */
+  farewell(): void {
+    const open = [...this.#pending.values()].flat();
+    this.#pending.clear();
+    for (const pending of open) {
+      this.#fail(
+        pending,
+        unknown(this.node, "This node shut down before the session's node answered"),
+        ENDING,
+      );
+    }
+    this.#refuseQueued(ENDING);
+  }
+
   /** The client is gone. */
   close(): void {
     if (this.#closed) return;
@@ -154,6 +175,7 @@ export class NodeLink {
     const over = [...this.#pending.values()].flat();
     this.#pending.clear();
     for (const { done } of over) done?.(failure("cancelled", "The client is gone"));
+    this.#parts.settled();
   }
 
   /** The node cannot be reached. */
@@ -267,7 +289,16 @@ export class NodeLink {
     const pending = this.#take(heading);
     // A refusal of a message that could not be read names no command. Others that nothing waits for would confuse.
     if (pending === undefined) return heading.id === undefined ? connection.send(text) : undefined;
-    const { done, subscribe, from, head, command } = pending;
+    this.#settle(pending, heading, text);
+    if (!this.waits) this.#parts.settled();
+  }
+
+  #settle(
+    { done, subscribe, from, head, command }: Pending,
+    heading: Extract<Heading, { kind: "response" }>,
+    text: string,
+  ): void {
+    const { connection } = this.#parts;
     if (done !== undefined) return done(text);
     const target = head.sessionId;
     if (heading.success && target !== undefined) {
@@ -311,30 +342,46 @@ export class NodeLink {
       : undefined;
     for (const pending of open) {
       if (again !== undefined && pending.repeatable) this.#sendNow(again, pending);
-      else this.#fail(pending, reason);
+      else {
+        const lost = `Node ${this.node} was lost before it answered (${reason})`;
+        this.#fail(pending, unknown(this.node, lost), this.unavailable());
+      }
     }
-    if (again !== undefined) return this.#sendQueued();
+    if (again !== undefined) this.#sendQueued();
+    else this.#refuseQueued(this.unavailable());
+    if (!this.waits) this.#parts.settled();
+  }
+
+  /** Refuses what the other node has never seen. */
+  #refuseQueued(failed: Failure): void {
+    const { connection } = this.#parts;
     for (const { head, text } of this.#queue.splice(0)) {
-      // The other node has never seen it.
-      this.#refuse(head, this.unavailable());
+      this.#refuse(head, failed);
       connection.answered();
       connection.holds(-text.length);
     }
   }
 
-  #fail(pending: Pending, reason: string): void {
-    const { done, head, repeatable, command } = pending;
-    const unknown = failure(
-      "outcome_unknown",
-      `Node ${this.node} was lost before it answered (${reason}); read the session's state, and send the command again if it is missing`,
-      { data: { node: this.node } },
-    );
-    const failed = repeatable || done !== undefined ? this.unavailable() : unknown;
+  /** Answers a command that may have begun: a repeatable one may be sent again, of others the outcome is unknown. */
+  #fail({ done, head, repeatable, command }: Pending, outcome: Failure, again: Failure): void {
+    const failed = repeatable || done !== undefined ? again : outcome;
     if (done !== undefined) return done(failed);
     this.#parts.answered(command, head.sessionId, false, "");
     this.#refuse(head, failed);
     this.#parts.connection.answered();
   }
+}
+
+/** Commands that a client of a node that ends may send again to another one. */
+const ENDING = failure(
+  "shutting_down",
+  "This node is shutting down; connect to another one, and send it again",
+);
+
+/** The command may have run, and may not. */
+function unknown(node: string, why: string): Failure {
+  const sentence = `${why}; read the session's state, and send the command again if it is missing`;
+  return failure("outcome_unknown", sentence, { data: { node } });
 }
 
 function headOf({ id, type, sessionId }: Command): ResponseHead {
