@@ -19,6 +19,11 @@ export interface Asked {
   readonly idempotencyKey?: string;
   /** Whether it concerns only the current connection. It fails with that connection. */
   readonly passing?: boolean;
+  /**
+   * It goes before other commands when a connection opens, and waits for a node of a cluster that is gone. Called when
+   * it begins to wait.
+   */
+  readonly onWait?: (() => void) | undefined;
   /** Called once, before any later message of the server is handled. */
   done(outcome: Outcome): void;
 }
@@ -63,16 +68,16 @@ export class Requests {
   }
 
   /**
-   * Sends a command as soon as a connection is open, and an urgent one before `opened`. Returns its id.
+   * Sends a command as soon as a connection is open, and one with `onWait` before `opened`. Returns its id.
    *
    * @throws {TypeError} when its fields cannot be written as JSON
    */
-  add(asked: Asked, urgent = false): string {
+  add(asked: Asked): string {
     // Now, and not at the send: an invalid value fails before the command is stored, and every try sends the
     // same text.
     const body = JSON.stringify(asked.fields);
     const id = String(this.#next++);
-    const { type, passing = false, done } = asked;
+    const { type, passing = false, onWait, done } = asked;
     if (passing && this.#phase === "away") {
       done({ ok: false, error: new ConnectionLostError("there is no connection") });
       return id;
@@ -80,6 +85,7 @@ export class Requests {
     const entry: Entry = {
       type,
       passing,
+      onWait,
       done,
       body,
       ...(KEYED.has(type) ? { idempotencyKey: asked.idempotencyKey ?? crypto.randomUUID() } : {}),
@@ -91,7 +97,7 @@ export class Requests {
       tries: 0,
     };
     this.#entries.set(id, entry);
-    if (this.#phase === "open" || (urgent && this.#phase === "begun")) this.#transmit(entry);
+    this.#offer(entry);
     return id;
   }
 
@@ -161,6 +167,11 @@ export class Requests {
     return true;
   }
 
+  /** Sends it if its turn has come. */
+  #offer(entry: Entry): void {
+    if (this.#phase === "open" || (entry.onWait && this.#phase === "begun")) this.#transmit(entry);
+  }
+
   #transmit(entry: Entry): void {
     entry.state = "sent";
     const { type, body, id, idempotencyKey } = entry;
@@ -178,17 +189,20 @@ export class Requests {
   /** Whether a refused command is retried. */
   #rests(entry: Entry, response: Message): boolean {
     const { code, retryAfterMs } = response;
-    if (typeof code !== "string" || !REFUSED.has(code)) return false;
+    const { onWait } = entry;
+    const lost = code === "node_unavailable" && onWait !== undefined;
+    if (typeof code !== "string" || !(lost || REFUSED.has(code))) return false;
     const grown = Math.min(FIRST_REST_MS * 2 ** entry.tries, LONGEST_REST_MS);
     const told = typeof retryAfterMs === "number" ? retryAfterMs : 0;
     const ms = Math.max(told, grown * (0.5 + Math.random() / 2));
-    if (performance.now() + ms > entry.until) return false;
+    if (!lost && performance.now() + ms > entry.until) return false;
     entry.tries++;
     entry.state = "resting";
     entry.timer = setTimeout(() => {
       entry.state = "new";
-      if (this.#phase === "open") this.#transmit(entry);
+      this.#offer(entry);
     }, ms);
+    if (lost) onWait();
     return true;
   }
 }

@@ -227,6 +227,11 @@ export class ActiveSubscription implements Subscription {
   #withdraw(): void {
     if (this.#asked !== undefined) this.#parts.requests.drop(this.#asked);
     this.#asked = undefined;
+    this.#release();
+  }
+
+  /** Running commands of the client wait no longer for this subscription. */
+  #release(): void {
     const answered = this.#answered;
     this.#answered = undefined;
     answered?.();
@@ -240,20 +245,22 @@ export class ActiveSubscription implements Subscription {
       .filter(([, cursor]) => cursor !== undefined);
     const own = this.cursor();
     const from = this.target === "*" ? { sessions: Object.fromEntries(known) } : own;
+    // The text of the command has none that are undefined.
     const fields = {
       sessionId: this.target,
-      ...(options.updates === undefined ? {} : { updates: options.updates }),
-      ...(options.refs === undefined ? {} : { refs: options.refs }),
-      ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
-      ...(options.events === undefined ? {} : { events: this.#wanted(options.events) }),
-      ...(options.snapshot === true && !this.#established ? { snapshot: true } : {}),
-      ...(from === undefined || known.length === 0 ? {} : { from }),
+      updates: options.updates,
+      refs: options.refs,
+      maxBytes: options.maxBytes,
+      events: options.events === undefined ? undefined : this.#wanted(options.events),
+      snapshot: options.snapshot === true && !this.#established ? true : undefined,
+      from: known.length === 0 ? undefined : from,
     };
     this.#asked = requests.add({
       type: "subscribe",
       fields,
+      onWait: urgent ? () => this.#release() : undefined,
       done: (outcome) => this.#heard(outcome),
-    }, urgent);
+    });
   }
 
   /** The event types to request. */

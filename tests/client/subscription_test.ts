@@ -107,6 +107,40 @@ Deno.test("subscription: what was missed comes before the answers that followed 
     await asked;
   }));
 
+Deno.test("subscription: one that is refused for a moment at the return is sent again, before running commands", () =>
+  watch("a", started("live", 0), async ({ client, server }) => {
+    const asked = client.request("get_state", { sessionId: "a" });
+    const link = await server.cut();
+    link.refuse("subscribe", "rate_limited", { retryAfterMs: 20 });
+    while (link.sent.length < 2) await turn();
+    assertEquals(link.types, ["subscribe", "subscribe"]);
+    link.answer("subscribe", started("replay", 0));
+    link.answer("get_state", {});
+    await asked;
+  }));
+
+Deno.test("subscription: waits at the return for a node that is gone, and running commands do not", () =>
+  watch("a", started("live", 0), async ({ client, server, items }) => {
+    const asked = client.request("list_sessions", {});
+    const link = await server.cut();
+    link.refuse("subscribe", "node_unavailable", { retryAfterMs: 20 });
+    assertEquals(link.types, ["subscribe", "list_sessions"]);
+    link.answer("list_sessions", {});
+    await asked;
+    for (const again of [3, 4]) {
+      while (link.sent.length < again) await turn();
+      if (again === 3) link.refuse("subscribe", "node_unavailable", { retryAfterMs: 20 });
+    }
+    link.answer("subscribe", started("replay", 1));
+    link.event("a", 1);
+    await turn();
+    assertEquals(seqs(items), [1]);
+    // A new one names the node at once.
+    const fresh = assertRejects(() => client.subscribe("b"));
+    link.refuse("subscribe", "node_unavailable", { retryAfterMs: 20 });
+    assert(await fresh instanceof RequestError);
+  }));
+
 Deno.test("subscription: lagged, a crash and a gap all mean: from where we are", () =>
   watch("a", started("live", 0), async ({ server, items }) => {
     const { link } = server;
