@@ -25,6 +25,7 @@ export const FILES_OF_THE_PROCESS: Readonly<Record<string, string>> = {
 const CASES: Readonly<Record<string, string>> = {
   "metrics: ": COUNTERS,
   "health: a stuck worker": COUNTERS,
+  "user packages: a worker asks npm for its folder once": WORKERS,
   "rpc: with --linger the server and the run outlive it": PROCESS,
   "roles: a new token of the server ends what was minted from the one before": PROCESS,
 };
