@@ -106,20 +106,15 @@ if (TARGET === "node") {
   for (const version of NODE_VERSIONS) {
     const node = await nodeOf(version);
     const [found, missing] = "reason" in node ? [undefined, node.reason] : [node.path, undefined];
+    const other = async (): Promise<Shipped> => (await shipped()).on(found ?? NODE);
     conformance(`shipped: the first steps on Node ${version}`, async () => {
-      await using other = await Shipped.make({
-        target: "node",
-        ...found === undefined ? {} : { node: found },
-      });
-      for (const { take } of steps) await take(other);
+      const build = await other();
+      for (const { take } of steps) await take(build);
     }, missing);
     conformance(`shipped: what Node ${version} compiles of pi is kept, where it can`, async () => {
-      await using other = await Shipped.make({
-        target: "node",
-        ...found === undefined ? {} : { node: found },
-      });
-      const home = await other.home();
-      await withServer(other.start(home, []), async (wire) => {
+      const build = await other();
+      const home = await build.home();
+      await withServer(build.start(home, []), async (wire) => {
         await wire.ok({ type: "create_session", inMemory: true }, SLOW_MS);
       });
       const kept = await Array.fromAsync(Deno.readDir(`${home}/.pi/agent/cache/pi-server-code`)).catch(

@@ -83,6 +83,15 @@ export async function nodeInPath(): Promise<string> {
   return stdout.trim();
 }
 
+function systemPath(): string {
+  return Deno.build.os === "windows" ? Deno.env.get("PATH") ?? "" : "/usr/local/bin:/usr/bin:/bin";
+}
+
+/** Where a child looks for programs, with that Node first. */
+function pathWith(node: string): string {
+  return [path.dirname(node), systemPath()].join(path.delimiter);
+}
+
 /** A build in an empty folder; `await using` removes it all. */
 export class Shipped implements AsyncDisposable {
   readonly target: Target;
@@ -91,7 +100,6 @@ export class Shipped implements AsyncDisposable {
   readonly command: { program: string; args: string[] };
   readonly #top: string;
   readonly #path: string;
-  #homes = 0;
 
   private constructor(
     top: string,
@@ -114,16 +122,13 @@ export class Shipped implements AsyncDisposable {
     try {
       const folder = path.join(top, "an empty folder");
       await Deno.mkdir(folder);
-      const system = Deno.build.os === "windows"
-        ? Deno.env.get("PATH") ?? ""
-        : "/usr/local/bin:/usr/bin:/bin";
+      const system = systemPath();
       if (target === "node") {
         const node = shipment.node ?? await nodeInPath();
         const tarball = shipment.file ?? await packNpm(top);
         const command = await installNpm(tarball, folder, node);
         if (command === undefined) throw new Error(`${tarball} was not installed`);
-        const searchPath = [path.dirname(node), system].join(path.delimiter);
-        return new Shipped(top, folder, target, command, searchPath);
+        return new Shipped(top, folder, target, command, pathWith(node));
       }
       const own = commandOf(target);
       if (target === "sources") return new Shipped(top, folder, target, own, system);
@@ -137,10 +142,17 @@ export class Shipped implements AsyncDisposable {
     }
   }
 
+  /** The same files on another Node, for as long as this one is there: npm installs them alike for each. */
+  on(node: string): Shipped {
+    const { target, folder, command } = this;
+    if (target !== "node") throw new Error(`${target} does not run on Node`);
+    return new Shipped(this.#top, folder, target, { ...command, program: node }, pathWith(node));
+  }
+
   /** A fresh, empty home. */
   async home(): Promise<string> {
-    const home = path.join(this.#top, `home ${++this.#homes}`);
-    await Deno.mkdir(path.join(home, "tmp"), { recursive: true });
+    const home = await Deno.makeTempDir({ dir: this.#top, prefix: "home " });
+    await Deno.mkdir(path.join(home, "tmp"));
     return home;
   }
 
