@@ -11,6 +11,7 @@ import { FILES_OF_THE_PROCESS } from "../tests/support/process_cases.ts";
 import { repositoryRoot } from "./bundle.ts";
 import { countCases, NOTHING, type Outcome, takeTimes, tell, tellCases, total } from "./test_outcome.ts";
 import { type Job, runPool } from "./test_pool.ts";
+import { groupArgs, unitGroups } from "./test_units.ts";
 
 const TARGETS = ["sources", "node", "binary"] as const;
 /** The conformance suite through a gateway, with the sessions on another node of a cluster. */
@@ -18,7 +19,7 @@ const CLUSTER = "cluster";
 const PARTS: readonly string[] = ["unit", ...TARGETS, CLUSTER];
 const EXIT_NOT_BUILT = 3;
 /** How many files run at a time: two for each core, because much of their time they wait. */
-const PLACES = 2 * Math.max(1, navigator.hardwareConcurrency);
+export const PLACES = 2 * Math.max(1, navigator.hardwareConcurrency);
 /** Of the others: while they keep the cores busy, the quiet one gets nine times as much as each of them. */
 const NICE = 10;
 
@@ -357,17 +358,12 @@ export function chosen(args: readonly string[]): { parts: readonly string[]; eve
   return known ? { parts: [part], every: true } : undefined;
 }
 
-/** The unit tests in three jobs: two files run other programs for most of the time of all. */
-function unitJobs(): Job<Outcome>[] {
-  const long = ["tests/contributing_test.ts", "tests/publish_test.ts"];
-  const flags = ["--sanitize-ops", "--sanitize-resources"];
-  const rest = [...flags, "--parallel", `--ignore=${["tests/conformance", ...long].join(",")}`, "tests/"];
-  const places = PLACES / 2;
-  const job = (name: string, args: string[]): Job<Outcome> => ({
-    name: `unit: ${name}`,
-    run: () => runTests(args, { DENO_JOBS: String(places) }, { heading: `unit: ${name}` }),
+/** Runs of unit tests; of these groups alone, where names are given. */
+export function unitJobs(names?: readonly string[]): Job<Outcome>[] {
+  return unitGroups().filter(({ name }) => names?.includes(name) ?? true).map((group) => {
+    const name = `unit: ${group.name}`;
+    return { name, run: () => runTests(groupArgs(group), {}, { heading: name }) };
   });
-  return [{ ...job("all others", rest), places }, ...long.map((file) => job(file, [...flags, file]))];
 }
 
 async function main(): Promise<number> {

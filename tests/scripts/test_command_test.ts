@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FILES_OF_THE_PROCESS } from "../support/process_cases.ts";
 import { CASES_OF, chosen, conformanceFiles, NAMED_FILES, spread } from "../../scripts/test.ts";
+import { groupArgs, unitGroups } from "../../scripts/test_units.ts";
 import { countCases, takeTimes, total } from "../../scripts/test_outcome.ts";
 
 const BUILDS = ["sources", "node", "binary"] as const;
@@ -61,6 +62,27 @@ Deno.test("test command: its lists name files that are there", () => {
   const files = new Set(conformanceFiles());
   const leftOut = Object.keys(FILES_OF_THE_PROCESS);
   assertEquals([...NAMED_FILES, ...leftOut].filter((name) => !files.has(name)), []);
+});
+
+Deno.test("test command: every file of unit tests is in one group, and the group's run gets it", async () => {
+  const files: string[] = [];
+  const walk = async (folder: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(new URL(`../../${folder}`, import.meta.url))) {
+      if (isDirectory) await walk(`${folder}/${name}`);
+      // What `deno test` itself takes for a file of tests.
+      else if (/(?:^|[_.])test\.[cm]?[jt]sx?$/.test(name)) files.push(`${folder}/${name}`);
+    }
+  };
+  await walk("tests");
+  const units = files.filter((name) => !name.startsWith("tests/conformance/"));
+  assert(units.length > 200, `${units.length}`);
+  const groups = unitGroups();
+  assertEquals(groups.flatMap((group) => group.files).toSorted(), units.toSorted());
+  for (const group of groups) assertEquals(groupArgs(group).slice(-group.files.length), group.files);
+  assertEquals(
+    groups.find(({ name }) => name === "server")?.files.includes("tests/server/server_test.ts"),
+    true,
+  );
 });
 
 Deno.test("test command: the processor time of a file is that of the shell's children", () => {
