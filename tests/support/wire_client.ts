@@ -265,13 +265,18 @@ export class StdioWire extends Wire {
 
   async #read(stdout: ReadableStream<Uint8Array>): Promise<void> {
     const decoder = new TextDecoder("utf-8", { fatal: true });
-    let rest = "";
+    // A line of some MiB comes in a hundred chunks: none of them is looked at twice.
+    let parts: string[] = [];
     for await (const chunk of stdout) {
-      rest += decoder.decode(chunk, { stream: true });
-      const lines = rest.split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) for (const kept of this.#filter(line)) this.receive(kept);
+      const [end = "", ...begun] = decoder.decode(chunk, { stream: true }).split("\n");
+      parts.push(end);
+      for (const next of begun) {
+        const line = parts.join("");
+        parts = [next];
+        for (const kept of this.#filter(line)) this.receive(kept);
+      }
     }
+    const rest = parts.join("");
     if (rest !== "") this.receive(rest);
     this.ended({ code: 0, reason: "end of output" });
   }
