@@ -31,7 +31,9 @@ type Cut = (bytes: Uint8Array) => { used: number; take: () => void } | undefined
 class Intake {
   readonly closed: Promise<number>;
   readonly #closed = Promise.withResolvers<number>();
-  #bytes: Uint8Array = new Uint8Array(0);
+  /** What is read and not cut yet is at its beginning. */
+  #buffer = new Uint8Array(READ_BYTES);
+  #filled = 0;
   #paused: PromiseWithResolvers<void> | undefined;
   #open = true;
 
@@ -66,15 +68,22 @@ class Intake {
   }
 
   #feed(more: Uint8Array, cut: Cut): void {
-    const whole = new Uint8Array(this.#bytes.length + more.length);
-    whole.set(this.#bytes);
-    whole.set(more, this.#bytes.length);
+    const needed = this.#filled + more.length;
+    if (needed > this.#buffer.length) {
+      // Twice as long each time: with a copy for each read, a frame would take time in the square of its length.
+      const grown = new Uint8Array(Math.max(needed, 2 * this.#buffer.length));
+      grown.set(this.#buffer.subarray(0, this.#filled));
+      this.#buffer = grown;
+    }
+    this.#buffer.set(more, this.#filled);
+    const whole = this.#buffer.subarray(0, needed);
     let at = 0;
     for (let part = cut(whole); part !== undefined && this.#open; part = cut(whole.subarray(at))) {
       at += part.used;
       part.take();
     }
-    this.#bytes = whole.slice(at);
+    this.#buffer.copyWithin(0, at, needed);
+    this.#filled = needed - at;
   }
 }
 
