@@ -50,7 +50,8 @@ export interface ClientOptions {
   readonly onConnection?: (state: "connected" | "lost" | "closed", reason?: string, error?: Error) => void;
   /**
    * Recognizes the events that a program passes on unparsed, to its subscription's `onUnparsed`. Undefined for every
-   * other message. On Node a message over WebSocket is then bytes in UTF-8, and only those that are parsed become texts.
+   * other message. From a server of this machine a message is then bytes in UTF-8, valid until this and `onUnparsed`
+   * return, and only those that are parsed become texts.
    */
   readonly readUnparsed?: (text: string | Uint8Array) => UnparsedEvent | undefined;
   /** Called with each server event: sessions that come and go, and the shutdown. */

@@ -19,6 +19,7 @@
  *
  * @module
  */
+import { isLoopback } from "../base/loopback.ts";
 import { childDial, type SpawnCommand } from "./transports/child_process.ts";
 import { Client, type ClientOptions, timeoutsOf } from "./client.ts";
 import { discover } from "./transports/discover.ts";
@@ -70,16 +71,11 @@ async function socketClass(): Promise<SocketClass> {
   return WebSocket as unknown as SocketClass;
 }
 
-/** The class of `ws`, which hands a text over as bytes. A program that passes texts on makes no strings of them. */
-async function bytesSocketClass(): Promise<SocketClass> {
-  const { WebSocket } = await import("ws");
-  class BytesSocket extends WebSocket {}
-  Object.defineProperty(BytesSocket.prototype, "onmessage", {
-    set(this: BytesSocket, listener: (event: { readonly data: unknown }) => void) {
-      this.on("message", (data, isBinary) => isBinary || listener({ data }));
-    },
-  });
-  return BytesSocket as unknown as SocketClass;
+/** For programs that pass messages on: from this machine they come as bytes, so that no string is made of them. */
+async function passingSocketClass(url: string): Promise<SocketClass> {
+  const { protocol, hostname } = new URL(url);
+  if (protocol !== "ws:" || !isLoopback(hostname)) return await socketClass();
+  return (await import("./transports/bytes_socket.ts")).BytesSocket;
 }
 
 /**
@@ -98,9 +94,11 @@ async function bytesSocketClass(): Promise<SocketClass> {
  * ```
  */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
-  const asBytes = options.readUnparsed !== undefined && !("Deno" in globalThis);
   return await Client.open(
-    webSocketDial(() => discover(options), asBytes ? bytesSocketClass : socketClass),
+    webSocketDial(
+      () => discover(options),
+      options.readUnparsed === undefined ? socketClass : passingSocketClass,
+    ),
     timeoutsOf(options, 10_000),
     options,
   );

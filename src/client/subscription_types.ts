@@ -47,7 +47,10 @@ export interface SubscribeOptions {
    * then only tells the end.
    */
   readonly onItem?: (item: SubscriptionItem) => void;
-  /** Called with the JSON of each event that the client's `readUnparsed` has recognized, in place of `onItem`. */
+  /**
+   * Called with the JSON of each event that the client's `readUnparsed` has recognized, in place of `onItem`. Bytes
+   * are valid until it returns: later messages overwrite them.
+   */
   readonly onUnparsed?: (json: string | Uint8Array) => void;
 }
 

@@ -11,7 +11,7 @@ export interface Link {
 
 /** The receiver of a link's reports. */
 export interface LinkListener {
-  /** A message has arrived; as bytes in UTF-8 where the program passes messages on. */
+  /** A message has arrived; as bytes in UTF-8, valid until it returns, where the program passes messages on. */
   message(text: string | Uint8Array): void;
   /** The link is gone. Called once, also after `close`. */
   closed(reason: string): void;

@@ -41,13 +41,14 @@ export interface Address {
  */
 export function webSocketDial(
   find: () => Address | Promise<Address>,
-  socketClass: () => SocketClass | Promise<SocketClass>,
+  socketClass: (url: string) => SocketClass | Promise<SocketClass>,
   explain?: (address: Address, error: unknown) => Promise<unknown>,
 ): Dial {
   return async (listener, signal) => {
-    const [Socket, address] = await Promise.all([socketClass(), find()]);
-    signal.throwIfAborted();
+    const address = await find();
     const { url, token } = address;
+    const Socket = await socketClass(url);
+    signal.throwIfAborted();
     const protocols = ["pi-server.v1", ...token === undefined ? [] : [`pi-server.bearer.${token}`]];
     try {
       return await open(new Socket(url, protocols), url, listener, signal);

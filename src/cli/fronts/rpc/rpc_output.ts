@@ -4,11 +4,35 @@ import { toJson } from "../../../base/text.ts";
 import type { Io } from "../../subcommand.ts";
 import type { PiRecord } from "./rpc_commands.ts";
 
+/** Bytes of records that are kept for one write without memory of their own. */
+const KEPT_BYTES = 256 * 1024;
+
+/** Memory for the records of one write. */
+class Kept {
+  readonly #buffer = new Uint8Array(KEPT_BYTES);
+  #used = 0;
+
+  /** A copy that is valid until `clear`. */
+  copy(bytes: Uint8Array): Uint8Array {
+    if (this.#used + bytes.length > KEPT_BYTES) return bytes.slice();
+    const copy = this.#buffer.subarray(this.#used, this.#used += bytes.length);
+    copy.set(bytes);
+    return copy;
+  }
+
+  clear(): void {
+    this.#used = 0;
+  }
+}
+
 /** The records that wait for stdout. */
 export class RpcOutput {
   readonly #io: Io;
   readonly #failed: (error: unknown) => void;
   #lines: (string | Uint8Array)[] = [];
+  /** One takes copies while the other one is written. */
+  #kept = new Kept();
+  #spare = new Kept();
   #writing: Promise<void> | undefined;
 
   /** @param failed hears when stdout takes nothing more */
@@ -22,10 +46,10 @@ export class RpcOutput {
     this.writeJson(toJson(record));
   }
 
-  /** Writes a record that is JSON already, as a text or as bytes. */
+  /** Writes a record that is JSON already, as a text or as bytes. Bytes are copied. */
   writeJson(json: string | Uint8Array): void {
-    this.#lines.push(json, "\n");
-    this.#writing ??= this.#drain().catch(this.#failed).finally(() => this.#writing = undefined);
+    this.#lines.push(typeof json === "string" ? json : this.#kept.copy(json), "\n");
+    this.#writing ??= this.#drain().catch(this.#failed);
   }
 
   /** Resolves once everything is written. */
@@ -34,10 +58,17 @@ export class RpcOutput {
   }
 
   async #drain(): Promise<void> {
-    while (this.#lines.length > 0) {
-      const lines = this.#lines;
-      this.#lines = [];
-      await this.#io.stdout.write(lines);
+    try {
+      while (this.#lines.length > 0) {
+        const [lines, kept] = [this.#lines, this.#kept];
+        this.#lines = [];
+        [this.#kept, this.#spare] = [this.#spare, kept];
+        await this.#io.stdout.write(lines);
+        kept.clear();
+      }
+    } finally {
+      // In the same step as the last look, so that no record comes between them.
+      this.#writing = undefined;
     }
   }
 }
