@@ -2,7 +2,7 @@
 // Used by: mod.ts, on Deno and on Node, whose own classes make a string or a buffer of each message.
 // Invariant: the bytes of a message are valid until `onmessage` returns, because the next read overwrites them.
 import { createHash, randomBytes } from "node:crypto";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 
 const [CONTINUATION, TEXT, CLOSE, PING, PONG] = [0x0, 0x1, 0x8, 0x9, 0xa];
 /** The bit of the last frame of a message, and the bit of a mask, which every frame of a client has. */
@@ -28,15 +28,80 @@ const HANDSHAKE_ID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const utf8 = new TextDecoder();
 const encoder = new TextEncoder();
 
+/** What the socket needs of a connection. */
+interface Tcp {
+  write(bytes: Uint8Array): void;
+  /** Closes once everything is written. */
+  end(): void;
+  destroy(): void;
+}
+
+/** The receiver of its reports. */
+interface TcpListener {
+  /** Where the next read puts its bytes. */
+  room(): Uint8Array<ArrayBuffer>;
+  read(bytes: number): void;
+  /** Called once. */
+  closed(error?: Error): void;
+}
+
+function nodeTcp(host: string, port: number, { room, read, closed }: TcpListener): Tcp {
+  let error: Error | undefined;
+  const callback = (bytes: number): boolean => {
+    read(bytes);
+    return true;
+  };
+  // One buffer for all reads: memory for each of them would cost more than the read.
+  const socket = connect({ host, port, noDelay: true, onread: { buffer: room, callback } });
+  socket.on("error", (reason) => error = reason);
+  socket.on("close", () => closed(error));
+  return socket;
+}
+
+/** The same on Deno. Its version of `node:net` cannot always read into a given buffer. */
+function denoTcp(hostname: string, port: number, { room, read, closed }: TcpListener): Tcp {
+  let conn: Deno.TcpConn | undefined;
+  let gone = false;
+  const destroy = (): void => {
+    gone = true;
+    try {
+      conn?.close();
+    } catch {
+      // It was closed already.
+    }
+  };
+  const connecting = Deno.connect({ hostname, port }).then((opened) => conn = opened);
+  const run = async (): Promise<void> => {
+    const opened = await connecting;
+    if (gone) return;
+    opened.setNoDelay(true);
+    for (let bytes; (bytes = await opened.read(room())) !== null;) read(bytes);
+  };
+  const running = run().then(() => undefined, (reason) => gone ? undefined : reason);
+  void running.finally(destroy).then(closed);
+  const writeAll = async (bytes: Uint8Array): Promise<void> => {
+    const opened = await connecting;
+    for (let at = 0; at < bytes.length;) at += await opened.write(bytes.subarray(at));
+  };
+  let last: Promise<void> = Promise.resolve();
+  return {
+    // A failed write is a broken connection, which the read reports.
+    write: (bytes) => void (last = last.then(() => writeAll(bytes)).catch(() => {})),
+    end: () => void last.then(destroy),
+    destroy,
+  };
+}
+
 /** One connection, with the parts of the platforms' class that the client uses. */
 export class BytesSocket {
   onopen: (() => void) | undefined;
   onclose: ((event: { code: number; reason: string }) => void) | undefined;
   onerror: ((event: { message: string }) => void) | undefined;
   onmessage: ((event: { data: Uint8Array }) => void) | undefined;
-  readonly #tcp: Socket;
+  readonly #tcp: Tcp;
   readonly #key: string = randomBytes(16).toString("base64");
-  #phase: "opening" | "open" | "closing" = "opening";
+  #phase: "opening" | "open" | "closing" | "failed" = "opening";
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #farewell = { code: NO_CLOSE, reason: "" };
   #buffer = new Uint8Array(BUFFER_BYTES);
   /** Where the unread bytes begin and end. */
@@ -50,22 +115,17 @@ export class BytesSocket {
 
   constructor(url: string, protocols: string[]) {
     const { hostname, port, host, pathname, search } = new URL(url);
-    this.#tcp = connect({
-      host: hostname.replace(/^\[(.*)\]$/, "$1"),
-      port: Number(port || 80),
-      noDelay: true,
-      // One buffer for all reads: memory for each of them would cost more than the read.
-      onread: {
-        buffer: () => this.#buffer.subarray(this.#to),
-        callback: (bytes) => {
-          this.#read(bytes);
-          return true;
-        },
+    const open = "Deno" in globalThis ? denoTcp : nodeTcp;
+    this.#tcp = open(hostname.replace(/^\[(.*)\]$/, "$1"), Number(port || 80), {
+      room: () => this.#buffer.subarray(this.#to),
+      read: (bytes) => this.#read(bytes),
+      closed: (error) => {
+        clearTimeout(this.#timer);
+        if (error !== undefined) this.onerror?.({ message: error.message });
+        this.onclose?.(this.#farewell);
       },
     });
-    this.#tcp.on("error", ({ message }) => this.onerror?.({ message }));
-    this.#tcp.on("close", () => this.onclose?.(this.#farewell));
-    this.#tcp.write([
+    const request = [
       `GET ${pathname}${search} HTTP/1.1`,
       `Host: ${host}`,
       "Connection: Upgrade",
@@ -74,7 +134,8 @@ export class BytesSocket {
       `Sec-WebSocket-Key: ${this.#key}`,
       `Sec-WebSocket-Protocol: ${protocols.join(", ")}`,
       "\r\n",
-    ].join("\r\n"));
+    ].join("\r\n");
+    this.#tcp.write(encoder.encode(request));
   }
 
   send(text: string): void {
@@ -82,12 +143,11 @@ export class BytesSocket {
   }
 
   close(code = 1000, reason = ""): void {
-    if (this.#phase === "closing") return;
+    if (this.#phase === "closing" || this.#phase === "failed") return;
     if (this.#phase === "open") this.#send(CLOSE, [code >> 8, code & 0xff, ...encoder.encode(reason)]);
     else this.#tcp.destroy();
     this.#phase = "closing";
-    const timer = setTimeout(() => this.#tcp.destroy(), CLOSE_MS);
-    this.#tcp.on("close", () => clearTimeout(timer));
+    this.#timer = setTimeout(() => this.#tcp.destroy(), CLOSE_MS);
   }
 
   #read(bytes: number): void {
@@ -126,7 +186,7 @@ export class BytesSocket {
     this.#awaited = 0;
     const [first = 0, second = 0] = [buffer[start], buffer[start + 1]];
     const head = second < 126 ? 2 : second === 126 ? 4 : 10;
-    if (there < head || this.#tcp.destroyed) return false;
+    if (there < head || this.#phase === "failed") return false;
     const view = new DataView(buffer.buffer, start, head);
     const length = head === 2 ? second : head === 4 ? view.getUint16(2) : Number(view.getBigUint64(2));
     if (second >= MASKED || length + this.#partBytes > MESSAGE_BYTES) {
@@ -172,6 +232,7 @@ export class BytesSocket {
   }
 
   #fail(message: string): void {
+    this.#phase = "failed";
     this.onerror?.({ message });
     this.#tcp.destroy();
   }

@@ -175,6 +175,7 @@ bytesTest(
   "the parts of a message are put together, and a ping between them is answered",
   async (peer, seen) => {
     await peer.greet();
+    await seen.opened;
     await peer.write(joined([frame(TEXT, "one "), whole(PING, "are you there")]));
     assertEquals(await peer.frame(), { opcode: PONG, payload: utf8.encode("are you there") });
     // The next read goes to the memory of the first one.
