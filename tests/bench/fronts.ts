@@ -10,6 +10,7 @@ import { median, type Row, runBench, size } from "./support/report.ts";
 import {
   benchHome,
   type BenchServer,
+  binaryDeno,
   Child,
   onEachBuild,
   serverCommand,
@@ -96,12 +97,18 @@ async function recordCost(rpc: Rpc): Promise<{ micros: number; lines: readonly s
   return { micros: (await rpc.child.processorTime() - before) / count * 1e6, lines };
 }
 
+/** The Deno of that build. The binary may have another version than the one that runs this. */
+async function denoOf(target: Target): Promise<string> {
+  return target === "binary" ? await binaryDeno() : Deno.execPath();
+}
+
 /** A program that copies stdin to stdout, given the same lines. */
 async function pipeCost(target: Target, lines: readonly string[]): Promise<number> {
   const home = await benchHome();
-  const copy = target === "node"
-    ? { program: NODE, args: ["-e", "process.stdin.pipe(process.stdout)"] }
-    : { program: Deno.execPath(), args: ["eval", "await Deno.stdin.readable.pipeTo(Deno.stdout.writable)"] };
+  const copy = target === "node" ? { program: NODE, args: ["-e", "process.stdin.pipe(process.stdout)"] } : {
+    program: await denoOf(target),
+    args: ["eval", "await Deno.stdin.readable.pipeTo(Deno.stdout.writable)"],
+  };
   await using child = new Child(copy.program, copy.args, {
     cwd: home.root,
     env: environment(home),

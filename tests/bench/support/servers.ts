@@ -217,7 +217,7 @@ export async function startServer(options: BenchServerOptions = {}): Promise<Ben
 }
 
 /** The Deno that the binary was compiled with, as far as it can be had. */
-async function binaryDeno(): Promise<string> {
+export async function binaryDeno(): Promise<string> {
   const kit = `${REPO}/../shared/tools/compile-kit`;
   if (Deno.env.get("PI_SERVER_COMPILE") === "official") return Deno.execPath();
   const found = await new Deno.Command("bash", { args: [kit] }).output().catch(() => undefined);
