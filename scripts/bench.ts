@@ -8,7 +8,7 @@ import * as path from "node:path";
 import { parseArgs } from "@std/cli/parse-args";
 import { type Engine, ENGINES } from "../src/protocol/pi_package.ts";
 import { short, table } from "../tests/bench/support/report.ts";
-import { nodeOf } from "../tests/support/node_versions.ts";
+import { nodeOf } from "../tests/support/base/node_versions.ts";
 import { repositoryRoot } from "./bundle.ts";
 
 interface Bench {

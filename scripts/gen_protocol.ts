@@ -1,5 +1,5 @@
 // Writes the reference of docs/PROTOCOL.md between its markers, `deno task gen`: tables from the schemas, sentences
-// from here, examples from a run of a real server (tests/support/protocol_scenario.ts). The rest of the page is
+// from here, examples from a run of a real server (tests/support/protocol/protocol_scenario.ts). The rest of the page is
 // written by hand. Usage: deno run -A scripts/gen_protocol.ts [--check], which only says whether the page is stale.
 
 import { ACCESS_COMMANDS } from "../src/protocol/schema/access_commands.ts";
@@ -9,8 +9,8 @@ import { HISTORY_COMMANDS } from "../src/protocol/schema/history_commands.ts";
 import { SERVER_COMMANDS } from "../src/protocol/schema/server_commands.ts";
 import { SESSION_COMMANDS } from "../src/protocol/schema/session_commands.ts";
 import { WATCH_COMMANDS } from "../src/protocol/schema/monitoring_commands.ts";
-import { reference, type Words } from "../tests/support/protocol_reference.ts";
-import { record } from "../tests/support/protocol_scenario.ts";
+import { reference, type Words } from "../tests/support/protocol/protocol_reference.ts";
+import { record } from "../tests/support/protocol/protocol_scenario.ts";
 
 const PAGE = new URL("../docs/PROTOCOL.md", import.meta.url);
 const BEGIN = "<!-- reference:begin -->";

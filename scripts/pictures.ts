@@ -3,11 +3,11 @@
 
 import * as path from "node:path";
 import { repositoryRoot } from "./bundle.ts";
-import { closeBrowser, type Page, Person, type View } from "../tests/support/console_browser.ts";
-import { installDialogs, uiPrompt } from "../tests/support/dialog_extension.ts";
-import { calls, Gate, ModelServer, text, writeModels } from "../tests/support/model_server.ts";
-import { Home, ServerProcess } from "../tests/support/server_process.ts";
-import type { WsWire } from "../tests/support/wire_client.ts";
+import { closeBrowser, type Page, Person, type View } from "../tests/support/browser/console_browser.ts";
+import { installDialogs, uiPrompt } from "../tests/support/extensions/dialog_extension.ts";
+import { calls, Gate, ModelServer, text, writeModels } from "../tests/support/model/model_server.ts";
+import { Home, ServerProcess } from "../tests/support/server/server_process.ts";
+import type { WsWire } from "../tests/support/wire/wire_client.ts";
 
 /** A home with a short path, since paths are in the pictures. */
 const HOME = "/tmp/me";

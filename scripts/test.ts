@@ -6,8 +6,8 @@
 // Usage: deno run -A scripts/test.ts [--all | --only unit|sources|node|binary|cluster]
 
 import * as path from "node:path";
-import { WITHOUT_NATS } from "../tests/support/nats_server.ts";
-import { FILES_OF_THE_PROCESS } from "../tests/support/process_cases.ts";
+import { WITHOUT_NATS } from "../tests/support/cluster/nats_server.ts";
+import { FILES_OF_THE_PROCESS } from "../tests/support/cluster/process_cases.ts";
 import { repositoryRoot } from "./bundle.ts";
 import { countCases, NOTHING, type Outcome, takeTimes, tell, tellCases, total } from "./test_outcome.ts";
 import { type Job, runPool } from "./test_pool.ts";

@@ -2,7 +2,7 @@
 // 22 and 24, which npm fetches. `deno task test` runs a part of it (scripts/test.ts).
 // Usage: deno run -A scripts/test_newer.ts [--only sources|node22|node24] [FILE…]
 
-import { nodeOf } from "../tests/support/node_versions.ts";
+import { nodeOf } from "../tests/support/base/node_versions.ts";
 import { conform, conformanceFiles, deno, runTests } from "./test.ts";
 import { type Outcome, tell, tellCases } from "./test_outcome.ts";
 

@@ -50,5 +50,5 @@ export function unitGroups(root: string = repositoryRoot()): UnitGroup[] {
 export function groupArgs({ files }: UnitGroup): string[] {
   return files.length === 1
     ? [...FLAGS, ...files]
-    : [...FLAGS, "tests/support/unit_group.ts", "--", ...files];
+    : [...FLAGS, "tests/support/base/unit_group.ts", "--", ...files];
 }

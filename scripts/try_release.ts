@@ -1,13 +1,13 @@
 // Tries what ships the way a person meets it: the binary, and the npm tarball, each in an empty folder with an empty
-// home, through the first steps of tests/support/release_steps.ts. On any system; what isn't given is taken from
+// home, through the first steps of tests/support/server/release_steps.ts. On any system; what isn't given is taken from
 // dist/. A Node by its version is fetched through npm.
 // Usage: deno run -A scripts/try_release.ts [--binary FILE] [--tarball FILE] [--node VERSION|FILE,…]
 
 import { parseArgs } from "@std/cli/parse-args";
 import * as path from "node:path";
-import { STEPS } from "../tests/support/release_steps.ts";
-import { nodeOf } from "../tests/support/node_versions.ts";
-import { type Shipment, Shipped } from "../tests/support/shipped.ts";
+import { STEPS } from "../tests/support/server/release_steps.ts";
+import { nodeOf } from "../tests/support/base/node_versions.ts";
+import { type Shipment, Shipped } from "../tests/support/server/shipped.ts";
 
 const LABELS = { binary: "the binary", node: "the npm package", sources: "the sources" } as const;
 

@@ -2,7 +2,7 @@
 // the published files alone are enough, for a program with the library, the client and the protocol's types.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as path from "node:path";
-import { arrayAt, at, isObject, objectAt, stringAt } from "./support/json.ts";
+import { arrayAt, at, isObject, objectAt, stringAt } from "./support/base/json.ts";
 
 const ROOT = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
 const ENTRIES = ["mod.ts", "src/client/mod.ts", "src/protocol/mod.ts"];

@@ -1,10 +1,10 @@
 // How long `pi-server attach` takes to show the end of a session with 10,000 messages, from the start of the program.
 // Beside it the same session with two messages, in turns: what the length of the history adds.
 // Usage: PI_SERVER_TARGET=sources|node|binary deno run -A tests/bench/attach_open.ts [rounds]
-import { commandOf, Home, ServerProcess, TARGET } from "../support/server_process.ts";
-import { ModelServer } from "../support/model_server.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
-import { Terminal } from "../support/tmux.ts";
+import { commandOf, Home, ServerProcess, TARGET } from "../support/server/server_process.ts";
+import { ModelServer } from "../support/model/model_server.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
+import { Terminal } from "../support/fronts/tmux.ts";
 import { median } from "./support/report.ts";
 
 const MESSAGES = 10_000;

@@ -1,11 +1,11 @@
 // What `pi-server run` adds to a run against a server that runs: the time from its start to the first byte of the
 // answer, less what the server itself takes from `create_session` to the first piece. Both in turns, in one run.
 // Usage: PI_SERVER_TARGET=sources|node|binary deno run -A tests/bench/cli_start.ts [rounds]
-import { programOf, variables } from "../support/command_line.ts";
-import { at } from "../support/json.ts";
-import { ModelServer, text } from "../support/model_server.ts";
-import { Home, ServerProcess, TARGET } from "../support/server_process.ts";
-import { until } from "../support/wait.ts";
+import { programOf, variables } from "../support/server/command_line.ts";
+import { at } from "../support/base/json.ts";
+import { ModelServer, text } from "../support/model/model_server.ts";
+import { Home, ServerProcess, TARGET } from "../support/server/server_process.ts";
+import { until } from "../support/base/wait.ts";
 
 const DEFAULT_ROUNDS = 11;
 const rounds = Number(Deno.args[0] ?? DEFAULT_ROUNDS);

@@ -2,7 +2,7 @@
 // own node, in one run, with the two sides in turn. And the messages of an idle node, as nats-server counts them.
 // Usage: deno run -A tests/bench/cluster.ts [--quick]
 
-import { freePort, NatsServer, WITHOUT_NATS } from "../support/nats_server.ts";
+import { freePort, NatsServer, WITHOUT_NATS } from "../support/cluster/nats_server.ts";
 import { Client, oneAtATime, pipelined } from "./support/client.ts";
 import { delivered } from "./support/delivery.ts";
 import { Reader } from "./support/readers.ts";

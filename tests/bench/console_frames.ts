@@ -3,10 +3,10 @@
 // Usage: PI_SERVER_TARGET=sources|node|binary deno run -A tests/bench/console_frames.ts [seconds [rounds]]
 
 import { delay } from "@std/async/delay";
-import { closeBrowser, HAS_CHROMIUM, type Page, Person } from "../support/console_browser.ts";
-import { ModelServer, text } from "../support/model_server.ts";
-import { Home, ServerProcess, TARGET } from "../support/server_process.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
+import { closeBrowser, HAS_CHROMIUM, type Page, Person } from "../support/browser/console_browser.ts";
+import { ModelServer, text } from "../support/model/model_server.ts";
+import { Home, ServerProcess, TARGET } from "../support/server/server_process.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
 import { percentile } from "./support/report.ts";
 
 const MESSAGES = 10_000;

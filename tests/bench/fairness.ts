@@ -9,8 +9,8 @@ import { LeanSocket } from "./support/lean_socket.ts";
 import { prompt } from "./support/model_extension.ts";
 import { median, percentile, type Row, runBench, size } from "./support/report.ts";
 import { type BenchServer, Child, raisedLimits, startBaseline, startServer } from "./support/servers.ts";
-import { environment } from "../support/server_process.ts";
-import { delay } from "../support/wait.ts";
+import { environment } from "../support/server/server_process.ts";
+import { delay } from "../support/base/wait.ts";
 
 const SESSIONS = 20;
 const ROUNDS = size(3, 2);

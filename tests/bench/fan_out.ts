@@ -17,7 +17,7 @@ import {
   startPiLoop,
   startServer,
 } from "./support/servers.ts";
-import type { Target } from "../support/server_process.ts";
+import type { Target } from "../support/server/server_process.ts";
 
 const ORDER = { deltas: size(5000, 1000), chars: 20, burst: 50 };
 const SUBSCRIBERS = [1, 10, 50];

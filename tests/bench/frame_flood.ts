@@ -9,9 +9,9 @@ import { Client, oneAtATime } from "./support/client.ts";
 import { median, percentile, type Row, runBench, size } from "./support/report.ts";
 import { LeanSocket } from "./support/lean_socket.ts";
 import { Child, onEachBuild, startBaseline, startServer } from "./support/servers.ts";
-import { commandOf, environment, Home, REPO, type Target } from "../support/server_process.ts";
-import { stringAt } from "../support/json.ts";
-import { delay, until } from "../support/wait.ts";
+import { commandOf, environment, Home, REPO, type Target } from "../support/server/server_process.ts";
+import { stringAt } from "../support/base/json.ts";
+import { delay, until } from "../support/base/wait.ts";
 
 const ALL = ["pings", "unread", "invalid", "control", "unfinished", "heads"];
 const KINDS = ALL.filter((kind) => Deno.args.includes(kind));

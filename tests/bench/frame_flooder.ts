@@ -1,8 +1,8 @@
 // A peer of its own process that sends what a server must be able to stand, for benchmarks: as fast as it can, for so
 // many seconds. Usage: deno run -A frame_flooder.ts <kind> <url> <token> <seconds>; prints `flooding`, then the bytes
 // that it sent, and the close code where one came.
-import { frame, writeAll } from "../support/client_frame.ts";
-import { upgradeRequest } from "../support/raw_http.ts";
+import { frame, writeAll } from "../support/network/client_frame.ts";
+import { upgradeRequest } from "../support/network/raw_http.ts";
 
 /** Connections of a flood that holds memory, and the most that it sends on each. */
 const HOLDERS = 64;

@@ -3,8 +3,8 @@
 // copies the same bytes from stdin to stdout, on the same runtime.
 // Usage: deno run -A tests/bench/fronts.ts [--quick] [sources|node|binary …]
 
-import { deadline, until } from "../support/wait.ts";
-import { environment, NODE, REPO, type Target } from "../support/server_process.ts";
+import { deadline, until } from "../support/base/wait.ts";
+import { environment, NODE, REPO, type Target } from "../support/server/server_process.ts";
 import { prompt } from "./support/model_extension.ts";
 import { median, type Row, runBench, size } from "./support/report.ts";
 import {

@@ -14,7 +14,7 @@ import {
   startPi,
   startServer,
 } from "./support/servers.ts";
-import type { Target } from "../support/server_process.ts";
+import type { Target } from "../support/server/server_process.ts";
 
 const FEW = size(10, 5);
 const MANY = size(100, 20);

@@ -2,7 +2,7 @@
 // every build and in one run.
 // Usage: deno run -A tests/bench/isolation.ts [--quick] [sources|node|binary …]
 
-import type { Target } from "../support/server_process.ts";
+import type { Target } from "../support/server/server_process.ts";
 import { Client } from "./support/client.ts";
 import { median, type Row, runBench, size } from "./support/report.ts";
 import { onEachBuild, raisedLimits, settledMemory, startServer } from "./support/servers.ts";

@@ -5,9 +5,9 @@
 import { Client } from "./support/client.ts";
 import { median, type Row, runBench, size } from "./support/report.ts";
 import { type BenchServer, onEachBuild, startServer } from "./support/servers.ts";
-import { arrayAt, stringAt } from "../support/json.ts";
-import { header } from "../support/session_file.ts";
-import type { Target } from "../support/server_process.ts";
+import { arrayAt, stringAt } from "../support/base/json.ts";
+import { header } from "../support/model/session_file.ts";
+import type { Target } from "../support/server/server_process.ts";
 
 /** Bytes of the large file, and of each of its answers. */
 const FILE_BYTES = size(1_000_000_000, 60_000_000);

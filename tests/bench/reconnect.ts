@@ -7,9 +7,9 @@ import { BareReader, recorded } from "./support/readers.ts";
 import { prompt } from "./support/model_extension.ts";
 import { median, type Row, runBench, size } from "./support/report.ts";
 import { onEachBuild, raisedLimits, startBaseline, startServer } from "./support/servers.ts";
-import { numberAt, stringAt } from "../support/json.ts";
-import { deadline } from "../support/wait.ts";
-import type { Target } from "../support/server_process.ts";
+import { numberAt, stringAt } from "../support/base/json.ts";
+import { deadline } from "../support/base/wait.ts";
+import type { Target } from "../support/server/server_process.ts";
 
 const MISSED = size(1000, 200);
 const ROUNDS = size(15, 3);

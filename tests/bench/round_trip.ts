@@ -7,7 +7,7 @@ import { Client, oneAtATime, pipelined } from "./support/client.ts";
 import { LeanSocket } from "./support/lean_socket.ts";
 import { median, percentile, type Row, runBench, size } from "./support/report.ts";
 import { onEachBuild, raisedLimits, startBaseline, startServer } from "./support/servers.ts";
-import type { Target } from "../support/server_process.ts";
+import type { Target } from "../support/server/server_process.ts";
 
 /** Commands in flight. */
 const WINDOWS = [32, 256];

@@ -24,9 +24,9 @@ import {
   messageText,
   numberAt,
   stringAt,
-} from "../support/json.ts";
-import { commandOf, REPO, type Target } from "../support/server_process.ts";
-import { deadline, until } from "../support/wait.ts";
+} from "../support/base/json.ts";
+import { commandOf, REPO, type Target } from "../support/server/server_process.ts";
+import { deadline, until } from "../support/base/wait.ts";
 
 const READERS = 19;
 const TURNS = size(200, 30);

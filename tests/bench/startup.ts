@@ -13,8 +13,8 @@ import {
   startPi,
   startStdioServer,
 } from "./support/servers.ts";
-import { deadline } from "../support/wait.ts";
-import { commandOf, ENGINE, NPM_BUILD, type Target } from "../support/server_process.ts";
+import { deadline } from "../support/base/wait.ts";
+import { commandOf, ENGINE, NPM_BUILD, type Target } from "../support/server/server_process.ts";
 
 const ROUNDS = size(5, 2);
 const WAIT_MS = 60_000;

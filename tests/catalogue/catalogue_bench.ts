@@ -12,7 +12,7 @@ import { common, files } from "../../src/runtime/common.ts";
 import type { Files, Runtime } from "../../src/runtime/runtime.ts";
 import type { StoredSession } from "../../src/protocol/schema/results.ts";
 import { fakeRuntime } from "../worker/fake_runtime.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/base/fake_clock.ts";
 
 /** The first line of a session file. */
 export function header(cwd: string, id = "id-1"): string {

@@ -6,7 +6,7 @@ import { browserClient } from "../../scripts/browser_client.ts";
 import { connect, TokenRefusedError } from "../../src/client/browser.ts";
 import { Client } from "../../src/client/client.ts";
 import type { LinkListener } from "../../src/client/mod.ts";
-import { deadline } from "../support/wait.ts";
+import { deadline } from "../support/base/wait.ts";
 
 /** A server that greets on a WebSocket while it lets in, and answers 401 to everything else. */
 function serve() {

@@ -1,7 +1,7 @@
 // The other end of a client under test: hands out links, keeps what was sent on each, and says what a test wants it
 // to say. Knows nothing of sessions.
 import type { Dial, LinkListener } from "../../src/client/mod.ts";
-import { isObject, type JsonObject } from "../support/json.ts";
+import { isObject, type JsonObject } from "../support/base/json.ts";
 
 /** One link, as the server sees it. */
 export class FakeLink {

@@ -1,7 +1,7 @@
 // A long list, read page by page: the cursor of each page leads to the next, and a server that knows no pages sends one.
 import { assertEquals } from "@std/assert";
 import { Client, type ListCommand, pages } from "../../src/client/mod.ts";
-import { GREETING } from "../support/greeting.ts";
+import { GREETING } from "../support/server/greeting.ts";
 
 /** A client of a server with those pages, and the fields that it was sent. */
 async function served(capabilities: string[], answers: readonly object[]) {

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client, type Dialog, isEvent, RequestError, type SubscriptionItem } from "../../src/client/mod.ts";
 import type { SubscribeOptions } from "../../src/client/mod.ts";
 import { readUpdate } from "../../src/cli/fronts/rpc/unparsed_update.ts";
-import type { JsonObject } from "../support/json.ts";
+import type { JsonObject } from "../support/base/json.ts";
 import { FakeServer, started, turn } from "./fake_server.ts";
 
 const PATIENCE = { connectMs: 1000, reconnectMs: 1000, heartbeatMs: 0 };

@@ -2,10 +2,10 @@
 // the Agent Client Protocol, and nothing hangs.
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { WebSocketServer } from "ws";
-import { Editor } from "../support/acp_editor.ts";
-import { command } from "../support/command_line.ts";
-import { at, type JsonObject } from "../support/json.ts";
-import { hang } from "../support/model_server.ts";
+import { Editor } from "../support/fronts/acp_editor.ts";
+import { command } from "../support/server/command_line.ts";
+import { at, type JsonObject } from "../support/base/json.ts";
+import { hang } from "../support/model/model_server.ts";
 import { alone, type Bench, shared } from "./suite.ts";
 
 const test = shared();

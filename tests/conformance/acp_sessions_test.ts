@@ -1,13 +1,13 @@
 // `pi-server acp`, sessions that are shared: questions of extensions, history, lists, and other clients in the same
 // session at the same time.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Editor, type EditorOptions } from "../support/acp_editor.ts";
-import { CuttingProxy } from "../support/cutting_proxy.ts";
-import { installDialogs, recorded, uiPrompt } from "../support/dialog_extension.ts";
-import { endedBy, shownTo } from "../support/dialog_steps.ts";
-import { arrayAt, at, messageText } from "../support/json.ts";
-import { calls, Gate, text } from "../support/model_server.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
+import { Editor, type EditorOptions } from "../support/fronts/acp_editor.ts";
+import { CuttingProxy } from "../support/network/cutting_proxy.ts";
+import { installDialogs, recorded, uiPrompt } from "../support/extensions/dialog_extension.ts";
+import { endedBy, shownTo } from "../support/extensions/dialog_steps.ts";
+import { arrayAt, at, messageText } from "../support/base/json.ts";
+import { calls, Gate, text } from "../support/model/model_server.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
 import { type Bench, shared } from "./suite.ts";
 
 const args: string[] = [];

@@ -1,10 +1,10 @@
 // `pi-server acp` with an editor made of the SDK's client: whole conversations, and every message held to the schemas.
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { Editor, type EditorOptions } from "../support/acp_editor.ts";
-import { installDialogs } from "../support/dialog_extension.ts";
-import { arrayAt, at } from "../support/json.ts";
-import { calls, hang, OPENAI, OTHER, status, text } from "../support/model_server.ts";
-import { REPO } from "../support/server_process.ts";
+import { Editor, type EditorOptions } from "../support/fronts/acp_editor.ts";
+import { installDialogs } from "../support/extensions/dialog_extension.ts";
+import { arrayAt, at } from "../support/base/json.ts";
+import { calls, hang, OPENAI, OTHER, status, text } from "../support/model/model_server.ts";
+import { REPO } from "../support/server/server_process.ts";
 import { type Bench, shared } from "./suite.ts";
 
 const test = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));

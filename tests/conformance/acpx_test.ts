@@ -1,12 +1,12 @@
 // acpx, a client of other authors for the Agent Client Protocol, drives `pi-server acp` unchanged: one-shot runs with
 // tools and permissions, kept sessions, options, and the list of sessions.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { programOf, variables } from "../support/command_line.ts";
-import { installDialogs, recorded, uiPrompt } from "../support/dialog_extension.ts";
-import { at } from "../support/json.ts";
-import { calls, OTHER, text } from "../support/model_server.ts";
-import { nodeOf } from "../support/node_versions.ts";
-import { npmTools } from "../support/npm_tools.ts";
+import { programOf, variables } from "../support/server/command_line.ts";
+import { installDialogs, recorded, uiPrompt } from "../support/extensions/dialog_extension.ts";
+import { at } from "../support/base/json.ts";
+import { calls, OTHER, text } from "../support/model/model_server.ts";
+import { nodeOf } from "../support/base/node_versions.ts";
+import { npmTools } from "../support/base/npm_tools.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const ACPX = { acpx: "0.19.1" };

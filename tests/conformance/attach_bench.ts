@@ -2,8 +2,8 @@
 // server. Where tmux is missing the cases are left out by name.
 
 import { alone, type Bench, shared, TARGET } from "./suite.ts";
-import { commandOf } from "../support/server_process.ts";
-import { findTmux, Terminal, type TerminalOptions } from "../support/tmux.ts";
+import { commandOf } from "../support/server/server_process.ts";
+import { findTmux, Terminal, type TerminalOptions } from "../support/fronts/tmux.ts";
 
 const HAS_TMUX = await findTmux();
 

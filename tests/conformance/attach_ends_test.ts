@@ -4,11 +4,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { attachAlone, attachCases, attachCommand } from "./attach_bench.ts";
 import { shared } from "./suite.ts";
-import { environment } from "../support/server_process.ts";
-import { again } from "../support/restart.ts";
-import { calls, Gate, text } from "../support/model_server.ts";
-import type { Terminal } from "../support/tmux.ts";
-import { until } from "../support/wait.ts";
+import { environment } from "../support/server/server_process.ts";
+import { again } from "../support/server/restart.ts";
+import { calls, Gate, text } from "../support/model/model_server.ts";
+import type { Terminal } from "../support/fronts/tmux.ts";
+import { until } from "../support/base/wait.ts";
 
 const ESC = "\x1b";
 /** A tool that answers with what a terminal would act on, and one that answers with a lot. */

@@ -2,9 +2,9 @@
 // and holds little of what it does not show.
 
 import { assert } from "@std/assert";
-import { stringAt } from "../support/json.ts";
+import { stringAt } from "../support/base/json.ts";
 import { attachAlone } from "./attach_bench.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
 
 const MESSAGES = 10_000;
 /** What the program holds without any session, and as much again for the transcript. */

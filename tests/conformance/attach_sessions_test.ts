@@ -4,10 +4,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { attachAlone, attachCases } from "./attach_bench.ts";
 import { settled } from "./suite.ts";
-import { arrayAt, at, stringAt } from "../support/json.ts";
-import { DIALOG_EXTENSION } from "../support/dialog_extension.ts";
-import { until } from "../support/wait.ts";
-import { Gate, status, text } from "../support/model_server.ts";
+import { arrayAt, at, stringAt } from "../support/base/json.ts";
+import { DIALOG_EXTENSION } from "../support/extensions/dialog_extension.ts";
+import { until } from "../support/base/wait.ts";
+import { Gate, status, text } from "../support/model/model_server.ts";
 
 const test = attachCases([], (bench) => bench.home.extension("dialogs", DIALOG_EXTENSION));
 

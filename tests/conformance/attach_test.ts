@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { attachCases } from "./attach_bench.ts";
-import { calls, Gate, hang, text } from "../support/model_server.ts";
+import { calls, Gate, hang, text } from "../support/model/model_server.ts";
 
 const test = attachCases();
 

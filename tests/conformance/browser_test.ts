@@ -2,8 +2,8 @@
 // machine cannot connect, whatever they know; a page of the allowed origin can. Skipped where there is no Chromium.
 
 import { assert, assertEquals } from "@std/assert";
-import { Browser, findChromium } from "../support/chromium.ts";
-import { at } from "../support/json.ts";
+import { Browser, findChromium } from "../support/browser/chromium.ts";
+import { at } from "../support/base/json.ts";
 import { alone, type Bench, TARGET } from "./suite.ts";
 
 const program = await findChromium();

@@ -1,10 +1,10 @@
 // Budgets and silent runs over the wire, with what pi itself says of tokens, cost and tools.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { uiPrompt } from "../support/dialog_extension.ts";
-import { at, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { calls, hang, text } from "../support/model_server.ts";
-import { installDialogs } from "../support/dialog_extension.ts";
+import { uiPrompt } from "../support/extensions/dialog_extension.ts";
+import { at, numberAt, objectAt, stringAt } from "../support/base/json.ts";
+import { calls, hang, text } from "../support/model/model_server.ts";
+import { installDialogs } from "../support/extensions/dialog_extension.ts";
 import { alone, settled, shared } from "./suite.ts";
 
 const test = shared(["--turn-stall-ms=300"], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));

@@ -2,12 +2,12 @@
 // with its default target. Every page is opened in Chromium and has a prompt answered. Only the Node build ships it.
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { deadline } from "../support/wait.ts";
-import { Browser, findChromium } from "../support/chromium.ts";
-import { text } from "../support/model_server.ts";
-import { npmTools } from "../support/npm_tools.ts";
-import { NODE, NPM_BUILD, REPO } from "../support/server_process.ts";
-import { run } from "../support/shipped.ts";
+import { deadline } from "../support/base/wait.ts";
+import { Browser, findChromium } from "../support/browser/chromium.ts";
+import { text } from "../support/model/model_server.ts";
+import { npmTools } from "../support/base/npm_tools.ts";
+import { NODE, NPM_BUILD, REPO } from "../support/server/server_process.ts";
+import { run } from "../support/server/shipped.ts";
 import { alone, type Bench, TARGET } from "./suite.ts";
 
 const TOOLS = {
@@ -84,7 +84,7 @@ async function buildPage(tools: string, name: string, folder: string): Promise<s
   await Deno.mkdir(app, { recursive: true });
   await Deno.writeTextFile(`${app}/index.html`, PAGE);
   await Deno.writeTextFile(`${app}/main.js`, MAIN);
-  const script = `${REPO}/tests/support/bundler_build.mjs`;
+  const script = `${REPO}/tests/support/browser/bundler_build.mjs`;
   const { code, stderr } = await run(NODE, [script, tools, name, app, out], { cwd: app });
   if (code !== 0) throw new Error(`${name} builds nothing:\n${stderr.slice(0, 4000)}`);
   const built = await Deno.readTextFile(`${out}/app.js`);

@@ -2,11 +2,11 @@
 // then everything that comes out is searched: responses, events, pages, the log, files, command lines, environments.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, objectAt, stringAt } from "../support/json.ts";
-import { ANTHROPIC, calls, OPENAI, status, text } from "../support/model_server.ts";
-import { get, upgrade } from "../support/raw_http.ts";
-import { environment } from "../support/server_process.ts";
-import { StdioWire, type Wire, WsWire } from "../support/wire_client.ts";
+import { arrayAt, objectAt, stringAt } from "../support/base/json.ts";
+import { ANTHROPIC, calls, OPENAI, status, text } from "../support/model/model_server.ts";
+import { get, upgrade } from "../support/network/raw_http.ts";
+import { environment } from "../support/server/server_process.ts";
+import { StdioWire, type Wire, WsWire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const CANARIES = {

@@ -2,10 +2,10 @@
 // and one that must be refused, with the code. Each side is made for a fresh session; `type` is added, and
 // `sessionId` where the command needs one.
 
-import { arrayAt, type JsonObject, stringAt } from "../support/json.ts";
-import { ANTHROPIC, text } from "../support/model_server.ts";
-import { uiPrompt } from "../support/dialog_extension.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, type JsonObject, stringAt } from "../support/base/json.ts";
+import { ANTHROPIC, text } from "../support/model/model_server.ts";
+import { uiPrompt } from "../support/extensions/dialog_extension.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, settled } from "./suite.ts";
 
 /** What a case may use: a fresh session, the connection that watches it, the bench around both. */

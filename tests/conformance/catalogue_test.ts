@@ -2,12 +2,12 @@
 // and the index in the state folder.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, type Json, type JsonObject, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { Entries, piTree, writeSession } from "../support/session_file.ts";
-import { type Wire, WsWire } from "../support/wire_client.ts";
-import { again } from "../support/restart.ts";
-import { secondServer } from "../support/second_server.ts";
+import { arrayAt, at, type Json, type JsonObject, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { Entries, piTree, writeSession } from "../support/model/session_file.ts";
+import { type Wire, WsWire } from "../support/wire/wire_client.ts";
+import { again } from "../support/server/restart.ts";
+import { secondServer } from "../support/server/second_server.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const args: string[] = [];

@@ -1,8 +1,8 @@
 // `pi-server call`: any command of the protocol from a shell, and its help made from the schema.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { command, shell } from "../support/command_line.ts";
-import { arrayAt, at, objectAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
+import { command, shell } from "../support/server/command_line.ts";
+import { arrayAt, at, objectAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
 import { shared } from "./suite.ts";
 
 const test = shared();

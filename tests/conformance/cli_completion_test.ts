@@ -1,9 +1,9 @@
 // `pi-server completion`: each shell really loads its script and completes from it, as a person types and presses Tab.
 // Where a shell or tmux is missing, its case is left out by name.
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { command, programOf, variables } from "../support/command_line.ts";
-import type { Home } from "../support/server_process.ts";
-import { findTmux, Terminal } from "../support/tmux.ts";
+import { command, programOf, variables } from "../support/server/command_line.ts";
+import type { Home } from "../support/server/server_process.ts";
+import { findTmux, Terminal } from "../support/fronts/tmux.ts";
 import { alone } from "./suite.ts";
 
 /** What is typed before Tab, and what stands in the line then. */

@@ -2,9 +2,9 @@
 // block runs, in the order of the page, against a server with the scripted demo model.
 import { parse } from "@std/yaml";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { command, shell } from "../support/command_line.ts";
-import { at, stringAt } from "../support/json.ts";
-import { REPO } from "../support/server_process.ts";
+import { command, shell } from "../support/server/command_line.ts";
+import { at, stringAt } from "../support/base/json.ts";
+import { REPO } from "../support/server/server_process.ts";
 import { alone } from "./suite.ts";
 
 const PAGE = await Deno.readTextFile(`${REPO}/docs/CLI.md`);

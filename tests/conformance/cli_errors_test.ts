@@ -1,7 +1,7 @@
 // What a person sees when a subcommand finds no server, the wrong one, or the wrong words: one line, and an exit code.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { WebSocketServer } from "ws";
-import { command } from "../support/command_line.ts";
+import { command } from "../support/server/command_line.ts";
 import { shared } from "./suite.ts";
 
 const test = shared();

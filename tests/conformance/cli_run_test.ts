@@ -1,9 +1,9 @@
 // `pi-server run` in scripts: what comes on stdout and stderr, which exit code, and that nothing goes on after it.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Command, command, programOf, shell, variables } from "../support/command_line.ts";
-import { installDialogs } from "../support/dialog_extension.ts";
-import { arrayAt, at, objectAt, stringAt } from "../support/json.ts";
-import { calls, Gate, hang, OPENAI, OTHER, status, text } from "../support/model_server.ts";
+import { Command, command, programOf, shell, variables } from "../support/server/command_line.ts";
+import { installDialogs } from "../support/extensions/dialog_extension.ts";
+import { arrayAt, at, objectAt, stringAt } from "../support/base/json.ts";
+import { calls, Gate, hang, OPENAI, OTHER, status, text } from "../support/model/model_server.ts";
 import { alone, type Bench, listed, shared } from "./suite.ts";
 
 const test = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));

@@ -1,11 +1,11 @@
 // The subcommands that start, watch, open and end a server: start, stop, status, sessions, tail, token, open, doctor,
 // completion, and what a person sees at the start of a server in a terminal.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Command, command, programOf, shell, variables } from "../support/command_line.ts";
-import { arrayAt, at, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { API_KEY, text } from "../support/model_server.ts";
-import { deadline, until } from "../support/wait.ts";
-import { WsWire } from "../support/wire_client.ts";
+import { Command, command, programOf, shell, variables } from "../support/server/command_line.ts";
+import { arrayAt, at, numberAt, objectAt, stringAt } from "../support/base/json.ts";
+import { API_KEY, text } from "../support/model/model_server.ts";
+import { deadline, until } from "../support/base/wait.ts";
+import { WsWire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, shared } from "./suite.ts";
 
 const test = shared();

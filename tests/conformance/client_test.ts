@@ -4,14 +4,14 @@ import { assert, assertEquals, assertGreaterOrEqual, assertRejects, assertString
 import { connect, RequestError, spawn } from "../../src/client/mod.ts";
 import { digestOf, drive, type Job, type Report } from "../client/cut_driver.ts";
 import type { Seen } from "../client/own_server.ts";
-import { bundleEntry } from "../support/bundle_entry.ts";
-import { Browser, findChromium } from "../support/chromium.ts";
-import { CuttingProxy } from "../support/cutting_proxy.ts";
-import { isObject } from "../support/json.ts";
-import { Gate, hang, text } from "../support/model_server.ts";
-import { commandOf, environment, REPO, TARGET } from "../support/server_process.ts";
-import { run } from "../support/shipped.ts";
-import { until } from "../support/wait.ts";
+import { bundleEntry } from "../support/browser/bundle_entry.ts";
+import { Browser, findChromium } from "../support/browser/chromium.ts";
+import { CuttingProxy } from "../support/network/cutting_proxy.ts";
+import { isObject } from "../support/base/json.ts";
+import { Gate, hang, text } from "../support/model/model_server.ts";
+import { commandOf, environment, REPO, TARGET } from "../support/server/server_process.ts";
+import { run } from "../support/server/shipped.ts";
+import { until } from "../support/base/wait.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const TEXT_CHARS = 5_000_000;

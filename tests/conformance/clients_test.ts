@@ -1,7 +1,7 @@
 // The programs of docs/clients against this build: each starts the server as its child, streams an answer with a tool
 // call, answers a dialog, and tells a refusal. Those whose language is not on this machine are left out by name.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { commandOf, environment, type Home, REPO, TARGET } from "../support/server_process.ts";
+import { commandOf, environment, type Home, REPO, TARGET } from "../support/server/server_process.ts";
 import { alone } from "./suite.ts";
 
 interface Language {

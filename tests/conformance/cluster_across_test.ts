@@ -2,16 +2,16 @@
 // checker of the wire holds every client to the contract of a single server.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { RawSocket } from "../support/channel.ts";
-import type { TestCluster } from "../support/cluster.ts";
-import { answer, installDialogs, recorded } from "../support/dialog_extension.ts";
-import { asks, endedBy, shownTo } from "../support/dialog_steps.ts";
-import { assertCaughtUp, messagesOf, summary } from "../support/delivery.ts";
-import { Follower } from "../support/follower.ts";
-import { arrayAt, at, numberAt, stringAt } from "../support/json.ts";
-import { Gate, text } from "../support/model_server.ts";
-import { deadline } from "../support/wait.ts";
-import { WsWire } from "../support/wire_client.ts";
+import { RawSocket } from "../support/network/channel.ts";
+import type { TestCluster } from "../support/cluster/cluster.ts";
+import { answer, installDialogs, recorded } from "../support/extensions/dialog_extension.ts";
+import { asks, endedBy, shownTo } from "../support/extensions/dialog_steps.ts";
+import { assertCaughtUp, messagesOf, summary } from "../support/wire/delivery.ts";
+import { Follower } from "../support/wire/follower.ts";
+import { arrayAt, at, numberAt, stringAt } from "../support/base/json.ts";
+import { Gate, text } from "../support/model/model_server.ts";
+import { deadline } from "../support/base/wait.ts";
+import { WsWire } from "../support/wire/wire_client.ts";
 import { clustered } from "./cluster_stage.ts";
 import { listed, settled } from "./suite.ts";
 

@@ -1,7 +1,7 @@
 // A machine whose clock is an hour off may not join a cluster: tokens end by the clock (docs/CLUSTER.md).
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { commandOf, TARGET } from "../support/server_process.ts";
+import { commandOf, TARGET } from "../support/server/server_process.ts";
 import { clustered } from "./cluster_stage.ts";
 import { listed } from "./suite.ts";
 

@@ -2,10 +2,10 @@
 // much of it a client of stdio may ask for at once.
 
 import { assert, assertEquals } from "@std/assert";
-import type { TestCluster } from "../support/cluster.ts";
-import { stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { until } from "../support/wait.ts";
+import type { TestCluster } from "../support/cluster/cluster.ts";
+import { stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { until } from "../support/base/wait.ts";
 import { clustered } from "./cluster_stage.ts";
 
 /** A text of several pieces, and its reference. */

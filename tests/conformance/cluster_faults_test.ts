@@ -1,14 +1,14 @@
 // What a cluster does when a node or NATS dies and comes back, and which starts it refuses, each with a sentence.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { nodesOf } from "../support/cluster.ts";
-import { ClusterNodes, reported, scriptedSession as session } from "../support/cluster_nodes.ts";
-import { arrayAt, at, stringAt } from "../support/json.ts";
-import { hang, ModelServer, OPENAI, text } from "../support/model_server.ts";
-import { NatsServer, WITHOUT_NATS } from "../support/nats_server.ts";
-import { Home, ServerProcess } from "../support/server_process.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { nodesOf } from "../support/cluster/cluster.ts";
+import { ClusterNodes, reported, scriptedSession as session } from "../support/cluster/cluster_nodes.ts";
+import { arrayAt, at, stringAt } from "../support/base/json.ts";
+import { hang, ModelServer, OPENAI, text } from "../support/model/model_server.ts";
+import { NatsServer, WITHOUT_NATS } from "../support/cluster/nats_server.ts";
+import { Home, ServerProcess } from "../support/server/server_process.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { conformance, listed, settled } from "./suite.ts";
 
 const model = new ModelServer();

@@ -4,11 +4,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connect } from "@nats-io/transport-node";
 import { Kvm } from "@nats-io/kv";
-import type { TestCluster } from "../support/cluster.ts";
-import { NatsServer } from "../support/nats_server.ts";
-import { withCreds, withTls, withUser } from "../support/nats_security.ts";
-import { freePort } from "../support/nginx.ts";
-import { at, stringAt } from "../support/json.ts";
+import type { TestCluster } from "../support/cluster/cluster.ts";
+import { NatsServer } from "../support/cluster/nats_server.ts";
+import { withCreds, withTls, withUser } from "../support/cluster/nats_security.ts";
+import { freePort } from "../support/network/nginx.ts";
+import { at, stringAt } from "../support/base/json.ts";
 import { clustered } from "./cluster_stage.ts";
 import { listed } from "./suite.ts";
 

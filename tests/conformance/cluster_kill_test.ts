@@ -2,7 +2,7 @@
 // PI_SERVER_CLUSTER_KILLS=100 is the long form, and PI_SERVER_CLUSTER_SEED repeats a run.
 
 import { assert } from "@std/assert";
-import { ClusterKills } from "../support/cluster_kills.ts";
+import { ClusterKills } from "../support/cluster/cluster_kills.ts";
 import { clustered } from "./cluster_stage.ts";
 
 const KILLS = Number(Deno.env.get("PI_SERVER_CLUSTER_KILLS") ?? "4");

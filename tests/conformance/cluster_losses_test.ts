@@ -2,12 +2,12 @@
 // hangs. Each case says what clients of the other nodes learn, and what goes on.
 
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { statesOf, type TestCluster } from "../support/cluster.ts";
-import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { Gate, hang, text } from "../support/model_server.ts";
-import { StolenTime } from "../support/stolen_time.ts";
-import { deadline, until } from "../support/wait.ts";
-import { deltaOf, type Wire } from "../support/wire_client.ts";
+import { statesOf, type TestCluster } from "../support/cluster/cluster.ts";
+import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/base/json.ts";
+import { Gate, hang, text } from "../support/model/model_server.ts";
+import { StolenTime } from "../support/base/stolen_time.ts";
+import { deadline, until } from "../support/base/wait.ts";
+import { deltaOf, type Wire } from "../support/wire/wire_client.ts";
 import { clustered } from "./cluster_stage.ts";
 import { listed, settled } from "./suite.ts";
 

@@ -2,12 +2,12 @@
 // own, node `b` is outside, and the link between them is cut. No id lives twice, and each side serves its own.
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { text } from "../support/model_server.ts";
-import { NetSpace, WITHOUT_NET_SPACE } from "../support/net_space.ts";
-import { TestCluster, told } from "../support/cluster.ts";
-import { WITHOUT_NATS } from "../support/nats_server.ts";
-import { commandOf } from "../support/server_process.ts";
-import { at } from "../support/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { NetSpace, WITHOUT_NET_SPACE } from "../support/network/net_space.ts";
+import { TestCluster, told } from "../support/cluster/cluster.ts";
+import { WITHOUT_NATS } from "../support/cluster/nats_server.ts";
+import { commandOf } from "../support/server/server_process.ts";
+import { at } from "../support/base/json.ts";
 import { conformance, listed, settled } from "./suite.ts";
 
 async function body(cluster: TestCluster, space: NetSpace): Promise<void> {

@@ -2,11 +2,11 @@
 // see, what a node does that was only paused, and what stays as it is without the flag.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { NodeOptions, TestCluster } from "../support/cluster.ts";
-import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/json.ts";
-import { Gate, hang, text, writeModels } from "../support/model_server.ts";
-import { delay, until } from "../support/wait.ts";
-import { deltaOf, type Wire } from "../support/wire_client.ts";
+import type { NodeOptions, TestCluster } from "../support/cluster/cluster.ts";
+import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/base/json.ts";
+import { Gate, hang, text, writeModels } from "../support/model/model_server.ts";
+import { delay, until } from "../support/base/wait.ts";
+import { deltaOf, type Wire } from "../support/wire/wire_client.ts";
 import { clustered } from "./cluster_stage.ts";
 import { listed, settled } from "./suite.ts";
 

@@ -1,7 +1,7 @@
 // How a case about a cluster is written: it gets a nats-server of its own and starts the nodes that it needs.
 
-import { TestCluster, told } from "../support/cluster.ts";
-import { type NatsOptions, WITHOUT_NATS } from "../support/nats_server.ts";
+import { TestCluster, told } from "../support/cluster/cluster.ts";
+import { type NatsOptions, WITHOUT_NATS } from "../support/cluster/nats_server.ts";
 import { conformance } from "./suite.ts";
 
 /** How a case differs from others. */

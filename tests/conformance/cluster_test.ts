@@ -2,13 +2,13 @@
 // What fails and comes back is in cluster_faults_test.ts.
 
 import { assert, assertEquals } from "@std/assert";
-import { nodesOf } from "../support/cluster.ts";
-import { ClusterNodes, reported, scriptedSession as session } from "../support/cluster_nodes.ts";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { hang, ModelServer, OPENAI, text } from "../support/model_server.ts";
-import { WITHOUT_NATS } from "../support/nats_server.ts";
-import { WsWire } from "../support/wire_client.ts";
-import { until } from "../support/wait.ts";
+import { nodesOf } from "../support/cluster/cluster.ts";
+import { ClusterNodes, reported, scriptedSession as session } from "../support/cluster/cluster_nodes.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { hang, ModelServer, OPENAI, text } from "../support/model/model_server.ts";
+import { WITHOUT_NATS } from "../support/cluster/nats_server.ts";
+import { WsWire } from "../support/wire/wire_client.ts";
+import { until } from "../support/base/wait.ts";
 import { conformance, listed, settled, TARGET } from "./suite.ts";
 
 const model = new ModelServer();

@@ -2,11 +2,19 @@
 // automatic one.
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type Json, type JsonObject, messageText, numberAt, stringAt } from "../support/json.ts";
-import { Gate, hang, type ModelRequest, status, text } from "../support/model_server.ts";
-import { withSummary } from "../support/summaries.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import {
+  arrayAt,
+  at,
+  type Json,
+  type JsonObject,
+  messageText,
+  numberAt,
+  stringAt,
+} from "../support/base/json.ts";
+import { Gate, hang, type ModelRequest, status, text } from "../support/model/model_server.ts";
+import { withSummary } from "../support/model/summaries.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 /** Keeps few tokens when compacting, so that short sessions have something to summarize. */

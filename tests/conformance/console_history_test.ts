@@ -1,9 +1,9 @@
 // The console with a long history: pictures that come by reference, and a session whose file is too large for pi.
 
 import { assert, assertEquals } from "@std/assert";
-import { type Json, stringAt } from "../support/json.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
-import { until } from "../support/wait.ts";
+import { type Json, stringAt } from "../support/base/json.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
+import { until } from "../support/base/wait.ts";
 import { at, minted, openSession, test, testAlone } from "./console_stage.ts";
 
 /** A picture of random colours, which no format makes small: bytes of a BMP, in base64. */

@@ -10,14 +10,14 @@ import {
   overflow,
   type Page,
   Person,
-} from "../support/console_browser.ts";
-import { installDialogs, uiPrompt } from "../support/dialog_extension.ts";
-import { HOSTILE } from "../support/hostile_texts.ts";
-import type { Json, JsonObject } from "../support/json.ts";
-import { OPENAI, status, text } from "../support/model_server.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+} from "../support/browser/console_browser.ts";
+import { installDialogs, uiPrompt } from "../support/extensions/dialog_extension.ts";
+import { HOSTILE } from "../support/browser/hostile_texts.ts";
+import type { Json, JsonObject } from "../support/base/json.ts";
+import { OPENAI, status, text } from "../support/model/model_server.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, shared, TARGET } from "./suite.ts";
 
 /** An extension whose commands and tools are named and described in hostile words. */

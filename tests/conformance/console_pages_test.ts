@@ -2,8 +2,14 @@
 // connect, which paths are not files of it, and the flags --console and --base-path.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { addressesIn, CONSOLE_HEADERS, loadConsole, policyOf, statusOf } from "../support/console_page.ts";
-import { rawLines, upgrade } from "../support/raw_http.ts";
+import {
+  addressesIn,
+  CONSOLE_HEADERS,
+  loadConsole,
+  policyOf,
+  statusOf,
+} from "../support/browser/console_page.ts";
+import { rawLines, upgrade } from "../support/network/raw_http.ts";
 import { alone, type Bench, shared } from "./suite.ts";
 
 const test = shared(["--allow-host", "pi.example", "--log-level", "debug"]);

@@ -2,9 +2,9 @@
 // the cases are left out by name.
 
 import { assertEquals } from "@std/assert";
-import { HAS_CHROMIUM, type Page, Person, type View } from "../support/console_browser.ts";
-import { installDialogs } from "../support/dialog_extension.ts";
-import { type JsonObject, stringAt } from "../support/json.ts";
+import { HAS_CHROMIUM, type Page, Person, type View } from "../support/browser/console_browser.ts";
+import { installDialogs } from "../support/extensions/dialog_extension.ts";
+import { type JsonObject, stringAt } from "../support/base/json.ts";
 import { alone, type Bench, shared, TARGET } from "./suite.ts";
 
 const case_ = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));

@@ -3,9 +3,9 @@
 // Left out by name where there is no Chromium.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { recorded, uiPrompt } from "../support/dialog_extension.ts";
-import { arrayAt, stringAt } from "../support/json.ts";
-import { calls, Gate, OPENAI, text } from "../support/model_server.ts";
+import { recorded, uiPrompt } from "../support/extensions/dialog_extension.ts";
+import { arrayAt, stringAt } from "../support/base/json.ts";
+import { calls, Gate, OPENAI, text } from "../support/model/model_server.ts";
 import {
   axeFindings,
   closeBrowser,
@@ -13,8 +13,8 @@ import {
   type Page,
   Person,
   type View,
-} from "../support/console_browser.ts";
-import { StoppableLine } from "../support/stoppable_line.ts";
+} from "../support/browser/console_browser.ts";
+import { StoppableLine } from "../support/network/stoppable_line.ts";
 import { answers, at, message, minted, openSession, origin, prompt, test } from "./console_stage.ts";
 import { listed } from "./suite.ts";
 

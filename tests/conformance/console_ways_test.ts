@@ -2,13 +2,19 @@
 // every size of window, and a machine that sleeps while its connection is given up. Talking: console_test.ts.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { axeFindings, closeBrowser, overflow, type Page, Person } from "../support/console_browser.ts";
-import { uiPrompt } from "../support/dialog_extension.ts";
-import { arrayAt, at as valueAt, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { ANTHROPIC, calls, Gate, text } from "../support/model_server.ts";
-import { ENGINE } from "../support/server_process.ts";
-import { StoppableLine } from "../support/stoppable_line.ts";
-import { until } from "../support/wait.ts";
+import {
+  axeFindings,
+  closeBrowser,
+  overflow,
+  type Page,
+  Person,
+} from "../support/browser/console_browser.ts";
+import { uiPrompt } from "../support/extensions/dialog_extension.ts";
+import { arrayAt, at as valueAt, numberAt, objectAt, stringAt } from "../support/base/json.ts";
+import { ANTHROPIC, calls, Gate, text } from "../support/model/model_server.ts";
+import { ENGINE } from "../support/server/server_process.ts";
+import { StoppableLine } from "../support/network/stoppable_line.ts";
+import { until } from "../support/base/wait.ts";
 import { answers, at, message, minted, openSession, prompt, test, testAlone } from "./console_stage.ts";
 
 Deno.test.afterAll(closeBrowser);

@@ -2,12 +2,12 @@
 // What people see while they talk to an agent: console_test.ts.
 
 import { assert, assertEquals } from "@std/assert";
-import { closeBrowser, type Page } from "../support/console_browser.ts";
-import { uiPrompt } from "../support/dialog_extension.ts";
-import { arrayAt, at as valueAt, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { Gate, OTHER, status, text } from "../support/model_server.ts";
-import { until } from "../support/wait.ts";
-import type { WsWire } from "../support/wire_client.ts";
+import { closeBrowser, type Page } from "../support/browser/console_browser.ts";
+import { uiPrompt } from "../support/extensions/dialog_extension.ts";
+import { arrayAt, at as valueAt, numberAt, objectAt, stringAt } from "../support/base/json.ts";
+import { Gate, OTHER, status, text } from "../support/model/model_server.ts";
+import { until } from "../support/base/wait.ts";
+import type { WsWire } from "../support/wire/wire_client.ts";
 import { answers, at, message, minted, openSession, prompt, test, testAlone } from "./console_stage.ts";
 
 Deno.test.afterAll(closeBrowser);

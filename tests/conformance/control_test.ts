@@ -2,10 +2,10 @@
 // 100 ms here are the contract's, not this machine's.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { at, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { calls, Gate, hang, status, text, writeModels } from "../support/model_server.ts";
-import type { Wire } from "../support/wire_client.ts";
-import { ON_1_6 } from "../support/server_process.ts";
+import { at, type JsonObject, numberAt, objectAt, stringAt } from "../support/base/json.ts";
+import { calls, Gate, hang, status, text, writeModels } from "../support/model/model_server.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const test = shared();

@@ -3,7 +3,7 @@
 // The suite kills a few times; PI_SERVER_CRASH_KILLS=100 is the long form, PI_SERVER_CRASH_SEED repeats a run.
 
 import { assert } from "@std/assert";
-import { CrashDriver } from "../support/crash_driver.ts";
+import { CrashDriver } from "../support/server/crash_driver.ts";
 import { alone } from "./suite.ts";
 
 const KILLS = Number(Deno.env.get("PI_SERVER_CRASH_KILLS") ?? "6");

@@ -1,13 +1,13 @@
 // Session files that both engines open, one after the other: what crosses, what is refused, and what the refusal says.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { PI_CLI, PiRpc } from "../support/pi_rpc.ts";
-import { type Engine, NODE, ON_1_6, PI } from "../support/server_process.ts";
-import { Entries, header } from "../support/session_file.ts";
-import { findTmux, Terminal } from "../support/tmux.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { PI_CLI, PiRpc } from "../support/fronts/pi_rpc.ts";
+import { type Engine, NODE, ON_1_6, PI } from "../support/server/server_process.ts";
+import { Entries, header } from "../support/model/session_file.ts";
+import { findTmux, Terminal } from "../support/fronts/tmux.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
 /** Whether this target can run both engines on this machine for certain. */

@@ -1,9 +1,9 @@
 // Subscribers with a filter get a cursor every ten seconds (docs/PROTOCOL.md#coming-back).
 import { assertEquals } from "@std/assert";
-import { follow, open, turn } from "../support/delivery.ts";
-import type { Follower } from "../support/follower.ts";
-import { type JsonObject, numberAt } from "../support/json.ts";
-import { deadline } from "../support/wait.ts";
+import { follow, open, turn } from "../support/wire/delivery.ts";
+import type { Follower } from "../support/wire/follower.ts";
+import { type JsonObject, numberAt } from "../support/base/json.ts";
+import { deadline } from "../support/base/wait.ts";
 import { type Bench, shared } from "./suite.ts";
 
 const test = shared();

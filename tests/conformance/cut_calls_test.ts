@@ -2,7 +2,7 @@
 // token limit, streams that end without their last event. Nothing of them runs, and the model may try again.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
 import {
   anthropic,
   anthropicEnd,
@@ -16,8 +16,8 @@ import {
   responsesEnd,
   say,
   sse,
-} from "../support/raw_model.ts";
-import { ON_1_6 } from "../support/server_process.ts";
+} from "../support/model/raw_model.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
 import { alone, type Bench } from "./suite.ts";
 
 /** How an answer ends; `none` is a stream that is closed without its last event. */

@@ -3,12 +3,20 @@
 // sessions are served meanwhile.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type Json, type JsonObject, messageText, objectAt, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { ON_1_6 } from "../support/server_process.ts";
-import { Entries, header, piTree, writeSession } from "../support/session_file.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import {
+  arrayAt,
+  at,
+  type Json,
+  type JsonObject,
+  messageText,
+  objectAt,
+  stringAt,
+} from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
+import { Entries, header, piTree, writeSession } from "../support/model/session_file.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const SWITCHER = `export default (pi) => pi.registerCommand("sw", {

@@ -3,12 +3,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { numberAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { upgradeRequest } from "../support/raw_http.ts";
-import { REPO } from "../support/server_process.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { numberAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { upgradeRequest } from "../support/network/raw_http.ts";
+import { REPO } from "../support/server/server_process.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const SILENT_MS = 1_000;

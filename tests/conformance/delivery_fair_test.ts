@@ -1,10 +1,10 @@
 // Fairness between clients (docs/PROTOCOL.md#commands-and-responses). Bounds are counts of messages and shares of one time,
 // since times depend on the machine.
 import { assert, assertEquals } from "@std/assert";
-import { follow, Lead, open, pieces, stream, turn } from "../support/delivery.ts";
-import type { Follower } from "../support/follower.ts";
-import { greedy } from "../support/greedy_reader.ts";
-import type { JsonObject } from "../support/json.ts";
+import { follow, Lead, open, pieces, stream, turn } from "../support/wire/delivery.ts";
+import type { Follower } from "../support/wire/follower.ts";
+import { greedy } from "../support/wire/greedy_reader.ts";
+import type { JsonObject } from "../support/base/json.ts";
 import { shared } from "./suite.ts";
 
 const test = shared();

@@ -12,10 +12,10 @@ import {
   stream,
   turn,
   UNMERGED,
-} from "../support/delivery.ts";
-import type { Follower } from "../support/follower.ts";
-import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { Gate } from "../support/model_server.ts";
+} from "../support/wire/delivery.ts";
+import type { Follower } from "../support/wire/follower.ts";
+import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/base/json.ts";
+import { Gate } from "../support/model/model_server.ts";
 import { alone, type Bench } from "./suite.ts";
 
 /** Cursors of all sessions that a client knows. */

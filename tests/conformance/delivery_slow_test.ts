@@ -1,8 +1,8 @@
 // Readers that do not read (docs/PROTOCOL.md#reading-slowly): what waits for them is merged, then they get `lagged`,
 // then they are closed. They come back to the right state, and no other client notices.
 import { assert, assertEquals } from "@std/assert";
-import { RawPipe } from "../support/channel.ts";
-import { installDialogs, recorded, uiPrompt } from "../support/dialog_extension.ts";
+import { RawPipe } from "../support/network/channel.ts";
+import { installDialogs, recorded, uiPrompt } from "../support/extensions/dialog_extension.ts";
 import {
   assertCaughtUp,
   follow,
@@ -12,11 +12,11 @@ import {
   stream,
   summary,
   turn,
-} from "../support/delivery.ts";
-import { Follower } from "../support/follower.ts";
-import { arrayAt, at, type JsonObject, numberAt } from "../support/json.ts";
-import { calls, text } from "../support/model_server.ts";
-import { deadline, until } from "../support/wait.ts";
+} from "../support/wire/delivery.ts";
+import { Follower } from "../support/wire/follower.ts";
+import { arrayAt, at, type JsonObject, numberAt } from "../support/base/json.ts";
+import { calls, text } from "../support/model/model_server.ts";
+import { deadline, until } from "../support/base/wait.ts";
 import { alone, type Bench, shared } from "./suite.ts";
 
 /** One turn: less than the outbox takes before it merges, so that a reader gets every event by itself. */

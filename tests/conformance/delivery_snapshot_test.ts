@@ -1,11 +1,19 @@
 // What a snapshot says (docs/PROTOCOL.md#coming-back): the state exactly at `seq`. Idle it equals `get_messages`, whatever has
 // been done to the history; in the middle of a turn, it and the events behind it add up to the whole.
 import { assert, assertEquals } from "@std/assert";
-import { follow, messagesOf, open, pieces, stream, turn } from "../support/delivery.ts";
-import type { Follower } from "../support/follower.ts";
-import { arrayAt, at, type JsonObject, messageText, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { ANTHROPIC, calls, Gate, hang, OPENAI, status, text } from "../support/model_server.ts";
-import { withSummary } from "../support/summaries.ts";
+import { follow, messagesOf, open, pieces, stream, turn } from "../support/wire/delivery.ts";
+import type { Follower } from "../support/wire/follower.ts";
+import {
+  arrayAt,
+  at,
+  type JsonObject,
+  messageText,
+  numberAt,
+  objectAt,
+  stringAt,
+} from "../support/base/json.ts";
+import { ANTHROPIC, calls, Gate, hang, OPENAI, status, text } from "../support/model/model_server.ts";
+import { withSummary } from "../support/model/summaries.ts";
 import { type Bench, shared } from "./suite.ts";
 
 /** Changes the history without an event: by a command of its own, and a message without a client. */

@@ -1,11 +1,17 @@
 // Who owns a dialog, how many may be open, and a client in another language (docs/PROTOCOL.md#dialogs).
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type Json } from "../support/json.ts";
-import { answer, installDialogs, recorded, uiPrompt, UNDEFINED } from "../support/dialog_extension.ts";
-import { asks, shownTo } from "../support/dialog_steps.ts";
-import { commandOf, environment, REPO } from "../support/server_process.ts";
-import { deadline } from "../support/wait.ts";
+import { arrayAt, at, type Json } from "../support/base/json.ts";
+import {
+  answer,
+  installDialogs,
+  recorded,
+  uiPrompt,
+  UNDEFINED,
+} from "../support/extensions/dialog_extension.ts";
+import { asks, shownTo } from "../support/extensions/dialog_steps.ts";
+import { commandOf, environment, REPO } from "../support/server/server_process.ts";
+import { deadline } from "../support/base/wait.ts";
 import { alone, shared } from "./suite.ts";
 
 const test = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));

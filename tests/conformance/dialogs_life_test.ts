@@ -2,11 +2,11 @@
 // accepted, at session_start; and how abort, deletion, replacement and shutdown end them.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { answer, installDialogs, recorded, UNDEFINED } from "../support/dialog_extension.ts";
-import { asks, endedBy, shownTo } from "../support/dialog_steps.ts";
-import { calls, text } from "../support/model_server.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { answer, installDialogs, recorded, UNDEFINED } from "../support/extensions/dialog_extension.ts";
+import { asks, endedBy, shownTo } from "../support/extensions/dialog_steps.ts";
+import { calls, text } from "../support/model/model_server.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const test = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));

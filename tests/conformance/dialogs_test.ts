@@ -3,10 +3,10 @@
 // ends is in `dialogs_life_test.ts`.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { arrayAt, at, type Json, type JsonObject, objectAt, stringAt } from "../support/json.ts";
-import { answer, installDialogs, recorded, UNDEFINED } from "../support/dialog_extension.ts";
-import { asks, endedBy, shownTo } from "../support/dialog_steps.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type Json, type JsonObject, objectAt, stringAt } from "../support/base/json.ts";
+import { answer, installDialogs, recorded, UNDEFINED } from "../support/extensions/dialog_extension.ts";
+import { asks, endedBy, shownTo } from "../support/extensions/dialog_steps.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, shared } from "./suite.ts";
 
 const test = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));

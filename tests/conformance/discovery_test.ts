@@ -2,9 +2,9 @@
 // and from a trusted project; and reload, which loads new files and harms no other session.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { hang, text } from "../support/model_server.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { hang, text } from "../support/model/model_server.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, DEMO, settled, shared } from "./suite.ts";
 
 const skill = (name: string, body: string) =>

@@ -2,11 +2,11 @@
 // disk, nothing runs that could not be written down first, and all is well once the disk is.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { at, brief, type JsonObject, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { reborn } from "../support/restart.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, brief, type JsonObject, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { reborn } from "../support/server/restart.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, conformance, TARGET } from "./suite.ts";
 
 async function run(program: string, ...args: string[]): Promise<boolean> {

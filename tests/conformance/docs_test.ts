@@ -7,9 +7,9 @@ import { Codec } from "../../src/protocol/codec.ts";
 import { COMMANDS } from "../../src/protocol/schema/commands.ts";
 import { EVENT_SCHEMAS, PI_EVENTS, SERVER_EVENTS } from "../../src/protocol/events.ts";
 import { UNSHOWN } from "../../scripts/gen_protocol.ts";
-import { at, brief, isObject, type JsonObject } from "../support/json.ts";
-import { jsonBlocks } from "../support/protocol_reference.ts";
-import { environment, Home, ON_1_6, REPO } from "../support/server_process.ts";
+import { at, brief, isObject, type JsonObject } from "../support/base/json.ts";
+import { jsonBlocks } from "../support/protocol/protocol_reference.ts";
+import { environment, Home, ON_1_6, REPO } from "../support/server/server_process.ts";
 import { conformance, TARGET } from "./suite.ts";
 
 /** Types of messages that only the server sends, beside its events. */

@@ -1,12 +1,12 @@
 // What only pi 1.6 has: the capabilities tell it before, the events of its own come, and the older engine says that it
 // lacks a thing.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { Gate, OPENAI, status, text } from "../support/model_server.ts";
-import { ON_1_6 } from "../support/server_process.ts";
-import { Entries, header } from "../support/session_file.ts";
-import { withSummary } from "../support/summaries.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { Gate, OPENAI, status, text } from "../support/model/model_server.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
+import { Entries, header } from "../support/model/session_file.ts";
+import { withSummary } from "../support/model/summaries.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const OWN = [

@@ -1,8 +1,8 @@
 // Which pi a server runs: the greeting names it, `auto` follows the machine's own pi, and a flag or variable chooses.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { at } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { PI } from "../support/server_process.ts";
+import { at } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { PI } from "../support/server/server_process.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
 const OLDER = "0.73.1";

@@ -2,10 +2,10 @@
 // fails leaves no file behind.
 
 import { assert, assertEquals } from "@std/assert";
-import { stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { until } from "../support/wait.ts";
-import { type Wire, WsWire } from "../support/wire_client.ts";
+import { stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { until } from "../support/base/wait.ts";
+import { type Wire, WsWire } from "../support/wire/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const args: string[] = ["--idle-session-ms", "400"];

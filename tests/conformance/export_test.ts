@@ -2,12 +2,12 @@
 // its policy nor without, and it shows long sessions. Left out where there is no Chromium.
 
 import { assert, assertEquals } from "@std/assert";
-import { findChromium } from "../support/chromium.ts";
-import { inspect } from "../support/devtools.ts";
-import { at, type JsonObject } from "../support/json.ts";
-import { calls, text } from "../support/model_server.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { findChromium } from "../support/browser/chromium.ts";
+import { inspect } from "../support/browser/devtools.ts";
+import { at, type JsonObject } from "../support/base/json.ts";
+import { calls, text } from "../support/model/model_server.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared, TARGET } from "./suite.ts";
 
 const program = await findChromium();

@@ -2,11 +2,11 @@
 // where they can, one that prints everywhere, ones that never return. What they break stays theirs.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { calls, text } from "../support/model_server.ts";
-import { SPINNER } from "../support/spinner.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { calls, text } from "../support/model/model_server.ts";
+import { SPINNER } from "../support/extensions/spinner.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, listed, settled, shared } from "./suite.ts";
 
 const test = shared();

@@ -2,10 +2,10 @@
 // may not open either. A refusal is thrown in the extension's handler, and the session keeps its file.
 
 import { assert, assertEquals } from "@std/assert";
-import { at, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const SWITCHER = `export default function (pi) {

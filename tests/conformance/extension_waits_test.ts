@@ -2,11 +2,11 @@
 // abort ends each wait within a second, and the session goes on.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { at, type JsonObject, stringAt } from "../support/json.ts";
-import { calls, text } from "../support/model_server.ts";
-import { modelOf, RawModel, say } from "../support/raw_model.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { calls, text } from "../support/model/model_server.ts";
+import { modelOf, RawModel, say } from "../support/model/raw_model.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 /** The most that an abort may take. */

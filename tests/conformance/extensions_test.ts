@@ -2,9 +2,9 @@
 // cancelled until dialogs are built, and what they print.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject } from "../support/json.ts";
-import { calls, hang, text } from "../support/model_server.ts";
-import { until } from "../support/wait.ts";
+import { arrayAt, at, type JsonObject } from "../support/base/json.ts";
+import { calls, hang, text } from "../support/model/model_server.ts";
+import { until } from "../support/base/wait.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 /** A user's extension: a tool, and commands that ask, fail and try to end everything. */

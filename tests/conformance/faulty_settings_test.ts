@@ -2,10 +2,10 @@
 // in its state, an event, health_check and the log. What can be read is used.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, objectAt, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { ON_1_6 } from "../support/server_process.ts";
-import { until } from "../support/wait.ts";
+import { arrayAt, at, objectAt, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
+import { until } from "../support/base/wait.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const MARK = "\ufeff";

@@ -2,8 +2,8 @@
 // existing file, on every build and for every writer: the server, pi, and an extension through node:fs.
 
 import { assertEquals } from "@std/assert";
-import { stringAt } from "../support/json.ts";
-import { calls, text } from "../support/model_server.ts";
+import { stringAt } from "../support/base/json.ts";
+import { calls, text } from "../support/model/model_server.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const test = shared();

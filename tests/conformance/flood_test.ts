@@ -4,11 +4,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { Flood, STRANGERS } from "../support/flood.ts";
-import { text } from "../support/model_server.ts";
-import { commandOf } from "../support/server_process.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { Flood, STRANGERS } from "../support/network/flood.ts";
+import { text } from "../support/model/model_server.ts";
+import { commandOf } from "../support/server/server_process.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const PEERS = Number(Deno.env.get("PI_SERVER_FLOOD") ?? 1_600);

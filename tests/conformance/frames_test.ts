@@ -1,8 +1,8 @@
 // Messages of every length that a WebSocket frame's head tells in another way: each arrives whole and alone, and
 // its length takes the fewest bytes, as RFC 6455 demands (which the raw channel checks).
 import { assert, assertEquals } from "@std/assert";
-import { follow, open } from "../support/delivery.ts";
-import { arrayAt, messageText } from "../support/json.ts";
+import { follow, open } from "../support/wire/delivery.ts";
+import { arrayAt, messageText } from "../support/base/json.ts";
 import { shared } from "./suite.ts";
 
 const test = shared();

@@ -2,9 +2,9 @@
 // lives on. The same cases on WebSocket and stdio, then what only one of them has.
 
 import { assert, assertEquals, assertMatch, assertObjectMatch, assertStringIncludes } from "@std/assert";
-import { type JsonObject, objectAt, stringAt } from "../support/json.ts";
-import type { Wire } from "../support/wire_client.ts";
-import { PI } from "../support/server_process.ts";
+import { type JsonObject, objectAt, stringAt } from "../support/base/json.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
+import { PI } from "../support/server/server_process.ts";
 import { alone, type Bench, shared } from "./suite.ts";
 
 const FRAME_BYTES = 4096;

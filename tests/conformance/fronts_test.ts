@@ -1,14 +1,14 @@
 // Several fronts on one session: an editor over ACP prompts, a program over pi's RPC mode steers, and a client over
 // WebSocket answers the dialog. And pi-acp of other authors, which starts `pi-server` in the place of pi.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Editor } from "../support/acp_editor.ts";
-import { programOf, variables } from "../support/command_line.ts";
-import { installDialogs } from "../support/dialog_extension.ts";
-import { arrayAt, at, brief, messageText, stringAt } from "../support/json.ts";
-import { calls, Gate, text } from "../support/model_server.ts";
-import { npmTools } from "../support/npm_tools.ts";
-import { PiRpc } from "../support/pi_rpc.ts";
-import { NODE } from "../support/server_process.ts";
+import { Editor } from "../support/fronts/acp_editor.ts";
+import { programOf, variables } from "../support/server/command_line.ts";
+import { installDialogs } from "../support/extensions/dialog_extension.ts";
+import { arrayAt, at, brief, messageText, stringAt } from "../support/base/json.ts";
+import { calls, Gate, text } from "../support/model/model_server.ts";
+import { npmTools } from "../support/base/npm_tools.ts";
+import { PiRpc } from "../support/fronts/pi_rpc.ts";
+import { NODE } from "../support/server/server_process.ts";
 import { alone } from "./suite.ts";
 
 alone(

@@ -2,10 +2,10 @@
 // between counts for nothing: no worker is replaced, no deadline passes, no silence is reported. Tokens expire all the same.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { at, numberAt, stringAt } from "../support/json.ts";
-import { calls, hang, text } from "../support/model_server.ts";
-import { delay } from "../support/wait.ts";
-import { WsWire } from "../support/wire_client.ts";
+import { at, numberAt, stringAt } from "../support/base/json.ts";
+import { calls, hang, text } from "../support/model/model_server.ts";
+import { delay } from "../support/base/wait.ts";
+import { WsWire } from "../support/wire/wire_client.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const FROZEN_MS = 8_000;

@@ -4,11 +4,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
-import * as fuzz from "../support/fuzz.ts";
-import { type JsonObject, objectAt } from "../support/json.ts";
-import { upgradeRequest } from "../support/raw_http.ts";
-import { deadline } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import * as fuzz from "../support/wire/fuzz.ts";
+import { type JsonObject, objectAt } from "../support/base/json.ts";
+import { upgradeRequest } from "../support/network/raw_http.ts";
+import { deadline } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const SECONDS = Number(Deno.env.get("PI_SERVER_FUZZ_SECONDS") ?? "2");

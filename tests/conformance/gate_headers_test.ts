@@ -2,7 +2,7 @@
 // page, and what a request that no browser would send comes to. Lines are written by hand, so headers come twice.
 
 import { assert, assertEquals } from "@std/assert";
-import { rawLines } from "../support/raw_http.ts";
+import { rawLines } from "../support/network/raw_http.ts";
 import { type Bench, shared } from "./suite.ts";
 
 const ALLOWED = "https://app.example";

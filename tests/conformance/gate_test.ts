@@ -2,9 +2,9 @@
 // limit on connections. Requests are written by hand, as no browser would.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { get, upgrade } from "../support/raw_http.ts";
-import { WsWire } from "../support/wire_client.ts";
-import { until } from "../support/wait.ts";
+import { get, upgrade } from "../support/network/raw_http.ts";
+import { WsWire } from "../support/wire/wire_client.ts";
+import { until } from "../support/base/wait.ts";
 import { alone, type Bench, shared } from "./suite.ts";
 
 const ALLOWED = "https://app.example";

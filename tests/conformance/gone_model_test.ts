@@ -2,10 +2,10 @@
 // model that an extension registers can be chosen at the creation, and is the session's after a restart.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, stringAt } from "../support/json.ts";
-import { ANTHROPIC, OPENAI, text } from "../support/model_server.ts";
-import { until } from "../support/wait.ts";
-import type { Wire, WsWire } from "../support/wire_client.ts";
+import { arrayAt, at, stringAt } from "../support/base/json.ts";
+import { ANTHROPIC, OPENAI, text } from "../support/model/model_server.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire, WsWire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const WANTED = { provider: ANTHROPIC.provider, id: ANTHROPIC.modelId };

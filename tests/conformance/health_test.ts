@@ -2,11 +2,11 @@
 // that does not answer, and a session file that cannot be loaded. docs/OPERATIONS.md has the table.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, stringAt } from "../support/json.ts";
-import { calls, hang, text } from "../support/model_server.ts";
-import { modelOf, RawModel, say } from "../support/raw_model.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, stringAt } from "../support/base/json.ts";
+import { calls, hang, text } from "../support/model/model_server.ts";
+import { modelOf, RawModel, say } from "../support/model/raw_model.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, settled } from "./suite.ts";
 
 const SOON = ["--turn-stall-ms", "1000"];

@@ -2,11 +2,19 @@
 // texts and images by reference, over the wire and over HTTP.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type Json, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { Entries, longHistory, writeSession } from "../support/session_file.ts";
-import { SMALL_FRAME, SmallFrames } from "../support/small_frames.ts";
-import type { Wire } from "../support/wire_client.ts";
+import {
+  arrayAt,
+  at,
+  type Json,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  stringAt,
+} from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { Entries, longHistory, writeSession } from "../support/model/session_file.ts";
+import { SMALL_FRAME, SmallFrames } from "../support/network/small_frames.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, shared } from "./suite.ts";
 
 const test = shared();

@@ -2,11 +2,11 @@
 // epoch, the sequence and the subscriptions. Trees, navigation and export are in `tree_test.ts`.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { arrayAt, at, type JsonObject, messageText, numberAt, stringAt } from "../support/json.ts";
-import { hang, OTHER, text } from "../support/model_server.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, messageText, numberAt, stringAt } from "../support/base/json.ts";
+import { hang, OTHER, text } from "../support/model/model_server.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const CANCELLER = `export default function (pi) {

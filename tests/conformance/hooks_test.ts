@@ -2,10 +2,10 @@
 // refuses, listeners do not pile up over reloads, and a faulty registration reaches neither client nor provider.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { Gate, status, text } from "../support/model_server.ts";
-import { ON_1_6 } from "../support/server_process.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { Gate, status, text } from "../support/model/model_server.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const test = shared();

@@ -3,9 +3,9 @@
 // does not keep a command that did not run.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { arrayAt, at, brief, type JsonObject, numberAt, stringAt } from "../support/json.ts";
-import { Gate, status, text } from "../support/model_server.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, brief, type JsonObject, numberAt, stringAt } from "../support/base/json.ts";
+import { Gate, status, text } from "../support/model/model_server.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, listed, shared } from "./suite.ts";
 
 const keyed = shared();

@@ -2,9 +2,9 @@
 // a kill, marked as started or not. It is not run again by itself, and stays until the client dismisses it.
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { Gate, hang, text } from "../support/model_server.ts";
-import { again, reborn, stateAfter } from "../support/restart.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { Gate, hang, text } from "../support/model/model_server.ts";
+import { again, reborn, stateAfter } from "../support/server/restart.ts";
 import { alone } from "./suite.ts";
 
 const PNG =

@@ -2,11 +2,11 @@
 // session leaves. Black box; the events of the session beside are counted one by one.
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, type JsonObject, numberAt, stringAt } from "../support/json.ts";
-import { Gate, text } from "../support/model_server.ts";
-import { lives } from "../support/processes.ts";
-import { until } from "../support/wait.ts";
-import type { WsWire } from "../support/wire_client.ts";
+import { arrayAt, type JsonObject, numberAt, stringAt } from "../support/base/json.ts";
+import { Gate, text } from "../support/model/model_server.ts";
+import { lives } from "../support/base/processes.ts";
+import { until } from "../support/base/wait.ts";
+import type { WsWire } from "../support/wire/wire_client.ts";
 import { alone, aloneOnLinux, type Bench, listed, settled, TARGET } from "./suite.ts";
 
 const ISOLATED = ["--isolation", "session"];

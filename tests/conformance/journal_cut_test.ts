@@ -3,7 +3,7 @@
 // the long form, every byte of the record.
 
 import { assert, assertEquals } from "@std/assert";
-import { at, type JsonObject } from "../support/json.ts";
+import { at, type JsonObject } from "../support/base/json.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const ALL = Deno.env.get("PI_SERVER_CUTS") === "all";

@@ -2,8 +2,8 @@
 // have it now. A start in which an extension fails takes none of its tools away for good.
 
 import { assertEquals } from "@std/assert";
-import { arrayAt, at, stringAt } from "../support/json.ts";
-import type { Wire, WsWire } from "../support/wire_client.ts";
+import { arrayAt, at, stringAt } from "../support/base/json.ts";
+import type { Wire, WsWire } from "../support/wire/wire_client.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const tool = (name: string): string =>

@@ -2,10 +2,10 @@
 // it, in the session and in the file that it leaves; labels stay, and a compaction keeps what it kept.
 
 import { assertEquals } from "@std/assert";
-import { arrayAt, at, type Json, type JsonObject, messageText, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { Entries, piTree, writeSession } from "../support/session_file.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type Json, type JsonObject, messageText, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { Entries, piTree, writeSession } from "../support/model/session_file.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const test = shared([]);

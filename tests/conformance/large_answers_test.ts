@@ -2,10 +2,10 @@
 // the memory of a few, and a client that reads them is not closed.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type Json, type JsonObject, numberAt, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type Json, type JsonObject, numberAt, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const MIB = 1024 * 1024;

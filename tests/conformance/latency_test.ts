@@ -2,10 +2,10 @@
 // (docs/PROTOCOL.md#framing), so nothing else may run beside this file.
 
 import { assert, assertEquals } from "@std/assert";
-import { objectAt } from "../support/json.ts";
-import { REPO, TARGET } from "../support/server_process.ts";
-import { SPINNER } from "../support/spinner.ts";
-import { delay } from "../support/wait.ts";
+import { objectAt } from "../support/base/json.ts";
+import { REPO, TARGET } from "../support/server/server_process.ts";
+import { SPINNER } from "../support/extensions/spinner.ts";
+import { delay } from "../support/base/wait.ts";
 import { alone } from "./suite.ts";
 
 const QUICK_MS = 100;

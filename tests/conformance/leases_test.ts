@@ -3,12 +3,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { SessionManager } from "@mariozechner/pi-coding-agent";
-import { at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
-import { Gate, text } from "../support/model_server.ts";
-import { lives } from "../support/processes.ts";
-import { secondServer } from "../support/second_server.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, type JsonObject, objectAt, stringAt } from "../support/base/json.ts";
+import { Gate, text } from "../support/model/model_server.ts";
+import { lives } from "../support/base/processes.ts";
+import { secondServer } from "../support/server/second_server.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const IDLE = ["--idle-session-ms", "400"];

@@ -3,9 +3,9 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { at, type JsonObject, numberAt } from "../support/json.ts";
-import { upgrade } from "../support/raw_http.ts";
-import { WsWire } from "../support/wire_client.ts";
+import { at, type JsonObject, numberAt } from "../support/base/json.ts";
+import { upgrade } from "../support/network/raw_http.ts";
+import { WsWire } from "../support/wire/wire_client.ts";
 import { alone, type Bench } from "./suite.ts";
 
 /** Ends when it is aborted. */

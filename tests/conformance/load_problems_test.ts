@@ -2,10 +2,10 @@
 // state, a subscription sent right behind, health_check and the log. A reload that finds it mended clears it.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
-import { ON_1_6 } from "../support/server_process.ts";
+import { arrayAt, at, type JsonObject, objectAt, stringAt } from "../support/base/json.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const BROKEN = "export default function () { throw new Error('broken on purpose'); }";

@@ -2,8 +2,8 @@
 // the files are still being compiled, so the server never takes the worker for a silent one.
 
 import { assertEquals } from "@std/assert";
-import { arrayAt, at } from "../support/json.ts";
-import { until } from "../support/wait.ts";
+import { arrayAt, at } from "../support/base/json.ts";
+import { until } from "../support/base/wait.ts";
 import { alone } from "./suite.ts";
 
 /** Files of the extension, and milliseconds that each computes while the neighbour has no answer. */

@@ -1,9 +1,9 @@
 // Models of a llama.cpp server on pi 1.6: pi's login names the server, and the catalog that pi has fetched its models.
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, stringAt } from "../support/json.ts";
-import { ModelServer, text } from "../support/model_server.ts";
-import { ON_1_6 } from "../support/server_process.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, stringAt } from "../support/base/json.ts";
+import { ModelServer, text } from "../support/model/model_server.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, settled } from "./suite.ts";
 
 const LOCAL = { provider: "llama.cpp", modelId: "local-model" };

@@ -2,10 +2,10 @@
 // ends meanwhile, and no lock stays behind. The provider is an extension's, its token endpoint the test's.
 
 import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
-import { at, brief, stringAt } from "../support/json.ts";
-import { Gate, OPENAI, text } from "../support/model_server.ts";
-import { deadline, until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, brief, stringAt } from "../support/base/json.ts";
+import { Gate, OPENAI, text } from "../support/model/model_server.ts";
+import { deadline, until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 /** A token endpoint that has taken the old token when `asked` opens, and answers when the test opens `answer`. */

@@ -1,12 +1,12 @@
 // MCP servers, codemode and tool search on pi 1.6, as in pi's own command line. Trust, bounds and the sandbox hold for
 // them. pi 0.73 has none of it, and starts nothing.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { answerTo, entryOf } from "../support/mcp_server.ts";
-import { calls, type ModelRequest, text } from "../support/model_server.ts";
-import { ON_1_6 } from "../support/server_process.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { answerTo, entryOf } from "../support/extensions/mcp_server.ts";
+import { calls, type ModelRequest, text } from "../support/model/model_server.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
 const NEEDS = ON_1_6 ? undefined : "needs pi 1.6";

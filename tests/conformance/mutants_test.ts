@@ -3,8 +3,8 @@
 // nothing without the fault.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { at, type JsonObject } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
+import { at, type JsonObject } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
 import { alone, type Bench } from "./suite.ts";
 
 /** What a filter does with one line of the server. */

@@ -1,7 +1,7 @@
 // What the operator names for pi to load: extensions, skills and prompts by path, in place of what pi finds or beside it.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { arrayAt, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
+import { arrayAt, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 /** The source of an extension with one slash command, in two files. */

@@ -2,15 +2,15 @@
 // and streams. It loses nothing, and no answer is late, except where docs/OPERATIONS.md names the time.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { at, brief, type JsonObject, stringAt } from "../support/json.ts";
-import { greedy } from "../support/greedy_reader.ts";
-import { calls, Gate, OPENAI, type Step, text } from "../support/model_server.ts";
-import type { ToolCall } from "../support/model_stream.ts";
-import { modelOf, RawModel, refusal, say } from "../support/raw_model.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
-import { processorMs, StolenTime } from "../support/stolen_time.ts";
-import { delay, until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, brief, type JsonObject, stringAt } from "../support/base/json.ts";
+import { greedy } from "../support/wire/greedy_reader.ts";
+import { calls, Gate, OPENAI, type Step, text } from "../support/model/model_server.ts";
+import type { ToolCall } from "../support/model/model_stream.ts";
+import { modelOf, RawModel, refusal, say } from "../support/model/raw_model.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
+import { processorMs, StolenTime } from "../support/base/stolen_time.ts";
+import { delay, until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
 const MIB = 1024 * 1024;

@@ -2,7 +2,7 @@
 // Node cannot move its descriptor 1, so there the extension may not write to that descriptor itself.
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { text } from "../support/model_server.ts";
+import { text } from "../support/model/model_server.ts";
 import { alone, settled, TARGET } from "./suite.ts";
 
 /** Prints in every way that goes through JavaScript. */

@@ -1,11 +1,11 @@
 // The way to a model: proxies, streams that break or end too early, pages in place of answers, refusals, and what
 // users read when a provider cannot be reached. On every provider wire that the case can be played on.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { at, type JsonObject, stringAt } from "../support/json.ts";
-import { ForwardProxy } from "../support/forward_proxy.ts";
-import { modelOf, type RawAnswer, type RawApi, RawModel, refusal, say } from "../support/raw_model.ts";
-import { ON_1_6 } from "../support/server_process.ts";
-import { text } from "../support/model_server.ts";
+import { at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { ForwardProxy } from "../support/network/forward_proxy.ts";
+import { modelOf, type RawAnswer, type RawApi, RawModel, refusal, say } from "../support/model/raw_model.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
+import { text } from "../support/model/model_server.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const RETRY = { retry: { enabled: true, maxRetries: 1, baseDelayMs: 20 } };

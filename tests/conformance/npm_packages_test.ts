@@ -2,12 +2,12 @@
 // Each has the same commands, gives the model the same tools, and answers one call of a tool alike.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, objectAt, stringAt } from "../support/json.ts";
-import { calls, text } from "../support/model_server.ts";
-import { npmTools } from "../support/npm_tools.ts";
-import { PiRpc } from "../support/pi_rpc.ts";
-import { ON_1_6 } from "../support/server_process.ts";
-import { until } from "../support/wait.ts";
+import { arrayAt, at, objectAt, stringAt } from "../support/base/json.ts";
+import { calls, text } from "../support/model/model_server.ts";
+import { npmTools } from "../support/base/npm_tools.ts";
+import { PiRpc } from "../support/fronts/pi_rpc.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
+import { until } from "../support/base/wait.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
 const PACKAGES = {

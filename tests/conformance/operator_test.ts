@@ -1,12 +1,12 @@
 // What an operator finds out: refused requests, providers that fail, missing models and folders, unknown variables,
 // wrong starts, and what a signal waits for. In the log, the counters and health_check, and never a secret.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { hang, status } from "../support/model_server.ts";
-import { get } from "../support/raw_http.ts";
-import type { ServerProcess } from "../support/server_process.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { hang, status } from "../support/model/model_server.ts";
+import { get } from "../support/network/raw_http.ts";
+import type { ServerProcess } from "../support/server/server_process.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, settled } from "./suite.ts";
 
 const issuesOf = async (wire: Wire): Promise<readonly string[]> =>

@@ -2,10 +2,10 @@
 // is silent, stops, and frees the state folder. A parent that only ends its input still gets its answers.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { isObject, type JsonObject } from "../support/json.ts";
-import { calls, text } from "../support/model_server.ts";
-import type { ServerProcess } from "../support/server_process.ts";
-import { deadline } from "../support/wait.ts";
+import { isObject, type JsonObject } from "../support/base/json.ts";
+import { calls, text } from "../support/model/model_server.ts";
+import type { ServerProcess } from "../support/server/server_process.ts";
+import { deadline } from "../support/base/wait.ts";
 import { alone, type Bench } from "./suite.ts";
 
 /** A parent that can let its end of either pipe go. */

@@ -2,9 +2,9 @@
 // modules that import CommonJS by default, a dependency that is required at run time. Every build loads them alike.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, stringAt } from "../support/json.ts";
-import { calls, text } from "../support/model_server.ts";
-import { TARGET } from "../support/server_process.ts";
+import { arrayAt, at, stringAt } from "../support/base/json.ts";
+import { calls, text } from "../support/model/model_server.ts";
+import { TARGET } from "../support/server/server_process.ts";
 import { alone, settled } from "./suite.ts";
 
 const FILES: Readonly<Record<string, string>> = {

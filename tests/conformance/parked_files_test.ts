@@ -2,11 +2,11 @@
 // holds up no other session.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, messageText, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, messageText, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 /** Sessions with an answer that are parked, and their files. */

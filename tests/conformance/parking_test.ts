@@ -2,10 +2,10 @@
 // it back, that nothing of it is lost, and that room is made for others.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
-import { ANTHROPIC, Gate, hang, OTHER, text } from "../support/model_server.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, objectAt, stringAt } from "../support/base/json.ts";
+import { ANTHROPIC, Gate, hang, OTHER, text } from "../support/model/model_server.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, listed, settled, shared } from "./suite.ts";
 
 /** Short enough that a test needs not wait long for it, long enough for a few commands in between. */

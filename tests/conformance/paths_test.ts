@@ -2,9 +2,9 @@
 // `path_forbidden`, and nothing is read or written there.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, type JsonObject, objectAt, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, objectAt, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const test = shared();

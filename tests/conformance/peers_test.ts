@@ -3,10 +3,10 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { frame, writeAll } from "../support/client_frame.ts";
-import { stringAt } from "../support/json.ts";
-import { rawLines, upgrade, upgradeHeaders, upgradeRequest } from "../support/raw_http.ts";
-import { deadline, until } from "../support/wait.ts";
+import { frame, writeAll } from "../support/network/client_frame.ts";
+import { stringAt } from "../support/base/json.ts";
+import { rawLines, upgrade, upgradeHeaders, upgradeRequest } from "../support/network/raw_http.ts";
+import { deadline, until } from "../support/base/wait.ts";
 import { alone, type Bench, shared, TARGET } from "./suite.ts";
 
 /** Whether frames and heads are read by Deno, which cannot stop reading and has bounds of its own. */

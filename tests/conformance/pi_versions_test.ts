@@ -2,11 +2,11 @@
 // prompt among the messages, its cache of extensions, its queue after an error and after a compaction.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, messageText } from "../support/json.ts";
-import { calls, Gate, status, text } from "../support/model_server.ts";
-import { withSummary } from "../support/summaries.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, messageText } from "../support/base/json.ts";
+import { calls, Gate, status, text } from "../support/model/model_server.ts";
+import { withSummary } from "../support/model/summaries.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const test = shared();

@@ -2,12 +2,12 @@
 // children.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { at, type JsonObject, objectAt } from "../support/json.ts";
-import { Gate, hang, text } from "../support/model_server.ts";
-import { get, upgrade } from "../support/raw_http.ts";
-import { commandOf, environment, REPO } from "../support/server_process.ts";
-import { deadline, delay } from "../support/wait.ts";
-import { deltaOf } from "../support/wire_client.ts";
+import { at, type JsonObject, objectAt } from "../support/base/json.ts";
+import { Gate, hang, text } from "../support/model/model_server.ts";
+import { get, upgrade } from "../support/network/raw_http.ts";
+import { commandOf, environment, REPO } from "../support/server/server_process.ts";
+import { deadline, delay } from "../support/base/wait.ts";
+import { deltaOf } from "../support/wire/wire_client.ts";
 import { alone, type Bench, DEMO } from "./suite.ts";
 
 /** Runs to the end; stdout, stderr and the exit code. */

@@ -2,9 +2,17 @@
 // real work, retries, errors, images, and the answers of waiters.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, messageText, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { ANTHROPIC, calls, Gate, OPENAI, status, text } from "../support/model_server.ts";
-import { deltaOf, type Wire } from "../support/wire_client.ts";
+import {
+  arrayAt,
+  at,
+  type JsonObject,
+  messageText,
+  numberAt,
+  objectAt,
+  stringAt,
+} from "../support/base/json.ts";
+import { ANTHROPIC, calls, Gate, OPENAI, status, text } from "../support/model/model_server.ts";
+import { deltaOf, type Wire } from "../support/wire/wire_client.ts";
 import { alone, settled, shared } from "./suite.ts";
 
 const test = shared();

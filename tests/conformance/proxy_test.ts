@@ -2,12 +2,12 @@
 // taken off. The page, its files, health and WebSockets work below it, and Origin is judged as the browser knows it.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Caddy, findCaddy } from "../support/caddy.ts";
-import { command } from "../support/command_line.ts";
-import { loadConsole } from "../support/console_page.ts";
-import { findNginx, Nginx } from "../support/nginx.ts";
-import { deadline } from "../support/wait.ts";
-import { WsWire } from "../support/wire_client.ts";
+import { Caddy, findCaddy } from "../support/network/caddy.ts";
+import { command } from "../support/server/command_line.ts";
+import { loadConsole } from "../support/browser/console_page.ts";
+import { findNginx, Nginx } from "../support/network/nginx.ts";
+import { deadline } from "../support/base/wait.ts";
+import { WsWire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
 const nginxProgram = await findNginx();

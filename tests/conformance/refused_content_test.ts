@@ -2,9 +2,9 @@
 // content. It is refused or mended before it is stored, and a session that holds some already goes on.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, isObject, type Json, type JsonObject, stringAt } from "../support/json.ts";
-import { calls, Gate, text } from "../support/model_server.ts";
-import { ANTHROPIC, OPENAI } from "../support/model_server.ts";
+import { arrayAt, at, isObject, type Json, type JsonObject, stringAt } from "../support/base/json.ts";
+import { calls, Gate, text } from "../support/model/model_server.ts";
+import { ANTHROPIC, OPENAI } from "../support/model/model_server.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const PNG =

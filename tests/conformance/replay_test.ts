@@ -1,7 +1,7 @@
 // Coming back (docs/PROTOCOL.md#coming-back): `subscribe` with `from` gives what was missed, without gap or repeat,
 // while the session streams on; or the state, where the events are no longer there. Never a silent gap.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { RawPipe } from "../support/channel.ts";
+import { RawPipe } from "../support/network/channel.ts";
 import {
   assertCaughtUp,
   assertHeard,
@@ -14,10 +14,10 @@ import {
   stream,
   turn,
   UNMERGED,
-} from "../support/delivery.ts";
-import { Follower } from "../support/follower.ts";
-import { arrayAt, type Json, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { Gate } from "../support/model_server.ts";
+} from "../support/wire/delivery.ts";
+import { Follower } from "../support/wire/follower.ts";
+import { arrayAt, type Json, type JsonObject, numberAt, objectAt, stringAt } from "../support/base/json.ts";
+import { Gate } from "../support/model/model_server.ts";
 import { alone, shared } from "./suite.ts";
 
 const test = shared(UNMERGED);

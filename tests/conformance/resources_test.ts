@@ -2,9 +2,9 @@
 // trusted, and elsewhere plain files of a bounded size. A link to /dev/zero or a named pipe stops no one.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const test = shared();

@@ -3,11 +3,11 @@
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { SessionManager } from "@mariozechner/pi-coding-agent";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { lives } from "../support/processes.ts";
-import { until } from "../support/wait.ts";
-import type { Wire, WsWire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { lives } from "../support/base/processes.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire, WsWire } from "../support/wire/wire_client.ts";
 import { alone, aloneOnLinux, type Bench, settled } from "./suite.ts";
 
 /** Ends the server, by a signal or at once, and starts the next one over the same folders. */

@@ -3,15 +3,15 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { deadline } from "../support/wait.ts";
-import { get, upgrade, upgradeRequest } from "../support/raw_http.ts";
-import { writeAll } from "../support/client_frame.ts";
-import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
+import { deadline } from "../support/base/wait.ts";
+import { get, upgrade, upgradeRequest } from "../support/network/raw_http.ts";
+import { writeAll } from "../support/network/client_frame.ts";
+import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/base/json.ts";
 import { MINIMAL } from "../protocol/minimal.ts";
-import { text } from "../support/model_server.ts";
-import { may } from "../support/roles.ts";
-import { installDialogs, uiPrompt } from "../support/dialog_extension.ts";
-import { WsWire } from "../support/wire_client.ts";
+import { text } from "../support/model/model_server.ts";
+import { may } from "../support/server/roles.ts";
+import { installDialogs, uiPrompt } from "../support/extensions/dialog_extension.ts";
+import { WsWire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, listed, settled, shared } from "./suite.ts";
 
 const test = shared([], (bench) => installDialogs(`${bench.home.agentDir}/extensions`));

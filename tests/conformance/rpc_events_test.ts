@@ -2,14 +2,22 @@
 // kinds in the same order, and ours hold at least what pi's hold. What differs on purpose stands in the tables here and
 // in docs/PI.md#pis-own-rpc-mode.
 import { assertEquals } from "@std/assert";
-import { at, brief, isObject, type Json, type JsonObject } from "../support/json.ts";
-import { answer, installDialogs, uiPrompt } from "../support/dialog_extension.ts";
-import { calls, Gate, hang, type ModelRequest, status, type Step, text } from "../support/model_server.ts";
-import { differences, normalized, PiRpc } from "../support/pi_rpc.ts";
-import { Home, ON_1_6 } from "../support/server_process.ts";
-import { asksForSummary } from "../support/summaries.ts";
-import { deadline, until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, brief, isObject, type Json, type JsonObject } from "../support/base/json.ts";
+import { answer, installDialogs, uiPrompt } from "../support/extensions/dialog_extension.ts";
+import {
+  calls,
+  Gate,
+  hang,
+  type ModelRequest,
+  status,
+  type Step,
+  text,
+} from "../support/model/model_server.ts";
+import { differences, normalized, PiRpc } from "../support/fronts/pi_rpc.ts";
+import { Home, ON_1_6 } from "../support/server/server_process.ts";
+import { asksForSummary } from "../support/model/summaries.ts";
+import { deadline, until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { Bench, conformance, TARGET } from "./suite.ts";
 
 /** Kinds that ours alone has. */

@@ -2,9 +2,9 @@
 // and what they write must be equal but for ids, times and paths. What differs on purpose stands in ONE table.
 
 import { assert, assertEquals } from "@std/assert";
-import { programOf, variables } from "../support/command_line.ts";
-import { installDialogs } from "../support/dialog_extension.ts";
-import { arrayAt, at, brief, isObject, type JsonObject, stringAt } from "../support/json.ts";
+import { programOf, variables } from "../support/server/command_line.ts";
+import { installDialogs } from "../support/extensions/dialog_extension.ts";
+import { arrayAt, at, brief, isObject, type JsonObject, stringAt } from "../support/base/json.ts";
 import {
   ANTHROPIC,
   calls,
@@ -15,11 +15,11 @@ import {
   status,
   text,
   writeModels,
-} from "../support/model_server.ts";
-import { normalized, PiRpc } from "../support/pi_rpc.ts";
-import { Home, ON_1_6 } from "../support/server_process.ts";
-import { asksForSummary } from "../support/summaries.ts";
-import { until } from "../support/wait.ts";
+} from "../support/model/model_server.ts";
+import { normalized, PiRpc } from "../support/fronts/pi_rpc.ts";
+import { Home, ON_1_6 } from "../support/server/server_process.ts";
+import { asksForSummary } from "../support/model/summaries.ts";
+import { until } from "../support/base/wait.ts";
 import { conformance, TARGET } from "./suite.ts";
 
 /** One program, with its own home and model. */

@@ -3,7 +3,7 @@
 // sources alone are compared: the other builds answer the same, as the rest of the suite shows.
 
 import { assert, assertEquals } from "@std/assert";
-import { at, brief, isObject, type JsonObject, stringAt } from "../support/json.ts";
+import { at, brief, isObject, type JsonObject, stringAt } from "../support/base/json.ts";
 import {
   ANTHROPIC,
   calls,
@@ -12,11 +12,11 @@ import {
   type Step,
   text,
   writeModels,
-} from "../support/model_server.ts";
-import { differences, listOf, normalized, PiRpc } from "../support/pi_rpc.ts";
-import { Home, ON_1_6 } from "../support/server_process.ts";
-import { asksForSummary } from "../support/summaries.ts";
-import type { Wire } from "../support/wire_client.ts";
+} from "../support/model/model_server.ts";
+import { differences, listOf, normalized, PiRpc } from "../support/fronts/pi_rpc.ts";
+import { Home, ON_1_6 } from "../support/server/server_process.ts";
+import { asksForSummary } from "../support/model/summaries.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { Bench, conformance, TARGET } from "./suite.ts";
 
 interface Known {

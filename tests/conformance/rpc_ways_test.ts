@@ -2,13 +2,13 @@
 // session, and with wrong input. rpc_front_test.ts compares its records with pi's own.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { command, programOf, variables } from "../support/command_line.ts";
-import { installDialogs } from "../support/dialog_extension.ts";
-import { arrayAt, at, brief, type JsonObject, objectAt, stringAt } from "../support/json.ts";
-import { calls, hang, OTHER, text } from "../support/model_server.ts";
-import { PiRpc } from "../support/pi_rpc.ts";
-import { NODE, ON_1_6, REPO } from "../support/server_process.ts";
-import { until } from "../support/wait.ts";
+import { command, programOf, variables } from "../support/server/command_line.ts";
+import { installDialogs } from "../support/extensions/dialog_extension.ts";
+import { arrayAt, at, brief, type JsonObject, objectAt, stringAt } from "../support/base/json.ts";
+import { calls, hang, OTHER, text } from "../support/model/model_server.ts";
+import { PiRpc } from "../support/fronts/pi_rpc.ts";
+import { NODE, ON_1_6, REPO } from "../support/server/server_process.ts";
+import { until } from "../support/base/wait.ts";
 import { alone, type Bench, TARGET } from "./suite.ts";
 
 /** A front of that home. Without a server of its own it starts one. */

@@ -2,9 +2,9 @@
 // elsewhere, and no asking for more. Node has nothing of the kind and says so; there the cases are left out.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, isObject, type JsonObject, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { commandOf, environment, REPO } from "../support/server_process.ts";
+import { arrayAt, at, isObject, type JsonObject, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { commandOf, environment, REPO } from "../support/server/server_process.ts";
 import { alone, Bench, conformance, settled, TARGET } from "./suite.ts";
 
 /** A case for targets that run on Deno. */

@@ -2,9 +2,9 @@
 // limits that are reserved atomically.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { ANTHROPIC, hang, OPENAI, OTHER, text } from "../support/model_server.ts";
-import { deadline } from "../support/wait.ts";
+import { arrayAt, at, type JsonObject, numberAt, objectAt, stringAt } from "../support/base/json.ts";
+import { ANTHROPIC, hang, OPENAI, OTHER, text } from "../support/model/model_server.ts";
+import { deadline } from "../support/base/wait.ts";
 import { alone, listed, settled, shared } from "./suite.ts";
 
 const test = shared();

@@ -2,9 +2,9 @@
 // the private log that holds all of it. Characters that a read cuts are joined. A flood starves no session.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { at, type JsonObject, stringAt } from "../support/json.ts";
-import { calls, text } from "../support/model_server.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { calls, text } from "../support/model/model_server.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared, TARGET } from "./suite.ts";
 
 const test = shared();

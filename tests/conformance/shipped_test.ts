@@ -2,15 +2,15 @@
 // from its tarball), and is tried there: first steps, images, every provider, logins. Nothing leaves the machine.
 
 import { assert, assertEquals } from "@std/assert";
-import { AnyApi, detour, png } from "../support/any_api.ts";
-import { arrayAt, at, brief, stringAt } from "../support/json.ts";
-import { calls, ModelServer, text, writeModels } from "../support/model_server.ts";
-import { STEPS, withServer } from "../support/release_steps.ts";
-import { NODE_VERSIONS, nodeOf } from "../support/node_versions.ts";
-import { npmTools } from "../support/npm_tools.ts";
-import { NODE, ON_1_6 } from "../support/server_process.ts";
-import { run, Shipped } from "../support/shipped.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { AnyApi, detour, png } from "../support/model/any_api.ts";
+import { arrayAt, at, brief, stringAt } from "../support/base/json.ts";
+import { calls, ModelServer, text, writeModels } from "../support/model/model_server.ts";
+import { STEPS, withServer } from "../support/server/release_steps.ts";
+import { NODE_VERSIONS, nodeOf } from "../support/base/node_versions.ts";
+import { npmTools } from "../support/base/npm_tools.ts";
+import { NODE, ON_1_6 } from "../support/server/server_process.ts";
+import { run, Shipped } from "../support/server/shipped.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { conformance, TARGET } from "./suite.ts";
 
 const SLOW_MS = 60_000;

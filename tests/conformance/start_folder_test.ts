@@ -2,11 +2,11 @@
 // It may go away, and no extension moves the process to another.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { at, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { SPINNER } from "../support/spinner.ts";
-import { commandOf, environment } from "../support/server_process.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { SPINNER } from "../support/extensions/spinner.ts";
+import { commandOf, environment } from "../support/server/server_process.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
 /** Flags whose paths count from `<root>/start`. */

@@ -2,9 +2,9 @@
 // a link, with one owner and one token however many servers start at once.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { stringAt } from "../support/json.ts";
-import { deadline, until } from "../support/wait.ts";
-import { WsWire } from "../support/wire_client.ts";
+import { stringAt } from "../support/base/json.ts";
+import { deadline, until } from "../support/base/wait.ts";
+import { WsWire } from "../support/wire/wire_client.ts";
 import { alone, type Bench } from "./suite.ts";
 
 const mode = async (path: string): Promise<string> =>

@@ -2,9 +2,9 @@
 // change is this session's alone: no other session and no byte of the user's files knows of it.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type Json, type JsonObject, numberAt, stringAt } from "../support/json.ts";
-import { ANTHROPIC, Gate, OPENAI, OTHER, status, text, writeModels } from "../support/model_server.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type Json, type JsonObject, numberAt, stringAt } from "../support/base/json.ts";
+import { ANTHROPIC, Gate, OPENAI, OTHER, status, text, writeModels } from "../support/model/model_server.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const test = shared();

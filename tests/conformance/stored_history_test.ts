@@ -2,12 +2,12 @@
 // pi. These are sessions all the same, and say why they cannot run.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type Json, type JsonObject, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { again } from "../support/restart.ts";
-import { Entries, longHistory, writeSession } from "../support/session_file.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type Json, type JsonObject, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { again } from "../support/server/restart.ts";
+import { Entries, longHistory, writeSession } from "../support/model/session_file.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const MIB = 1024 * 1024;

@@ -1,9 +1,9 @@
 // Links in pi's folder of sessions: a list follows none out of the roots, and none makes it fail.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, brief, messageText, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { Entries, writeSession } from "../support/session_file.ts";
+import { arrayAt, brief, messageText, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { Entries, writeSession } from "../support/model/session_file.ts";
 import { alone, settled, shared } from "./suite.ts";
 
 const args: string[] = [];

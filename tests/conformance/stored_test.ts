@@ -2,10 +2,10 @@
 // mend a torn last line; list_stored_sessions and list_session_files find what there is.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/json.ts";
-import { hang, text } from "../support/model_server.ts";
-import { Entries, header, piTree, wireTree, writeSession } from "../support/session_file.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/base/json.ts";
+import { hang, text } from "../support/model/model_server.ts";
+import { Entries, header, piTree, wireTree, writeSession } from "../support/model/session_file.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, listed, settled, shared } from "./suite.ts";
 
 const args: string[] = [];

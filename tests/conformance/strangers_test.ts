@@ -1,8 +1,8 @@
 // An unauthenticated peer gets a slot among a few, and ten seconds (docs/SECURITY.md).
 
 import { assertEquals } from "@std/assert";
-import { encode, Flood, STRANGERS } from "../support/flood.ts";
-import { deadline } from "../support/wait.ts";
+import { encode, Flood, STRANGERS } from "../support/network/flood.ts";
+import { deadline } from "../support/base/wait.ts";
 import { alone } from "./suite.ts";
 
 /** Peers that come at the same time. */

@@ -2,9 +2,9 @@
 // reaches whom it doesn't belong to is judged by the checker behind every connection.
 
 import { assert, assertEquals } from "@std/assert";
-import { at, type JsonObject, numberAt, objectAt, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, type JsonObject, numberAt, objectAt, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const test = shared();

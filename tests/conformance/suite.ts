@@ -1,15 +1,15 @@
 // How a conformance case is written: a bench holds a scripted model, a home and a server; cases share one bench
 // for each file, or take their own. After a case every connection's transcript is judged.
 
-import { THROUGH_GATEWAY } from "../support/behind_gateway.ts";
-import { arrayAt, brief, type JsonObject, stringAt } from "../support/json.ts";
-import { API_KEY, ModelServer } from "../support/model_server.ts";
-import { leftOutThroughGateway } from "../support/process_cases.ts";
-import { Home, ServerProcess, type StartOptions, TARGET } from "../support/server_process.ts";
-import { deadline } from "../support/wait.ts";
-import type { StdioWire, Wire, WsWire } from "../support/wire_client.ts";
+import { THROUGH_GATEWAY } from "../support/cluster/behind_gateway.ts";
+import { arrayAt, brief, type JsonObject, stringAt } from "../support/base/json.ts";
+import { API_KEY, ModelServer } from "../support/model/model_server.ts";
+import { leftOutThroughGateway } from "../support/cluster/process_cases.ts";
+import { Home, ServerProcess, type StartOptions, TARGET } from "../support/server/server_process.ts";
+import { deadline } from "../support/base/wait.ts";
+import type { StdioWire, Wire, WsWire } from "../support/wire/wire_client.ts";
 
-export { TARGET } from "../support/server_process.ts";
+export { TARGET } from "../support/server/server_process.ts";
 
 /** The demo model that `--demo` registers: a prompt with `toolWord` in it makes it call bash. */
 export const DEMO = { provider: "demo", modelId: "demo-1", toolWord: "tool" };

@@ -3,9 +3,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Compile } from "typebox/compile";
-import { arrayAt, at, brief, type JsonObject, objectAt } from "../support/json.ts";
-import { installDialogs } from "../support/dialog_extension.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, brief, type JsonObject, objectAt } from "../support/base/json.ts";
+import { installDialogs } from "../support/extensions/dialog_extension.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { Bench, conformance, listed, TARGET } from "./suite.ts";
 import { CASES } from "./cases.ts";
 

@@ -2,10 +2,10 @@
 // each connection looks at every frame; what a provider gets and what pi's files hold is looked at here.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { ANTHROPIC, calls, Gate, OPENAI, text } from "../support/model_server.ts";
-import { hasHalf } from "../support/wire_checker.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { ANTHROPIC, calls, Gate, OPENAI, text } from "../support/model/model_server.ts";
+import { hasHalf } from "../support/wire/wire_checker.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const HALF = "\ud83d";

@@ -2,9 +2,9 @@
 // neither their session nor others, and clients get an extension_error or the tool's error.
 
 import { assert, assertEquals } from "@std/assert";
-import { at, type JsonObject } from "../support/json.ts";
-import { ANTHROPIC, calls, text } from "../support/model_server.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, type JsonObject } from "../support/base/json.ts";
+import { ANTHROPIC, calls, text } from "../support/model/model_server.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared } from "./suite.ts";
 
 const KINDS = ["bare", "symbol", "getter", "undef", "str", "proxy", "inspect"];

@@ -2,10 +2,10 @@
 // are refused in words that a model can act on, at once, while other sessions of the same worker are served.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { ANTHROPIC, calls, OPENAI, type Step, text } from "../support/model_server.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { ANTHROPIC, calls, OPENAI, type Step, text } from "../support/model/model_server.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled, shared, TARGET } from "./suite.ts";
 
 const test = shared();

@@ -3,10 +3,10 @@
 // a key, and replacements that race with everything else.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, messageText, numberAt, stringAt } from "../support/json.ts";
-import { Gate, hang, status, text } from "../support/model_server.ts";
-import { until } from "../support/wait.ts";
-import { deltaOf, type Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, messageText, numberAt, stringAt } from "../support/base/json.ts";
+import { Gate, hang, status, text } from "../support/model/model_server.ts";
+import { until } from "../support/base/wait.ts";
+import { deltaOf, type Wire } from "../support/wire/wire_client.ts";
 import { type Bench, listed, settled, shared } from "./suite.ts";
 
 const test = shared();

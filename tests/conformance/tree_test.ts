@@ -2,8 +2,8 @@
 // of 200 entries, whose fork and navigation must give the tree that pi itself loads from the resulting file.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/json.ts";
-import { Gate, hang, text } from "../support/model_server.ts";
+import { arrayAt, at, type JsonObject, messageText, stringAt } from "../support/base/json.ts";
+import { Gate, hang, text } from "../support/model/model_server.ts";
 import {
   longHistory,
   piBranch,
@@ -11,10 +11,10 @@ import {
   wireTree,
   withoutLabelEntries,
   writeSession,
-} from "../support/session_file.ts";
-import { withSummary } from "../support/summaries.ts";
-import { until } from "../support/wait.ts";
-import type { Wire } from "../support/wire_client.ts";
+} from "../support/model/session_file.ts";
+import { withSummary } from "../support/model/summaries.ts";
+import { until } from "../support/base/wait.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { type Bench, settled, shared } from "./suite.ts";
 
 const args: string[] = [];

@@ -2,8 +2,8 @@
 // and never because of what a folder holds.
 
 import { assert, assertEquals } from "@std/assert";
-import { at, objectAt } from "../support/json.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { at, objectAt } from "../support/base/json.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench } from "./suite.ts";
 
 /** A folder with an extension of its own; the extension leaves a file behind when it is run. */

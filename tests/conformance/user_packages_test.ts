@@ -2,8 +2,8 @@
 // and an extension somewhere else. Sessions may read them, in Deno's sandbox too, and nothing beside them.
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { arrayAt, at, objectAt, stringAt } from "../support/json.ts";
-import { ON_1_6 } from "../support/server_process.ts";
+import { arrayAt, at, objectAt, stringAt } from "../support/base/json.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
 import { alone, type Bench, settled, TARGET } from "./suite.ts";
 
 /** An extension that registers a command of that name, and tells in its description what it could read. */

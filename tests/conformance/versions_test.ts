@@ -3,11 +3,11 @@
 // the schema is tried, with its case of the command table.
 
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, brief, type JsonObject, numberAt, objectAt } from "../support/json.ts";
-import { installDialogs } from "../support/dialog_extension.ts";
-import { text } from "../support/model_server.ts";
-import { reborn } from "../support/restart.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, brief, type JsonObject, numberAt, objectAt } from "../support/base/json.ts";
+import { installDialogs } from "../support/extensions/dialog_extension.ts";
+import { text } from "../support/model/model_server.ts";
+import { reborn } from "../support/server/restart.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { CASES } from "./cases.ts";
 import { alone, type Bench, listed, shared } from "./suite.ts";
 

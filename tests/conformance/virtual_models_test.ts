@@ -1,9 +1,9 @@
 // Virtual models of pi 1.6: an extension registers one, a client chooses it, and each answer names the model that gave it.
 import { assert, assertEquals } from "@std/assert";
-import { arrayAt, at, type JsonObject, stringAt } from "../support/json.ts";
-import { ANTHROPIC, OPENAI, text } from "../support/model_server.ts";
-import { ON_1_6 } from "../support/server_process.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, stringAt } from "../support/base/json.ts";
+import { ANTHROPIC, OPENAI, text } from "../support/model/model_server.ts";
+import { ON_1_6 } from "../support/server/server_process.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, settled } from "./suite.ts";
 
 const VIRTUAL = { provider: "router", modelId: "auto" };

@@ -2,7 +2,7 @@
 // a login that is never refreshed. Each is reported, and an abort ends it within a second.
 
 import { assert, assertEquals } from "@std/assert";
-import { at, type JsonObject } from "../support/json.ts";
+import { at, type JsonObject } from "../support/base/json.ts";
 import {
   anthropic,
   anthropicStart,
@@ -12,8 +12,8 @@ import {
   RawModel,
   refusal,
   say,
-} from "../support/raw_model.ts";
-import type { Wire } from "../support/wire_client.ts";
+} from "../support/model/raw_model.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const WIRES: readonly RawApi[] = ["openai-completions", "openai-responses", "anthropic-messages"];

@@ -2,11 +2,11 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { arrayAt, at, type JsonObject, numberAt, objectAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import { rawRequest } from "../support/raw_http.ts";
-import { SPINNER } from "../support/spinner.ts";
-import type { Wire } from "../support/wire_client.ts";
+import { arrayAt, at, type JsonObject, numberAt, objectAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import { rawRequest } from "../support/network/raw_http.ts";
+import { SPINNER } from "../support/extensions/spinner.ts";
+import type { Wire } from "../support/wire/wire_client.ts";
 import { alone, type Bench, settled } from "./suite.ts";
 
 const metrics = (wire: Wire): Promise<JsonObject> => wire.ok({ type: "get_metrics" });

@@ -2,11 +2,11 @@
 // process. Its sessions come back, those of the other worker never notice.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { type JsonObject, stringAt } from "../support/json.ts";
-import { text } from "../support/model_server.ts";
-import type { WsWire } from "../support/wire_client.ts";
-import { lives } from "../support/processes.ts";
-import { until } from "../support/wait.ts";
+import { type JsonObject, stringAt } from "../support/base/json.ts";
+import { text } from "../support/model/model_server.ts";
+import type { WsWire } from "../support/wire/wire_client.ts";
+import { lives } from "../support/base/processes.ts";
+import { until } from "../support/base/wait.ts";
 import { alone, aloneOnLinux, type Bench, listed, settled, TARGET } from "./suite.ts";
 
 /** Commands that each run out of memory in a way of their own. */

@@ -1,7 +1,7 @@
 // Answers that are still to come: each is taken once, in time or as too late, and none is left when a worker dies.
 import { assertEquals } from "@std/assert";
 import { PendingReplies } from "../../src/ipc/pending_replies.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/base/fake_clock.ts";
 
 function bench() {
   const clock = new FakeClock();

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { CROSSING_BATCH_BYTES } from "../../src/governor/limits.ts";
 import type { EncodedEvent, FromWorker } from "../../src/ipc/messages.ts";
 import { SendQueue } from "../../src/ipc/send_queue.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/base/fake_clock.ts";
 
 const record = (seq: number, chars = 100): EncodedEvent => ({ seq, type: "t", text: "x".repeat(chars) });
 

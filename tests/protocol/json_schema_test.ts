@@ -4,7 +4,7 @@ import { Compile } from "typebox/compile";
 import { COMMANDS } from "../../src/protocol/schema/commands.ts";
 import { EVENT_SCHEMAS } from "../../src/protocol/events.ts";
 import { commandSchema, protocolSchema } from "../../src/protocol/json_schema.ts";
-import { arrayAt, isObject, type Json, objectAt, stringAt } from "../support/json.ts";
+import { arrayAt, isObject, type Json, objectAt, stringAt } from "../support/base/json.ts";
 
 const text = JSON.stringify(protocolSchema());
 const document: Json = JSON.parse(text);

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { PI_PACKAGES } from "../../src/protocol/pi_package.ts";
 import { negotiate, PROTOCOL_VERSION, SERVER_VERSION } from "../../src/protocol/version.ts";
-import { objectAt, stringAt } from "../support/json.ts";
+import { objectAt, stringAt } from "../support/base/json.ts";
 
 async function json(path: string): Promise<unknown> {
   return JSON.parse(await Deno.readTextFile(new URL(`../../${path}`, import.meta.url)));

@@ -5,7 +5,7 @@ import { parse } from "@std/yaml";
 import { notesOf, versionOf } from "../../scripts/release_notes.ts";
 import { fromJsr } from "../../scripts/std_from_jsr.ts";
 import { COMPILE_TARGETS } from "../../scripts/targets.ts";
-import { at, isObject, objectAt } from "../support/json.ts";
+import { at, isObject, objectAt } from "../support/base/json.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (name: string): Promise<string> => Deno.readTextFile(new URL(name, ROOT));

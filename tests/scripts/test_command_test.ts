@@ -1,6 +1,6 @@
 // The test command runs every case: none is lost between the builds.
 import { assert, assertEquals } from "@std/assert";
-import { FILES_OF_THE_PROCESS } from "../support/process_cases.ts";
+import { FILES_OF_THE_PROCESS } from "../support/cluster/process_cases.ts";
 import { CASES_OF, chosen, conformanceFiles, NAMED_FILES, spread } from "../../scripts/test.ts";
 import { groupArgs, unitGroups } from "../../scripts/test_units.ts";
 import { countCases, takeTimes, total } from "../../scripts/test_outcome.ts";

@@ -14,8 +14,8 @@ import { SessionManager } from "../../src/server/manager/session_manager.ts";
 import { FileLeases } from "../../src/server/state/file_leases.ts";
 import { SessionStore } from "../../src/server/state/session_store.ts";
 import { StateFolder } from "../../src/server/state/state_folder.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { until } from "../support/wait.ts";
+import { FakeClock } from "../support/base/fake_clock.ts";
+import { until } from "../support/base/wait.ts";
 import { FakeBucket } from "./cluster/fake_bus.ts";
 import { CONFIG, FakeAsker, keptLog, recordOf, ScriptedWorkers } from "./manager/fakes.ts";
 

@@ -1,7 +1,7 @@
 // A server with `--linger` ends without clients, and never with one.
 import { assertEquals } from "@std/assert";
 import { Linger } from "../../src/server/linger.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/base/fake_clock.ts";
 
 /** A server that counts how often it was ended. */
 function make(lingerMs: number) {

@@ -2,7 +2,7 @@
 // bounds, and impatience.
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { next, type Phase, Shutdown, type ShutdownResult, type Step } from "../../src/server/shutdown.ts";
-import { FakeClock, turn } from "../support/fake_clock.ts";
+import { FakeClock, turn } from "../support/base/fake_clock.ts";
 
 const PHASES: readonly Phase[] = ["running", "refusing", "draining", "closing", "closed"];
 const STEPS: readonly Step[] = ["begin", "announced", "drained", "deadline", "disposed"];

@@ -1,6 +1,6 @@
 // A simulated world for delivery: a real router, manager, worker and session in one thread, on a clock that the
 // test moves, with an agent that streams at random and peers that read when the test lets them.
-import { CURSORS } from "../support/greeting.ts";
+import { CURSORS } from "../support/server/greeting.ts";
 import { Governor } from "../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../src/governor/limits.ts";
 import type { AgentPort } from "../../src/worker/session/agent_port.ts";

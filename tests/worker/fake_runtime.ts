@@ -2,7 +2,7 @@
 // promises alone. Whatever a worker has no business with throws.
 import { common, files } from "../../src/runtime/common.ts";
 import type { Files, Runtime } from "../../src/runtime/runtime.ts";
-import type { FakeClock } from "../support/fake_clock.ts";
+import type { FakeClock } from "../support/base/fake_clock.ts";
 
 /** Files where every path is a folder and leads nowhere else. */
 export const EVERYWHERE: Files = {

@@ -10,7 +10,7 @@ import { PathGuard } from "../../src/worker/session/files/path_guard.ts";
 import { Session, type SessionParts } from "../../src/worker/session/session.ts";
 import type { Command } from "../../src/protocol/schema/commands.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/base/fake_clock.ts";
 import { PLAIN_FORMAT } from "./fake_format.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE } from "./fake_runtime.ts";

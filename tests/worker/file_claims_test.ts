@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { FileClaims } from "../../src/worker/file_claims.ts";
 import type { FromWorker } from "../../src/ipc/messages.ts";
-import { turn } from "../support/fake_clock.ts";
+import { turn } from "../support/base/fake_clock.ts";
 
 /** Claims and what they sent. */
 function bench() {

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { FromWorker } from "../../src/ipc/messages.ts";
 import { RecordPublisher } from "../../src/worker/record_publisher.ts";
-import { turn } from "../support/fake_clock.ts";
+import { turn } from "../support/base/fake_clock.ts";
 import { recordOf } from "../server/manager/fakes.ts";
 
 function make() {

@@ -6,7 +6,7 @@ import { SessionBuilder } from "../../src/worker/session_builder.ts";
 import type { FromWorker, WorkerConfig } from "../../src/ipc/messages.ts";
 import type { Command } from "../../src/protocol/schema/commands.ts";
 import { files } from "../../src/runtime/common.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../support/base/fake_clock.ts";
 import { PLAIN_FORMAT } from "./fake_format.ts";
 import { fakeRuntime } from "./fake_runtime.ts";
 import { answeredClaims } from "./fakes.ts";

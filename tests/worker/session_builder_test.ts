@@ -2,7 +2,7 @@
 // are built at once, and what becomes of those that take too long.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { specOf } from "../../src/protocol/schema/commands.ts";
-import { turn } from "../support/fake_clock.ts";
+import { turn } from "../support/base/fake_clock.ts";
 import { BuilderBench, header } from "./session_builder_fixture.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
 import { at } from "./fakes.ts";

@@ -4,7 +4,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Question } from "../../src/worker/session/dialogs.ts";
 import type { SessionState } from "../../src/ipc/messages.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
-import { turn } from "../support/fake_clock.ts";
+import { turn } from "../support/base/fake_clock.ts";
 import { header } from "./session_builder_fixture.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE } from "./fake_runtime.ts";

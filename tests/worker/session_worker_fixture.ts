@@ -9,7 +9,7 @@ import type { FromWorker, Reply, ToWorker, WorkerConfig } from "../../src/ipc/me
 import { SessionWorker } from "../../src/worker/session_worker.ts";
 import type { Command } from "../../src/protocol/schema/commands.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
-import { FakeClock, turn } from "../support/fake_clock.ts";
+import { FakeClock, turn } from "../support/base/fake_clock.ts";
 import { PLAIN_FORMAT } from "./fake_format.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
 import { EVERYWHERE, fakeRuntime } from "./fake_runtime.ts";

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { FromWorker } from "../../src/ipc/messages.ts";
 import { SessionWorker } from "../../src/worker/session_worker.ts";
 import { specOf } from "../../src/protocol/schema/commands.ts";
-import { FakeClock, turn } from "../support/fake_clock.ts";
+import { FakeClock, turn } from "../support/base/fake_clock.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
 import { fakeRuntime } from "./fake_runtime.ts";
 import { at, NOBODY } from "./fakes.ts";

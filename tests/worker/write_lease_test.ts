@@ -2,7 +2,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { checkFence, fenceWrites } from "../../src/worker/session/file_check/write_fence.ts";
 import { WriteLease } from "../../src/worker/write_lease.ts";
-import { FakeClock, turn } from "../support/fake_clock.ts";
+import { FakeClock, turn } from "../support/base/fake_clock.ts";
 import { fakeRuntime } from "./fake_runtime.ts";
 import { CONFIG, WorkerBench } from "./session_worker_fixture.ts";
 

@@ -1,7 +1,7 @@
 // A bounded wait: in time, late, and failed; the timer never outlives the result.
 import { assertEquals, assertRejects } from "@std/assert";
 import { deadline } from "../../../src/base/async/deadline.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 
 Deno.test("deadline: work that ends in time is the result, and its timer is cleared", async () => {
   const clock = new FakeClock();

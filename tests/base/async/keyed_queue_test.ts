@@ -1,7 +1,7 @@
 // Order in front of a session: at once where nothing waits, else behind what does; sessions do not wait for another.
 import { assertEquals } from "@std/assert";
 import { KeyedQueue } from "../../../src/base/async/keyed_queue.ts";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 
 Deno.test("keyed queue: what comes later waits for what waits, in its own session", async () => {
   const keyed = new KeyedQueue();

@@ -1,8 +1,8 @@
 // A client of the protocol over `lean_socket.ts`: requests by promise, events as bytes with their type found by
 // a short search. Any `rate_limited` or `overloaded` answer is an error that ends the run.
 
-import { at, brief, isObject, type JsonObject, stringAt } from "../../support/json.ts";
-import { deadline } from "../../support/wait.ts";
+import { at, brief, isObject, type JsonObject, stringAt } from "../../support/base/json.ts";
+import { deadline } from "../../support/base/wait.ts";
 import { LeanSocket } from "./lean_socket.ts";
 
 const WAIT_MS = 120_000;

@@ -1,7 +1,7 @@
 // A WebSocket client that costs little, so that a benchmark measures the server: frames are cut out of the read
 // buffer and handed over as bytes, decoded only on request. Can stop reading, as a stalled peer does.
 
-import { frame, writeAll } from "../../support/client_frame.ts";
+import { frame, writeAll } from "../../support/network/client_frame.ts";
 
 const READ_BYTES = 256 * 1024;
 const HANDSHAKE_BYTES = 16 * 1024;

@@ -3,8 +3,8 @@
 
 import { ascii, Client, eventType, find, parsed } from "./client.ts";
 import { LeanSocket } from "./lean_socket.ts";
-import { at, brief, type JsonObject } from "../../support/json.ts";
-import { deadline } from "../../support/wait.ts";
+import { at, brief, type JsonObject } from "../../support/base/json.ts";
+import { deadline } from "../../support/base/wait.ts";
 
 const COALESCED = ascii('"coalesced":');
 const COALESCED_BYTES = 120;

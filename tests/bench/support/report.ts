@@ -1,7 +1,7 @@
 // What a benchmark came to: medians, a table with the ratio against the baseline of the same run, and one entry
 // in dist/bench.json. Also the frame that every benchmark file runs in.
 
-import { ENGINE, REPO } from "../../support/server_process.ts";
+import { ENGINE, REPO } from "../../support/server/server_process.ts";
 
 /** One line of a result. */
 export interface Row {

@@ -10,9 +10,9 @@ import {
   PI,
   REPO,
   type Target,
-} from "../../support/server_process.ts";
-import { PI_CLI } from "../../support/pi_rpc.ts";
-import { deadline, until } from "../../support/wait.ts";
+} from "../../support/server/server_process.ts";
+import { PI_CLI } from "../../support/fronts/pi_rpc.ts";
+import { deadline, until } from "../../support/base/wait.ts";
 import { installModel } from "./model_extension.ts";
 
 const HERE = decodeURIComponent(new URL(".", import.meta.url).pathname);

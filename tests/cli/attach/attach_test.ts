@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Client } from "../../../src/client/mod.ts";
 import { attach, type AttachEnd, type AttachOptions } from "../../../src/cli/attach/attach.ts";
 import type { Io, TerminalDevice, TerminalEnd } from "../../../src/runtime/terminal/io.ts";
-import { until } from "../../support/wait.ts";
+import { until } from "../../support/base/wait.ts";
 
 /** A terminal that keeps what was written to it. */
 class FakeTerminal implements TerminalDevice {

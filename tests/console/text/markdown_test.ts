@@ -4,7 +4,7 @@ import { languageOf } from "../../../src/console/text/highlight.ts";
 import { highlight } from "../../../src/console/text/highlight.ts";
 import { isOwnPicture, pictureOf, safeLink } from "../../../src/console/text/links.ts";
 import { markdownHtml } from "../../../src/console/text/markdown.ts";
-import { HOSTILE } from "../../support/hostile_texts.ts";
+import { HOSTILE } from "../../support/browser/hostile_texts.ts";
 
 /** The elements and attributes that the renderer itself may write. */
 const TAG =

@@ -1,7 +1,7 @@
 // What docs/PROTOCOL.md#what-waits-for-what says of each command: where it waits, how long it may run, what it is free of.
 import { assertEquals } from "@std/assert";
 import { type CommandName, COMMANDS, specOf } from "../../../src/protocol/schema/commands.ts";
-import { isRead } from "../../support/roles.ts";
+import { isRead } from "../../support/server/roles.ts";
 
 const names = [...COMMANDS.keys()] as CommandName[];
 

@@ -1,7 +1,7 @@
 // What the system tells about connections of this process, on Linux.
 import { assert, assertEquals } from "@std/assert";
 import { type End, type TcpDescriptor, TcpDescriptors } from "../../../src/runtime/deno/tcp_descriptors.ts";
-import { until } from "../../support/wait.ts";
+import { until } from "../../support/base/wait.ts";
 
 class Pair implements Disposable {
   readonly #listener: Deno.TcpListener;

@@ -2,8 +2,8 @@
 // back, and so does its own close.
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Home, REPO } from "../../support/server_process.ts";
-import { findTmux, Terminal } from "../../support/tmux.ts";
+import { Home, REPO } from "../../support/server/server_process.ts";
+import { findTmux, Terminal } from "../../support/fronts/tmux.ts";
 
 const ignore = !await findTmux();
 

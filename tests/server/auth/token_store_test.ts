@@ -8,7 +8,7 @@ import { type Minted, type Minting, TokenStore } from "../../../src/server/auth/
 import { common } from "../../../src/runtime/common.ts";
 import { keptLog } from "../manager/fakes.ts";
 import { fakeRuntime } from "../../worker/fake_runtime.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 
 const { log: quietLog } = keptLog();
 

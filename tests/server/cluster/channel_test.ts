@@ -1,7 +1,7 @@
 // One virtual connection: order, batches, parts, acknowledgements, and what a lost frame or a lost end does.
 import { assert, assertEquals } from "@std/assert";
 import { Channel, type ChannelEvents, isEndFrame } from "../../../src/server/cluster/wire/channel.ts";
-import { FakeClock, turn } from "../../support/fake_clock.ts";
+import { FakeClock, turn } from "../../support/base/fake_clock.ts";
 
 class End {
   readonly texts: string[] = [];

@@ -1,7 +1,7 @@
 // Where a client of a gateway goes on after a loss: which cursors are asked for, and what the client sees of it.
 import { assertEquals } from "@std/assert";
 import { ClientPlaces } from "../../../src/server/cluster/gateway/client_places.ts";
-import { at, type Json } from "../../support/json.ts";
+import { at, type Json } from "../../support/base/json.ts";
 
 const FIELDS = { updates: "delta" };
 

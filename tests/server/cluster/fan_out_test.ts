@@ -5,7 +5,7 @@ import type { Command } from "../../../src/protocol/schema/commands.ts";
 import { FanOut } from "../../../src/server/cluster/gateway/fan_out.ts";
 import { MergedList } from "../../../src/server/cluster/gateway/merged_list.ts";
 import { PageCursors } from "../../../src/server/lists/page_cursors.ts";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 import { FakeAsker } from "../manager/fakes.ts";
 import { GatewayBench } from "./gateway_bench.ts";
 

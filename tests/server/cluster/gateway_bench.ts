@@ -5,8 +5,8 @@ import { Claims } from "../../../src/server/cluster/claims.ts";
 import { Gateway } from "../../../src/server/cluster/gateway/gateway.ts";
 import type { Member } from "../../../src/server/cluster/members.ts";
 import { Channel } from "../../../src/server/cluster/wire/channel.ts";
-import { FakeClock, turn } from "../../support/fake_clock.ts";
-import { at } from "../../support/json.ts";
+import { FakeClock, turn } from "../../support/base/fake_clock.ts";
+import { at } from "../../support/base/json.ts";
 import { connectionOver, FakePeer } from "../router/fakes.ts";
 import { FakeBucket } from "./fake_bus.ts";
 

@@ -1,6 +1,6 @@
 // Where a gateway sends what creates a session: the node with room, the one that its key names, or that one's heir.
 import { assert, assertEquals } from "@std/assert";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 import { GatewayBench as Bench } from "./gateway_bench.ts";
 
 Deno.test("gateway: a burst of creates spreads, its own node included, and each keyed one is where its key says", async () => {

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { NodeInfo } from "../../../src/protocol/schema/monitoring_commands.ts";
 import { Members, SILENT_MS } from "../../../src/server/cluster/members.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { FakeBucket } from "./fake_bus.ts";
 
 const infoOf = (node: string): NodeInfo => ({

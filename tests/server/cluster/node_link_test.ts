@@ -4,8 +4,8 @@ import { READ_AHEAD_BYTES } from "../../../src/governor/limits.ts";
 import { type Command, specOf } from "../../../src/protocol/schema/commands.ts";
 import { NodeLink } from "../../../src/server/cluster/gateway/node_link.ts";
 import { Channel, type ChannelEvents } from "../../../src/server/cluster/wire/channel.ts";
-import { FakeClock, turn } from "../../support/fake_clock.ts";
-import { at } from "../../support/json.ts";
+import { FakeClock, turn } from "../../support/base/fake_clock.ts";
+import { at } from "../../support/base/json.ts";
 import { connectionOver, FakePeer } from "../router/fakes.ts";
 
 class Bench {

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { SILENT_MS } from "../../../src/server/cluster/members.ts";
 import { SilentNodes } from "../../../src/server/cluster/silent_nodes.ts";
 import { LOST_MS } from "../../../src/server/cluster/wire/channel.ts";
-import { FakeClock, turn } from "../../support/fake_clock.ts";
+import { FakeClock, turn } from "../../support/base/fake_clock.ts";
 
 class Bench {
   readonly clock = new FakeClock();

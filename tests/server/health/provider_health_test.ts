@@ -1,7 +1,7 @@
 // The wait of health_check for what workers report on their models.
 import { assertEquals } from "@std/assert";
 import { ProviderHealth } from "../../../src/server/health/provider_health.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 
 const MS = 10_000;
 

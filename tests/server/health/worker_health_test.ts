@@ -1,7 +1,7 @@
 // What health_check says of workers: one that is lost, slow to start or silent, and sessions that hear nothing.
 import { assertEquals } from "@std/assert";
 import { WorkerHealth } from "../../../src/server/health/worker_health.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 
 const HOST_SILENT_MS = 30_000;
 

@@ -11,7 +11,7 @@ import type { SessionRecord } from "../../../src/ipc/session_record.ts";
 import { CommandJournal } from "../../../src/server/journal/command_journal.ts";
 import { JournalFile } from "../../../src/server/journal/journal_file.ts";
 import type { ReplyTo } from "../../../src/server/journal/reply_to.ts";
-import { FakeClock, turn } from "../../support/fake_clock.ts";
+import { FakeClock, turn } from "../../support/base/fake_clock.ts";
 import { FakeDisk } from "../manager/fake_disk.ts";
 import { FakeAsker, keptLog } from "../manager/fakes.ts";
 

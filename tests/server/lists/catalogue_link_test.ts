@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { CatalogueCall, ToCatalogue } from "../../../src/ipc/catalogue_messages.ts";
 import { type CatalogueEvents, CatalogueLink } from "../../../src/server/lists/catalogue_link.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { keptLog } from "../manager/fakes.ts";
 
 const CALL: CatalogueCall = { type: "identify", path: "/f" };

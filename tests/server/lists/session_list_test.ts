@@ -6,7 +6,7 @@ import { LISTING_MS } from "../../../src/base/listing/listings.ts";
 import type { Limits } from "../../../src/governor/limits.ts";
 import { recordOf } from "../manager/fakes.ts";
 import { type Peer, RouterBench } from "../router/router_fixture.ts";
-import { at, type Json } from "../../support/json.ts";
+import { at, type Json } from "../../support/base/json.ts";
 
 type Info = SessionRecord["info"];
 

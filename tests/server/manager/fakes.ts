@@ -18,7 +18,7 @@ import type { ReplyTo } from "../../../src/server/journal/reply_to.ts";
 import { Governor } from "../../../src/governor/governor.ts";
 import { type Limits, withDefaults } from "../../../src/governor/limits.ts";
 import type { Clock } from "../../../src/runtime/runtime.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { AS_FOUND } from "../../../src/protocol/pi_package.ts";
 
 export const CONFIG: WorkerConfig = {

@@ -7,7 +7,7 @@ import { createContext } from "../../../src/server/manager/session_context.ts";
 import { SessionEntry } from "../../../src/server/manager/session_entry.ts";
 import { ParkingPolicy } from "../../../src/server/manager/parking/parking_policy.ts";
 import { failure } from "../../../src/protocol/errors.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { CONFIG, keptLog, memoryLedger, recordOf, ScriptedWorkers } from "./fakes.ts";
 
 const IDLE_MS = 1_000;

@@ -9,7 +9,7 @@ import {
   type SessionEntryState,
   writeState,
 } from "../../../src/server/manager/session_entry.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { CONFIG, keptLog, memoryLedger, ScriptedWorkers } from "./fakes.ts";
 
 function make() {

@@ -6,7 +6,7 @@ import type { CatalogueAnswer, StoredRead } from "../../../src/ipc/catalogue_mes
 import type { Reply } from "../../../src/ipc/messages.ts";
 import type { Failure } from "../../../src/protocol/errors.ts";
 import type { Limits } from "../../../src/governor/limits.ts";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 import { FakeAsker, makeManager, recordOf, type ScriptedWorker } from "./fakes.ts";
 
 /** An open manager with its reports to the router. */

@@ -6,7 +6,7 @@ import { withDefaults } from "../../../src/governor/limits.ts";
 import type { SessionRecord } from "../../../src/ipc/session_record.ts";
 import { SessionEntry, writeState } from "../../../src/server/manager/session_entry.ts";
 import { SessionPersistence } from "../../../src/server/manager/session_persistence.ts";
-import { FakeClock, turn } from "../../support/fake_clock.ts";
+import { FakeClock, turn } from "../../support/base/fake_clock.ts";
 import { recordOf } from "./fakes.ts";
 
 function make(parkedSessions = 10) {

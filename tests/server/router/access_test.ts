@@ -5,8 +5,8 @@ import type { Access } from "../../../src/server/auth/access.ts";
 import { type CommandName, COMMANDS, specOf } from "../../../src/protocol/schema/commands.ts";
 import { ROLES } from "../../../src/protocol/schema/roles.ts";
 import { MINIMAL } from "../../protocol/minimal.ts";
-import { at } from "../../support/json.ts";
-import { ADDED } from "../../support/roles.ts";
+import { at } from "../../support/base/json.ts";
+import { ADDED } from "../../support/server/roles.ts";
 import { RouterBench } from "./router_fixture.ts";
 
 /** Those that tell or change more than some sessions. */
@@ -21,7 +21,7 @@ const names = [...COMMANDS.keys()] as CommandName[];
 Deno.test("access: each command asks for the role of the table", () => {
   for (const name of names) {
     const role = ROLES.find((one) => ADDED[one].includes(name));
-    assertEquals(specOf(name).role, role, `${name}: is its role in tests/support/roles.ts?`);
+    assertEquals(specOf(name).role, role, `${name}: is its role in tests/support/server/roles.ts?`);
     assertEquals(specOf(name).scoped, !WIDE.includes(name), `${name}: scoped`);
   }
 });

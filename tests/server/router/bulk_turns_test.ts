@@ -2,7 +2,7 @@
 // stays as it was sent.
 import { assertEquals } from "@std/assert";
 import { BULK_AHEAD, SOCKET_WINDOW_BYTES } from "../../../src/governor/limits.ts";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 import { FakePeer } from "./fakes.ts";
 import { RouterBench as Bench } from "./router_fixture.ts";
 

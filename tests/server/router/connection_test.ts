@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { READ_AHEAD_BYTES } from "../../../src/governor/limits.ts";
 import type { Connection } from "../../../src/server/router/connection.ts";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 import { connectionOver, FakePeer } from "./fakes.ts";
 import type { Held } from "../../../src/server/router/bulk_turns.ts";
 

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { CURSOR_MS } from "../../../src/governor/limits.ts";
 import { Cursors } from "../../../src/server/router/cursors.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 
 function make() {
   const clock = new FakeClock();

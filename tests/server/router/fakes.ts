@@ -3,7 +3,7 @@ import { ADMIN } from "../../../src/server/auth/access.ts";
 import { Connection } from "../../../src/server/router/connection.ts";
 import type { OutboxLimits } from "../../../src/server/router/outbox.ts";
 import type { Peer } from "../../../src/server/router/peer.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 
 /** More than any test queues. */
 export const ROOMY: OutboxLimits = {

@@ -5,7 +5,7 @@ import { SOCKET_WINDOW_BYTES, STALL_MS } from "../../../src/governor/limits.ts";
 import type { EncodedEvent } from "../../../src/ipc/messages.ts";
 import { EventEncoder } from "../../../src/worker/session/events/event_encoder.ts";
 import { Outbox, type OutboxLimits } from "../../../src/server/router/outbox.ts";
-import { FakeClock, turn } from "../../support/fake_clock.ts";
+import { FakeClock, turn } from "../../support/base/fake_clock.ts";
 import { FakePeer, ROOMY } from "./fakes.ts";
 
 function make(closeBytes = 1_000_000, over: Partial<OutboxLimits> = {}) {

@@ -4,8 +4,8 @@ import type { Limits } from "../../../src/governor/limits.ts";
 import { Router } from "../../../src/server/router/router.ts";
 import { connectMemory, type MemoryClient } from "../../../src/server/transports/memory.ts";
 import { makeManager, type ScriptedWorker } from "../manager/fakes.ts";
-import { CURSORS, GREETING } from "../../support/greeting.ts";
-import { at, type Json } from "../../support/json.ts";
+import { CURSORS, GREETING } from "../../support/server/greeting.ts";
+import { at, type Json } from "../../support/base/json.ts";
 
 /** The router, and everything under it. */
 export class RouterBench {

@@ -5,10 +5,10 @@ import { COMMANDS } from "../../../src/protocol/schema/commands.ts";
 import { connectMemory } from "../../../src/server/transports/memory.ts";
 import type { ScriptedWorker } from "../manager/fakes.ts";
 import { MINIMAL } from "../../protocol/minimal.ts";
-import { at, type Json, objectAt } from "../../support/json.ts";
+import { at, type Json, objectAt } from "../../support/base/json.ts";
 import { FakePeer } from "./fakes.ts";
-import { GREETING } from "../../support/greeting.ts";
-import { isRead } from "../../support/roles.ts";
+import { GREETING } from "../../support/server/greeting.ts";
+import { isRead } from "../../support/server/roles.ts";
 import { RouterBench as Bench } from "./router_fixture.ts";
 
 Deno.test("router: the greeting comes first, and answers only go to who asked", () => {

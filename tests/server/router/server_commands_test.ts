@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import type { SessionState } from "../../../src/ipc/messages.ts";
 import type { ScriptedWorker } from "../manager/fakes.ts";
-import { at, type Json } from "../../support/json.ts";
+import { at, type Json } from "../../support/base/json.ts";
 import { type Peer, RouterBench } from "./router_fixture.ts";
 
 const FILE = "/sessions/s.jsonl";

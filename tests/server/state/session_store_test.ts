@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { SessionStore } from "../../../src/server/state/session_store.ts";
 import { files } from "../../../src/runtime/common.ts";
 import type { Files } from "../../../src/runtime/runtime.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { keptLog, recordOf } from "../manager/fakes.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("base64");

@@ -11,7 +11,7 @@ import { StateFolder, StateFolderError } from "../../../src/server/state/state_f
 import { common } from "../../../src/runtime/common.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { fakeRuntime } from "../../worker/fake_runtime.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { keptLog } from "../manager/fakes.ts";
 
 const HEX_64 = /^[0-9a-f]{64}$/;

@@ -6,8 +6,8 @@ import type { Connection } from "../../../src/server/router/connection.ts";
 import { Router } from "../../../src/server/router/router.ts";
 import { StdioTransport } from "../../../src/server/transports/stdio.ts";
 import { makeManager } from "../manager/fakes.ts";
-import { turn } from "../../support/fake_clock.ts";
-import { CURSORS, GREETING } from "../../support/greeting.ts";
+import { turn } from "../../support/base/fake_clock.ts";
+import { CURSORS, GREETING } from "../../support/server/greeting.ts";
 
 const encoder = new TextEncoder();
 

@@ -4,7 +4,7 @@ import type { PiChoice } from "../../../src/protocol/pi_package.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { files } from "../../../src/runtime/common.ts";
 import { EngineError, engineFor, resolveEngine } from "../../../src/server/workers/engine.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { fakeRuntime } from "../../worker/fake_runtime.ts";
 
 type On = Pick<Runtime, "name" | "version">;

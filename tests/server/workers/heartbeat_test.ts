@@ -1,7 +1,7 @@
 // The heartbeat: it pings each worker once a beat, and knows the delay and the silence of each at any time.
 import { assertEquals } from "@std/assert";
 import { BEAT_MS, Heartbeat } from "../../../src/server/workers/heartbeat.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 
 const LOAD_MS = 60_000;
 

@@ -2,7 +2,7 @@
 // What one worker does, hangs or dies of, concerns no other session.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { WorkerPool } from "../../../src/server/workers/worker_pool.ts";
 import {
   anyKind,

@@ -7,7 +7,7 @@ import {
   SAMPLE_MS,
   workerMemoryBytes,
 } from "../../../src/server/workers/memory_monitor.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 
 const LIMIT = 1000;
 

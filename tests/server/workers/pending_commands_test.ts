@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { type PendingCommand, PendingCommands } from "../../../src/server/workers/pending_commands.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { FakeAsker } from "../manager/fakes.ts";
 
 const OK = { ok: true, dataText: "{}" } as const;

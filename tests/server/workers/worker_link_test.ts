@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { type LinkEvents, startWorkerThread } from "../../../src/server/workers/worker_link.ts";
 import type { Runtime, WorkerHandle } from "../../../src/runtime/runtime.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { fakeRuntime } from "../../worker/fake_runtime.ts";
 import { CONFIG } from "../manager/fakes.ts";
 

@@ -2,7 +2,7 @@
 // without losing what was said to them meanwhile.
 import { assertEquals } from "@std/assert";
 import { type Isolation, WorkerPool } from "../../../src/server/workers/worker_pool.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 import { anyKind, CONFIG, makeManager, ScriptedWorkers as Started } from "../manager/fakes.ts";
 
 const YOUNG_MS = 5_000;

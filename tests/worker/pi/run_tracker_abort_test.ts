@@ -1,6 +1,6 @@
 // The settler when a run is aborted at any of its stages, and when messages are queued too late for it.
 import { assertEquals } from "@std/assert";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 import { Bench } from "./run_tracker_fixture.ts";
 
 Deno.test("settle: an abort in mid-run settles as aborted, whatever the last message says", async () => {

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { RunResult } from "../../../src/worker/session/agent_port.ts";
 import { type Run, RunTracker } from "../../../src/worker/pi/run_tracker.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/base/fake_clock.ts";
 
 /** An agent in the state that the test sets, and a record of the tracker's calls. */
 export class Bench implements Run {

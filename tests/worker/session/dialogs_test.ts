@@ -8,7 +8,7 @@ import {
   type Question,
 } from "../../../src/worker/session/dialogs.ts";
 import type { SessionEvent } from "../../../src/protocol/events.ts";
-import { FakeClock, turn } from "../../support/fake_clock.ts";
+import { FakeClock, turn } from "../../support/base/fake_clock.ts";
 import { at } from "../fakes.ts";
 
 const SELECT: Question = {

@@ -2,7 +2,7 @@
 // only, the gate before session_start is through, and the end.
 import { assertEquals } from "@std/assert";
 import { Mailbox, type MailboxJob } from "../../../src/worker/session/mailbox.ts";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 
 /** Jobs by name that end on command, and what has started and ended so far. */
 class Bench {

@@ -2,7 +2,7 @@
 // settled, and those still in the queue neither.
 import { assertEquals } from "@std/assert";
 import { MessageTracker } from "../../../src/worker/session/message_tracker.ts";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 
 class Bench {
   readonly told: string[] = [];

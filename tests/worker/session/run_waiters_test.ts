@@ -2,7 +2,7 @@
 // nothing of it is left behind.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { RunResult } from "../../../src/worker/session/agent_port.ts";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 import { at, DELTA, NOBODY, SessionBench } from "../fakes.ts";
 
 const DONE: RunResult = { text: "t", stopReason: "stop", usage: null, aborted: false };

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Handler } from "../../../src/worker/session/session.ts";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 import { MODEL } from "./fake_agent.ts";
 import { at, NOBODY, SessionBench } from "../fakes.ts";
 import { recordOf } from "../../server/manager/fakes.ts";

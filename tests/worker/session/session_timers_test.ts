@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Question } from "../../../src/worker/session/dialogs.ts";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
-import { turn } from "../../support/fake_clock.ts";
+import { turn } from "../../support/base/fake_clock.ts";
 import { at, SessionBench } from "../fakes.ts";
 
 const QUICK = specOf("set_model").timeoutMs;

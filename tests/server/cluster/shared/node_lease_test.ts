@@ -9,7 +9,7 @@ import {
   TAKEN_MS,
 } from "../../../../src/server/cluster/shared/node_lease.ts";
 import { Takeover } from "../../../../src/server/cluster/shared/takeover.ts";
-import { FakeClock } from "../../../support/fake_clock.ts";
+import { FakeClock } from "../../../support/base/fake_clock.ts";
 import { FakeBucket, type FakeBus } from "../fake_bus.ts";
 
 const LOG = { debug() {}, info() {}, warn() {}, error() {} };

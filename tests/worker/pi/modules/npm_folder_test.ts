@@ -3,7 +3,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { errorMessage } from "../../../../src/base/error_message.ts";
 import { shareNpmFolder } from "../../../../src/worker/pi/modules/npm_folder.ts";
-import { FakeClock } from "../../../support/fake_clock.ts";
+import { FakeClock } from "../../../support/base/fake_clock.ts";
 
 /** A class like pi's, which asks a command for each instance. */
 function managers(ask: (command: string) => string) {

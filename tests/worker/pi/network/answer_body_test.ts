@@ -94,7 +94,7 @@ Deno.test("an abort ends the connection of an answer that is no longer read", as
 });
 
 Deno.test("an abort ends an answer whose request was collected as garbage meanwhile", async () => {
-  const program = new URL("../../../support/collected_request.ts", import.meta.url);
+  const program = new URL("../../../support/base/collected_request.ts", import.meta.url);
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", "--v8-flags=--expose-gc", program.pathname],
   }).output();

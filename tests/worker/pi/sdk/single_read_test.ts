@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { SessionManager } from "@mariozechner/pi-coding-agent";
 import { readOnce } from "../../../../src/worker/pi/sdk/single_read.ts";
-import { Entries, writeSession } from "../../../support/session_file.ts";
+import { Entries, writeSession } from "../../../support/model/session_file.ts";
 
 /** What a history is, apart from pi's own fields. */
 function shown(history: SessionManager): unknown {

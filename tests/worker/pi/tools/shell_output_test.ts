@@ -5,7 +5,7 @@ import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { ShellLogs } from "../../../../src/worker/pi/tools/shell_log.ts";
 import { Cleaner, ShellOutput } from "../../../../src/worker/pi/tools/shell_output.ts";
-import { FakeClock } from "../../../support/fake_clock.ts";
+import { FakeClock } from "../../../support/base/fake_clock.ts";
 
 const PRINTED =
   "a\x1b[31mred\x1b[0m \x1b]8;;http://a.b/?c\x1b\\link\x1b]8;;\x1b\\ \x1b]0;title\x07t \x1b(Bx " +

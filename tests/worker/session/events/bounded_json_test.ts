@@ -7,7 +7,7 @@ import {
   newestJson,
   newestOf,
 } from "../../../../src/worker/session/events/bounded_json.ts";
-import { at } from "../../../support/json.ts";
+import { at } from "../../../support/base/json.ts";
 
 const message = (n: number, chars: number) => ({ role: "user", n, text: "x".repeat(chars) });
 

@@ -1,7 +1,7 @@
 // Timers that stand still in a pause: what is left of each is kept to the millisecond, over any number of pauses.
 import { assertEquals } from "@std/assert";
 import { PausableTimers } from "../../../../src/worker/session/guards/pausable_timers.ts";
-import { FakeClock } from "../../../support/fake_clock.ts";
+import { FakeClock } from "../../../support/base/fake_clock.ts";
 
 /** Timers by name, and which of them have run. */
 class Bench {

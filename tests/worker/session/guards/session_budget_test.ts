@@ -4,7 +4,7 @@ import type { BudgetLimits } from "../../../../src/governor/budget.ts";
 import { SessionBudget } from "../../../../src/worker/session/guards/session_budget.ts";
 import { usageOf } from "../../../../src/worker/session/guards/usage.ts";
 import type { SessionEvent } from "../../../../src/protocol/events.ts";
-import { FakeClock } from "../../../support/fake_clock.ts";
+import { FakeClock } from "../../../support/base/fake_clock.ts";
 
 function make(limits?: BudgetLimits) {
   const clock = new FakeClock();

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { StallDetector } from "../../../../src/worker/session/guards/stall_detector.ts";
 import type { SessionEvent } from "../../../../src/protocol/events.ts";
-import { FakeClock } from "../../../support/fake_clock.ts";
+import { FakeClock } from "../../../support/base/fake_clock.ts";
 
 function make(stallMs: number | undefined = 1000) {
   const clock = new FakeClock();
