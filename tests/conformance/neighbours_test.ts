@@ -321,7 +321,7 @@ async function pipe({ bench, wire, id }: Loud): Promise<void> {
   const marker = bench.name("pipe");
   bench.model.script(marker, calls([{ name: "read", args: { path: "pipe" } }]) as Step, text(["done"]));
   const run = wire.request({ type: "prompt", sessionId: id, message: marker, waitFor: "settled" }, 60_000);
-  await wire.event(id, "tool_execution_start", undefined, 60_000);
+  await bench.model.request(marker);
   await delay(WAIT_MS);
   await wire.ok({ type: "abort", sessionId: id });
   assertEquals((await run).code, "cancelled");
