@@ -27,6 +27,8 @@ export class GatewayBench {
   readonly got: Record<string, string[]> = {};
   readonly gateway: Gateway;
   readonly claims: Claims;
+  /** Whether NATS is reachable. */
+  connected = true;
   /** What a node answers. */
   answers: (node: string, command: { type: string; id: string }) => string | undefined = () => undefined;
   /** What the nodes were remembered for, and their heirs. */
@@ -78,7 +80,7 @@ export class GatewayBench {
           return near;
         },
       },
-      connected: () => true,
+      connected: () => this.connected,
       self: () => {
         const live = this.got["g"]?.length ?? 0;
         return infoOf("g", { ...(g ?? { gateway: true }), sessions: { live, parked: 0, limit: 100 } });

@@ -56,3 +56,17 @@ Deno.test("gateway: the heir of a node that is gone gets the repetitions that na
   assertEquals(bench.got["b"]?.length, 2);
   await bench.end();
 });
+
+Deno.test("gateway: without NATS a new session stays here, though the others have more room and seem to live", async () => {
+  const bench = new Bench({ g: { load: 1 }, a: {} });
+  bench.create("1", {});
+  bench.connected = false;
+  bench.create("2", {});
+  bench.create("3", { idempotencyKey: "k" });
+  bench.create("4", { node: "a" });
+  await turn();
+  await turn();
+  assertEquals([bench.got["a"], bench.got["g"]?.toSorted()], [["1"], ["2", "3"]]);
+  assertEquals(bench.codes.includes("4:node_unavailable"), true);
+  await bench.end();
+});

@@ -104,7 +104,8 @@ export class Gateway implements LastAnswers {
       connection,
       node,
       ownIds,
-      lives: () => members.get(node) !== undefined,
+      // Without NATS a command would be lost on its way, and its outcome unknown.
+      lives: () => members.get(node) !== undefined && this.#parts.connected(),
       open: (events) => {
         const member = members.get(node);
         if (member === undefined || !this.#parts.connected()) return undefined;
@@ -377,13 +378,22 @@ export class Gateway implements LastAnswers {
   #choices(command: Creating): readonly NodeInfo[] {
     // A file is looked for in the same order at each node.
     const stays = command.type === "create_session" ? { self: true as const } : {};
-    const all = [{ ...this.#parts.self(), ...stays }, ...this.#parts.members.alive.map(({ info }) => info)];
-    if (command.node !== undefined) return all.filter(({ node }) => node === command.node);
-    return byRoom(all, (node) => this.#placed.get(node) ?? 0);
+    const self = { ...this.#parts.self(), ...stays };
+    if (command.node !== undefined) {
+      const all = [self, ...this.#parts.members.alive.map(({ info }) => info)];
+      return all.filter(({ node }) => node === command.node);
+    }
+    return byRoom([self, ...this.#reachable()], (node) => this.#placed.get(node) ?? 0);
+  }
+
+  /** The other nodes that can be asked now. After a loss of NATS they count as alive for some seconds more. */
+  #reachable(): readonly NodeInfo[] {
+    const { connected, members } = this.#parts;
+    return connected() ? members.alive.map(({ info }) => info) : [];
   }
 
   #others(): readonly NodeInfo[] {
-    return byRoom(this.#parts.members.alive.map(({ info }) => info), () => 0);
+    return byRoom(this.#reachable(), () => 0);
   }
 
   /** A command on a file: the named node's, or of the first node that has the file. */
