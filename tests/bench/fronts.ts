@@ -80,10 +80,14 @@ async function firstAnswer(rpc: Rpc): Promise<number> {
   return took;
 }
 
-/** Processor time of one record in microseconds, and the lines of the last run. */
-async function recordCost(rpc: Rpc): Promise<{ micros: number; lines: readonly string[] }> {
+/** The mean bytes of lines. */
+const meanBytes = (lines: readonly string[]): number =>
+  lines.reduce((sum, line) => sum + line.length + 1, 0) / lines.length;
+
+/** Processor time of one record in microseconds, its mean bytes, and the lines of the last run. */
+async function recordCost(rpc: Rpc): Promise<{ micros: number; bytes: number; lines: readonly string[] }> {
   let lines: readonly string[] = [];
-  let [before, count] = [0, 0];
+  let [before, count, bytes] = [0, 0, 0];
   // The first run is not counted: runtimes take a while to compile what runs often. The others are measured together,
   // because the system counts processor time in steps of many records.
   for (let run = 0; run <= RUNS; run++) {
@@ -92,9 +96,13 @@ async function recordCost(rpc: Rpc): Promise<{ micros: number; lines: readonly s
     await rpc.send({ id: `p${run}`, type: "prompt", message: prompt(ORDER) });
     await rpc.line('"type":"agent_settled"', from);
     lines = rpc.lines.slice(from);
-    if (run > 0) count += lines.length;
+    if (run > 0) {
+      count += lines.length;
+      bytes += meanBytes(lines) * lines.length;
+    }
   }
-  return { micros: (await rpc.child.processorTime() - before) / count * 1e6, lines };
+  const micros = (await rpc.child.processorTime() - before) / count * 1e6;
+  return { micros, bytes: bytes / count, lines };
 }
 
 /** The Deno of that build. The binary may have another version than the one that runs this. */
@@ -102,7 +110,7 @@ async function denoOf(target: Target): Promise<string> {
   return target === "binary" ? await binaryDeno() : Deno.execPath();
 }
 
-/** A program that copies stdin to stdout, given the same lines. */
+/** A program that copies stdin to stdout, given these lines. Processor time of one byte in microseconds. */
 async function pipeCost(target: Target, lines: readonly string[]): Promise<number> {
   const home = await benchHome();
   const copy = target === "node" ? { program: NODE, args: ["-e", "process.stdin.pipe(process.stdout)"] } : {
@@ -130,7 +138,7 @@ async function pipeCost(target: Target, lines: readonly string[]): Promise<numbe
     }
     await until(() => copied >= written || undefined, WAIT_MS, () => "the copy");
   }
-  const micros = (await child.processorTime() - before) / (RUNS * lines.length) * 1e6;
+  const micros = (await child.processorTime() - before) / (RUNS * lines.length * meanBytes(lines)) * 1e6;
   await writer.close();
   await child.status;
   await home.remove();
@@ -155,10 +163,10 @@ async function measure(target: Target): Promise<Row[]> {
   const rpc = front(server, target, ["--no-session"]);
   await rpc.send({ id: "first", type: "get_state" });
   await rpc.line('"id":"first"');
-  const { micros, lines } = await recordCost(rpc);
+  const { micros, bytes, lines } = await recordCost(rpc);
   await rpc.end();
-  const pipe = await pipeCost(target, lines);
-  const bytes = lines.reduce((sum, line) => sum + line.length, 0) / lines.length;
+  // Coalescing differs from run to run, so the copy of one run is scaled to the mean bytes of all.
+  const pipe = await pipeCost(target, lines) * bytes;
   const [start, piStart] = [median(ours), median(pis)];
   return [
     {
