@@ -148,8 +148,8 @@ const ALONE: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Quiet files: one of them at a time, and the cores before all others. They drive a terminal or a browser, or start a
- * server in the background.
+ * Quiet files: one of them at a time, and the cores before all others. They drive a terminal or a browser, start a
+ * server in the background, or cut connections by the clock.
  */
 const QUIET: ReadonlySet<string> = new Set([
   "attach_ends",
@@ -159,6 +159,7 @@ const QUIET: ReadonlySet<string> = new Set([
   "cli_completion",
   "cli_docs",
   "cli_server",
+  "client",
   "console_history",
   "console_hostile",
   "console_ways",
