@@ -372,13 +372,13 @@ export class NodeLink {
   }
 }
 
-/** Commands that a client of a node that ends may send again to another one. */
+/** The answer to a command that waits when this node ends, and that may run twice or has not begun. */
 const ENDING = failure(
   "shutting_down",
-  "This node is shutting down; connect to another one, and send it again",
+  "This node is shutting down; connect to another one, and send the command again",
 );
 
-/** The command may have run, and may not. */
+/** The answer to a command that may or may not have run. */
 function unknown(node: string, why: string): Failure {
   const sentence = `${why}; read the session's state, and send the command again if it is missing`;
   return failure("outcome_unknown", sentence, { data: { node } });
