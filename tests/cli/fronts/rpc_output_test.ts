@@ -11,15 +11,17 @@ const decoder = new TextDecoder();
 function slowStdout() {
   let written = "";
   let end = (): void => {};
+  let writes = 0;
   const write = async (pieces: string | readonly (string | Uint8Array)[]): Promise<void> => {
     const { promise, resolve } = deferred<void>();
     end = resolve;
+    writes++;
     await promise;
     // Only now, as a slow reader takes them.
     for (const piece of pieces) written += typeof piece === "string" ? piece : decoder.decode(piece);
   };
   const io = { stdout: { write } } as unknown as Io;
-  return { io, next: () => end(), written: () => written };
+  return { io, next: () => end(), written: () => written, writes: () => writes };
 }
 
 Deno.test("records leave in order, whatever becomes of the memory of their bytes", async () => {
@@ -64,4 +66,15 @@ Deno.test("a record of the moment in which a write ends is written too", async (
     }
     assertEquals(written(), '{"type":"first"}\n{"type":"second"}\n', `step ${step}`);
   }
+});
+
+Deno.test("records of one step become one write", async () => {
+  const { io, next, written, writes } = slowStdout();
+  const output = new RpcOutput(io, () => {});
+  for (let record = 0; record < 50; record++) output.write({ type: "record", record });
+  const flushed = output.flushed();
+  await Promise.resolve();
+  next();
+  await flushed;
+  assertEquals([writes(), written().split("\n").length - 1], [1, 50]);
 });

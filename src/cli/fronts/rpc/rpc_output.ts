@@ -58,6 +58,8 @@ export class RpcOutput {
   }
 
   async #drain(): Promise<void> {
+    // The records of one read of the socket arise one behind the other, and become one write.
+    await undefined;
     try {
       while (this.#lines.length > 0) {
         const [lines, kept] = [this.#lines, this.#kept];
