@@ -10,6 +10,8 @@ interface Stored {
 /** The bucket. */
 export class FakeBucket {
   readonly entries = new Map<string, Stored>();
+  /** Reads wait for it. */
+  answers: Promise<void> = Promise.resolve();
   readonly #watchers = new Set<(key: string, value: string | undefined) => void>();
   #revision = 0;
 
@@ -63,6 +65,7 @@ export class FakeBus implements Bus {
 
   async get(key: string): Promise<BusEntry | undefined> {
     await this.#reach();
+    await this.#bucket.answers;
     const found = this.#bucket.entries.get(key);
     return found === undefined ? undefined : { ...found, storedAt: 0 };
   }

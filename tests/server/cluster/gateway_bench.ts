@@ -89,11 +89,12 @@ export class GatewayBench {
       remember: (key, node) => {
         const first = this.remembered.get(key) ?? node;
         this.remembered.set(key, first);
-        return turn().then(() => heirOf(first));
+        return turn().then(() => bucket.answers).then(() => heirOf(first));
       },
-      recall: (key) => {
+      recall: async (key) => {
+        await bucket.answers;
         const first = this.remembered.get(key);
-        return Promise.resolve(first === undefined ? undefined : heirOf(first));
+        return first === undefined ? undefined : heirOf(first);
       },
       sha256: (text) => text,
       endClient: () => {},
@@ -105,7 +106,11 @@ export class GatewayBench {
   }
 
   create(id: string, fields: Partial<Command> & { node?: string }): void {
-    const command = { type: "create_session", id, ...fields } as Command;
+    this.send({ type: "create_session", id, ...fields } as Command);
+  }
+
+  send(command: Command): void {
+    const { id = "" } = command;
     const asked = { connection: this.connection, command, spec: specOf(command.type), text: "" };
     const here = (): void => this.#arrived("g", id);
     if (!this.gateway.take({ ...asked, text: JSON.stringify(command) }, here)) here();

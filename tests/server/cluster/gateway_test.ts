@@ -1,6 +1,8 @@
 // Where a gateway sends what creates a session: the node with room, the one that its key names, or that one's heir.
 import { assert, assertEquals } from "@std/assert";
 import { turn } from "../../support/base/fake_clock.ts";
+import { deferred } from "../../../src/base/async/deferred.ts";
+import { encodeSuccess } from "../../../src/protocol/envelope.ts";
 import { GatewayBench as Bench } from "./gateway_bench.ts";
 
 Deno.test("gateway: a burst of creates spreads, its own node included, and each keyed one is where its key says", async () => {
@@ -68,5 +70,41 @@ Deno.test("gateway: without NATS a new session stays here, though the others hav
   await turn();
   assertEquals([bench.got["a"], bench.got["g"]?.toSorted()], [["1"], ["2", "3"]]);
   assertEquals(bench.codes.includes("4:node_unavailable"), true);
+  await bench.end();
+});
+
+Deno.test("gateway: a node that ends waits for the bucket, and answers the commands that still wait for it", async () => {
+  const bench = new Bench({ a: {}, b: {} });
+  const bucket = deferred<void>();
+  bench.bucket.answers = bucket.promise;
+  bench.create("1", { idempotencyKey: "k" });
+  bench.create("2", { sessionId: "s", idempotencyKey: "l" });
+  bench.send({ type: "prompt", id: "3", sessionId: "s", message: "hello" });
+  bench.send({ type: "delete_session", id: "4", sessionId: "t", idempotencyKey: "m" });
+  bench.send({ type: "subscribe", id: "5", sessionId: "u" });
+  let answered = false;
+  void bench.gateway.whenAnswered().then(() => answered = true);
+  await turn();
+  assertEquals([answered, bench.codes], [false, []]);
+  bench.gateway.farewell();
+  assertEquals(bench.codes, ["1", "2", "3", "4", "5"].map((id) => `${id}:shutting_down`));
+  // The late answer of the bucket has nothing to go on with.
+  bucket.resolve();
+  await turn();
+  await turn();
+  assertEquals([answered, bench.codes.length, bench.got], [true, 5, {}]);
+  await bench.end();
+});
+
+Deno.test("gateway: a node that ends waits for commands that went on once the bucket had answered", async () => {
+  const bench = new Bench({ a: {} });
+  const bucket = deferred<void>();
+  bench.bucket.answers = bucket.promise;
+  bench.answers = (_, { id }) => encodeSuccess({ id, command: "create_session" }, '{"sessionId":"s"}');
+  bench.create("1", { sessionId: "s", idempotencyKey: "k" });
+  const answered = bench.gateway.whenAnswered();
+  bucket.resolve();
+  await answered;
+  assertEquals([bench.got, bench.peer.sent.length], [{ a: ["1"] }, 1]);
   await bench.end();
 });

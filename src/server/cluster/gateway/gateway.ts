@@ -14,7 +14,8 @@ import type { Asked, LastAnswers } from "../remote.ts";
 import type { Claims } from "../claims.ts";
 import type { Members } from "../members.ts";
 import type { Channels } from "../wire/channels.ts";
-import { NodeLink } from "./node_link.ts";
+import { Lookups } from "./lookups.ts";
+import { ENDING, NodeLink } from "./node_link.ts";
 import { byRoom, takesSessions } from "./placement.ts";
 
 export interface GatewayParts {
@@ -64,8 +65,7 @@ const NO_FILE: readonly string[] = ["path_not_found", "path_forbidden"];
 export class Gateway implements LastAnswers {
   readonly #parts: GatewayParts;
   readonly #links = new Map<Connection, Map<string, NodeLink>>();
-  /** Commands that wait until the owner of their session is known. */
-  readonly #lookups = new Map<string, (() => void)[]>();
+  readonly #lookups = new Lookups(() => this.#checkSettled());
   /** Sessions that were sent to a node since its last word. */
   readonly #placed = new Map<string, number>();
   /** Called once no command waits for another node. */
@@ -163,7 +163,8 @@ export class Gateway implements LastAnswers {
   }
 
   #checkSettled(): void {
-    if (this.#settled.length === 0 || this.#allLinks.some(({ waits }) => waits)) return;
+    if (this.#settled.length === 0 || this.#lookups.waits) return;
+    if (this.#allLinks.some(({ waits }) => waits)) return;
     for (const resolve of this.#settled.splice(0)) resolve();
   }
 
@@ -171,8 +172,9 @@ export class Gateway implements LastAnswers {
     return [...this.#links.values()].flatMap((links) => [...links.values()]);
   }
 
-  /** This node ends: each command that waits for another node gets its answer now. */
+  /** This node ends: each command that waits for another node, or for the bucket, gets its answer now. */
   farewell(): void {
+    for (const asked of this.#lookups.takeAll()) this.#refuse(asked, ENDING);
     for (const link of this.#allLinks) link.farewell();
   }
 
@@ -205,18 +207,14 @@ export class Gateway implements LastAnswers {
 
   #ofSession(asked: Asked, sessionId: string, here: () => void): boolean {
     const { claims, node, has } = this.#parts;
-    const waiting = this.#lookups.get(sessionId);
-    if (waiting !== undefined) {
-      waiting.push(() => this.#route(asked, sessionId, here));
-      return true;
-    }
+    if (this.#lookups.follow(sessionId, asked, () => this.#route(asked, sessionId, here))) return true;
     const owner = has(sessionId) ? node : claims.ownerOf(sessionId);
     const key = this.#keyOf(asked);
     // After a deletion nothing else tells which node keeps the answer under that key.
     const deletes = key !== undefined && asked.command.type === "delete_session";
     if (owner !== undefined && deletes) {
       const stored = this.#parts.remember(key, owner).catch(() => owner);
-      this.#wait(sessionId, stored, () => this.#route(asked, sessionId, here));
+      this.#lookups.hold(sessionId, stored, asked, () => this.#route(asked, sessionId, here));
       return true;
     }
     if (owner === node) return false;
@@ -228,7 +226,7 @@ export class Gateway implements LastAnswers {
           kept = await this.#parts.recall(key).catch(() => undefined);
         }
       });
-      this.#wait(sessionId, found, () => this.#route(asked, sessionId, here, kept));
+      this.#lookups.hold(sessionId, found, asked, () => this.#route(asked, sessionId, here, kept));
     }
     return true;
   }
@@ -240,16 +238,6 @@ export class Gateway implements LastAnswers {
     if (owner === undefined || owner === node) here();
     else if (members.get(owner) === undefined && owner === kept) here();
     else this.#forward(asked, owner);
-  }
-
-  /** Until something is known of a session, commands for it wait, in order. */
-  #wait(sessionId: string, known: Promise<unknown>, then: () => void): void {
-    this.#lookups.set(sessionId, [then]);
-    void known.finally(() => {
-      const waiting = this.#lookups.get(sessionId) ?? [];
-      this.#lookups.delete(sessionId);
-      for (const fn of waiting) fn();
-    });
   }
 
   /** What the bucket calls a command's idempotency key. Undefined for a command without one. */
@@ -267,22 +255,16 @@ export class Gateway implements LastAnswers {
   /** Sends a new session to its node. */
   #create(asked: Asked, command: Creating, here: () => void): boolean {
     const { sessionId, idempotencyKey } = command;
-    if (sessionId !== undefined && this.#lookups.has(sessionId)) {
-      this.#lookups.get(sessionId)?.push(() => this.#createNow(asked, command, here));
-      return true;
-    }
+    const now = (): void => this.#createNow(asked, command, here);
+    if (sessionId !== undefined && this.#lookups.follow(sessionId, asked, now)) return true;
     const known = sessionId === undefined ? undefined : this.#ownerOf(sessionId);
     if (idempotencyKey === undefined || known !== undefined) {
       return this.#place(asked, command, known, here);
     }
     // A repetition belongs to the node that got the first one, whichever node it arrives at.
     if (sessionId !== undefined) {
-      this.#wait(
-        sessionId,
-        this.#parts.claims.confirm(sessionId),
-        () => this.#createNow(asked, command, here),
-      );
-    } else void this.#createKeyed(asked, command, here);
+      this.#lookups.hold(sessionId, this.#parts.claims.confirm(sessionId), asked, now);
+    } else this.#createKeyed(asked, command, here);
     return true;
   }
 
@@ -291,24 +273,26 @@ export class Gateway implements LastAnswers {
     if (!this.#place(asked, command, known, here)) here();
   }
 
-  async #createKeyed(asked: Asked, command: Creating, here: () => void): Promise<void> {
+  #createKeyed(asked: Asked, command: Creating, here: () => void): void {
     const { remember, node, members } = this.#parts;
     const chosen = this.#choices(command)[0];
     // Those that come while the bucket answers go on from there.
     if (chosen !== undefined) this.#count(chosen.node);
     const key = this.#keyOf(asked);
-    const first = chosen === undefined || key === undefined
-      ? undefined
-      : await remember(key, chosen.node).catch(() => undefined);
-    // The node that the command names may have an heir, and that has the answer to a repetition.
-    const heir = chosen === undefined && key !== undefined ? await this.#keeperOf(key) : undefined;
-    if (!asked.connection.open) return;
-    const to = heir ?? first;
-    if (to === undefined || to === chosen?.node) {
-      if (!this.#place(asked, command, undefined, here, chosen)) here();
-    } else if (to === node) here();
-    else if (members.get(to) === undefined) this.#refuse(asked, goneNode(to));
-    else this.#forward(asked, to);
+    let to: string | undefined;
+    const find = async (): Promise<void> => {
+      if (key === undefined) return;
+      // The node that the command names may have an heir, and that has the answer to a repetition.
+      to = chosen === undefined ? await this.#keeperOf(key) : await remember(key, chosen.node);
+    };
+    this.#lookups.hold(Symbol(), find(), asked, () => {
+      if (!asked.connection.open) return;
+      if (to === undefined || to === chosen?.node) {
+        if (!this.#place(asked, command, undefined, here, chosen)) here();
+      } else if (to === node) here();
+      else if (members.get(to) === undefined) this.#refuse(asked, goneNode(to));
+      else this.#forward(asked, to);
+    });
   }
 
   /** The living node that keeps the answer under a key. */

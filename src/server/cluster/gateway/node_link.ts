@@ -373,7 +373,7 @@ export class NodeLink {
 }
 
 /** The answer to a command that waits when this node ends, and that may run twice or has not begun. */
-const ENDING = failure(
+export const ENDING = failure(
   "shutting_down",
   "This node is shutting down; connect to another one, and send the command again",
 );
