@@ -1,7 +1,8 @@
 // (k) What one peer can do to a server: small commands without end, read or unread, invalid messages, pings,
 // messages and requests that are never complete. Measured on every build: how much the process grows, how long it
 // works on after the flood, and what a second connection's ping takes meanwhile. The baseline is the bare server on
-// the same runtime, which has no limits, under the same flood; the note has our own server's slowest answer before it.
+// the same runtime, which has no limits, under the same flood; the note has our own server's slowest answer before it, and that of a server beside it
+// that nobody attacks: what the machine itself needs while it is that busy.
 // PI_BENCH_BASE names another checkout, whose builds are measured beside it.
 // Usage: deno run -A tests/bench/frame_flood.ts [--quick] [sources|node|binary …]
 
@@ -30,6 +31,8 @@ interface Flooded {
   readonly grownMiB: number;
   readonly calmMs: number;
   readonly pings: readonly number[];
+  /** Of the server that nobody attacks. */
+  readonly untouched: readonly number[];
   readonly note: string;
 }
 
@@ -63,9 +66,15 @@ interface Attacked {
   readonly child: Child;
   readonly url: string;
   readonly socket: LeanSocket;
+  /** A socket of a server that nobody attacks. */
+  readonly untouched?: LeanSocket;
 }
 
-async function flooded({ child, url, socket }: Attacked, kind: string, token: string): Promise<Flooded> {
+async function flooded(
+  { child, url, socket, untouched }: Attacked,
+  kind: string,
+  token: string,
+): Promise<Flooded> {
   const before = await child.memory();
   const script = decodeURIComponent(new URL("frame_flooder.ts", import.meta.url).pathname);
   const home = await Home.make();
@@ -86,6 +95,7 @@ async function flooded({ child, url, socket }: Attacked, kind: string, token: st
     }
   })();
   const asking = ask(socket, () => !flooding);
+  const askingOther = untouched === undefined ? Promise.resolve([]) : ask(untouched, () => !flooding);
   await flooder.status;
   flooding = false;
   const said = await until(
@@ -99,7 +109,7 @@ async function flooded({ child, url, socket }: Attacked, kind: string, token: st
   await watching;
   const { sent, closeCode } = JSON.parse(said);
   const note = `${(sent / 1e6).toFixed(0)} MB sent${closeCode === null ? "" : `, closed with ${closeCode}`}`;
-  return { grownMiB: (most - before) * 1e6 / MIB, calmMs, pings, note };
+  return { grownMiB: (most - before) * 1e6 / MIB, calmMs, pings, untouched: await askingOther, note };
 }
 
 /** The program of the same build in another checkout. */
@@ -122,12 +132,17 @@ async function measure(target: Target, base: string | undefined): Promise<Row[]>
   for (const kind of KINDS.length > 0 ? KINDS : ALL) {
     // A server for each, so that what one flood leaves behind is not counted for the next.
     await using server = await startServer({ program: programOf(target, base), flags: RATES });
-    const admin = await Client.connect(server);
+    await using idle = await startServer({ program: programOf(target, base), flags: RATES });
+    const [admin, other] = [await Client.connect(server), await Client.connect(idle)];
     const minted = await admin.ok({ type: "mint_token", role: "observe", ttlMs: 600_000 });
     const started = performance.now();
     const quiet = await ask(admin.socket, () => performance.now() - started > QUIET_MS);
-    const attacked = { child: server.child, url: server.url, socket: admin.socket };
-    const { grownMiB, calmMs, pings, note } = await flooded(attacked, kind, stringAt(minted, "token"));
+    const attacked = { child: server.child, url: server.url, socket: admin.socket, untouched: other.socket };
+    const { grownMiB, calmMs, pings, untouched, note } = await flooded(
+      attacked,
+      kind,
+      stringAt(minted, "token"),
+    );
     const judged = base === undefined;
     const beside = judged ? await bare(target, kind) : undefined;
     const against = (of: (flooded: Flooded) => number): Partial<Row> =>
@@ -156,7 +171,7 @@ async function measure(target: Target, base: string | undefined): Promise<Row[]>
         ...(judged ? { target: "≤ 50", met: Math.max(...pings) <= 50 } : {}),
         note: `p50 ${median(pings).toFixed(1)}, p99 ${percentile(pings, 99).toFixed(1)}, slowest before ${
           Math.max(...quiet).toFixed(1)
-        }`,
+        }, of an untouched server ${Math.max(...untouched).toFixed(1)}`,
       },
     );
   }
