@@ -284,11 +284,19 @@ export const NAMED_FILES: readonly string[] = [
   ...[...Object.keys(CASES_OF), ...NEWER_FILES, ...CLUSTER_FILES, ...LONG],
 ];
 
+/** Where each file of the conformance suite is, by its name without `_test.ts`. Each folder holds one subject. */
+export function conformancePaths(): ReadonlyMap<string, string> {
+  const suite = "tests/conformance";
+  const folders = [...Deno.readDirSync(path.join(root, suite))].filter(({ isDirectory }) => isDirectory);
+  const files = folders.flatMap(({ name: folder }) =>
+    [...Deno.readDirSync(path.join(root, suite, folder))].map(({ name }) => `${suite}/${folder}/${name}`)
+  ).filter((file) => file.endsWith("_test.ts")).toSorted();
+  return new Map(files.map((file) => [path.posix.basename(file, "_test.ts"), file]));
+}
+
 /** Names of all files of the conformance suite. */
 export function conformanceFiles(): string[] {
-  const files = [...Deno.readDirSync(path.join(root, "tests/conformance"))].map(({ name }) => name);
-  return files.filter((name) => name.endsWith("_test.ts")).map((name) => name.replace("_test.ts", ""))
-    .toSorted();
+  return [...conformancePaths().keys()].toSorted();
 }
 
 /**
@@ -332,13 +340,14 @@ function turnOf(file: string): number {
 
 /** Runs the files of all shares beside each other; the outcome of each part. */
 export async function conform(shares: readonly Share[]): Promise<Map<string, Outcome>> {
+  const paths = conformancePaths();
   const runs = shares.flatMap(({ files, ...share }) => files.map((file) => ({ ...share, file })))
     .toSorted((a, b) => turnOf(a.file) - turnOf(b.file));
   const jobs = runs.map(({ part, target, file, env }): Job<Outcome> => {
     const name = `${part}: ${file}`;
     const variables = { ...env, PI_SERVER_TARGET: target };
     const manner = { heading: name, yields: !QUIET.has(file) && !ALONE.has(file) };
-    const run = () => runTests([`tests/conformance/${file}_test.ts`], variables, manner);
+    const run = () => runTests([paths.get(file) ?? file], variables, manner);
     // What a file keeps on the machine for its cases, it keeps for each build.
     const key = QUIET.has(file) ? "quiet" : file;
     return { name, run, key, ...(ALONE.has(file) ? { places: PLACES } : {}) };

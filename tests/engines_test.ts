@@ -1,6 +1,7 @@
 // Both engines are held to each other without being started: the same exports, one import map for the types of 1.6 that
 // differs in pi alone, and one copy of each package of pi in the lock file.
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { conformancePaths } from "../scripts/test.ts";
 import { PI_PACKAGES } from "../src/protocol/pi_package.ts";
 
 interface Config {
@@ -54,11 +55,9 @@ Deno.test("engines: the lock file holds one copy of each package of pi 1.6", asy
 });
 
 Deno.test("engines: docs/PI.md names each test that expects something else on pi 1.6, and no other", async () => {
-  const folder = new URL("conformance/", import.meta.url);
   const tests: string[] = [];
-  for await (const { name } of Deno.readDir(folder)) {
-    if (!name.endsWith("_test.ts")) continue;
-    if ((await Deno.readTextFile(new URL(name, folder))).includes("ON_1_6")) tests.push(name);
+  for (const [name, file] of conformancePaths()) {
+    if ((await textOf(file)).includes("ON_1_6")) tests.push(`${name}_test.ts`);
   }
   const [, table = ""] = (await textOf("docs/PI.md")).split("## What the tests expect of each engine");
   const [rows = ""] = table.split("\n## ");

@@ -1,8 +1,8 @@
 // (k) What one peer can do to a server: small commands without end, read or unread, invalid messages, pings,
 // messages and requests that are never complete. Measured on every build: how much the process grows, how long it
 // works on after the flood, and what a second connection's ping takes meanwhile. The baseline is the bare server on
-// the same runtime, which has no limits, under the same flood; the note has our own server's slowest answer before it, and that of a server beside it
-// that nobody attacks: what the machine itself needs while it is that busy.
+// the same runtime, which has no limits, under the same flood. The note has our own server's slowest answer before it,
+// and the slowest one of a second server, which gets no flood: that is what the machine itself needs while it is busy.
 // PI_BENCH_BASE names another checkout, whose builds are measured beside it.
 // Usage: deno run -A tests/bench/frame_flood.ts [--quick] [sources|node|binary …]
 
@@ -31,7 +31,7 @@ interface Flooded {
   readonly grownMiB: number;
   readonly calmMs: number;
   readonly pings: readonly number[];
-  /** Of the server that nobody attacks. */
+  /** Round trips of the server that gets no flood. */
   readonly untouched: readonly number[];
   readonly note: string;
 }
@@ -66,7 +66,7 @@ interface Attacked {
   readonly child: Child;
   readonly url: string;
   readonly socket: LeanSocket;
-  /** A socket of a server that nobody attacks. */
+  /** A socket of a server that gets no flood. */
   readonly untouched?: LeanSocket;
 }
 

@@ -1,5 +1,5 @@
 // The client's subscriptions over lost connections, against a server of the test's own: no event twice, none left
-// out, and a gap is reported. What a real server does is in tests/conformance/client_test.ts.
+// out, and a gap is reported. What a real server does is in tests/conformance/clients/client_test.ts.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client, type Dialog, isEvent, RequestError, type SubscriptionItem } from "../../src/client/mod.ts";
 import type { SubscribeOptions } from "../../src/client/mod.ts";

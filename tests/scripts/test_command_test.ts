@@ -1,7 +1,14 @@
 // The test command runs every case: none is lost between the builds.
 import { assert, assertEquals } from "@std/assert";
 import { FILES_OF_THE_PROCESS } from "../support/cluster/process_cases.ts";
-import { CASES_OF, chosen, conformanceFiles, NAMED_FILES, spread } from "../../scripts/test.ts";
+import {
+  CASES_OF,
+  chosen,
+  conformanceFiles,
+  conformancePaths,
+  NAMED_FILES,
+  spread,
+} from "../../scripts/test.ts";
 import { groupArgs, unitGroups } from "../../scripts/test_units.ts";
 import { countCases, takeTimes, total } from "../../scripts/test_outcome.ts";
 
@@ -37,9 +44,10 @@ Deno.test("test command: a file with cases for one build alone runs on that buil
   const shares = spread(files, BUILDS);
   const onBoth = (file: string) =>
     (["node", "binary"] as const).every((build) => shares.get(build)?.includes(file));
+  const paths = conformancePaths();
   const placed = [...files.filter(onBoth), ...Object.keys(CASES_OF)];
   for (const file of files) {
-    const text = await Deno.readTextFile(new URL(`../conformance/${file}_test.ts`, import.meta.url));
+    const text = await Deno.readTextFile(new URL(`../../${paths.get(file)}`, import.meta.url));
     if (/\bTARGET [!=]== "/.test(text)) {
       assert(placed.includes(file), `${file} is in no list of scripts/test.ts`);
     }
@@ -74,7 +82,10 @@ Deno.test("test command: every file of unit tests is in one group, and the group
     }
   };
   await walk("tests");
-  const units = files.filter((name) => !name.startsWith("tests/conformance/"));
+  const isConformance = (name: string) => name.startsWith("tests/conformance/");
+  // Two files of one name would be one file of the test command.
+  assertEquals([...conformancePaths().values()].toSorted(), files.filter(isConformance).toSorted());
+  const units = files.filter((name) => !isConformance(name));
   assert(units.length > 200, `${units.length}`);
   const groups = unitGroups();
   assertEquals(groups.flatMap((group) => group.files).toSorted(), units.toSorted());

@@ -149,7 +149,7 @@ async function opening({ recorder, home }: Scene): Promise<void> {
   await recorder.show({ type: "get_metrics" });
   await recorder.show({ type: "health_check" });
   await recorder.show({ type: "list_nodes" });
-  // This server is in no cluster. tests/conformance/cluster_test.ts gets this answer from one.
+  // This server is in no cluster. tests/conformance/cluster/cluster_test.ts gets this answer from one.
   recorder.exchanges.set("drain_node", {
     command: { id: "drain_node-1", type: "drain_node", node: "b" },
     response: {

@@ -124,7 +124,7 @@ async function findPython(): Promise<string | undefined> {
 async function python(shipped: Shipped): Promise<string> {
   const home = await shipped.home();
   const client = path.join(home, "client.py");
-  await Deno.copyFile(`${REPO}/tests/conformance/stdio_client.py`, client);
+  await Deno.copyFile(`${REPO}/tests/conformance/clients/stdio_client.py`, client);
   const found = await findPython();
   if (found === undefined) throw new Error(`there is no ${PYTHON}`);
   const { program, args } = shipped.command;
