@@ -27,12 +27,12 @@ function slowStdout() {
 Deno.test("records leave in order, whatever becomes of the memory of their bytes", async () => {
   const { io, next, written } = slowStdout();
   const output = new RpcOutput(io, () => {});
-  const shared = new Uint8Array(100_000);
+  const shared = new Uint8Array(1_000_000);
   const wanted: string[] = [];
   // Three batches, each larger than the memory that is kept for it.
   for (let batch = 0; batch < 3; batch++) {
     for (let record = 0; record < 4; record++) {
-      const json = JSON.stringify({ batch, record, text: String(record).repeat(90_000) });
+      const json = JSON.stringify({ batch, record, text: String(record).repeat(700_000) });
       output.writeJson(shared.subarray(0, new TextEncoder().encodeInto(json, shared).written));
       wanted.push(json);
     }

@@ -4,8 +4,11 @@ import { toJson } from "../../../base/text.ts";
 import type { Io } from "../../subcommand.ts";
 import type { PiRecord } from "./rpc_commands.ts";
 
-/** Bytes of records that are kept for one write without memory of their own. */
-const KEPT_BYTES = 256 * 1024;
+/**
+ * Bytes of records that are kept for one write without memory of their own. With a slow reader so many arise during the
+ * last write; memory of its own for each record cost a third more.
+ */
+const KEPT_BYTES = 2 * 1024 * 1024;
 
 /** Memory for the records of one write. */
 class Kept {
