@@ -196,7 +196,11 @@ async function isExactly(handle: FileHandle, file: string): Promise<boolean> {
   return true;
 }
 
-async function writeAt(file: string, text: string, replaces: (head: string) => boolean): Promise<boolean> {
+async function writeAt(
+  file: string,
+  bytes: Uint8Array,
+  replaces: (head: string) => boolean,
+): Promise<boolean> {
   const target = await openOrMake(file);
   if (target === undefined) return false;
   const { handle, made } = target;
@@ -207,7 +211,6 @@ async function writeAt(file: string, text: string, replaces: (head: string) => b
       if (!replaces(new TextDecoder().decode(buffer.subarray(0, bytesRead)))) return false;
       await handle.truncate(0);
     }
-    const bytes = new TextEncoder().encode(text);
     for (let at = 0; at < bytes.length;) {
       at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
     }

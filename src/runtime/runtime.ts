@@ -93,7 +93,7 @@ export interface Files {
    * when the path leads elsewhere by now, or `replaces` refuses after it got the first bytes. Nothing is written then,
    * and a failure leaves no new file.
    */
-  writeAt(path: string, text: string, replaces: (head: string) => boolean): Promise<boolean>;
+  writeAt(path: string, bytes: Uint8Array, replaces: (head: string) => boolean): Promise<boolean>;
   /** A new temporary folder for the owner alone. */
   makeTemporaryFolder(): Promise<string>;
   /** Removes a folder with everything in it. */

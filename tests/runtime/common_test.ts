@@ -337,7 +337,9 @@ Deno.test("files: while another process swaps a folder for a link and back, noth
     await said.read();
     for (let n = 0; n < 8_000; n++) {
       // While the folder is away, there is nothing to write to.
-      await files.writeAt(`${inside}/turn/page`, `page ${n}`, () => true).catch(() => false);
+      await files.writeAt(`${inside}/turn/page`, new TextEncoder().encode(`page ${n}`), () => true).catch(
+        () => false,
+      );
       assertEquals(await Deno.readTextFile(`${outside}/page`), "outside", `write ${n}`);
     }
   } finally {

@@ -151,8 +151,8 @@ export interface AgentHistory {
     targetId: string,
     options: NavigateOptions,
   ): Promise<Outcome<{ editorText?: string; cancelled: boolean; aborted?: boolean }>>;
-  /** Writes the page to that absolute path. */
-  exportHtml(path: string): Promise<Outcome<{ path: string; imagesLeftOut?: number }>>;
+  /** The page in UTF-8. What pi needs for it is written to that absolute path. */
+  exportHtml(path: string): Promise<Outcome<{ page: Uint8Array; imagesLeftOut?: number }>>;
 }
 
 /** The commands, skills and tools of a session, and its usage. */

@@ -62,8 +62,10 @@ async function written(bench: Bench, lines: readonly string[]): Promise<{ name: 
 
 const load: Way = async (bench, wire, lines) => {
   const { name, path } = await written(bench, lines);
-  const response = await wire.request({ type: "load_session", sessionId: name, sessionPath: path });
-  return { id: name, path, response };
+  const loading = wire.request({ type: "load_session", sessionId: name, sessionPath: path });
+  // Right behind it, since a session that no client subscribes to is parked soon.
+  await wire.request({ type: "subscribe", sessionId: name });
+  return { id: name, path, response: await loading };
 };
 
 const change: Way = async (bench, wire, lines) => {

@@ -112,7 +112,7 @@ function fakeHistory(agent: FakeAgent): AgentHistory {
     },
     exportHtml(path) {
       agent.calls.push(`export ${path}`);
-      return Promise.resolve({ ok: true, value: { path } });
+      return Promise.resolve({ ok: true, value: { page: new TextEncoder().encode("page") } });
     },
   };
 }

@@ -29,7 +29,11 @@ export async function exportTarget(
 }
 
 /** Writes the page to a checked path. A failure leaves no new file. */
-export async function writePage(place: SessionFiles, path: string, page: string): Promise<Outcome<string>> {
+export async function writePage(
+  place: SessionFiles,
+  path: string,
+  page: Uint8Array,
+): Promise<Outcome<string>> {
   try {
     if (await place.files.writeAt(path, page, (head) => !isHeader(head))) return { ok: true, value: path };
   } catch (error) {

@@ -94,15 +94,12 @@ async function exportHtml(session: Session, command: CommandOf<"export_html">): 
   if (!path.ok) return path;
   const folder = await files.makeTemporaryFolder();
   try {
-    // pi writes where the path leads at the time of the write. So pi writes elsewhere, and the page is moved
-    // there.
-    const page = files.join(folder, "page.html");
-    const outcome = await session.agent.history.exportHtml(page);
+    // pi writes where the path leads at the time of the write. So pi writes elsewhere.
+    const outcome = await session.agent.history.exportHtml(files.join(folder, "page.html"));
     if (!outcome.ok) return outcome;
-    const text = await files.read(page) ?? "";
-    const written = await writePage(session.place, path.value, text);
+    const { page, imagesLeftOut } = outcome.value;
+    const written = await writePage(session.place, path.value, page);
     if (!written.ok) return written;
-    const { imagesLeftOut } = outcome.value;
     return done({ path: written.value, ...(imagesLeftOut === undefined ? {} : { imagesLeftOut }) });
   } finally {
     await files.removeFolder(folder);

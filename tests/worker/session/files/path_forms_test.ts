@@ -159,23 +159,25 @@ Deno.test("guard: a folder that was swapped for a link after the check is found 
 
 const all = (): boolean => true;
 
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
 Deno.test("writeAt: writes where the path says, and never through a link or into a second name", async () => {
   await inPlace(async (top) => {
     const root = `${top}/root`;
-    assertEquals(await files.writeAt(`${root}/new`, "one", all), true);
-    assertEquals(await files.writeAt(`${root}/new`, "two", all), true);
+    assertEquals(await files.writeAt(`${root}/new`, bytesOf("one"), all), true);
+    assertEquals(await files.writeAt(`${root}/new`, bytesOf("two"), all), true);
     assertEquals(await Deno.readTextFile(`${root}/new`), "two");
     await Deno.symlink(`${top}/outside/file`, `${root}/link`);
     await Deno.link(`${top}/outside/file`, `${root}/second`);
     await Deno.symlink(`${top}/outside`, `${root}/swapped`);
     await new Deno.Command("mkfifo", { args: [`${root}/pipe`] }).output();
     for (const name of ["link", "second", "swapped/file", "pipe"]) {
-      assertEquals(await files.writeAt(`${root}/${name}`, "x", all), false, name);
+      assertEquals(await files.writeAt(`${root}/${name}`, bytesOf("x"), all), false, name);
     }
-    assertEquals(await files.writeAt(`${root}/swapped/made`, "x", all), false);
+    assertEquals(await files.writeAt(`${root}/swapped/made`, bytesOf("x"), all), false);
     assertEquals(await Deno.stat(`${top}/outside/made`).catch(() => "absent"), "absent");
     const spared = (head: string): boolean => head !== "two";
-    assertEquals(await files.writeAt(`${root}/new`, "x", spared), false);
+    assertEquals(await files.writeAt(`${root}/new`, bytesOf("x"), spared), false);
     assertEquals(await Deno.readTextFile(`${root}/new`), "two");
     assertEquals(await Deno.readTextFile(`${top}/outside/file`), "outside");
   });
