@@ -19,11 +19,12 @@ const DESCENDS =
   /node\.children\.forEach\((?:sortChildren|mapNodes)\);|if \(markActive\(child\)\) has = true;/g;
 const STARTS = /(roots|tree)\.forEach\((sortChildren|mapNodes|markActive)\);/g;
 
-/** A page is read with one character for each byte: half a second less for 40 MB, and half of the memory. */
-const BYTES = "latin1";
+/** The element of the session's data, which is base64. Both templates of pi have the same tag. */
+const DATA_TAG = '<script id="session-data" type="application/json">';
+const LESS_THAN = 0x3c;
 
-const hashOf = (code: string): string =>
-  `'sha256-${createHash("sha256").update(code, BYTES).digest("base64")}'`;
+const hashOf = (text: string): string =>
+  `'sha256-${createHash("sha256").update(text, "utf8").digest("base64")}'`;
 
 /** The template's script without recursion, and with quotes escaped in attributes. */
 function mended(script: string): string {
@@ -49,11 +50,35 @@ function handlersOf(script: string): string[] {
   return [...new Set(found)];
 }
 
-/** The page with a policy that allows only its own scripts, by hash, and no network. */
-export function securePage(html: Buffer): Buffer {
+/** The page with a policy that allows only its own scripts, by hash, and no network. Its data stays bytes. */
+export function securePage(html: Uint8Array): Uint8Array {
+  const { from, to } = dataIn(html);
+  const decoder = new TextDecoder();
+  const rest = secured(decoder.decode(html.subarray(0, from)) + decoder.decode(html.subarray(to)));
+  const at = rest.indexOf(DATA_TAG) + DATA_TAG.length;
+  return Buffer.concat([
+    Buffer.from(rest.slice(0, at)),
+    html.subarray(from, to),
+    Buffer.from(rest.slice(at)),
+  ]);
+}
+
+/** Where the data begins and ends in the page. */
+function dataIn(html: Uint8Array): { from: number; to: number } {
+  const tag = new TextEncoder().encode(DATA_TAG);
+  for (let at = html.indexOf(LESS_THAN); at >= 0; at = html.indexOf(LESS_THAN, at + 1)) {
+    if (!tag.every((byte, index) => html[at + index] === byte)) continue;
+    const from = at + tag.length;
+    const to = html.indexOf(LESS_THAN, from);
+    if (to >= 0) return { from, to };
+  }
+  throw new Error("pi's page has no element for the session's data");
+}
+
+function secured(html: string): string {
   const scripts: string[] = [];
   const handlers: string[] = [];
-  const page = html.toString(BYTES).replace(SCRIPT, (_, script: string) => {
+  const page = html.replace(SCRIPT, (_, script: string) => {
     const code = mended(script);
     scripts.push(code);
     handlers.push(...handlersOf(code));
@@ -66,7 +91,7 @@ export function securePage(html: Buffer): Buffer {
   const head =
     `<head>\n  <meta http-equiv="Content-Security-Policy" content="${policy}">\n  <script>${guard}</script>`;
   if (!page.includes("<head>")) throw new Error("pi's page has no head to put a policy into");
-  return Buffer.from(page.replace("<head>", () => head), BYTES);
+  return page.replace("<head>", () => head);
 }
 
 /** A page that is ready. */
