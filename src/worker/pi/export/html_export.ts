@@ -51,28 +51,18 @@ function handlersOf(script: string): string[] {
 }
 
 /** The page with a policy that allows only its own scripts, by hash, and no network. Its data stays bytes. */
-export function securePage(html: Uint8Array): Uint8Array {
-  const { from, to } = dataIn(html);
-  const decoder = new TextDecoder();
-  const rest = secured(decoder.decode(html.subarray(0, from)) + decoder.decode(html.subarray(to)));
+export function securePage(html: Buffer): Buffer {
+  const tag = html.indexOf(DATA_TAG);
+  const from = tag + DATA_TAG.length;
+  const to = html.indexOf(LESS_THAN, from);
+  if (tag < 0 || to < 0) throw new Error("pi's page has no element for the session's data");
+  const rest = secured(html.toString("utf8", 0, from) + html.toString("utf8", to));
   const at = rest.indexOf(DATA_TAG) + DATA_TAG.length;
   return Buffer.concat([
     Buffer.from(rest.slice(0, at)),
     html.subarray(from, to),
     Buffer.from(rest.slice(at)),
   ]);
-}
-
-/** Where the data begins and ends in the page. */
-function dataIn(html: Uint8Array): { from: number; to: number } {
-  const tag = new TextEncoder().encode(DATA_TAG);
-  for (let at = html.indexOf(LESS_THAN); at >= 0; at = html.indexOf(LESS_THAN, at + 1)) {
-    if (!tag.every((byte, index) => html[at + index] === byte)) continue;
-    const from = at + tag.length;
-    const to = html.indexOf(LESS_THAN, from);
-    if (to >= 0) return { from, to };
-  }
-  throw new Error("pi's page has no element for the session's data");
 }
 
 function secured(html: string): string {

@@ -1,5 +1,6 @@
 // The policy of an exported page: it names exactly the scripts that are in the page, and those run without recursion.
 
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { guardScript } from "../../../../src/worker/pi/export/export_guard.ts";
 import { securePage } from "../../../../src/worker/pi/export/html_export.ts";
@@ -19,7 +20,7 @@ async function hashOf(text: string): Promise<string> {
 }
 
 Deno.test("export: the policy names the scripts of the page and the template's handlers, and nothing else", async () => {
-  const page = new TextDecoder().decode(securePage(new TextEncoder().encode(TEMPLATE)));
+  const page = securePage(Buffer.from(TEMPLATE)).toString();
   const policy = /<meta http-equiv="Content-Security-Policy" content="([^"]*)">/.exec(page)?.[1] ?? "";
   const named = [.../script-src ([^;]*)/.exec(policy)?.[1]?.matchAll(/'sha256-[^']*'/g) ?? []].map(String);
   const scripts = [...page.matchAll(/<script>([^]*?)<\/script>/g)].map(([, text = ""]) => text);
@@ -35,10 +36,9 @@ Deno.test("export: the policy names the scripts of the page and the template's h
 
 Deno.test("export: the guard cannot end its own element, and a page without a head is refused", () => {
   assert(!/<\/script|<!--/i.test(guardScript(["</script><!--"])));
-  const bytes = (text: string) => new TextEncoder().encode(text);
-  assertThrows(() => securePage(bytes(TEMPLATE.replace("<head>", ""))));
-  assertThrows(() => securePage(bytes("<html><head></html>")));
+  assertThrows(() => securePage(Buffer.from(TEMPLATE.replace("<head>", ""))));
+  assertThrows(() => securePage(Buffer.from("<html><head></html>")));
   assertThrows(
-    () => securePage(bytes('<head><script id="session-data" type="application/json">e30=')),
+    () => securePage(Buffer.from('<head><script id="session-data" type="application/json">e30=')),
   );
 });
