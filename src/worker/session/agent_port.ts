@@ -151,7 +151,7 @@ export interface AgentHistory {
     targetId: string,
     options: NavigateOptions,
   ): Promise<Outcome<{ editorText?: string; cancelled: boolean; aborted?: boolean }>>;
-  /** The page in UTF-8. What pi needs for it is written to that absolute path. */
+  /** Makes the page, in UTF-8. For that, pi writes its own form of the page to that absolute path. */
   exportHtml(path: string): Promise<Outcome<{ page: Uint8Array; imagesLeftOut?: number }>>;
 }
 

@@ -5,8 +5,8 @@ import type { Io } from "../../subcommand.ts";
 import type { PiRecord } from "./rpc_commands.ts";
 
 /**
- * Bytes of records that are kept for one write without memory of their own. With a slow reader so many arise during the
- * last write; memory of its own for each record cost a third more.
+ * Bytes of records that share the memory of one write. About so many arise while a slow reader takes the write before.
+ * A record beyond them gets memory of its own, which costs a third more processor time.
  */
 const KEPT_BYTES = 2 * 1024 * 1024;
 
