@@ -9,7 +9,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { type Engine, ENGINES } from "../src/protocol/pi_package.ts";
 import { short, table } from "../tests/bench/support/report.ts";
 import { nodeOf } from "../tests/support/base/node_versions.ts";
-import { repositoryRoot } from "./bundle.ts";
+import { repositoryRoot } from "./build/bundle.ts";
 
 interface Bench {
   readonly file: string;
@@ -19,22 +19,22 @@ interface Bench {
 }
 
 const BENCHES: Readonly<Record<string, Bench>> = {
-  a: { file: "round_trip.ts", about: "round trip", builds: true },
-  b: { file: "fan_out.ts", about: "fan-out", builds: true },
-  c: { file: "delta_bytes.ts", about: "bytes of a delta", builds: false },
-  d: { file: "fairness.ts", about: "ping while all stream", builds: false },
-  e: { file: "idle_memory.ts", about: "memory for each session", builds: true },
-  f: { file: "startup.ts", about: "start", builds: true },
-  g: { file: "reconnect.ts", about: "reconnect", builds: true },
-  h: { file: "workers.ts", about: "one and two workers", builds: false },
-  i: { file: "stalled_reader.ts", about: "a reader that never reads", builds: true },
-  j: { file: "journal.ts", about: "what a key costs", builds: false },
-  k: { file: "frame_flood.ts", about: "one peer that floods", builds: true },
-  l: { file: "isolation.ts", about: "a worker for each session", builds: true },
-  m: { file: "long_history.ts", about: "long histories", builds: true },
-  n: { file: "catalogue.ts", about: "pages of thousands of sessions", builds: true },
-  o: { file: "fronts.ts", about: "what a front costs", builds: true },
-  cluster: { file: "cluster.ts", about: "through a gateway", builds: false },
+  a: { file: "delivery/round_trip.ts", about: "round trip", builds: true },
+  b: { file: "delivery/fan_out.ts", about: "fan-out", builds: true },
+  c: { file: "delivery/delta_bytes.ts", about: "bytes of a delta", builds: false },
+  d: { file: "load/fairness.ts", about: "ping while all stream", builds: false },
+  e: { file: "start/idle_memory.ts", about: "memory for each session", builds: true },
+  f: { file: "start/startup.ts", about: "start", builds: true },
+  g: { file: "delivery/reconnect.ts", about: "reconnect", builds: true },
+  h: { file: "load/workers.ts", about: "one and two workers", builds: false },
+  i: { file: "delivery/stalled_reader.ts", about: "a reader that never reads", builds: true },
+  j: { file: "history/journal.ts", about: "what a key costs", builds: false },
+  k: { file: "load/frame_flood.ts", about: "one peer that floods", builds: true },
+  l: { file: "load/isolation.ts", about: "a worker for each session", builds: true },
+  m: { file: "history/long_history.ts", about: "long histories", builds: true },
+  n: { file: "history/catalogue.ts", about: "pages of thousands of sessions", builds: true },
+  o: { file: "delivery/fronts.ts", about: "what a front costs", builds: true },
+  cluster: { file: "delivery/cluster.ts", about: "through a gateway", builds: false },
 };
 
 /** The Node of both sides where two engines are measured: pi 1.6 needs a newer one. */
@@ -76,7 +76,7 @@ async function build(all: boolean): Promise<void> {
   for (const [file, script] of wanted) {
     const found = await Deno.stat(path.join(root, file)).catch(() => undefined);
     if (all || found === undefined) {
-      if (!await deno(["run", "-A", `scripts/${script}`])) throw new Error(`${script} failed`);
+      if (!await deno(["run", "-A", `scripts/build/${script}`])) throw new Error(`${script} failed`);
     } else if ((found.mtime?.getTime() ?? 0) < newest) {
       console.log(`warning: ${file} is older than the sources; --build makes it anew`);
     }

@@ -2,7 +2,7 @@
 // Chromium. An explicit task, since a picture differs from one machine to the next: deno task pictures.
 
 import * as path from "node:path";
-import { repositoryRoot } from "./bundle.ts";
+import { repositoryRoot } from "./build/bundle.ts";
 import { closeBrowser, type Page, Person, type View } from "../tests/support/browser/console_browser.ts";
 import { installDialogs, uiPrompt } from "../tests/support/extensions/dialog_extension.ts";
 import { calls, Gate, ModelServer, text, writeModels } from "../tests/support/model/model_server.ts";

@@ -1,7 +1,7 @@
 // Both engines are held to each other without being started: the same exports, one import map for the types of 1.6 that
 // differs in pi alone, and one copy of each package of pi in the lock file.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { conformancePaths } from "../scripts/test.ts";
+import { conformancePaths } from "../scripts/test/test.ts";
 import { PI_PACKAGES } from "../src/protocol/pi_package.ts";
 
 interface Config {

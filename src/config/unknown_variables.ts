@@ -1,6 +1,6 @@
 // Does: finds variables that look like settings of the server and mean nothing, each with the right one nearest to it.
 // Used by: the command line, which warns of them.
-import { nearest } from "../config/nearest.ts";
+import { nearest } from "./nearest.ts";
 import { FLAGS, variableOf } from "./flags.ts";
 
 const PREFIX = "PI_SERVER_";

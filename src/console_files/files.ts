@@ -1,5 +1,5 @@
 // The console's files, compressed: page, script, style sheet, and the licenses of what they contain. Written by
-// scripts/build_console.ts (deno task console) from src/console; do not edit.
+// scripts/build/build_console.ts (deno task console) from src/console; do not edit.
 import type { ConsoleFile } from "./console_file.ts";
 
 /** Packages that have a part in the files. */

@@ -15,7 +15,7 @@ export const PI_CHOICES: readonly ["auto", ...typeof ENGINES] = ["auto", ...ENGI
 /** A value of `--pi`. */
 export type PiChoice = (typeof PI_CHOICES)[number];
 
-/** The default of `--pi`. Each build replaces it by `auto` (scripts/bundle.ts). */
+/** The default of `--pi`. Each build replaces it by `auto` (scripts/build/bundle.ts). */
 export const DEFAULT_PI: PiChoice = "0.73";
 
 /** The facts about an engine that the server needs before a worker has loaded it. */

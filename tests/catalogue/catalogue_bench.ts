@@ -11,7 +11,7 @@ import type {
 import { common, files } from "../../src/runtime/common.ts";
 import type { Files, Runtime } from "../../src/runtime/runtime.ts";
 import type { StoredSession } from "../../src/protocol/schema/results.ts";
-import { fakeRuntime } from "../worker/fake_runtime.ts";
+import { fakeRuntime } from "../worker/support/fake_runtime.ts";
 import { FakeClock } from "../support/base/fake_clock.ts";
 
 /** The first line of a session file. */

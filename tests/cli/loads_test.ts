@@ -1,5 +1,5 @@
 // What a subcommand loads: the client of the protocol, and nothing of the server, the worker or pi. The builds are
-// checked for the same by scripts/bundle.ts.
+// checked for the same by scripts/build/bundle.ts.
 import { assert, assertEquals } from "@std/assert";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";

@@ -2,7 +2,7 @@
 // that is down. A lost server is dialled at once when the network is back. The bundle is small.
 import { assert, assertEquals } from "@std/assert";
 import * as esbuild from "esbuild";
-import { browserClient } from "../../scripts/browser_client.ts";
+import { browserClient } from "../../scripts/build/browser_client.ts";
 import { connect, TokenRefusedError } from "../../src/client/browser.ts";
 import { Client } from "../../src/client/client.ts";
 import type { LinkListener } from "../../src/client/mod.ts";

@@ -1,7 +1,7 @@
 // The generated interfaces against the schemas: not stale, and the same types, both ways.
 import { assertEquals } from "@std/assert";
-import { generated } from "../../scripts/gen_wire_types.ts";
-import { repositoryRoot } from "../../scripts/bundle.ts";
+import { generated } from "../../scripts/gen/gen_wire_types.ts";
+import { repositoryRoot } from "../../scripts/build/bundle.ts";
 import type { CommandName, CommandOf } from "../../src/protocol/schema/commands.ts";
 import type {
   SessionInfo as Inferred,

@@ -2,7 +2,7 @@
 // and nothing outside.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as esbuild from "esbuild";
-import { buildConsole, staleness } from "../../scripts/build_console.ts";
+import { buildConsole, staleness } from "../../scripts/build/build_console.ts";
 
 /** esbuild's own process is ended after the work. */
 async function built<T>(

@@ -1,6 +1,6 @@
 // The check of the sources: it finds each broken rule, and passes what keeps them.
 import { assert, assertEquals } from "@std/assert";
-import { checkSource, checkSources, MAY_IMPORT } from "../../scripts/check_sources.ts";
+import { checkSource, checkSources, MAY_IMPORT } from "../../scripts/check/check_sources.ts";
 
 const OTHERS = [
   "base/error_message",

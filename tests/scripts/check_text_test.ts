@@ -1,8 +1,8 @@
 // Does: shows that the check of the texts finds each broken rule, and passes texts that keep the rules.
-// Uses: scripts/check_text.ts alone. Samples of broken texts are built from pieces, so that the check passes here.
+// Uses: scripts/check/check_text.ts alone. Samples of broken texts are built from pieces, so that the check passes here.
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { checkTexts } from "../../scripts/check_text.ts";
+import { checkTexts } from "../../scripts/check/check_text.ts";
 
 /** The pages and files that the samples may refer to. */
 const OTHERS: readonly (readonly [file: string, text: string])[] = [

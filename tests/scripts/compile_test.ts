@@ -1,8 +1,8 @@
 // What `deno task compile` says and ends with, with a stand-in for `deno compile` that does what the case says.
 
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { buildAll, exitCode, type Wanted } from "../../scripts/compile.ts";
-import { COMPILE_TARGETS } from "../../scripts/targets.ts";
+import { buildAll, exitCode, type Wanted } from "../../scripts/build/compile.ts";
+import { COMPILE_TARGETS } from "../../scripts/build/targets.ts";
 
 const WINDOWS: Wanted[] = COMPILE_TARGETS.filter(({ name }) => name === "windows-x64")
   .map((target) => ({ target, file: "pi-server-windows-x64.exe" }));

@@ -1,6 +1,6 @@
 // Reading the archive that the types are taken from.
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { untar } from "../../scripts/declarations.ts";
+import { untar } from "../../scripts/build/declarations.ts";
 
 /** One entry, as tar writes it. */
 function entry(name: string, text: string, type = "0", prefix = ""): Uint8Array {

@@ -2,9 +2,9 @@
 // version, and everything that can be wrong with a download is tried. Nothing may be installed then.
 import { dirname } from "node:path";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { COMPILE_TARGETS, ownTarget } from "../../scripts/targets.ts";
+import { COMPILE_TARGETS, ownTarget } from "../../scripts/build/targets.ts";
 
-const SCRIPT = new URL("../../scripts/install.sh", import.meta.url).pathname;
+const SCRIPT = new URL("../../scripts/release/install.sh", import.meta.url).pathname;
 const TRIED = Deno.build.os !== "windows";
 const HAS_WGET = TRIED &&
   await new Deno.Command("wget", { args: ["--version"], stdout: "null", stderr: "null" }).output()

@@ -1,6 +1,6 @@
 // License notices: read from packages as they lie in node_modules, put on one page, and refused where one is missing.
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { licensePage, type Notice, readNotice } from "../../scripts/licenses.ts";
+import { licensePage, type Notice, readNotice } from "../../scripts/build/licenses.ts";
 
 /** A package's folder with those files, read. */
 async function notice(files: Readonly<Record<string, string>>): Promise<Notice> {

@@ -2,9 +2,9 @@
 // workflows must pin the actions that they run, ask for few permissions, and know every binary.
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { parse } from "@std/yaml";
-import { notesOf, versionOf } from "../../scripts/release_notes.ts";
-import { fromJsr } from "../../scripts/std_from_jsr.ts";
-import { COMPILE_TARGETS } from "../../scripts/targets.ts";
+import { notesOf, versionOf } from "../../scripts/release/release_notes.ts";
+import { fromJsr } from "../../scripts/release/std_from_jsr.ts";
+import { COMPILE_TARGETS } from "../../scripts/build/targets.ts";
 import { at, isObject, objectAt } from "../support/base/json.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -119,9 +119,9 @@ Deno.test("workflow release: the installers that it attaches know their reposito
   const folder = await Deno.makeTempDir({ prefix: "pi-server-installers-" });
   try {
     await Deno.mkdir(`${folder}/dist`);
-    await Deno.mkdir(`${folder}/scripts`);
+    await Deno.mkdir(`${folder}/scripts/release`, { recursive: true });
     for (const name of ["install.sh", "install.ps1"]) {
-      await Deno.writeTextFile(`${folder}/scripts/${name}`, await read(`scripts/${name}`));
+      await Deno.writeTextFile(`${folder}/scripts/release/${name}`, await read(`scripts/release/${name}`));
     }
     const { code, stderr } = await new Deno.Command("bash", {
       args: ["-euo", "pipefail", "-c", found ?? "exit 9"],

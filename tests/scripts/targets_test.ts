@@ -1,6 +1,6 @@
 // The table of systems that binaries are made for, and the check that an executable is for the right one.
 import { assertEquals } from "@std/assert";
-import { COMPILE_TARGETS, ownTarget, systemOf } from "../../scripts/targets.ts";
+import { COMPILE_TARGETS, ownTarget, systemOf } from "../../scripts/build/targets.ts";
 
 /** The first bytes of an executable with these numbers at these places, little endian. */
 function head(...numbers: readonly (readonly [at: number, size: 16 | 32, value: number])[]): Uint8Array {

@@ -8,9 +8,9 @@ import {
   conformancePaths,
   NAMED_FILES,
   spread,
-} from "../../scripts/test.ts";
-import { groupArgs, unitGroups } from "../../scripts/test_units.ts";
-import { countCases, takeTimes, total } from "../../scripts/test_outcome.ts";
+} from "../../scripts/test/test.ts";
+import { groupArgs, unitGroups } from "../../scripts/test/test_units.ts";
+import { countCases, takeTimes, total } from "../../scripts/test/test_outcome.ts";
 
 const BUILDS = ["sources", "node", "binary"] as const;
 
@@ -49,7 +49,7 @@ Deno.test("test command: a file with cases for one build alone runs on that buil
   for (const file of files) {
     const text = await Deno.readTextFile(new URL(`../../${paths.get(file)}`, import.meta.url));
     if (/\bTARGET [!=]== "/.test(text)) {
-      assert(placed.includes(file), `${file} is in no list of scripts/test.ts`);
+      assert(placed.includes(file), `${file} is in no list of scripts/test/test.ts`);
     }
   }
   for (const [file, build] of Object.entries(CASES_OF)) assert(shares.get(build)?.includes(file), file);

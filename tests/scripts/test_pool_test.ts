@@ -1,6 +1,6 @@
 // The test command's pool: places, keys, the order, and what a job ends.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Job, runPool } from "../../scripts/test_pool.ts";
+import { type Job, runPool } from "../../scripts/test/test_pool.ts";
 
 /** Jobs that end on command, and which of them run. */
 class Jobs {

@@ -15,8 +15,8 @@ import { Router } from "../../src/server/router/router.ts";
 import type { Peer as RouterPeer } from "../../src/server/router/peer.ts";
 import { common } from "../../src/runtime/common.ts";
 import type { Runtime, Timer } from "../../src/runtime/runtime.ts";
-import { PLAIN_FORMAT } from "../worker/fake_format.ts";
-import { EVERYWHERE } from "../worker/fake_runtime.ts";
+import { PLAIN_FORMAT } from "../worker/support/fake_format.ts";
+import { EVERYWHERE } from "../worker/support/fake_runtime.ts";
 import { AS_FOUND } from "../../src/protocol/pi_package.ts";
 
 /** Microtasks that anything here needs to come to rest; far more than the longest chain. */

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/ipc/session_record.ts";
 import { recordOf } from "../server/manager/fakes.ts";
 import { turn } from "../support/base/fake_clock.ts";
-import { BuilderBench, header, HOOKS } from "./session_builder_fixture.ts";
+import { BuilderBench, header, HOOKS } from "./support/session_builder_fixture.ts";
 
 /** A record of the session `a` that drives that file of the bench. */
 function left(bench: BuilderBench, name: string, written = true): SessionRecord {

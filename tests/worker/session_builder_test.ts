@@ -3,9 +3,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { specOf } from "../../src/protocol/schema/commands.ts";
 import { turn } from "../support/base/fake_clock.ts";
-import { BuilderBench, header } from "./session_builder_fixture.ts";
+import { BuilderBench, header } from "./support/session_builder_fixture.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
-import { at } from "./fakes.ts";
+import { at } from "./support/fakes.ts";
 
 const CREATE = { type: "create_session", sessionId: "a" } as const;
 const BUILD_MS = specOf("load_session").timeoutMs;

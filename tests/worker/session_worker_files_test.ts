@@ -5,11 +5,11 @@ import type { Question } from "../../src/worker/session/dialogs.ts";
 import type { SessionState } from "../../src/ipc/messages.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
 import { turn } from "../support/base/fake_clock.ts";
-import { header } from "./session_builder_fixture.ts";
+import { header } from "./support/session_builder_fixture.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
-import { EVERYWHERE } from "./fake_runtime.ts";
-import { at, DELTA } from "./fakes.ts";
-import { CONFIG, WorkerBench } from "./session_worker_fixture.ts";
+import { EVERYWHERE } from "./support/fake_runtime.ts";
+import { at, DELTA } from "./support/fakes.ts";
+import { CONFIG, WorkerBench } from "./support/session_worker_fixture.ts";
 import { FileOwners } from "../../src/server/manager/file_claims.ts";
 
 const CONFIRM: Question = { method: "confirm", title: "Sure?", fields: { message: "m" } };

@@ -6,9 +6,9 @@ import { SessionWorker } from "../../src/worker/session_worker.ts";
 import { specOf } from "../../src/protocol/schema/commands.ts";
 import { FakeClock, turn } from "../support/base/fake_clock.ts";
 import { FakeAgent } from "./session/fake_agent.ts";
-import { fakeRuntime } from "./fake_runtime.ts";
-import { at, NOBODY } from "./fakes.ts";
-import { CONFIG, WorkerBench as Bench } from "./session_worker_fixture.ts";
+import { fakeRuntime } from "./support/fake_runtime.ts";
+import { at, NOBODY } from "./support/fakes.ts";
+import { CONFIG, WorkerBench as Bench } from "./support/session_worker_fixture.ts";
 
 const BUILD_MS = specOf("create_session").timeoutMs;
 

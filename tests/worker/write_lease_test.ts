@@ -3,8 +3,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { checkFence, fenceWrites } from "../../src/worker/session/file_check/write_fence.ts";
 import { WriteLease } from "../../src/worker/write_lease.ts";
 import { FakeClock, turn } from "../support/base/fake_clock.ts";
-import { fakeRuntime } from "./fake_runtime.ts";
-import { CONFIG, WorkerBench } from "./session_worker_fixture.ts";
+import { fakeRuntime } from "./support/fake_runtime.ts";
+import { CONFIG, WorkerBench } from "./support/session_worker_fixture.ts";
 
 /** Milliseconds after which a build begins without a lease, so that its command gets an answer. */
 const GRANT_MS = 10_000;

@@ -8,7 +8,7 @@ import { clock } from "../../../src/runtime/running_clock.ts";
 import { pageOf } from "../../../src/worker/session/handlers/entry_page.ts";
 import { linesBackwards } from "../../../src/catalogue/stored/backward_lines.ts";
 import { StoredHistory, type StoredQuery } from "../../../src/catalogue/stored/stored_history.ts";
-import { PLAIN_FORMAT } from "../../worker/fake_format.ts";
+import { PLAIN_FORMAT } from "../../worker/support/fake_format.ts";
 
 type Entry = Record<string, unknown> & { id: string; parentId: string | null };
 type Query = Omit<StoredQuery, "type" | "sessionId">;

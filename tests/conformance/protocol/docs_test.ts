@@ -6,7 +6,7 @@ import { withDefaults } from "../../../src/governor/limits.ts";
 import { Codec } from "../../../src/protocol/codec.ts";
 import { COMMANDS } from "../../../src/protocol/schema/commands.ts";
 import { EVENT_SCHEMAS, PI_EVENTS, SERVER_EVENTS } from "../../../src/protocol/events.ts";
-import { UNSHOWN } from "../../../scripts/gen_protocol.ts";
+import { UNSHOWN } from "../../../scripts/gen/gen_protocol.ts";
 import { at, brief, isObject, type JsonObject } from "../../support/base/json.ts";
 import { jsonBlocks } from "../../support/protocol/protocol_reference.ts";
 import { environment, Home, ON_1_6, REPO } from "../../support/server/server_process.ts";

@@ -7,7 +7,7 @@ import type { Log } from "../../../src/base/log.ts";
 import { type Minted, type Minting, TokenStore } from "../../../src/server/auth/token_store.ts";
 import { common } from "../../../src/runtime/common.ts";
 import { keptLog } from "../manager/fakes.ts";
-import { fakeRuntime } from "../../worker/fake_runtime.ts";
+import { fakeRuntime } from "../../worker/support/fake_runtime.ts";
 import { FakeClock } from "../../support/base/fake_clock.ts";
 
 const { log: quietLog } = keptLog();

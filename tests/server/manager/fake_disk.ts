@@ -1,6 +1,6 @@
 // A disk in memory that counts what is asked of it and fails when the test says so; for the journal's tests.
 import type { Files, GrowingFile } from "../../../src/runtime/runtime.ts";
-import { EVERYWHERE } from "../../worker/fake_runtime.ts";
+import { EVERYWHERE } from "../../worker/support/fake_runtime.ts";
 
 /** The disk. */
 export class FakeDisk {

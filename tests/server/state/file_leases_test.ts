@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { FileLeases } from "../../../src/server/state/file_leases.ts";
 import type { Files } from "../../../src/runtime/runtime.ts";
-import { EVERYWHERE } from "../../worker/fake_runtime.ts";
+import { EVERYWHERE } from "../../worker/support/fake_runtime.ts";
 import { keptLog } from "../manager/fakes.ts";
 
 const FILE = "/sessions/a.jsonl";

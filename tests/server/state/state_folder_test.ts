@@ -10,7 +10,7 @@ import {
 import { StateFolder, StateFolderError } from "../../../src/server/state/state_folder.ts";
 import { common } from "../../../src/runtime/common.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
-import { fakeRuntime } from "../../worker/fake_runtime.ts";
+import { fakeRuntime } from "../../worker/support/fake_runtime.ts";
 import { FakeClock } from "../../support/base/fake_clock.ts";
 import { keptLog } from "../manager/fakes.ts";
 

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import type { Access } from "../../../src/server/auth/access.ts";
 import type { HttpRequest, HttpVerdict, SocketHandle } from "../../../src/runtime/runtime.ts";
 import { WebSocketTransport } from "../../../src/server/transports/websocket.ts";
-import { fakeRuntime } from "../../worker/fake_runtime.ts";
+import { fakeRuntime } from "../../worker/support/fake_runtime.ts";
 import { FakeClock } from "../../support/base/fake_clock.ts";
 import { RouterBench } from "../router/router_fixture.ts";
 

@@ -5,7 +5,7 @@ import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { files } from "../../../src/runtime/common.ts";
 import { EngineError, engineFor, resolveEngine } from "../../../src/server/workers/engine.ts";
 import { FakeClock } from "../../support/base/fake_clock.ts";
-import { fakeRuntime } from "../../worker/fake_runtime.ts";
+import { fakeRuntime } from "../../worker/support/fake_runtime.ts";
 
 type On = Pick<Runtime, "name" | "version">;
 

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { type LinkEvents, startWorkerThread } from "../../../src/server/workers/worker_link.ts";
 import type { Runtime, WorkerHandle } from "../../../src/runtime/runtime.ts";
 import { FakeClock } from "../../support/base/fake_clock.ts";
-import { fakeRuntime } from "../../worker/fake_runtime.ts";
+import { fakeRuntime } from "../../worker/support/fake_runtime.ts";
 import { CONFIG } from "../manager/fakes.ts";
 
 const UP_MS = 30_000;

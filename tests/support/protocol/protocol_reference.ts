@@ -1,5 +1,5 @@
 // Writes the reference of docs/PROTOCOL.md: schemas as tables in plain words, traits as a sentence, each command
-// and event with its recorded example. Takes everything as arguments but the schemas; scripts/gen_protocol.ts calls.
+// and event with its recorded example. Takes everything as arguments but the schemas; scripts/gen/gen_protocol.ts calls.
 
 import { flagOf } from "../../../src/config/flags.ts";
 import { LIMIT_NAMES, LIMITS, type LimitSpec } from "../../../src/governor/limits.ts";
@@ -206,7 +206,7 @@ function commandSection(name: string, words: Words, recording: Recording): strin
   const [sentence, exchange] = [words.commands[name], recording.exchanges.get(name)];
   if (spec === undefined) throw new Error(`The page has the command ${name}, the protocol does not`);
   if (sentence === undefined) {
-    throw new Error(`The command ${name} has no sentence in scripts/gen_protocol.ts`);
+    throw new Error(`The command ${name} has no sentence in scripts/gen/gen_protocol.ts`);
   }
   if (exchange === undefined) {
     throw new Error(

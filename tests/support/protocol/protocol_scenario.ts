@@ -1,5 +1,5 @@
 // The scenario behind the examples of docs/PROTOCOL.md: a real server and a scripted model, every command once and
-// every event at least once. Keeps what crossed the wire; scripts/gen_protocol.ts makes the page of it.
+// every event at least once. Keeps what crossed the wire; scripts/gen/gen_protocol.ts makes the page of it.
 
 import { arrayAt, at, brief, isObject, type JsonObject, stringAt } from "../base/json.ts";
 import { ANTHROPIC, calls, hang, ModelServer, OPENAI, status, text } from "../model/model_server.ts";

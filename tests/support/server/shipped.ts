@@ -1,6 +1,6 @@
 // A build as a person gets it: the binary alone, or the npm tarball installed, in an empty folder outside any checkout.
 // The name of the folder has a space. The home and the temporary folder are empty, and the environment holds nothing
-// of this project. Used by the cases about what ships and by scripts/try_release.ts.
+// of this project. Used by the cases about what ships and by scripts/release/try_release.ts.
 
 import * as path from "node:path";
 import {

@@ -9,7 +9,7 @@ import {
 } from "../../../src/worker/session/dialogs.ts";
 import type { SessionEvent } from "../../../src/protocol/events.ts";
 import { FakeClock, turn } from "../../support/base/fake_clock.ts";
-import { at } from "../fakes.ts";
+import { at } from "../support/fakes.ts";
 
 const SELECT: Question = {
   method: "select",

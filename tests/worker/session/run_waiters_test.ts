@@ -3,7 +3,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { RunResult } from "../../../src/worker/session/agent_port.ts";
 import { turn } from "../../support/base/fake_clock.ts";
-import { at, DELTA, NOBODY, SessionBench } from "../fakes.ts";
+import { at, DELTA, NOBODY, SessionBench } from "../support/fakes.ts";
 
 const DONE: RunResult = { text: "t", stopReason: "stop", usage: null, aborted: false };
 const PROMPT = { type: "prompt", message: "m", waitFor: "settled" } as const;

@@ -1,6 +1,6 @@
 // A session's events: numbering, the forms that someone wants, what cannot be encoded, and the state.
 import { assertEquals } from "@std/assert";
-import { at, BOTH, DELTA, NOBODY, SessionBench } from "../fakes.ts";
+import { at, BOTH, DELTA, NOBODY, SessionBench } from "../support/fakes.ts";
 
 const UPDATE = {
   type: "message_update",

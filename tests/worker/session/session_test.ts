@@ -4,7 +4,7 @@ import type { Handler } from "../../../src/worker/session/session.ts";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { turn } from "../../support/base/fake_clock.ts";
 import { MODEL } from "./fake_agent.ts";
-import { at, NOBODY, SessionBench } from "../fakes.ts";
+import { at, NOBODY, SessionBench } from "../support/fakes.ts";
 import { recordOf } from "../../server/manager/fakes.ts";
 
 const QUICK = specOf("set_model").timeoutMs;

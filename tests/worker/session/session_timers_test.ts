@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Question } from "../../../src/worker/session/dialogs.ts";
 import { specOf } from "../../../src/protocol/schema/commands.ts";
 import { turn } from "../../support/base/fake_clock.ts";
-import { at, SessionBench } from "../fakes.ts";
+import { at, SessionBench } from "../support/fakes.ts";
 
 const QUICK = specOf("set_model").timeoutMs;
 const SET_MODEL = { type: "set_model", provider: "p", modelId: "m" } as const;

@@ -46,7 +46,7 @@ function mcp({ agentDir, cwd, trusted, readable }: BuiltInParts): pi.ExtensionFa
   };
 }
 
-/** The name under which scripts/pi_patches_1_6.ts has the bundle's pi export its llama.cpp extension. */
+/** The name under which scripts/build/pi_patches_1_6.ts has the bundle's pi export its llama.cpp extension. */
 const BUNDLED = "llamaExtension";
 
 /**

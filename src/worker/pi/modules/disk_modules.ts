@@ -10,7 +10,7 @@ import { isRecord } from "../../../base/json.ts";
 
 /** Whether this is part of an executable. The bundle of the binary sets it, since Deno does not tell its workers. */
 const IN_EXECUTABLE: boolean = false;
-/** The key under which the bundle's jiti finds the import of a module on the disk (scripts/pi_patches.ts). */
+/** The key under which the bundle's jiti finds the import of a module on the disk (scripts/build/pi_patches.ts). */
 const IMPORT_KEY = Symbol.for("pi-server:import-from-disk");
 
 interface Loaded {

@@ -5,7 +5,7 @@ import type { FileFormat } from "../../../../src/ipc/file_format.ts";
 import { FileChecker } from "../../../../src/worker/session/file_check/file_checker.ts";
 import { files } from "../../../../src/runtime/common.ts";
 import type { Files } from "../../../../src/runtime/runtime.ts";
-import { PLAIN_FORMAT } from "../../fake_format.ts";
+import { PLAIN_FORMAT } from "../../support/fake_format.ts";
 
 const T = "2025-01-02T03:04:05.000Z";
 const HEADER = { type: "session", version: 3, id: "id-1", timestamp: T, cwd: "/w" };

@@ -8,7 +8,7 @@ import {
 } from "../../../../src/worker/session/files/session_files.ts";
 import { files } from "../../../../src/runtime/common.ts";
 import type { Files } from "../../../../src/runtime/runtime.ts";
-import { PLAIN_FORMAT } from "../../fake_format.ts";
+import { PLAIN_FORMAT } from "../../support/fake_format.ts";
 
 const MIB = 1024 * 1024;
 const HEADER = { type: "session", version: 3, id: "id-1", timestamp: "2025-01-02T03:04:05.000Z", cwd: "/w" };

@@ -3,8 +3,8 @@
 import { assertEquals } from "@std/assert";
 import { PathGuard } from "../../../../src/worker/session/files/path_guard.ts";
 import { files } from "../../../../src/runtime/common.ts";
-import { header } from "../../session_builder_fixture.ts";
-import { at, DELTA, placeOf, SessionBench } from "../../fakes.ts";
+import { header } from "../../support/session_builder_fixture.ts";
+import { at, DELTA, placeOf, SessionBench } from "../../support/fakes.ts";
 import type { SessionFiles } from "../../../../src/worker/session/files/session_file_access.ts";
 
 /** A session in `root`, among real files, with a book of who drives what. */
