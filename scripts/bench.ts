@@ -164,7 +164,7 @@ async function main(): Promise<number> {
       console.error(node.reason);
       return 1;
     }
-    variables["PI_SERVER_NODE"] = node.path;
+    variables["PI_SERVER_NODE_PROGRAM"] = node.path;
   }
   const run = new Date().toISOString();
   const started = performance.now();

@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
       built = true;
     }
     const target = version === undefined ? "sources" : "node";
-    const env = { PI_SERVER_PI: "1.6", PI_SERVER_NODE: node.path };
+    const env = { PI_SERVER_PI: "1.6", PI_SERVER_NODE_PROGRAM: node.path };
     const some = files.length > 0;
     const part = `pi 1.6, ${name}`;
     const all = some ? new Map() : await conform([{ part, target, files: conformanceFiles(), env }]);

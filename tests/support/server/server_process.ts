@@ -35,8 +35,11 @@ export const ENGINE: Engine = engineOf(Deno.env.get("PI_SERVER_PI") ?? "0.73");
 /** Whether that is pi 1.6. */
 export const ON_1_6: boolean = ENGINE === "1.6";
 
-/** Node's executable, from `PI_SERVER_NODE`; pi 1.6 needs Node 22.19. */
-export const NODE: string = Deno.env.get("PI_SERVER_NODE") ?? "node";
+/**
+ * Node's executable, from `PI_SERVER_NODE_PROGRAM`; pi 1.6 needs Node 22.19. `PI_SERVER_NODE` is the name of a node in
+ * a cluster, and a server that a test starts with its own environment would refuse it.
+ */
+export const NODE: string = Deno.env.get("PI_SERVER_NODE_PROGRAM") ?? "node";
 
 const READY_MS = 60_000;
 
