@@ -299,6 +299,16 @@ export function conformanceFiles(): string[] {
   return [...conformancePaths().keys()].toSorted();
 }
 
+/** Whether a file is about what differs between builds, or between Deno and Node. */
+export function onEveryRuntime(file: string): boolean {
+  return BUILD_MATTERS.has(file) || RUNTIME_MATTERS.has(file);
+}
+
+/** A number that the name alone decides. */
+export function turnOfName(file: string): number {
+  return [...file].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 65_521, 7);
+}
+
 /**
  * The files that each build runs when every case is to run once: those in `BUILD_MATTERS` on every build, those in
  * `RUNTIME_MATTERS` once on each runtime, each other one on one build. A file's name decides which, so another file
@@ -309,8 +319,7 @@ export function spread(files: readonly string[], builds: readonly Target[]): Map
   const buildOf = (file: string): Target | undefined => {
     const own = CASES_OF[file];
     if (own !== undefined && builds.includes(own)) return own;
-    const turn = [...file].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 65_521, 7);
-    return cheap[turn % cheap.length];
+    return cheap[turnOfName(file) % cheap.length];
   };
   const runs = (file: string, build: Target): boolean =>
     BUILD_MATTERS.has(file) || (RUNTIME_MATTERS.has(file) ? cheap.includes(build) : buildOf(file) === build);

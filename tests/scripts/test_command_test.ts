@@ -9,6 +9,7 @@ import {
   NAMED_FILES,
   spread,
 } from "../../scripts/test/test.ts";
+import { askedOf, spreadNewer } from "../../scripts/test/test_newer.ts";
 import { groupArgs, unitGroups } from "../../scripts/test/test_units.ts";
 import { countCases, takeTimes, total } from "../../scripts/test/test_outcome.ts";
 
@@ -63,6 +64,32 @@ Deno.test("test command: what its arguments ask for", () => {
   assertEquals(chosen(["--only=unit"]), { parts: ["unit"], every: true });
   for (const wrong of [["--only"], ["--only", "nothing"], ["nothing"], ["--all", "node"]]) {
     assertEquals(chosen(wrong), undefined, `${wrong}`);
+  }
+});
+
+Deno.test("test command: on pi 1.6 every file runs, those about the runtime on Deno and on a Node", () => {
+  const files = conformanceFiles();
+  const shares = spreadNewer(files);
+  assertEquals([...new Set([...shares.values()].flat())].toSorted(), files);
+  const places = (file: string) => [...shares.keys()].filter((name) => shares.get(name)?.includes(file));
+  assertEquals(places("rpc_parity"), ["sources"]);
+  for (const file of ["framing", "acp"]) {
+    assertEquals([places(file).length, places(file)[0]], [2, "sources"], file);
+  }
+  for (const name of ["node22", "node24"] as const) {
+    assert((shares.get(name)?.length ?? 0) > files.length / 3, name);
+  }
+});
+
+Deno.test("test command: what the arguments of the suite on pi 1.6 ask for", () => {
+  const names = ["sources", "node22", "node24"] as const;
+  assertEquals(askedOf([]), { names, files: [], every: false });
+  assertEquals(askedOf(["--all"]), { names, files: [], every: true });
+  assertEquals(askedOf(["--only", "node24"]), { names: ["node24"], files: [], every: true });
+  const file = "tests/conformance/models/prompt_test.ts";
+  assertEquals(askedOf([file, "hooks"]), { names, files: ["prompt", "hooks"], every: true });
+  for (const wrong of [["--only"], ["--only", "binary"], ["--al"], ["--all", "--only"]]) {
+    assertEquals(askedOf(wrong), undefined, `${wrong}`);
   }
 });
 
