@@ -93,6 +93,15 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/** The most that the system keeps of one direction of a connection: what its sender and its receiver may buffer. */
+async function loopbackBytes(): Promise<number> {
+  const largest = async (name: string, otherwise: number): Promise<number> => {
+    const text = await Deno.readTextFile(`/proc/sys/net/ipv4/${name}`).catch(() => "");
+    return Number(text.trim().split(/\s+/)[2] ?? otherwise);
+  };
+  return await largest("tcp_wmem", 4 * 2 ** 20) + await largest("tcp_rmem", 6 * 2 ** 20);
+}
+
 /** A text frame that is not the last one of its message. */
 function unfinished(text: string, opcode = 1): Uint8Array {
   const bytes = frame(opcode, encode(text));
@@ -107,10 +116,13 @@ alone(
     using peer = await RawPeer.connect(bench);
     const other = await bench.connect();
     /**
-     * More than all buffers hold together: 20 MB in both directions of loopback, 8 MiB in the outbox, 65,536 commands in
+     * More than all buffers hold together: those of both directions of loopback, 8 MiB in the outbox, 65,536 commands in
      * the backlog. A command has 150 bytes, its answer 220.
      */
-    const [COUNT, AT_ONCE] = [500_000, 500];
+    const AT_ONCE = 500;
+    const oneWay = await loopbackBytes();
+    const held = oneWay / 150 + (oneWay + 8 * 2 ** 20) / 220 + 65_536;
+    const COUNT = AT_ONCE * Math.ceil(1.5 * held / AT_ONCE);
     const idOf = (n: number): string => String(n).padStart(120, "0");
     const answered = Promise.withResolvers<void>();
     let written = 0;
