@@ -17,8 +17,8 @@ const DRAIN_POLL_MS = 5;
  */
 const [TAKING_MS, SILENCE_MS] = [10_000, 250];
 
-/** Messages that a closing socket drops before it closes at once, because its peer does not stop. */
-const MOST_DROPPED = 1_000;
+/** Messages and bytes that a closing socket drops before it closes at once, because its peer does not stop. */
+const [MOST_DROPPED, MOST_DROPPED_BYTES] = [1_000, 16 * 1024 * 1024];
 
 /** Waiting bytes from which a socket is checked in every turn. */
 const MUCH_BYTES = 8 * 1024;
@@ -51,6 +51,7 @@ export class DenoSocket implements SocketHandle, WatchedHolder {
   /** Whether a message has arrived since the last check of a closing socket. */
   #spoken = false;
   #dropped = 0;
+  #droppedBytes = 0;
   /** Code and reason of a closing socket. */
   #farewell: [code: number, reason: string] = [1000, ""];
   #watched: Watched | undefined;
@@ -73,12 +74,9 @@ export class DenoSocket implements SocketHandle, WatchedHolder {
       opened(this);
     };
     socket.onmessage = (event) => {
-      this.#watched?.held.message(lengthOf(event.data));
-      if (this.#leaving) {
-        this.#spoken = true;
-        if (++this.#dropped === MOST_DROPPED) socket.close(...this.#farewell);
-        return;
-      }
+      const bytes = lengthOf(event.data);
+      this.#watched?.held.message(bytes);
+      if (this.#leaving) return this.#drop(bytes);
       if (typeof event.data === "string") this.onText(event.data);
       else this.onBinary();
     };
@@ -129,6 +127,15 @@ export class DenoSocket implements SocketHandle, WatchedHolder {
     };
     this.#spoken = false;
     this.#parting = setTimeout(leave, 0);
+  }
+
+  /** A message has come to a closing socket. */
+  #drop(bytes: number): void {
+    this.#spoken = true;
+    this.#dropped++;
+    this.#droppedBytes += bytes;
+    const tooMany = this.#dropped >= MOST_DROPPED || this.#droppedBytes > MOST_DROPPED_BYTES;
+    if (tooMany && this.#socket.readyState === WebSocket.OPEN) this.#socket.close(...this.#farewell);
   }
 
   giveUp(why: Unwanted): void {

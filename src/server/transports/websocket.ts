@@ -42,6 +42,12 @@ const TOO_FAST: CloseFrame = {
 /** Milliseconds for the last answers of a closing connection. */
 const FAREWELL_MS = 2_000;
 
+/**
+ * Bytes that such a connection may go on sending meanwhile, and what a message counts beside its text. Deno reads on,
+ * and a flood would keep the server busy for all of that time.
+ */
+const [FAREWELL_BYTES, MESSAGE_BYTES] = [16 * 1024 * 1024, 64];
+
 const NO_BINARY: CloseFrame = { code: 1003, reason: "Send text messages with one JSON object each" };
 
 function peerOf(socket: SocketHandle): Peer {
@@ -197,6 +203,8 @@ export class WebSocketTransport implements Transport {
     this.#open.set(connection, () => {});
     const { outbox, peer } = connection;
     let farewell: Timer | undefined;
+    let close = (): void => {};
+    let dropped = 0;
     /**
      * Ends a connection that broke a rule, after its answers or a deadline. The server reads no more from it.
      */
@@ -204,7 +212,7 @@ export class WebSocketTransport implements Transport {
       if (farewell !== undefined || !connection.open) return;
       pace.close();
       socket.pause();
-      const close = (): void => {
+      close = () => {
         farewell?.clear();
         peer.close(code, reason);
       };
@@ -223,7 +231,11 @@ export class WebSocketTransport implements Transport {
       full: () => goAway(TOO_FAST),
       backlog: this.#backlog,
     });
-    socket.onText = (text) => pace.push(text);
+    socket.onText = (text) => {
+      if (farewell === undefined) return pace.push(text);
+      dropped += text.length + MESSAGE_BYTES;
+      if (dropped > FAREWELL_BYTES) close();
+    };
     socket.onBinary = () => goAway(NO_BINARY);
     socket.onTooLarge = () => router.tooLarge(connection);
     socket.onClose = () => {

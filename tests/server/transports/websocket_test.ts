@@ -1,4 +1,5 @@
-// A socket whose token ends while it is being upgraded: between the gate's look at the request and the open socket.
+// A socket whose token ends while it is being upgraded, between the gate's look at the request and the open socket; and
+// one that goes on sending while the server waits for it to take its last answers.
 import { assertEquals } from "@std/assert";
 import type { Access } from "../../../src/server/auth/access.ts";
 import type { HttpRequest, HttpVerdict, SocketHandle } from "../../../src/runtime/runtime.ts";
@@ -34,10 +35,13 @@ function fakeSocket(): Seen {
   return { socket, sent, closings };
 }
 
-/** Upgrades one request of that access; `between` runs after the gate and before the socket is open. */
+/**
+ * Upgrades one request of that access; `between` runs after the gate and before the socket is open, `use` while it is.
+ */
 async function upgraded(
   access: Access,
   between: (ended: Set<string>, bench: RouterBench) => Promise<unknown>,
+  use: (seen: Seen, bench: RouterBench) => Promise<unknown> = () => Promise.resolve(),
 ) {
   const bench = new RouterBench();
   const { governor, clock } = bench.made;
@@ -84,6 +88,7 @@ async function upgraded(
   const seen = fakeSocket();
   verdict.accept(seen.socket);
   const connections = bench.router.connections.length;
+  await use(seen, bench);
   seen.socket.onClose();
   bench.router.close();
   return { closings: seen.closings, greeted: seen.sent.length > 0, connections };
@@ -109,4 +114,24 @@ Deno.test("websocket: a token that expires during the upgrade opens no connectio
 Deno.test("websocket: a token that holds opens one", async () => {
   const result = await upgraded({ id: "t", role: "drive" }, () => Promise.resolve());
   assertEquals(result, { closings: [], greeted: true, connections: 1 });
+});
+
+Deno.test("websocket: who goes on sending while its last answers wait is closed after 16 MiB, else after 2 s", async () => {
+  const access: Access = { id: "t", role: "drive" };
+  const text = "x".repeat(1024 * 1024);
+  for (const floods of [true, false]) {
+    const counts: number[] = [];
+    await upgraded(access, () => Promise.resolve(), async ({ socket, closings }, { made: { clock } }) => {
+      Object.assign(socket, { buffered: 1024 });
+      socket.onBinary();
+      for (let n = 0; n < (floods ? 16 : 15); n++) socket.onText(text);
+      await clock.advance(0);
+      counts.push(closings.length);
+      await clock.advance(1_999);
+      counts.push(closings.length);
+      await clock.advance(1);
+      counts.push(closings.length);
+    });
+    assertEquals(counts, floods ? [1, 1, 1] : [0, 0, 1]);
+  }
 });
