@@ -1,6 +1,7 @@
 // What Deno and Node share: files that appear whole or not at all, process identities, and comparing secrets.
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { common, files } from "../../src/runtime/common.ts";
+import { until } from "../support/base/wait.ts";
 
 async function inPlace(fn: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "pi-server-common-" });
@@ -270,9 +271,11 @@ Deno.test("common: random texts have their length and differ", () => {
 
 const linux = { ignore: Deno.build.os !== "linux" };
 Deno.test("runtime: a process that has ended without a waiting parent is not alive", linux, async () => {
-  // The shell starts a child and becomes a program that never waits for it.
+  // The shell starts a child and becomes a program that never waits for it. The child ends only after that, because the
+  // shell itself would wait for it.
   const shell = new Deno.Command("/bin/sh", {
-    args: ["-c", "sleep 0 & echo $!; exec sleep 60"],
+    args: ["-c", "exec 3<&0; cat <&3 & echo $!; exec sleep 60"],
+    stdin: "piped",
     stdout: "piped",
   }).spawn();
   try {
@@ -280,6 +283,10 @@ Deno.test("runtime: a process that has ended without a waiting parent is not ali
     const { value } = await output.read();
     await output.cancel();
     const pid = Number(new TextDecoder().decode(value));
+    const name = () => Deno.readTextFile(`/proc/${shell.pid}/comm`);
+    await until(async () => await name() === "sleep\n", 10_000, () => "the shell is still a shell");
+    assertEquals(common.alive(pid), true);
+    await shell.stdin.close();
     for (let tries = 0; tries < 500 && common.alive(pid); tries++) {
       await new Promise((r) => setTimeout(r, 10));
     }

@@ -98,7 +98,6 @@ export class JournalReplay {
   readonly #messages = new OpenMessages();
   readonly #versions = new Map<string, number>();
   readonly #byNumber = new Map<number, { readonly entry?: KeyEntry; readonly message?: Message }>();
-  #lines = 0;
   #last = 0;
   #damaged = 0;
   #foreign = false;
@@ -142,7 +141,6 @@ export class JournalReplay {
   }
 
   #line(line: Uint8Array): void {
-    this.#lines++;
     if (this.#foreign) return;
     const record = decodeLine(line);
     if (record === undefined) this.#damaged++;
