@@ -33,7 +33,7 @@ if (TARGET === "sources") {
     const home = await Home.make();
     try {
       const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", `${REPO}/scripts/gen_protocol.ts`, "--check"],
+        args: ["run", "-A", `${REPO}/scripts/gen/gen_protocol.ts`, "--check"],
         cwd: REPO,
         clearEnv: true,
         env: environment(home),
