@@ -86,11 +86,12 @@ function timed(command: readonly string[]): string[] {
   return ["sh", "-c", '"$@"; code=$?; times; exit $code', "sh", ...command];
 }
 
-/** Prints what a run said, as one piece. Returns its processor time. */
+/** Prints what a run said, as one piece, and when it ended, so that idle cores can be found. Returns its processor time. */
 function show(heading: string, { stdout, stderr }: Deno.CommandOutput): number {
   const [said = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trimEnd());
   const { text, busySeconds } = takeTimes(said);
-  const title = `\n== ${heading}: ${busySeconds.toFixed(1)} s of processor time`;
+  const at = (performance.now() / 1000).toFixed(0);
+  const title = `\n== ${heading}: ${busySeconds.toFixed(1)} s of processor time, ended after ${at} s`;
   console.log([title, text, errors].filter((part) => part !== "").join("\n"));
   return busySeconds;
 }
