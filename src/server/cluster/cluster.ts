@@ -248,10 +248,10 @@ export class Cluster implements Remote {
     );
     bus.subscribe(`${prefixOf(cluster.name)}.drain.${instance}`, () => this.#drainSelf());
     bus.onConnection = (connected) => {
+      this.#members.connection(connected);
       if (connected) {
         log.info("NATS is back");
         this.#channels.askAll();
-        this.#members.announce();
       } else log.warn("NATS is lost: this node goes on with its own sessions, and cannot reach the others");
     };
     this.#members.listen();

@@ -56,6 +56,8 @@ export class Members {
   /** When this node heard itself, which tells whether NATS carries messages. */
   #selfAt: number;
   #tickedAt: number;
+  /** Since when this node has had no connection to NATS. */
+  #lostAt: number | undefined;
 
   constructor(parts: MembersParts, events: MemberEvents) {
     this.#parts = parts;
@@ -83,6 +85,17 @@ export class Members {
   /** Says that this node has changed. */
   announce(): void {
     if (this.#speaking) this.#say();
+  }
+
+  /** NATS is lost, or it is back. Nobody can be heard meanwhile, so what is left of the silence begins after it. */
+  connection(connected: boolean): void {
+    const now = this.#parts.clock.monotonic();
+    if (!connected) this.#lostAt ??= now;
+    else if (this.#lostAt !== undefined) {
+      this.#leaveOut(now - this.#lostAt, now);
+      this.#lostAt = undefined;
+      this.announce();
+    }
   }
 
   /** Leaves: the others need not wait for the silence. */
@@ -122,18 +135,19 @@ export class Members {
     this.#timer = this.#parts.clock.after(BEAT_MS, () => this.#tick());
     this.#say();
     const now = this.#parts.clock.monotonic();
-    this.#leaveOut(now - this.#tickedAt - BEAT_MS, now);
+    const lateMs = now - this.#tickedAt - BEAT_MS;
+    // What the others said while this node stood still waits to be read.
+    if (lateMs >= LATE_MS) this.#leaveOut(lateMs, now);
     this.#tickedAt = now;
     for (const member of [...this.#alive.values()]) {
       if (member.heardAt < now - SILENT_MS) this.#drop(member, false);
     }
   }
 
-  /** What the others said while this node stood still waits to be read, so that time does not count. */
-  #leaveOut(lateMs: number, now: number): void {
-    if (lateMs < LATE_MS) return;
-    for (const member of this.#alive.values()) member.heardAt = Math.min(now, member.heardAt + lateMs);
-    this.#selfAt = Math.min(now, this.#selfAt + lateMs);
+  /** Some of the last time does not count as silence. */
+  #leaveOut(ms: number, now: number): void {
+    for (const member of this.#alive.values()) member.heardAt = Math.min(now, member.heardAt + ms);
+    this.#selfAt = Math.min(now, this.#selfAt + ms);
   }
 
   #say(left = false): void {

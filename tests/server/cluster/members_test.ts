@@ -114,3 +114,25 @@ Deno.test("members: a node that died during this one's standstill is gone as soo
   assertEquals(bench.told, ["b is silent"]);
   bench.members.stop();
 });
+
+Deno.test("members: the time without NATS does not count as silence, but a node that died in it is gone after it", async () => {
+  const bench = new Bench();
+  await bench.pass(3, "b", "c");
+  bench.told.splice(0);
+  // Each outage takes the one word that the others say in its second.
+  for (let at = 0; at < 3; at++) {
+    await bench.clock.advance(200);
+    bench.members.connection(false);
+    await bench.clock.advance(700);
+    bench.members.connection(true);
+    await bench.clock.advance(100);
+  }
+  await bench.clock.advance(1_000);
+  assertEquals(bench.told, [], "4 s of silence, of which 2.1 s were without NATS");
+  await bench.pass(3, "b");
+  assertEquals(bench.told, ["c is silent"]);
+  bench.members.connection(false);
+  await bench.pass(5);
+  assertEquals(bench.told, ["c is silent", "b is silent"], "in a long outage nobody can be reached");
+  bench.members.stop();
+});
