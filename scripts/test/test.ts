@@ -18,8 +18,8 @@ const TARGETS = ["sources", "node", "binary"] as const;
 const CLUSTER = "cluster";
 const PARTS: readonly string[] = ["unit", ...TARGETS, CLUSTER];
 const EXIT_NOT_BUILT = 3;
-/** How many files run at a time: two for each core, because much of their time they wait. */
-export const PLACES = 2 * Math.max(1, navigator.hardwareConcurrency);
+/** How many files run at a time: three for each core, because much of their time they wait. With two, cores were idle. */
+export const PLACES = 3 * Math.max(1, navigator.hardwareConcurrency);
 /** Of the others: while they keep the cores busy, the quiet one gets nine times as much as each of them. */
 const NICE = 10;
 
@@ -189,10 +189,10 @@ const BUILD_MATTERS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Files about what differs between Deno and Node, such as the pipes of editors. They run on the Node build and on the
- * binary. The sources have the binary's runtime, and take its place where there is none.
+ * Files about what differs between Deno and Node, such as the pipes of editors. They run on the binary, and on the
+ * sources where there is none. `deno task test:newer` runs them on Node.
  */
-const RUNTIME_MATTERS: ReadonlySet<string> = new Set([
+export const RUNTIME_MATTERS: ReadonlySet<string> = new Set([
   "acp",
   "acp_errors",
   "acp_sessions",
@@ -300,9 +300,9 @@ export function conformanceFiles(): string[] {
   return [...conformancePaths().keys()].toSorted();
 }
 
-/** Whether a file is about what differs between builds, or between Deno and Node. */
-export function onEveryRuntime(file: string): boolean {
-  return BUILD_MATTERS.has(file) || RUNTIME_MATTERS.has(file);
+/** Whether a file runs on every build. */
+export function onEveryBuild(file: string): boolean {
+  return BUILD_MATTERS.has(file);
 }
 
 /** A number that the name alone decides. */
@@ -311,19 +311,19 @@ export function turnOfName(file: string): number {
 }
 
 /**
- * The files that each build runs when every case is to run once: those in `BUILD_MATTERS` on every build, those in
- * `RUNTIME_MATTERS` once on each runtime, each other one on one build. A file's name decides which, so another file
- * changes nothing for it.
+ * The files that each build runs when every case is to run once: those in `BUILD_MATTERS` on every build, each other
+ * one on one build. A file's name decides which, so another file changes nothing for it.
  */
 export function spread(files: readonly string[], builds: readonly Target[]): Map<Target, string[]> {
-  const cheap = builds.includes("binary") ? builds.filter((build) => build !== "sources") : builds;
+  const cheap = builds.length > 1 ? builds.filter((build) => build !== "sources") : builds;
   const buildOf = (file: string): Target | undefined => {
     const own = CASES_OF[file];
     if (own !== undefined && builds.includes(own)) return own;
+    const deno = builds.toReversed().find((build) => build !== "node");
+    if (RUNTIME_MATTERS.has(file) && deno !== undefined) return deno;
     return cheap[turnOfName(file) % cheap.length];
   };
-  const runs = (file: string, build: Target): boolean =>
-    BUILD_MATTERS.has(file) || (RUNTIME_MATTERS.has(file) ? cheap.includes(build) : buildOf(file) === build);
+  const runs = (file: string, build: Target): boolean => onEveryBuild(file) || buildOf(file) === build;
   return new Map(builds.map((build) => [build, files.filter((file) => runs(file, build))]));
 }
 

@@ -5,7 +5,7 @@
 
 import * as path from "node:path";
 import { nodeOf } from "../../tests/support/base/node_versions.ts";
-import { CASES_OF, conform, conformanceFiles, deno, onEveryRuntime, turnOfName } from "./test.ts";
+import { CASES_OF, conform, conformanceFiles, deno, onEveryBuild, turnOfName } from "./test.ts";
 import type { Share } from "./test.ts";
 import { tell, tellCases } from "./test_outcome.ts";
 
@@ -33,13 +33,13 @@ export function askedOf(
 }
 
 /**
- * The files that each target runs when every case is to run once: those about the runtime on the sources and on one
- * Node, each other one on one of them. A session on the sources costs most, so few files run there.
+ * The files that each target runs when every case is to run once: those that run on every build on the sources and on
+ * one Node, each other one on one of them. A session on the sources costs most, so few files run there.
  */
 export function spreadNewer(files: readonly string[]): Map<NewerTarget, string[]> {
   const runs = (file: string, name: NewerTarget): boolean => {
     const onSources = CASES_OF[file] === "sources";
-    if (name === "sources") return onSources || onEveryRuntime(file);
+    if (name === "sources") return onSources || onEveryBuild(file);
     return !onSources && name === (turnOfName(file) % 2 === 0 ? "node22" : "node24");
   };
   return new Map(NAMES.map((name) => [name, files.filter((file) => runs(file, name))]));
