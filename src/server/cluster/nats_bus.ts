@@ -16,7 +16,7 @@ import {
 } from "@nats-io/transport-node";
 import { nodeResolveHost, NodeTransport } from "@nats-io/transport-node/lib/node_transport.js";
 import { errorMessage } from "../../base/error_message.ts";
-import { tryParseRecord } from "../../base/json.ts";
+import { isRecord, tryParseRecord } from "../../base/json.ts";
 import { isLoopback } from "../../base/loopback.ts";
 import type { Log } from "../../base/log.ts";
 import { type Bus, type BusEntry, type BusWatch, ClusterError } from "./bus.ts";
@@ -48,6 +48,9 @@ const REMEMBER_MS = 86_400_000;
 
 /** The number of NATS's error for an entry that has another revision. */
 const WRONG_REVISION = 10_071;
+
+/** JetStream's code for a message that is not there. */
+const NO_MESSAGE = 10_037;
 
 type Socket = NodeTransport["socket"];
 
@@ -204,9 +207,9 @@ class NatsBus implements Bus {
 
   async clock(): Promise<number> {
     const key = `sync.clock-${this.#connection.info?.client_id ?? 0}`;
-    await this.#entries.put(key, "");
+    const revision = await this.#entries.put(key, "");
     const stored = await this.#entries.get(key);
-    await this.#entries.purge(key);
+    await this.#erase(revision);
     return stored?.created.getTime() ?? 0;
   }
 
@@ -253,14 +256,30 @@ class NatsBus implements Bus {
   async dropMarks(before: number): Promise<number> {
     const old = [...this.#marks].filter(([, { at }]) => at < before);
     for (const [key, { revision }] of old) {
-      // Up to that revision, since the key may be in use again. The package's purgeDeletes would remove that use.
-      const purge = JSON.stringify({ filter: `$KV.${this.#bucket}.${key}`, seq: revision + 1 });
-      const answer = await this.#connection.request(`$JS.API.STREAM.PURGE.KV_${this.#bucket}`, purge);
-      const { error } = tryParseRecord(answer.string()) ?? {};
-      if (error !== undefined) throw new Error(JSON.stringify(error));
+      await this.#erase(revision);
       if (this.#marks.get(key)?.revision === revision) this.#marks.delete(key);
     }
     return old.length;
+  }
+
+  /**
+   * Erases one revision of an entry, if NATS still has it. A purge of the key would do more: nats-server 2.9 then skips
+   * other entries that it has not delivered to a watch yet, of any node.
+   */
+  async #erase(revision: number): Promise<void> {
+    const ask = async (
+      what: "DELETE" | "GET",
+      fields: object = {},
+    ): Promise<Record<string, unknown> | undefined> => {
+      const subject = `$JS.API.STREAM.MSG.${what}.KV_${this.#bucket}`;
+      const answer = await this.#connection.request(subject, JSON.stringify({ seq: revision, ...fields }));
+      const error = tryParseRecord(answer.string())?.["error"];
+      return isRecord(error) ? error : undefined;
+    };
+    const error = await ask("DELETE", { no_erase: true });
+    // What is gone already is refused with one of several codes.
+    if (error === undefined || (await ask("GET"))?.["err_code"] === NO_MESSAGE) return;
+    throw new Error(JSON.stringify(error));
   }
 
   async remember(key: string, value: string): Promise<string> {
@@ -310,9 +329,9 @@ class NatsBus implements Bus {
         resolve();
       })();
     });
-    await this.#entries.put(mark, "");
+    const revision = await this.#entries.put(mark, "");
     await reported;
-    await this.#entries.purge(mark);
+    await this.#erase(revision);
   }
 
   async #followStatus(): Promise<void> {

@@ -364,6 +364,36 @@ conformance("cluster: marks of removed entries leave the bucket, and no entry in
   await two.close();
 }, WITHOUT_NATS);
 
+conformance("cluster: nodes that join make no other node miss an entry", async () => {
+  await using nats = await NatsServer.start();
+  const { connectNats } = await import("../../../src/server/cluster/nats_bus.ts");
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const connect = () => connectNats({ servers: [nats.url], cluster: "pi", client: "test", log });
+  const [watcher, writer, ...joining] = await Promise.all(Array.from({ length: 6 }, connect));
+  assert(watcher !== undefined && writer !== undefined);
+  const seen = new Set<string>();
+  await watcher.watch({ changed: (key) => seen.add(key), synced: () => {} });
+  let writing = true;
+  const joins = joining.map(async (bus) => {
+    while (writing) {
+      await bus.clock();
+      await bus.watch({ changed() {}, synced() {} });
+    }
+  });
+  const keys = Array.from({ length: 2_000 }, (_, n) => `session.${n}`);
+  for (let n = 0; n < keys.length; n += 20) {
+    await Promise.all(keys.slice(n, n + 20).map((key) => writer.put(key, "{}")));
+  }
+  writing = false;
+  await Promise.all(joins);
+  await until(
+    () => keys.every((key) => seen.has(key)),
+    5_000,
+    () => `${seen.size} of ${keys.length} entries`,
+  );
+  for (const bus of [watcher, writer, ...joining]) await bus.close();
+}, WITHOUT_NATS);
+
 /** How many messages the bucket holds: entries and marks, by NATS's own count. */
 async function messagesOf(nats: NatsServer): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${nats.monitorPort}/jsz?streams=true`);
