@@ -150,7 +150,8 @@ const ALONE: ReadonlySet<string> = new Set([
 
 /**
  * Quiet files: one of them at a time, and the cores before all others. They drive a terminal or a browser, start a
- * server in the background, or cut connections by the clock.
+ * server in the background, cut connections by the clock, or stop a process: Deno closes a connection when it was stopped
+ * between a ping and its pong.
  */
 const QUIET: ReadonlySet<string> = new Set([
   "attach_ends",
@@ -166,6 +167,7 @@ const QUIET: ReadonlySet<string> = new Set([
   "console_ways",
   "console_work",
   "console",
+  "frozen",
 ]);
 
 /** Files about what differs between builds: files, sockets, threads, permissions, and what is packed into a build. */
@@ -247,7 +249,6 @@ const LONG: readonly string[] = [
   "rpc_front",
   "acpx",
   "isolation",
-  "frozen",
   "delivery_slow",
   "canary",
   "worker_loss",
