@@ -95,6 +95,8 @@ alone("interrupted: what ended, was aborted, taken back or refused is not interr
   await wire.ok({ type: "abort", sessionId: id });
   await wire.event(id, "agent_settled", (event) => event.aborted === true);
   await wire.refused("model_not_found", { type: "set_model", sessionId: id, provider: "x", modelId: "x" });
+  // An event does not wait for the journal. The answer to a command with a key does, and what came before is written then.
+  await wire.ok({ type: "set_session_name", sessionId: id, name: "named", idempotencyKey: "written" });
   assertEquals(brief(await stateAfter(await reborn(bench), id)), []);
 });
 
