@@ -87,7 +87,7 @@ export class Members {
     if (this.#speaking) this.#say();
   }
 
-  /** NATS is lost, or it is back. Nobody can be heard meanwhile, so what is left of the silence begins after it. */
+  /** NATS is lost, or it is back. No other node can be heard meanwhile, so what is left of the silence begins after it. */
   connection(connected: boolean): void {
     const now = this.#parts.clock.monotonic();
     if (!connected) this.#lostAt ??= now;

@@ -133,6 +133,6 @@ Deno.test("members: the time without NATS does not count as silence, but a node 
   assertEquals(bench.told, ["c is silent"]);
   bench.members.connection(false);
   await bench.pass(5);
-  assertEquals(bench.told, ["c is silent", "b is silent"], "in a long outage nobody can be reached");
+  assertEquals(bench.told, ["c is silent", "b is silent"], "in a long outage no node can be reached");
   bench.members.stop();
 });
