@@ -203,8 +203,6 @@ export class WebSocketTransport implements Transport {
     this.#open.set(connection, () => {});
     const { outbox, peer } = connection;
     let farewell: Timer | undefined;
-    let close = (): void => {};
-    let dropped = 0;
     /**
      * Ends a connection that broke a rule, after its answers or a deadline. The server reads no more from it.
      */
@@ -212,9 +210,14 @@ export class WebSocketTransport implements Transport {
       if (farewell !== undefined || !connection.open) return;
       pace.close();
       socket.pause();
-      close = () => {
+      const close = (): void => {
         farewell?.clear();
         peer.close(code, reason);
+      };
+      let dropped = 0;
+      socket.onText = (text) => {
+        dropped += text.length + MESSAGE_BYTES;
+        if (dropped > FAREWELL_BYTES) close();
       };
       farewell = runtime.after(FAREWELL_MS, close);
       void outbox.flushed().then(close);
@@ -231,11 +234,7 @@ export class WebSocketTransport implements Transport {
       full: () => goAway(TOO_FAST),
       backlog: this.#backlog,
     });
-    socket.onText = (text) => {
-      if (farewell === undefined) return pace.push(text);
-      dropped += text.length + MESSAGE_BYTES;
-      if (dropped > FAREWELL_BYTES) close();
-    };
+    socket.onText = (text) => pace.push(text);
     socket.onBinary = () => goAway(NO_BINARY);
     socket.onTooLarge = () => router.tooLarge(connection);
     socket.onClose = () => {
