@@ -54,28 +54,43 @@ function quietServer(): Promise<Client> {
   );
 }
 
-/** A client of a server that holds back some answers, and makes a session; it keeps what is asked. */
-function slowServer(
-  slow = "list_sessions",
-): { connect(): Promise<Client>; release(): void; asked: Record<string, unknown>[] } {
+/** A server that holds back some answers, and makes a session; it keeps what is asked. */
+interface SlowServer {
+  readonly asked: Record<string, unknown>[];
+  connect(): Promise<Client>;
+  release(): void;
+  /** Sends a message. */
+  tell(message: Record<string, unknown>): void;
+}
+
+/**
+ * @param slow the type of command whose answers are held back
+ * @param state of the session, beyond what each has
+ */
+function slowServer(slow = "list_sessions", state: Record<string, unknown> = {}): SlowServer {
   const asked: Record<string, unknown>[] = [];
   const held: (() => void)[] = [];
-  const sessionInfo = { sessionId: "s", status: "live", cwd: "/work", epoch: "e", seq: 0, messageCount: 0 };
+  let tell: SlowServer["tell"] = () => {};
+  const sessionInfo = {
+    ...{ sessionId: "s", status: "live", cwd: "/work", epoch: "e", seq: 0, messageCount: 0 },
+    ...state,
+  };
   const data: Record<string, unknown> = {
     list_sessions: { sessions: [] },
     create_session: { sessionId: "s", sessionInfo },
     get_state: sessionInfo,
-    subscribe: { mode: "live", sessionInfo, pendingUi: [] },
+    subscribe: { sessionId: "s", epoch: "e", seq: 0, mode: "live", sessionInfo, pendingUi: [] },
     bash: { output: "x", exitCode: 0, cancelled: false },
     get_messages: { messages: [], messageCount: 0 },
     get_commands: { commands: [] },
     // The footer draws these at some time, perhaps before the client has detached.
-    get_session_stats: { tokens: { input: 0, output: 0 }, cost: 0 },
+    get_session_stats: { tokens: { input: 0, output: 0 }, cost: 1.5 },
   };
   const connect = (): Promise<Client> =>
     Client.open(
       (listener) => {
         queueMicrotask(() => listener.message(JSON.stringify(GREETING)));
+        tell = (message) => listener.message(JSON.stringify(message));
         return Promise.resolve({
           send(text) {
             const command = JSON.parse(text);
@@ -93,7 +108,8 @@ function slowServer(
       },
       { connectMs: 1000, reconnectMs: 0, heartbeatMs: 0 },
     );
-  return { connect, release: () => held.splice(0).forEach((answer) => answer()), asked };
+  const release = (): void => held.splice(0).forEach((answer) => answer());
+  return { connect, release, asked, tell: (message) => tell(message) };
 }
 
 /** Runs the client on such a terminal. */
@@ -194,6 +210,24 @@ Deno.test("a shell command that Esc stops before the subscription is never sent"
   for (const key of [..."!echo y", "\r"]) terminal.input(key);
   await until(() => (release(), count("bash") === 1), 5000, () => JSON.stringify(asked));
   assertEquals(asked.filter(({ type }) => type === "bash").map(({ command }) => command), ["echo y"]);
+  terminal.input("\x04");
+  await ended;
+});
+
+Deno.test("a run that begins while the state is read goes on to be shown, and Esc stops it", async () => {
+  const terminal = new FakeTerminal();
+  const idle = { isStreaming: false, isCompacting: false, pendingMessageCount: 0 };
+  const server = slowServer("get_session_stats", idle);
+  const { asked } = server;
+  const count = (wanted: string): number => asked.filter(({ type }) => type === wanted).length;
+  const ended = run(terminal, server.connect);
+  await until(() => count("get_session_stats") === 1, 5000, () => JSON.stringify(asked));
+  server.tell({ type: "event", sessionId: "s", seq: 1, event: { type: "agent_start" } });
+  await until(() => terminal.written.includes("Working…"), 5000, () => terminal.written);
+  server.release();
+  await until(() => terminal.written.includes("$1.500"), 5000, () => terminal.written);
+  terminal.input("\x1b");
+  await until(() => count("abort") === 1, 5000, () => JSON.stringify(asked));
   terminal.input("\x04");
   await ended;
 });

@@ -345,12 +345,14 @@ export class SessionTab {
   }
 
   async #refresh(): Promise<void> {
-    const sessionId = this.id;
     const [info, stats] = await Promise.all([
-      this.#client.request("get_state", { sessionId }),
-      this.#client.request("get_session_stats", { sessionId }),
+      this.#client.request("get_state", { sessionId: this.id }),
+      this.#client.request("get_session_stats", { sessionId: this.id }),
     ]);
-    this.#learn(info);
+    const here = this.#subscription?.cursor();
+    // Events that came after the state have said more about the run.
+    if (here?.epoch === info.epoch && here.seq > info.seq) this.#info = info;
+    else this.#learn(info);
     this.#stats = stats;
     this.#listener.changed();
   }
@@ -442,10 +444,8 @@ export class SessionTab {
       case "compaction_end":
         this.#compacting = false;
         if (isFields(event["result"])) void this.reload().catch((error: unknown) => this.fail(error));
-        else {note(
-            "warning",
-            isOn(event, "aborted") ? "The compaction was stopped" : textOf(event, "errorMessage"),
-          );}
+        else if (isOn(event, "aborted")) note("warning", "The compaction was stopped");
+        else note("warning", textOf(event, "errorMessage"));
         return;
       case "session_replaced":
         void this.reload().catch((error: unknown) => this.fail(error));
