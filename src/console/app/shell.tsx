@@ -6,6 +6,7 @@ import { Server } from "../pages/server.tsx";
 import { SessionPage } from "../pages/session.tsx";
 import { Sessions } from "../pages/sessions.tsx";
 import { Icon } from "../parts/icons.tsx";
+import { NO_ACCESS } from "./access.ts";
 import { useCell } from "./cell.ts";
 import { type Console, useConsole } from "./console.ts";
 import { NoticeList } from "./notices.tsx";
@@ -61,7 +62,7 @@ function TopBar() {
   const console = useConsole();
   const route = useCell(console.route);
   const open = useCell(console.dialogs.open).length;
-  const { role, whole } = useCell(console.link.access);
+  const access = useCell(console.link.access);
   const page = route.page === "session" ? "sessions" : route.page;
   return (
     <header class="topbar">
@@ -80,8 +81,11 @@ function TopBar() {
       </nav>
       <span class="space" />
       <LinkDot />
-      {(role !== "admin" || !whole) && (
-        <span class="chip" title="What this page's token allows">{role}{whole ? "" : ", some sessions"}</span>
+      {access !== NO_ACCESS && !(access.role === "admin" && access.whole) && (
+        <span class="chip" title="What this page's token allows">
+          {access.role}
+          {access.whole ? "" : ", some sessions"}
+        </span>
       )}
       <NotifyButton />
       <Button

@@ -108,13 +108,11 @@ export class SessionFeed {
   /** Reads the session's state and how full its context is. */
   async refresh(): Promise<void> {
     const sessionId = this.#sessionId;
-    const [info, context] = await Promise.all([
-      this.#client.request("get_state", { sessionId }),
-      this.#client.request("get_context_usage", { sessionId }),
-    ]);
+    const info = await this.#client.request("get_state", { sessionId });
+    // It is taken before the next message comes: a later event says more about the run.
     this.info.set(info);
     this.#console.sessions.put(info);
-    this.context.set(context ?? undefined);
+    this.context.set(await this.#client.request("get_context_usage", { sessionId }) ?? undefined);
   }
 
   /** Reads the transcript anew: something has rewritten it without an event. */

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { recorded, uiPrompt } from "../../support/extensions/dialog_extension.ts";
 import { arrayAt, stringAt } from "../../support/base/json.ts";
-import { calls, Gate, OPENAI, text } from "../../support/model/model_server.ts";
+import { calls, Gate, hang, OPENAI, text } from "../../support/model/model_server.ts";
 import {
   axeFindings,
   closeBrowser,
@@ -15,6 +15,7 @@ import {
   type View,
 } from "../../support/browser/console_browser.ts";
 import { StoppableLine } from "../../support/network/stoppable_line.ts";
+import { until } from "../../support/base/wait.ts";
 import { answers, at, message, minted, openSession, origin, prompt, test } from "./console_stage.ts";
 import { listed } from "../suite.ts";
 
@@ -152,6 +153,44 @@ test("console: a question is answered on the session's page and in the inbox", (
     await question.getByRole("textbox").fill("Ada");
     await question.getByRole("button", { name: "Answer" }).click();
     assertEquals(await recorded(cwd, "second.json"), ["Ada"]);
+  }));
+
+test("console: a run that begins while the page reads the state can be stopped", (bench) =>
+  at(bench, async (person) => {
+    const wire = await bench.connect();
+    const { id } = await bench.session(wire);
+    const marker = bench.name("early");
+    bench.model.script(marker, hang(["At it "]));
+    const page = await person.open();
+    const wanted = new Set<unknown>();
+    const held: (() => void)[] = [];
+    let holds = true;
+    await page.routeWebSocket(/./, (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage((told) => {
+        const { id: asked, type } = JSON.parse(String(told));
+        if (type === "get_context_usage") wanted.add(asked);
+        server.send(told);
+      });
+      server.onMessage((told) => {
+        const send = (): void => socket.send(told);
+        if (holds && wanted.has(JSON.parse(String(told)).id)) held.push(send);
+        else send();
+      });
+    });
+    await page.goto(`${page.url()}#token=${await bench.server.token()}&to=/session/${id}`);
+    await page.reload();
+    await until(() => held.length > 0 || undefined, 20_000, () => "the page reads the context");
+    await prompt(page, marker);
+    const stop = page.getByRole("button", { name: "Stop" });
+    await stop.waitFor();
+    await answers(page).getByText("At it").waitFor();
+    holds = false;
+    for (const send of held) send();
+    await wire.ok({ type: "follow_up", sessionId: id, message: "comes after the answer" });
+    await page.getByText("comes after the answer").waitFor();
+    await stop.click();
+    await stop.waitFor({ state: "detached" });
   }));
 
 test("console: a tool call shows its arguments and its output, and Stop ends a run", (bench) =>

@@ -210,6 +210,32 @@ test("console: with the keyboard alone a person makes a session, talks, answers,
     }
   }));
 
+test("console: what a token allows is shown once it is known, and in whole on the smallest phone", async (bench) => {
+  const wire = await bench.connect();
+  const { id } = await bench.session(wire);
+  for (
+    const [role, chip] of [["admin", undefined], ["drive", "drive"], [
+      "observe",
+      "observe, some sessions",
+    ]] as const
+  ) {
+    await at(bench, async (person) => {
+      const page = await person.open();
+      await page.addInitScript(`globalThis.chips = new Set();
+        new MutationObserver(() => {
+          const chip = document.querySelector(".topbar .chip");
+          if (chip !== null) chips.add(chip.innerText);
+        }).observe(document, { childList: true, subtree: true, characterData: true });`);
+      const sessions = chip?.includes("some") === true ? { sessions: [id] } : {};
+      await page.goto(`${page.url()}#token=${await minted(bench, { role, ...sessions })}`);
+      await page.reload();
+      await page.locator("a.linemain").first().waitFor();
+      assertEquals(await page.evaluate("[...chips]"), chip === undefined ? [] : [chip]);
+      assertEquals(await overflow(page), "", role);
+    }, { width: 360, height: 640 });
+  }
+});
+
 test("console: no page overflows from 360 px to 4K, and nothing moves with reduced motion", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.session(wire, { sessionName: "Of every size ".repeat(6) });
