@@ -92,6 +92,15 @@ export class FileClaims {
     if (file !== undefined) void this.#leases?.acquire(file);
   }
 
+  /** The session drives no file any more. When it had one, resolves when other servers may drive that. */
+  free(sessionId: string): Promise<void> | undefined {
+    const leases = this.#leases;
+    const files = this.#owners.all.filter(([, owner]) => owner === sessionId);
+    this.#owners.setFile(sessionId, undefined);
+    if (leases === undefined || files.length === 0) return undefined;
+    return Promise.all(files.map(([file]) => leases.release(file))).then(() => {});
+  }
+
   /** A session that is parked keeps its file here, but does not keep other servers out. */
   releaseAfterPark(sessionId: string, file: string | undefined): void {
     this.#owners.setFile(sessionId, file);

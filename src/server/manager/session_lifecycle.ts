@@ -68,12 +68,12 @@ export class SessionLifecycle {
     if (!registry.isCurrent(entry)) return;
     registry.remove(entry);
     if (entry.liveSlot !== undefined) this.detach(entry);
-    files.setFile(sessionId, undefined);
+    const freed = files.free(sessionId);
     governor.sessionGone(sessionId);
     releaseLiveSlot(entry);
     releaseParkedSlot(entry);
     entry.releaseWaiters(noSession(sessionId));
-    const removed = persistence.remove(entry);
+    const removed = persistence.remove(entry, freed);
     // The deletion is answered once the id is free on every node.
     const released = claims?.release(sessionId);
     entry.removed = released === undefined ? removed : released.then(() => removed);

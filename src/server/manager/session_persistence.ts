@@ -89,13 +89,21 @@ export class SessionPersistence {
     else if (FILE_FAULTS.has(failed.code)) this.refusals.set(sessionId, failed.message);
   }
 
-  /** Removes a session. Resolves once a restart would not bring it back, or with the reason why it would. */
-  remove({ sessionId, inMemory }: SessionEntry): Promise<string | undefined> | undefined {
+  /**
+   * Removes a session. Resolves once a restart would not bring it back, or with the reason why it would.
+   *
+   * @param freed another write to wait for: that its file is free for other servers
+   */
+  remove(
+    { sessionId, inMemory }: SessionEntry,
+    freed?: Promise<void>,
+  ): Promise<string | undefined> | undefined {
     this.repairs.delete(sessionId);
     this.loadProblems.delete(sessionId);
     this.refusals.delete(sessionId);
-    if (inMemory || this.#store === undefined) return undefined;
-    return this.#within(this.#store.remove(sessionId));
+    const stored = inMemory ? undefined : this.#store?.remove(sessionId);
+    const both = stored === undefined ? freed : stored.then(() => freed);
+    return both && this.#within(both);
   }
 
   /** The reason why the disk has not stored it, if it has not. */

@@ -1,5 +1,5 @@
 // The states of a session: every move of the table, no other, and the slots that end with a state.
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Governor, isPermit } from "../../../src/governor/governor.ts";
 import { withDefaults } from "../../../src/governor/limits.ts";
 import { createContext } from "../../../src/server/manager/session_context.ts";
@@ -9,10 +9,12 @@ import {
   type SessionEntryState,
   writeState,
 } from "../../../src/server/manager/session_entry.ts";
+import { deferred } from "../../../src/base/async/deferred.ts";
+import type { FileLeases } from "../../../src/server/state/file_leases.ts";
 import { FakeClock } from "../../support/base/fake_clock.ts";
 import { CONFIG, keptLog, memoryLedger, ScriptedWorkers } from "./fakes.ts";
 
-function make() {
+function make(leases?: Partial<FileLeases>) {
   const clock = new FakeClock();
   const governor = new Governor(withDefaults());
   const { log, records } = keptLog();
@@ -26,6 +28,8 @@ function make() {
     starts: 1,
     start: new ScriptedWorkers().start,
     journal: memoryLedger(clock, log),
+    // The claims use no more of them.
+    ...(leases === undefined ? {} : { leases: leases as FileLeases }),
   });
   return { ...context, records };
 }
@@ -55,4 +59,25 @@ Deno.test("lifecycle: parked ends the live slot, live ends the parked slot, and 
   for (const state of ["parking", "parked"] as const) lifecycle.to(entry, state);
   assertEquals([governor.sessions, governor.parkedSessions], [0, 0]);
   assertEquals(records.filter((record) => record === "debug session state").length, 4);
+});
+
+Deno.test("lifecycle: a session is removed once other servers may have its file", async () => {
+  const release = deferred<void>();
+  const { lifecycle, registry, files } = make({
+    acquire: () => Promise.resolve(undefined),
+    release: () => release.promise,
+  });
+  const entry = new SessionEntry("a", 0, false);
+  registry.add(entry);
+  files.setFile("a", "/f");
+  lifecycle.remove(entry);
+  assertEquals([files.owner("/f"), registry.has("a")], [undefined, false]);
+  assert(entry.removed !== undefined);
+  let removed = false;
+  void entry.removed.then(() => removed = true);
+  // Longer than everything else that a removal waits for.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(removed, false);
+  release.resolve();
+  assertEquals(await entry.removed, undefined);
 });
