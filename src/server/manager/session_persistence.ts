@@ -92,7 +92,7 @@ export class SessionPersistence {
   /**
    * Removes a session. Resolves once a restart would not bring it back, or with the reason why it would.
    *
-   * @param freed another write to wait for: that its file is free for other servers
+   * @param freed resolves when other servers may drive its file: it waits for that too, within the same time
    */
   remove(
     { sessionId, inMemory }: SessionEntry,
@@ -101,9 +101,11 @@ export class SessionPersistence {
     this.repairs.delete(sessionId);
     this.loadProblems.delete(sessionId);
     this.refusals.delete(sessionId);
-    const stored = inMemory ? undefined : this.#store?.remove(sessionId);
-    const both = stored === undefined ? freed : stored.then(() => freed);
-    return both && this.#within(both);
+    const removed = inMemory || this.#store === undefined
+      ? undefined
+      : this.#within(this.#store.remove(sessionId));
+    // A lease that stays keeps other servers away for longer, and the session is deleted all the same.
+    return freed === undefined ? removed : this.#within(freed).then(() => removed);
   }
 
   /** The reason why the disk has not stored it, if it has not. */

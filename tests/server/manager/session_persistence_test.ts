@@ -1,6 +1,7 @@
 // The persistence alone, over a store of the test's: what comes back and under which epoch, what is kept, and what an
 // answer gets the reason when the disk takes nothing.
 import { assertEquals, assertNotEquals } from "@std/assert";
+import { deferred } from "../../../src/base/async/deferred.ts";
 import { Governor } from "../../../src/governor/governor.ts";
 import { withDefaults } from "../../../src/governor/limits.ts";
 import type { SessionRecord } from "../../../src/ipc/session_record.ts";
@@ -124,6 +125,22 @@ Deno.test("session persistence: a removal waits for the disk, not for ever, and 
   await clock.advance(5_000);
   assertEquals(await forgotten, "the disk has finished no write for 5000 ms");
   assertEquals([removed, clock.pending], [["a", "b"], 0]);
+});
+
+Deno.test("session persistence: a removal waits for the lease of its file, not for ever, and is done all the same", async () => {
+  const { persistence, store, clock } = make();
+  persistence.restore(store, []);
+  const freed = deferred<void>();
+  let done = false;
+  const first = persistence.remove(entryOf("a"), freed.promise);
+  void first?.then(() => done = true);
+  await clock.advance(4_999);
+  assertEquals(done, false);
+  freed.resolve();
+  assertEquals(await first, undefined);
+  const stuck = persistence.remove(entryOf("b"), new Promise<void>(() => {}));
+  await clock.advance(5_000);
+  assertEquals([await stuck, clock.pending], [undefined, 0]);
 });
 
 Deno.test("session persistence: at the end every session is kept as parked, with the numbers that it had", async () => {
