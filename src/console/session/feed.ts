@@ -109,7 +109,7 @@ export class SessionFeed {
   async refresh(): Promise<void> {
     const sessionId = this.#sessionId;
     const info = await this.#client.request("get_state", { sessionId });
-    // It is taken before the next message comes: a later event says more about the run.
+    // The page takes the state before it hears the next event, which knows more about the run.
     this.info.set(info);
     this.#console.sessions.put(info);
     this.context.set(await this.#client.request("get_context_usage", { sessionId }) ?? undefined);

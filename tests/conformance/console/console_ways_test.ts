@@ -10,7 +10,14 @@ import {
   Person,
 } from "../../support/browser/console_browser.ts";
 import { uiPrompt } from "../../support/extensions/dialog_extension.ts";
-import { arrayAt, at as valueAt, numberAt, objectAt, stringAt } from "../../support/base/json.ts";
+import {
+  arrayAt,
+  at as valueAt,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  stringAt,
+} from "../../support/base/json.ts";
 import { ANTHROPIC, calls, Gate, text } from "../../support/model/model_server.ts";
 import { ENGINE } from "../../support/server/server_process.ts";
 import { StoppableLine } from "../../support/network/stoppable_line.ts";
@@ -30,6 +37,13 @@ const DROP = `(() => {
     box.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
   }
 })()`;
+
+/** Keeps every chip that the top bar has shown. */
+const KEEP_CHIPS = `globalThis.chips = new Set();
+  new MutationObserver(() => {
+    const chip = document.querySelector(".topbar .chip");
+    if (chip !== null) chips.add(chip.innerText);
+  }).observe(document, { childList: true, subtree: true, characterData: true });`;
 
 /** Presses Tab until the element with that name has the focus. */
 async function tabTo(page: Page, name: RegExp, back = false): Promise<void> {
@@ -213,25 +227,21 @@ test("console: with the keyboard alone a person makes a session, talks, answers,
 test("console: what a token allows is shown once it is known, and in whole on the smallest phone", async (bench) => {
   const wire = await bench.connect();
   const { id } = await bench.session(wire);
-  for (
-    const [role, chip] of [["admin", undefined], ["drive", "drive"], [
-      "observe",
-      "observe, some sessions",
-    ]] as const
-  ) {
+  const tokens: [JsonObject, string[]][] = [
+    [{ role: "admin" }, []],
+    [{ role: "drive" }, ["drive"]],
+    [{ role: "observe", sessions: [id] }, ["observe, some sessions"]],
+  ];
+  for (const [fields, chips] of tokens) {
     await at(bench, async (person) => {
       const page = await person.open();
-      await page.addInitScript(`globalThis.chips = new Set();
-        new MutationObserver(() => {
-          const chip = document.querySelector(".topbar .chip");
-          if (chip !== null) chips.add(chip.innerText);
-        }).observe(document, { childList: true, subtree: true, characterData: true });`);
-      const sessions = chip?.includes("some") === true ? { sessions: [id] } : {};
-      await page.goto(`${page.url()}#token=${await minted(bench, { role, ...sessions })}`);
+      await page.addInitScript(KEEP_CHIPS);
+      await page.goto(`${page.url()}#token=${await minted(bench, fields)}`);
+      // A new fragment alone loads nothing.
       await page.reload();
       await page.locator("a.linemain").first().waitFor();
-      assertEquals(await page.evaluate("[...chips]"), chip === undefined ? [] : [chip]);
-      assertEquals(await overflow(page), "", role);
+      assertEquals(await page.evaluate("[...chips]"), chips);
+      assertEquals(await overflow(page), "", JSON.stringify(fields));
     }, { width: 360, height: 640 });
   }
 });

@@ -350,7 +350,7 @@ export class SessionTab {
       this.#client.request("get_session_stats", { sessionId: this.id }),
     ]);
     const here = this.#subscription?.cursor();
-    // Events that came after the state have said more about the run.
+    // Events that came after this answer know more about the run.
     if (here?.epoch === info.epoch && here.seq > info.seq) this.#info = info;
     else this.#learn(info);
     this.#stats = stats;
