@@ -36,6 +36,7 @@ export const COMMAND_SENTENCES: Readonly<Record<string, string>> = {
     "Builds a session, and answers when it can take commands. Send `provider` and `modelId` together.",
   delete_session:
     "Ends a session at once: the server aborts its turn, waiting commands answer `cancelled`, and pi's file stays. " +
+    "After the answer another server may drive that file. " +
     "`lost` frees the id of a session whose node is gone for good.",
   switch_session: "Subscribes to one session with `full` updates and returns its state.",
   subscribe:

@@ -97,7 +97,8 @@ export interface CreateSessionCommand extends AnyCommand {
 
 /**
  * Ends a session at once: the server aborts its turn, waiting commands answer `cancelled`, and pi's file
- * stays. `lost` frees the id of a session whose node is gone for good.
+ * stays. After the answer another server may drive that file. `lost` frees the id of a session whose node is
+ * gone for good.
  */
 export interface DeleteSessionCommand extends SessionCommand {
   /** Says what it is. */
