@@ -96,7 +96,8 @@ Deno.test("publish: the published files alone make a library, a client and types
       assertEquals(code, 0, err);
       assertMatch(out, /^You said: "Hello"\..*\nagent_busy true\nws:\/\/127\.0\.0\.1:\d+\/\n$/);
       // A type that is wrong must not pass, or the check above says nothing.
-      await Deno.writeTextFile(`${folder}/wrong.ts`, PROGRAM.replace('type: "prompt"', 'type: "promt"'));
+      const lines = PROGRAM.split("\n").filter((line) => /\bPromptCommand\b/.test(line));
+      await Deno.writeTextFile(`${folder}/wrong.ts`, lines.join("\n").replace('"prompt"', '"promt"'));
       const wrong = await deno(["check", ...allowed, "wrong.ts"], folder, env);
       assertStringIncludes(wrong.err, '"promt"');
     } finally {
